@@ -1,0 +1,185 @@
+"""Every error qnetem raises on purpose, as one shallow tree.
+
+    QnetemError
+    +-- InputError             the user's input is wrong (exit code 2)
+    |   +-- TopologyError          a YAML file: names file, line and column
+    |   +-- ProgramError           a program cannot be imported or built
+    |   +-- MessageError           a body that is not JSON, a damaged body read as good
+    |   +-- UnitError              a quantity that cannot be read
+    +-- RunError               the run cannot go on; says who, when, waiting for what
+    |   +-- ProgramFailed          a program raised (exit code 1)
+    |   +-- StuckError             nothing left to do, a program unfinished (exit code 3)
+    |   +-- NodeLost               a node's process died unplanned (exit code 3)
+    |   +-- NodeSilent             a node does not report (exit code 3)
+    |   +-- Spinning               endless work in no virtual time (exit code 3)
+    |   +-- InfrastructureError    broker, sockets, disk (exit code 3)
+    +-- OperationError         raised inside a program, at the await of an operation
+    |   +-- QubitError             a qubit this node does not hold (any more)
+    |   +-- LinkError              no such link, or several and no `link=`
+    |   +-- RegisterTooLarge       more jointly entangled qubits than the formalism carries
+    |   +-- Refused                a call that would break determinism (wall clock, sockets ...)
+    +-- InternalError          our bug (exit code 70)
+
+Errors that cross the wire travel as `(code, fields)`; `OPERATION_ERRORS` is the one table that turns
+a code back into a class. A code that is not in the table is an `InternalError`, never an `eval`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class QnetemError(Exception):
+    """Root of everything raised on purpose."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class InputError(QnetemError):
+    """The user's input is wrong; the message says what was expected."""
+
+    exit_code = 2
+
+
+class TopologyError(InputError):
+    """A topology file is wrong.
+
+    Attributes: `path` (file name), `line`, `column` (both from 1; 0 when unknown), `problem` (text).
+    `str(error)` reads `file:line:column: problem`.
+    """
+
+    def __init__(self, problem: str, path: str = "", line: int = 0, column: int = 0) -> None:
+        self.problem, self.path, self.line, self.column = problem, path, line, column
+        place = f"{path}:{line}:{column}: " if line else f"{path}: " if path else ""
+        super().__init__(place + problem)
+
+
+class ProgramError(InputError):
+    """A program cannot be imported, or does not take what `with` gives it."""
+
+
+class MessageError(InputError):
+    """A message body that cannot be sent, or was damaged on the way."""
+
+
+class UnitError(InputError):
+    """A quantity that cannot be read: no unit, an unknown one, or one of another dimension."""
+
+
+class RunError(QnetemError):
+    """The run cannot go on. `node` and `time_ns` say who and when (node may be empty)."""
+
+    exit_code = 3
+
+    def __init__(self, problem: str, node: str = "", time_ns: int | None = None) -> None:
+        self.problem, self.node, self.time_ns = problem, node, time_ns
+        super().__init__(problem)
+
+
+class ProgramFailed(RunError):
+    """A program raised; `traceback` is the program's own."""
+
+    exit_code = 1
+
+    def __init__(
+        self, problem: str, node: str = "", time_ns: int | None = None, traceback: str = ""
+    ) -> None:
+        super().__init__(problem, node, time_ns)
+        self.traceback = traceback
+
+
+class StuckError(RunError):
+    """No event is left and a program has not finished."""
+
+
+class NodeLost(RunError):
+    """A node's process died without anybody having planned it."""
+
+
+class NodeSilent(RunError):
+    """A node's process has not reported for too long in real time."""
+
+
+class Spinning(RunError):
+    """A program, or an exchange of messages, goes on for ever in no virtual time."""
+
+
+class InfrastructureError(RunError):
+    """Broker, sockets, processes or disk are not as the run needs them."""
+
+
+class OperationError(QnetemError):
+    """An operation on the physical world was refused; raised in the program at its await."""
+
+    exit_code = 1
+    code: ClassVar[str] = "operation"
+
+    def __init__(self, problem: str = "", **fields: Any) -> None:
+        self.fields = fields
+        super().__init__(problem or self.describe(fields))
+
+    @staticmethod
+    def describe(fields: dict[str, Any]) -> str:
+        return ", ".join(f"{key}={value}" for key, value in fields.items())
+
+
+class QubitError(OperationError):
+    """A qubit that this node does not hold. Fields: `qubit`, `node`, `holder`, `why`.
+
+    `holder` is the node that holds it now, or "" when it exists no more; `why` says how it went
+    ("measured at 1.2 ms", "sent to bob at 3 ms").
+    """
+
+    code = "qubit"
+
+    @staticmethod
+    def describe(fields: dict[str, Any]) -> str:
+        holder = fields.get("holder") or "nobody"
+        why = f" ({fields['why']})" if fields.get("why") else ""
+        return f"qubit {fields.get('qubit')} is held by {holder}, not by {fields.get('node')}{why}"
+
+
+class LinkError(OperationError):
+    """No link fits, several do, or the link cannot do what is asked. Fields: `node`, `peer`, `why`."""
+
+    code = "link"
+
+    @staticmethod
+    def describe(fields: dict[str, Any]) -> str:
+        return f"{fields.get('node')} -> {fields.get('peer')}: {fields.get('why')}"
+
+
+class RegisterTooLarge(OperationError):
+    """A joint state with more qubits than the formalism carries. Fields: `qubits`, `limit`."""
+
+    code = "register"
+
+    @staticmethod
+    def describe(fields: dict[str, Any]) -> str:
+        return (
+            f"{fields.get('qubits')} qubits would be jointly entangled; density_matrix carries "
+            f"{fields.get('limit')}; measure or discard some first"
+        )
+
+
+class Refused(OperationError):
+    """A call that would make the run depend on something other than topology and seed."""
+
+    code = "refused"
+
+
+class InternalError(QnetemError):
+    """This should never happen: please report it, with the seed and the digest."""
+
+
+OPERATION_ERRORS: dict[str, type[OperationError]] = {
+    cls.code: cls for cls in (OperationError, QubitError, LinkError, RegisterTooLarge, Refused)
+}
+
+
+def operation_error(code: str, fields: dict[str, Any]) -> QnetemError:
+    """The exception that a wire error `(code, fields)` stands for."""
+    cls = OPERATION_ERRORS.get(code)
+    if cls is None:
+        return InternalError(f"unknown operation error {code!r}: {fields}")
+    return cls(**fields)

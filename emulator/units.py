@@ -1,0 +1,117 @@
+"""Quantities with units: `"3 us"` to 3000 ns, `"25 km"` to 25.0.
+
+Owns the table of units and the one rounding rule for time. Holds no state; imports nothing but errors,
+so that a node's process can use it.
+
+Rule: virtual time is an integer number of nanoseconds. `to_ns` rounds a duration to the nearest
+nanosecond, and a positive one never to zero.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from difflib import get_close_matches
+
+from .errors import UnitError
+
+#: dimension -> unit -> factor to the dimension's base unit (named in BASE).
+UNITS: dict[str, dict[str, float]] = {
+    "time": {
+        "ns": 1.0,
+        "us": 1e3,
+        "µs": 1e3,
+        "ms": 1e6,
+        "s": 1e9,
+        "min": 60e9,
+        "h": 3600e9,
+    },
+    "length": {"m": 1e-3, "km": 1.0},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
+    "bandwidth": {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9},
+    "attenuation": {"dB/km": 1.0},
+    "loss": {"dB": 1.0},
+    "probability": {"": 1.0, "%": 1e-2},
+    "number": {"": 1.0},
+}
+
+#: dimension -> the unit a parsed quantity is in.
+BASE = {
+    "time": "ns",
+    "length": "km",
+    "frequency": "Hz",
+    "bandwidth": "bit/s",
+    "attenuation": "dB/km",
+    "loss": "dB",
+    "probability": "",
+    "number": "",
+}
+
+_QUANTITY = re.compile(r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*\Z")
+
+
+def to_ns(seconds: float) -> int:
+    """Seconds to integer nanoseconds: nearest, but a positive duration is at least 1 ns.
+
+    Raises UnitError for NaN and infinities.
+    """
+    if not math.isfinite(seconds):
+        raise UnitError(f"a duration must be finite, not {seconds!r}")
+    ns = round(seconds * 1e9)
+    return 1 if ns == 0 and seconds > 0 else ns
+
+
+def parse_quantity(value: object, dimension: str) -> float:
+    """A quantity such as `"3 us"` in its dimension's base unit (see BASE).
+
+    A bare number is accepted only where the dimension has a unit-less form (probability, number).
+    Raises UnitError, which says what stands there and what was expected.
+    """
+    units = UNITS[dimension]
+    if isinstance(value, bool):
+        raise UnitError(f"expected {_expected(dimension)}, found {value!r}")
+    if isinstance(value, (int, float)):
+        if "" in units:
+            return float(value)
+        raise UnitError(f"{value!r} has no unit: expected {_expected(dimension)}")
+    match = _QUANTITY.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise UnitError(f"expected {_expected(dimension)}, found {value!r}")
+    number, unit = match.groups()
+    if unit not in units:
+        raise UnitError(_wrong_unit(str(value), unit, dimension))
+    return float(number.replace("_", "")) * units[unit]
+
+
+def parse_ns(value: object) -> int:
+    """A time such as `"3 us"` in integer nanoseconds (rule of `to_ns`). Raises UnitError."""
+    ns = parse_quantity(value, "time")
+    rounded = round(ns)
+    return 1 if rounded == 0 and ns > 0 else rounded
+
+
+def format_ns(time_ns: int) -> str:
+    """Virtual time for people: `format_ns(1_500_000)` is `"1.5 ms"`."""
+    for unit, factor in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if abs(time_ns) >= factor:
+            return f"{time_ns / factor:.9g} {unit}"
+    return f"{time_ns} ns"
+
+
+def _expected(dimension: str) -> str:
+    units = [unit for unit in UNITS[dimension] if unit]
+    if not units:
+        return "a number"
+    bare = " or a bare number" if "" in UNITS[dimension] else ""
+    return f"a {dimension} ({', '.join(units)}){bare}"
+
+
+def _wrong_unit(value: str, unit: str, dimension: str) -> str:
+    for other, units in UNITS.items():
+        if unit in units and unit:
+            return f"{value!r} is a {other}: expected {_expected(dimension)}"
+    if not unit:
+        return f"{value!r} has no unit: expected {_expected(dimension)}"
+    near = get_close_matches(unit, [u for u in UNITS[dimension] if u], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{value!r}: unknown unit {unit!r}, expected {_expected(dimension)}{hint}"

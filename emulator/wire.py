@@ -1,0 +1,348 @@
+"""The emulator plane: what an emulator and a node say to each other.
+
+Owns the structs and their one encoding (length-prefixed msgpack of msgspec arrays). Together with
+errors.py and units.py it is all that a node's process may import from the emulator: no physics, no
+I/O. The heart is `Grant` ("run now") and `Report` ("I am idle"); the rest is the life cycle around.
+
+Times are integer nanoseconds of true virtual time; an instant is `(t_ns, m)` with the microstep m.
+Names are strings: node "alice", link "alice-r1", pair "alice-r1#3", qubit "alice-r1#3@alice".
+Operations are numbered by their node, from 1, per incarnation.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+HEADER = struct.Struct(">I")
+#: A longer frame is a mistake or an attack, not a message.
+MAX_FRAME = 64 * 1024 * 1024
+
+
+class _Record(msgspec.Struct, array_like=True, gc=False):
+    """A record inside a frame."""
+
+
+class _Frame(msgspec.Struct, array_like=True, tag=True):
+    """A frame of its own; the class name is its tag on the wire."""
+
+
+# --- operations: what a node asks of the physical world -------------------------------------------
+
+
+class Operation(msgspec.Struct, array_like=True, tag=True):
+    """Base of all operations. `number` counts from 1 in each incarnation of a node."""
+
+    number: int
+
+
+class Allocate(Operation):
+    """A fresh qubit in |0>, in a free slot (waits for one). Result: the qubit's name."""
+
+
+class Apply(Operation):
+    """A gate. `gate` is one of x y z h s sdg t tdg rx ry rz cx cz swap; `angle` in radians."""
+
+    gate: str
+    qubits: list[str]
+    angle: float = 0.0
+
+
+class Measure(Operation):
+    """Projective measurement; `axis` is a Bloch vector. Result: 0 or 1. Frees the slot unless `keep`."""
+
+    qubit: str
+    axis: tuple[float, float, float]
+    keep: bool = False
+
+
+class BellMeasure(Operation):
+    """Bell measurement of two held qubits, which are consumed. Result: [z, x] (see `Join`)."""
+
+    first: str
+    second: str
+
+
+class Join(Operation):
+    """Entanglement swapping: a Bell measurement of two halves. Result: `Joined`."""
+
+    left: str
+    right: str
+
+
+class Reset(Operation):
+    """Back to |0>, keeping the slot."""
+
+    qubit: str
+
+
+class Discard(Operation):
+    """Trace the qubits out and free their slots."""
+
+    qubits: list[str]
+
+
+class Transmit(Operation):
+    """Send a held qubit over a link; the slot is free at once. Result: None, when it has left."""
+
+    qubit: str
+    to: str
+    link: str | None = None
+
+
+class Entangle(Operation):
+    """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`."""
+
+    peer: str
+    link: str | None = None
+    raw: bool = False
+
+
+class Probe(Operation):
+    """Have the recorder note the fidelity of qubits held here; the node learns nothing. Result: None.
+
+    `qubits`: names in the order of `target`'s factors. `target`: state vector as [re, im] pairs of
+    length 2**len(qubits); None means Phi+ (then `qubits` may hold one half: the partner is found).
+    """
+
+    name: str
+    qubits: list[str]
+    target: list[tuple[float, float]] | None = None
+
+
+AnyOperation = (
+    Allocate | Apply | Measure | BellMeasure | Join | Reset | Discard | Transmit | Entangle | Probe
+)
+
+
+class Herald(_Record):
+    """Result of `Entangle`: this end's half of a fresh pair."""
+
+    pair: str
+    qubit: str
+    peer: str
+    link: str
+    emitted_ns: int
+    goodness: float
+    bell: int = 0  # 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi- : bit 0 = X flipped, bit 1 = Z flipped
+
+
+class Joined(_Record):
+    """Result of `Join`: the outcome, the pair ids it consumed, and the ends the pairs had had.
+
+    `z` and `x`: the far halves are in (X^x Z^z on one of them) Phi+ if both pairs were Phi+.
+    """
+
+    left: str
+    right: str
+    z: int
+    x: int
+
+
+# --- inside a grant -------------------------------------------------------------------------------
+
+
+class Delivery(_Record):
+    """One copy of a message is received at this instant."""
+
+    src: str
+    inc: int
+    seq: int
+    copy: int
+    hash: bytes
+    sent_ns: int
+    damage: list[int] = []  # bit positions to flip in this copy's body
+
+
+class Arrival(_Record):
+    """A qubit has arrived and lies in a slot of this node."""
+
+    source: str
+    link: str
+    qubit: str
+    t_ns: int
+
+
+class Result(_Record):
+    """An operation has ended: with a value, or with an error `(code, fields)`."""
+
+    number: int
+    value: Any = None
+    error: tuple[str, dict[str, Any]] | None = None
+
+
+class Forget(_Record):
+    """A payload that will not be asked for again: at its sender and at its receiver."""
+
+    src: str
+    inc: int
+    seq: int
+
+
+# --- emulator -> node -----------------------------------------------------------------------------
+
+
+class LinkInfo(_Record):
+    """What a node knows of one of its links."""
+
+    name: str
+    peer: str
+    quantum: bool
+    entangle: bool
+    length_km: float
+    latency_ns: int  # classical, this hop
+    delay_ns: int  # a photon's, this hop
+
+
+class Welcome(_Frame):
+    """Answer to Hello: everything a node knows at birth. `entropy` seeds its generator."""
+
+    name: str
+    incarnation: int
+    kind: str
+    program: str
+    options: dict[str, Any]
+    service: bool
+    entropy: list[int]
+    peers: list[str]
+    links: list[LinkInfo]
+    slots: int
+    t_ns: int
+    record: str = "full"
+
+
+class Grant(_Frame):
+    """Run now, at this instant; these are due. Order inside: deliveries, arrivals, results, timers."""
+
+    t_ns: int
+    m: int
+    deliveries: list[Delivery] = []
+    arrivals: list[Arrival] = []
+    results: list[Result] = []
+    forget: list[Forget] = []
+    last: bool = False  # a service's last step: clean up now
+
+
+class Settle(_Frame):
+    """Confirm with `Have` once the payloads `seqs` of `src` are in the buffer."""
+
+    src: str
+    inc: int
+    seqs: list[int]
+
+
+class Ask(_Frame):
+    """What do you wait for? Answer: `Waits`. Only sent to a parked node."""
+
+
+class Stop(_Frame):
+    """The run is over: leave."""
+
+
+# --- node -> emulator -----------------------------------------------------------------------------
+
+
+class Send(_Record):
+    """A message has been published; the payload itself travels by MQTT. `hash` is of the body."""
+
+    dst: str
+    seq: int
+    kind: str
+    size: int
+    hash: bytes
+
+
+class Note(_Record):
+    """`self.record(name, value)`: `value` is JSON."""
+
+    name: str
+    value: Any
+
+
+class Wait(_Record):
+    """One task and what it waits for, since when."""
+
+    task: str
+    what: str
+    since_ns: int
+
+
+class Finished(_Record):
+    """`run()` has returned `value`, which is JSON."""
+
+    value: Any = None
+
+
+class Hello(_Frame):
+    """A process is ready: its inbox subscription stands."""
+
+    node: str
+    incarnation: int
+    token: str
+    pid: int
+    version: int = PROTOCOL_VERSION
+
+
+class Report(_Frame):
+    """I am idle. `next_timer_ns` is the earliest timer, or None."""
+
+    t_ns: int
+    m: int
+    next_timer_ns: int | None = None
+    sends: list[Send] = []
+    operations: list[AnyOperation] = []
+    cancels: list[int] = []
+    notes: list[Note] = []
+    finished: Finished | None = None
+
+
+class Have(_Frame):
+    """Answer to Settle."""
+
+    src: str
+    inc: int
+
+
+class Resend(_Frame):
+    """Node -> emulator: I lack these payloads. Emulator -> the sender `src`: publish them to `dst` again."""
+
+    src: str
+    inc: int
+    seqs: list[int]
+    dst: str = ""
+
+
+class Waits(_Frame):
+    """Answer to Ask."""
+
+    waits: list[Wait]
+
+
+class Failed(_Frame):
+    """A program raised, spun, or could not be built. `kind` is raised, spinning, refused or program."""
+
+    kind: str
+    problem: str
+    traceback: str
+    t_ns: int
+
+
+ToNode = Welcome | Grant | Settle | Resend | Ask | Stop
+ToEmulator = Hello | Report | Have | Resend | Waits | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+_to_node = msgspec.msgpack.Decoder(ToNode)
+_to_emulator = msgspec.msgpack.Decoder(ToEmulator)
+
+decode_to_node: Callable[[bytes | memoryview], ToNode] = _to_node.decode
+decode_to_emulator: Callable[[bytes | memoryview], ToEmulator] = _to_emulator.decode
+
+
+def frame(message: msgspec.Struct) -> bytes:
+    """A message as it stands on the stream: four bytes of length, then msgpack."""
+    body = _encoder.encode(message)
+    return HEADER.pack(len(body)) + body
