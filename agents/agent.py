@@ -1,0 +1,220 @@
+"""Agent: the class every program subclasses.
+
+Owns the words programs are written with; everything they do is done by the node (node.py). A program is
+plain asyncio: `asyncio.sleep`, `timeout`, `TaskGroup`, `Queue`, `gather` tick in virtual time.
+
+    class Alice(Agent):
+        async def run(self, rounds: int = 10):
+            pair = await self.entangle("bob")
+            bit = await pair.measure("X")
+            await self.send("bob", {"bit": bit}, kind="outcome")
+            return {"bit": bit}
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..emulator.errors import LinkError, OperationError
+from ..emulator.units import parse_ns, to_ns
+from ..emulator.wire import (
+    Allocate,
+    BellMeasure,
+    Entangle,
+    Joined,
+    LinkInfo,
+    Probe,
+    Transmit,
+)
+from ..emulator.wire import Join as JoinOperation
+from .messages import Message
+from .qubits import Memory, Pair, Qubit, names_of
+
+if TYPE_CHECKING:
+    from .node import Node
+
+
+class Agent:
+    """A program on a node. Subclass it and write `async def run(self, ...)`.
+
+    The arguments of `run` are the YAML's `with`, checked against the annotations. What `run` returns
+    (JSON) is the node's result. All times are virtual; Python itself costs none.
+    """
+
+    run: Callable[..., Awaitable[Any]]
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        #: This node's name.
+        self.name: str = node.welcome.name
+        #: The node's own generator; the only source of randomness a program may use.
+        self.rng: np.random.Generator = node.rng
+        #: The node's slots for qubits.
+        self.memory = Memory(node, node.welcome.slots)
+        #: A logger whose lines carry virtual time.
+        self.log: logging.Logger = node.log
+
+    # --- where and when ---
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in ns."""
+        return self._node.now_ns
+
+    @property
+    def links(self) -> tuple[LinkInfo, ...]:
+        """The links of this node, in the order of their names."""
+        return tuple(self._node.welcome.links)
+
+    @property
+    def neighbours(self) -> tuple[str, ...]:
+        """The nodes at the other end of a link, each once, in the order of their names."""
+        return tuple(sorted({link.peer: None for link in self._node.welcome.links}))
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """All other nodes of the network, in the order of their names."""
+        return tuple(self._node.welcome.peers)
+
+    async def compute(self, duration: str | float) -> None:
+        """Let virtual time pass as if something were computed: `"3 us"`, or seconds as a number."""
+        ns = parse_ns(duration) if isinstance(duration, str) else to_ns(duration)
+        await self._node.sleep_ns(ns)
+
+    # --- messages ---
+
+    async def send(self, destination: str, body: Any = None, *, kind: str = "") -> None:
+        """Send a classical message; returns at once (the network decides when it arrives).
+
+        `body`: a JSON value or msgspec Struct. Raises MessageError for other bodies and LinkError for
+        a destination that is no node of the network. A dead destination is no error.
+        """
+        self._node.send(destination, body, kind)
+
+    async def broadcast(self, body: Any = None, *, kind: str = "") -> None:
+        """One `send` per neighbour, in the order of their names."""
+        for neighbour in self.neighbours:
+            self._node.send(neighbour, body, kind)
+
+    async def receive(
+        self,
+        source: str | None = None,
+        *,
+        kind: str | None = None,
+        type: Any = None,
+        damaged: bool = False,
+    ) -> Message:
+        """The next message (from `source`, of `kind`); waits for one, in virtual time.
+
+        `type`: a type to decode the body to (MessageError if it does not fit). Damaged messages are
+        skipped unless `damaged=True`, which yields their raw bytes. Cancelling loses no message.
+        """
+        message = await self._node.receive_message(source, kind, damaged)
+        return message.read(type)
+
+    # --- qubits ---
+
+    async def qubit(self) -> Qubit:
+        """A fresh qubit in |0>; waits for a free slot."""
+        name = await self._node.obtain(lambda number: Allocate(number))
+        return Qubit(self._node, name)
+
+    async def transmit(self, qubit: Qubit | Pair, to: str, *, link: str | None = None) -> None:
+        """Send a qubit over a link; its slot is free at once. It may be lost: nobody is told.
+
+        Returns when it has left. Raises LinkError (no link, or several and no `link`), QubitError.
+        """
+        (name,) = names_of(qubit)
+        await self._node.operate(lambda number: Transmit(number, name, to, link))
+
+    async def receive_qubit(self, source: str | None = None) -> Qubit:
+        """The next qubit that has arrived (from `source`), with `arrived_ns`; waits for one.
+
+        A lost photon gives no event. An arrival that finds no free slot is lost.
+        """
+        arrival = await self._node.receive_arrival(source)
+        return Qubit(self._node, arrival.qubit, arrival.source, arrival.t_ns)
+
+    async def bell_measure(self, first: Qubit | Pair, second: Qubit | Pair) -> tuple[int, int]:
+        """Bell measurement of two qubits held here, which are consumed: (z, x).
+
+        (0, 0) is Phi+; x = 1 when the second is X-flipped against it, z = 1 when Z-flipped.
+        """
+        names = names_of(first) + names_of(second)
+        z, x = await self._node.operate(lambda number: BellMeasure(number, *names))
+        return int(z), int(x)
+
+    # --- pairs ---
+
+    async def entangle(self, peer: str, *, link: str | None = None, raw: bool = False) -> Pair:
+        """A heralded pair with a neighbour; both ends must ask. Waits for slot, peer and success.
+
+        The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` it is
+        as heralded, see `pair.bell`. Cancelling withdraws the request: no slot stays taken, no pair is
+        left over. Raises LinkError (no such link, or several and no `link`).
+        """
+        herald = await self._node.obtain(lambda number: Entangle(number, peer, link, raw))
+        return Pair(
+            self._node,
+            herald.pair,
+            herald.peer,
+            herald.link,
+            Qubit(self._node, herald.qubit),
+            herald.emitted_ns,
+            herald.goodness,
+            herald.bell,
+        )
+
+    async def join(self, left: Pair, right: Pair) -> Joined:
+        """Entanglement swapping: measure both halves here in the Bell basis, so that the far ends share
+        a pair. The result names the pairs it consumed and the outcome (z, x), frames included.
+
+        If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them.
+        """
+        joined = await self._node.operate(
+            lambda number: JoinOperation(number, left.qubit.name, right.qubit.name)
+        )
+        z = joined.z ^ left.frame[0] ^ right.frame[0]
+        x = joined.x ^ left.frame[1] ^ right.frame[1]
+        return Joined(left.id, right.id, z, x)
+
+    # --- the record ---
+
+    def record(self, name: str, value: Any) -> None:
+        """Note a value (JSON) in the journal; numbers also become the metric `<node>.<name>`."""
+        self._node.note(name, value)
+
+    async def probe(
+        self,
+        name: str,
+        held: Qubit | Pair | Sequence[Qubit],
+        target: Sequence[complex] | None = None,
+    ) -> None:
+        """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`. God's eye: the node
+        itself learns nothing, and the state does not change.
+
+        `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
+        """
+        items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
+        names = [name for item in items for name in names_of(item)]
+        amplitudes = None
+        if target is not None:
+            vector = [complex(amplitude) for amplitude in target]
+            if len(vector) != 2 ** len(names):
+                raise OperationError(
+                    f"a state of {len(names)} qubits has {2 ** len(names)} amplitudes, not {len(vector)}"
+                )
+            amplitudes = [(amplitude.real, amplitude.imag) for amplitude in vector]
+        await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
+
+    def link_to(self, peer: str) -> LinkInfo:
+        """The only link to `peer`. Raises LinkError when there is none, or several."""
+        found = [link for link in self.links if link.peer == peer]
+        if len(found) != 1:
+            why = "no link" if not found else f"several links: {[link.name for link in found]}"
+            raise LinkError(node=self.name, peer=peer, why=why)
+        return found[0]

@@ -1,0 +1,188 @@
+"""Messages and the box they wait in.
+
+Owns the envelope on MQTT, the rules for bodies, and `Mailbox`: items that came in, and tasks that wait
+for one. Does not know where messages come from.
+
+Rules: a body is a JSON value or a msgspec Struct; NaN, infinities, int keys and untyped bytes are
+refused at `send`, because JSON would change or lose them. Waiting receivers are served first-in
+first-out; a receiver that is cancelled never loses an item.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ..emulator.errors import MessageError
+
+T = TypeVar("T")
+_encode = msgspec.json.Encoder().encode
+
+
+class Envelope(msgspec.Struct):
+    """One MQTT payload. `body` is kept as it was encoded, so that its hash can be compared."""
+
+    seq: int
+    inc: int
+    kind: str
+    body: msgspec.Raw
+
+
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+class Message:
+    """A received message: `body`, `source`, `kind`, `sent_ns` (virtual), `seq` and `damaged`."""
+
+    __slots__ = ("source", "kind", "seq", "sent_ns", "body", "damaged", "_raw")
+
+    def __init__(
+        self, source: str, kind: str, seq: int, sent_ns: int, raw: bytes, damaged: bool = False
+    ) -> None:
+        self.source, self.kind, self.seq, self.sent_ns = source, kind, seq, sent_ns
+        self.body: Any = None
+        self.damaged = damaged
+        self._raw = raw
+
+    def read(self, type: Any = None) -> Message:
+        """Decode the body: to JSON values, or to `type`; raw bytes if the message is damaged.
+
+        Raises MessageError when the body is not of `type`.
+        """
+        if self.damaged:
+            self.body = self._raw
+            return self
+        try:
+            self.body = msgspec.json.decode(self._raw, type=Any if type is None else type)
+        except msgspec.DecodeError as error:
+            raise MessageError(
+                f"message {self.kind!r} from {self.source} is not a {type}: {error}"
+            ) from error
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Message {self.kind!r} from {self.source} seq {self.seq}>"
+
+
+def encode_body(body: Any) -> bytes:
+    """A body as JSON. Raises MessageError for what JSON would change or cannot hold."""
+    _check(body, "body")
+    try:
+        return _encode(body)
+    except (TypeError, OverflowError, msgspec.MsgspecError) as error:
+        raise MessageError(f"a message body must be JSON: {error}") from error
+
+
+def seal(seq: int, inc: int, kind: str, body: bytes) -> bytes:
+    """The MQTT payload around an encoded body."""
+    return _encode(Envelope(seq, inc, kind, msgspec.Raw(body)))
+
+
+def unseal(payload: bytes) -> Envelope:
+    """The envelope of an MQTT payload. Raises MessageError when it is none."""
+    try:
+        return _decode_envelope(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MessageError(f"not an envelope: {error}") from error
+
+
+def body_hash(body: bytes) -> bytes:
+    """Eight bytes of BLAKE2b, by which a grant names a payload."""
+    return hashlib.blake2b(body, digest_size=8).digest()
+
+
+def _check(value: Any, where: str) -> None:
+    kind = type(value)
+    if value is None or kind in (str, int, bool):
+        return
+    if kind is float:
+        if not math.isfinite(value):
+            raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
+    elif kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise MessageError(f"{where} has the key {key!r}: keys must be strings")
+            _check(item, f"{where}[{key!r}]")
+    elif kind in (list, tuple):
+        for index, item in enumerate(value):
+            _check(item, f"{where}[{index}]")
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            field = getattr(value, name)
+            if not isinstance(field, (bytes, bytearray)):
+                _check(field, f"{where}.{name}")
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
+    elif isinstance(value, (str, int)):
+        return  # an enum member, say: JSON carries its value
+    else:
+        raise MessageError(
+            f"{where} is a {kind.__module__}.{kind.__qualname__}: a message body must be JSON values"
+            " or msgspec Structs (for numpy use .item() or .tolist())"
+        )
+
+
+class _Waiter(Generic[T]):
+    __slots__ = ("future", "matches", "number")
+
+    def __init__(self, future: asyncio.Future[T], matches: Callable[[T], bool]) -> None:
+        self.future, self.matches = future, matches
+        self.number = 0
+
+
+class Mailbox(Generic[T]):
+    """Items in the order they came, and waiting takers in the order they asked."""
+
+    def __init__(self) -> None:
+        self._items: list[tuple[int, T]] = []
+        self._waiters: list[_Waiter[T]] = []
+        self._count = 0
+
+    def offer(self, item: T) -> None:
+        """An item has come: the longest waiting taker it fits gets it, else it is kept."""
+        self._count += 1
+        self._place(self._count, item)
+
+    def _place(self, number: int, item: T) -> None:
+        for index, waiter in enumerate(self._waiters):
+            if not waiter.future.done() and waiter.matches(item):
+                del self._waiters[index]
+                waiter.number = number
+                waiter.future.set_result(item)
+                return
+        self._items.append((number, item))
+        if len(self._items) > 1 and self._items[-2][0] > number:
+            self._items.sort(key=lambda entry: entry[0])
+
+    async def take(
+        self,
+        matches: Callable[[T], bool],
+        new_future: Callable[[], asyncio.Future[T]],
+    ) -> T:
+        """The first item that matches; waits for one. Cancelled: the item stays in the box."""
+        for index, (_, item) in enumerate(self._items):
+            if matches(item):
+                del self._items[index]
+                return item
+        waiter = _Waiter(new_future(), matches)
+        self._waiters.append(waiter)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._withdraw(waiter)
+            raise
+
+    def _withdraw(self, waiter: _Waiter[T]) -> None:
+        future = waiter.future
+        if future.done() and not future.cancelled():
+            self._place(waiter.number, future.result())  # back to where it was in the line
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,469 @@
+"""The node: grants in, reports and publishes out.
+
+Owns one program's life: its virtual loop, its inbox, its open operations, the payloads it holds and
+those it has sent. No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
+carry out `outbox` (frames to the emulator) and `publishes` (destination, payload) after each call.
+
+Rules. Nothing but a grant wakes the program. A grant that names payloads that are not here waits for
+them; `lacking()` says which. A sent payload is kept until the emulator says `Forget`. Whatever a
+cancelled await can no longer take is given back: an operation is withdrawn, a qubit discarded, a
+message put back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+
+from ..emulator.errors import (
+    InternalError,
+    LinkError,
+    MessageError,
+    ProgramError,
+    QnetemError,
+    Spinning,
+    operation_error,
+)
+from ..emulator.units import format_ns
+from ..emulator.wire import (
+    Allocate,
+    AnyOperation,
+    Arrival,
+    Ask,
+    BellMeasure,
+    Delivery,
+    Discard,
+    Entangle,
+    Failed,
+    Finished,
+    Forget,
+    Grant,
+    Have,
+    Herald,
+    Join,
+    Joined,
+    Measure,
+    Note,
+    Report,
+    Resend,
+    Result,
+    Send,
+    Settle,
+    Stop,
+    ToEmulator,
+    ToNode,
+    Transmit,
+    Waits,
+    Welcome,
+)
+from . import waiting
+from .loop import VirtualLoop
+from .messages import Mailbox, Message, body_hash, encode_body, seal, unseal
+from .payloads import Payloads
+from .program import fit_options, load_program
+
+_RESULT_TYPES: dict[type, Any] = {Entangle: Herald, Join: Joined}
+
+
+class Node:
+    """One incarnation of a node, from its Welcome on. `log_stream` takes the program's log lines."""
+
+    def __init__(self, welcome: Welcome, log_stream: IO[str] | None = None) -> None:
+        self.welcome = welcome
+        self.outbox: list[ToEmulator] = []
+        self.publishes: list[tuple[str, bytes]] = []
+        self.stopped = False
+        self.dead = False
+        self.loop = VirtualLoop()
+        self.loop.now_ns = welcome.t_ns
+        seed = np.random.SeedSequence(welcome.entropy)
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.log = _logger(self, log_stream)
+        self.inbox: Mailbox[Message] = Mailbox()
+        self.landed: Mailbox[Arrival] = Mailbox()
+        self.operations: dict[int, waiting.Pending] = {}
+        self._payloads = Payloads(welcome.name, welcome.incarnation)
+        self._number = 0
+        self._waiting_grant: Grant | None = None
+        self._settles: list[Settle] = []
+        self._held: dict[str, None] = {}
+        self._main: asyncio.Task[Any] | None = None
+        self._over = False
+        self._sends: list[Send] = []
+        self._issued: list[AnyOperation] = []
+        self._cancels: list[int] = []
+        self._notes: list[Note] = []
+        self._peers = {name: None for name in [welcome.name, *welcome.peers]}
+        self._build()
+
+    def _build(self) -> None:
+        try:
+            program = load_program(self.welcome.program)
+            self._options = fit_options(program, self.welcome.options)
+            self.agent = program(self)
+        except ProgramError as error:
+            self._fail("program", str(error), _cause(error))
+
+    # --- from the shell ---
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in ns, as this node's clock shows it."""
+        return self.loop.now_ns
+
+    def receive(self, message: ToNode) -> None:
+        """A frame of the emulator."""
+        if self.dead:
+            return
+        if isinstance(message, Grant):
+            self._waiting_grant = message
+            self._try_grant()
+        elif isinstance(message, Settle):
+            self._settles.append(message)
+            self._try_settles()
+        elif isinstance(message, Resend):
+            self.publishes.extend(self._payloads.again(message.dst, message.seqs))
+        elif isinstance(message, Ask):
+            self.outbox.append(Waits(waiting.describe(self.loop)))
+        elif isinstance(message, Stop):
+            self.stopped = True
+
+    def payload(self, src: str, data: bytes) -> None:
+        """An MQTT payload that came on `.../inbox/{src}`; anything that is no envelope is ignored."""
+        try:
+            envelope = unseal(data)
+        except MessageError:
+            return
+        self._payloads.arrived(src, envelope)
+        self._try_grant()
+        self._try_settles()
+
+    def lacking(self) -> list[Resend]:
+        """What the waiting grant or settle needs and has not got, as requests to send it again."""
+        needed: list[tuple[str, int, int]] = []
+        if self._waiting_grant is not None:
+            needed += self._payloads.lacking(self._waiting_grant.deliveries)
+        for settle in self._settles:
+            needed += self._payloads.lacking_of(settle.src, settle.inc, settle.seqs)
+        return self._payloads.requests(needed)
+
+    def stacks(self) -> str:
+        """Where every task of the program stands, for people."""
+        return waiting.stacks(self.loop)
+
+    def kill(self) -> None:
+        """In-process kill: coroutines are closed, every later call is inert."""
+        self.dead = True
+        self.loop.abandon()
+        self.outbox.clear()
+        self.publishes.clear()
+
+    # --- a step ---
+
+    def _try_settles(self) -> None:
+        for settle in list(self._settles):
+            if not self._payloads.lacking_of(settle.src, settle.inc, settle.seqs):
+                self._settles.remove(settle)
+                self.outbox.append(Have(settle.src, settle.inc))
+
+    def _try_grant(self) -> None:
+        grant = self._waiting_grant
+        if grant is None:
+            return
+        if grant.deliveries and self._payloads.lacking(grant.deliveries):
+            return
+        self._waiting_grant = None
+        self._step(grant)
+
+    def _step(self, grant: Grant) -> None:
+        try:
+            next_timer_ns = self.loop.step(grant.t_ns, lambda: self._inputs(grant))
+        except Spinning as error:
+            self._fail("spinning", str(error), self.stacks())
+            return
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._fail("raised", f"{error!r}", _format(error))
+            return
+        for forget in grant.forget:
+            self._payloads.forget(forget)
+        finished = None
+        if self._main is not None and self._main.done() and not self._over:
+            self._over = True
+            try:
+                finished = self._finish(self._main)
+            except _ProgramRaised as failure:
+                self._fail("raised", failure.problem, failure.traceback)
+                return
+        self.outbox.append(self._report(grant, next_timer_ns, finished))
+
+    def _report(
+        self, grant: Grant, next_timer_ns: int | None, finished: Finished | None
+    ) -> Report:
+        report = Report(
+            grant.t_ns,
+            grant.m,
+            next_timer_ns,
+            self._sends,
+            self._issued,
+            self._cancels,
+            self._notes,
+            finished,
+        )
+        if self._sends:
+            self._sends = []
+        if self._issued:
+            self._issued = []
+        if self._cancels:
+            self._cancels = []
+        if self._notes:
+            self._notes = []
+        return report
+
+    def _inputs(self, grant: Grant) -> None:
+        """What is due, in the order of the clock rule; runs inside the step."""
+        for delivery in grant.deliveries:
+            self.inbox.offer(self._message(delivery))
+        for arrival in grant.arrivals:
+            self._held[arrival.qubit] = None
+            self.landed.offer(arrival)
+        for result in grant.results:
+            self._resolve(result)
+        if self._main is None:
+            self._main = self.loop.create_task(self._run(), name=self.welcome.name)
+            self._main.add_done_callback(lambda _: self.loop.cancel_all())
+        elif grant.last:
+            self.loop.cancel_all()
+
+    async def _run(self) -> Any:
+        return await self.agent.run(**self._options)
+
+    def _message(self, delivery: Delivery) -> Message:
+        envelope = self._payloads.take(delivery)
+        raw = bytes(envelope.body)
+        for position in delivery.damage:
+            raw = _flipped(raw, position)
+        return Message(
+            delivery.src,
+            envelope.kind,
+            delivery.seq,
+            delivery.sent_ns,
+            raw,
+            damaged=bool(delivery.damage),
+        )
+
+    def _resolve(self, result: Result) -> None:
+        pending = self.operations.pop(result.number, None)
+        if pending is None:
+            return  # withdrawn: a gate that ran to its end
+        if result.error is not None:
+            if not pending.future.done():
+                pending.future.set_exception(operation_error(*result.error))
+            return
+        kind = _RESULT_TYPES.get(type(pending.operation))
+        value = result.value if kind is None else msgspec.convert(result.value, kind)
+        self._account(pending.operation, value)
+        if pending.future.done():
+            self._give_back(pending.operation, value)
+        else:
+            pending.future.set_result(value)
+
+    # --- what programs ask for (agent.py, qubits.py) ---
+
+    async def operate(self, make: Callable[[int], AnyOperation]) -> Any:
+        """Issue an operation and wait for its end. Cancelled: it is withdrawn.
+
+        Raises what the emulator answers (OperationError and its kin).
+        """
+        return await self._issue(make).future
+
+    async def obtain(self, make: Callable[[int], AnyOperation]) -> Any:
+        """As `operate`, for operations that yield a qubit: what nobody takes is discarded."""
+        pending = self._issue(make)
+        try:
+            return await pending.future
+        except asyncio.CancelledError:
+            future = pending.future
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_back(pending.operation, future.result())
+            raise
+
+    def _issue(self, make: Callable[[int], AnyOperation]) -> waiting.Pending:
+        self._number += 1
+        operation = make(self._number)
+        future = waiting.OperationFuture(self.loop, self, operation)
+        pending = waiting.Pending(operation, future)
+        if not self.dead:
+            self.operations[self._number] = pending
+            self._issued.append(operation)
+        return pending
+
+    def withdraw(self, operation: AnyOperation) -> None:
+        """The await of this operation was cancelled."""
+        if operation.number in self.operations:
+            self._cancels.append(operation.number)
+            if isinstance(operation, (Allocate, Entangle)):
+                del self.operations[operation.number]
+
+    def _give_back(self, operation: AnyOperation, value: Any) -> None:
+        """A result nobody took: its qubit is discarded."""
+        if isinstance(operation, (Allocate, Entangle)):
+            qubit = value.qubit if isinstance(value, Herald) else str(value)
+            self._held.pop(qubit, None)
+            self._number += 1
+            self._issued.append(Discard(self._number, [qubit]))
+
+    def _account(self, operation: AnyOperation, value: Any) -> None:
+        """Keep the node's own list of what it holds true."""
+        held = self._held
+        if isinstance(operation, Measure):
+            if not operation.keep:
+                held.pop(operation.qubit, None)
+        elif isinstance(operation, Entangle):
+            held[value.qubit] = None
+        elif isinstance(operation, Allocate):
+            held[value] = None
+        elif isinstance(operation, Transmit):
+            held.pop(operation.qubit, None)
+        elif isinstance(operation, Discard):
+            for qubit in operation.qubits:
+                held.pop(qubit, None)
+        elif isinstance(operation, (Join, BellMeasure)):
+            for qubit in msgspec.structs.astuple(operation)[1:]:
+                held.pop(qubit, None)
+
+    @property
+    def slots_in_use(self) -> int:
+        """Qubits held, and slots promised to open requests."""
+        open_requests = sum(
+            isinstance(pending.operation, (Allocate, Entangle))
+            for pending in self.operations.values()
+        )
+        return len(self._held) + open_requests
+
+    def send(self, destination: str, body: Any, kind: str) -> None:
+        """Publish a message and report it. Raises MessageError, LinkError."""
+        if destination not in self._peers:
+            why = f"no node is called {destination!r}"
+            raise LinkError(node=self.welcome.name, peer=destination, why=why)
+        encoded = encode_body(body)
+        if self.dead:
+            return
+        seq, payload = self._payloads.sent(destination, kind, encoded)
+        self._sends.append(Send(destination, seq, kind, len(encoded), body_hash(encoded)))
+        if destination == self.welcome.name:
+            self._payloads.arrived(destination, unseal(payload))
+        else:
+            self.publishes.append((destination, payload))
+
+    async def receive_message(
+        self, source: str | None, kind: str | None, damaged: bool
+    ) -> Message:
+        """The next message that fits."""
+
+        def fits(message: Message) -> bool:
+            return (
+                (source is None or message.source == source)
+                and (kind is None or message.kind == kind)
+                and (damaged or not message.damaged)
+            )
+
+        what = f"a message{waiting.of(source, kind)}"
+        return await self.inbox.take(fits, lambda: waiting.NamedFuture(self.loop, what))
+
+    async def receive_arrival(self, source: str | None) -> Arrival:
+        """The next qubit that has landed."""
+        what = f"a qubit{waiting.of(source, None)}"
+        return await self.landed.take(
+            lambda arrival: source is None or arrival.source == source,
+            lambda: waiting.NamedFuture(self.loop, what),
+        )
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Wait for exactly this many virtual ns."""
+        future = self.loop.create_future()
+        handle = self.loop.call_later_ns(duration_ns, _wake, future)
+        try:
+            await future
+        finally:
+            handle.cancel()
+
+    def note(self, name: str, value: Any) -> None:
+        """Report a value for the record. Raises MessageError when it is not JSON."""
+        encode_body(value)
+        self._notes.append(Note(name, msgspec.to_builtins(value)))
+
+    # --- the end of a program ---
+
+    def _finish(self, main: asyncio.Task[Any]) -> Finished:
+        """The node's result. Raises _ProgramRaised when the program failed."""
+        if not main.cancelled():
+            error = main.exception()
+            if error is not None:
+                raise _ProgramRaised(error)
+        for name, unretrieved in self.loop.unretrieved():
+            raise _ProgramRaised(unretrieved, f" in task {name!r}, and nobody retrieved it")
+        value = None if main.cancelled() else main.result()
+        try:
+            encode_body(value)
+        except MessageError as error:
+            raise _ProgramRaised(error, " (what run() returned)") from error
+        return Finished(msgspec.to_builtins(value))
+
+    def _fail(self, kind: str, problem: str, details: str) -> None:
+        self._over = True
+        self.outbox.append(Failed(kind, problem, details, self.now_ns))
+
+
+class _ProgramRaised(Exception):
+    """The program's own exception, ready to be reported."""
+
+    def __init__(self, error: BaseException, where: str = "") -> None:
+        text = str(error)
+        self.problem = f"{type(error).__name__}{': ' + text if text else ''}{where}"
+        self.traceback = _format(error)
+        super().__init__(self.problem)
+
+
+def _format(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _cause(error: QnetemError) -> str:
+    cause = error.__cause__
+    return _format(cause) if cause is not None else ""
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _flipped(raw: bytes, position: int) -> bytes:
+    """`raw` with one bit flipped; positions count from the first bit of the first byte."""
+    if position >= len(raw) * 8:
+        raise InternalError(f"damage at bit {position} of {len(raw)} bytes")
+    flipped = bytearray(raw)
+    flipped[position // 8] ^= 0x80 >> (position % 8)
+    return bytes(flipped)
+
+
+def _logger(node: Node, stream: IO[str] | None) -> logging.Logger:
+    """A logger of its own (not in the process-wide tree); virtual time comes first on each line."""
+    logger = logging.Logger(node.welcome.name)
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+
+    def stamp(record: logging.LogRecord) -> bool:
+        record.virtual = format_ns(node.now_ns)
+        return True
+
+    handler.addFilter(stamp)
+    handler.setFormatter(logging.Formatter("%(virtual)s %(name)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    return logger

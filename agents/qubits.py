@@ -1,0 +1,220 @@
+"""Handles: all a node has of the quantum world.
+
+Owns Qubit, Pair and Memory: names and what hardware would tell. The states stay in the emulator; no
+operation copies a qubit, so no-cloning holds by construction. Every operation takes its duration in
+virtual time, and is queued behind earlier operations on the same qubit.
+
+Cancelling an await: gates and measurements run to their end, their result is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..emulator.errors import OperationError
+from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
+
+if TYPE_CHECKING:
+    from .node import Node
+
+Axis = str | tuple[float, float, float]
+_AXES: dict[str, tuple[float, float, float]] = {
+    "X": (1.0, 0.0, 0.0),
+    "Y": (0.0, 1.0, 0.0),
+    "Z": (0.0, 0.0, 1.0),
+}
+BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
+
+
+def bloch(axis: Axis) -> tuple[float, float, float]:
+    """A measurement axis as a Bloch vector: "X", "Y", "Z" or three numbers. Raises OperationError."""
+    if isinstance(axis, str):
+        found = _AXES.get(axis.upper())
+        if found is None:
+            raise OperationError(f"no axis {axis!r}: expected X, Y, Z or a Bloch vector (x, y, z)")
+        return found
+    x, y, z = (float(part) for part in axis)
+    length = math.sqrt(x * x + y * y + z * z)
+    if not math.isfinite(length) or length == 0:
+        raise OperationError(f"{axis!r} is no axis: expected a finite vector that is not zero")
+    return (x / length, y / length, z / length)
+
+
+class Qubit:
+    """A qubit held by this node. `source` and `arrived_ns` are set when it came over a link."""
+
+    __slots__ = ("name", "source", "arrived_ns", "_node")
+
+    def __init__(self, node: Node, name: str, source: str = "", arrived_ns: int = 0) -> None:
+        self._node, self.name = node, name
+        self.source, self.arrived_ns = source, arrived_ns
+
+    def __repr__(self) -> str:
+        return f"<Qubit {self.name}>"
+
+    async def _gate(self, gate: str, *others: Qubit, angle: float = 0.0) -> None:
+        qubits = [self.name, *(other.name for other in others)]
+        await self._node.operate(lambda number: Apply(number, gate, qubits, float(angle)))
+
+    async def x(self) -> None:
+        """Pauli X."""
+        await self._gate("x")
+
+    async def y(self) -> None:
+        """Pauli Y."""
+        await self._gate("y")
+
+    async def z(self) -> None:
+        """Pauli Z."""
+        await self._gate("z")
+
+    async def h(self) -> None:
+        """Hadamard."""
+        await self._gate("h")
+
+    async def s(self) -> None:
+        """Phase gate diag(1, i)."""
+        await self._gate("s")
+
+    async def sdg(self) -> None:
+        """Inverse phase gate diag(1, -i)."""
+        await self._gate("sdg")
+
+    async def t(self) -> None:
+        """diag(1, exp(i pi/4))."""
+        await self._gate("t")
+
+    async def tdg(self) -> None:
+        """diag(1, exp(-i pi/4))."""
+        await self._gate("tdg")
+
+    async def rx(self, angle: float) -> None:
+        """exp(-i angle X / 2); radians."""
+        await self._gate("rx", angle=angle)
+
+    async def ry(self, angle: float) -> None:
+        """exp(-i angle Y / 2); radians."""
+        await self._gate("ry", angle=angle)
+
+    async def rz(self, angle: float) -> None:
+        """exp(-i angle Z / 2); radians."""
+        await self._gate("rz", angle=angle)
+
+    async def cx(self, target: Qubit) -> None:
+        """Controlled X with this qubit as control."""
+        await self._gate("cx", target)
+
+    async def cz(self, other: Qubit) -> None:
+        """Controlled Z."""
+        await self._gate("cz", other)
+
+    async def swap(self, other: Qubit) -> None:
+        """Exchange the states of two qubits of this node (not entanglement swapping: `join`)."""
+        await self._gate("swap", other)
+
+    async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
+        """0 for the +1 eigenstate along `axis`, else 1. The qubit is gone unless `keep`."""
+        vector = bloch(axis)
+        return int(
+            await self._node.operate(lambda number: Measure(number, self.name, vector, keep))
+        )
+
+    async def reset(self) -> None:
+        """Back to |0>, keeping the slot."""
+        await self._node.operate(lambda number: Reset(number, self.name))
+
+    async def discard(self) -> None:
+        """Trace it out and free the slot."""
+        await self._node.operate(lambda number: Discard(number, [self.name]))
+
+
+class Pair:
+    """This node's half of an entangled pair.
+
+    `id` names the pair at both ends; `peer` holds the other half; `qubit` is the half here. `bell` is
+    the heralded Bell state (0 Phi+, 1 Psi+, 2 Phi-, 3 Psi-); `frame` is (z, x): the Paulis that
+    classical messages say are still to be applied here, which `measure` accounts for.
+    """
+
+    __slots__ = ("id", "peer", "link", "qubit", "emitted_ns", "goodness", "bell", "frame", "_node")
+
+    def __init__(
+        self, node: Node, id: str, peer: str, link: str, qubit: Qubit, emitted_ns: int,
+        goodness: float, bell: int,
+    ) -> None:  # fmt: skip
+        self._node = node
+        self.id, self.peer, self.link, self.qubit = id, peer, link, qubit
+        self.emitted_ns, self.goodness, self.bell = emitted_ns, goodness, bell
+        self.frame = (0, 0)
+
+    def __repr__(self) -> str:
+        return f"<Pair {self.id} with {self.peer}>"
+
+    @property
+    def age_ns(self) -> int:
+        """Virtual time since the pair was emitted."""
+        return self._node.now_ns - self.emitted_ns
+
+    def shift(self, z: int, x: int) -> None:
+        """Take note of a Pauli X^x Z^z that is still to be applied to the half here."""
+        self.frame = (self.frame[0] ^ z, self.frame[1] ^ x)
+
+    def extend(self, joined: Joined, peer: str, *, correct: bool) -> None:
+        """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli."""
+        other = joined.right if joined.left == self.id else joined.left
+        self.id, self.peer = f"{self.id}+{other}", peer
+        if correct:
+            self.shift(joined.z, joined.x)
+
+    async def correct(self) -> None:
+        """Apply the Paulis of `frame` to the half here, and clear it."""
+        z, x = self.frame
+        self.frame = (0, 0)
+        if x:
+            await self.qubit.x()
+        if z:
+            await self.qubit.z()
+
+    async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
+        """Measure the half here as if `frame` had been applied: by turning the axis instead."""
+        x, y, z = bloch(axis)
+        flip_z, flip_x = self.frame
+        if flip_x:
+            y, z = -y, -z
+        if flip_z:
+            x, y = -x, -y
+        return await self.qubit.measure((x, y, z), keep=keep)
+
+    async def discard(self) -> None:
+        """Trace the half here out and free its slot."""
+        await self.qubit.discard()
+
+
+class Memory:
+    """The node's slots."""
+
+    __slots__ = ("slots", "_node")
+
+    def __init__(self, node: Node, slots: int) -> None:
+        self._node = node
+        self.slots = slots
+
+    @property
+    def free(self) -> int:
+        """Slots without a qubit and not promised to a waiting request, as this node knows it."""
+        return max(0, self.slots - self._node.slots_in_use)
+
+    async def discard(self, *held: Qubit | Pair) -> None:
+        """Trace several out at once."""
+        names = [item.qubit.name if isinstance(item, Pair) else item.name for item in held]
+        await self._node.operate(lambda number: Discard(number, names))
+
+
+def names_of(held: Qubit | Pair | Any) -> list[str]:
+    """The qubit names behind a handle."""
+    if isinstance(held, Pair):
+        return [held.qubit.name]
+    if isinstance(held, Qubit):
+        return [held.name]
+    raise OperationError(f"expected a Qubit or a Pair, not {held!r}")

@@ -1,0 +1,119 @@
+"""What a program waits for: futures that can say it, and the description of a node that stands still.
+
+Owns the two futures behind every await of ours, and `describe`. A task that waits for something else (a
+Queue, an Event) is described by the line of the program it stands at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..emulator.wire import (
+    Allocate,
+    AnyOperation,
+    Apply,
+    Entangle,
+    Measure,
+    Transmit,
+    Wait,
+)
+from .tasks import Future, task_stack
+
+if TYPE_CHECKING:
+    from .loop import VirtualLoop
+    from .node import Node
+
+_OURS = ("agents/agent.py", "agents/node.py", "agents/messages.py", "agents/qubits.py")
+
+
+class NamedFuture(Future):
+    """A future that knows what it is for, and since when it is waited for."""
+
+    __slots__ = ("what", "since_ns")
+
+    def __init__(self, loop: VirtualLoop, what: str) -> None:
+        super().__init__(loop=loop)
+        self.what = what
+        self.since_ns = loop.now_ns
+
+
+class OperationFuture(Future):
+    """The future of an operation; cancelling it withdraws the operation."""
+
+    __slots__ = ("_node", "operation", "since_ns")
+
+    def __init__(self, loop: VirtualLoop, node: Node, operation: AnyOperation) -> None:
+        super().__init__(loop=loop)
+        self._node, self.operation = node, operation
+        self.since_ns = loop.now_ns
+
+    def cancel(self, msg: Any = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._node.withdraw(self.operation)
+        return cancelled
+
+    @property
+    def what(self) -> str:
+        """The operation in words."""
+        operation = self.operation
+        if isinstance(operation, Entangle):
+            link = f" on {operation.link}" if operation.link else ""
+            return f"entangle with {operation.peer}{link}"
+        if isinstance(operation, Allocate):
+            return "a free slot for a qubit"
+        if isinstance(operation, Apply):
+            return f"gate {operation.gate} on {', '.join(operation.qubits)}"
+        if isinstance(operation, Measure):
+            return f"measurement of {operation.qubit}"
+        if isinstance(operation, Transmit):
+            return f"transmit of {operation.qubit} to {operation.to}"
+        return type(operation).__name__.lower()
+
+
+class Pending:
+    """An operation that has been issued and has not ended."""
+
+    __slots__ = ("operation", "future")
+
+    def __init__(self, operation: AnyOperation, future: OperationFuture) -> None:
+        self.operation, self.future = operation, future
+
+
+def of(source: str | None, kind: str | None) -> str:
+    """` of kind 'x' from bob`, as far as given."""
+    wanted = f" of kind {kind!r}" if kind is not None else ""
+    return wanted + (f" from {source}" if source is not None else "")
+
+
+def describe(loop: VirtualLoop) -> list[Wait]:
+    """Every live task of a node and what it waits for."""
+    waits = []
+    for task in loop.tasks():
+        future = getattr(task, "_fut_waiter", None)
+        if isinstance(future, (NamedFuture, OperationFuture)):
+            waits.append(Wait(task.get_name(), f"{future.what}{_place(task)}", future.since_ns))
+        elif not isinstance(future, asyncio.Task):
+            waits.append(Wait(task.get_name(), _foreign(task, future), loop.now_ns))
+    return waits
+
+
+def stacks(loop: VirtualLoop) -> str:
+    """Where every task stands, for people."""
+    return "\n".join(str(task_stack(task)) for task in loop.tasks()) + "\n"
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """Where in the program the task stands: its innermost frame that is not ours."""
+    frames = [f for f in task_stack(task).frames if not f[1].endswith(_OURS)]
+    return f" ({frames[-1][1].rpartition('/')[2]}:{frames[-1][2]})" if frames else ""
+
+
+def _foreign(task: asyncio.Task[Any], future: object) -> str:
+    named = "something of its own"
+    frames = task_stack(task).frames
+    if frames:
+        function, file, line = frames[-1]
+        named = f"{function} ({file.rpartition('/')[2]}:{line})"
+    return named if future is not None else f"its turn in {named}"

@@ -1,0 +1,124 @@
+"""The census: which incarnation of each node lives, and in which state.
+
+Owns the nodes' states and the Welcome each gets. Does not own processes (the launcher's) or time.
+
+    starting -> running -> finished | failed
+    starting | running | finished | failed -> killed (a fault) -> starting (its restart)
+    anything -> lost (its process died unplanned; ends the run)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .control import NodeState
+from .streams import entropy
+from .topology.model import LinkSpec, NodeSpec, Topology
+from .wire import LinkInfo, Welcome
+
+
+class Citizen:
+    """One node as the world knows it."""
+
+    __slots__ = ("name", "spec", "incarnation", "state", "pid", "result", "awaited")
+
+    def __init__(self, spec: NodeSpec) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.incarnation = 1
+        self.state = "starting"
+        self.pid = 0
+        self.result: Any = None
+        #: Whether its report is being waited for.
+        self.awaited = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process stands behind it that can be spoken to."""
+        return self.state in ("running", "finished", "failed")
+
+
+class Census:
+    """All nodes of a run, in the order of their names."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self.citizens = {name: Citizen(topology.nodes[name]) for name in sorted(topology.nodes)}
+
+    def __getitem__(self, name: str) -> Citizen:
+        return self.citizens[name]
+
+    def receiver(self, name: str) -> int | None:
+        """The incarnation that takes messages and qubits now, or None (dead, finished, unknown)."""
+        citizen = self.citizens.get(name)
+        return citizen.incarnation if citizen is not None and citizen.state == "running" else None
+
+    def unfinished(self) -> list[Citizen]:
+        """Programs the run still waits for: not services, not ended, or about to come back."""
+        return [
+            citizen
+            for citizen in self.citizens.values()
+            if not citizen.spec.service and citizen.state in ("starting", "running")
+        ]
+
+    def services(self) -> list[Citizen]:
+        """Services that are running."""
+        return [c for c in self.citizens.values() if c.spec.service and c.state == "running"]
+
+    def has_programs(self) -> bool:
+        """Whether any node is not a service."""
+        return any(not citizen.spec.service for citizen in self.citizens.values())
+
+    def states(self) -> dict[str, NodeState]:
+        """How every node stands, for the summary."""
+        return {
+            c.name: NodeState(c.pid, c.incarnation, c.state) for c in self.citizens.values()
+        }
+
+    def results(self) -> dict[str, Any]:
+        """What every node's `run()` returned (None for those that have not)."""
+        return {c.name: c.result for c in self.citizens.values()}
+
+    def welcome(self, citizen: Citizen, seed: int, t_ns: int) -> Welcome:
+        """Everything this incarnation is told at its birth."""
+        topology, spec = self._topology, citizen.spec
+        links = [
+            _link_info(link, citizen.name)
+            for _, link in sorted(topology.links.items())
+            if citizen.name in link.ends
+        ]
+        return Welcome(
+            name=citizen.name,
+            incarnation=citizen.incarnation,
+            kind=spec.kind,
+            program=_absolute(spec.program or "", topology.source),
+            options=dict(spec.options),
+            service=spec.service,
+            entropy=entropy(seed, "node", citizen.name, citizen.incarnation),
+            peers=[name for name in self.citizens if name != citizen.name],
+            links=links,
+            slots=spec.memory.slots,
+            t_ns=t_ns,
+            record=topology.record,
+        )
+
+
+def _link_info(link: LinkSpec, node: str) -> LinkInfo:
+    return LinkInfo(
+        name=link.name,
+        peer=link.other_end(node),
+        quantum=link.quantum is not None,
+        entangle=link.quantum is not None and link.quantum.entangle is not None,
+        length_km=link.length_km,
+        latency_ns=link.classical.latency_ns if link.classical is not None else 0,
+        delay_ns=link.delay_ns,
+    )
+
+
+def _absolute(program: str, source: Path | None) -> str:
+    """A program file is named relative to the topology's own place."""
+    path, _, name = program.rpartition(":")
+    if not path.endswith(".py") or source is None:
+        return program
+    return f"{(source.parent / path).resolve()}:{name}"

@@ -1,0 +1,13 @@
+"""kill: a real SIGKILL of a node's process, after what it had sent is safe with its receivers."""
+
+from __future__ import annotations
+
+from .base import Breakable, Fault
+
+
+class Kill(Fault):
+    """`{at: 4 s, kill: r1, restart: 250 ms}`; without `restart` the node stays dead."""
+
+    def begin(self, world: Breakable) -> None:
+        restart = self.spec.parameters.get("restart")
+        world.kill(self.spec.target, None if restart is None else int(restart))

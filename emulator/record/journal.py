@@ -1,0 +1,107 @@
+"""The journal and the digest: what happened, in order, and one hash of it.
+
+Owns the event lines and the hash chain of each entity. Does not own metrics (metrics.py) or where the
+run folder is (the front door's).
+
+Rule: one event is one JSON line `[t_ns, m, entity, kind, ...fields]`; the same bytes go to the file and
+into the entity's chain, so the digest is of exactly what a reader can see. Never an event: grants,
+timers, waits, process ids, wall-clock time, logs, secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from ..errors import InfrastructureError
+
+_encode = msgspec.json.Encoder().encode
+_FLUSH_BYTES = 256 * 1024
+_DIGITS = 12
+
+
+class Clock(Protocol):
+    """Where the journal reads the current instant."""
+
+    now_ns: int
+    m: int
+
+
+class Journal:
+    """Events of one run, hashed per entity, and written to `path` (None keeps only the hashes)."""
+
+    def __init__(self, clock: Clock, path: Path | None = None) -> None:
+        self._clock = clock
+        self._chains: dict[str, hashlib.blake2b] = {}
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
+        self._path = path
+        self._file: BinaryIO | None = None
+        if path is not None:
+            self._file = _open_private(path)
+
+    def event(self, entity: str, kind: str, *fields: Any) -> None:
+        """Record that `kind` happened to `entity` now. `fields` are JSON values; round floats first."""
+        clock = self._clock
+        line = _encode((clock.now_ns, clock.m, entity, kind, *fields)) + b"\n"
+        chain = self._chains.get(entity)
+        if chain is None:
+            chain = self._chains[entity] = hashlib.blake2b(digest_size=16)
+        chain.update(line)
+        if self._file is not None:
+            self._buffer.append(line)
+            self._buffered_bytes += len(line)
+            if self._buffered_bytes > _FLUSH_BYTES:
+                self.flush()
+
+    def digest(self) -> str:
+        """BLAKE2b (128 bit, hex) of the sorted (entity, chain) list."""
+        total = hashlib.blake2b(digest_size=16)
+        for entity in sorted(self._chains):
+            total.update(entity.encode() + b"\x1f" + self._chains[entity].digest())
+        return total.hexdigest()
+
+    def flush(self) -> None:
+        """Write what is buffered. Raises InfrastructureError when the disk does not take it."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(b"".join(self._buffer))
+            self._file.flush()
+        except OSError as error:
+            raise InfrastructureError(f"cannot write the journal {self._path}: {error}") from error
+        finally:
+            self._buffer.clear()
+            self._buffered_bytes = 0
+
+    def close(self) -> None:
+        """Flush and close; the journal takes no event afterwards."""
+        try:
+            self.flush()
+        finally:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+
+def rounded(value: Any) -> Any:
+    """`value` with every float rounded to 12 significant digits: BLAS kernels differ in the last ones."""
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    return value
+
+
+def _open_private(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        return path.open("wb", buffering=0)
+    except OSError as error:
+        raise InfrastructureError(f"cannot write the journal {path}: {error}") from error

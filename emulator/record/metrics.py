@@ -1,0 +1,65 @@
+"""Numbers a run collects on its way: counts, and running mean and spread of what was observed.
+
+Owns the aggregation. A metric that was observed has count, mean, std (sample standard deviation), min,
+max and last; one that was only counted has count alone. Metrics are not part of the digest.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+class _Series:
+    """Welford's running mean and variance (Technometrics 4, 419 (1962))."""
+
+    __slots__ = ("count", "last", "low", "high", "mean", "squares")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self.squares = self.last = 0.0
+        self.low, self.high = math.inf, -math.inf
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        step = value - self.mean
+        self.mean += step / self.count
+        self.squares += step * (value - self.mean)
+        self.low, self.high, self.last = min(self.low, value), max(self.high, value), value
+
+    def summary(self) -> dict[str, float]:
+        spread = math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
+        return {
+            "count": self.count,
+            "mean": self.mean,
+            "std": spread,
+            "min": self.low,
+            "max": self.high,
+            "last": self.last,
+        }
+
+
+class Metrics:
+    """Metrics by name, e.g. `bob.qber` or `links.alice-r1.pairs`."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self._series: dict[str, _Series] = {}
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add `n` to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + n
+
+    def observe(self, name: str, value: float) -> None:
+        """Take one more value of a quantity."""
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = _Series()
+        series.add(value)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """All metrics, sorted by name."""
+        entries: dict[str, dict[str, float]] = {
+            name: {"count": count} for name, count in self.counts.items()
+        }
+        entries.update((name, series.summary()) for name, series in self._series.items())
+        return dict(sorted(entries.items()))

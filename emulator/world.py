@@ -1,0 +1,522 @@
+"""The world: reports in, grants out.
+
+Owns the order of things: when a node may run, what is applied when, how the run begins, breaks and
+ends. Joins conductor (time), classical plane, quantum plane, faults and journal, and holds none of
+their knowledge. No I/O: shells call `receive`, `disconnected`, `exited`, `interrupt`, and after each
+call carry out what is in `outbox`: `(node, frame)` for a node, `("", frame)` for the launcher.
+
+Theory of operation. The world is always in one of these:
+
+    barrier    something outside must happen first: a Hello, a Have, an exit, a Waits
+    running    nodes have been granted; reports are awaited
+    advancing  nobody is awaited: apply reports, enter the next instant, run its phases, grant
+    over       the outcome is out; nothing counts any more
+
+Rule: nothing that depends on the real order in which frames come may have an effect. Reports are kept
+until all are in, and applied in the order of node names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .census import Census, Citizen
+from .channels.classical import ClassicalPlane
+from .conductor import FAULT, Conductor
+from .control import Kill, Outcome, Problem, Progress, Spawn, token
+from .errors import (
+    InternalError,
+    NodeLost,
+    NodeSilent,
+    ProgramError,
+    ProgramFailed,
+    QnetemError,
+    RunError,
+    Spinning,
+    StuckError,
+)
+from .faults.schedule import schedule
+from .quantum.plane import QuantumPlane
+from .record.journal import Journal, rounded
+from .record.metrics import Metrics
+from .streams import Streams
+from .topology.model import Topology
+from .units import format_ns
+from .wire import (
+    PROTOCOL_VERSION,
+    Arrival,
+    Ask,
+    Failed,
+    Grant,
+    Have,
+    Hello,
+    Note,
+    Report,
+    Resend,
+    Result,
+    Settle,
+    Stop,
+    ToEmulator,
+    Wait,
+    Waits,
+)
+
+#: More microsteps than this in one moment are an endless exchange in no time.
+MICROSTEP_CAP = 100_000
+
+_FAILURES: dict[str, type[QnetemError]] = {
+    "raised": ProgramFailed,
+    "spinning": Spinning,
+    "program": ProgramError,
+    "infrastructure": RunError,
+    "internal": InternalError,
+}
+
+
+class World:
+    """One run. `wall` gives real seconds and is only ever reported, never decided on."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        journal_path: Path | None = None,
+        secret: str = "",
+        wall: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.topology = topology
+        self.outbox: list[tuple[str, msgspec.Struct]] = []
+        self.over = False
+        self.outcome: Outcome | None = None
+        self.conductor = Conductor()
+        self.journal = Journal(self.conductor, journal_path)
+        self.metrics = Metrics()
+        self.streams = Streams(topology.seed)
+        self.census = Census(topology)
+        self.classical = ClassicalPlane(
+            topology, self.conductor, self.journal, self.metrics, self.census.receiver
+        )
+        self.quantum = QuantumPlane(
+            topology, self.streams, self.conductor, self.journal, self.metrics
+        )
+        self._secret, self._wall = secret, wall
+        self._began = self._ended = 0.0
+        self._results: dict[str, list[Result]] = {}
+        self._arrivals: dict[str, list[Arrival]] = {}
+        self._reports: dict[str, Report | Failed] = {}
+        self._granted: list[str] = []
+        self._missing_reports = 0
+        self._barrier: dict[tuple[str, str], None] = {}
+        self._then: Callable[[], None] | None = None
+        self._in_instant = False
+        self._last = False
+        self._problem: Problem | None = None
+        self._waits: dict[str, list[Wait]] = {}
+
+    # --- the life of a run ---
+
+    def start(self) -> None:
+        """Await every node's Hello; then time begins."""
+        schedule(list(self.topology.faults), self, self.conductor, self.journal, self.streams)
+        self.conductor.at_start((-1,), self._wake_all, FAULT)
+        for name in self.census.citizens:
+            self._barrier["hello", name] = None
+
+    def authenticate(self, hello: Hello) -> str | None:
+        """Why this Hello is refused, or None."""
+        citizen = self.census.citizens.get(hello.node)
+        if citizen is None:
+            return f"no node is called {hello.node!r}"
+        if hello.version != PROTOCOL_VERSION:
+            return f"{hello.node} speaks protocol {hello.version}, not {PROTOCOL_VERSION}"
+        if self._secret and hello.token != token(self._secret, hello.node, hello.incarnation):
+            return f"wrong token for {hello.node}"
+        if citizen.state != "starting" or hello.incarnation != citizen.incarnation:
+            return f"{hello.node}.{hello.incarnation} is not expected ({citizen.state})"
+        return None
+
+    def receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
+        """A node says something. A `QnetemError` it causes ends the run with a named problem."""
+        if self.over:
+            return
+        try:
+            self._receive(node, incarnation, message)
+        except QnetemError as error:
+            self.fail(error)
+
+    def _receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
+        citizen = self.census[node]
+        if citizen.incarnation != incarnation:
+            return
+        if isinstance(message, (Report, Failed)):
+            self._on_report(citizen, message)
+        elif isinstance(message, Hello):
+            self._on_hello(citizen, message)
+        elif isinstance(message, Resend):
+            self._on_resend(node, message)
+        elif isinstance(message, Have):
+            self._passed("have", node)
+        elif isinstance(message, Waits):
+            self._waits[node] = message.waits
+            self._passed("waits", node)
+
+    def disconnected(self, node: str, incarnation: int) -> None:
+        """A node's socket is closed. Unplanned, that ends the run at once."""
+        citizen = self.census[node]
+        if self.over or citizen.incarnation != incarnation or not citizen.alive:
+            return
+        if ("exit", node) in self._barrier:
+            return
+        self._lose(citizen, "its connection closed")
+
+    def exited(self, node: str, incarnation: int, status: int) -> None:
+        """A node's process has ended, and is reaped."""
+        citizen = self.census[node]
+        if self.over or citizen.incarnation != incarnation:
+            return
+        if ("exit", node) in self._barrier:
+            self._passed("exit", node)
+        elif citizen.state in ("starting", "running", "finished", "failed"):
+            how = f"signal {-status}" if status < 0 else f"exit status {status}"
+            self._lose(citizen, f"its process ended with {how}")
+
+    def interrupt(self, reason: str, exit_code: int) -> None:
+        """Somebody outside stops the run now."""
+        if not self.over:
+            self._end(Problem("Interrupted", reason, exit_code, "", self.conductor.now_ns))
+
+    def fail(self, error: QnetemError) -> None:
+        """End the run with this error."""
+        if not self.over:
+            self._end(_problem(error, self.conductor.now_ns))
+
+    def stalled(self, node: str, stacks: str) -> None:
+        """A node has been silent for too long in real time."""
+        now = self.conductor.now_ns
+        text = f"{node} does not report at {format_ns(now)}; its tasks stand at:\n{stacks}"
+        self.fail(NodeSilent(text, node, now))
+
+    def silent(self) -> list[str]:
+        """The nodes whose word is awaited at this moment."""
+        awaited = [node for node in self._granted if self.census[node].awaited]
+        return awaited + [node for kind, node in self._barrier if kind in ("have", "waits")]
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        states = {citizen.name: citizen.state for citizen in self.census.citizens.values()}
+        counters = {name: float(count) for name, count in self.metrics.counts.items()}
+        return Progress(self.conductor.now_ns, self.conductor.instants, states, counters)
+
+    # --- what faults may do ---
+
+    def cut_quantum(self, link: str, cut: bool) -> None:
+        """Cut or heal the quantum side of a link."""
+        self.quantum.set_cut(link, cut)
+
+    def kill(self, node: str, restart_ns: int | None) -> None:
+        """Settle what the node has sent, kill its process, and plan its restart."""
+        citizen = self.census[node]
+        if not citizen.alive:
+            self.journal.event(node, "already dead", citizen.incarnation)
+            return
+        for dst, seqs in self.classical.undelivered(node, citizen.incarnation).items():
+            if dst != node:
+                self._barrier["have", dst] = None
+                self.outbox.append((dst, Settle(node, citizen.incarnation, seqs)))
+        self._after_barrier(lambda: self._kill_now(citizen, restart_ns))
+
+    def _kill_now(self, citizen: Citizen, restart_ns: int | None) -> None:
+        node = citizen.name
+        self._barrier["exit", node] = None
+        self.outbox.append(("", Kill(node, citizen.incarnation)))
+        self._after_barrier(lambda: self._bury(citizen, restart_ns))
+
+    def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
+        node = citizen.name
+        citizen.state = "starting" if restart_ns is not None else "killed"
+        citizen.awaited = False
+        self.journal.event(node, "killed", citizen.incarnation)
+        self.quantum.node_died(node, citizen.incarnation)
+        self.classical.forget_node(node)
+        self.conductor.forget_node(node)
+        citizen.incarnation += 1
+        if restart_ns is None:
+            return
+        due_ns = self.conductor.now_ns + restart_ns
+        self.conductor.at(due_ns, (-1, node), lambda: self._restart(citizen), FAULT)
+
+    def _restart(self, citizen: Citizen) -> None:
+        node = citizen.name
+        self._barrier["hello", node] = None
+        self.outbox.append(("", Spawn(node, citizen.incarnation)))
+
+        def joined() -> None:
+            self.journal.event(node, "restarted", citizen.incarnation)
+            self.quantum.node_joined(node, citizen.incarnation)
+            self.conductor.wake(node)
+
+        self._after_barrier(joined)
+
+    # --- barriers ---
+
+    def _after_barrier(self, then: Callable[[], None]) -> None:
+        """Do `then` once nothing outside is awaited: at once, if nothing is."""
+        if self._barrier:
+            self._then = then
+        else:
+            then()
+
+    def _passed(self, kind: str, node: str) -> None:
+        if (kind, node) not in self._barrier:
+            return
+        del self._barrier[kind, node]
+        if self._barrier:
+            return
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+        self._advance()
+
+    def _on_hello(self, citizen: Citizen, hello: Hello) -> None:
+        citizen.pid = hello.pid
+        citizen.state = "running"
+        welcome = self.census.welcome(citizen, self.topology.seed, self.conductor.now_ns)
+        self.outbox.append((citizen.name, welcome))
+        self._passed("hello", citizen.name)
+
+    def _on_resend(self, node: str, request: Resend) -> None:
+        """A receiver lacks payloads: their sender publishes them again."""
+        source = self.census.citizens.get(request.src)
+        if source is None or not source.alive or source.incarnation != request.inc:
+            raise InternalError(f"{node} lacks a payload of {request.src}, which is gone")
+        self.metrics.count("messages.resent", len(request.seqs))
+        self.outbox.append((request.src, Resend(request.src, request.inc, request.seqs, node)))
+
+    # --- instants ---
+
+    def _wake_all(self) -> None:
+        self._began = self._wall()
+        for name in self.census.citizens:
+            self.conductor.wake(name)
+
+    def _on_report(self, citizen: Citizen, report: Report | Failed) -> None:
+        if not citizen.awaited:
+            if isinstance(report, Failed):  # before its first grant: the program cannot be built
+                self._fail_program(citizen, report)
+                return
+            raise InternalError(f"{citizen.name} reports without having been granted")
+        citizen.awaited = False
+        self._reports[citizen.name] = report
+        self._missing_reports -= 1
+        if not self._missing_reports:
+            self._ended = self._wall()
+            self._apply_reports()
+            self._advance()
+
+    def _apply_reports(self) -> None:
+        reports, census = self._reports, self.census
+        for name in self._granted:
+            report = reports[name]
+            if isinstance(report, Failed):
+                self._fail_program(census[name], report)
+            else:
+                self._apply(census[name], report)
+        reports.clear()
+
+    def _apply(self, citizen: Citizen, report: Report) -> None:
+        name, incarnation = citizen.name, citizen.incarnation
+        if report.t_ns != self.conductor.now_ns or report.m != self.conductor.m:
+            raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
+        for send in report.sends:
+            self.classical.send(name, incarnation, send)
+        for operation in report.operations:
+            self.quantum.issue(name, incarnation, operation)
+        for number in report.cancels:
+            self.quantum.withdraw(name, number)
+        for note in report.notes:
+            self._note(name, note)
+        if report.finished is not None:
+            self._finish_program(citizen, report.finished.value)
+        else:
+            self.conductor.set_timer(name, report.next_timer_ns)
+
+    def _note(self, node: str, note: Note) -> None:
+        value = rounded(note.value)
+        self.journal.event(node, "note", note.name, value)
+        if isinstance(value, (int, float)):
+            self.metrics.observe(f"{node}.{note.name}", float(value))
+
+    def _finish_program(self, citizen: Citizen, value: Any) -> None:
+        citizen.state = "finished"
+        citizen.result = value
+        self.conductor.forget_node(citizen.name)
+        self.journal.event(citizen.name, "end", rounded(value))
+
+    def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
+        citizen.state = "failed"
+        self.conductor.forget_node(citizen.name)
+        self.journal.event(citizen.name, "failed", failure.kind, failure.problem)
+        kind = _FAILURES.get(failure.kind, InternalError)
+        now = self.conductor.now_ns
+        problem = Problem(
+            kind.__name__, failure.problem, kind.exit_code, citizen.name, now, failure.traceback
+        )
+        self._problem = self._problem or problem
+        if failure.kind != "raised":
+            self._end(problem)
+
+    def _advance(self) -> None:
+        conductor = self.conductor
+        while not (self.over or self._barrier or self._missing_reports):
+            if not self._in_instant and not self._enter_next():
+                return
+            while conductor.run_phases():
+                if self._barrier or self.over:
+                    return
+            self._in_instant = False
+            self._grant()
+
+    def _enter_next(self) -> bool:
+        """Enter the next instant; False when there is none (the run has ended, or asks why)."""
+        if self._last or (self._problem is not None and self.topology.on_error == "stop"):
+            self._end(self._problem)
+            return False
+        conductor = self.conductor
+        if self.census.has_programs() and not self.census.unfinished() and conductor.instants:
+            self._last_step()
+        instant = conductor.next_instant()
+        until_ns = self.topology.time.until_ns
+        if instant is None and self.census.unfinished():
+            self._ask()
+            return False
+        if instant is None or (until_ns is not None and instant[0] > until_ns):
+            self._end(self._problem)
+            return False
+        if instant[1] > MICROSTEP_CAP:
+            self._spinning(instant[0])
+            return False
+        conductor.enter(*instant)
+        self._in_instant = True
+        return True
+
+    def _last_step(self) -> None:
+        """All programs have ended: the services get one step to clean up."""
+        self._last = True
+        now = self.conductor.now_ns
+
+        def wake() -> None:
+            for citizen in self.census.services():
+                self.conductor.wake(citizen.name)
+
+        self.conductor.at(now, (-1,), wake, FAULT)
+
+    def _grant(self) -> None:
+        """Hand out what is due, to the nodes in the order of their names."""
+        conductor, census, outbox = self.conductor, self.census, self.outbox
+        self._collect()
+        self._granted = []
+        for name in conductor.take_due():
+            citizen = census[name]
+            if citizen.state != "running":
+                continue
+            citizen.awaited = True
+            self._granted.append(name)
+            grant = Grant(
+                conductor.now_ns,
+                conductor.m,
+                self.classical.deliveries.pop(name, []),
+                self._arrivals.pop(name, []),
+                self._results.pop(name, []),
+                self.classical.forgets.pop(name, []),
+                self._last and citizen.spec.service,
+            )
+            outbox.append((name, grant))
+        self._missing_reports = len(self._granted)
+
+    def _collect(self) -> None:
+        """What the quantum plane has for the nodes at this instant."""
+        plane, census = self.quantum, self.census
+        if plane.results:
+            for name, incarnation, result in plane.results:
+                if census.receiver(name) == incarnation:
+                    self._results.setdefault(name, []).append(result)
+                    self.conductor.wake(name)
+            plane.results.clear()
+        if plane.arrivals:
+            for name, arrival in plane.arrivals:
+                if census.receiver(name) is not None:
+                    self._arrivals.setdefault(name, []).append(arrival)
+                    self.conductor.wake(name)
+            plane.arrivals.clear()
+
+    # --- the end ---
+
+    def _ask(self) -> None:
+        """Nothing is left to do: have the unfinished say what they wait for."""
+        self._waits.clear()
+        for citizen in self.census.citizens.values():
+            if citizen.state == "running":
+                self._barrier["waits", citizen.name] = None
+                self.outbox.append((citizen.name, Ask()))
+        self._after_barrier(self._stuck)
+
+    def _stuck(self) -> None:
+        now = self.conductor.now_ns
+        lines = [f"nothing is left to happen at {format_ns(now)}, but:"]
+        for citizen in self.census.unfinished():
+            for wait in self._waits.get(citizen.name, []):
+                since = format_ns(wait.since_ns)
+                lines.append(f"  {citizen.name}: {wait.task} waits for {wait.what} since {since}")
+            for number, what in self.quantum.pending(citizen.name):
+                lines.append(f"  {citizen.name}: operation {number}: {what}")
+        self.fail(StuckError("\n".join(lines), "", now))
+
+    def _spinning(self, t_ns: int) -> None:
+        names = ", ".join(self._granted) or "the nodes"
+        text = f"endless exchange in no time at {format_ns(t_ns)} between {names}"
+        self.fail(Spinning(text, self._granted[0] if self._granted else "", t_ns))
+
+    def _lose(self, citizen: Citizen, how: str) -> None:
+        now = self.conductor.now_ns
+        name = f"{citizen.name}.{citizen.incarnation}"
+        citizen.state = "lost"
+        text = f"node {name} was lost at {format_ns(now)}: {how}"
+        self.fail(NodeLost(text, citizen.name, now))
+
+    def _end(self, problem: Problem | None) -> None:
+        if self.over:
+            return
+        self.over = True
+        until_ns = self.topology.time.until_ns
+        unfinished = problem is None and bool(self.census.unfinished())
+        t_ns = until_ns if unfinished and until_ns is not None else self.conductor.now_ns
+        try:
+            self.journal.close()
+        except QnetemError as error:
+            problem = problem or _problem(error, t_ns)
+        for citizen in self.census.citizens.values():
+            if citizen.alive:
+                self.outbox.append((citizen.name, Stop()))
+        self.outcome = Outcome(
+            name=self.topology.name,
+            seed=self.topology.seed,
+            digest=self.journal.digest(),
+            t_ns=t_ns,
+            wall_s=max(0.0, self._ended - self._began),
+            instants=self.conductor.instants,
+            nodes=self.census.states(),
+            results=self.census.results(),
+            metrics=self.metrics.summary(),
+            problem=problem,
+        )
+        self.outbox.append(("", self.outcome))
+
+
+def _problem(error: QnetemError, now_ns: int) -> Problem:
+    node = error.node if isinstance(error, RunError) else ""
+    time_ns = error.time_ns if isinstance(error, RunError) else now_ns
+    return Problem(type(error).__name__, str(error), error.exit_code, node, time_ns)

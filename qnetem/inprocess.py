@@ -1,0 +1,131 @@
+"""The same cores in one process, called directly: no broker, no sockets, same digest.
+
+Owns the loop that carries frames between World and Nodes. Does not own the run folder (folders.py) or
+anything a process run would not do too: messages are encoded and decoded, and a kill closes a node for
+good before the next incarnation is made.
+
+Rule: what a frame causes is decided by the cores; the order in which this loop carries frames is as
+irrelevant as the real order of arrival between processes.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from .agents import guards
+from .agents.node import Node
+from .emulator.control import Kill, Outcome, Progress, Spawn
+from .emulator.errors import InternalError
+from .emulator.topology.model import Topology
+from .emulator.wire import Hello, Welcome
+from .emulator.world import World
+
+_PROGRESS_S = 0.1
+
+
+class InProcessNetwork:
+    """A whole network in this process. `run()` runs it to its end, in this thread.
+
+    `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        journal_path: Path | None = None,
+        log_stream: Callable[[str, int], IO[str]] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        guards.install()
+        self.world = World(topology, journal_path=journal_path, wall=time.monotonic)
+        self.nodes: dict[str, Node] = {}
+        self._log_stream, self._on_progress = log_stream, on_progress
+        self._streams: dict[str, IO[str]] = {}
+        self._next_progress = 0.0
+
+    def run(self) -> Outcome:
+        """Run to the end. Raises InternalError when the cores stop short of one."""
+        world = self.world
+        world.start()
+        for name in world.census.citizens:
+            self._hello(name, 1)
+        outbox = world.outbox
+        while outbox:
+            batch = outbox[:]
+            outbox.clear()
+            for destination, message in batch:
+                if destination:
+                    self._to_node(destination, message)
+                else:
+                    self._from_world(message)
+            if self._on_progress is not None:
+                self._progress()
+        if world.outcome is None:
+            raise InternalError("the network stands still without an outcome")
+        return world.outcome
+
+    def interrupt(self, reason: str, exit_code: int = 130) -> None:
+        """Stop after the present instant; safe from a signal handler."""
+        self.world.interrupt(reason, exit_code)
+
+    def _hello(self, name: str, incarnation: int) -> None:
+        hello = Hello(name, incarnation, "", os.getpid())
+        refusal = self.world.authenticate(hello)
+        if refusal is not None:
+            raise InternalError(refusal)
+        self.world.receive(name, incarnation, hello)
+
+    def _to_node(self, name: str, message: msgspec.Struct) -> None:
+        if isinstance(message, Welcome):
+            stream = self._log_stream(name, message.incarnation) if self._log_stream else sys.stderr
+            self._streams[name] = stream
+            self.nodes[name] = Node(message, stream)
+        node = self.nodes[name]
+        stdout, sys.stdout = sys.stdout, self._streams[name]
+        try:
+            if not isinstance(message, Welcome):
+                node.receive(message)  # type: ignore[arg-type]
+        finally:
+            sys.stdout = stdout
+        self._carry(name, node)
+
+    def _carry(self, name: str, node: Node) -> None:
+        """Payloads straight into the other nodes' buffers, then frames to the world."""
+        if node.publishes:
+            for destination, payload in node.publishes:
+                receiver = self.nodes.get(destination)
+                if receiver is not None and not receiver.dead:
+                    receiver.payload(name, payload)
+            node.publishes.clear()
+        if node.outbox:
+            incarnation = node.welcome.incarnation
+            frames = node.outbox[:]
+            node.outbox.clear()
+            for frame in frames:
+                self.world.receive(name, incarnation, frame)
+
+    def _from_world(self, message: msgspec.Struct) -> None:
+        if isinstance(message, Kill):
+            self.nodes.pop(message.node).kill()
+            gc.collect()
+            self.world.exited(message.node, message.incarnation, -9)
+        elif isinstance(message, Spawn):
+            self._hello(message.node, message.incarnation)
+
+    def _progress(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_progress and self._on_progress is not None:
+            self._next_progress = now + _PROGRESS_S
+            self._on_progress(self.world.progress())
+
+
+
