@@ -85,6 +85,10 @@ class Agent:
         ns = parse_ns(duration) if isinstance(duration, str) else to_ns(duration)
         await self._node.sleep_ns(ns)
 
+    async def perform(self, program: type[Agent], **options: Any) -> Any:
+        """Run another program's `run(**options)` here, as a part of this one; returns its result."""
+        return await program(self._node).run(**options)
+
     # --- messages ---
 
     async def send(self, destination: str, body: Any = None, *, kind: str = "") -> None:

@@ -203,9 +203,7 @@ class Node:
                 return
         self.outbox.append(self._report(grant, next_timer_ns, finished))
 
-    def _report(
-        self, grant: Grant, next_timer_ns: int | None, finished: Finished | None
-    ) -> Report:
+    def _report(self, grant: Grant, next_timer_ns: int | None, finished: Finished | None) -> Report:
         report = Report(
             grant.t_ns,
             grant.m,
@@ -362,9 +360,7 @@ class Node:
         else:
             self.publishes.append((destination, payload))
 
-    async def receive_message(
-        self, source: str | None, kind: str | None, damaged: bool
-    ) -> Message:
+    async def receive_message(self, source: str | None, kind: str | None, damaged: bool) -> Message:
         """The next message that fits."""
 
         def fits(message: Message) -> bool:

@@ -156,13 +156,18 @@ class Pair:
         """Virtual time since the pair was emitted."""
         return self._node.now_ns - self.emitted_ns
 
+    @property
+    def reached(self) -> str:
+        """The last pair of the joins this one is made of: where the next join continues."""
+        return self.id.rpartition("+")[2]
+
     def shift(self, z: int, x: int) -> None:
         """Take note of a Pauli X^x Z^z that is still to be applied to the half here."""
         self.frame = (self.frame[0] ^ z, self.frame[1] ^ x)
 
     def extend(self, joined: Joined, peer: str, *, correct: bool) -> None:
         """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli."""
-        other = joined.right if joined.left == self.id else joined.left
+        other = joined.right if joined.left == self.reached else joined.left
         self.id, self.peer = f"{self.id}+{other}", peer
         if correct:
             self.shift(joined.z, joined.x)

@@ -72,9 +72,7 @@ class Census:
 
     def states(self) -> dict[str, NodeState]:
         """How every node stands, for the summary."""
-        return {
-            c.name: NodeState(c.pid, c.incarnation, c.state) for c in self.citizens.values()
-        }
+        return {c.name: NodeState(c.pid, c.incarnation, c.state) for c in self.citizens.values()}
 
     def results(self) -> dict[str, Any]:
         """What every node's `run()` returned (None for those that have not)."""

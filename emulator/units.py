@@ -72,7 +72,7 @@ def parse_quantity(value: object, dimension: str) -> float:
         raise UnitError(f"expected {_expected(dimension)}, found {value!r}")
     if isinstance(value, (int, float)):
         if "" in units:
-            return float(value)
+            return _finite(float(value), value)
         raise UnitError(f"{value!r} has no unit: expected {_expected(dimension)}")
     match = _QUANTITY.match(value) if isinstance(value, str) else None
     if match is None:
@@ -80,7 +80,7 @@ def parse_quantity(value: object, dimension: str) -> float:
     number, unit = match.groups()
     if unit not in units:
         raise UnitError(_wrong_unit(str(value), unit, dimension))
-    return float(number.replace("_", "")) * units[unit]
+    return _finite(float(number.replace("_", "")) * units[unit], value)
 
 
 def parse_ns(value: object) -> int:
@@ -98,12 +98,19 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def _finite(number: float, value: object) -> float:
+    if not math.isfinite(number):
+        raise UnitError(f"expected a finite quantity, found {value!r}")
+    return number
+
+
 def _expected(dimension: str) -> str:
     units = [unit for unit in UNITS[dimension] if unit]
     if not units:
         return "a number"
     bare = " or a bare number" if "" in UNITS[dimension] else ""
-    return f"a {dimension} ({', '.join(units)}){bare}"
+    article = "an" if dimension[0] in "aeiou" else "a"
+    return f"{article} {dimension} ({', '.join(units)}){bare}"
 
 
 def _wrong_unit(value: str, unit: str, dimension: str) -> str:

@@ -215,7 +215,7 @@ class World:
 
     def cut_quantum(self, link: str, cut: bool) -> None:
         """Cut or heal the quantum side of a link."""
-        self.quantum.set_cut(link, cut)
+        (self.quantum.cut if cut else self.quantum.heal)(link)
 
     def kill(self, node: str, restart_ns: int | None) -> None:
         """Settle what the node has sent, kill its process, and plan its restart."""
@@ -467,7 +467,7 @@ class World:
     def _stuck(self) -> None:
         now = self.conductor.now_ns
         lines = [f"nothing is left to happen at {format_ns(now)}, but:"]
-        for citizen in self.census.unfinished():
+        for citizen in self.census.citizens.values():
             for wait in self._waits.get(citizen.name, []):
                 since = format_ns(wait.since_ns)
                 lines.append(f"  {citizen.name}: {wait.task} waits for {wait.what} since {since}")

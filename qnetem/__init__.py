@@ -1,0 +1,50 @@
+"""qnetem: netem for quantum networks.
+
+    from qnetem import Agent
+
+    class Alice(Agent):
+        async def run(self):
+            pair = await self.entangle("bob")
+            return {"bit": await pair.measure("X")}
+
+`qnetem.run("metro.yaml")` runs a topology. Names are imported when they are first used: a node's
+process that needs only `Agent` loads neither the topology's validation nor the physics.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agents.agent import Agent as Agent
+    from .api import Run as Run
+    from .api import run as run
+    from .emulator.errors import QnetemError as QnetemError
+    from .emulator.topology import Topology as Topology
+    from .emulator.topology import load_topology as load_topology
+
+#: Public name -> the module it is in.
+_HOME = {
+    "Agent": ".agents.agent",
+    "QnetemError": ".emulator.errors",
+    "Run": ".api",
+    "Topology": ".emulator.topology",
+    "load_topology": ".emulator.topology",
+    "run": ".api",
+}
+
+__all__ = ["Agent", "QnetemError", "Run", "Topology", "load_topology", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

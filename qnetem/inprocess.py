@@ -10,13 +10,15 @@ irrelevant as the real order of arrival between processes.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +29,10 @@ from .emulator.errors import InternalError
 from .emulator.topology.model import Topology
 from .emulator.wire import Hello, Welcome
 from .emulator.world import World
+from .runfolder import create_run_folder, describe_run
+
+if TYPE_CHECKING:
+    from .launch import RunOptions, RunResult
 
 _PROGRESS_S = 0.1
 
@@ -128,4 +134,56 @@ class InProcessNetwork:
             self._on_progress(self.world.progress())
 
 
+def run_in_process(
+    topology: Topology, options: RunOptions, on_progress: Callable[[Progress], None] | None = None
+) -> RunResult:
+    """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
+    from .launch import RunResult
 
+    topology = options.applied(topology)
+    folder = create_run_folder(options.runs_folder, topology.name)
+    facts = {
+        "name": topology.name,
+        "seed": topology.seed,
+        "source": str(topology.source or ""),
+        "broker": "none (in-process)",
+    }
+    describe_run(folder, topology.to_data(), facts)
+    with contextlib.ExitStack() as logs:
+
+        def log_stream(node: str, incarnation: int) -> IO[str]:
+            path = folder / "logs" / f"{node}.{incarnation}.log"
+            return logs.enter_context(path.open("w", encoding="utf-8"))
+
+        network = InProcessNetwork(
+            topology,
+            journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+            log_stream=log_stream,
+            on_progress=on_progress,
+        )
+        with _signals_interrupt(network):
+            outcome = network.run()
+    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
+    return RunResult(outcome, folder, exit_code)
+
+
+@contextlib.contextmanager
+def _signals_interrupt(network: InProcessNetwork) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops the run after the present step, a second one at once."""
+    before: dict[signal.Signals, object] = {}
+
+    def stop(number: int, _: object) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)  # type: ignore[arg-type]
+        network.interrupt(f"interrupted by {signal.Signals(number).name}")
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, stop)
+    except ValueError:  # not in the main thread: whoever owns the signals decides
+        before.clear()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

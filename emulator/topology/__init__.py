@@ -1,0 +1,13 @@
+"""Topologies: a YAML file to a validated, resolved model.
+
+Owns everything between the text of a file and a `Topology`. Reads files; never opens sockets, never
+imports physics.
+"""
+
+from __future__ import annotations
+
+from .loader import load_topology, parse_topology
+from .model import Topology
+from .schema import json_schema
+
+__all__ = ["Topology", "json_schema", "load_topology", "parse_topology"]

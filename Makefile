@@ -1,0 +1,53 @@
+# Everything on a fresh machine: `make run` shows a network, `make test` checks this one.
+# Needs make and CPython 3.11 or newer; the rest is installed into .venv, once per pyproject.toml.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+TOPOLOGY ?= topologies/quickstart.yaml
+TESTS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: run test lint format bench clean
+
+run: $(STAMP)
+	$(BIN)/qnetem run $(TOPOLOGY)
+
+test: lint
+	$(BIN)/pytest $(TESTS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py
+
+# PYTHON=/path/to/python decides; otherwise the first new enough one on PATH.
+$(STAMP): pyproject.toml
+	@set -e; \
+	if test ! -x $(BIN)/python; then \
+	  found=; \
+	  for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	        2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if test -z "$$found"; then \
+	    echo 'qnetem needs CPython 3.11 or newer, with its venv module (on Debian and Ubuntu:' >&2; \
+	    echo 'apt install python3 python3-venv); or name one: make PYTHON=/path/to/python' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "$$found -m venv $(VENV)"; \
+	  $$found -m venv $(VENV); \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,broker]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

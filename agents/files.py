@@ -1,0 +1,108 @@
+"""The files of one incarnation: its log, its stacks, its journal of grants and payloads.
+
+Owns how they are opened and written; what is in them comes from process.py. Everything is private to
+the user (mode 0600): a payload may be somebody's key.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from ..emulator.wire import HEADER, Grant, Welcome, frame
+
+#: First line of a stacks file when a debugger holds the process: silence is then no fault.
+UNDER_A_DEBUGGER = "a debugger is attached\n"
+_BUFFER_BYTES = 64 * 1024
+
+
+class Payload(msgspec.Struct, array_like=True, tag=True):
+    """One MQTT message as it came in: a record of the journal."""
+
+    source: str
+    data: bytes
+
+
+JournalRecord = Welcome | Grant | Payload
+
+
+class NodeJournal:
+    """Appends what a node received, framed as on the wire: Welcome, then Grants and Payloads.
+
+    Buffered; complete only after `close()`. A replay reads it with `decode_record`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self._file = open(path, "wb", buffering=_BUFFER_BYTES, opener=_private)  # noqa: SIM115
+
+    def frame(self, body: bytes) -> None:
+        """A frame of the emulator, as its body came."""
+        self._file.write(HEADER.pack(len(body)))
+        self._file.write(body)
+
+    def payload(self, source: str, data: bytes) -> None:
+        """A message of the broker."""
+        self._file.write(frame(Payload(source, data)))
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+
+
+decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(JournalRecord).decode
+
+
+def redirect_output(path: Path) -> None:
+    """Have stdout and stderr of this process go to the file, line by line, and stdin be empty."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+
+
+def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
+    """From now on SIGUSR1 writes `stacks()` and the running Python frame to the file.
+
+    Works while the program spins in Python. If it spins in C, the handler of the interpreter cannot
+    run; then the C-level one still writes the frames to the log (stderr). The file appears complete
+    or not at all.
+    """
+
+    def write(number: int, current: FrameType | None) -> None:
+        head = UNDER_A_DEBUGGER if _debugged() else ""
+        running = "".join(traceback.format_stack(current))
+        unfinished = path.with_suffix(".unfinished")
+        with open(unfinished, "w", encoding="utf-8", opener=_private) as file:
+            file.write(f"{head}{stacks()}\nthe process is at:\n{running}")
+        os.replace(unfinished, path)
+
+    signal.signal(signal.SIGUSR1, write)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=False, chain=True)
+
+
+def _debugged() -> bool:
+    """Whether a debugger traces this thread, by the old interface or by that of Python 3.12."""
+    if sys.gettrace() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,56 @@
+"""What one incarnation of a node's process is told at its birth.
+
+Owns the struct and the exit statuses of a node's process; imports nothing heavy, so that the launcher
+can name them too. Never logged: `token` is a credential.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+#: The process has left because the emulator said so, or is gone.
+EXIT_LEFT = 0
+#: Broker or emulator could not be reached; the last line of the log says which.
+EXIT_UNREACHABLE = 3
+#: An exception of ours; the log holds the traceback.
+EXIT_INTERNAL = 70
+
+
+class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
+    """Who a node's process is, and where it finds emulator, broker and run folder."""
+
+    run_id: str
+    node: str
+    incarnation: int
+    token: str
+    socket_path: str
+    broker_host: str
+    broker_port: int
+    run_folder: str
+
+    @property
+    def label(self) -> str:
+        """`alice.1`: how this incarnation is called in file names."""
+        return f"{self.node}.{self.incarnation}"
+
+    @property
+    def log_path(self) -> Path:
+        """Where the program's stdout and stderr go."""
+        return Path(self.run_folder, "logs", f"{self.label}.log")
+
+    @property
+    def stacks_path(self) -> Path:
+        """Where SIGUSR1 has the stacks written."""
+        return stacks_path(self.run_folder, self.node, self.incarnation)
+
+    @property
+    def journal_path(self) -> Path:
+        """Grants and payloads as received, when the run records in full."""
+        return Path(self.run_folder, "nodes", f"{self.label}.bin")
+
+
+def stacks_path(run_folder: str, node: str, incarnation: int) -> Path:
+    """The stacks file of one incarnation."""
+    return Path(run_folder, "logs", f"{node}.{incarnation}.stacks")

@@ -1,0 +1,188 @@
+"""The general engine: any state and any noise, of up to ten jointly entangled qubits.
+
+Owns the arithmetic on a density matrix, kept as its real Pauli vector (pauli.py): exact like the
+matrix itself, but Hermitian by construction, with half the memory, and with Bloch components that are
+read off instead of computed. Knows nothing of names, holders or time.
+
+Rule: component 0 (the trace) is 1 in every state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, InternalError, RegisterTooLarge
+from .engine import Axis, State, decide
+from .oracle import qutip
+from .pauli import (
+    PauliVector,
+    Superoperator,
+    density_of,
+    frozen,
+    projector_vector,
+    qubits_of,
+    vector_of,
+)
+
+#: Outcome (z, x) of a Bell measurement: signs of <II>, <XX>, <YY>, <ZZ> in its projector.
+_BELL_SIGNS = {
+    (z, x): (1.0, (-1.0) ** z, -((-1.0) ** (z + x)), (-1.0) ** x) for z in (0, 1) for x in (0, 1)
+}
+_BELL_PROJECTORS = {outcome: np.array(signs) for outcome, signs in _BELL_SIGNS.items()}
+
+
+@lru_cache(maxsize=4096)
+def _to_front(size: int, indices: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axis order that brings `indices` to the front, and the one that puts them back."""
+    order = (*indices, *(axis for axis in range(size) if axis not in indices))
+    return order, tuple(sorted(range(size), key=order.__getitem__))
+
+
+def _unit_trace(density: NDArray[np.complex128]) -> PauliVector:
+    vector = vector_of(density)
+    if not abs(vector[0] - 1.0) < 1e-9:
+        raise InputError(f"a density matrix has trace 1, not {vector[0]:.12g}")
+    vector[0] = 1.0
+    return frozen(vector)
+
+
+@lru_cache(maxsize=256)
+def _small_vector(density: bytes, shape: tuple[int, ...]) -> PauliVector:
+    """Of one or two qubits, kept: a link hands in the same matrix for every pair."""
+    return _unit_trace(np.frombuffer(density, dtype=np.complex128).reshape(shape))
+
+
+def _projector(phi: NDArray[np.complex128]) -> PauliVector:
+    if not np.isfinite(phi).all() or not np.any(phi):
+        raise InputError("a target must be a finite vector other than zero")
+    return frozen(projector_vector(phi))
+
+
+@lru_cache(maxsize=256)
+def _small_projector(amplitudes: bytes) -> PauliVector:
+    """Of one or two qubits, kept: probes ask for the same target again and again."""
+    return _projector(np.frombuffer(amplitudes, dtype=np.complex128))
+
+
+class DensityMatrix(State):
+    """The density matrix of `size` qubits. Immutable; see `State` for the methods."""
+
+    __slots__ = ("_size", "_vector")
+    formalism = "density_matrix"
+    limit = 10
+
+    def __init__(self, vector: PauliVector, size: int) -> None:
+        self._vector = vector
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @classmethod
+    def eigenstate(cls, axis: Axis, outcome: int) -> DensityMatrix:
+        x, y, z = axis if outcome == 0 else (-axis[0], -axis[1], -axis[2])
+        return cls(np.array((1.0, x, y, z)), 1)
+
+    @classmethod
+    def from_density(cls, density: NDArray[Any]) -> DensityMatrix:
+        qubits = qubits_of(density.shape[0])
+        if qubits < 1 or density.shape != (2**qubits, 2**qubits):
+            raise InputError(f"a density matrix of shape {density.shape} is not one of qubits")
+        if qubits > cls.limit:
+            raise RegisterTooLarge(qubits=qubits, limit=cls.limit)
+        matrix = np.asarray(density, dtype=np.complex128)
+        if qubits <= 2:
+            return cls(_small_vector(matrix.tobytes(), matrix.shape), qubits)
+        return cls(_unit_trace(matrix), qubits)
+
+    def merge(self, other: State) -> DensityMatrix:
+        if not isinstance(other, DensityMatrix):
+            raise InternalError(f"density_matrix cannot merge with {other.formalism}")
+        size = self._size + other._size
+        if size > self.limit:
+            raise RegisterTooLarge(qubits=size, limit=self.limit)
+        return DensityMatrix(np.multiply.outer(self._vector, other._vector).ravel(), size)
+
+    def apply_map(self, superoperator: Superoperator, indices: Sequence[int]) -> DensityMatrix:
+        if len(indices) == 1:
+            return DensityMatrix(self._on_one(superoperator, indices[0]), self._size)
+        order, back = _to_front(self._size, tuple(indices))
+        leading = self._vector.reshape((4,) * self._size).transpose(order)
+        changed = superoperator @ leading.reshape(superoperator.shape[0], -1)
+        restored = changed.reshape((4,) * self._size).transpose(back).reshape(-1)
+        return DensityMatrix(restored, self._size)
+
+    def _on_one(self, superoperator: Superoperator, index: int) -> PauliVector:
+        """A one-qubit map: a matrix product, batched only when the qubit is neither first nor last."""
+        if index == 0:
+            return (superoperator @ self._vector.reshape(4, -1)).reshape(-1)
+        if index == self._size - 1:
+            return (self._vector.reshape(-1, 4) @ superoperator.T).reshape(-1)
+        return (superoperator @ self._vector.reshape(4**index, 4, -1)).reshape(-1)
+
+    def measure(self, index: int, axis: Axis, u: float) -> tuple[int, DensityMatrix]:
+        x, y, z = axis
+        vector = self._vector
+        stride = 4 ** (self._size - 1 - index)
+        bloch = (vector.item(stride), vector.item(2 * stride), vector.item(3 * stride))
+        outcome = decide(0.5 * (1.0 + x * bloch[0] + y * bloch[1] + z * bloch[2]), u)
+        sign = 1.0 - 2.0 * outcome
+        projector = np.array((1.0, sign * x, sign * y, sign * z))
+        return outcome, self._contract(projector, index)
+
+    def _contract(self, weights: PauliVector, index: int) -> DensityMatrix:
+        """The others' state once one qubit is projected on the (unnormalised) `weights`."""
+        if index == 0:
+            rest = weights @ self._vector.reshape(4, -1)
+        elif index == self._size - 1:
+            rest = self._vector.reshape(-1, 4) @ weights
+        else:
+            rest = (weights @ self._vector.reshape(4**index, 4, -1)).reshape(-1)
+        return DensityMatrix(rest / rest[0], self._size - 1)
+
+    def bell_measure(
+        self, first: int, second: int, u1: float, u2: float
+    ) -> tuple[int, int, DensityMatrix]:
+        low, high = min(first, second), max(first, second)
+        blocks = self._vector.reshape(4**low, 4, 4 ** (high - low - 1), 4, -1)
+        same = blocks.diagonal(axis1=1, axis2=3)  # the two qubits' II, XX, YY, ZZ come last
+        _, xx, yy, zz = same[0, 0, 0].tolist()
+        z = decide((1.0 + xx) / 2.0, u1)
+        _, sx, sy, sz = _BELL_SIGNS[z, 0]
+        both = max((1.0 + sx * xx + sy * yy + sz * zz) / 4.0, 0.0)
+        x = decide(both / ((1.0 + sx * xx) / 2.0), u2)
+        rest = (same @ _BELL_PROJECTORS[z, x]).reshape(-1)
+        return z, x, DensityMatrix(rest / rest[0], self._size - 2)
+
+    def remove(self, index: int) -> DensityMatrix:
+        # A copy, because a view would keep the larger state alive.
+        rest = self._vector.reshape(4**index, 4, -1)[:, 0, :].reshape(-1).copy()
+        return DensityMatrix(rest, self._size - 1)
+
+    def reduced(self, indices: Sequence[int]) -> DensityMatrix:
+        if list(indices) == list(range(self._size)):
+            return self
+        traced = tuple(slice(None) if axis in indices else 0 for axis in range(self._size))
+        kept = sorted(indices)
+        tensor = self._vector.reshape((4,) * self._size)[traced]
+        ordered = tensor.transpose([kept.index(axis) for axis in indices])
+        return DensityMatrix(ordered.reshape(-1).copy(), len(kept))
+
+    def fidelity(self, target: ArrayLike) -> float:
+        phi = np.asarray(target, dtype=np.complex128).ravel()
+        if phi.size != 2**self._size:
+            raise InputError(f"a target for {self._size} qubits has not {phi.size} amplitudes")
+        projector = _small_projector(phi.tobytes()) if phi.size <= 4 else _projector(phi)
+        return float(np.dot(self._vector, projector)) / phi.size
+
+    def to_qobj(self) -> Any:
+        return qutip.Qobj(density_of(self._vector), dims=[[2] * self._size] * 2)
+
+    def __repr__(self) -> str:
+        return f"<DensityMatrix of {self._size} qubits>"

@@ -1,0 +1,111 @@
+"""Light: qubits that nodes send along fibres.
+
+Owns the photons in flight on one link. Does not own what a fibre does to light (channels/fibre.py)
+or where a qubit lies at rest (registry.py).
+
+Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
+not. A photon is lost if its link is cut when it leaves or at any time of its flight. What arrives
+takes a free slot of a node that is alive, else it is lost. The receiver never hears of a lost one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ..channels.fibre import Fibre
+from ..streams import Streams
+from ..wire import Arrival
+from .ports import PHOTON, Clock, Entry, Journal, Metrics
+from .registry import Registry
+from .slots import Station
+
+
+class Photon:
+    """A qubit on its way."""
+
+    __slots__ = ("destination", "entry", "number", "qubit", "source")
+
+    def __init__(self, number: int, qubit: str, source: str, destination: Station) -> None:
+        self.number, self.qubit, self.source = number, qubit, source
+        self.destination = destination
+        self.entry: Entry | None = None
+
+
+class LightPath:
+    """One link's fibre, both ways. `on_arrival(node, arrival)` is called for what gets through."""
+
+    def __init__(
+        self,
+        name: str,
+        fibre: Fibre,
+        registry: Registry,
+        streams: Streams,
+        clock: Clock,
+        journal: Journal,
+        metrics: Metrics,
+        on_arrival: Callable[[str, Arrival], None],
+    ) -> None:
+        self.name = name
+        self._transmittance = fibre.transmittance
+        self._delay_ns = fibre.delay_ns
+        self._noise = fibre.noise()
+        self._registry, self._streams, self._clock = registry, streams, clock
+        self._journal, self._metrics = journal, metrics
+        self._on_arrival = on_arrival
+        self._flying: dict[int, Photon] = {}
+        self._launched = 0
+        self._cuts = 0
+
+    def launch(self, qubit: str, source: str, destination: Station) -> None:
+        """The qubit leaves `source`, which holds it, now."""
+        clock, now = self._clock, self._clock.now_ns
+        survives = self._draws(source, destination.name)
+        self._launched += 1
+        self._metrics.count(f"links.{self.name}.photons_sent")
+        self._registry.lift(qubit, now, f"sent to {destination.name}")
+        if not survives or self._cuts:
+            self._lose(qubit, f"lost in {self.name}")
+            return
+        photon = Photon(self._launched, qubit, source, destination)
+        self._flying[photon.number] = photon
+        order = (self.name, PHOTON, photon.number)
+        photon.entry = clock.at(now + self._delay_ns, order, partial(self._arrive, photon))
+
+    def cut(self) -> None:
+        """What is in flight is lost, and what leaves until all cuts are healed."""
+        self._cuts += 1
+        flying, self._flying = self._flying, {}
+        for photon in flying.values():
+            if photon.entry is not None:
+                photon.entry.cancel()
+            self._lose(photon.qubit, f"lost in {self.name}")
+
+    def heal(self) -> None:
+        """One cut less."""
+        self._cuts -= 1
+
+    def _draws(self, source: str, destination: str) -> bool:
+        rng = self._streams.of("photon", f"{self.name}:{source}>{destination}")
+        return bool(rng.random() < self._transmittance)
+
+    def _arrive(self, photon: Photon) -> None:
+        del self._flying[photon.number]
+        now, node, qubit = self._clock.now_ns, photon.destination, photon.qubit
+        if not node.alive or not node.slots.take():
+            why = "no free slot" if node.alive else "not alive"
+            self._lose(qubit, f"lost at {node.name}, {why},")
+            return
+        if self._noise is not None:
+            self._registry.apply_map(self._noise, [qubit], now)
+        self._registry.land(qubit, node.name, now)
+        self._journal.event(node.name, "arrival", photon.source, self.name, qubit)
+        self._on_arrival(node.name, Arrival(photon.source, self.name, qubit, now))
+
+    def _lose(self, qubit: str, why: str) -> None:
+        self._registry.discard([qubit], why, self._clock.now_ns)
+        self._journal.event(self.name, "lost", qubit, why)
+        self._metrics.count(f"links.{self.name}.photons_lost")
+
+    def __repr__(self) -> str:
+        return f"<LightPath {self.name}: {len(self._flying)} in flight, {self._launched} launched>"

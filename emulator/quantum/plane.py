@@ -1,0 +1,305 @@
+"""The quantum plane: operations in time.
+
+Owns when the operations that nodes ask for take effect, and their results. Does not own the states
+and who holds what (registry.py), what an operation does (effects.py), slots (slots.py), the matching
+of entanglement requests (requests.py) or photons in flight (light.py). No I/O.
+
+Theory of operation. `issue` journals an operation and schedules its end. Operations on one qubit
+queue in issue order: one starts when the last one issued on any of its qubits ends, and takes as long
+as the node's devices need. Its effect and its result come at its end; one that takes no time ends at
+the next microstep. What a node must hold is looked at twice: at issue, and when it takes effect.
+Allocate and Entangle first take a slot, and wait for one if need be.
+
+Rules: every operation that was issued gets exactly one result, in the incarnation that issued it,
+unless it was withdrawn or the node died. All that happens in one instant happens in the order of
+(name, kind, number). No draw depends on the order in which reports came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..devices.memory import MemoryDecay
+from ..errors import InternalError, OperationError
+from ..streams import Streams
+from ..topology.model import LinkSpec, NodeSpec, Topology
+from ..units import format_ns
+from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Transmit
+from .effects import PLANS, Effects
+from .light import LightPath
+from .links import Links, fibre_of, multiplexing_of, source_of
+from .ports import OPERATION, Clock, Journal, Metrics
+from .registry import Registry
+from .requests import Attempt, HeraldedLink, Request
+from .slots import Pending, Station
+from .verbs import arguments, outcome, verb
+
+
+class QuantumPlane:
+    """Operations in, results and arrivals out; see the module's head.
+
+    `results` and `arrivals` fill while completions run; whoever drives the plane takes them out.
+    `registry` is god's eye: tests, the recorder and `Probe` look at states through it.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        streams: Streams,
+        clock: Clock,
+        journal: Journal,
+        metrics: Metrics,
+    ) -> None:
+        self._streams, self._clock, self._journal, self._metrics = streams, clock, journal, metrics
+        #: (node, incarnation, result) in the order of their coming.
+        self.results: list[tuple[str, int, Result]] = []
+        #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
+        self.arrivals: list[tuple[str, Arrival]] = []
+        nodes = sorted(topology.nodes.items())
+        decay = {name: _decay_of(spec) for name, spec in nodes}
+        self.registry = Registry(decay.get)
+        self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
+        self._light: Links[LightPath] = Links("carries photons")
+        self._heralded: Links[HeraldedLink] = Links("heralds pairs")
+        self._links = topology.links
+        for _, link in sorted(topology.links.items()):
+            self._connect(link)
+        self._effects = Effects(self.registry, journal, metrics).of
+        self._effects[Transmit] = self._transmit
+        self._begin: dict[type[Operation], Callable[[Station, Any], None]] = {
+            Transmit: self._queue_transmit,
+            Allocate: self._claim,
+            Entangle: self._ask,
+        }
+        for kind in PLANS:
+            self._begin[kind] = self._queue
+
+    # --- from the nodes ---
+
+    def issue(self, node: str, incarnation: int, operation: Operation) -> None:
+        """A node asks for an operation, at the present instant.
+
+        Its end, or the refusal of one that cannot be, becomes a `Result`: never in this instant.
+        Raises InternalError for a node that is not alive in this incarnation, and for a number that
+        is under way already.
+        """
+        station, number = self._stations[node], operation.number
+        if not station.alive or incarnation != station.incarnation or number in station.pending:
+            problem = f"{node} ({incarnation}) cannot issue operation {number}"
+            raise InternalError(f"{problem}: {station}")
+        self._journal.event(node, "operation", number, verb(operation), *arguments(operation))
+        try:
+            self._begin[type(operation)](station, operation)
+        except OperationError as refusal:
+            pending = Pending(station, operation)
+            pending.refusal = refusal
+            self._schedule(pending, self._clock.now_ns, self._clock.now_ns)
+
+    def withdraw(self, node: str, number: int) -> None:
+        """Nobody waits for the operation any more; harmless when it has ended.
+
+        What waits (for a slot, for a pair) ends without effect and leaves no slot taken. All else
+        runs to its end, and its result is dropped.
+        """
+        station = self._stations[node]
+        pending = station.pending.get(number)
+        if pending is None or pending.withdrawn:
+            return
+        self._journal.event(node, "withdrawn", number)
+        if pending.opener is not None:
+            station.waiting.remove(pending)
+            del station.pending[number]
+        elif isinstance(pending, Request):
+            del station.pending[number]
+            pending.link.withdraw(pending)
+            station.release()
+            pending.link.match()
+        elif isinstance(pending.operation, Allocate):
+            del station.pending[number]
+            pending.cancel()
+            station.release()
+        else:
+            pending.withdrawn = True
+
+    # --- from the world ---
+
+    def node_died(self, node: str, incarnation: int) -> None:
+        """The node is dead: its operations are withdrawn, its qubits traced out, its slots free.
+
+        Photons it had sent still arrive; requests of its peers stay queued. Raises InternalError
+        for an incarnation that is not alive.
+        """
+        station = self._stations[node]
+        if not station.alive or incarnation != station.incarnation:
+            raise InternalError(f"{node} ({incarnation}) cannot die: {station}")
+        for pending in station.pending.values():
+            if isinstance(pending, Request) and pending.opener is None:
+                pending.link.withdraw(pending)
+        station.reset()
+        held = self.registry.held_by(node)
+        self.registry.discard(held, f"{node} died", self._clock.now_ns)
+        self._journal.event(node, "memory_lost", held)
+
+    def node_joined(self, node: str, incarnation: int) -> None:
+        """A new incarnation is alive, with empty slots. The first ones are alive from the start."""
+        station = self._stations[node]
+        station.alive, station.incarnation = True, incarnation
+
+    def cut(self, link: str) -> None:
+        """The link carries nothing quantum: photons are lost, attempts end. Cuts nest."""
+        for channel in self._channels(link):
+            channel.cut()
+
+    def heal(self, link: str) -> None:
+        """One cut less; with the last one attempts are drawn anew."""
+        for channel in self._channels(link):
+            channel.heal()
+
+    def pending(self, node: str) -> list[tuple[int, str]]:
+        """The node's operations under way, oldest first: (number, what it waits for)."""
+        found = self._stations[node].pending.values()
+        return [(each.number, _waits_for(each)) for each in found]
+
+    def slots_used(self, node: str) -> int:
+        """How many of the node's slots are taken."""
+        return self._stations[node].slots.used
+
+    def at_end(self) -> dict[str, list[str]]:
+        """Node -> what is still in its slots: qubits, then open requests. Empty if all is clean."""
+        left: dict[str, list[str]] = {}
+        for name, station in self._stations.items():
+            if station.slots.used:
+                opened = [pending for pending in station.pending.values() if pending.has_slot]
+                requests = [f"{verb(each.operation)} {each.number}" for each in opened]
+                left[name] = [*self.registry.held_by(name), *requests]
+        return left
+
+    # --- operations on held qubits ---
+
+    def _queue(self, station: Station, operation: Operation) -> None:
+        qubits, duration_ns = PLANS[type(operation)](station, operation)
+        self.registry.require(station.name, qubits)
+        times_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
+        self._schedule(Pending(station, operation), *times_ns)
+
+    def _queue_transmit(self, station: Station, operation: Transmit) -> None:
+        self._light.choose(station.name, operation.to, operation.link)
+        qubits = (operation.qubit,)
+        self.registry.require(station.name, qubits)
+        times_ns = station.occupy(qubits, self._clock.now_ns, 0)
+        self._schedule(Pending(station, operation), *times_ns)
+
+    def _transmit(self, station: Station, operation: Transmit, _: int) -> None:
+        self.registry.require(station.name, (operation.qubit,))
+        path = self._light.choose(station.name, operation.to, operation.link)
+        path.launch(operation.qubit, station.name, self._stations[operation.to])
+        station.vacate(operation.qubit)
+
+    # --- operations that take a slot ---
+
+    def _claim(self, station: Station, operation: Allocate) -> None:
+        pending = station.pending[operation.number] = Pending(station, operation)
+        station.claim(pending, partial(self._allocate, pending))
+
+    def _allocate(self, pending: Pending) -> None:
+        self._schedule(pending, self._clock.now_ns, self._clock.now_ns)
+
+    def _ask(self, station: Station, operation: Entangle) -> None:
+        link = self._heralded.choose(station.name, operation.peer, operation.link)
+        request = Request(station, operation, link)
+        station.pending[request.number] = request
+        station.claim(request, partial(link.open, request))
+
+    def _pair_heralded(self, link: HeraldedLink, attempt: Attempt) -> None:
+        """Attempts have succeeded: the pair exists since its emission, both ends hear of it now."""
+        link.pairs += 1
+        pair = f"{link.name}#{link.pairs}"
+        first, second = link.ends
+        half, other = f"{pair}@{first}", f"{pair}@{second}"
+        emitted_ns = attempt.emitted_ns
+        self.registry.create_pair(half, first, other, second, link.density, emitted_ns)
+        self._metrics.count(link.metric)
+        numbers = (attempt.first.number, attempt.second.number)
+        self._journal.event(link.name, "herald", pair, *numbers, attempt.start_ns, emitted_ns)
+        for request, qubit, peer in ((attempt.first, half, second), (attempt.second, other, first)):
+            del request.station.pending[request.number]
+            goodness = link.source.fidelity
+            self._give(request, Herald(pair, qubit, peer, link.name, emitted_ns, goodness))
+
+    # --- results ---
+
+    def _schedule(self, pending: Pending, start_ns: int, end_ns: int) -> None:
+        station, number = pending.station, pending.number
+        pending.start_ns, pending.end_ns = start_ns, end_ns
+        station.pending[number] = pending
+        order = (station.name, OPERATION, number)
+        pending.entry = self._clock.at(end_ns, order, partial(self._end, pending))
+
+    def _end(self, pending: Pending) -> None:
+        station, operation = pending.station, pending.operation
+        del station.pending[pending.number]
+        refusal, value = pending.refusal, None
+        if refusal is None:
+            try:
+                value = self._effects[type(operation)](station, operation, pending.start_ns)
+            except OperationError as late:
+                refusal = late
+        self._give(pending, value, refusal)
+
+    def _give(self, pending: Pending, value: Any, refusal: OperationError | None = None) -> None:
+        node, number = pending.station.name, pending.number
+        error = None
+        if refusal is not None:
+            error = (refusal.code, refusal.fields or {"why": str(refusal)})
+        kind = "dropped" if pending.withdrawn else "result"
+        self._journal.event(node, kind, number, outcome(value), error)
+        if not pending.withdrawn:
+            self.results.append((node, pending.incarnation, Result(number, value, error)))
+
+    # --- links ---
+
+    def _connect(self, link: LinkSpec) -> None:
+        name, ends = link.name, link.ends
+        fibre, source = fibre_of(link), source_of(link)
+        if fibre is not None:
+            path = LightPath(
+                name,
+                fibre,
+                self.registry,
+                self._streams,
+                self._clock,
+                self._journal,
+                self._metrics,
+                self._arrived,
+            )
+            self._light.add(name, ends, path)
+        if source is not None:
+            rng, side_by_side = self._streams.of("link", name), multiplexing_of(link)
+            heralded = HeraldedLink(
+                name, ends, source, side_by_side, rng, self._clock, self._pair_heralded
+            )
+            self._heralded.add(name, ends, heralded)
+
+    def _channels(self, link: str) -> list[LightPath | HeraldedLink]:
+        if link not in self._links:
+            raise InternalError(f"there is no link {link}")
+        tables = (self._light.by_name, self._heralded.by_name)
+        return [table[link] for table in tables if link in table]
+
+    def _arrived(self, node: str, arrival: Arrival) -> None:
+        self.arrivals.append((node, arrival))
+
+
+def _decay_of(spec: NodeSpec) -> MemoryDecay | None:
+    t1_ns, t2_ns = spec.memory.t1_ns, spec.memory.t2_ns
+    return None if t1_ns is None and t2_ns is None else MemoryDecay(t1_ns, t2_ns)
+
+
+def _waits_for(pending: Pending) -> str:
+    if pending.opener is not None:
+        return f"a free slot ({pending.station.slots.count} in use)"
+    if isinstance(pending, Request):
+        return pending.link.waits_for(pending)
+    return f"{verb(pending.operation)} until {format_ns(pending.end_ns)}"

@@ -1,0 +1,386 @@
+"""Which qubit is where, and what joint state it is in.
+
+Alone knows the qubits: name, holder, the register (jointly held state) and when each was last touched.
+Does not know operations in time, slots, links or outcomes' randomness (plane), nor what is inside a
+state (engine).
+
+Rules: noise is lazy, so whatever touches a qubit first applies its holder's decay since it was last
+touched, and only its own (decays commute with what happens to other qubits). Nothing changes when a
+method raises. A qubit that has gone is remembered, for a while, with how it went.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, InternalError, OperationError, QubitError, RegisterTooLarge
+from ..units import format_ns
+from . import gates
+from .density_matrix import DensityMatrix
+from .engine import Axis, State
+from .pauli import Superoperator
+from .states import bell_vector
+
+#: Qubits whose end is remembered; the oldest are forgotten first.
+MAX_REMEMBERED = 65536
+FLYING = ""
+_Z: Axis = (0.0, 0.0, 1.0)
+
+
+class Decay(Protocol):
+    """What a holder's memory does to a stored qubit (see devices/memory.py)."""
+
+    def map(self, duration_ns: int, /) -> Superoperator: ...
+
+
+class _Register:
+    """A joint state and the names of its qubits, in the state's order."""
+
+    __slots__ = ("names", "state")
+
+    def __init__(self, state: State, names: list[str]) -> None:
+        self.state = state
+        self.names = names
+
+
+class _Qubit:
+    __slots__ = ("born_ns", "holder", "name", "number", "register", "touched_ns", "why")
+
+    def __init__(
+        self, name: str, number: int, holder: str, register: _Register, born_ns: int
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.holder = holder
+        self.register = register
+        self.born_ns = born_ns
+        self.touched_ns = born_ns
+        self.why = ""
+
+
+class Registry:
+    """All qubits of a run.
+
+    `decay(holder)` gives the memory decay of a node, or None where stored qubits keep; it is never asked
+    about flying qubits. `engine` is the formalism fresh states are made in. Methods that take qubits
+    raise QubitError for one that does not exist.
+    """
+
+    def __init__(
+        self, decay: Callable[[str], Decay | None], engine: type[State] = DensityMatrix
+    ) -> None:
+        self._decay = decay
+        self._engine = engine
+        self._qubits: dict[str, _Qubit] = {}
+        self._held: dict[str, dict[str, _Qubit]] = {}
+        self._gone: OrderedDict[str, str] = OrderedDict()
+        self._created = 0
+
+    # --- coming and going -------------------------------------------------------------------------
+
+    def allocate(self, qubit: str, holder: str, now_ns: int) -> None:
+        """A fresh qubit in |0>."""
+        self._add(_Register(self._engine.eigenstate(_Z, 0), [qubit]), [holder], now_ns)
+
+    def create_pair(
+        self,
+        first: str,
+        first_holder: str,
+        second: str,
+        second_holder: str,
+        density: NDArray[Any],
+        emitted_ns: int,
+    ) -> None:
+        """Two fresh qubits in the joint state `density`, shape (4, 4), which decays from `emitted_ns`."""
+        register = _Register(self._engine.from_density(density), [first, second])
+        self._add(register, [first_holder, second_holder], emitted_ns)
+
+    def reset(self, qubit: str, now_ns: int) -> None:
+        """Back to |0>; whatever it was entangled with is left in its reduced state."""
+        record = self._record(qubit)
+        self._check_time(record, now_ns)
+        self._split(record, self._engine.eigenstate(_Z, 0), self._without(record), now_ns)
+
+    def discard(self, qubits: Sequence[str], why: str, now_ns: int) -> None:
+        """Trace the qubits out. `why` is remembered with the time: "discarded", "lost in alice-r1"."""
+        records = self._records(qubits)
+        for record in records:
+            self._check_time(record, now_ns)
+        for record in records:
+            record.register.state = self._without(record)
+            self._forget(record, f"{why} at {format_ns(now_ns)}")
+
+    def lift(self, qubit: str, now_ns: int, why: str) -> None:
+        """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
+        record = self._record(qubit)
+        self._advance(record, now_ns)
+        self._move(record, FLYING)
+        record.why = f"{why} at {format_ns(now_ns)}"
+
+    def land(self, qubit: str, holder: str, now_ns: int) -> None:
+        """A flying qubit comes to lie in `holder`'s memory."""
+        record = self._record(qubit)
+        self._advance(record, now_ns)
+        self._move(record, holder)
+
+    # --- doing ------------------------------------------------------------------------------------
+
+    def apply_gate(self, name: str, angle: float, qubits: Sequence[str], now_ns: int) -> None:
+        """A gate of gates.py; `angle` in radians counts for rx, ry, rz.
+
+        Raises OperationError for an unknown gate, a wrong number of qubits or one named twice, and
+        RegisterTooLarge.
+        """
+        self.apply_map(gates.gate(name, angle), qubits, now_ns)
+
+    def apply_map(self, superoperator: Superoperator, qubits: Sequence[str], now_ns: int) -> None:
+        """A map (see noise.py) on the qubits, in the order of its factors.
+
+        Raises OperationError for a wrong number of qubits or one named twice, and RegisterTooLarge.
+        """
+        records = self._records(qubits)
+        if superoperator.shape[0] != 4 ** len(records):
+            raise OperationError(
+                qubits=list(qubits), why=f"the map is not one on {len(records)} qubits"
+            )
+        register = self._join(records)
+        for record in records:
+            self._advance(record, now_ns)
+        indices = [register.names.index(name) for name in qubits]
+        register.state = register.state.apply_map(superoperator, indices)
+
+    def measure(self, qubit: str, axis: Axis, u: float, now_ns: int, keep: bool = False) -> int:
+        """Outcome 0 or 1 along `axis`, decided by `u`; without `keep` the qubit is gone afterwards.
+
+        Raises OperationError for an axis of length zero.
+        """
+        record = self._record(qubit)
+        unit = _unit(axis)
+        self._advance(record, now_ns)
+        register = record.register
+        outcome, rest = register.state.measure(register.names.index(qubit), unit, u)
+        if keep:
+            self._split(record, self._engine.eigenstate(unit, outcome), rest, now_ns)
+        else:
+            register.state = rest
+            self._forget(record, f"measured at {format_ns(now_ns)}")
+        return outcome
+
+    def bell_measure(
+        self, first: str, second: str, u1: float, u2: float, now_ns: int
+    ) -> tuple[int, int]:
+        """Bell measurement (z, x) of two qubits, which are consumed; `u1` decides z, `u2` x.
+
+        If each was half of a Phi+, the far halves are left in X^x Z^z (on the one behind `second`)
+        Phi+. Raises OperationError for twice the same qubit, and RegisterTooLarge.
+        """
+        records = self._records((first, second))
+        register = self._join(records)
+        for record in records:
+            self._advance(record, now_ns)
+        indices = (register.names.index(first), register.names.index(second))
+        z, x, register.state = register.state.bell_measure(*indices, u1, u2)
+        for record in records:
+            self._forget(record, f"measured at {format_ns(now_ns)}")
+        return z, x
+
+    # --- knowing ----------------------------------------------------------------------------------
+
+    def holder_of(self, qubit: str) -> str | None:
+        """The node that holds the qubit, "" while it flies, None when there is no such qubit."""
+        record = self._qubits.get(qubit)
+        return None if record is None else record.holder
+
+    def require(self, node: str, qubits: Sequence[str]) -> None:
+        """Raises QubitError, which says where the qubit is instead, unless `node` holds all of them."""
+        for qubit in qubits:
+            record = self._qubits.get(qubit)
+            if record is None:
+                raise QubitError(qubit=qubit, node=node, holder="", why=self._how_it_went(qubit))
+            if record.holder != node:
+                raise QubitError(qubit=qubit, node=node, holder=record.holder, why=record.why)
+
+    def held_by(self, node: str) -> list[str]:
+        """Names of the qubits that `node` holds, in the order in which they were created."""
+        held = self._held.get(node, {})
+        return [record.name for record in sorted(held.values(), key=lambda record: record.number)]
+
+    def size(self, qubit: str) -> int:
+        """How many qubits the qubit's joint state has, itself included."""
+        return len(self._record(qubit).register.names)
+
+    def partner(self, qubit: str) -> str | None:
+        """The other qubit of a joint state of exactly two, else None."""
+        names = self._record(qubit).register.names
+        if len(names) != 2:
+            return None
+        return names[1] if names[0] == qubit else names[0]
+
+    def born_ns(self, qubit: str) -> int:
+        """When the qubit came into being: allocated, or emitted."""
+        return self._record(qubit).born_ns
+
+    def fidelity(self, qubits: Sequence[str], target: ArrayLike | None, now_ns: int) -> float:
+        """<target|rho|target> of the named qubits' state at `now_ns`; changes nothing.
+
+        `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
+        is Phi+ of two qubits, or of one and its partner. Raises OperationError where that makes no sense.
+        """
+        if target is None:
+            qubits, target = self._with_partner(qubits), bell_vector(0)
+        try:
+            return self._look(qubits, now_ns).fidelity(target)
+        except InputError as error:
+            raise OperationError(qubits=list(qubits), why=str(error)) from error
+
+    def state(self, qubits: Sequence[str], now_ns: int) -> Any:
+        """The qubits' joint state at `now_ns` as a QuTiP density matrix, in that order; changes nothing."""
+        return self._look(qubits, now_ns).to_qobj()
+
+    def __len__(self) -> int:
+        return len(self._qubits)
+
+    def __repr__(self) -> str:
+        held = {node or "(flying)": len(qubits) for node, qubits in self._held.items() if qubits}
+        return f"<Registry {len(self._qubits)} qubits {held}>"
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _add(self, register: _Register, holders: list[str], born_ns: int) -> None:
+        for name in register.names:
+            if name in self._qubits:
+                raise InternalError(f"there is a qubit {name} already")
+        for name, holder in zip(register.names, holders, strict=True):
+            self._created += 1
+            record = _Qubit(name, self._created, holder, register, born_ns)
+            self._qubits[name] = record
+            self._held.setdefault(holder, {})[name] = record
+
+    def _record(self, qubit: str) -> _Qubit:
+        record = self._qubits.get(qubit)
+        if record is None:
+            raise QubitError(qubit=qubit, node="", holder="", why=self._how_it_went(qubit))
+        return record
+
+    def _records(self, qubits: Sequence[str]) -> list[_Qubit]:
+        records = [self._record(qubit) for qubit in qubits]
+        if len(records) > 1 and len(dict.fromkeys(qubits)) < len(records):
+            raise OperationError(qubits=list(qubits), why="a qubit is named twice")
+        return records
+
+    def _how_it_went(self, qubit: str) -> str:
+        return self._gone.get(qubit, "never was, or is long gone")
+
+    def _forget(self, record: _Qubit, why: str) -> None:
+        """The qubit is no more; the register's state must already be without it."""
+        record.register.names.remove(record.name)
+        del self._qubits[record.name]
+        del self._held[record.holder][record.name]
+        self._gone[record.name] = why
+        if len(self._gone) > MAX_REMEMBERED:
+            self._gone.popitem(last=False)
+
+    def _move(self, record: _Qubit, holder: str) -> None:
+        del self._held[record.holder][record.name]
+        record.holder = holder
+        self._held.setdefault(holder, {})[record.name] = record
+
+    def _without(self, record: _Qubit) -> State:
+        """The register's state with the qubit traced out."""
+        register = record.register
+        return register.state.remove(register.names.index(record.name))
+
+    def _split(self, record: _Qubit, own: State, rest: State, now_ns: int) -> None:
+        """Give the qubit a register of its own; its old one goes on with the state `rest`."""
+        old = record.register
+        old.names.remove(record.name)
+        old.state = rest
+        record.register = _Register(own, [record.name])
+        record.touched_ns = now_ns
+
+    def _join(self, records: Sequence[_Qubit]) -> _Register:
+        """One register that holds all the qubits."""
+        register = records[0].register
+        others: list[_Register] = []
+        for record in records:
+            if record.register is not register and record.register not in others:
+                others.append(record.register)
+        if not others:
+            return register
+        total = len(register.names) + sum(len(other.names) for other in others)
+        if total > register.state.limit:
+            raise RegisterTooLarge(qubits=total, limit=register.state.limit)
+        for other in others:
+            register.state = register.state.merge(other.state)
+            register.names.extend(other.names)
+            for name in other.names:
+                self._qubits[name].register = register
+        return register
+
+    def _check_time(self, record: _Qubit, now_ns: int) -> None:
+        if now_ns < record.touched_ns:
+            raise InternalError(
+                f"qubit {record.name} was touched at {record.touched_ns} ns, after {now_ns} ns"
+            )
+
+    def _pending(self, record: _Qubit, now_ns: int) -> Superoperator | None:
+        """The decay that the qubit has not yet had at `now_ns`."""
+        self._check_time(record, now_ns)
+        if now_ns == record.touched_ns or record.holder == FLYING:
+            return None
+        decay = self._decay(record.holder)
+        return None if decay is None else decay.map(now_ns - record.touched_ns)
+
+    def _advance(self, record: _Qubit, now_ns: int) -> None:
+        """Apply the decay since the last touch, for good."""
+        pending = self._pending(record, now_ns)
+        if pending is not None:
+            register = record.register
+            index = register.names.index(record.name)
+            register.state = register.state.apply_map(pending, (index,))
+        record.touched_ns = now_ns
+
+    def _look(self, qubits: Sequence[str], now_ns: int) -> State:
+        """The named qubits' state with their decay up to `now_ns`, nothing being touched."""
+        records = self._records(qubits)
+        if not records:
+            raise OperationError(qubits=[], why="no qubit is named")
+        by_register: dict[int, list[_Qubit]] = {}
+        for record in records:
+            by_register.setdefault(id(record.register), []).append(record)
+        state: State | None = None
+        order: list[str] = []
+        for members in by_register.values():
+            names = members[0].register.names
+            part = members[0].register.state.reduced([names.index(m.name) for m in members])
+            for index, record in enumerate(members):
+                pending = self._pending(record, now_ns)
+                part = part if pending is None else part.apply_map(pending, (index,))
+            state = part if state is None else state.merge(part)
+            order.extend(record.name for record in members)
+        assert state is not None
+        return state.reduced([order.index(name) for name in qubits])
+
+    def _with_partner(self, qubits: Sequence[str]) -> Sequence[str]:
+        if len(qubits) == 2:
+            return qubits
+        partner = self.partner(qubits[0]) if len(qubits) == 1 else None
+        if partner is None:
+            raise OperationError(
+                qubits=list(qubits), why="without a target, name two qubits or one half of a pair"
+            )
+        return [qubits[0], partner]
+
+
+def _unit(axis: Axis) -> Axis:
+    x, y, z = axis
+    length: float = (x * x + y * y + z * z) ** 0.5
+    if length == 1.0:
+        return axis
+    if not 0.0 < length < float("inf"):
+        raise OperationError(why=f"a measurement axis needs a direction, not {axis}")
+    return (x / length, y / length, z / length)

@@ -1,0 +1,390 @@
+"""The emulator's process: the socket shell around `World`.
+
+Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
+Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
+outbox. `python -m qnetem.emulator.server CONTROL_FD LISTEN_FD`; both are inherited, the second one is
+bound and listening already, so that nodes can connect while physics is still being imported.
+
+Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
+`HELLO_S`, and is closed, by name, at the first frame that cannot be read. The launcher's end of file
+ends this process at once. Wall-clock time is used here only, and only for what is not in the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from . import control, wire
+from .errors import InfrastructureError, InternalError, QnetemError
+from .framing import FrameSplitter
+from .watchdog import Watchdog
+
+HELLO_S = 10.0
+PROGRESS_S = 0.1
+#: After the outcome the nodes have this long to hang up.
+FAREWELL_S = 5.0
+BACKLOG = 4096
+SILENT_VARIABLE = "QNETEM_SILENT_S"
+SILENT_S = 30.0
+EXIT_ORPHANED = 1
+
+
+class WorldCore(Protocol):
+    """What the shell needs of world.py."""
+
+    outbox: list[tuple[str, msgspec.Struct]]
+    over: bool
+
+    def start(self) -> None: ...
+    def authenticate(self, hello: wire.Hello) -> str | None: ...
+    def receive(self, node: str, incarnation: int, message: wire.ToEmulator) -> None: ...
+    def disconnected(self, node: str, incarnation: int) -> None: ...
+    def exited(self, node: str, incarnation: int, status: int) -> None: ...
+    def interrupt(self, reason: str, exit_code: int) -> None: ...
+    def fail(self, error: QnetemError) -> None: ...
+    def stalled(self, node: str, stacks: str) -> None: ...
+    def silent(self) -> list[str]: ...
+    def progress(self) -> control.Progress: ...
+
+
+WorldFactory = Callable[[control.Supervise], WorldCore]
+
+
+class NodeConnection(asyncio.Protocol):
+    """One accepted connection. `node` is empty until its Hello has been accepted.
+
+    `frames` counts what came in (the watchdog compares it); `pending` holds what goes out next.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.node, self.incarnation, self.pid = "", 0, 0
+        self.frames = 0
+        self.pending: list[bytes] = []
+        self.transport: asyncio.Transport | None = None
+        self._server = server
+        self._splitter = FrameSplitter()
+        self._hello_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def label(self) -> str:
+        """How the connection is called in the log."""
+        return f"{self.node}.{self.incarnation}" if self.node else "a stranger"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.connections[self] = None
+        loop = asyncio.get_running_loop()
+        why = f"no Hello within {HELLO_S:g} s"
+        self._hello_timer = loop.call_later(HELLO_S, self._server.refuse, self, why)
+
+    def data_received(self, data: bytes) -> None:
+        server, world = self._server, self._server.world
+        try:
+            for body in self._splitter.feed(data):
+                message = wire.decode_to_emulator(body)
+                self.frames += 1
+                if self.node and type(message) is not wire.Hello:
+                    world.receive(self.node, self.incarnation, message)
+                elif not self._greet(message):
+                    return
+        except (msgspec.MsgspecError, InfrastructureError) as error:
+            server.refuse(self, f"a frame that cannot be read: {error}")
+        if world.outbox:
+            server.drain()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_hello_timer()
+        self._server.hung_up(self)
+
+    def _greet(self, message: wire.ToEmulator) -> bool:
+        """The first frame of a connection; False when it has been refused."""
+        server = self._server
+        if not isinstance(message, wire.Hello) or self.node:
+            what = type(message).__name__
+            server.refuse(self, f"{what} where {'no' if self.node else 'a'} Hello was due")
+            return False
+        why = server.world.authenticate(message)
+        if why is not None and not server.world.over:
+            server.refuse(self, why)
+            return False
+        self._stop_hello_timer()
+        self.node, self.incarnation, self.pid = message.node, message.incarnation, message.pid
+        server.admit(self, message)
+        return True
+
+    def _stop_hello_timer(self) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+            self._hello_timer = None
+
+
+class ControlConnection(asyncio.Protocol):
+    """The launcher's stream, after `Supervise`."""
+
+    def __init__(self, server: Server, splitter: FrameSplitter) -> None:
+        self._server, self._splitter = server, splitter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._server.control = transport
+
+    def data_received(self, data: bytes) -> None:
+        for body in self._splitter.feed(data):
+            self._server.obey(control.decode_from_launcher(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._server.done.done():
+            # The launcher is gone, and with it everybody who could want to know how this run ends.
+            os._exit(EXIT_ORPHANED)
+        self._server.control_closed.set_result(None)
+
+
+class Server:
+    """Connections in, world's outbox out.
+
+    Attributes: `world`, `connections` (all that stand), and two futures: `done` (the run is over and
+    all nodes have hung up, or an exception of ours) and `control_closed` (the launcher's stream).
+    """
+
+    def __init__(self, world: WorldCore, run_folder: str, silent_s: float) -> None:
+        self.world = world
+        self.connections: dict[NodeConnection, None] = {}
+        self.control: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.control_closed: asyncio.Future[None] = self._loop.create_future()
+        self._nodes: dict[str, NodeConnection] = {}
+        self._watchdog = Watchdog(run_folder, silent_s)
+        self._reported = (-1, -1)
+        self._farewell = False
+
+    async def serve(self, channel: socket.socket, listener: socket.socket) -> None:
+        """Serve until the run is over and the outcome has been handed to the launcher."""
+        loop = self._loop
+        loop.set_exception_handler(self._on_exception)
+        await loop.create_connection(lambda: ControlConnection(self, FrameSplitter()), sock=channel)
+        self.tell(control.Ready())
+        self.world.start()
+        self.drain()
+        server = await loop.create_unix_server(
+            lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
+        )
+        self._tick()
+        try:
+            await self.done
+        finally:
+            server.close()
+        await self._flush_control()
+
+    # --- what connections report ------------------------------------------------------------------
+
+    def admit(self, connection: NodeConnection, hello: wire.Hello) -> None:
+        """A Hello has been accepted: from now on this is the node's connection."""
+        if self.world.over:
+            self._write(connection, wire.Stop())
+            return
+        self._nodes[connection.node] = connection
+        self.world.receive(connection.node, connection.incarnation, hello)
+
+    def refuse(self, connection: NodeConnection, why: str) -> None:
+        """Close a connection and say why; if it is a node's, the run cannot go on without it."""
+        sys.stderr.write(f"refused {connection.label}: {why}\n")
+        if connection.transport is not None:
+            connection.transport.abort()
+        if connection.node:
+            self.world.fail(InternalError(f"{connection.label} was refused: {why}"))
+            self.drain()
+
+    def hung_up(self, connection: NodeConnection) -> None:
+        """A connection is gone, by whichever side."""
+        self.connections.pop(connection, None)
+        if self._nodes.get(connection.node) is connection:
+            del self._nodes[connection.node]
+            self.world.disconnected(connection.node, connection.incarnation)
+            self.drain()
+        self._check_farewell()
+
+    def obey(self, message: control.FromLauncher) -> None:
+        """A word of the launcher."""
+        match message:
+            case control.Exited(node, incarnation, status):
+                self.world.exited(node, incarnation, status)
+            case control.Interrupt(reason, exit_code):
+                self.world.interrupt(reason, exit_code)
+            case control.Supervise():
+                raise InternalError("Supervise came twice")
+        self.drain()
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Carry out the world's outbox: one write for each connection, in order."""
+        outbox = self.world.outbox
+        nodes, frame = self._nodes, wire.frame
+        touched: list[NodeConnection] = []
+        for node, message in outbox:
+            if not node:
+                self.tell(message)
+                continue
+            connection = nodes.get(node)
+            if connection is None:
+                continue  # it has died; the world is told, or knows already
+            if not connection.pending:
+                touched.append(connection)
+            connection.pending.append(frame(message))
+        outbox.clear()
+        for connection in touched:
+            pending = connection.pending
+            if connection.transport is not None:
+                connection.transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            pending.clear()
+        if self.world.over:
+            self._say_farewell()
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """A word to the launcher."""
+        if self.control is not None:
+            self.control.write(wire.frame(message))
+
+    def _write(self, connection: NodeConnection, message: wire.ToNode) -> None:
+        if connection.transport is not None:
+            connection.transport.write(wire.frame(message))
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _say_farewell(self) -> None:
+        if self._farewell:
+            return
+        self._farewell = True
+        for connection in list(self.connections):
+            if not connection.node and connection.transport is not None:
+                connection.transport.close()
+        self._loop.call_later(FAREWELL_S, self._finish)
+        self._check_farewell()
+
+    def _check_farewell(self) -> None:
+        if self._farewell and not self.connections:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    async def _flush_control(self) -> None:
+        """Close the control stream once all of it has been handed to the kernel."""
+        if self.control is not None:
+            self.control.close()
+            await self.control_closed
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback of ours ends the process: a half-told world is worthless."""
+        error = context.get("exception")
+        if error is None or "future" in context or self.done.done():
+            loop.default_exception_handler(context)
+        else:
+            self.done.set_exception(error)
+
+    # --- wall-clock chores ------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self.world.over:
+            return
+        progress = self.world.progress()
+        reported = (progress.t_ns, progress.instants)
+        if reported != self._reported:
+            self._reported = reported
+            self.tell(progress)
+        now_s = time.monotonic()
+        for node in self.world.silent():
+            connection = self._nodes.get(node)
+            if connection is not None:
+                label, pid = (node, connection.incarnation), connection.pid
+                self._watchdog.observe(label, pid, connection.frames, now_s)
+        for (node, _), stacks in self._watchdog.take_stalled(now_s):
+            self.world.stalled(node, stacks)
+        self.drain()
+        self._loop.call_later(PROGRESS_S, self._tick)
+
+
+def open_world(settings: control.Supervise) -> WorldCore:
+    """The real world of a run: the resolved topology, with a journal in the run folder.
+
+    Raises QnetemError when the topology cannot be carried out.
+    """
+    from .topology import Topology
+    from .world import World
+
+    data = msgspec.json.decode(Path(settings.topology_path).read_bytes())
+    topology = Topology.from_data(data)
+    folder = Path(settings.run_folder)
+    return World(
+        topology,
+        journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+        secret=settings.secret,
+        wall=time.monotonic,
+    )
+
+
+def receive_settings(channel: socket.socket) -> control.Supervise:
+    """The launcher's first frame, read exactly, so that what follows it stays in the stream.
+
+    Raises InternalError when it is something else, InfrastructureError at the end of file.
+    """
+    (size,) = wire.HEADER.unpack(_read_exactly(channel, wire.HEADER.size))
+    message = control.decode_from_launcher(_read_exactly(channel, size))
+    if not isinstance(message, control.Supervise):
+        raise InternalError(f"{type(message).__name__} came before Supervise")
+    return message
+
+
+def _read_exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        portion = channel.recv(size - len(data))
+        if not portion:
+            raise InfrastructureError("the launcher has gone before the run began")
+        data += portion
+    return data
+
+
+def _stillborn(error: QnetemError) -> control.Outcome:
+    """The outcome of a run whose world could not be built."""
+    problem = control.Problem(type(error).__name__, str(error), error.exit_code)
+    return control.Outcome("", 0, "", 0, 0.0, 0, {}, {}, {}, problem)
+
+
+async def _serve(
+    world: WorldCore, settings: control.Supervise, channel: socket.socket, listener: socket.socket
+) -> None:
+    silent_s = float(os.environ.get(SILENT_VARIABLE, SILENT_S))
+    await Server(world, settings.run_folder, silent_s).serve(channel, listener)
+
+
+def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
+    """Serve one run; `arguments` are the numbers of the control and the listening descriptor."""
+    channel, listener = (socket.socket(fileno=int(number)) for number in arguments)
+    settings = receive_settings(channel)
+    try:
+        world = create_world(settings)
+    except QnetemError as error:
+        channel.sendall(wire.frame(_stillborn(error)))
+        return 0
+    gc.freeze()
+    channel.setblocking(False)
+    asyncio.run(_serve(world, settings, channel, listener))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Layers of a file to one complete description of every node.
+
+Owns the order of the layers (`defaults < kind < hardware preset < node`), a node's default program, and
+that presets exist; links are in link_layers.py. Single values are checked by the model, not here.
+
+Rule: works on anything that is YAML. What has the wrong shape is passed over: the shape's own check has
+noted it already.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path as FilePath
+
+from .kinds import KINDS
+from .link_layers import read_links
+from .names import name_problem, nearest, shown
+from .places import Written, merged, within, written
+from .presets import PRESETS
+from .problems import Problems
+
+_DEVICES = ("memory", "gates", "measurement", "hardware")
+#: The parts of a file that no layer changes.
+_AS_WRITTEN = ("name", "seed", "time", "formalism", "record", "on_error", "expect")
+
+
+def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:
+    """The file with every node and link complete: nodes and links as mappings by name.
+
+    `folder`: where a program "./file.py:Class" is looked for. What is wrong is noted in `problems`.
+    """
+    entries = {key: root.entries[key] for key in _AS_WRITTEN if key in root.entries}
+    if entries.get("expect", root).value is None:
+        del entries["expect"]
+    for key, resolved in (
+        ("nodes", _nodes(root, folder, problems)),
+        ("links", read_links(root, problems)),
+    ):
+        section = root.entries.get(key)
+        mark, key_mark = (section.mark, section.key_mark) if section else (root.mark, None)
+        entries[key] = Written(resolved, mark, key_mark)
+    if "faults" in root.entries:
+        entries["faults"] = root.entries["faults"]
+    return Written(entries, root.mark)
+
+
+def _picked(section: Written | None, keys: tuple[str, ...]) -> Written | None:
+    if section is None:
+        return None
+    entries = {key: section.entries[key] for key in keys if key in section.entries}
+    return Written(entries, section.mark, section.key_mark)
+
+
+def _nodes(root: Written, folder: FilePath, problems: Problems) -> dict[str, Written]:
+    section = root.entries.get("nodes")
+    nodes: dict[str, Written] = {}
+    for name, entry in (section.entries if section else {}).items():
+        if name_problem(name) is None and isinstance(entry.value, (dict, type(None))):
+            node = _node(root, name, entry, problems)
+            if node is not None:
+                nodes[name] = _with_absolute_program(node, folder)
+    return nodes
+
+
+def _node(root: Written, name: str, entry: Written, problems: Problems) -> Written | None:
+    own = Written(entry.entries, entry.mark, entry.key_mark)
+    kind = own.entries.get("kind", Written("endpoint")).value
+    if not isinstance(kind, str) or kind not in KINDS:
+        return None
+    built_in = {"program": KINDS[kind].program, "service": KINDS[kind].service}
+    below = merged(written(built_in, own.best_mark), _picked(within(root, "defaults"), _DEVICES))
+    below = merged(below, within(root, "kinds", kind))
+    choice = merged(below, own)
+    for preset in _presets(root, within(choice or own, "hardware"), ("nodes", name), problems):
+        below = merged(below, preset)
+    node = merged(below, own) or own
+    entries = {key: value for key, value in node.entries.items() if key != "hardware"}
+    entries["name"] = Written(name, own.key_mark or own.mark)
+    return Written(entries, own.mark, own.key_mark)
+
+
+def _presets(
+    root: Written, chosen: Written | None, path: tuple[str, ...], problems: Problems
+) -> list[Written]:
+    """The presets a node names, in its order: the later ones are laid over the earlier ones."""
+    if chosen is None:
+        return []
+    own = within(root, "hardware") or Written({})
+    known = [*own.entries, *(name for name in PRESETS if name not in own.entries)]
+    presets = []
+    for item in chosen.items if isinstance(chosen.value, list) else [chosen]:
+        name = item.value
+        if not isinstance(name, str):
+            continue
+        if name in own.entries:
+            presets.append(own.entries[name])
+        elif name in PRESETS:
+            presets.append(written(PRESETS[name].sections, item.best_mark))
+        else:
+            problem = f"unknown hardware preset {shown(name)}{nearest(name, known)}"
+            problems.add(problem, item.best_mark, (*path, "hardware"))
+    return presets
+
+
+def _with_absolute_program(node: Written, folder: FilePath) -> Written:
+    """The node with `./file.py:Class` independent of where the topology lies."""
+    program = node.entries.get("program")
+    if program is None or not isinstance(program.value, str):
+        return node
+    file, _, name = program.value.rpartition(":")
+    if not file.endswith(".py"):
+        return node
+    value = f"{os.path.abspath(folder / file)}:{name}"
+    absolute = Written(value, program.mark, program.key_mark)
+    return Written({**node.entries, "program": absolute}, node.mark, node.key_mark)

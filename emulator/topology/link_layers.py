@@ -1,0 +1,145 @@
+"""Links: their names, the layers below them, and what follows from their length.
+
+Owns that a link joins two nodes that exist, has a name of its own, and has one length on both planes;
+and the latency of `auto`, which is light's time through that length. Single values are checked by the
+model, not here.
+
+Rule: works on anything that is YAML. What has the wrong shape is passed over: the shape's own check has
+noted it already.
+"""
+
+from __future__ import annotations
+
+from ..errors import UnitError
+from .model import GROUP_INDEX, travel_ns
+from .names import default_link_name, name_problem, nearest, shown
+from .places import Mark, Scalar, Written, merged, within
+from .problems import Problems
+from .quantities import INDEX, LENGTH, Quantity
+
+AUTO = "auto"
+NONE = "none"
+
+
+def read_links(root: Written, problems: Problems) -> dict[str, Written]:
+    """Every link of the file, complete, by its name. What is wrong is noted in `problems`."""
+    nodes, section = within(root, "nodes"), within(root, "links")
+    reader = _Links(root, list(nodes.entries) if nodes else [], problems)
+    for index, entry in enumerate(section.items if section else []):
+        reader.read(index, entry)
+    return reader.links
+
+
+class _Links:
+    """The links read so far."""
+
+    def __init__(self, root: Written, nodes: list[str], problems: Problems) -> None:
+        self._root = root
+        self._nodes = nodes
+        self._problems = problems
+        self._pairs: dict[tuple[str, str], Mark] = {}
+        self.links: dict[str, Written] = {}
+
+    def read(self, index: int, entry: Written) -> None:
+        ends = self._ends(index, entry)
+        name = self._name(index, entry, ends) if ends is not None else None
+        if name is not None:
+            self.links[name] = self._complete(index, name, entry)
+
+    def _ends(self, index: int, entry: Written) -> tuple[str, str] | None:
+        between = within(entry, "between")
+        items = between.items if between else []
+        names = [item.value for item in items if isinstance(item.value, str)]
+        if len(names) != 2 or len(items) != 2:
+            return None
+        for item in items:
+            name = str(item.value)
+            if name not in self._nodes:
+                problem = f"unknown node {shown(name)}{nearest(name, self._nodes)}"
+                self._problems.add(problem, item.mark, ("links", index, "between"))
+        return names[0], names[1]
+
+    def _name(self, index: int, entry: Written, ends: tuple[str, str]) -> str | None:
+        """The link's name, unless it is malformed or taken."""
+        first, second = sorted(ends)
+        before = self._pairs.setdefault((first, second), entry.mark)
+        given = entry.entries.get("name")
+        path = ("links", index)
+        if given is None or given.value is None:
+            name = default_link_name(*ends)
+            if before != entry.mark:
+                self._problems.add(
+                    f"a second link between {ends[0]} and {ends[1]} needs a 'name:' of its own; the "
+                    f"first is in line {before.line}",
+                    entry.mark,
+                    path,
+                )
+                return None
+        elif isinstance(given.value, str) and name_problem(given.value) is None:
+            name = given.value
+        else:
+            return None
+        if name in self.links:
+            line = self.links[name].mark.line
+            problem = f"line {line} has a link {shown(name)} already: expected another 'name:'"
+            self._problems.add(problem, given.mark if given else entry.mark, path)
+            return None
+        return name
+
+    def _complete(self, index: int, name: str, entry: Written) -> Written:
+        entries = {**entry.entries, "name": Written(name, entry.mark)}
+        quantum = entries.get("quantum", Written(NONE, entry.mark))
+        classical = entries.get("classical", Written({}, entry.mark))
+        if isinstance(quantum.value, dict):
+            quantum = self._with_length(index, quantum, entries.get("length"))
+            quantum = merged(within(self._root, "defaults", "quantum"), quantum) or quantum
+            entries.update(_picked(quantum, "length"))
+        if isinstance(classical.value, dict):
+            classical = merged(within(self._root, "defaults", "classical"), classical) or classical
+            classical = _with_latency(classical, entries.get("length"), quantum)
+        entries["quantum"], entries["classical"] = quantum, classical
+        return Written(entries, entry.mark, entry.key_mark)
+
+    def _with_length(self, index: int, quantum: Written, length: Written | None) -> Written:
+        """The quantum plane with the link's length; two lengths that differ are a problem."""
+        own = quantum.entries.get("length")
+        if length is None:
+            return quantum
+        if own is not None and _number(own, LENGTH, 0.0) != _number(length, LENGTH, 0.0):
+            self._problems.add(
+                f"the link's length is {shown(length.plain())} in line {length.mark.line}, but "
+                f"{shown(own.plain())} here: expected one length",
+                own.mark,
+                ("links", index, "quantum", "length"),
+            )
+        entries = {**quantum.entries, "length": length}
+        return Written(entries, quantum.mark, quantum.key_mark)
+
+
+def _picked(section: Written, key: str) -> dict[str, Written]:
+    return {key: section.entries[key]} if key in section.entries else {}
+
+
+def _with_latency(classical: Written, length: Written | None, quantum: Written) -> Written:
+    """The classical plane with `auto` replaced by light's time through the link."""
+    latency = classical.entries.get("latency")
+    if latency is not None and latency.value not in (AUTO, None):
+        return classical
+    length_km = _number(length, LENGTH, 0.0)
+    index = _number(within(quantum, "group_index"), INDEX, GROUP_INDEX)
+    value: Scalar = AUTO  # stays if the length is wrong, which has been noted
+    if length_km is not None and index is not None:
+        value = f"{travel_ns(length_km, index)} ns"
+    place = latency or length or classical
+    entries = {**classical.entries, "latency": Written(value, place.mark, place.key_mark)}
+    return Written(entries, classical.mark, classical.key_mark)
+
+
+def _number(entry: Written | None, quantity: Quantity, default: float) -> float | None:
+    """A quantity in its base unit; None if it cannot be read, which the model's check says."""
+    if entry is None:
+        return default
+    try:
+        return quantity.read(entry.plain())
+    except UnitError:
+        return None

@@ -1,0 +1,326 @@
+"""The topology as the rest of qnetem knows it: complete, resolved, frozen.
+
+Owns the classes and what must hold inside one section. Does not own how a file is read and layered
+(loader.py, layers.py), nor the table of faults (faults/kinds.py). Names carry their unit last; every
+time is an integer number of nanoseconds, every length is in km.
+
+Rule: a `Topology` that exists is valid, needs no file any more, and never changes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from ..errors import TopologyError
+from ..units import format_ns, to_ns
+from .kinds import Kind
+from .names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
+from .places import Place, Written
+from .problems import told
+from .quantities import (
+    AttenuationDbPerKm,
+    BandwidthBpsOrNone,
+    DurationNs,
+    Fidelity,
+    LengthKm,
+    LossDb,
+    PositiveNs,
+    PositiveNsOrNone,
+    Probability,
+    RefractiveIndex,
+    Speed,
+)
+from .vocabulary import Section, is_written, problem
+
+#: Exact, by definition of the metre.
+LIGHT_KM_PER_S = 299_792.458
+#: Group index of standard single-mode fibre at 1550 nm (SMF-28 data sheet).
+GROUP_INDEX = 1.468
+MAX_SEED = 2**63 - 1
+
+PROGRAM_PATTERN = r"^(?:[A-Za-z_][A-Za-z0-9_.]*|.+\.py):[A-Za-z_][A-Za-z0-9_]*$"
+_PROGRAM = re.compile(PROGRAM_PATTERN.removeprefix("^").removesuffix("$"))
+
+
+def _check_name(value: Any) -> Any:
+    wrong = name_problem(value) if isinstance(value, str) else None
+    if wrong is not None:
+        raise problem(wrong)
+    return value
+
+
+def _check_program(value: Any) -> Any:
+    if isinstance(value, str) and _PROGRAM.fullmatch(value) is None:
+        raise problem(f"expected 'module:Class' or './file.py:Class', found {shown(value)}")
+    return value
+
+
+def _check_between(value: Any) -> Any:
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    if pair and all(isinstance(end, str) for end in value):
+        return tuple(value)
+    raise problem(f"expected two node names such as [alice, bob], found {shown(value)}")
+
+
+class _NoneWord:
+    """Annotation of a section that `none` switches off in a file; nothing at all is refused there."""
+
+    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        if is_written(info):
+            if value == "none":
+                return None
+            if not isinstance(value, dict):
+                raise problem(f"expected a mapping, or none to switch it off, found {shown(value)}")
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        choices = handler(schema)["anyOf"]
+        return {"anyOf": [{"const": "none"} if "type" in each else each for each in choices]}
+
+
+Name = Annotated[
+    str,
+    BeforeValidator(_check_name),
+    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN, "maxLength": NAME_LENGTH}),
+]
+ProgramName = Annotated[
+    str,
+    BeforeValidator(_check_program),
+    WithJsonSchema({"type": "string", "pattern": PROGRAM_PATTERN}),
+]
+Ends = Annotated[
+    tuple[str, str],
+    BeforeValidator(_check_between),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
+]
+NoneWord = _NoneWord()
+
+
+def travel_ns(length_km: float, group_index: float) -> int:
+    """How long light takes through a fibre, in ns: n L / c, nearest, at least 1 ns if L > 0."""
+    return to_ns(length_km * group_index / LIGHT_KM_PER_S)
+
+
+class Time(Section):
+    """Virtual time: as fast as it can, or paced at `speed` virtual seconds a real one."""
+
+    mode: Literal["virtual", "real"] = "virtual"
+    until_ns: PositiveNsOrNone = Field(default=None, validation_alias="until")
+    speed: Speed = 1.0
+
+
+class Memory(Section):
+    """Slots for qubits, and how those decay: T1 and T2, None for never."""
+
+    slots: int = Field(default=16, ge=1)
+    t1_ns: PositiveNsOrNone = Field(default=None, validation_alias="t1")
+    t2_ns: PositiveNsOrNone = Field(default=None, validation_alias="t2")
+
+    @model_validator(mode="after")
+    def _coherence_outlives_nothing(self) -> Memory:
+        if self.t1_ns is not None and self.t2_ns is not None and self.t2_ns > 2 * self.t1_ns:
+            raise problem(
+                f"T2 cannot exceed 2 T1, as relaxation itself destroys coherence: expected at most "
+                f"{format_ns(2 * self.t1_ns)}, found {format_ns(self.t2_ns)}",
+                "t2",
+            )
+        return self
+
+
+class Gates(Section):
+    """How long gates take, and their error: depolarising probability p, rho -> (1-p) rho + p I/d."""
+
+    single_ns: DurationNs = Field(default=0, validation_alias="single")
+    two_ns: DurationNs = Field(default=0, validation_alias="two")
+    single_error: Probability = 0.0
+    two_error: Probability = 0.0
+
+
+class Measurement(Section):
+    """How long a measurement takes, and the probability that its outcome is flipped."""
+
+    duration_ns: DurationNs = Field(default=0, validation_alias="duration")
+    error: Probability = 0.0
+
+
+class Devices(Section):
+    """The hardware of a node, as a layer of the file may give it."""
+
+    memory: Memory = Memory()
+    gates: Gates = Gates()
+    measurement: Measurement = Measurement()
+
+
+class NodeSpec(Section):
+    """A node. `program` is "module:Class", or "file.py:Class" with an absolute path once loaded."""
+
+    name: Name
+    kind: Kind = "endpoint"
+    program: ProgramName
+    options: dict[str, Any] = Field(default_factory=dict, validation_alias="with")
+    service: bool = False
+    memory: Memory = Memory()
+    gates: Gates = Gates()
+    measurement: Measurement = Measurement()
+
+
+class EntangleSpec(Section):
+    """The simple heralded link: each attempt succeeds with `success` and gives a Werner state."""
+
+    success: Probability
+    fidelity: Fidelity
+    attempt_ns: PositiveNs = Field(validation_alias="attempt")
+    multiplexing: int = Field(default=1, ge=1)
+
+
+class Quantum(Section):
+    """The quantum plane of a link.
+
+    `depolarising` p: rho -> (1-p) rho + p I/2. `dephasing` p: rho -> (1-p) rho + p Z rho Z. Both are
+    for one passage of the whole link.
+    """
+
+    medium: Literal["fibre"] = "fibre"
+    length_km: LengthKm = Field(default=0.0, validation_alias="length")
+    attenuation_db_per_km: AttenuationDbPerKm = Field(default=0.2, validation_alias="attenuation")
+    insertion_loss_db: LossDb = Field(default=0.0, validation_alias="insertion_loss")
+    group_index: RefractiveIndex = GROUP_INDEX
+    depolarising: Probability = 0.0
+    dephasing: Probability = 0.0
+    entangle: Annotated[EntangleSpec | None, NoneWord] = None
+
+
+class Classical(Section):
+    """The classical plane of a link. `bandwidth_bps` None: messages take no time to serialise."""
+
+    latency_ns: DurationNs = Field(validation_alias="latency")
+    bandwidth_bps: BandwidthBpsOrNone = Field(default=None, validation_alias="bandwidth")
+
+
+class LinkSpec(Section):
+    """A link between two nodes; a plane that is None does not exist."""
+
+    name: str
+    ends: Ends = Field(validation_alias="between")
+    length_km: LengthKm = Field(default=0.0, validation_alias="length")
+    quantum: Annotated[Quantum | None, NoneWord] = None
+    classical: Annotated[Classical | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _joins_two_nodes_somehow(self) -> LinkSpec:
+        if self.ends[0] == self.ends[1]:
+            raise problem(f"a link cannot join {shown(self.ends[0])} to itself", "between")
+        if self.quantum is None and self.classical is None:
+            raise problem(
+                "a link needs a plane: expected quantum, classical or both, found neither"
+            )
+        return self
+
+    @property
+    def delay_ns(self) -> int:
+        """A photon's time of flight over this link; 0 without a quantum plane."""
+        if self.quantum is None:
+            return 0
+        return travel_ns(self.quantum.length_km, self.quantum.group_index)
+
+    def other_end(self, node: str) -> str:
+        """The node at the other end. Raises KeyError if `node` is at neither."""
+        first, second = self.ends
+        if node not in self.ends:
+            raise KeyError(node)
+        return second if node == first else first
+
+
+class FaultSpec(Section):
+    """One entry of `faults`. `parameters` holds every parameter of the verb, times in integer ns.
+
+    A parameter that was not given has its default. `for_ns` None: it never heals, or cannot last.
+    """
+
+    verb: str
+    at_ns: DurationNs
+    for_ns: PositiveNsOrNone = None
+    target: str
+    parameters: dict[str, float | int | str | None] = Field(default_factory=dict)
+    place: Place = Field(default=Place(), exclude=True, repr=False)
+
+
+class Topology(Section):
+    """A whole network. Nodes and links are in the order of the file."""
+
+    name: Name
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    time: Time = Time()
+    formalism: Literal["auto", "density_matrix"] = "auto"
+    record: Literal["full", "hashes"] = "full"
+    on_error: Literal["stop", "continue"] = "stop"
+    nodes: dict[Name, NodeSpec]
+    links: dict[str, LinkSpec] = Field(default_factory=dict)
+    faults: list[FaultSpec] = Field(default_factory=list)
+    expect: dict[str, str] = Field(default_factory=dict)
+
+    _source: FilePath | None = PrivateAttr(None)
+    _written: Written = PrivateAttr(default_factory=lambda: Written({}))
+
+    @property
+    def source(self) -> FilePath | None:
+        """The file this was loaded from, or None."""
+        return self._source
+
+    def remember(self, source: FilePath | None, written: Written) -> Topology:
+        """This topology, knowing where its values stand (for the loader)."""
+        self._source, self._written = source, written
+        return self
+
+    def place(self, *path: str | int) -> Place:
+        """Where the value at `path` stands, e.g. `place("nodes", "alice", "memory", "t2")`.
+
+        Keys are the words of the file, links go by name. If the file does not say it, the nearest
+        thing around it that it does say.
+        """
+        mark = self._written.nearest(path).best_mark
+        return Place(str(self._source or ""), mark.line, mark.column)
+
+    def error(self, problem: str, *path: str | int) -> TopologyError:
+        """An error to raise about the value at `path` (as for `place`)."""
+        return TopologyError(problem, *self.place(*path))
+
+    def with_seed(self, seed: int) -> Topology:
+        """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""
+        if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            raise self.error(f"a seed is a whole number from 0 to {MAX_SEED}, not {seed}", "seed")
+        return self.model_copy(update={"seed": seed})
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data from which `from_data` makes the same topology, without the file."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_data(cls, data: Any) -> Topology:
+        """The topology that `to_data` had described. Raises TopologyError if that is not what it is."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise TopologyError(f"not the data of a topology: {told(error)}") from error

@@ -1,0 +1,145 @@
+"""Quantities as fields of the model: `"3 us"` in the file, 3000 in the program.
+
+Owns the annotations that read a quantity of one dimension and keep it within limits, and how such a
+field looks in the JSON Schema. The units themselves are those of units.py.
+
+Rule: what is out of limits is refused with what was written and what was expected, here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from ..errors import UnitError
+from ..units import BASE, UNITS, parse_ns, parse_quantity
+from .names import shown
+from .vocabulary import is_written, problem
+
+#: Times travel and are stored as 64-bit integers: 292 years.
+MAX_NS = 2**63 - 1
+
+_EXAMPLES = {
+    "time": "10 ms",
+    "length": "25 km",
+    "bandwidth": "1 Mbit/s",
+    "attenuation": "0.2 dB/km",
+    "loss": "1.5 dB",
+    "probability": "0.01",
+    "number": "1.468",
+}
+_NUMBER = r"[-+]?[0-9][0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Annotation of a field that holds a quantity of `dimension` (see units.py).
+
+    Limits are in the dimension's base unit: `low` is included unless `above`; `high` is included.
+    `word`: a word that may stand instead of a quantity and means None, as does a key with nothing
+    behind it.
+    """
+
+    dimension: str
+    low: float = 0.0
+    high: float = math.inf
+    above: bool = False
+    word: str | None = None
+
+    def read(self, value: Any) -> float | int | None:
+        """A quantity as a user writes it, in the base unit; integer ns for times.
+
+        Raises UnitError when it has another dimension, no unit, or lies out of limits.
+        """
+        if self.word is not None and (value is None or value == self.word):
+            return None
+        if value is None or isinstance(value, (dict, list)):
+            raise UnitError(f"expected {self.expected()}, found {shown(value)}")
+        number: float | int
+        number = (
+            parse_ns(value) if self.dimension == "time" else parse_quantity(value, self.dimension)
+        )
+        self.keep_within(number, value)
+        return number
+
+    def keep_within(self, number: float | int, value: object) -> None:
+        """Raises UnitError, quoting `value`, unless `number` is within limits."""
+        below = number <= self.low if self.above else number < self.low
+        if below or number > self.high or not math.isfinite(number):
+            raise UnitError(f"expected {self.expected()}, found {shown(value)}")
+        if self.dimension == "time" and number > MAX_NS:
+            raise UnitError(f"expected a time of at most 292 years, found {shown(value)}")
+
+    def expected(self) -> str:
+        """What an error says it expected."""
+        unit = f" {BASE[self.dimension]}" if BASE[self.dimension] else ""
+        if math.isfinite(self.high):
+            limits = f"from {self.low:g} to {self.high:g}{unit}"
+        else:
+            limits = (
+                f"more than {self.low:g}{unit}" if self.above else f"of {self.low:g}{unit} or more"
+            )
+        example = f" such as {_EXAMPLES[self.dimension]}" if BASE[self.dimension] else ""
+        word = f", or {self.word}" if self.word else ""
+        article = "an" if self.dimension[0] in "aeiou" else "a"
+        return f"{article} {self.dimension}{example} ({limits}){word}"
+
+    def schema(self) -> dict[str, Any]:
+        """The quantity in a JSON Schema: a number where it has no unit, else text of a pattern."""
+        units = UNITS[self.dimension]
+        named = "|".join(unit for unit in units if unit)
+        choices: list[dict[str, Any]] = []
+        if "" in units:
+            number: dict[str, Any] = {"type": "number"}
+            number["exclusiveMinimum" if self.above else "minimum"] = self.low
+            if math.isfinite(self.high):
+                number["maximum"] = self.high
+            choices.append(number)
+        if named:
+            pattern = rf"^\s*{_NUMBER}\s*({named})\s*$"
+            choices.append({"type": "string", "pattern": pattern})
+        if self.word is not None:
+            choices += [{"const": self.word}, {"type": "null"}]
+        return choices[0] if len(choices) == 1 else {"anyOf": choices}
+
+    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        try:
+            if is_written(info):
+                return self.read(value)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                self.keep_within(value, value)
+        except UnitError as error:
+            raise problem(str(error)) from error
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.schema()
+
+
+#: Limits that keep a time of flight within 64 bits: a billion km is about a light-hour.
+LENGTH = Quantity("length", high=1e9)
+INDEX = Quantity("number", low=1.0, high=100.0)
+
+DurationNs = Annotated[int, Quantity("time")]
+PositiveNs = Annotated[int, Quantity("time", above=True)]
+PositiveNsOrNone = Annotated[int | None, Quantity("time", above=True, word="none")]
+LatencyNsOrAuto = Annotated[int | None, Quantity("time", word="auto")]
+LengthKm = Annotated[float, LENGTH]
+AttenuationDbPerKm = Annotated[float, Quantity("attenuation")]
+LossDb = Annotated[float, Quantity("loss")]
+BandwidthBpsOrNone = Annotated[float | None, Quantity("bandwidth", above=True, word="none")]
+Probability = Annotated[float, Quantity("probability", high=1.0)]
+Fidelity = Annotated[float, Quantity("probability", low=0.25, high=1.0)]
+RefractiveIndex = Annotated[float, INDEX]
+Speed = Annotated[float, Quantity("number", above=True)]

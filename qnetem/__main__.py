@@ -1,0 +1,5 @@
+"""`python -m qnetem`."""
+
+from .cli import main
+
+main()

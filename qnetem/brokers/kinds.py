@@ -1,0 +1,133 @@
+"""The kinds of broker: how each is found, configured and recognised.
+
+Owns mosquitto's configuration and the command lines. Does not start anything (../broker.py).
+
+Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once (no
+waiting for a full segment), for anonymous clients on 127.0.0.1, and keeps nothing on disk.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..emulator.errors import InfrastructureError, InputError
+
+CHOICES = "auto, mosquitto, amqtt or host:port"
+GET_MOSQUITTO = "`apt install mosquitto`"
+GET_AMQTT = "`pip install qnetem[broker]`"
+#: Where Debian and Homebrew put it, which an ordinary user's PATH may lack: for the error text only.
+UNUSUAL_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+
+#: The largest packet that MQTT can express (3.1.1, section 2.2.3); mosquitto 2.1 stops at 2 MB.
+MAX_PACKET_BYTES = 268_435_455
+
+_MOSQUITTO = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+# Without it a round trip at QoS 1 takes 88 ms instead of 0.5 ms.
+set_tcp_nodelay true
+# No limit: a message dropped here costs a resend.
+max_queued_messages 0
+max_inflight_messages 0
+max_packet_size {max_packet_bytes}
+sys_interval 0
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+"""
+#: As root mosquitto would change its user, and with it lose the leash that ends it with the launcher.
+_STAY_ROOT = "user root\n"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A broker that can be started here.
+
+    `command(folder, port)` writes what it needs into the folder and returns the command line.
+    `confirms(log, port, client)` tells from its log that it is this broker which serves the port, and
+    which accepted the probe named `client`.
+    """
+
+    name: str
+    command: Callable[[Path, int], list[str]]
+    confirms: Callable[[str, int, str], bool]
+
+
+def resolve(choice: str) -> Kind | None:
+    """The kind behind a choice; None for an address. Raises InputError, InfrastructureError."""
+    if choice == "auto":
+        kind = _mosquitto() or _amqtt()
+        if kind is None:
+            raise InfrastructureError(
+                "no MQTT broker found: mosquitto is not on PATH and amqtt is not installed; "
+                f"{GET_MOSQUITTO} or {GET_AMQTT}"
+            )
+        return kind
+    if choice == "mosquitto":
+        kind = _mosquitto()
+        if kind is None:
+            raise InfrastructureError(f"mosquitto is not on PATH{_elsewhere()}; {GET_MOSQUITTO}")
+        return kind
+    if choice == "amqtt":
+        kind = _amqtt()
+        if kind is None:
+            raise InfrastructureError(f"the Python package amqtt is not installed; {GET_AMQTT}")
+        return kind
+    parse_address(choice)
+    return None
+
+
+def parse_address(choice: str) -> tuple[str, int]:
+    """`"host:port"` or `"[v6]:port"` as (host, port). Raises InputError."""
+    host, _, port = choice.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InputError(f"broker {choice!r}: expected {CHOICES}")
+    return host, int(port)
+
+
+def _mosquitto() -> Kind | None:
+    program = shutil.which("mosquitto")
+    if program is None:
+        return None
+
+    def command(folder: Path, port: int) -> list[str]:
+        path = folder / "mosquitto.conf"
+        path.write_text(mosquitto_configuration(port, as_root=os.geteuid() == 0))
+        return [os.path.abspath(program), "-c", str(path)]
+
+    return Kind("mosquitto", command, lambda log, port, client: client in log)
+
+
+def mosquitto_configuration(port: int, as_root: bool) -> str:
+    """The text of mosquitto.conf for a broker on `port`."""
+    text = _MOSQUITTO.format(port=port, max_packet_bytes=MAX_PACKET_BYTES)
+    return text + _STAY_ROOT if as_root else text
+
+
+def _amqtt() -> Kind | None:
+    if importlib.util.find_spec("amqtt") is None:
+        return None
+    script = Path(__file__).with_name("embedded.py")
+
+    def command(folder: Path, port: int) -> list[str]:
+        return [sys.executable, "-P", str(script), str(port)]
+
+    return Kind("amqtt", command, lambda log, port, client: f"listening on 127.0.0.1:{port}" in log)
+
+
+def _elsewhere() -> str:
+    for folder in UNUSUAL_FOLDERS:
+        if os.access(f"{folder}/mosquitto", os.X_OK):
+            return f" (there is one in {folder}: add that folder to PATH)"
+    return ""

@@ -1,0 +1,74 @@
+"""What can be said about a topology without running it: are its programs there, can its nodes talk.
+
+Owns the checks that need more than the file itself. Does not own the file's validation
+(emulator/topology) nor the fitting of `with` to `run()` (agents/program.py); it gives their errors the
+place in the file they belong to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .agents import program as program_module
+from .agents.program import fit_options, load_program
+from .emulator.errors import ProgramError
+
+if TYPE_CHECKING:
+    from .emulator.topology import Topology
+
+#: Frames of an import that are not the imported module's: ours, and the import system's.
+_NOT_THE_USERS = (str(Path(program_module.__file__)), "<frozen ", importlib.__file__)
+
+
+def check_programs(topology: Topology) -> None:
+    """Import every program and fit its `with`. Raises TopologyError at the node's place."""
+    base = topology.source.parent if topology.source else None
+    for name, node in topology.nodes.items():
+        key = "program"
+        try:
+            program = load_program(node.program, base)
+            key = "with"
+            fit_options(program, node.options)
+        except ProgramError as error:
+            problem = f"node {name}: {error}{_raised_at(error)}"
+            raise topology.error(problem, "nodes", name, key) from error
+
+
+def islands(topology: Topology) -> list[list[str]]:
+    """Nodes grouped by who can reach whom over classical links, in file order."""
+    home = {name: name for name in topology.nodes}
+    for link in topology.links.values():
+        if link.classical is not None:
+            first, second = home[link.ends[0]], home[link.ends[1]]
+            home = {name: first if at == second else at for name, at in home.items()}
+    groups: dict[str, list[str]] = {}
+    for name, at in home.items():
+        groups.setdefault(at, []).append(name)
+    return list(groups.values())
+
+
+def warnings(topology: Topology) -> list[str]:
+    """What is allowed but probably not meant."""
+    groups = islands(topology)
+    if len(groups) < 2:
+        return []
+    named = "; ".join(_some(group) for group in groups)
+    return [f"no classical path between these nodes, messages between them are lost: {named}"]
+
+
+def _raised_at(error: ProgramError) -> str:
+    """The line of the user's module that kept it from being imported, if there is one."""
+    cause = error.__cause__
+    if isinstance(cause, SyntaxError) and cause.filename:
+        return f" ({cause.filename}, line {cause.lineno})"
+    frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
+    users = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
+    return f" ({users[-1].filename}, line {users[-1].lineno})" if users else ""
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,297 @@
+"""The command line.
+
+Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
+input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
+checks.py, graph.py) or how it looks (summary.py, failures.py). Rule: results go to standard output and
+nothing else does; with `--format json` that is exactly one object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .emulator.control import Problem
+from .emulator.errors import InputError
+from .failures import (
+    INTERRUPTED,
+    package_version,
+    problem_of,
+    reproduce,
+    say,
+    tell_failed,
+    tell_problem,
+)
+
+if TYPE_CHECKING:
+    from .api import Run
+
+app = typer.Typer(
+    name="qnetem",
+    help="netem for quantum networks: every node is a process, all share one virtual clock.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+#: Set once the process has been replaced by one with a fixed environment.
+_REEXECUTED = "QNETEM_REEXECUTED"
+#: What in-process programs can see of the environment that could change their results.
+_FIXED = {
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+class RunFormat(StrEnum):
+    """How a run is reported."""
+
+    text = "text"
+    json = "json"
+
+
+class GraphFormat(StrEnum):
+    """How a topology is drawn."""
+
+    text = "text"
+    dot = "dot"
+    mermaid = "mermaid"
+    json = "json"
+
+
+TopologyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A topology (YAML).")]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"qnetem {package_version()}")
+        raise typer.Exit(0)
+
+
+@app.command("run")
+def run_command(
+    file: TopologyFile,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="All nodes in this process, without a broker.")
+    ] = False,
+    form: Annotated[
+        RunFormat, typer.Option("--format", help="A page of text, or one JSON object.")
+    ] = RunFormat.text,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help='End at this virtual time, e.g. "10 s".')
+    ] = None,
+    broker: Annotated[
+        str, typer.Option(help="auto, mosquitto, amqtt, or host:port of one that runs.")
+    ] = "auto",
+    broker_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the broker to start.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
+) -> None:
+    """Run a topology to its end and report."""
+    if in_process:
+        _reexecute_with_fixed_environment()
+    told = _Report(file, form, in_process, until, broker)
+    with told.failures(seed):
+        from .api import prepare, run
+        from .progress import ProgressLine
+
+        topology = prepare(file, seed=seed, until=until)
+        told.seed = topology.seed
+        with _standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+            done = run(
+                topology,
+                in_process=in_process,
+                broker=broker,
+                broker_port=broker_port,
+                runs_folder=runs,
+                on_progress=progress,
+            )
+        told.finished(done)
+        raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Topologies (YAML).")],
+) -> None:
+    """Check topologies, their programs and expectations, without running them."""
+    exit_code = 0
+    for file in files:
+        try:
+            with _told_on_standard_error():
+                _validate(file)
+        except typer.Exit as wrong:
+            exit_code = max(exit_code, wrong.exit_code)
+    raise typer.Exit(exit_code)
+
+
+@app.command()
+def graph(
+    file: TopologyFile,
+    form: Annotated[
+        GraphFormat, typer.Option("--format", help="For a terminal, Graphviz, Mermaid or programs.")
+    ] = GraphFormat.text,
+) -> None:
+    """Draw a topology."""
+    with _told_on_standard_error():
+        from .emulator.topology import load_topology
+        from .graph import draw
+
+        sys.stdout.write(draw(load_topology(file), form.value))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of topology files, for editors."""
+    with _told_on_standard_error():
+        from .emulator.topology import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def main() -> None:
+    """The `qnetem` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
+            stream.reconfigure(errors="replace")
+    app(prog_name="qnetem")
+
+
+def _validate(file: Path) -> None:
+    from .checks import check_programs, warnings
+    from .emulator.topology import load_topology
+    from .expect import parse_expectations
+    from .layout import count
+
+    topology = load_topology(file)
+    expectations = parse_expectations(topology)
+    check_programs(topology)
+    say(f"warning: {file}: {warning}" for warning in warnings(topology))
+    counts = [count(len(topology.nodes), "node"), count(len(topology.links), "link")]
+    counts.append(count(len(topology.faults), "fault"))
+    counts.append(count(len(expectations), "expectation"))
+    typer.echo(f"ok: {file}: {topology.name}, {', '.join(counts)}")
+
+
+class _Report:
+    """Tells how one `qnetem run` ended, in the format that was asked for."""
+
+    def __init__(
+        self, file: Path, form: RunFormat, in_process: bool, until: str | None, broker: str
+    ) -> None:
+        self.seed: int | None = None
+        self._file, self._form = file, form
+        self._in_process, self._until, self._broker = in_process, until, broker
+
+    def finished(self, run: Run) -> None:
+        """There is an outcome: good or bad, it is shown in full."""
+        from .summary import as_data, print_summary
+
+        if self._form is RunFormat.json:
+            _print_object(as_data(run))
+        else:
+            print_summary(run, Console())
+        if run.ok:
+            return
+        sys.stdout.flush()
+        say([""] if self._form is RunFormat.text else [])
+        if run.problem is not None:
+            say(tell_problem(run.problem, run.outcome.seed))
+        say(tell_failed(run.failed))
+        if run.exit_code != INTERRUPTED:
+            say([f"run folder: {run.run_folder}", f"reproduce:  {self._again(run.outcome.seed)}"])
+
+    @contextlib.contextmanager
+    def failures(self, seed: int | None) -> Iterator[None]:
+        """What is raised instead of an outcome is told, and becomes the exit code."""
+        self.seed = seed
+        try:
+            yield
+        except typer.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
+            problem = problem_of(error)
+            if self._form is RunFormat.json:
+                _print_object(_nothing_ran(problem))
+            say(tell_problem(problem, self.seed))
+            if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
+                say([f"reproduce:  {self._again(self.seed)}"])
+            raise typer.Exit(problem.exit_code) from error
+
+    def _again(self, seed: int) -> str:
+        return reproduce(
+            str(self._file),
+            seed,
+            in_process=self._in_process,
+            until=self._until,
+            broker=self._broker,
+        )
+
+
+@contextlib.contextmanager
+def _told_on_standard_error() -> Iterator[None]:
+    """For the commands without a run: an error becomes a line and an exit code."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):  # a reader that has seen enough is no error
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
+        problem = problem_of(error)
+        say(tell_problem(problem))
+        raise typer.Exit(problem.exit_code) from error
+
+
+@contextlib.contextmanager
+def _standard_output_kept() -> Iterator[None]:
+    """What programs print while they share this process goes to standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _print_object(data: dict[str, Any]) -> None:
+    typer.echo(json.dumps(data, allow_nan=False))
+
+
+def _nothing_ran(problem: Problem) -> dict[str, Any]:
+    from .summary import nothing_ran
+
+    return nothing_ran(problem)
+
+
+def _reexecute_with_fixed_environment() -> None:
+    """Replace this process by the same command under `_FIXED`, once.
+
+    The hash seed and the number of BLAS threads can only be chosen before Python starts; without them
+    the digest would not be that of the run in processes. Directory and arguments stay.
+    """
+    if os.environ.get(_REEXECUTED) or all(os.environ.get(k) == v for k, v in _FIXED.items()):
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, **_FIXED, _REEXECUTED: "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+if __name__ == "__main__":
+    main()

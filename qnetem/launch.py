@@ -1,0 +1,354 @@
+"""The launcher: starts, supervises and ends every process of a run.
+
+Owns the run folder, the socket folder and the processes: broker, emulator, zygote, and through the
+zygote the nodes. Does not own the run: the emulator decides what is spawned, killed and over; the
+launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
+
+Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is
+killed, leashes and ends of files do it. A broker that dies is started again on its port, which no
+result can tell. Emulator, zygote and broker start side by side, and nodes are ordered at once: what is
+not up yet reads its orders when it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .agents.settings import NodeSettings
+from .broker import Broker
+from .companion import Companion
+from .emulator import control
+from .emulator.errors import InfrastructureError, InternalError, QnetemError
+from .emulator.topology import Topology
+from .orders import Fork, Forked, Signal, decode_answer
+from .runfolder import create_run_folder, describe_run
+from .zygote import environment
+
+EXIT_INTERRUPTED = 130
+#: After Ctrl-C the emulator has this long to hand over the outcome.
+OUTCOME_S = 15.0
+#: After the outcome the nodes have this long to leave by themselves, and then emulator and zygote.
+LEAVE_S = 5.0
+#: A broker that dies so often in a row, each time within BROKER_STEADY_S, stays dead.
+BROKER_RESTARTS = 5
+BROKER_STEADY_S = 5.0
+BROKER_PAUSE_S = 0.1
+BACKLOG = 4096
+EMULATOR_PROGRAM = ("-m", "qnetem.emulator.server")
+ZYGOTE_PROGRAM = ("-m", "qnetem.zygote")
+
+OnProgress = Callable[[control.Progress], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a topology. `seed` and `record` override the topology's own when given."""
+
+    broker: str = "auto"
+    broker_port: int | None = None
+    runs_folder: Path = Path("runs")
+    seed: int | None = None
+    record: str | None = None
+
+    def applied(self, topology: Topology) -> Topology:
+        """The topology with these overrides."""
+        if self.seed is not None:
+            topology = topology.with_seed(self.seed)
+        if self.record is not None:
+            topology = topology.model_copy(update={"record": self.record})
+        return topology
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to, and where it is recorded."""
+
+    outcome: control.Outcome
+    run_folder: Path
+    exit_code: int
+
+
+class Supervisor:
+    """The processes of one run; `async with` starts and ends them, `wait()` gives the outcome.
+
+    Attributes: `run_folder`, `broker`, `pids` (of every node's living incarnation, by node name).
+    Belongs to one event loop, whose thread must outlive the run.
+    """
+
+    emulator_program = EMULATOR_PROGRAM
+    zygote_program = ZYGOTE_PROGRAM
+
+    def __init__(
+        self, topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
+    ) -> None:
+        """Raises InputError when no run folder can be made or `options.broker` is not a choice."""
+        self.topology = options.applied(topology)
+        self.pids: dict[str, int] = {}
+        self._options, self._on_progress = options, on_progress
+        self.run_folder = create_run_folder(options.runs_folder, topology.name)
+        self.broker = Broker(options.broker, self.run_folder / "broker", options.broker_port)
+        logs = self.run_folder / "logs"
+        self._emulator = Companion(
+            "emulator",
+            self.emulator_program,
+            logs / "emulator.log",
+            self._on_emulator,
+            lambda: self._on_death(self._emulator, InternalError),
+        )
+        self._zygote = Companion(
+            "zygote",
+            self.zygote_program,
+            logs / "zygote.log",
+            self._on_zygote,
+            lambda: self._on_death(self._zygote, InfrastructureError),
+        )
+        self._secret = os.urandom(32).hex()
+        self._socket_folder: str | None = None
+        self._over: asyncio.Future[control.Outcome] = asyncio.get_running_loop().create_future()
+        self._living: dict[tuple[str, int], None] = {}
+        self._all_left = asyncio.Event()
+        self._all_left.set()
+        self._chores: list[asyncio.Task[None]] = []
+        self._deadline: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Supervisor:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything and order the first incarnation of every node.
+
+        Raises InfrastructureError or InputError; call `stop` then too.
+        """
+        topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
+        outer = environment(os.environ)
+        with self._listener() as listener:
+            await self._emulator.start(outer, [listener])
+        self._emulator.tell(
+            control.Supervise(str(topology_path), None, str(self.run_folder), self._secret)
+        )
+        await self._zygote.start(outer)
+        await self.broker.start()
+        self._chores.append(asyncio.create_task(self._keep_broker()))
+        for node in sorted(self.topology.nodes):
+            self._spawn(node, 1)
+
+    async def wait(self) -> control.Outcome:
+        """The outcome, once the run is over.
+
+        Raises InternalError when the emulator died, InfrastructureError when the zygote did.
+        """
+        return await asyncio.shield(self._over)
+
+    def interrupt(self, reason: str, exit_code: int) -> None:
+        """Have the emulator end the run after this instant; a second time, end it at once."""
+        if self._over.done():
+            return
+        if self._deadline is not None:
+            self._fail(InfrastructureError(f"{reason}, twice: ended without an outcome"))
+            return
+        self._emulator.tell(control.Interrupt(reason, exit_code))
+        late = InfrastructureError(f"{reason}; the emulator gave no outcome in {OUTCOME_S:g} s")
+        self._deadline = asyncio.get_running_loop().call_later(OUTCOME_S, self._fail, late)
+
+    async def stop(self) -> None:
+        """End every process and remove the socket folder. May be called again."""
+        if not self._over.done():
+            self._over.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for chore in self._chores:
+            chore.cancel()
+        for chore in self._chores:
+            with contextlib.suppress(asyncio.CancelledError, QnetemError):
+                await chore
+        if self._over.cancelled() or self._over.exception() is not None:
+            # Nobody tells the nodes to stop: the end of the emulator does.
+            await self._emulator.leave(0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._all_left.wait()
+        await self._zygote.leave(LEAVE_S)
+        await self._emulator.leave(LEAVE_S)
+        await self.broker.stop()
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+    # --- what the companions say ------------------------------------------------------------------
+
+    def _on_emulator(self, body: bytes) -> None:
+        match control.decode_from_emulator(body):
+            case control.Progress() as progress:
+                if self._on_progress is not None:
+                    self._on_progress(progress)
+            case control.Spawn(node, incarnation):
+                self._spawn(node, incarnation)
+            case control.Kill(node, incarnation):
+                self._zygote.tell(Signal(node, incarnation, int(signal.SIGKILL)))
+            case control.Outcome() as outcome:
+                if not self._over.done():
+                    self._over.set_result(outcome)
+            case control.Ready():
+                pass
+
+    def _on_zygote(self, body: bytes) -> None:
+        answer = decode_answer(body)
+        if isinstance(answer, Forked):
+            self.pids[answer.node] = answer.pid
+            return
+        self._living.pop((answer.node, answer.incarnation), None)
+        if not self._living:
+            self._all_left.set()
+        self.pids.pop(answer.node, None)
+        self._emulator.tell(answer)
+
+    def _on_death(self, companion: Companion, kind: type[QnetemError]) -> None:
+        """A companion has gone without having been told to."""
+        if companion is self._zygote:
+            self._living.clear()
+            self._all_left.set()
+        if not self._over.done():
+            self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
+
+    async def _tell_death(self, companion: Companion, kind: type[QnetemError]) -> None:
+        self._fail(kind(await companion.obituary()))
+
+    def _fail(self, error: QnetemError) -> None:
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    # --- what the launcher does -------------------------------------------------------------------
+
+    def _spawn(self, node: str, incarnation: int) -> None:
+        self._living[node, incarnation] = None
+        self._all_left.clear()
+        settings = NodeSettings(
+            run_id=self.run_folder.name,
+            node=node,
+            incarnation=incarnation,
+            token=control.token(self._secret, node, incarnation),
+            socket_path=self._socket_path,
+            broker_host=self.broker.host,
+            broker_port=self.broker.port,
+            run_folder=str(self.run_folder),
+        )
+        self._zygote.tell(Fork(settings))
+
+    async def _keep_broker(self) -> None:
+        """Start the broker again whenever it dies; give up when it will not stay."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            up_since = loop.time()
+            await self.broker.wait()
+            failures = 1 if loop.time() - up_since > BROKER_STEADY_S else failures + 1
+            while failures <= BROKER_RESTARTS:
+                try:
+                    await self.broker.restart()
+                    break
+                except InfrastructureError:
+                    failures += 1
+                    await asyncio.sleep(BROKER_PAUSE_S)
+            else:
+                address = f"{self.broker.host}:{self.broker.port}"
+                self.interrupt(f"the broker ({self.broker.kind}, {address}) keeps dying", 3)
+                return
+
+    @property
+    def _socket_path(self) -> str:
+        assert self._socket_folder is not None
+        return f"{self._socket_folder}/emulator"
+
+    @contextlib.contextmanager
+    def _listener(self) -> Iterator[socket.socket]:
+        """The emulator's socket, in a private folder with a short path (108 bytes at most)."""
+        try:
+            self._socket_folder = tempfile.mkdtemp(prefix="qnetem-", dir=_short_folder())
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind(self._socket_path)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise InfrastructureError(f"the emulator's socket cannot be made: {error}") from error
+        with listener:
+            yield listener
+
+    def _facts(self) -> dict[str, object]:
+        source = self.topology.source
+        return {
+            "name": self.topology.name,
+            "seed": self.topology.seed,
+            "record": self.topology.record,
+            "source": str(source) if source is not None else None,
+            "broker": self.broker.kind,
+        }
+
+
+def _resolved(topology: Topology) -> dict[str, Any]:
+    """The topology as data that no longer depends on where its file stands."""
+    data = topology.to_data()
+    for node in data["nodes"].values():
+        path, _, name = (node["program"] or "").rpartition(":")
+        if path.endswith(".py") and topology.source is not None:
+            node["program"] = f"{(topology.source.parent / path).resolve()}:{name}"
+    return data
+
+
+def _short_folder() -> str | None:
+    """Where the socket folder goes: /tmp when there is one, because TMPDIR can be long."""
+    return "/tmp" if os.access("/tmp", os.W_OK) else None
+
+
+async def run_processes(
+    topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
+) -> RunResult:
+    """Run a topology with every node in a process of its own; Ctrl-C ends it with exit code 130.
+
+    Raises InputError (no run folder, no such broker), InfrastructureError (broker, sockets, zygote)
+    and InternalError (the emulator died). A run that went wrong by itself is no exception: its
+    outcome holds the problem.
+    """
+    async with Supervisor(topology, options, on_progress) as supervisor:
+        with _signals_interrupt(supervisor):
+            outcome = await supervisor.wait()
+    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
+    return RunResult(outcome, supervisor.run_folder, exit_code)
+
+
+@contextlib.contextmanager
+def _signals_interrupt(supervisor: Supervisor) -> Iterator[None]:
+    """SIGINT and SIGTERM interrupt the run, where the loop may have signal handlers (main thread)."""
+    loop = asyncio.get_running_loop()
+    installed: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        reason = f"interrupted by {number.name}"
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(number, supervisor.interrupt, reason, EXIT_INTERRUPTED)
+            installed.append(number)
+    try:
+        yield
+    finally:
+        for number in installed:
+            loop.remove_signal_handler(number)

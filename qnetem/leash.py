@@ -1,0 +1,54 @@
+"""A child process that ends with its parent, even if the parent is ended by SIGKILL.
+
+Owns the command prefix (`leashed`) and the small program behind it: this file runs as a script, asks
+the kernel for SIGKILL at the parent's death, and becomes the command. It imports only the standard
+library, so that it starts in milliseconds; an exec wrapper rather than `preexec_fn`, which is unsafe in
+a process with threads.
+
+Rules: works on Linux; elsewhere the command runs unleashed. The kernel watches the *thread* that
+started the child, so that one must live as long as the child should. A command that changes its user
+loses the leash.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+PR_SET_PDEATHSIG = 1
+#: Exit status when the parent had gone before the leash was on, and when the command cannot run.
+ORPHANED, NOT_RUNNABLE = 125, 127
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """The command that runs `command`, under the same pid, as a child bound to this process."""
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), str(os.getpid()), *command]
+
+
+def hold(parent_pid: int) -> None:
+    """Bind the calling process to its parent; ends it if the parent has gone already."""
+    if not sys.platform.startswith("linux"):
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    # The parent may have died before the kernel knew of our wish: then we have a new one.
+    if os.getppid() != parent_pid:
+        os._exit(ORPHANED)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`leash.py PARENT_PID COMMAND ...`: bind this process, then become the command."""
+    hold(int(arguments[0]))
+    command = list(arguments[1:])
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        sys.exit(NOT_RUNNABLE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

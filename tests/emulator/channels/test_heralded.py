@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from qnetem.emulator.channels.heralded import SimpleLink, attempts_until_success
+from qnetem.emulator.errors import InputError
+from qnetem.emulator.quantum.states import bell_vector
+from qnetem.emulator.streams import Streams
+
+
+class Fixed(np.random.Generator):
+    """A generator whose next uniform number is known."""
+
+    def __init__(self, u: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.u = u
+
+    def random(self, *args: object, **kwargs: object) -> float:  # type: ignore[override]
+        return self.u
+
+
+def rng() -> np.random.Generator:
+    return Streams(11).of("link", "alice-bob")
+
+
+def test_attempts_are_geometric() -> None:
+    generator, count = rng(), 40_000
+    drawn = Counter(attempts_until_success(0.3, generator) for _ in range(count))
+    for attempt in range(1, 8):
+        expected = 0.3 * 0.7 ** (attempt - 1)
+        deviation = math.sqrt(count * expected * (1 - expected))
+        assert abs(drawn[attempt] - count * expected) < 4 * deviation
+
+
+@pytest.mark.parametrize("success", [0.5, 1e-3, 1e-12])
+def test_the_mean_is_one_over_p_for_the_smallest_p_too(success: float) -> None:
+    generator, count = rng(), 20_000
+    drawn = [attempts_until_success(success, generator) or 0 for _ in range(count)]
+    assert abs(sum(drawn) / count * success - 1) < 4 / math.sqrt(count)
+
+
+def test_the_draw_is_the_exact_inverse_of_the_distribution() -> None:
+    """P(n <= 2) = 0.75 for p = 1/2: the border lies between 2 and 3."""
+    assert attempts_until_success(0.5, Fixed(0.0)) == 1
+    assert attempts_until_success(0.5, Fixed(0.4999)) == 1
+    assert attempts_until_success(0.5, Fixed(0.7499)) == 2
+    assert attempts_until_success(0.5, Fixed(0.7501)) == 3
+
+
+def test_certain_and_impossible_success() -> None:
+    assert attempts_until_success(1.0, Fixed(0.999)) == 1
+    assert attempts_until_success(0.0, Fixed(0.5)) is None
+    assert attempts_until_success(5e-324, Fixed(0.999)) is None
+
+
+@pytest.mark.parametrize("success", [0.0, 1e-9, 0.5, 1.0])
+def test_every_outcome_costs_exactly_one_draw(success: float) -> None:
+    generator, reference = rng(), rng()
+    attempts_until_success(success, generator)
+    reference.random()
+    assert generator.random() == reference.random()
+
+
+@pytest.mark.parametrize(
+    ("attempt_ns", "delay_ns", "age_ns"), [(1000, 300, 300), (1000, 4000, 1000), (1000, 0, 0)]
+)
+def test_a_pair_is_as_old_at_its_herald_as_light_needs(
+    attempt_ns: int, delay_ns: int, age_ns: int
+) -> None:
+    success = SimpleLink(0.5, 0.9, attempt_ns, delay_ns).draw(Fixed(0.7499))
+    assert success is not None
+    assert success.herald_ns == 2 * attempt_ns
+    assert success.herald_ns - success.emission_ns == age_ns
+
+
+def test_a_link_that_cannot_succeed_schedules_nothing() -> None:
+    assert SimpleLink(0.0, 0.9, 1000, 0).draw(rng()) is None
+
+
+def test_the_pair_is_werner_with_the_links_fidelity() -> None:
+    link = SimpleLink(0.5, 0.93, 1000, 0)
+    weights = [np.vdot(v, link.density() @ v).real for v in map(bell_vector, range(4))]
+    assert weights == pytest.approx([0.93] + [0.07 / 3] * 3)
+    with pytest.raises(ValueError, match="read-only"):
+        link.density()[0, 0] = 2.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ((1.1, 0.9, 1000, 0), "success"),
+        ((math.nan, 0.9, 1000, 0), "success"),
+        ((0.5, -0.1, 1000, 0), "fidelity"),
+        ((0.5, 0.9, 0, 0), "attempt"),
+        ((0.5, 0.9, 1000, -1), "delay"),
+    ],
+)
+def test_an_impossible_link_is_refused(wrong: tuple[float, float, int, int], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        SimpleLink(*wrong)

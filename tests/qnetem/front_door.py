@@ -1,0 +1,84 @@
+"""What the tests of the front door share: a small topology, and a run that has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from qnetem.api import Run
+from qnetem.emulator.control import NodeState, Outcome, Problem
+from qnetem.emulator.topology import Topology, load_topology
+from qnetem.expect import judge, parse_expectations
+
+CHAIN = """\
+name: chain
+seed: 7
+nodes:
+  alice: {kind: endpoint, memory: {slots: 4}}
+  r1: {kind: repeater, memory: {t1: 10 ms, t2: 5 ms}}
+  bob: {kind: endpoint}
+links:
+  - between: [alice, r1]
+    quantum: {length: 25 km, entangle: {success: 0.01, fidelity: 0.95, attempt: 1 ms}}
+  - between: [r1, bob]
+    length: 50 km
+    quantum: {depolarising: 0.04, dephasing: 0.01}
+    classical: {latency: 2 ms}
+faults:
+  - {at: 2 s, for: 500 ms, cut: alice-r1}
+  - {at: 400 s, kill: r1, restart: 250 ms}
+"""
+
+
+def written(folder: Path, text: str = CHAIN, name: str = "chain.yaml") -> Path:
+    """A topology file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def loaded(folder: Path, text: str = CHAIN) -> Topology:
+    """A topology."""
+    return load_topology(written(folder, text))
+
+
+def series(
+    mean: float, std: float = 0.0, count: float = 100, low: float = 0.0, high: float = 1.0
+) -> dict[str, float]:
+    """A metric that was observed."""
+    return {"count": count, "mean": mean, "std": std, "min": low, "max": high, "last": mean}
+
+
+def ended(
+    topology: Topology,
+    *,
+    results: dict[str, Any] | None = None,
+    metrics: dict[str, dict[str, float]] | None = None,
+    problem: Problem | None = None,
+    states: dict[str, str] | None = None,
+) -> Run:
+    """A run of `topology` that has ended like this; expectations are judged if there is no problem."""
+    nodes = {
+        name: NodeState(4000 + number, 1, (states or {}).get(name, "finished"))
+        for number, name in enumerate(topology.nodes)
+    }
+    outcome = Outcome(
+        name=topology.name,
+        seed=topology.seed,
+        digest="0123456789abcdef0123456789abcdef",
+        t_ns=12_345_678_900,
+        wall_s=1.5,
+        instants=30_000,
+        nodes=nodes,
+        results=results or {},
+        metrics=metrics or {},
+        problem=problem,
+    )
+    exit_code = problem.exit_code if problem else 0
+    result = SimpleNamespace(
+        outcome=outcome, run_folder=Path("runs/chain-20260101-x"), exit_code=exit_code
+    )
+    expectations = parse_expectations(topology)
+    verdicts = [] if problem else judge(expectations, outcome.results, outcome.metrics)
+    return Run(topology, result, verdicts)  # type: ignore[arg-type]  # the same attributes

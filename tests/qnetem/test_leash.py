@@ -1,0 +1,64 @@
+"""The leash: a command bound to the life of its parent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from qnetem import leash
+
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the leash is a Linux promise"
+)
+
+
+def test_the_command_runs_under_the_leash_s_pid_with_its_status() -> None:
+    script = "import os, sys; print(os.getpid(), *sys.argv[1:]); sys.exit(7)"
+    command = leash.leashed([sys.executable, "-c", script, "a b", "--c"])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        output, _ = child.communicate(timeout=60)
+    assert output.split(maxsplit=1) == [str(child.pid), "a b --c\n"]
+    assert child.returncode == 7
+
+
+@linux
+def test_an_orphan_does_not_start(tmp_path: Path) -> None:
+    """The parent named on the command line is gone: someone else has adopted the child."""
+    mark = tmp_path / "ran"
+    stranger = str(os.getpid() + 1_000_000)
+    command = [sys.executable, "-I", "-S", leash.__file__, stranger, "/usr/bin/touch", str(mark)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == leash.ORPHANED
+    assert not mark.exists()
+
+
+@linux
+def test_the_child_ends_with_its_parent() -> None:
+    parent = (
+        "import subprocess, sys; from qnetem.leash import leashed; "
+        "child = subprocess.Popen(leashed(['/bin/sleep', '600']), stdout=sys.stdout); "
+        "print(child.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert int(process.stdout.readline()) > 0
+        process.kill()
+        # The child holds the pipe's other end, too: end of file means that it is gone.
+        reader = threading.Thread(target=process.stdout.read)
+        reader.start()
+        reader.join(timeout=60)
+        assert not reader.is_alive()
+
+
+def test_a_command_that_cannot_run_says_so() -> None:
+    done = subprocess.run(
+        leash.leashed(["/no/such/program"]), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == leash.NOT_RUNNABLE
+    assert "/no/such/program: No such file" in done.stderr
