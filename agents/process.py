@@ -61,6 +61,7 @@ class NodeShell(asyncio.Protocol):
         self.left: asyncio.Future[None] = self._loop.create_future()
         self._node: NodeCore | None = None
         self._t_ns = 0
+        self._failed = False
         self._journal: NodeJournal | None = None
         self._splitter = FrameSplitter()
         self._transport: asyncio.Transport | None = None
@@ -93,8 +94,9 @@ class NodeShell(asyncio.Protocol):
 
     def fail(self, error: Exception) -> None:
         """Tell the emulator that this process cannot go on."""
-        if self._transport is None or self._transport.is_closing():
+        if self._failed or self._transport is None or self._transport.is_closing():
             return
+        self._failed = True
         kind = "infrastructure" if isinstance(error, InfrastructureError) else "internal"
         text = "".join(traceback.format_exception(error)) if kind == "internal" else ""
         problem = f"{self._settings.label}: {error if kind == 'infrastructure' else repr(error)}"
@@ -144,6 +146,14 @@ class NodeShell(asyncio.Protocol):
         transport.write(wire.frame(hello))
 
     def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except Exception as error:
+            # asyncio drops the connection before it hands the exception on: tell it now.
+            self.fail(error)
+            raise
+
+    def _take(self, data: bytes) -> None:
         for body in self._splitter.feed(data):
             message = wire.decode_to_node(body)
             node = self._node

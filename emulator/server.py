@@ -44,6 +44,7 @@ class WorldCore(Protocol):
 
     outbox: list[tuple[str, msgspec.Struct]]
     over: bool
+    resume_in_s: float | None
 
     def start(self) -> None: ...
     def authenticate(self, hello: wire.Hello) -> str | None: ...
@@ -55,6 +56,7 @@ class WorldCore(Protocol):
     def stalled(self, node: str, stacks: str) -> None: ...
     def silent(self) -> list[str]: ...
     def progress(self) -> control.Progress: ...
+    def resume(self) -> None: ...
 
 
 WorldFactory = Callable[[control.Supervise], WorldCore]
@@ -168,6 +170,7 @@ class Server:
         self._watchdog = Watchdog(run_folder, silent_s)
         self._reported = (-1, -1)
         self._farewell = False
+        self._resume_timer: asyncio.TimerHandle | None = None
 
     async def serve(self, channel: socket.socket, listener: socket.socket) -> None:
         """Serve until the run is over and the outcome has been handed to the launcher."""
@@ -251,6 +254,14 @@ class Server:
             pending.clear()
         if self.world.over:
             self._say_farewell()
+        elif self.world.resume_in_s is not None and self._resume_timer is None:
+            self._resume_timer = self._loop.call_later(self.world.resume_in_s, self._resume)
+
+    def _resume(self) -> None:
+        """Real time mode: the next instant is due."""
+        self._resume_timer = None
+        self.world.resume()
+        self.drain()
 
     def tell(self, message: msgspec.Struct) -> None:
         """A word to the launcher."""

@@ -105,6 +105,8 @@ class World:
         )
         self._secret, self._wall = secret, wall
         self._began = self._ended = 0.0
+        #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
+        self.resume_in_s: float | None = None
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
         self._reports: dict[str, Report | Failed] = {}
@@ -396,12 +398,34 @@ class World:
         if instant is None or (until_ns is not None and instant[0] > until_ns):
             self._end(self._problem)
             return False
+        if self.topology.time.mode == "real" and not self._is_due(instant[0]):
+            return False
         if instant[1] > MICROSTEP_CAP:
             self._spinning(instant[0])
             return False
         conductor.enter(*instant)
         self._in_instant = True
         return True
+
+    def _is_due(self, t_ns: int) -> bool:
+        """Real time mode: whether the wall clock has come to this instant; notes how late it is.
+
+        Only the moment of going on depends on the wall clock, so the digest is that of virtual time.
+        """
+        if not self.conductor.instants:
+            return True
+        ahead_s = t_ns / 1e9 / self.topology.time.speed - (self._wall() - self._began)
+        if ahead_s > 0:
+            self.resume_in_s = ahead_s
+            return False
+        self.metrics.observe("time.behind_s", -ahead_s)
+        return True
+
+    def resume(self) -> None:
+        """Real time mode: `resume_in_s` have passed."""
+        self.resume_in_s = None
+        if not self.over:
+            self._advance()
 
     def _last_step(self) -> None:
         """All programs have ended: the services get one step to clean up."""

@@ -65,7 +65,10 @@ class InProcessNetwork:
         for name in world.census.citizens:
             self._hello(name, 1)
         outbox = world.outbox
-        while outbox:
+        while outbox or world.resume_in_s is not None:
+            if world.resume_in_s is not None:
+                time.sleep(world.resume_in_s)
+                world.resume()
             batch = outbox[:]
             outbox.clear()
             for destination, message in batch:

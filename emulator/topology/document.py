@@ -78,7 +78,8 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         raise TopologyError(problem, file, line, column) from error
     except yaml.reader.ReaderError as error:
         line, column = _position(text, error.position)
-        problem = f"this is not YAML: character {error.character!r} is not allowed"
+        character = f"U+{ord(text[error.position]):04X}"
+        problem = f"this is not YAML: the character {character} is not allowed"
         raise TopologyError(problem, file, line, column) from error
     except RecursionError as error:
         raise TopologyError("nested too deeply", file, 1, 1) from error

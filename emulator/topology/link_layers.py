@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..errors import UnitError
 from .model import GROUP_INDEX, travel_ns
 from .names import default_link_name, name_problem, nearest, shown
-from .places import Mark, Scalar, Written, merged, within
+from .places import Mark, Written, merged, within
 from .problems import Problems
 from .quantities import INDEX, LENGTH, Quantity
 
@@ -127,11 +127,11 @@ def _with_latency(classical: Written, length: Written | None, quantum: Written) 
         return classical
     length_km = _number(length, LENGTH, 0.0)
     index = _number(within(quantum, "group_index"), INDEX, GROUP_INDEX)
-    value: Scalar = AUTO  # stays if the length is wrong, which has been noted
-    if length_km is not None and index is not None:
-        value = f"{travel_ns(length_km, index)} ns"
+    # A length that cannot be read has been noted, so that no topology comes of it: any time will do.
+    latency_ns = 0 if length_km is None or index is None else travel_ns(length_km, index)
     place = latency or length or classical
-    entries = {**classical.entries, "latency": Written(value, place.mark, place.key_mark)}
+    resolved = Written(f"{latency_ns} ns", place.mark, place.key_mark)
+    entries = {**classical.entries, "latency": resolved}
     return Written(entries, classical.mark, classical.key_mark)
 
 

@@ -36,12 +36,18 @@ def default_link_name(first: str, second: str) -> str:
     return f"{first}-{second}"
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    close = get_close_matches(word, list(known), n=1) if len(word) <= _COMPARABLE else []
+    return close[0] if close else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error about an unknown word: `; did you mean 'r1'?`, or what there is."""
     choices = list(known)
-    close = get_close_matches(word, choices, n=1) if len(word) <= _COMPARABLE else []
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    close = closest(word, choices)
+    if close is not None:
+        return f"; did you mean {close!r}?"
     if not choices:
         return "; there are none"
     listed = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import TopologyError
-from .names import nearest, shown
+from .names import closest, nearest, shown
 from .places import Mark, Path, Written
 from .vocabulary import UNKNOWN, WRITTEN, keys_at
 
@@ -73,11 +73,19 @@ class Problems:
             choices = keys_at(model, path[:-1])
             self._at_key(f"unknown key {shown(unknown)}{nearest(unknown, choices)}", root, path)
         elif kind == "missing":
-            self.at(f"{last!r} is missing", root, path[:-1])
+            if not self._is_misspelt(model, root, path):
+                self.at(f"{last!r} is missing", root, path[:-1])
         elif "[key]" in details["loc"]:
             self._at_key(_told(details), root, path)
         else:
             self.at(_told(details), root, path)
+
+    @staticmethod
+    def _is_misspelt(model: type[BaseModel], root: Written, path: Path) -> bool:
+        """Whether a missing key is there, misspelt: then the unknown key is what to tell."""
+        known = keys_at(model, path[:-1])
+        strange = [key for key in root.nearest(path[:-1]).entries if key not in known]
+        return any(closest(key, known) == path[-1] for key in strange)
 
     def _at_key(self, problem: str, root: Written, path: Path) -> None:
         found = root.nearest(path)

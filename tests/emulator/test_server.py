@@ -27,6 +27,7 @@ class FakeWorld:
     def __init__(self) -> None:
         self.outbox: list[tuple[str, msgspec.Struct]] = []
         self.over = False
+        self.resume_in_s: float | None = None
         self.heard: list[object] = []
         self.news = asyncio.Event()
         self.answers: dict[type, list[tuple[str, msgspec.Struct]]] = {}
@@ -66,6 +67,10 @@ class FakeWorld:
 
     def progress(self) -> control.Progress:
         return control.Progress(5, 1, {}, {})
+
+    def resume(self) -> None:
+        self.resume_in_s = None
+        self.note("resume")
 
     def end(self) -> None:
         self.over = True
@@ -187,6 +192,14 @@ async def test_frames_for_one_node_keep_their_order_in_one_drain(tmp_path: Path)
         alice = await here.alice()
         found = [wire.decode_to_node(await alice.body() or b"") for _ in grants]
         assert found == grants
+
+
+async def test_in_real_time_the_world_is_resumed_when_it_asked_to_be(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        here.world.resume_in_s = 0.01
+        here.launcher.say(control.Exited("alice", 1, 0))
+        await here.world.hears(lambda what: what == "resume")
+        assert here.world.heard.count("resume") == 1
 
 
 async def test_a_wrong_token_is_refused_by_name_and_the_connection_closed(
@@ -356,7 +369,7 @@ def test_a_world_that_cannot_be_built_is_an_outcome_with_that_error() -> None:
 
 IDLE = """
     class Idle:
-        outbox, over = [], False
+        outbox, over, resume_in_s = [], False, None
         def start(self): pass
         def silent(self): return []
         def progress(self):

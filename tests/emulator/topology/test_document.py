@@ -67,7 +67,7 @@ def test_every_value_knows_its_place_and_that_of_its_key() -> None:
         ("a: 1\nb: [1, 2", 2, 9, "this is not YAML"),
         ("a: b: c", 1, 5, "this is not YAML"),
         ("a:\n\t- b", 2, 1, "this is not YAML"),
-        ("a: \x01", 1, 4, "character '\\x01' is not allowed"),
+        ("a: \x01", 1, 4, "the character U+0001 is not allowed"),
         ('a: "\\UFFFFFFFF"', 1, 1, "stands for no character"),
         ("a: *nobody", 1, 4, "undefined alias 'nobody'"),
         ("--- {a: 1}\n--- {b: 1}", 2, 1, "another document"),

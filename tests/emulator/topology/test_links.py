@@ -153,7 +153,7 @@ def test_the_other_end_of_a_link() -> None:
             29,
             "unknown key 'lenght'; did you mean 'length'?",
         ),
-        ("{between: [alice, bob], quantum: }", 29, "expected a mapping, or none to switch it off"),
+        ("{between: [alice, bob], quantum: }", 37, "expected a mapping, or none to switch it off"),
         ("{between: [alice, bob], quantum: fibre}", 38, "found 'fibre'"),
         ("{between: [alice, bob], quantum: {medium: air}}", 47, "'air' is not known here"),
         ("{between: [alice, bob], quantum: {attenuation: 0.2 dB}}", 52, "'0.2 dB' is a loss"),

@@ -153,6 +153,7 @@ def test_a_file_that_is_not_utf8_is_refused_where_it_is_not(tmp_path: Path) -> N
         ("name: x\nnodes: {}", "2:1: nodes: expected at least 1 entry, found nothing"),
         ("name: x\nnodes: 3", "2:8: nodes: expected a mapping, found 3"),
         (TWO_NODES + "sead: 4", "3:1: unknown key 'sead'; did you mean 'seed'?"),
+        ("nmae: x\nnodes: {a: }", "1:1: unknown key 'nmae'; did you mean 'name'?"),
         (TWO_NODES + "seed: 1.5", "3:7: seed: expected a whole number, found 1.5"),
         (TWO_NODES + "seed: '4'", "3:7: seed: expected a whole number, found '4'"),
         (TWO_NODES + "seed: -1", "3:7: seed: expected at least 0, found -1"),
@@ -264,9 +265,15 @@ def test_a_damaged_topology_raises_nothing_but_a_topology_error(text: str) -> No
 
 
 def _is_topology_or_error(text: str) -> None:
-    try:
-        topology = parse_topology(text)
-    except TopologyError as error:
+    topology, error = _outcome(text)
+    if error is not None:
         assert error.line >= 1 and error.column >= 1
-    else:
+    if topology is not None:
         assert Topology.from_data(topology.to_data()).to_data() == topology.to_data()
+
+
+def _outcome(text: str) -> tuple[Topology | None, TopologyError | None]:
+    try:
+        return parse_topology(text), None
+    except TopologyError as error:
+        return None, error

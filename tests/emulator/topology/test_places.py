@@ -89,7 +89,8 @@ def test_the_name_of_a_link_is_a_name_if_those_of_its_ends_are() -> None:
 
 
 def test_an_error_quotes_values_in_the_words_of_yaml() -> None:
-    assert [shown(value) for value in (None, True, {}, [1], 3)] == [
+    values: list[object] = [None, True, {}, [1], 3]
+    assert [shown(value) for value in values] == [
         "nothing",
         "true",
         "a mapping",

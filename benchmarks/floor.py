@@ -1,0 +1,132 @@
+"""What lock-step costs with nothing in it: `python benchmarks/floor.py NODES ROUNDS` prints seconds.
+
+One process grants, `NODES` forked ones report; each side is a bare `asyncio.Protocol` on a Unix socket
+that encodes and decodes the very structs of the emulator plane. No clock, no program, no journal, and
+not even a splitter: in lock-step one read is one frame. Nothing with these structs in Python and
+asyncio can be faster, so the ratio to this tells what time, programs and records cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+import sys
+import time
+
+from qnetem.emulator import wire
+
+_HEADER = wire.HEADER.size
+_STEP_NS = 1_000_000
+
+
+class _Reporter(asyncio.Protocol):
+    """A node: answers each grant."""
+
+    def __init__(self) -> None:
+        self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        grant = wire.decode_to_node(data[_HEADER:])
+        assert isinstance(grant, wire.Grant)
+        report = wire.Report(grant.t_ns, grant.m, grant.t_ns + _STEP_NS)
+        self._transport.write(wire.frame(report))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.left.set_result(None)
+
+
+class _Granter:
+    """The emulator: grants all, waits for all."""
+
+    def __init__(self, rounds: int) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.connections: list[_Connection] = []
+        self._left, self._t_ns, self._missing = rounds, 0, 0
+
+    def grant(self) -> None:
+        if not self._left:
+            self.done.set_result(None)
+            return
+        self._left -= 1
+        self._t_ns += _STEP_NS
+        self._missing = len(self.connections)
+        for connection in self.connections:
+            connection.transport.write(wire.frame(wire.Grant(self._t_ns, 0)))
+
+    def reported(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self.grant()
+
+
+class _Connection(asyncio.Protocol):
+    """The emulator's end of one socket."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, granter: _Granter) -> None:
+        self._granter = granter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._granter.connections.append(self)
+
+    def data_received(self, data: bytes) -> None:
+        wire.decode_to_emulator(data[_HEADER:])
+        self._granter.reported()
+
+
+async def _report(stream: socket.socket) -> None:
+    _, reporter = await asyncio.get_running_loop().create_connection(_Reporter, sock=stream)
+    await reporter.left
+
+
+async def _grant(streams: list[socket.socket], rounds: int) -> float:
+    granter = _Granter(rounds)
+    loop = asyncio.get_running_loop()
+    for stream in streams:
+        await loop.create_connection(lambda: _Connection(granter), sock=stream)
+    began = time.perf_counter()
+    granter.grant()
+    await granter.done
+    seconds = time.perf_counter() - began
+    for connection in granter.connections:
+        connection.transport.close()
+    return seconds
+
+
+def _fork(streams: list[socket.socket]) -> int:
+    """A child at the other end of the last stream; it has none of the others open."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        for stream in (*streams, ours):
+            stream.close()
+        theirs.setblocking(False)
+        asyncio.run(_report(theirs))
+        os._exit(0)
+    theirs.close()
+    ours.setblocking(False)
+    streams.append(ours)
+    return pid
+
+
+def main(nodes: int, rounds: int) -> None:
+    """Fork, measure, reap."""
+    gc.freeze()
+    streams: list[socket.socket] = []
+    pids = [_fork(streams) for _ in range(nodes)]
+    print(asyncio.run(_grant(streams, rounds)))
+    for pid in pids:
+        os.waitpid(pid, 0)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

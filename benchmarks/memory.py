@@ -1,0 +1,60 @@
+"""Memory of a node process: its proportional set size, which shares out what the zygote's forks share.
+
+Taken from /proc/PID/smaps_rollup of every node once all are past their first instant and asleep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from statistics import mean
+
+import networks
+from measure import medians, table, verdict
+
+from qnetem.emulator.control import Progress
+from qnetem.emulator.topology import load_topology
+from qnetem.launch import RunOptions, Supervisor
+
+NODES = (2, 10, 100)
+AIM_MB = 15.0
+PATIENCE_S = 60.0
+
+
+def _pss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"the kernel tells no proportional set size of {pid}")
+
+
+async def _measure(nodes: int) -> float:
+    """In real time the nodes stay asleep for as long as the look takes."""
+    path = networks.crowd(nodes, "Sleeper", {}, time={"mode": "real"})
+    options = RunOptions(runs_folder=networks.folder() / "runs")
+    asleep = asyncio.Event()
+
+    def on_progress(progress: Progress) -> None:
+        if progress.instants >= 2:
+            asleep.set()
+
+    async with Supervisor(load_topology(path), options, on_progress) as network:
+        async with asyncio.timeout(PATIENCE_S):
+            await asleep.wait()
+        value = mean(_pss_mb(pid) for pid in network.pids.values())
+        network.interrupt("measured", 0)
+        await network.wait()
+    return value
+
+
+def main(runs: int) -> None:
+    """Measure and print."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        print("\nmemory: this system has no /proc/PID/smaps_rollup")
+        return
+    cases = {str(nodes): lambda n=nodes: asyncio.run(_measure(n)) for nodes in NODES}
+    rows = [
+        [name, f"{value:.1f}", f"<= {AIM_MB:g}: {verdict(value <= AIM_MB)}"]
+        for name, value in medians(cases, runs).items()
+    ]
+    table("memory: proportional set size, MB a node", ["nodes", "MB", "aim"], rows)

@@ -1,0 +1,83 @@
+"""The networks of the benchmarks, and how they are run: as a user would.
+
+Owns the topologies and the commands; each run has a folder of its own, which is removed with `folder`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = Path(__file__).with_name("programs.py")
+
+
+@cache
+def folder() -> Path:
+    """Where topologies and run folders go, in this process."""
+    path = Path(_temporary().name)
+    (path / "runs").mkdir()
+    return path
+
+
+@cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="qnetem-bench-")
+
+
+def write(name: str, data: dict[str, Any]) -> Path:
+    """A topology as a file; YAML holds JSON."""
+    path = folder() / f"{name}.yaml"
+    path.write_text(json.dumps({"name": name, "seed": 1, **data}), encoding="utf-8")
+    return path
+
+
+def crowd(count: int, program: str, options: dict[str, Any], **more: Any) -> Path:
+    """`count` nodes in a chain that all run the same program."""
+    names = [f"n{number:03}" for number in range(count)]
+    node = {"kind": "endpoint", "program": f"{PROGRAMS}:{program}", "with": options}
+    links = [
+        {"between": list(ends), "classical": {"latency": "10 us"}}
+        for ends in zip(names, names[1:], strict=False)
+    ]
+    data = {"nodes": dict.fromkeys(names, node), "links": links, **more}
+    return write(f"{program.lower()}-{count}", data)
+
+
+def partners(rounds: int) -> Path:
+    """Two nodes that share pairs and talk about them."""
+    nodes = {
+        name: {
+            "kind": "endpoint",
+            "program": f"{PROGRAMS}:Partner",
+            "with": {"peer": peer, "rounds": rounds},
+        }
+        for name, peer in (("alice", "bob"), ("bob", "alice"))
+    }
+    source = {"success": 0.1, "fidelity": 0.95, "attempt": "10 us"}
+    link = {
+        "between": ["alice", "bob"],
+        "quantum": {"length": "10 km", "entangle": source},
+    }
+    return write(f"partners-{rounds}", {"nodes": nodes, "links": [link]})
+
+
+def run(topology: Path, *options: str) -> dict[str, Any]:
+    """`qnetem run` to the end: the object it prints. Raises RuntimeError when the run goes wrong."""
+    command = [sys.executable, "-m", "qnetem", "run", str(topology), "--format", "json"]
+    done = subprocess.run(
+        [*command, "--runs", str(folder() / "runs"), *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{topology.name}: exit code {done.returncode}\n{done.stderr}")
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    return outcome

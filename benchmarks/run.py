@@ -1,0 +1,40 @@
+"""All benchmarks, or those named: `python benchmarks/run.py [--runs N] [lockstep pairs ...]`.
+
+Each prints a table. Nothing here is a test: figures of a shared machine judge nobody. See README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cores
+import lockstep
+import memory
+import pairs
+import startup
+from measure import RUNS
+
+BENCHMARKS = {
+    "cores": cores.main,
+    "lockstep": lockstep.main,
+    "pairs": pairs.main,
+    "startup": startup.main,
+    "memory": memory.main,
+}
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description="What qnetem costs, measured.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--runs", type=int, default=RUNS, help="counted runs of each case")
+    chosen = parser.parse_args()
+    unknown = [name for name in chosen.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}: {', '.join(BENCHMARKS)}")
+    for name in chosen.names or BENCHMARKS:
+        BENCHMARKS[name](chosen.runs)
+
+
+if __name__ == "__main__":
+    main()
