@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..emulator.errors import LinkError, OperationError
+from ..emulator.errors import LinkError, MessageError, OperationError
 from ..emulator.units import parse_ns, to_ns
 from ..emulator.wire import (
     Allocate,
@@ -110,14 +110,24 @@ class Agent:
         *,
         kind: str | None = None,
         type: Any = None,
+        where: Callable[[Any], bool] | None = None,
         damaged: bool = False,
     ) -> Message:
         """The next message (from `source`, of `kind`); waits for one, in virtual time.
 
-        `type`: a type to decode the body to (MessageError if it does not fit). Damaged messages are
-        skipped unless `damaged=True`, which yields their raw bytes. Cancelling loses no message.
+        `type`: a type to decode the body to (MessageError if it does not fit). `where`: only messages
+        for whose decoded body it is true; the others stay for other receivers. It is asked when this
+        call begins, and when a message comes. Damaged messages are skipped unless `damaged=True`, which
+        yields their raw bytes. Cancelling loses no message.
         """
-        message = await self._node.receive_message(source, kind, damaged)
+
+        def fits(message: Message) -> bool:
+            try:
+                return where is None or where(message.read(type).body)
+            except MessageError:
+                return False
+
+        message = await self._node.receive_message(source, kind, damaged, fits)
         return message.read(type)
 
     # --- qubits ---

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
@@ -29,6 +30,18 @@ class _Collector:
 
 def _watch(phase: str, _info: dict[str, int]) -> None:
     _Collector.thread = get_ident() if phase == "start" else 0
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A collection in the middle of looking through the list would change it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class AsyncGenerators:
@@ -48,9 +61,13 @@ class AsyncGenerators:
     def first_iteration(self, generator: Any) -> None:
         """Hook: called by the interpreter when a generator is first iterated."""
         if len(self._known) >= self._sweep_at:
-            self._known = {key: entry for key, entry in self._known.items() if entry[1]()}
-            self._sweep_at = max(_SWEEP, 2 * len(self._known))
+            self._sweep()
         self._known[id(generator)] = (self._next_number(), weakref.ref(generator))
+
+    def _sweep(self) -> None:
+        with _no_collection():
+            self._known = {key: entry for key, entry in self._known.items() if entry[1]()}
+        self._sweep_at = max(_SWEEP, 2 * len(self._known))
 
     def finalizer(self, generator: Any) -> None:
         """Hook: called by the interpreter when an unfinished generator is about to vanish."""
@@ -64,12 +81,13 @@ class AsyncGenerators:
 
     def take_live(self) -> list[Any]:
         """All unfinished generators in order of creation; they are forgotten here."""
-        live = list(self._stranded)
-        for number, reference in self._known.values():
-            generator = reference()
-            if generator is not None:
-                live.append((number, generator))
-        self._known, self._stranded = {}, []
+        with _no_collection():
+            live = list(self._stranded)
+            for number, reference in self._known.values():
+                generator = reference()
+                if generator is not None:
+                    live.append((number, generator))
+            self._known, self._stranded = {}, []
         return [generator for _, generator in sorted(live, key=lambda entry: entry[0])]
 
     def clear(self) -> None:

@@ -23,7 +23,6 @@ import sys
 import time
 from asyncio import _get_running_loop
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from .loop import VirtualLoop
@@ -63,19 +62,22 @@ def install_clocks() -> None:
     _exchange(datetime.date, "today", _today)
 
 
-def _virtual_loop(frame: FrameType) -> VirtualLoop | None:
-    """The loop whose time `frame`, a caller, is to see; None for the real clock."""
+def _virtual_loop() -> VirtualLoop | None:
+    """The loop whose time the caller's caller is to see; None for the real clock.
+
+    Outside a step the answer comes first: the ordinary loop asks for the time at every turn.
+    """
     loop = _get_running_loop()
     if not isinstance(loop, VirtualLoop):
         return None
-    module: str = frame.f_globals.get("__name__", "")
+    module: str = sys._getframe(2).f_globals.get("__name__", "")
     return None if module.partition(".")[0] in sys.stdlib_module_names else loop
 
 
 def _clock(plain: Callable[..., Any], answer: Callable[[VirtualLoop], float]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def clock(*args: Any) -> Any:
-        loop = _virtual_loop(sys._getframe(1))
+        loop = _virtual_loop()
         return plain(*args) if loop is None else answer(loop)
 
     return clock
@@ -86,7 +88,7 @@ def _calendar(name: str, plain: Callable[..., Any], before: int) -> Callable[...
     def calendar(*args: Any) -> Any:
         if len(args) > before and args[before] is not None:
             return plain(*args)
-        loop = _virtual_loop(sys._getframe(1))
+        loop = _virtual_loop()
         if loop is None:
             return plain(*args)
         now = _real_gmtime(loop.now_ns // 10**9)
@@ -111,7 +113,7 @@ def _exchange(kind: Any, name: str, answer: Callable[..., Any], owner: Any = Non
     plain = (owner or kind).__dict__[name]
 
     def exchanged(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        loop = _virtual_loop(sys._getframe(1))
+        loop = _virtual_loop()
         if loop is None:
             return plain.__get__(None, cls)(*args, **kwargs)
         return answer(cls, loop, *args, **kwargs)

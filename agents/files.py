@@ -6,18 +6,20 @@ the user (mode 0600): a payload may be somebody's key.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
+from ..emulator.errors import InfrastructureError
 from ..emulator.wire import HEADER, Grant, Welcome, frame
+from .traces import program_stack
 
 #: First line of a stacks file when a debugger holds the process: silence is then no fault.
 UNDER_A_DEBUGGER = "a debugger is attached\n"
@@ -37,25 +39,44 @@ JournalRecord = Welcome | Grant | Payload
 class NodeJournal:
     """Appends what a node received, framed as on the wire: Welcome, then Grants and Payloads.
 
-    Buffered; complete only after `close()`. A replay reads it with `decode_record`.
+    Buffered; complete only after `close()`. A replay reads it with `decode_record`. Every call raises
+    InfrastructureError when the disk does not take it.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
-        self._file = open(path, "wb", buffering=_BUFFER_BYTES, opener=_private)  # noqa: SIM115
+        self._path = path
+        with self._named():
+            path.parent.mkdir(exist_ok=True)
+            self._file = open(path, "wb", buffering=_BUFFER_BYTES, opener=_private)  # noqa: SIM115
 
     def frame(self, body: bytes) -> None:
         """A frame of the emulator, as its body came."""
-        self._file.write(HEADER.pack(len(body)))
-        self._file.write(body)
+        self._write(HEADER.pack(len(body)) + body)
 
     def payload(self, source: str, data: bytes) -> None:
         """A message of the broker."""
-        self._file.write(frame(Payload(source, data)))
+        self._write(frame(Payload(source, data)))
 
     def close(self) -> None:
         """Flush and close."""
-        self._file.close()
+        with self._named():
+            self._file.close()
+
+    def _write(self, record: bytes) -> None:
+        try:
+            self._file.write(record)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> InfrastructureError:
+        return InfrastructureError(f"{self._path} cannot be written: {error.strerror or error}")
 
 
 decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(JournalRecord).decode
@@ -85,18 +106,18 @@ def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
     """
 
     def write(number: int, current: FrameType | None) -> None:
-        head = UNDER_A_DEBUGGER if _debugged() else ""
-        running = "".join(traceback.format_stack(current))
+        head = UNDER_A_DEBUGGER if debugged() else ""
+        running = program_stack(current)
         unfinished = path.with_suffix(".unfinished")
         with open(unfinished, "w", encoding="utf-8", opener=_private) as file:
-            file.write(f"{head}{stacks()}\nthe process is at:\n{running}")
+            file.write(f"{head}{stacks()}the process is at:\n{running}")
         os.replace(unfinished, path)
 
     signal.signal(signal.SIGUSR1, write)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=False, chain=True)
 
 
-def _debugged() -> bool:
+def debugged() -> bool:
     """Whether a debugger traces this thread, by the old interface or by that of Python 3.12."""
     if sys.gettrace() is not None:
         return True

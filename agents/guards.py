@@ -18,11 +18,14 @@ outside a step, such as a module-level `random.Random()`, are not recognised, no
 
 from __future__ import annotations
 
+import asyncio
+import asyncio.events
 import concurrent.futures
 import functools
 import os
 import random  # noqa: TID251 guarded here
 import secrets  # noqa: TID251 guarded here
+import socket
 import sys
 import threading
 import time
@@ -113,6 +116,12 @@ def _guard_operating_system() -> None:
     # A pool that got its threads outside of steps starts none, so raises no event.
     pool = concurrent.futures.ThreadPoolExecutor
     _guard(pool, "submit", "ThreadPoolExecutor.submit()", _COMPUTE)
+    # It makes two sockets before it raises an event; and a second loop would leave its selector open.
+    _guard(socket, "socketpair", "socket.socketpair()", _TALK)
+    for module in (asyncio, asyncio.events):
+        _guard(
+            module, "new_event_loop", "asyncio.new_event_loop()", "the node has its loop already"
+        )
     # These two raise no event before 3.12.
     _guard(threading.Thread, "start", "threading.Thread().start()", _COMPUTE)
     _guard(time, "sleep", "time.sleep()", _SLEEP)

@@ -32,6 +32,7 @@ from typing import Any
 from ..emulator.errors import InternalError, Refused, Spinning
 from ..emulator.units import format_ns, to_ns
 from .asyncgens import AsyncGenerators
+from .closing import close_for_good
 from .handles import Handle, TimerHandle
 from .registry import Registry
 from .tasks import Future, Task, TaskStack, adopt
@@ -118,7 +119,9 @@ class VirtualLoop(WithoutIO):
         loop = _get_running_loop()
         task = None
         if loop is not None and _swap_current_task is not None:
-            task = _swap_current_task(loop, None)
+            task = asyncio.current_task(loop)
+            if task is not None:
+                _swap_current_task(loop, None)
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*self._hooks)
         _set_running_loop(self)
@@ -128,7 +131,7 @@ class VirtualLoop(WithoutIO):
         loop, task, hooks = outside
         _set_running_loop(loop)
         sys.set_asyncgen_hooks(*hooks)
-        if loop is not None and _swap_current_task is not None:
+        if task is not None and _swap_current_task is not None:
             _swap_current_task(loop, task)
 
     def next_timer_ns(self) -> int | None:
@@ -177,7 +180,7 @@ class VirtualLoop(WithoutIO):
             handle = ready.popleft()
             owner = getattr(handle._callback, "__self__", None)
             who = f"task {owner.get_name()!r}" if isinstance(owner, asyncio.Task) else ""
-            who = who or f"callback {handle._callback!r}"
+            who = who or f"callback {_name_of(handle._callback)}"
             counts[who] = counts.get(who, 0) + 1
             self.run_handle(handle)
         most = max(counts, key=lambda who: counts[who]) if counts else "a program"
@@ -301,6 +304,7 @@ class VirtualLoop(WithoutIO):
         number = self._number
         self._number = number + 1
         future._number = number
+        future.since_ns = self.now_ns
         return future
 
     def create_task(
@@ -420,7 +424,7 @@ class VirtualLoop(WithoutIO):
         outside = self._enter()
         try:
             for coroutine in coroutines:
-                _close_coroutine(coroutine)
+                close_for_good(coroutine)
         finally:
             self._leave(outside)
         self._registry.silence()
@@ -441,15 +445,10 @@ class VirtualLoop(WithoutIO):
         """Ignored: asyncio's debug mode measures wall time."""
 
 
-def _close_coroutine(coroutine: Any) -> None:
-    """Close it; what a killed program raises on the way, an await in `finally` included, is nobody's."""
-    try:
-        coroutine.close()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 see above
-        return
-
-
 def _eager_task_factory(loop: VirtualLoop, coro: Any, **kwargs: Any) -> Task:
     return Task(coro, loop=loop, eager_start=True, **kwargs)
+
+
+def _name_of(callback: object) -> str:
+    """Its name, never its address: the text goes into reports that two runs must share."""
+    return str(getattr(callback, "__qualname__", type(callback).__qualname__))

@@ -74,8 +74,16 @@ def encode_body(body: Any) -> bytes:
     _check(body, "body")
     try:
         return _encode(body)
-    except (TypeError, OverflowError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise MessageError(f"a message body must be JSON: {error}") from error
+
+
+def as_json(value: Any) -> Any:
+    """What is left of a value once it has travelled as JSON: lists for tuples, dicts for Structs.
+
+    Raises MessageError as `encode_body` does.
+    """
+    return msgspec.json.decode(encode_body(value))
 
 
 def seal(seq: int, inc: int, kind: str, body: bytes) -> bytes:
@@ -150,7 +158,7 @@ class Mailbox(Generic[T]):
 
     def _place(self, number: int, item: T) -> None:
         for index, waiter in enumerate(self._waiters):
-            if not waiter.future.done() and waiter.matches(item):
+            if not waiter.future.done() and self._suits(waiter, item):
                 del self._waiters[index]
                 waiter.number = number
                 waiter.future.set_result(item)
@@ -158,6 +166,15 @@ class Mailbox(Generic[T]):
         self._items.append((number, item))
         if len(self._items) > 1 and self._items[-2][0] > number:
             self._items.sort(key=lambda entry: entry[0])
+
+    @staticmethod
+    def _suits(waiter: _Waiter[T], item: T) -> bool:
+        """Whether the taker wants the item; a condition that raises raises where the taker waits."""
+        try:
+            return waiter.matches(item)
+        except Exception as error:  # noqa: BLE001 it is the program's own, and goes to the program
+            waiter.future.set_exception(error)
+            return False
 
     async def take(
         self,
@@ -173,16 +190,16 @@ class Mailbox(Generic[T]):
         self._waiters.append(waiter)
         try:
             return await waiter.future
-        except asyncio.CancelledError:
+        except BaseException:
             self._withdraw(waiter)
             raise
 
     def _withdraw(self, waiter: _Waiter[T]) -> None:
         future = waiter.future
-        if future.done() and not future.cancelled():
-            self._place(waiter.number, future.result())  # back to where it was in the line
-        elif waiter in self._waiters:
+        if waiter in self._waiters:
             self._waiters.remove(waiter)
+        elif future.done() and not future.cancelled():
+            self._place(waiter.number, future.result())  # back to where it was in the line
 
     def __len__(self) -> int:
         return len(self._items)

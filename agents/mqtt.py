@@ -30,6 +30,8 @@ OUTSTANDING = 100
 #: Reads of one readiness, so that a flood of payloads cannot starve the emulator's socket.
 READS_AT_ONCE = 64
 CONNECT_S = 10.0
+#: One attempt: aiomqtt does not notice a line that is lost between connecting and being accepted.
+ATTEMPT_S = 3.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.02, 1.0
 _NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
@@ -80,7 +82,7 @@ class Inbox:
         backoff_s = FIRST_BACKOFF_S
         while True:
             try:
-                await self._connect(deadline - self._loop.time())
+                await self._connect(min(ATTEMPT_S, deadline - self._loop.time()))
                 break
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
                 if self._loop.time() + backoff_s >= deadline:
@@ -120,6 +122,11 @@ class Inbox:
             if self.connected or message not in outgoing:
                 outgoing.append(message)
         self._flush()
+
+    def describe(self) -> str:
+        """How the line stands, for people."""
+        state = "up" if self.connected else "down"
+        return f"the line to the broker is {state}, {len(self._outgoing)} payloads are kept back"
 
     # --- the line ---------------------------------------------------------------------------------
 
@@ -161,7 +168,7 @@ class Inbox:
             backoff_s = FIRST_BACKOFF_S
             while not self.connected:
                 try:
-                    await self._connect(CONNECT_S)
+                    await self._connect(ATTEMPT_S)
                 except (aiomqtt.MqttError, OSError, TimeoutError):
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -43,7 +42,6 @@ from ..emulator.wire import (
     Entangle,
     Failed,
     Finished,
-    Forget,
     Grant,
     Have,
     Herald,
@@ -65,9 +63,10 @@ from ..emulator.wire import (
 )
 from . import waiting
 from .loop import VirtualLoop
-from .messages import Mailbox, Message, body_hash, encode_body, seal, unseal
+from .messages import Mailbox, Message, as_json, body_hash, encode_body, unseal
 from .payloads import Payloads
 from .program import fit_options, load_program
+from .traces import headline, program_traceback
 
 _RESULT_TYPES: dict[type, Any] = {Entangle: Herald, Join: Joined}
 
@@ -81,7 +80,7 @@ class Node:
         self.publishes: list[tuple[str, bytes]] = []
         self.stopped = False
         self.dead = False
-        self.loop = VirtualLoop()
+        self.loop = VirtualLoop(welcome.name)
         self.loop.now_ns = welcome.t_ns
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
@@ -100,14 +99,13 @@ class Node:
         self._issued: list[AnyOperation] = []
         self._cancels: list[int] = []
         self._notes: list[Note] = []
-        self._peers = {name: None for name in [welcome.name, *welcome.peers]}
+        self._peers = dict.fromkeys([welcome.name, *welcome.peers])
         self._build()
 
     def _build(self) -> None:
         try:
-            program = load_program(self.welcome.program)
-            self._options = fit_options(program, self.welcome.options)
-            self.agent = program(self)
+            self._program = load_program(self.welcome.program)
+            self._options = fit_options(self._program, self.welcome.options)
         except ProgramError as error:
             self._fail("program", str(error), _cause(error))
 
@@ -123,6 +121,8 @@ class Node:
         if self.dead:
             return
         if isinstance(message, Grant):
+            if self._over:
+                return  # it has failed already, and said so: a grant that crossed its word
             self._waiting_grant = message
             self._try_grant()
         elif isinstance(message, Settle):
@@ -186,24 +186,30 @@ class Node:
         try:
             next_timer_ns = self.loop.step(grant.t_ns, lambda: self._inputs(grant))
         except Spinning as error:
-            self._fail("spinning", str(error), self.stacks())
+            self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
             return
         except (SystemExit, KeyboardInterrupt) as error:
-            self._fail("raised", f"{error!r}", _format(error))
+            self._fail("raised", headline(error), program_traceback(error))
             return
         for forget in grant.forget:
             self._payloads.forget(forget)
-        finished = None
+        finished = failed = None
         if self._main is not None and self._main.done() and not self._over:
             self._over = True
+            self._payloads.end()
             try:
                 finished = self._finish(self._main)
             except _ProgramRaised as failure:
-                self._fail("raised", failure.problem, failure.traceback)
-                return
-        self.outbox.append(self._report(grant, next_timer_ns, finished))
+                failed = Failed("raised", failure.problem, failure.traceback, self.now_ns)
+        self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
 
-    def _report(self, grant: Grant, next_timer_ns: int | None, finished: Finished | None) -> Report:
+    def _report(
+        self,
+        grant: Grant,
+        next_timer_ns: int | None,
+        finished: Finished | None,
+        failed: Failed | None,
+    ) -> Report:
         report = Report(
             grant.t_ns,
             grant.m,
@@ -213,6 +219,7 @@ class Node:
             self._cancels,
             self._notes,
             finished,
+            failed,
         )
         if self._sends:
             self._sends = []
@@ -240,7 +247,8 @@ class Node:
             self.loop.cancel_all()
 
     async def _run(self) -> Any:
-        return await self.agent.run(**self._options)
+        # Built here, inside a step: what a program may not do, its __init__ may not do either.
+        return await self._program(self).run(**self._options)
 
     def _message(self, delivery: Delivery) -> Message:
         envelope = self._payloads.take(delivery)
@@ -259,7 +267,7 @@ class Node:
     def _resolve(self, result: Result) -> None:
         pending = self.operations.pop(result.number, None)
         if pending is None:
-            return  # withdrawn: a gate that ran to its end
+            return  # nobody waits for it: the discard of a result that nobody took
         if result.error is not None:
             if not pending.future.done():
                 pending.future.set_exception(operation_error(*result.error))
@@ -303,11 +311,15 @@ class Node:
         return pending
 
     def withdraw(self, operation: AnyOperation) -> None:
-        """The await of this operation was cancelled."""
-        if operation.number in self.operations:
-            self._cancels.append(operation.number)
-            if isinstance(operation, (Allocate, Entangle)):
-                del self.operations[operation.number]
+        """The await of this operation was cancelled: no result will come.
+
+        One that uses a qubit up runs to its end all the same, so the qubit counts as gone.
+        """
+        if self.operations.pop(operation.number, None) is None:
+            return
+        self._cancels.append(operation.number)
+        if not isinstance(operation, (Allocate, Entangle)):
+            self._account(operation, None)
 
     def _give_back(self, operation: AnyOperation, value: Any) -> None:
         """A result nobody took: its qubit is discarded."""
@@ -350,6 +362,8 @@ class Node:
         if destination not in self._peers:
             why = f"no node is called {destination!r}"
             raise LinkError(node=self.welcome.name, peer=destination, why=why)
+        if not isinstance(kind, str):
+            raise MessageError(f"a message's kind is a str, not {kind!r}")
         encoded = encode_body(body)
         if self.dead:
             return
@@ -360,7 +374,13 @@ class Node:
         else:
             self.publishes.append((destination, payload))
 
-    async def receive_message(self, source: str | None, kind: str | None, damaged: bool) -> Message:
+    async def receive_message(
+        self,
+        source: str | None,
+        kind: str | None,
+        damaged: bool,
+        where: Callable[[Message], bool] | None = None,
+    ) -> Message:
         """The next message that fits."""
 
         def fits(message: Message) -> bool:
@@ -368,6 +388,7 @@ class Node:
                 (source is None or message.source == source)
                 and (kind is None or message.kind == kind)
                 and (damaged or not message.damaged)
+                and (where is None or where(message))
             )
 
         what = f"a message{waiting.of(source, kind)}"
@@ -392,8 +413,9 @@ class Node:
 
     def note(self, name: str, value: Any) -> None:
         """Report a value for the record. Raises MessageError when it is not JSON."""
-        encode_body(value)
-        self._notes.append(Note(name, msgspec.to_builtins(value)))
+        if not isinstance(name, str):
+            raise MessageError(f"a record's name is a str, not {name!r}")
+        self._notes.append(Note(name, as_json(value)))
 
     # --- the end of a program ---
 
@@ -405,12 +427,14 @@ class Node:
                 raise _ProgramRaised(error)
         for name, unretrieved in self.loop.unretrieved():
             raise _ProgramRaised(unretrieved, f" in task {name!r}, and nobody retrieved it")
-        value = None if main.cancelled() else main.result()
+        for message, broken in self.loop.unhandled:
+            raise _ProgramRaised(broken or InternalError(message), " in a callback")
         try:
-            encode_body(value)
+            return Finished(as_json(None if main.cancelled() else main.result()))
         except MessageError as error:
-            raise _ProgramRaised(error, " (what run() returned)") from error
-        return Finished(msgspec.to_builtins(value))
+            failure = _ProgramRaised(error, " (what run() returned)")
+            failure.traceback = ""  # the program has ended: no line of it is to blame
+            raise failure from error
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
@@ -421,19 +445,14 @@ class _ProgramRaised(Exception):
     """The program's own exception, ready to be reported."""
 
     def __init__(self, error: BaseException, where: str = "") -> None:
-        text = str(error)
-        self.problem = f"{type(error).__name__}{': ' + text if text else ''}{where}"
-        self.traceback = _format(error)
+        self.problem = headline(error) + where
+        self.traceback = program_traceback(error)
         super().__init__(self.problem)
-
-
-def _format(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
 
 
 def _cause(error: QnetemError) -> str:
     cause = error.__cause__
-    return _format(cause) if cause is not None else ""
+    return program_traceback(cause) if cause is not None else ""
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -1,16 +1,22 @@
 """Payloads: what has come by MQTT and is not granted yet, and what was sent and may be asked for again.
 
 Owns both stores of one node. Rule: a sent payload is kept until `Forget`; a received one until it has
-been forgotten; a copy that comes after that (a resend that crossed the original) is dropped.
+been forgotten; a copy that comes after that (a resend that crossed the original) is dropped. To know
+such a copy the last `REMEMBERED` forgotten payloads are remembered, by name only: no store grows with
+the length of the run. A node whose program has ended receives nothing more.
 """
 
 from __future__ import annotations
+
+from collections import OrderedDict
 
 from ..emulator.errors import InternalError
 from ..emulator.wire import Delivery, Forget, Resend
 from .messages import Envelope, body_hash, seal
 
 Key = tuple[str, int, int]
+#: A copy comes later than the original by a real delay, in which no more messages than this are received.
+REMEMBERED = 1024
 
 
 class Payloads:
@@ -21,9 +27,8 @@ class Payloads:
         self._seq = 0
         self._sent: dict[int, tuple[str, bytes]] = {}
         self._here: dict[Key, Envelope] = {}
-        #: Asked for again: a second copy may still come after the first was forgotten.
-        self._asked: dict[Key, None] = {}
-        self._forgotten: dict[Key, None] = {}
+        self._forgotten: OrderedDict[Key, None] = OrderedDict()
+        self._ended = False
 
     def sent(self, destination: str, kind: str, body: bytes) -> tuple[int, bytes]:
         """Number, seal and keep a body on its way: (sequence number, MQTT payload)."""
@@ -40,10 +45,14 @@ class Payloads:
     def arrived(self, src: str, envelope: Envelope) -> None:
         """A payload has come from the broker."""
         key = (src, envelope.inc, envelope.seq)
-        if key in self._forgotten:
-            del self._forgotten[key]
-        else:
+        if key not in self._forgotten and not self._ended:
             self._here[key] = envelope
+
+    def end(self) -> None:
+        """The program has ended: no grant will come, but others may still ask for what was sent."""
+        self._ended = True
+        self._here.clear()
+        self._forgotten.clear()
 
     def lacking(self, deliveries: list[Delivery]) -> list[Key]:
         """Which of these have no payload here; one whose body is not what the sender hashed is none."""
@@ -67,7 +76,6 @@ class Payloads:
         by_sender: dict[tuple[str, int], list[int]] = {}
         for src, inc, seq in lacking:
             by_sender.setdefault((src, inc), []).append(seq)
-            self._asked[src, inc, seq] = None
         return [
             Resend(src, inc, sorted(set(seqs)), self._name)
             for (src, inc), seqs in sorted(by_sender.items())
@@ -83,12 +91,11 @@ class Payloads:
     def forget(self, forget: Forget) -> None:
         """Nobody will ask for it again."""
         key = (forget.src, forget.inc, forget.seq)
-        here = self._here.pop(key, None)
+        self._here.pop(key, None)
         if forget.src == self._name:
             if forget.inc == self._incarnation:
                 self._sent.pop(forget.seq, None)
             return
-        asked = key in self._asked
-        self._asked.pop(key, None)
-        if asked or here is None:  # a copy may still come
-            self._forgotten[key] = None
+        self._forgotten[key] = None
+        if len(self._forgotten) > REMEMBERED:
+            self._forgotten.popitem(last=False)

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from ..emulator import wire
 from ..emulator.errors import InfrastructureError
 from ..emulator.framing import FrameSplitter
+from . import guards
 from .files import NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
 from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
@@ -120,7 +121,7 @@ class NodeShell(asyncio.Protocol):
             f"a grant waits for payloads {lack.seqs} of {lack.src} (incarnation {lack.inc})\n"
             for lack in self._node.lacking()
         ]
-        return "".join(lines) + self._node.stacks()
+        return f"{self._inbox.describe()}\n{''.join(lines)}{self._node.stacks()}"
 
     async def _reach_emulator(self) -> None:
         path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
@@ -292,6 +293,7 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
     fork. Returns EXIT_LEFT, EXIT_UNREACHABLE or EXIT_INTERNAL (agents/settings.py).
     """
     redirect_output(settings.log_path)
+    guards.install()
     try:
         asyncio.run(_live(settings, create_node))
     except InfrastructureError as error:

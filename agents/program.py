@@ -8,6 +8,7 @@ Rule: a program file is imported under a name made from its path, once per proce
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -20,9 +21,13 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 
 from ..emulator.errors import ProgramError
+from .traces import headline
 
 if TYPE_CHECKING:
     from .agent import Agent
+
+#: An error lists so many names of what there is.
+_MOST_NAMES = 8
 
 
 def load_program(spec: str, base: Path | None = None) -> type[Agent]:
@@ -39,7 +44,7 @@ def load_program(spec: str, base: Path | None = None) -> type[Agent]:
     found = getattr(module, name, None)
     if found is None:
         known = [key for key, item in vars(module).items() if _is_agent(item, Agent)]
-        raise ProgramError(f"program {spec!r}: {place} has no {name!r} (it has {known})")
+        raise ProgramError(f"program {spec!r}: it has no {name!r}{_instead(name, known)}")
     if not _is_agent(found, Agent):
         raise ProgramError(f"program {spec!r}: {name} is not a subclass of qnetem.Agent")
     if not inspect.iscoroutinefunction(found.run):
@@ -58,7 +63,8 @@ def fit_options(program: type[Agent], options: dict[str, Any]) -> dict[str, Any]
     names = [n for n, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     for name in options:
         if name not in names and not anything:
-            raise ProgramError(f"{program.__name__}.run() takes no {name!r} (it takes {names})")
+            instead = _instead(name, names, "it takes")
+            raise ProgramError(f"{program.__name__}.run() takes no {name!r}{instead}")
     for name in names:
         if parameters[name].default is inspect.Parameter.empty and name not in options:
             raise ProgramError(f"{program.__name__}.run() needs {name!r}")
@@ -96,13 +102,27 @@ def _is_agent(item: object, root: type[Agent]) -> bool:
     return isinstance(item, type) and issubclass(item, root) and item is not root
 
 
+def _instead(name: str, known: list[str], has: str = "it has") -> str:
+    """`; did you mean 'Bob'?`, or what there is."""
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f" ({has} {', '.join(known[:_MOST_NAMES]) or 'none'}{more})"
+
+
+def _not_imported(spec: str, error: BaseException) -> ProgramError:
+    what = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else headline(error)
+    return ProgramError(f"program {spec!r}: importing it raised {what}")
+
+
 def _load_module(spec: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ProgramError(f"program {spec!r}: {error}") from error
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise ProgramError(f"program {spec!r}: importing it raised {error!r}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's module raises when imported
+        raise _not_imported(spec, error) from error
 
 
 def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
@@ -121,7 +141,7 @@ def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         loader_spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
         del sys.modules[name]
-        raise ProgramError(f"program {spec!r}: importing {path} raised {error!r}") from error
+        raise _not_imported(spec, error) from error
     return module

@@ -115,7 +115,10 @@ class Qubit:
 
     async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
         """0 for the +1 eigenstate along `axis`, else 1. The qubit is gone unless `keep`."""
-        vector = bloch(axis)
+        return await self.measure_along(bloch(axis), keep)
+
+    async def measure_along(self, vector: tuple[float, float, float], keep: bool) -> int:
+        """`measure` along a unit vector."""
         return int(
             await self._node.operate(lambda number: Measure(number, self.name, vector, keep))
         )
@@ -189,7 +192,7 @@ class Pair:
             y, z = -y, -z
         if flip_z:
             x, y = -x, -y
-        return await self.qubit.measure((x, y, z), keep=keep)
+        return await self.qubit.measure_along((x, y, z), keep)
 
     async def discard(self) -> None:
         """Trace the half here out and free its slot."""

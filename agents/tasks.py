@@ -34,9 +34,11 @@ _leave_weak_set: Callable[[Any], None] | None = (
 class Future(asyncio.Future[Any]):
     """A future of one VirtualLoop; a failure is noted so that it cannot pass unseen."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("_number", "since_ns")
     _loop: VirtualLoop
     _number: int
+    #: When it was made, which is when somebody began to wait for it.
+    since_ns: int
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         super().set_exception(exception)
@@ -110,7 +112,7 @@ class _Front(type):
             return super().__call__(*args, **kwargs)
         loop = kwargs.get("loop") or _get_running_loop()
         if isinstance(loop, _Adopted.loop_class):
-            return cls.build(loop, *args, **kwargs)
+            return cls.build(*args, **{**kwargs, "loop": loop})
         return cls.plain(*args, **kwargs)
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -137,7 +139,7 @@ def adopt(loop_class: type[VirtualLoop]) -> None:
     _Adopted.loop_class = loop_class
     for name, plain, build in (
         ("Future", _PlainFuture, _build_future),
-        ("Task", _PlainTask, _build_task),
+        ("Task", _PlainTask, Task),
     ):
         members = {"plain": plain, "build": staticmethod(build), "__doc__": plain.__doc__}
         members |= {"__module__": "asyncio", "__slots__": ()}
@@ -151,13 +153,8 @@ def adopt(loop_class: type[VirtualLoop]) -> None:
         setattr(asyncio.tasks, name, function)
 
 
-def _build_future(loop: VirtualLoop, **_kwargs: Any) -> Future:
+def _build_future(*, loop: VirtualLoop) -> Future:
     return loop.create_future()
-
-
-def _build_task(loop: VirtualLoop, coro: Any, **kwargs: Any) -> Task:
-    kwargs.pop("loop", None)
-    return Task(coro, loop=loop, **kwargs)
 
 
 def _ordered_as_completed(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -205,7 +202,7 @@ def task_stack(task: asyncio.Task[Any]) -> TaskStack:
     while awaitable is not None:
         frame = _first_attribute(awaitable, ("cr_frame", "gi_frame", "ag_frame"))
         if frame is not None:
-            frames.append((frame.f_code.co_name, frame.f_code.co_filename, frame.f_lineno or 0))
+            frames.append((frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno or 0))
         awaitable = _first_attribute(awaitable, ("cr_await", "gi_yieldfrom", "ag_await"))
     return TaskStack(task.get_name(), frames, getattr(task, "_fut_waiter", None))
 

@@ -19,18 +19,19 @@ from ..emulator.wire import (
     Wait,
 )
 from .tasks import Future, task_stack
+from .traces import is_machinery
 
 if TYPE_CHECKING:
     from .loop import VirtualLoop
     from .node import Node
 
-_OURS = ("agents/agent.py", "agents/node.py", "agents/messages.py", "agents/qubits.py")
+_ASYNCIO = asyncio.__file__.rpartition("/")[0]
 
 
 class NamedFuture(Future):
     """A future that knows what it is for, and since when it is waited for."""
 
-    __slots__ = ("what", "since_ns")
+    __slots__ = ("what",)
 
     def __init__(self, loop: VirtualLoop, what: str) -> None:
         super().__init__(loop=loop)
@@ -41,7 +42,7 @@ class NamedFuture(Future):
 class OperationFuture(Future):
     """The future of an operation; cancelling it withdraws the operation."""
 
-    __slots__ = ("_node", "operation", "since_ns")
+    __slots__ = ("_node", "operation")
 
     def __init__(self, loop: VirtualLoop, node: Node, operation: AnyOperation) -> None:
         super().__init__(loop=loop)
@@ -95,25 +96,51 @@ def describe(loop: VirtualLoop) -> list[Wait]:
         if isinstance(future, (NamedFuture, OperationFuture)):
             waits.append(Wait(task.get_name(), f"{future.what}{_place(task)}", future.since_ns))
         elif not isinstance(future, asyncio.Task):
-            waits.append(Wait(task.get_name(), _foreign(task, future), loop.now_ns))
+            since_ns = getattr(future, "since_ns", loop.now_ns)
+            waits.append(Wait(task.get_name(), _foreign(task, future), since_ns))
     return waits
 
 
 def stacks(loop: VirtualLoop) -> str:
     """Where every task stands, for people."""
-    return "\n".join(str(task_stack(task)) for task in loop.tasks()) + "\n"
+    lines = [f"the tasks of {loop.name} stand at:"]
+    for task in loop.tasks():
+        stack = task_stack(task)
+        lines.append(f"  {stack.name}")
+        frames = [frame for frame in stack.frames if not is_machinery(frame[1])]
+        lines += [f"    {function} ({file}:{line})" for function, file, line in frames]
+        if stack.waits_for is not None:
+            lines.append(f"    waits for {_told(stack.waits_for)}")
+    return "\n".join(lines) + "\n"
+
+
+def _told(future: asyncio.Future[Any]) -> str:
+    if isinstance(future, (NamedFuture, OperationFuture)):
+        return future.what
+    if isinstance(future, asyncio.Task):
+        return f"task {future.get_name()!r}"
+    return "a future"
 
 
 def _place(task: asyncio.Task[Any]) -> str:
-    """Where in the program the task stands: its innermost frame that is not ours."""
-    frames = [f for f in task_stack(task).frames if not f[1].endswith(_OURS)]
-    return f" ({frames[-1][1].rpartition('/')[2]}:{frames[-1][2]})" if frames else ""
+    """Where in the program the task stands: its innermost frame that is neither ours nor asyncio's."""
+    frames = [frame for frame in task_stack(task).frames if not _is_library(frame[1])]
+    return f" ({_short(frames[-1])})" if frames else ""
 
 
 def _foreign(task: asyncio.Task[Any], future: object) -> str:
-    named = "something of its own"
+    """What a task waits for that is none of our futures: the call it stands in."""
     frames = task_stack(task).frames
-    if frames:
-        function, file, line = frames[-1]
-        named = f"{function} ({file.rpartition('/')[2]}:{line})"
-    return named if future is not None else f"its turn in {named}"
+    if not frames:
+        return "its first turn"
+    inner, place = frames[-1], _place(task)
+    call = f"{inner[0]}(){place}" if _is_library(inner[1]) else f"something of its own{place}"
+    return call if future is not None else f"its turn in {call}"
+
+
+def _is_library(file: str) -> bool:
+    return is_machinery(file) or file.startswith(_ASYNCIO)
+
+
+def _short(frame: tuple[str, str, int]) -> str:
+    return f"{frame[1].rpartition('/')[2]}:{frame[2]}"

@@ -45,6 +45,9 @@ class Census:
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self.citizens = {name: Citizen(topology.nodes[name]) for name in sorted(topology.nodes)}
+        self._has_programs = any(not citizen.spec.service for citizen in self.citizens.values())
+        #: The last one that `busy` found at work: most likely it still is.
+        self._witness: Citizen | None = None
 
     def __getitem__(self, name: str) -> Citizen:
         return self.citizens[name]
@@ -54,13 +57,20 @@ class Census:
         citizen = self.citizens.get(name)
         return citizen.incarnation if citizen is not None and citizen.state == "running" else None
 
+    def listens(self, name: str) -> bool:
+        """Whether a grant will ever reach the node again, in this incarnation or the next."""
+        citizen = self.citizens.get(name)
+        return citizen is not None and citizen.state in ("starting", "running")
+
     def unfinished(self) -> list[Citizen]:
         """Programs the run still waits for: not services, not ended, or about to come back."""
-        return [
-            citizen
-            for citizen in self.citizens.values()
-            if not citizen.spec.service and citizen.state in ("starting", "running")
-        ]
+        return [citizen for citizen in self.citizens.values() if _at_work(citizen)]
+
+    def busy(self) -> bool:
+        """Whether anybody is unfinished. Asked at every instant, so it looks at one node, not at all."""
+        if self._witness is None or not _at_work(self._witness):
+            self._witness = next(filter(_at_work, self.citizens.values()), None)
+        return self._witness is not None
 
     def services(self) -> list[Citizen]:
         """Services that are running."""
@@ -68,7 +78,7 @@ class Census:
 
     def has_programs(self) -> bool:
         """Whether any node is not a service."""
-        return any(not citizen.spec.service for citizen in self.citizens.values())
+        return self._has_programs
 
     def states(self) -> dict[str, NodeState]:
         """How every node stands, for the summary."""
@@ -100,6 +110,10 @@ class Census:
             t_ns=t_ns,
             record=topology.record,
         )
+
+
+def _at_work(citizen: Citizen) -> bool:
+    return citizen.state in ("running", "starting") and not citizen.spec.service
 
 
 def _link_info(link: LinkSpec, node: str) -> LinkInfo:

@@ -13,6 +13,7 @@
     |   +-- NodeSilent             a node does not report (exit code 3)
     |   +-- Spinning               endless work in no virtual time (exit code 3)
     |   +-- InfrastructureError    broker, sockets, disk (exit code 3)
+    |   +-- Interrupted            somebody stopped the run (exit code 130)
     +-- OperationError         raised inside a program, at the await of an operation
     |   +-- QubitError             a qubit this node does not hold (any more)
     |   +-- LinkError              no such link, or several and no `link=`
@@ -30,9 +31,10 @@ from typing import Any, ClassVar
 
 
 class QnetemError(Exception):
-    """Root of everything raised on purpose."""
+    """Root of everything raised on purpose. `run_folder`: of the run that it ended, if it had begun."""
 
     exit_code: ClassVar[int] = 70
+    run_folder: str = ""
 
 
 class InputError(QnetemError):
@@ -106,6 +108,12 @@ class Spinning(RunError):
 
 class InfrastructureError(RunError):
     """Broker, sockets, processes or disk are not as the run needs them."""
+
+
+class Interrupted(RunError):
+    """Somebody stopped the run, and no outcome could be had of it any more."""
+
+    exit_code = 130
 
 
 class OperationError(QnetemError):

@@ -33,6 +33,8 @@ HELLO_S = 10.0
 PROGRESS_S = 0.1
 #: After the outcome the nodes have this long to hang up.
 FAREWELL_S = 5.0
+#: How long a broken connection waits to be explained by the exit of its process.
+EXIT_S = 0.3
 BACKLOG = 4096
 SILENT_VARIABLE = "QNETEM_SILENT_S"
 SILENT_S = 30.0
@@ -214,9 +216,13 @@ class Server:
         self.connections.pop(connection, None)
         if self._nodes.get(connection.node) is connection:
             del self._nodes[connection.node]
-            self.world.disconnected(connection.node, connection.incarnation)
-            self.drain()
+            # The launcher will soon say how the process ended; if it does not, this must do.
+            self._loop.call_later(EXIT_S, self._missed, connection.node, connection.incarnation)
         self._check_farewell()
+
+    def _missed(self, node: str, incarnation: int) -> None:
+        self.world.disconnected(node, incarnation)
+        self.drain()
 
     def obey(self, message: control.FromLauncher) -> None:
         """A word of the launcher."""

@@ -288,7 +288,10 @@ class Hello(_Frame):
 
 
 class Report(_Frame):
-    """I am idle. `next_timer_ns` is the earliest timer, or None."""
+    """I am idle. `next_timer_ns` is the earliest timer, or None.
+
+    `finished` or `failed`: the program has ended in this step; what it did before stands beside it.
+    """
 
     t_ns: int
     m: int
@@ -298,6 +301,7 @@ class Report(_Frame):
     cancels: list[int] = []
     notes: list[Note] = []
     finished: Finished | None = None
+    failed: Failed | None = None
 
 
 class Have(_Frame):

@@ -29,7 +29,9 @@ from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
 from .control import Kill, Outcome, Problem, Progress, Spawn, token
 from .errors import (
+    InfrastructureError,
     InternalError,
+    Interrupted,
     NodeLost,
     NodeSilent,
     ProgramError,
@@ -66,13 +68,13 @@ from .wire import (
 )
 
 #: More microsteps than this in one moment are an endless exchange in no time.
-MICROSTEP_CAP = 100_000
+MICROSTEP_CAP = 20_000
 
 _FAILURES: dict[str, type[QnetemError]] = {
     "raised": ProgramFailed,
     "spinning": Spinning,
     "program": ProgramError,
-    "infrastructure": RunError,
+    "infrastructure": InfrastructureError,
     "internal": InternalError,
 }
 
@@ -98,7 +100,12 @@ class World:
         self.streams = Streams(topology.seed)
         self.census = Census(topology)
         self.classical = ClassicalPlane(
-            topology, self.conductor, self.journal, self.metrics, self.census.receiver
+            topology,
+            self.conductor,
+            self.journal,
+            self.metrics,
+            self.census.receiver,
+            self.census.listens,
         )
         self.quantum = QuantumPlane(
             topology, self.streams, self.conductor, self.journal, self.metrics
@@ -110,12 +117,16 @@ class World:
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
         self._reports: dict[str, Report | Failed] = {}
+        #: Programs that cannot be built. It counts as what they do with their first grant: several of
+        #: them fail in the order of their names, not in the order in which they say so.
+        self._unbuilt: dict[str, Failed] = {}
         self._granted: list[str] = []
         self._missing_reports = 0
         self._barrier: dict[tuple[str, str], None] = {}
         self._then: Callable[[], None] | None = None
         self._in_instant = False
-        self._last = False
+        #: The end has come; and whether the services are yet to be told, in the next grants.
+        self._last = self._dismissing = False
         self._problem: Problem | None = None
         self._waits: dict[str, list[Wait]] = {}
 
@@ -143,17 +154,16 @@ class World:
 
     def receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
         """A node says something. A `QnetemError` it causes ends the run with a named problem."""
-        if self.over:
+        citizen = self.census.citizens[node]
+        if self.over or citizen.incarnation != incarnation:
             return
         try:
-            self._receive(node, incarnation, message)
+            self._take(citizen, message)
         except QnetemError as error:
             self.fail(error)
 
-    def _receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
-        citizen = self.census[node]
-        if citizen.incarnation != incarnation:
-            return
+    def _take(self, citizen: Citizen, message: ToEmulator) -> None:
+        node = citizen.name
         if isinstance(message, (Report, Failed)):
             self._on_report(citizen, message)
         elif isinstance(message, Hello):
@@ -181,15 +191,19 @@ class World:
         if self.over or citizen.incarnation != incarnation:
             return
         if ("exit", node) in self._barrier:
-            self._passed("exit", node)
+            try:
+                self._passed("exit", node)
+            except QnetemError as error:
+                self.fail(error)
         elif citizen.state in ("starting", "running", "finished", "failed"):
-            how = f"signal {-status}" if status < 0 else f"exit status {status}"
-            self._lose(citizen, f"its process ended with {how}")
+            how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
+            self._lose(citizen, f"its process {how}")
 
     def interrupt(self, reason: str, exit_code: int) -> None:
         """Somebody outside stops the run now."""
         if not self.over:
-            self._end(Problem("Interrupted", reason, exit_code, "", self.conductor.now_ns))
+            kind = Interrupted if exit_code == Interrupted.exit_code else InfrastructureError
+            self._end(Problem(kind.__name__, reason, exit_code, "", self.conductor.now_ns))
 
     def fail(self, error: QnetemError) -> None:
         """End the run with this error."""
@@ -199,8 +213,10 @@ class World:
     def stalled(self, node: str, stacks: str) -> None:
         """A node has been silent for too long in real time."""
         now = self.conductor.now_ns
-        text = f"{node} does not report at {format_ns(now)}; its tasks stand at:\n{stacks}"
-        self.fail(NodeSilent(text, node, now))
+        text = f"node {node} does not report at {format_ns(now)}; where it stands is told above"
+        if not self.over:
+            kind = NodeSilent
+            self._end(Problem(kind.__name__, text, kind.exit_code, node, now, stacks))
 
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
@@ -243,8 +259,7 @@ class World:
         citizen.awaited = False
         self.journal.event(node, "killed", citizen.incarnation)
         self.quantum.node_died(node, citizen.incarnation)
-        self.classical.forget_node(node)
-        self.conductor.forget_node(node)
+        self._never_grant(node)
         citizen.incarnation += 1
         if restart_ns is None:
             return
@@ -307,8 +322,11 @@ class World:
 
     def _on_report(self, citizen: Citizen, report: Report | Failed) -> None:
         if not citizen.awaited:
-            if isinstance(report, Failed):  # before its first grant: the program cannot be built
-                self._fail_program(citizen, report)
+            if isinstance(report, Failed):
+                if report.kind == "program":
+                    self._unbuilt[citizen.name] = report
+                else:
+                    self._fail_program(citizen, report)
                 return
             raise InternalError(f"{citizen.name} reports without having been granted")
         citizen.awaited = False
@@ -320,14 +338,15 @@ class World:
             self._advance()
 
     def _apply_reports(self) -> None:
-        reports, census = self._reports, self.census
+        reports, citizens = self._reports, self.census.citizens
         for name in self._granted:
             report = reports[name]
             if isinstance(report, Failed):
-                self._fail_program(census[name], report)
+                self._fail_program(citizens[name], report)
             else:
-                self._apply(census[name], report)
+                self._apply(citizens[name], report)
         reports.clear()
+        self.classical.taken()
 
     def _apply(self, citizen: Citizen, report: Report) -> None:
         name, incarnation = citizen.name, citizen.incarnation
@@ -341,7 +360,9 @@ class World:
             self.quantum.withdraw(name, number)
         for note in report.notes:
             self._note(name, note)
-        if report.finished is not None:
+        if report.failed is not None:
+            self._fail_program(citizen, report.failed)
+        elif report.finished is not None:
             self._finish_program(citizen, report.finished.value)
         else:
             self.conductor.set_timer(name, report.next_timer_ns)
@@ -355,13 +376,20 @@ class World:
     def _finish_program(self, citizen: Citizen, value: Any) -> None:
         citizen.state = "finished"
         citizen.result = value
-        self.conductor.forget_node(citizen.name)
+        self._never_grant(citizen.name)
         self.journal.event(citizen.name, "end", rounded(value))
+
+    def _never_grant(self, node: str) -> None:
+        """This incarnation runs no more."""
+        self._unbuilt.pop(node, None)
+        self.classical.forget_node(node)
+        self.conductor.forget_node(node)
 
     def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
         citizen.state = "failed"
-        self.conductor.forget_node(citizen.name)
-        self.journal.event(citizen.name, "failed", failure.kind, failure.problem)
+        self._never_grant(citizen.name)
+        # The class alone: a message may hold an address in memory, which no digest may depend on.
+        self.journal.event(citizen.name, "failed", failure.kind, failure.problem.partition(":")[0])
         kind = _FAILURES.get(failure.kind, InternalError)
         now = self.conductor.now_ns
         problem = Problem(
@@ -381,19 +409,23 @@ class World:
                     return
             self._in_instant = False
             self._grant()
+            if self._granted and not self._missing_reports:
+                self._apply_reports()
 
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""
-        if self._last or (self._problem is not None and self.topology.on_error == "stop"):
+        conductor = self.conductor
+        broken = self._problem is not None and self.topology.on_error == "stop"
+        if broken or (self._last and not self._cleaning_up()):
             self._end(self._problem)
             return False
-        conductor = self.conductor
-        if self.census.has_programs() and not self.census.unfinished() and conductor.instants:
+        over = self.census.has_programs() and not self.census.busy()
+        if over and conductor.instants and not self._last:
             self._last_step()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
-        if instant is None and self.census.unfinished():
-            self._ask()
+        if instant is None and self.census.busy():
+            self._ask(self._stuck)
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
             self._end(self._problem)
@@ -401,7 +433,7 @@ class World:
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
         if instant[1] > MICROSTEP_CAP:
-            self._spinning(instant[0])
+            self._ask(lambda: self._spinning(instant[0]))
             return False
         conductor.enter(*instant)
         self._in_instant = True
@@ -424,12 +456,16 @@ class World:
     def resume(self) -> None:
         """Real time mode: `resume_in_s` have passed."""
         self.resume_in_s = None
-        if not self.over:
+        if self.over:
+            return
+        try:
             self._advance()
+        except QnetemError as error:
+            self.fail(error)
 
     def _last_step(self) -> None:
         """All programs have ended: the services get one step to clean up."""
-        self._last = True
+        self._last = self._dismissing = True
         now = self.conductor.now_ns
 
         def wake() -> None:
@@ -438,17 +474,26 @@ class World:
 
         self.conductor.at(now, (-1,), wake, FAULT)
 
+    def _cleaning_up(self) -> bool:
+        """Whether something is left to do in this moment: a service's last qubits to be discarded."""
+        instant = self.conductor.next_instant()
+        return instant is not None and instant[0] == self.conductor.now_ns
+
     def _grant(self) -> None:
         """Hand out what is due, to the nodes in the order of their names."""
-        conductor, census, outbox = self.conductor, self.census, self.outbox
+        conductor, citizens, outbox = self.conductor, self.census.citizens, self.outbox
         self._collect()
         self._granted = []
         for name in conductor.take_due():
-            citizen = census[name]
+            citizen = citizens[name]
             if citizen.state != "running":
                 continue
-            citizen.awaited = True
             self._granted.append(name)
+            if name in self._unbuilt:
+                self._reports[name] = self._unbuilt.pop(name)
+                continue
+            citizen.awaited = True
+            self._missing_reports += 1
             grant = Grant(
                 conductor.now_ns,
                 conductor.m,
@@ -456,10 +501,10 @@ class World:
                 self._arrivals.pop(name, []),
                 self._results.pop(name, []),
                 self.classical.forgets.pop(name, []),
-                self._last and citizen.spec.service,
+                self._dismissing and citizen.spec.service,
             )
             outbox.append((name, grant))
-        self._missing_reports = len(self._granted)
+        self._dismissing = False
 
     def _collect(self) -> None:
         """What the quantum plane has for the nodes at this instant."""
@@ -479,36 +524,46 @@ class World:
 
     # --- the end ---
 
-    def _ask(self) -> None:
-        """Nothing is left to do: have the unfinished say what they wait for."""
+    def _ask(self, then: Callable[[], None]) -> None:
+        """Have everybody who runs say what they wait for; then end the run with it."""
         self._waits.clear()
         for citizen in self.census.citizens.values():
             if citizen.state == "running":
                 self._barrier["waits", citizen.name] = None
                 self.outbox.append((citizen.name, Ask()))
-        self._after_barrier(self._stuck)
+        self._after_barrier(then)
 
     def _stuck(self) -> None:
         now = self.conductor.now_ns
         lines = [f"nothing is left to happen at {format_ns(now)}, but:"]
         for citizen in self.census.citizens.values():
-            for wait in self._waits.get(citizen.name, []):
-                since = format_ns(wait.since_ns)
-                lines.append(f"  {citizen.name}: {wait.task} waits for {wait.what} since {since}")
-            for number, what in self.quantum.pending(citizen.name):
-                lines.append(f"  {citizen.name}: operation {number}: {what}")
+            lines += self._told_waits(citizen.name)
+            for _, what in self.quantum.pending(citizen.name):
+                lines.append(f"  {citizen.name} has asked for {what}")
         self.fail(StuckError("\n".join(lines), "", now))
 
+    def _told_waits(self, name: str) -> list[str]:
+        """What a node has answered to Ask, a line for each of its tasks."""
+        lines = []
+        for wait in self._waits.get(name, []):
+            who = name if wait.task == name else f"{name}, task {wait.task!r},"
+            lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}")
+        return lines
+
     def _spinning(self, t_ns: int) -> None:
-        names = ", ".join(self._granted) or "the nodes"
+        granted = list(self._granted)
+        names = ", ".join(granted) or "the nodes"
         text = f"endless exchange in no time at {format_ns(t_ns)} between {names}"
-        self.fail(Spinning(text, self._granted[0] if self._granted else "", t_ns))
+        lines = [f"{text}; after {MICROSTEP_CAP} rounds:"]
+        for name in granted:
+            lines += self._told_waits(name)
+        self.fail(Spinning("\n".join(lines), granted[0] if granted else "", t_ns))
 
     def _lose(self, citizen: Citizen, how: str) -> None:
         now = self.conductor.now_ns
-        name = f"{citizen.name}.{citizen.incarnation}"
+        again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
         citizen.state = "lost"
-        text = f"node {name} was lost at {format_ns(now)}: {how}"
+        text = f"node {citizen.name}{again} was lost at {format_ns(now)}: {how}"
         self.fail(NodeLost(text, citizen.name, now))
 
     def _end(self, problem: Problem | None) -> None:
@@ -542,5 +597,6 @@ class World:
 
 def _problem(error: QnetemError, now_ns: int) -> Problem:
     node = error.node if isinstance(error, RunError) else ""
-    time_ns = error.time_ns if isinstance(error, RunError) else now_ns
+    known_ns = error.time_ns if isinstance(error, RunError) else None
+    time_ns = now_ns if known_ns is None else known_ns
     return Problem(type(error).__name__, str(error), error.exit_code, node, time_ns)

@@ -199,7 +199,7 @@ class Broker:
                 stdin=asyncio.subprocess.PIPE,  # its end of file is the embedded broker's leash
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for the launcher only
+                process_group=0,  # the terminal's Ctrl-C is for the launcher only
             )
         except OSError as error:
             raise InfrastructureError(f"the broker ({kind.name}) cannot run: {error}") from error

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 
 from .emulator.control import Problem
-from .emulator.errors import InputError
+from .emulator.errors import InfrastructureError, InputError
 from .failures import (
     INTERRUPTED,
     package_version,
@@ -158,7 +158,9 @@ def graph(
         from .emulator.topology import load_topology
         from .graph import draw
 
-        sys.stdout.write(draw(load_topology(file), form.value))
+        drawn = draw(load_topology(file), form.value)
+        with _reader_may_leave():
+            sys.stdout.write(drawn)
 
 
 @app.command()
@@ -167,11 +169,15 @@ def schema() -> None:
     with _told_on_standard_error():
         from .emulator.topology import json_schema
 
-        typer.echo(json.dumps(json_schema(), indent=2))
+        with _reader_may_leave():
+            typer.echo(json.dumps(json_schema(), indent=2))
 
 
 def main() -> None:
     """The `qnetem` command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started with the stream closed (`>&-`): nobody reads it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
             stream.reconfigure(errors="replace")
@@ -191,7 +197,8 @@ def _validate(file: Path) -> None:
     counts = [count(len(topology.nodes), "node"), count(len(topology.links), "link")]
     counts.append(count(len(topology.faults), "fault"))
     counts.append(count(len(expectations), "expectation"))
-    typer.echo(f"ok: {file}: {topology.name}, {', '.join(counts)}")
+    with _reader_may_leave():
+        typer.echo(f"ok: {file}: {topology.name}, {', '.join(counts)}")
 
 
 class _Report:
@@ -208,13 +215,13 @@ class _Report:
         """There is an outcome: good or bad, it is shown in full."""
         from .summary import as_data, print_summary
 
-        if self._form is RunFormat.json:
-            _print_object(as_data(run))
-        else:
-            print_summary(run, Console())
+        with _reader_may_leave():
+            if self._form is RunFormat.json:
+                _print_object(as_data(run))
+            else:
+                print_summary(run, _Page())
         if run.ok:
             return
-        sys.stdout.flush()
         say([""] if self._form is RunFormat.text else [])
         if run.problem is not None:
             say(tell_problem(run.problem, run.outcome.seed))
@@ -231,10 +238,12 @@ class _Report:
         except typer.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
-            problem = problem_of(error)
+            problem, folder = problem_of(error), getattr(error, "run_folder", "")
             if self._form is RunFormat.json:
-                _print_object(_nothing_ran(problem))
+                with _reader_may_leave():
+                    _print_object(_nothing_ran(problem, folder))
             say(tell_problem(problem, self.seed))
+            say([f"run folder: {folder}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
                 say([f"reproduce:  {self._again(self.seed)}"])
             raise typer.Exit(problem.exit_code) from error
@@ -269,14 +278,47 @@ def _standard_output_kept() -> Iterator[None]:
         yield
 
 
+class _Page(Console):
+    """A console that does not end the program when nobody reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Write to standard output; a reader that has seen enough (`| head`) changes nothing.
+
+    Raises InfrastructureError when the output cannot be written for another reason.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise InfrastructureError(
+            f"standard output cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def _drop_output() -> None:
+    """Whatever is still in the buffer goes nowhere, so that the interpreter's end is quiet, too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _print_object(data: dict[str, Any]) -> None:
     typer.echo(json.dumps(data, allow_nan=False))
 
 
-def _nothing_ran(problem: Problem) -> dict[str, Any]:
+def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:
     from .summary import nothing_ran
 
-    return nothing_ran(problem)
+    return nothing_ran(problem, run_folder)
 
 
 def _reexecute_with_fixed_environment() -> None:

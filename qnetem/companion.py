@@ -3,8 +3,9 @@
 Owns the process from start to reaping, and the frames in both directions. Does not own what the frames
 mean. All times are real.
 
-Rules: it is leashed (leash.py), ignores the terminal (a session of its own), has an empty stdin and
-logs to a file. Closing the stream tells it to leave; if it does not, it is killed by its pid.
+Rules: it is leashed (leash.py), is out of the terminal's reach (a process group of its own),
+has an empty stdin and logs to a file. Closing the stream tells it to leave; if it does not, it is
+killed by its pid.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +32,7 @@ class Companion(asyncio.Protocol):
     """One child process, `python <program> CHANNEL_FD ...`.
 
     `on_body(body)` is called for each frame it sends, `on_hangup()` once when its stream ends without
-    `leave` having been called. Attributes: `name`, `log_path`.
+    `leave` having been called. Attributes: `name`, `role` (what it is for, in an obituary), `log_path`.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class Companion(asyncio.Protocol):
         log_path: Path,
         on_body: Callable[[bytes], None],
         on_hangup: Callable[[], None],
+        role: str = "",
     ) -> None:
+        self.role = role
         self.name, self.log_path = name, log_path
         self._program = list(program)
         self._on_body, self._on_hangup = on_body, on_hangup
@@ -73,7 +77,7 @@ class Companion(asyncio.Protocol):
                 stderr=log,
                 env=dict(outer),
                 pass_fds=numbers,
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             ours.close()
@@ -118,8 +122,15 @@ class Companion(asyncio.Protocol):
         if status is None:
             how = "closed its stream"
         else:
-            how = f"ended with signal {-status}" if status < 0 else f"ended with status {status}"
-        return f"the {self.name} (pid {process.pid}) {how}{log_tail(self.log_path)}"
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        role = f", {self.role}," if self.role else ""
+        return f"the {self.name} (pid {process.pid}){role} {how}{log_tail(self.log_path)}"
+
+    @property
+    def killed(self) -> bool:
+        """Somebody outside ended it (a person, or the kernel for want of memory): no fault of its own."""
+        status = self._process.returncode if self._process is not None else None
+        return status in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
     # --- asyncio.Protocol -------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ traceback, and what to send).
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shlex
 import sys
@@ -93,8 +94,9 @@ def reproduce(
 
 def say(lines: Iterable[str]) -> None:
     """Write to standard error, at once."""
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody is there to be told that nobody is there
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
 
 
 def _headline(problem: Problem) -> str:

@@ -25,11 +25,12 @@ import msgspec
 from .agents import guards
 from .agents.node import Node
 from .emulator.control import Kill, Outcome, Progress, Spawn
-from .emulator.errors import InternalError
+from .emulator.errors import InternalError, QnetemError
 from .emulator.topology.model import Topology
 from .emulator.wire import Hello, Welcome
 from .emulator.world import World
 from .runfolder import create_run_folder, describe_run
+from .silence import watched
 
 if TYPE_CHECKING:
     from .launch import RunOptions, RunResult
@@ -57,9 +58,22 @@ class InProcessNetwork:
         self._log_stream, self._on_progress = log_stream, on_progress
         self._streams: dict[str, IO[str]] = {}
         self._next_progress = 0.0
+        #: The node that is being called at this moment, and how many calls there have been.
+        self.inside = ""
+        self.calls = 0
 
     def run(self) -> Outcome:
         """Run to the end. Raises InternalError when the cores stop short of one."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            if self.world.outcome is None:
+                raise
+        if self.world.outcome is None:
+            raise InternalError("the network stands still without an outcome")
+        return self.world.outcome
+
+    def _run(self) -> None:
         world = self.world
         world.start()
         for name in world.census.citizens:
@@ -78,9 +92,6 @@ class InProcessNetwork:
                     self._from_world(message)
             if self._on_progress is not None:
                 self._progress()
-        if world.outcome is None:
-            raise InternalError("the network stands still without an outcome")
-        return world.outcome
 
     def interrupt(self, reason: str, exit_code: int = 130) -> None:
         """Stop after the present instant; safe from a signal handler."""
@@ -100,11 +111,16 @@ class InProcessNetwork:
             self.nodes[name] = Node(message, stream)
         node = self.nodes[name]
         stdout, sys.stdout = sys.stdout, self._streams[name]
+        self.calls += 1
+        self.inside = name
         try:
             if not isinstance(message, Welcome):
                 node.receive(message)  # type: ignore[arg-type]
         finally:
+            self.inside = ""
             sys.stdout = stdout
+        if node.stopped:
+            node.kill()  # ends what still waits here and now, not when its memory is freed some day
         self._carry(name, node)
 
     def _carry(self, name: str, node: Node) -> None:
@@ -145,12 +161,27 @@ def run_in_process(
 
     topology = options.applied(topology)
     folder = create_run_folder(options.runs_folder, topology.name)
-    facts = {
+    facts: dict[str, object] = {
         "name": topology.name,
         "seed": topology.seed,
         "source": str(topology.source or ""),
         "broker": "none (in-process)",
     }
+    try:
+        outcome = _run_in(folder, topology, facts, on_progress)
+    except QnetemError as error:
+        error.run_folder = str(folder)
+        raise
+    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
+    return RunResult(outcome, folder, exit_code)
+
+
+def _run_in(
+    folder: Path,
+    topology: Topology,
+    facts: dict[str, object],
+    on_progress: Callable[[Progress], None] | None,
+) -> Outcome:
     describe_run(folder, topology.to_data(), facts)
     with contextlib.ExitStack() as logs:
 
@@ -164,10 +195,8 @@ def run_in_process(
             log_stream=log_stream,
             on_progress=on_progress,
         )
-        with _signals_interrupt(network):
-            outcome = network.run()
-    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
-    return RunResult(outcome, folder, exit_code)
+        with _signals_interrupt(network), watched(network):
+            return network.run()
 
 
 @contextlib.contextmanager

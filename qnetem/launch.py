@@ -29,7 +29,13 @@ from .agents.settings import NodeSettings
 from .broker import Broker
 from .companion import Companion
 from .emulator import control
-from .emulator.errors import InfrastructureError, InternalError, QnetemError
+from .emulator.errors import (
+    InfrastructureError,
+    InternalError,
+    Interrupted,
+    NodeSilent,
+    QnetemError,
+)
 from .emulator.topology import Topology
 from .orders import Fork, Forked, Signal, decode_answer
 from .runfolder import create_run_folder, describe_run
@@ -112,6 +118,7 @@ class Supervisor:
             logs / "zygote.log",
             self._on_zygote,
             lambda: self._on_death(self._zygote, InfrastructureError),
+            role="which starts the nodes",
         )
         self._secret = os.urandom(32).hex()
         self._socket_folder: str | None = None
@@ -121,6 +128,8 @@ class Supervisor:
         self._all_left.set()
         self._chores: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
+        self._supervised = False
+        self._early: control.Interrupt | None = None
 
     async def __aenter__(self) -> Supervisor:
         try:
@@ -150,6 +159,9 @@ class Supervisor:
         self._emulator.tell(
             control.Supervise(str(topology_path), None, str(self.run_folder), self._secret)
         )
+        self._supervised = True
+        if self._early is not None:
+            self._emulator.tell(self._early)
         await self._zygote.start(outer)
         await self.broker.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -159,7 +171,8 @@ class Supervisor:
     async def wait(self) -> control.Outcome:
         """The outcome, once the run is over.
 
-        Raises InternalError when the emulator died, InfrastructureError when the zygote did.
+        Raises InternalError when the emulator failed, InfrastructureError when the zygote ended or
+        one of them was killed, Interrupted after a second Ctrl-C.
         """
         return await asyncio.shield(self._over)
 
@@ -168,10 +181,14 @@ class Supervisor:
         if self._over.done():
             return
         if self._deadline is not None:
-            self._fail(InfrastructureError(f"{reason}, twice: ended without an outcome"))
+            self._fail(Interrupted(f"{reason}, twice: ended without an outcome"))
             return
-        self._emulator.tell(control.Interrupt(reason, exit_code))
-        late = InfrastructureError(f"{reason}; the emulator gave no outcome in {OUTCOME_S:g} s")
+        order = control.Interrupt(reason, exit_code)
+        if self._supervised:
+            self._emulator.tell(order)
+        self._early = order
+        kind = Interrupted if exit_code == EXIT_INTERRUPTED else InfrastructureError
+        late = kind(f"{reason}; the emulator gave no outcome in {OUTCOME_S:g} s")
         self._deadline = asyncio.get_running_loop().call_later(OUTCOME_S, self._fail, late)
 
     async def stop(self) -> None:
@@ -188,6 +205,8 @@ class Supervisor:
         if self._over.cancelled() or self._over.exception() is not None:
             # Nobody tells the nodes to stop: the end of the emulator does.
             await self._emulator.leave(0.0)
+        else:
+            self._end_silent(self._over.result())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._all_left.wait()
@@ -196,6 +215,13 @@ class Supervisor:
         await self.broker.stop()
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+    def _end_silent(self, outcome: control.Outcome) -> None:
+        """A node that is deaf will not leave by itself: no use waiting for it."""
+        problem = outcome.problem
+        if problem is not None and problem.kind == NodeSilent.__name__:
+            incarnation = outcome.nodes[problem.node].incarnation
+            self._zygote.tell(Signal(problem.node, incarnation, int(signal.SIGKILL)))
 
     # --- what the companions say ------------------------------------------------------------------
 
@@ -234,7 +260,8 @@ class Supervisor:
             self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
 
     async def _tell_death(self, companion: Companion, kind: type[QnetemError]) -> None:
-        self._fail(kind(await companion.obituary()))
+        text = await companion.obituary()
+        self._fail(InfrastructureError(text) if companion.killed else kind(text))
 
     def _fail(self, error: QnetemError) -> None:
         if not self._over.done():
@@ -274,7 +301,9 @@ class Supervisor:
                     await asyncio.sleep(BROKER_PAUSE_S)
             else:
                 address = f"{self.broker.host}:{self.broker.port}"
-                self.interrupt(f"the broker ({self.broker.kind}, {address}) keeps dying", 3)
+                times = f"died {failures} times in a row, each time soon after its start"
+                text = f"the broker ({self.broker.kind}, {address}) {times}; it wrote"
+                self.interrupt(f"{text} {self.broker.log_path}", 3)
                 return
 
     @property
@@ -327,22 +356,32 @@ async def run_processes(
     """Run a topology with every node in a process of its own; Ctrl-C ends it with exit code 130.
 
     Raises InputError (no run folder, no such broker), InfrastructureError (broker, sockets, zygote)
-    and InternalError (the emulator died). A run that went wrong by itself is no exception: its
-    outcome holds the problem.
+    and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
+    exception: its outcome holds the problem.
     """
-    async with Supervisor(topology, options, on_progress) as supervisor:
+    supervisor = Supervisor(topology, options, on_progress)
+    try:
         with _signals_interrupt(supervisor):
-            outcome = await supervisor.wait()
+            async with supervisor:
+                outcome = await supervisor.wait()
+    except QnetemError as error:
+        error.run_folder = str(supervisor.run_folder)
+        raise
     exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
     return RunResult(outcome, supervisor.run_folder, exit_code)
 
 
 @contextlib.contextmanager
 def _signals_interrupt(supervisor: Supervisor) -> Iterator[None]:
-    """SIGINT and SIGTERM interrupt the run, where the loop may have signal handlers (main thread)."""
+    """SIGINT, SIGTERM and SIGHUP interrupt the run, where the loop may have handlers (main thread).
+
+    From before the first process is started until the last one has ended, so that none is left.
+    """
     loop = asyncio.get_running_loop()
     installed: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup
         reason = f"interrupted by {number.name}"
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
             loop.add_signal_handler(number, supervisor.interrupt, reason, EXIT_INTERRUPTED)

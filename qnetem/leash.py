@@ -1,9 +1,14 @@
 """A child process that ends with its parent, even if the parent is ended by SIGKILL.
 
 Owns the command prefix (`leashed`) and the small program behind it: this file runs as a script, asks
-the kernel for SIGKILL at the parent's death, and becomes the command. It imports only the standard
-library, so that it starts in milliseconds; an exec wrapper rather than `preexec_fn`, which is unsafe in
-a process with threads.
+the kernel for SIGKILL at the parent's death, leaves the terminal, and becomes the command. It imports
+only the standard library, so that it starts in milliseconds; an exec wrapper rather than `preexec_fn`,
+which is unsafe in a process with threads.
+
+Whoever starts it gives it a process group of its own, so that Ctrl-C is for the launcher only. Not a
+session: Linux schedules sessions against each other, and emulator and nodes wake each other up all the
+time (on a busy machine lock-step came out 1.4 times slower with one session each). What a session would
+have done beyond that, `leave_terminal` does.
 
 Rules: works on Linux; elsewhere the command runs unleashed. The kernel watches the *thread* that
 started the child, so that one must live as long as the child should. A command that changes its user
@@ -13,9 +18,11 @@ loses the leash.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
+import termios
 from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
@@ -39,9 +46,24 @@ def hold(parent_pid: int) -> None:
         os._exit(ORPHANED)
 
 
+def leave_terminal() -> None:
+    """Give up the controlling terminal, if there is one: nothing can be asked there, or stop us."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:  # there is none
+        return
+    try:
+        fcntl.ioctl(terminal, termios.TIOCNOTTY)
+    except OSError:  # it has been hung up in this moment
+        return
+    finally:
+        os.close(terminal)
+
+
 def main(arguments: Sequence[str]) -> None:
     """`leash.py PARENT_PID COMMAND ...`: bind this process, then become the command."""
     hold(int(arguments[0]))
+    leave_terminal()
     command = list(arguments[1:])
     try:
         os.execv(command[0], command)

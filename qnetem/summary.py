@@ -68,15 +68,15 @@ def as_data(run: Run) -> dict[str, Any]:
     return {key: _finite(value) for key, value in data.items()}
 
 
-def nothing_ran(problem: Problem) -> dict[str, Any]:
-    """The object of `--format json` when there was no run to speak of."""
+def nothing_ran(problem: Problem, run_folder: str = "") -> dict[str, Any]:
+    """The object of `--format json` when a run came to no outcome, or did not begin."""
     keys = ("name", "seed", "digest", "virtual_time_s", "wall_time_s", "instants")
     data: dict[str, Any] = dict.fromkeys(keys)
     return data | {
         "nodes": {},
         "results": {},
         "metrics": {},
-        "run_folder": None,
+        "run_folder": run_folder or None,
         "problem": problem_data(problem),
         "expect": [],
     }

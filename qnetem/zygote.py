@@ -51,7 +51,9 @@ PRELOADED = (
     "aiomqtt",
     "msgspec",
     "numpy",
+    "numpy.random",
     "qnetem.agents.agent",
+    "qnetem.agents.guards",
     "qnetem.agents.node",
     "qnetem.agents.process",
     "qnetem.agents.qubits",
@@ -176,6 +178,8 @@ def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
     channel = socket.socket(fileno=int(arguments[0]))
     for name in PRELOADED:
         importlib.import_module(name)
+    # Once for all children: they would need it before their programs are imported.
+    importlib.import_module("qnetem.agents.guards").install()
     gc.collect()
     # What is frozen is not touched by a child's collections, so its pages stay shared.
     gc.freeze()

@@ -84,7 +84,11 @@ class _Hop:
 
 
 class ClassicalPlane:
-    """Messages in flight. `receiver(node)` tells the incarnation that would take a message, or None."""
+    """Messages in flight.
+
+    `receiver(node)` tells the incarnation that would take a message, or None; `listens(node)` whether a
+    grant will ever reach the node again.
+    """
 
     def __init__(
         self,
@@ -93,13 +97,16 @@ class ClassicalPlane:
         journal: Journal,
         metrics: Metrics,
         receiver: Callable[[str], int | None],
+        listens: Callable[[str], bool],
     ) -> None:
         self._conductor, self._journal, self._metrics = conductor, journal, metrics
-        self._receiver = receiver
+        self._receiver, self._listens = receiver, listens
         self.routes = Routes(topology.links)
         self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
         self.deliveries: dict[str, list[Delivery]] = {}
         self.forgets: dict[str, list[Forget]] = {}
+        #: Handed over at this instant: their senders keep them until the receivers have reported.
+        self._handed: list[Forget] = []
         self._flights: dict[tuple[str, int, int], Flight] = {}
 
     # --- from the nodes ---
@@ -194,12 +201,12 @@ class ClassicalPlane:
             else:
                 self._forward(flight, to)
 
-        order = (to, flight.src, flight.seq, 0)
+        order = (to, flight.src, flight.inc, flight.seq, 0)
         phase = GRANT if to == flight.dst else HOP
         self._conductor.at(arrives_ns, order, reach, phase)
 
     def _arrive_at(self, flight: Flight, t_ns: int) -> None:
-        order = (flight.dst, flight.src, flight.seq, 0)
+        order = (flight.dst, flight.src, flight.inc, flight.seq, 0)
         self._conductor.at(t_ns, order, lambda: self._deliver(flight), GRANT)
 
     # --- the end of a message ---
@@ -226,14 +233,26 @@ class ClassicalPlane:
         self._end(flight)
 
     def _end(self, flight: Flight) -> None:
-        """Nobody will ask for the payload again."""
+        """No grant will name the message again: its receiver may forget it."""
         del self._flights[flight.src, flight.inc, flight.seq]
         forget = Forget(flight.src, flight.inc, flight.seq)
-        self.forgets.setdefault(flight.dst, []).append(forget)
+        if self._listens(flight.dst):
+            self.forgets.setdefault(flight.dst, []).append(forget)
         if flight.src != flight.dst:
-            self.forgets.setdefault(flight.src, []).append(forget)
+            self._handed.append(forget)
+
+    def taken(self) -> None:
+        """All nodes that were granted have reported: nobody will ask their senders for payloads again.
+
+        Not before: a sender that is granted at the same instant as the receiver, and frees the payload
+        at once, could not send it again if it was lost on the way.
+        """
+        for forget in self._handed:
+            if self._receiver(forget.src) == forget.inc:
+                self.forgets.setdefault(forget.src, []).append(forget)
+        self._handed.clear()
 
     def forget_node(self, node: str) -> None:
-        """The node's process is gone: nothing can be handed to it."""
+        """The node is dead, or has finished: nothing can be handed to it."""
         self.deliveries.pop(node, None)
         self.forgets.pop(node, None)

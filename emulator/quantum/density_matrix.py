@@ -128,13 +128,14 @@ class DensityMatrix(State):
 
     def measure(self, index: int, axis: Axis, u: float) -> tuple[int, DensityMatrix]:
         x, y, z = axis
-        vector = self._vector
-        stride = 4 ** (self._size - 1 - index)
-        bloch = (vector.item(stride), vector.item(2 * stride), vector.item(3 * stride))
-        outcome = decide(0.5 * (1.0 + x * bloch[0] + y * bloch[1] + z * bloch[2]), u)
-        sign = 1.0 - 2.0 * outcome
-        projector = np.array((1.0, sign * x, sign * y, sign * z))
-        return outcome, self._contract(projector, index)
+        component, stride = self._vector.item, 4 ** (self._size - 1 - index)
+        mean = x * component(stride) + y * component(2 * stride) + z * component(3 * stride)
+        outcome = decide(0.5 * (1.0 + mean), u)
+        if self._size == 1:
+            return outcome, _NOTHING
+        if outcome:
+            x, y, z = -x, -y, -z
+        return outcome, self._contract(np.array((1.0, x, y, z)), index)
 
     def _contract(self, weights: PauliVector, index: int) -> DensityMatrix:
         """The others' state once one qubit is projected on the (unnormalised) `weights`."""
@@ -186,3 +187,7 @@ class DensityMatrix(State):
 
     def __repr__(self) -> str:
         return f"<DensityMatrix of {self._size} qubits>"
+
+
+#: The state of no qubits: what a measured qubit that stood alone leaves behind.
+_NOTHING = DensityMatrix(frozen(np.ones(1)), 0)

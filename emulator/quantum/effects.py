@@ -107,8 +107,10 @@ PLANS: dict[type[Operation], Callable[[Station, Any], tuple[Sequence[str], int]]
 def unit_axis(axis: Axis) -> Axis:
     """The Bloch vector of length 1 along `axis`. Raises OperationError if it has no direction."""
     length = math.hypot(*axis)
-    if len(axis) != 3 or not math.isfinite(length) or length == 0:
-        raise OperationError(why=f"a measurement axis is three numbers, not all 0; not {axis}")
+    if not math.isfinite(length) or length == 0:
+        raise OperationError(
+            why=f"a measurement axis is three finite numbers, not all 0; not {axis}"
+        )
     x, y, z = axis
     return (x / length, y / length, z / length)
 

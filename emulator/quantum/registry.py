@@ -59,7 +59,8 @@ class _Qubit:
         self.register = register
         self.born_ns = born_ns
         self.touched_ns = born_ns
-        self.why = ""
+        #: What became of it, and when; put into words when somebody asks.
+        self.why = ("", born_ns)
 
 
 class Registry:
@@ -77,7 +78,7 @@ class Registry:
         self._engine = engine
         self._qubits: dict[str, _Qubit] = {}
         self._held: dict[str, dict[str, _Qubit]] = {}
-        self._gone: OrderedDict[str, str] = OrderedDict()
+        self._gone: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._created = 0
 
     # --- coming and going -------------------------------------------------------------------------
@@ -112,14 +113,14 @@ class Registry:
             self._check_time(record, now_ns)
         for record in records:
             record.register.state = self._without(record)
-            self._forget(record, f"{why} at {format_ns(now_ns)}")
+            self._forget(record, why, now_ns)
 
     def lift(self, qubit: str, now_ns: int, why: str) -> None:
         """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
         self._advance(record, now_ns)
         self._move(record, FLYING)
-        record.why = f"{why} at {format_ns(now_ns)}"
+        record.why = (why, now_ns)
 
     def land(self, qubit: str, holder: str, now_ns: int) -> None:
         """A flying qubit comes to lie in `holder`'s memory."""
@@ -167,7 +168,7 @@ class Registry:
             self._split(record, self._engine.eigenstate(unit, outcome), rest, now_ns)
         else:
             register.state = rest
-            self._forget(record, f"measured at {format_ns(now_ns)}")
+            self._forget(record, "measured", now_ns)
         return outcome
 
     def bell_measure(
@@ -185,7 +186,7 @@ class Registry:
         indices = (register.names.index(first), register.names.index(second))
         z, x, register.state = register.state.bell_measure(*indices, u1, u2)
         for record in records:
-            self._forget(record, f"measured at {format_ns(now_ns)}")
+            self._forget(record, "measured", now_ns)
         return z, x
 
     # --- knowing ----------------------------------------------------------------------------------
@@ -202,7 +203,9 @@ class Registry:
             if record is None:
                 raise QubitError(qubit=qubit, node=node, holder="", why=self._how_it_went(qubit))
             if record.holder != node:
-                raise QubitError(qubit=qubit, node=node, holder=record.holder, why=record.why)
+                raise QubitError(
+                    qubit=qubit, node=node, holder=record.holder, why=_told(record.why)
+                )
 
     def held_by(self, node: str) -> list[str]:
         """Names of the qubits that `node` holds, in the order in which they were created."""
@@ -273,14 +276,15 @@ class Registry:
         return records
 
     def _how_it_went(self, qubit: str) -> str:
-        return self._gone.get(qubit, "never was, or is long gone")
+        why = self._gone.get(qubit)
+        return "never was, or is long gone" if why is None else _told(why)
 
-    def _forget(self, record: _Qubit, why: str) -> None:
+    def _forget(self, record: _Qubit, why: str, now_ns: int) -> None:
         """The qubit is no more; the register's state must already be without it."""
         record.register.names.remove(record.name)
         del self._qubits[record.name]
         del self._held[record.holder][record.name]
-        self._gone[record.name] = why
+        self._gone[record.name] = (why, now_ns)
         if len(self._gone) > MAX_REMEMBERED:
             self._gone.popitem(last=False)
 
@@ -374,6 +378,12 @@ class Registry:
                 qubits=list(qubits), why="without a target, name two qubits or one half of a pair"
             )
         return [qubits[0], partner]
+
+
+def _told(why: tuple[str, int]) -> str:
+    """How a qubit went, in words; nothing for one that never left."""
+    what, when_ns = why
+    return f"{what} at {format_ns(when_ns)}" if what else ""
 
 
 def _unit(axis: Axis) -> Axis:

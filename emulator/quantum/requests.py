@@ -76,6 +76,7 @@ class HeraldedLink:
         self._multiplexing, self._rng, self._clock = multiplexing, rng, clock
         self._on_herald = on_herald
         self._queues: dict[str, list[Request]] = {end: [] for end in ends}
+        self._first, self._second = (self._queues[end] for end in ends)
         self._attempts: dict[int, Attempt] = {}
         self._numbered = self._opened = 0
         self._cuts = 0
@@ -115,7 +116,7 @@ class HeraldedLink:
 
     def match(self) -> None:
         """Begin attempts for the oldest requests of both ends, as many as the link carries."""
-        first, second = (self._queues[end] for end in self.ends)
+        first, second = self._first, self._second
         while first and second and not self._cuts and len(self._attempts) < self._multiplexing:
             self._start(first.pop(0), second.pop(0))
 

@@ -68,11 +68,12 @@ class Journal:
         """Write what is buffered. Raises InfrastructureError when the disk does not take it."""
         if self._file is None:
             return
+        rest = memoryview(b"".join(self._buffer))
         try:
-            self._file.write(b"".join(self._buffer))
-            self._file.flush()
+            while rest:  # a disk that is nearly full takes a part, and says no only to the rest
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise InfrastructureError(f"cannot write the journal {self._path}: {error}") from error
+            raise _not_written(self._path, error) from error
         finally:
             self._buffer.clear()
             self._buffered_bytes = 0
@@ -98,10 +99,14 @@ def rounded(value: Any) -> Any:
     return value
 
 
+def _not_written(path: Path | None, error: OSError) -> InfrastructureError:
+    return InfrastructureError(f"the journal {path} cannot be written: {error.strerror or error}")
+
+
 def _open_private(path: Path) -> BinaryIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         return path.open("wb", buffering=0)
     except OSError as error:
-        raise InfrastructureError(f"cannot write the journal {path}: {error}") from error
+        raise _not_written(path, error) from error

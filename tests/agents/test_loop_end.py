@@ -181,10 +181,12 @@ def test_stalled_tasks_show_the_whole_chain_of_awaits() -> None:
     loop.create_task(asyncio.sleep(1), name="sleeper")
     loop.step(0)
     waiter, sleeper = loop.stalled_tasks()
-    assert [function for function, _, _ in waiter.frames] == ["outer", "inner", "wait"]
+    assert [function.rpartition(".")[2] for function, _, _ in waiter.frames] == [
+        *("outer", "inner", "wait")
+    ]
     assert waiter.frames[0][1] == __file__
     assert waiter.waits_for is not None
-    assert str(waiter).startswith("waiter:\n    outer (")
+    assert str(waiter).startswith("waiter:\n    ")
     assert sleeper.name == "sleeper"
     drain(loop)
     assert [stack.name for stack in loop.stalled_tasks()] == ["waiter"]
@@ -348,7 +350,7 @@ def test_after_abandoning_nothing_runs_any_more() -> None:
     task = loop.create_task(program())
     assert loop.step(0) == 10**9
     loop.abandon()
-    assert log == ["closed"]
+    assert log == ["closed"]  # what follows an await in finally is lost, as in a kill
     assert loop.is_closed()
     loop.call_soon(log.append, "soon")
     loop.call_later(0, log.append, "later").cancel()
@@ -364,12 +366,12 @@ def test_abandoning_is_silent(unraisable: list[object], caplog: pytest.LogCaptur
     loop = VirtualLoop()
 
     async def rude() -> None:
+        await ruder()
+
+    async def ruder() -> None:
         while True:
-            with contextlib.suppress(ValueError):
-                try:
-                    await asyncio.sleep(1)
-                finally:
-                    raise ValueError("in finally")
+            with contextlib.suppress(BaseException):
+                await asyncio.sleep(1)
 
     async def spawning() -> None:
         try:
@@ -397,7 +399,7 @@ def test_abandoning_is_silent(unraisable: list[object], caplog: pytest.LogCaptur
         loop.abandon()
         del loop
         gc.collect()
-    assert [error for error in unraisable if "GeneratorExit" not in str(error)] == []
+    assert unraisable == []
     assert caplog.records == []
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from qnetem.agents.files import answer_stack_signal
 answer_stack_signal(Path(sys.argv[1], "logs", "alice.1.stacks"), lambda: "task alice waits for x")
 {before}
-print("up", flush=True)
 def spin_here():
+    print("up", flush=True)
     while True:
         {spin}
 spin_here()

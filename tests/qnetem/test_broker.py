@@ -188,7 +188,7 @@ async def test_a_broker_does_not_outlive_a_killed_launcher(
 async def test_a_broker_is_out_of_reach_of_the_terminal(broker_kind: str, tmp_path: Path) -> None:
     async with Broker(broker_kind, tmp_path) as broker:
         assert broker.pid is not None
-        assert os.getsid(broker.pid) == broker.pid
+        assert os.getpgid(broker.pid) == broker.pid
 
 
 # --- what it carries ------------------------------------------------------------------------------

@@ -293,12 +293,17 @@ async def test_a_program_that_spins_in_python_is_named_with_the_line_it_spins_at
     problem = result.outcome.problem
     assert problem is not None
     assert (problem.kind, problem.node, result.exit_code) == ("NodeSilent", "bob", 3)
-    assert "programs.py" in problem.text
-    assert "while True" in problem.text or "pass" in problem.text
+    assert "programs.py" in problem.traceback
+    assert "while True" in problem.traceback or "pass" in problem.traceback
 
 
-async def test_the_death_of_the_emulator_is_our_bug_told_with_the_end_of_its_log(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGSEGV, InternalError), (signal.SIGKILL, InfrastructureError)],
+    ids=["by itself", "by somebody"],
+)
+async def test_the_death_of_the_emulator_is_told_with_the_end_of_its_log(
+    tmp_path: Path, number: signal.Signals, kind: type[Exception]
 ) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
     async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
@@ -306,8 +311,8 @@ async def test_the_death_of_the_emulator_is_our_bug_told_with_the_end_of_its_log
         pids = running.pids()
         supervisor._emulator.log_path.write_text("its last words\n")
         assert supervisor._emulator.pid is not None
-        os.kill(supervisor._emulator.pid, signal.SIGKILL)
-        with pytest.raises(InternalError, match=r"emulator .* signal 9") as caught:
+        os.kill(supervisor._emulator.pid, number)
+        with pytest.raises(kind, match=rf"emulator .* signal {number}") as caught:
             await supervisor.wait()
     assert "its last words" in str(caught.value)
     assert all(map(gone, pids))

@@ -56,6 +56,21 @@ def test_the_child_ends_with_its_parent() -> None:
         assert not reader.is_alive()
 
 
+@linux
+def test_the_command_has_no_terminal_to_ask_or_to_be_stopped_by() -> None:
+    asks = "import os; os.open('/dev/tty', os.O_RDWR)"
+    at_a_terminal = (
+        "import os, pty, subprocess, sys; from qnetem.leash import leashed; "
+        "pid, terminal = pty.fork(); "
+        f"command = [sys.executable, '-c', {asks!r}]; "
+        "run = lambda c: subprocess.run(c, stderr=subprocess.DEVNULL, process_group=0).returncode; "
+        "pid or os._exit(10 * run(command) + run(leashed(command))); "
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", at_a_terminal], timeout=60, check=False)
+    assert done.returncode == 1  # unleashed it can, leashed it cannot
+
+
 def test_a_command_that_cannot_run_says_so() -> None:
     done = subprocess.run(
         leash.leashed(["/no/such/program"]), capture_output=True, text=True, timeout=60, check=False

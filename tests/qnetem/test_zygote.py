@@ -39,7 +39,7 @@ def run_node(settings):
         "sockets": [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
                     if os.path.exists(f"/proc/self/fd/{fd}") or os.path.islink(f"/proc/self/fd/{fd}")],
         "sigint": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
-        "session": os.getsid(0),
+        "group": os.getpgid(0),
         "numpy": "numpy" in sys.modules,
     }
     unfinished = Path(settings.run_folder, "unfinished." + name)
@@ -188,7 +188,7 @@ async def test_a_child_ignores_ctrl_c_and_holds_no_socket_of_the_zygote(here: St
     await here.living("alice")
     found = here.found("alice")
     assert found["sigint"] is True
-    assert found["session"] == here.companion.pid != os.getsid(0)
+    assert found["group"] == here.companion.pid != os.getpgid(0)
     sockets = found["sockets"]
     assert isinstance(sockets, list)
     assert [name for name in sockets if name.startswith(("socket:", "pipe:"))] == []

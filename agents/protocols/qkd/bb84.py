@@ -1,13 +1,16 @@
-"""BB84 with single photons, one qubit at a time: Bennett and Brassard, Proc. IEEE Int. Conf. on
-Computers, Systems and Signal Processing, Bangalore, 175 (1984).
+"""BB84 with single photons, one qubit at a time.
+
+Bennett and Brassard, Proc. IEEE Int. Conf. on Computers, Systems and Signal Processing, Bangalore,
+175 (1984).
 
 Owns preparation, detection by time slot, sifting and the error estimate. Does not own reconciliation,
 privacy amplification or authentication: what comes out is a sifted key and its QBER, not a secret key.
 
-The sender announces when slot 0 leaves and how long a slot is; slot n leaves at start + n * slot. A lost
-photon gives no event, so the receiver tells slots by arrival times. After the last slot the receiver
-says which slots clicked and in which basis, the sender which bases agree, and both compare a random
-part of the sifted bits. Noise `depolarising: p` on the fibre gives a QBER of p/2.
+The sender waits until the receiver listens, and says when slot 0 leaves; slot n leaves at
+start + n * slot. A lost photon gives no event, so the receiver tells slots by arrival times. After the
+last slot the receiver says which slots clicked and in which basis, the sender which bases agree, and
+both compare a random part of the sifted bits. On the fibre, `depolarising: p` gives a QBER of p/2 in
+both bases, `dephasing: p` one of p in X and none in Z.
 """
 
 from __future__ import annotations
@@ -20,17 +23,23 @@ import msgspec
 from ....emulator.errors import LinkError, ProgramError
 from ....emulator.units import parse_ns
 from ...agent import Agent
+from ..holding import Holding
 
 BASES = "ZX"
 GUARD_SLOTS = 2
 
 
 class Announcement(msgspec.Struct):
-    """Sender -> receiver: when slot 0 leaves, how long a slot is, and how many there are."""
+    """Sender -> receiver: how long a slot is, and how many there are. Answered when listening."""
 
-    start_ns: int
     slot_ns: int
     qubits: int
+
+
+class Start(msgspec.Struct):
+    """Sender -> receiver: when slot 0 leaves. Arrives before the first photon."""
+
+    start_ns: int
 
 
 class Clicks(msgspec.Struct):
@@ -54,7 +63,11 @@ class Compared(msgspec.Struct):
 
 
 class Sender(Agent):
-    """Sends `qubits` single photons to `peer`, one every `slot`; compares `sample` of the sifted bits."""
+    """Sends `qubits` single photons to `peer`, one every `slot`; compares `sample` of the sifted bits.
+
+    Returns what `summary` describes. Raises ProgramError when the gates that prepare a photon take longer
+    than a slot.
+    """
 
     async def run(
         self,
@@ -66,14 +79,16 @@ class Sender(Agent):
     ) -> dict[str, Any]:
         if not 0 < sample <= 1:
             raise ProgramError(f"sample must be in (0, 1], not {sample}")
+        if qubits < 1:
+            raise ProgramError(f"BB84 needs a qubit, not {qubits}")
         slot_ns = parse_ns(slot)
         bits = [int(bit) for bit in self.rng.integers(0, 2, qubits)]
         bases = "".join(BASES[int(basis)] for basis in self.rng.integers(0, 2, qubits))
         started_ns = self.now_ns
-        start_ns = started_ns + slot_ns
-        await self.send(peer, Announcement(start_ns, slot_ns, qubits), kind="bb84.start")
+        start_ns = await self._agree_on_start(peer, slot_ns, qubits)
         for number in range(qubits):
-            await self._emit(peer, link, start_ns + number * slot_ns, bits[number], bases[number])
+            due_ns = start_ns + number * slot_ns
+            await self._emit(peer, link, due_ns, slot_ns, bits[number], bases[number])
         clicks: Clicks = (await self.receive(peer, kind="bb84.clicks", type=Clicks)).body
         sifted = [
             s for s, basis in zip(clicks.slots, clicks.bases, strict=True) if bases[s] == basis
@@ -84,58 +99,89 @@ class Sender(Agent):
         theirs: Compared = (await self.receive(peer, kind="bb84.compared", type=Compared)).body
         ours = [bits[slot] for slot in compared]
         await self.send(peer, Compared(ours), kind="bb84.compared")
-        key = [bits[slot] for slot in sifted if slot not in set(compared)]
         return summary(
-            self, qubits, len(clicks.slots), len(sifted), ours, theirs.bits, key, started_ns
+            self,
+            sent=qubits,
+            detected=len(clicks.slots),
+            sifted={slot: (bases[slot], bits[slot]) for slot in sifted},
+            compared=dict(zip(compared, theirs.bits, strict=True)),
+            started_ns=started_ns,
         )
 
-    async def _emit(self, peer: str, link: str | None, when_ns: int, bit: int, basis: str) -> None:
-        """Prepare |0>, |1>, |+> or |->, and let it go at `when_ns` (late, if the gates are slow)."""
+    async def _agree_on_start(self, peer: str, slot_ns: int, qubits: int) -> int:
+        """When slot 0 leaves: after the receiver is sure to know it.
+
+        The word of the start needs no longer than the announcement and its answer together did.
+        """
+        announced_ns = self.now_ns
+        await self.send(peer, Announcement(slot_ns, qubits), kind="bb84.announcement")
+        await self.receive(peer, kind="bb84.ready")
+        start_ns = self.now_ns + (self.now_ns - announced_ns) + slot_ns
+        await self.send(peer, Start(start_ns), kind="bb84.start")
+        return start_ns
+
+    async def _emit(
+        self, peer: str, link: str | None, due_ns: int, slot_ns: int, bit: int, basis: str
+    ) -> None:
+        """Prepare |0>, |1>, |+> or |->, and let it go at `due_ns`."""
         qubit = await self.qubit()
-        if bit:
-            await qubit.x()
-        if basis == "X":
-            await qubit.h()
-        await asyncio.sleep(max(0, when_ns - self.now_ns) / 1e9)
-        await self.transmit(qubit, peer, link=link)
+        async with Holding(qubit):
+            if bit:
+                await qubit.x()
+            if basis == "X":
+                await qubit.h()
+            late_ns = self.now_ns - due_ns
+            if 2 * late_ns >= slot_ns:  # it would count as the next slot's
+                raise ProgramError(f"a slot of {slot_ns} ns is too short: photon {late_ns} ns late")
+            await asyncio.sleep(max(0, -late_ns) / 1e9)
+            await self.transmit(qubit, peer, link=link)
 
 
 class Receiver(Agent):
-    """Measures what comes from `peer` in random bases."""
+    """Measures what comes from `peer` in random bases. Returns what `summary` describes."""
 
     async def run(self, peer: str, link: str | None = None) -> dict[str, Any]:
-        started_ns = self.now_ns
-        start: Announcement = (await self.receive(peer, kind="bb84.start", type=Announcement)).body
         delay_ns = self._delay_ns(peer, link)
-        clicks: dict[int, tuple[str, int]] = {}
-        end_ns = start.start_ns + (start.qubits + GUARD_SLOTS) * start.slot_ns + delay_ns
-        try:
-            async with asyncio.timeout(max(0, end_ns - self.now_ns) / 1e9):
-                await self._detect(peer, start, delay_ns, clicks)
-        except TimeoutError:
-            pass  # the last slot is over; photons that did not come are lost
+        heard = await self.receive(peer, kind="bb84.announcement", type=Announcement)
+        plan: Announcement = heard.body
+        started_ns = self.now_ns
+        await self.send(peer, kind="bb84.ready")
+        start: Start = (await self.receive(peer, kind="bb84.start", type=Start)).body
+        clicks = await self._detect(peer, plan, start.start_ns + delay_ns)
         bases = "".join(basis for basis, _ in clicks.values())
         await self.send(peer, Clicks(list(clicks), bases), kind="bb84.clicks")
         sifted: Sifted = (await self.receive(peer, kind="bb84.sifted", type=Sifted)).body
         ours = [clicks[slot][1] for slot in sifted.compared]
         await self.send(peer, Compared(ours), kind="bb84.compared")
         theirs: Compared = (await self.receive(peer, kind="bb84.compared", type=Compared)).body
-        compared = set(sifted.compared)
-        key = [clicks[slot][1] for slot in sifted.slots if slot not in compared]
         return summary(
-            self, start.qubits, len(clicks), len(sifted.slots), ours, theirs.bits, key, started_ns
+            self,
+            sent=plan.qubits,
+            detected=len(clicks),
+            sifted={slot: clicks[slot] for slot in sifted.slots},
+            compared=dict(zip(sifted.compared, theirs.bits, strict=True)),
+            started_ns=started_ns,
         )
 
     async def _detect(
-        self, peer: str, start: Announcement, delay_ns: int, clicks: dict[int, tuple[str, int]]
-    ) -> None:
+        self, peer: str, plan: Announcement, first_ns: int
+    ) -> dict[int, tuple[str, int]]:
+        """Slot -> (basis, bit), of all photons that come until the last slot is over.
+
+        `first_ns`: when slot 0 arrives. What arrived in time is measured, even if measuring is slow.
+        """
+        clicks: dict[int, tuple[str, int]] = {}
+        end_ns = first_ns + (plan.qubits + GUARD_SLOTS) * plan.slot_ns
         while True:
-            qubit = await self.receive_qubit(peer)
+            try:
+                async with asyncio.timeout(max(0, end_ns - self.now_ns) / 1e9):
+                    qubit = await self.receive_qubit(peer)
+            except TimeoutError:
+                return clicks
             basis = BASES[int(self.rng.integers(0, 2))]
             bit = await qubit.measure(basis)
-            sent_ns = qubit.arrived_ns - delay_ns
-            slot = round((sent_ns - start.start_ns) / start.slot_ns)
-            if 0 <= slot < start.qubits:
+            slot = round((qubit.arrived_ns - first_ns) / plan.slot_ns)
+            if 0 <= slot < plan.qubits:
                 clicks.setdefault(slot, (basis, bit))
 
     def _delay_ns(self, peer: str, link: str | None) -> int:
@@ -152,27 +198,35 @@ class Receiver(Agent):
 
 def summary(
     agent: Agent,
+    *,
     sent: int,
     detected: int,
-    sifted: int,
-    ours: list[int],
-    theirs: list[int],
-    key: list[int],
+    sifted: dict[int, tuple[str, int]],
+    compared: dict[int, int],
     started_ns: int,
 ) -> dict[str, Any]:
     """What either end returns: counts, QBER of the compared bits, and the rest of the sifted bits.
 
-    The bits are simulated data for a test to look at, not a key to be used.
+    `sifted`: slot -> (basis, our bit); `compared`: slot -> the peer's bit. `errors` and `compared` are
+    given by basis too: a fibre that only dephases shows in X alone. A QBER without bits is None. The bits
+    are simulated data for a test to look at, not a key to be used.
     """
-    errors = [int(a != b) for a, b in zip(ours, theirs, strict=True)]
-    for error in errors:
+    by_basis = {basis: {"compared": 0, "errors": 0} for basis in BASES}
+    for slot, theirs in compared.items():
+        basis, ours = sifted[slot]
+        error = int(ours != theirs)
         agent.record("bb84.error", error)
+        by_basis[basis]["compared"] += 1
+        by_basis[basis]["errors"] += error
+    errors = sum(counts["errors"] for counts in by_basis.values())
+    kept = [str(bit) for slot, (_, bit) in sifted.items() if slot not in compared]
     return {
         "sent": sent,
         "detected": detected,
-        "sifted": sifted,
-        "compared": len(errors),
-        "qber": sum(errors) / len(errors) if errors else None,
-        "sifted_bits": "".join(str(bit) for bit in key),
+        "sifted": len(sifted),
+        "compared": len(compared),
+        "qber": errors / len(compared) if compared else None,
+        "by_basis": by_basis,
+        "sifted_bits": "".join(kept),
         "duration_s": (agent.now_ns - started_ns) / 1e9,
     }

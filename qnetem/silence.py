@@ -1,0 +1,63 @@
+"""A program that never comes back, when all nodes share this process.
+
+Owns a ticking alarm (SIGALRM) that looks whether the network is still in the call of the node in which it
+was some ticks ago. It then tells the world where that node stands, and breaks the program off. Between
+processes this is the emulator's watchdog; the verdict and its words are the same.
+
+Rule: ticks are counted and no clock is read, because inside a step the clocks are virtual. No alarm ticks
+outside the main thread, where there are no signals, nor on a system that has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from .agents.files import debugged
+from .agents.traces import program_stack
+from .emulator.server import SILENT_S, SILENT_VARIABLE
+
+if TYPE_CHECKING:
+    from .inprocess import InProcessNetwork
+
+#: So many ticks in one call are too long.
+_TICKS = 5
+
+
+class _Watch:
+    def __init__(self, network: InProcessNetwork) -> None:
+        self._network = network
+        self._call, self._ticks = 0, 0
+
+    def tick(self, number: int, current: FrameType | None) -> None:
+        network = self._network
+        if not network.inside or network.calls != self._call or debugged():
+            self._call, self._ticks = network.calls, 0
+            return
+        self._ticks += 1
+        if self._ticks >= _TICKS:
+            node = network.nodes[network.inside]
+            place = f"{node.stacks()}the process is at:\n{program_stack(current)}"
+            network.world.stalled(network.inside, place)
+            raise KeyboardInterrupt  # the one exception that every loop lets pass
+
+
+@contextlib.contextmanager
+def watched(network: InProcessNetwork) -> Iterator[None]:
+    """End the run by name when a node's program does not return for QNETEM_SILENT_S, in real time."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    tick_s = float(os.environ.get(SILENT_VARIABLE, SILENT_S)) / _TICKS
+    before = signal.signal(signal.SIGALRM, _Watch(network).tick)
+    signal.setitimer(signal.ITIMER_REAL, tick_s, tick_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,182 @@
+"""Lines that are slow on purpose: proxies between nodes and emulator, and between nodes and broker.
+
+Owns `Detour` and `slow_run`. Bytes of one connection keep their order, as on any stream; those of
+different connections overtake each other. All times are real; every delay is drawn from a seed, but
+what the delays meet with is up to the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qnetem.broker import Broker
+from qnetem.emulator.control import Outcome
+from qnetem.emulator.topology import Topology
+from qnetem.launch import RunOptions, Supervisor
+
+from .lab import PATIENCE_S
+
+READ_BYTES = 65536
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Longest time that a portion of bytes is held back on its way from a node, and to it.
+
+    `loses`: what a node has written and is still held back when it hangs up is lost with it.
+    """
+
+    seed: int
+    from_node_s: float = 0.0
+    to_node_s: float = 0.0
+    loses: bool = False
+
+
+class Detour:
+    """A proxy. Counts the `portions` it has held back for at least a millisecond."""
+
+    def __init__(self, delays: Delays, onward: Callable[[], Awaitable[Ends]]) -> None:
+        self.portions = 0
+        self._delays, self._onward = delays, onward
+        self._rng = random.Random(delays.seed)
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    @contextlib.asynccontextmanager
+    async def at_port(self) -> AsyncIterator[int]:
+        """Serve at a free port of this machine."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1")
+        async with self._serving(server):
+            yield server.sockets[0].getsockname()[1]
+
+    @contextlib.asynccontextmanager
+    async def at_path(self, path: str) -> AsyncIterator[None]:
+        """Serve at a Unix socket."""
+        async with self._serving(await asyncio.start_unix_server(self._serve, path)):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, server: asyncio.Server) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[task] = None
+        delays = self._delays
+        try:
+            far_reader, far_writer = await self._onward()
+            for end in (writer, far_writer):
+                _at_once(end)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass(reader, far_writer, delays.from_node_s, delays.loses))
+                both.create_task(self._pass(far_reader, writer, delays.to_node_s, False))
+        except asyncio.CancelledError:
+            pass  # the end of the test; nobody awaits a connection's task
+        except OSError:
+            writer.close()
+        finally:
+            del self._tasks[task]
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, longest_s: float, loses: bool
+    ) -> None:
+        """Write what is read a while later, in order, and then the end."""
+        loop = asyncio.get_running_loop()
+        held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        writing = asyncio.create_task(self._write(held, writer))
+        try:
+            while data := await reader.read(READ_BYTES):
+                held.put_nowait((loop.time() + self._rng.uniform(0, longest_s), data))
+        except ConnectionError:
+            pass  # a node that was killed
+        finally:
+            if loses or asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                writing.cancel()
+            held.put_nowait((0.0, b""))
+            await asyncio.wait([writing])
+            writer.close()
+
+    async def _write(
+        self, held: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, data = await held.get()
+            if not data:
+                return
+            pause_s = due - loop.time()
+            self.portions += pause_s >= 0.001
+            await asyncio.sleep(max(pause_s, 0))
+            writer.write(data)
+
+
+def _at_once(writer: asyncio.StreamWriter) -> None:
+    """A TCP connection shall not wait for more to send: the delays are ours alone."""
+    end = writer.get_extra_info("socket")
+    if end.family == socket.AF_INET:
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _Detoured(Supervisor):
+    """A supervisor that tells its nodes another address of the emulator than it tells itself."""
+
+    front = ""
+    _spawning = False
+
+    @property
+    def _socket_path(self) -> str:
+        return self.front if self._spawning else self.emulator_path
+
+    @property
+    def emulator_path(self) -> str:
+        """Where the emulator really is."""
+        return super()._socket_path
+
+    def _spawn(self, node: str, incarnation: int) -> None:
+        self._spawning = True
+        super()._spawn(node, incarnation)
+        self._spawning = False
+
+
+async def slow_run(
+    topology: Topology,
+    folder: Path,
+    *,
+    reports: Delays,
+    messages: Delays,
+    broker: str = "mosquitto",
+) -> tuple[Outcome, int, int]:
+    """A run whose nodes have slow lines to emulator (`reports`) and broker (`messages`).
+
+    The outcome, and how many portions of bytes were held back on the two.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(asyncio.timeout(PATIENCE_S))
+        real = await stack.enter_async_context(Broker(broker, folder / "broker"))
+        to_broker = Detour(messages, lambda: asyncio.open_connection(real.host, real.port))
+        port = await stack.enter_async_context(to_broker.at_port())
+        options = RunOptions(broker=f"127.0.0.1:{port}", runs_folder=folder)
+        supervisor = _Detoured(topology, options)
+        # Not in pytest's folder: the path of a socket is short.
+        supervisor.front = stack.enter_context(tempfile.TemporaryDirectory(prefix="d-")) + "/front"
+        to_emulator = Detour(
+            reports, lambda: asyncio.open_unix_connection(supervisor.emulator_path)
+        )
+        await stack.enter_async_context(to_emulator.at_path(supervisor.front))
+        await stack.enter_async_context(supervisor)
+        outcome = await supervisor.wait()
+    return outcome, to_emulator.portions, to_broker.portions

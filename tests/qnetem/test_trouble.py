@@ -1,0 +1,260 @@
+"""Trouble in topologies and programs, as a user meets it: the real command, with processes and without."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .trouble import SILENT_S, TOPOLOGY, both_ways, command, left_in, typed, written
+
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("mosquitto")]
+
+
+# --- what is wrong before anything starts ---------------------------------------------------------
+
+WRONG_INPUT = [
+    ("length: 10 km", "lenght: 10 km", "8:5: links[0]: unknown key 'lenght'; did you mean 'length'?"),
+    ("10 km", "10 kg", "8:13: links[0].length: '10 kg': unknown unit 'kg', expected a length (m, km)"),
+    ("10 km", "10", "8:13: links[0].length: 10 has no unit: expected a length (m, km)"),
+    ("[alice, bob]", "[alice, bib]", "7:22: links[0].between: unknown node 'bib'; did you mean 'bob'?"),
+    ("  bob:", "  alice:", "5:3: 'alice' stands twice in one mapping; first in line 4"),
+    ("bob: {kind: endpoint, ", "bob: {kind: endpiont, ", "5:15: nodes.bob.kind: 'endpiont'"),
+    ("programs.py:Good", "nowhere.py:Good", "there is no file"),
+    ("programs.py:Good", "programs.py:Goood", "it has no 'Goood'; did you mean 'Good'?"),
+    ("programs.py:Good", "broken.py:Any", "SyntaxError: "),
+    ("programs.py:Good", "broken.py:Any", "broken.py, line 3)"),
+    ("programs.py:Good", "needs.py:Any", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ("programs.py:Good", "leaves.py:Any", "importing it raised SystemExit: 4"),
+    ('Good"}', 'Good", with: {round: 3}}', "Good.run() takes no 'round'; did you mean 'rounds'?"),
+    ('Good"}', 'Good", with: {rounds: x}}', "Good.run(rounds: int) does not take 'x'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "problem"), WRONG_INPUT)
+def test_wrong_input_is_one_line_with_its_place_and_nothing_is_started(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    path = written(tmp_path)
+    (tmp_path / "broken.py").write_text("\n\ndef broken(:\n")
+    (tmp_path / "needs.py").write_text("import no_such_module\n")
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(4)\n")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    told = typed(tmp_path, "run", path.name, "--format", "json")
+    assert told.code == 2
+    assert told.error.startswith("trouble.yaml:") and problem in told.error
+    assert told.stderr == f"error: {told.error}\n"
+    assert told.data["problem"]["text"] == told.error and told.data["run_folder"] is None
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("none.yaml", "none.yaml: there is no such file"),
+        ("folder.yaml", "folder.yaml: the file cannot be read: Is a directory"),
+        ("empty.yaml", "empty.yaml:1:1: the file is empty: expected a topology"),
+        ("half.yaml", "half.yaml:2:1: this is not YAML: "),
+    ],
+)
+def test_a_file_that_is_no_topology_is_told_the_same_both_ways(
+    tmp_path: Path, name: str, problem: str
+) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "half.yaml").write_text("nodes: [1\n")
+    first, second = both_ways(tmp_path, name)
+    assert (first.code, second.code) == (2, 2)
+    assert first.error.startswith(problem)
+    assert (first.stderr, first.data) == (second.stderr, second.data)
+
+
+@pytest.mark.parametrize("way", ["", "--in-process"])
+@pytest.mark.parametrize("runs", ["a-file", "/proc/nowhere"])
+def test_a_runs_folder_that_cannot_be_written_is_named(tmp_path: Path, way: str, runs: str) -> None:
+    written(tmp_path)
+    (tmp_path / "a-file").touch()
+    told = typed(tmp_path, "run", "trouble.yaml", "--runs", runs, *way.split())
+    assert told.code == 2
+    assert told.error.startswith("no run folder can be written in ")
+    assert runs in told.error and told.error.endswith("; name another one with --runs")
+    assert told.stdout == ""
+
+
+# --- what goes wrong in a program: the same both ways ---------------------------------------------
+
+IN_A_PROGRAM = [
+    # program of alice, of bob, exit code, kind, node, microseconds, the message
+    ("Raises", "Good", 1, "ProgramFailed", 2000, "alice raised at 2 ms: ValueError: no good"),
+    ("GroupRaises", "Good", 1, "ProgramFailed", 1000,
+     "alice raised at 1 ms: KeyError: 'gone' (in a group of tasks)"),
+    ("Exits", "Good", 1, "ProgramFailed", 1000, "alice raised at 1 ms: SystemExit: enough"),
+    ("MeasuresTwice", "Good", 1, "ProgramFailed", 4000,
+     "alice raised at 4 ms: QubitError: qubit alice#1 is held by nobody, not by alice (measured at 2 ms)"),
+    ("SendsAway", "Takes", 1, "ProgramFailed", 1000,
+     "alice raised at 1 ms: QubitError: qubit alice#1 is held by bob, not by alice (sent to bob at 0 ns)"),
+    ("Connects", "Good", 1, "ProgramFailed", 0,
+     "alice raised at 0 ns: Refused: socket.socket() is not possible inside a program: "
+     "nodes talk with self.send() and self.receive()"),
+    ("ReturnsRubbish", "Good", 1, "ProgramFailed", 0,
+     "alice raised at 0 ns: MessageError: body has the key 1: keys must be strings (what run() returned)"),
+    ("Spins", "Good", 3, "Spinning", 3000,
+     "node alice: task 'spinner' spins: 200000 callbacks ran in one step at 3 ms and no virtual time "
+     "passes; wait for something, or sleep for more than 0"),
+    ("Burns", "Good", 3, "NodeSilent", 3000,
+     "node alice does not report at 3 ms; where it stands is told above"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "code", "kind", "time_us", "message"),
+    IN_A_PROGRAM,
+    ids=[case[0] for case in IN_A_PROGRAM],
+)
+def test_trouble_in_a_program_is_told_the_same_both_ways(
+    tmp_path: Path, alice: str, bob: str, code: int, kind: str, time_us: int, message: str
+) -> None:
+    written(tmp_path, alice, bob)
+    digests = set()
+    for told in both_ways(tmp_path, "trouble.yaml", QNETEM_SILENT_S=SILENT_S):
+        problem = told.data["problem"]
+        assert (told.code, told.error) == (code, message)
+        assert (problem["kind"], problem["node"]) == (kind, "alice")
+        assert problem["time_s"] == pytest.approx(time_us / 1e6)
+        assert message.endswith(problem["text"])
+        assert told.run_folder.is_dir() and str(told.run_folder) == told.data["run_folder"]
+        assert "reproduce:  qnetem run trouble.yaml --seed 7" in told.stderr
+        shown = problem["traceback"] or ""
+        assert str(tmp_path / "programs.py") in shown or alice == "ReturnsRubbish"
+        assert "qnetem/agents" not in shown and "qnetem/zygote" not in shown
+        assert shown in told.stderr
+        digests.add(told.data["digest"])
+    assert len(digests) == 1
+
+
+def test_the_traceback_of_a_program_begins_and_ends_in_the_program(tmp_path: Path) -> None:
+    written(tmp_path, "Raises")
+    told = typed(tmp_path, "run", "trouble.yaml", "--in-process")
+    file = tmp_path / "programs.py"
+    assert told.stderr.splitlines()[1:7] == [
+        "Traceback (most recent call last):",
+        f'  File "{file}", line 15, in run',
+        "    self.helper()",
+        f'  File "{file}", line 18, in helper',
+        '    raise ValueError("no good")',
+        "ValueError: no good",
+    ]
+
+
+def test_a_run_with_nothing_left_to_do_says_who_waits_for_what_since_when(tmp_path: Path) -> None:
+    written(tmp_path, "Waits")
+    for told in both_ways(tmp_path, "trouble.yaml"):
+        assert told.code == 3
+        problem = told.data["problem"]
+        assert problem["kind"] == "StuckError" and problem["time_s"] == pytest.approx(0.006)
+        head, *lines = problem["text"].splitlines()
+        assert head == "nothing is left to happen at 6 ms, but:"
+        assert lines == [
+            "  alice waits for TaskGroup.__aexit__() (programs.py:61) since 5 ms",
+            "  alice, task 'listener', waits for a message of kind 'answer' from bob since 5 ms",
+            "  alice, task 'entangler', waits for entangle with bob since 5 ms",
+            "  alice, task 'queue', waits for Queue.get() (programs.py:68) since 6 ms",
+            "  alice has asked for a pair with bob: bob has not asked for one on alice-bob",
+        ]
+        assert problem["text"] in told.stderr
+
+
+def test_a_process_that_a_program_ends_behind_our_back_is_lost_by_name(tmp_path: Path) -> None:
+    written(tmp_path, "ExitsHard")
+    told = typed(tmp_path, "run", "trouble.yaml", "--format", "json")
+    assert told.code == 3
+    assert told.error == "node alice was lost at 2 ms: its process exited with 7"
+    assert told.data["problem"]["kind"] == "NodeLost"
+
+
+# --- standard output ------------------------------------------------------------------------------
+
+
+def test_what_programs_print_is_kept_out_of_the_object_and_in_the_logs(tmp_path: Path) -> None:
+    written(tmp_path)
+    for told in both_ways(tmp_path, "trouble.yaml"):
+        assert (told.code, told.stderr) == (0, "")
+        assert told.data["results"] == {"alice": {"rounds": 3}, "bob": {"rounds": 3}}
+        log = Path(told.data["run_folder"], "logs", "alice.1.log")
+        assert log.read_text() == "a program prints\n"
+
+
+def piped(folder: Path, line: str) -> tuple[list[int], str]:
+    """A pipeline in a shell that tells each exit status, and standard error."""
+    shown = subprocess.run(
+        ["bash", "-c", f"{line}; echo ${{PIPESTATUS[@]}}"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+        check=True,
+    )
+    return [int(word) for word in shown.stdout.split("\n")[-2].split()], shown.stderr
+
+
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_reader_that_leaves_early_changes_neither_exit_code_nor_errors(
+    tmp_path: Path, reader: str, form: str
+) -> None:
+    line = " ".join(command("run", "trouble.yaml", "--in-process", "--format", form))
+    written(tmp_path)
+    assert piped(tmp_path, f"{line} | {reader}") == ([0, 0], "")
+    written(tmp_path, "Raises")
+    codes, stderr = piped(tmp_path, f"{line} | {reader}")
+    assert codes == [1, 0]
+    assert "error: alice raised at 2 ms: ValueError: no good\n" in stderr
+    assert "BrokenPipe" not in stderr
+
+
+def test_graph_and_schema_may_be_cut_short(tmp_path: Path) -> None:
+    written(tmp_path)
+    for words in (["graph", "trouble.yaml"], ["schema"], ["validate", "trouble.yaml"]):
+        assert piped(tmp_path, f"{' '.join(command(*words))} | true") == ([0, 0], "")
+
+
+def test_a_standard_output_that_takes_nothing_is_named(tmp_path: Path) -> None:
+    written(tmp_path)
+    line = " ".join(command("run", "trouble.yaml", "--in-process"))
+    codes, stderr = piped(tmp_path, f"{line} > /dev/full")
+    assert codes == [3]
+    assert stderr.startswith("error: standard output cannot be written: No space left on device\n")
+    assert piped(tmp_path, f"{line} >&-") == ([0], "")
+
+
+# --- the disk -------------------------------------------------------------------------------------
+
+
+def small_files() -> None:
+    """In the child: a file larger than this is refused to it and its children, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+
+@pytest.mark.parametrize("way", ["", "--in-process"])
+def test_a_disk_that_is_full_ends_the_run_by_the_name_of_the_file(tmp_path: Path, way: str) -> None:
+    written(tmp_path, "Talks", "Talks")
+    words = ["run", "trouble.yaml", "--format", "json", *way.split()]
+    told = typed(tmp_path, *words, check=small_files)
+    assert told.code == 3
+    assert told.data["problem"]["kind"] == "InfrastructureError"
+    assert told.error.endswith(" cannot be written: File too large")
+    assert str(told.run_folder) in told.error
+    assert "Traceback" not in told.stderr
+
+
+def test_the_topology_of_these_tests_is_a_good_one(tmp_path: Path) -> None:
+    """Otherwise the mistakes above would be others than they claim."""
+    assert "attempt" in TOPOLOGY
+    path = written(tmp_path)
+    told = typed(tmp_path, "validate", path.name)
+    assert (told.code, told.stderr) == (0, "")
+    assert left_in(tmp_path) == []
