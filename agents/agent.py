@@ -31,7 +31,7 @@ from ..emulator.wire import (
     Transmit,
 )
 from ..emulator.wire import Join as JoinOperation
-from .messages import Message
+from .messages import Message, plain_name
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class Agent:
         Returns when it has left. Raises LinkError (no link, or several and no `link`), QubitError.
         """
         (name,) = names_of(qubit)
+        to, link = _names(to, link)
         await self._node.operate(lambda number: Transmit(number, name, to, link))
 
     async def receive_qubit(self, source: str | None = None) -> Qubit:
@@ -171,7 +172,8 @@ class Agent:
         as heralded, see `pair.bell`. Cancelling withdraws the request: no slot stays taken, no pair is
         left over. Raises LinkError (no such link, or several and no `link`).
         """
-        herald = await self._node.obtain(lambda number: Entangle(number, peer, link, raw))
+        peer, link = _names(peer, link)
+        herald = await self._node.obtain(lambda number: Entangle(number, peer, link, bool(raw)))
         return Pair(
             self._node,
             herald.pair,
@@ -213,6 +215,7 @@ class Agent:
 
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
+        name = plain_name(name, "a probe's name")
         items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
         names = [name for item in items for name in names_of(item)]
         amplitudes = None
@@ -232,3 +235,8 @@ class Agent:
             why = "no link" if not found else f"several links: {[link.name for link in found]}"
             raise LinkError(node=self.name, peer=peer, why=why)
         return found[0]
+
+
+def _names(peer: str, link: str | None) -> tuple[str, str | None]:
+    """A peer and perhaps a link, as the wire carries them. Raises MessageError."""
+    return plain_name(peer, "a node"), None if link is None else plain_name(link, "a link")

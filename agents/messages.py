@@ -22,6 +22,8 @@ from ..emulator.errors import MessageError
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
+#: The integers that every part of the way carries (the emulator plane's msgpack ends there).
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 class Envelope(msgspec.Struct):
@@ -106,9 +108,12 @@ def body_hash(body: bytes) -> bytes:
 
 def _check(value: Any, where: str) -> None:
     kind = type(value)
-    if value is None or kind in (str, int, bool):
+    if value is None or kind in (str, bool):
         return
-    if kind is float:
+    if kind is int:
+        if not _LEAST <= value <= _MOST:
+            raise MessageError(f"{where} is {value}, which does not fit into 64 bits")
+    elif kind is float:
         if not math.isfinite(value):
             raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
     elif kind is dict:
@@ -133,6 +138,16 @@ def _check(value: Any, where: str) -> None:
             f"{where} is a {kind.__module__}.{kind.__qualname__}: a message body must be JSON values"
             " or msgspec Structs (for numpy use .item() or .tolist())"
         )
+
+
+def plain_name(value: object, what: str) -> str:
+    """A name as the wire carries it: a str, and no subclass (numpy's choice among names gives one).
+
+    Raises MessageError for anything that is no str.
+    """
+    if not isinstance(value, str):
+        raise MessageError(f"{what} is a str, not {value!r}")
+    return str.__str__(value)
 
 
 class _Waiter(Generic[T]):

@@ -95,6 +95,7 @@ class Inbox:
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
         self._keeper = self._loop.create_task(self._keep())
+        self._keeper.add_done_callback(self._ended)
 
     async def close(self) -> None:
         """Hand over what is still outgoing if the line stands, and leave."""
@@ -175,6 +176,12 @@ class Inbox:
             self._flush()
             # From a plain callback: it may step the node, which must not happen inside a task.
             self._loop.call_soon(self._reconnected)
+
+    def _ended(self, keeper: asyncio.Task[None]) -> None:
+        """Nobody awaits the keeper: an exception that it does not know must not end it in silence."""
+        if not keeper.cancelled() and (error := keeper.exception()) is not None:
+            message = "the line to the broker is kept no more"
+            self._loop.call_exception_handler({"message": message, "exception": error})
 
     async def _until_lost(self) -> None:
         client = self._client

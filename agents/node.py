@@ -63,7 +63,7 @@ from ..emulator.wire import (
 )
 from . import waiting
 from .loop import VirtualLoop
-from .messages import Mailbox, Message, as_json, body_hash, encode_body, unseal
+from .messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, unseal
 from .payloads import Payloads
 from .program import fit_options, load_program
 from .traces import headline, program_traceback
@@ -362,8 +362,7 @@ class Node:
         if destination not in self._peers:
             why = f"no node is called {destination!r}"
             raise LinkError(node=self.welcome.name, peer=destination, why=why)
-        if not isinstance(kind, str):
-            raise MessageError(f"a message's kind is a str, not {kind!r}")
+        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
         encoded = encode_body(body)
         if self.dead:
             return
@@ -413,9 +412,7 @@ class Node:
 
     def note(self, name: str, value: Any) -> None:
         """Report a value for the record. Raises MessageError when it is not JSON."""
-        if not isinstance(name, str):
-            raise MessageError(f"a record's name is a str, not {name!r}")
-        self._notes.append(Note(name, as_json(value)))
+        self._notes.append(Note(plain_name(name, "a record's name"), as_json(value)))
 
     # --- the end of a program ---
 

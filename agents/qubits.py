@@ -120,7 +120,7 @@ class Qubit:
     async def measure_along(self, vector: tuple[float, float, float], keep: bool) -> int:
         """`measure` along a unit vector."""
         return int(
-            await self._node.operate(lambda number: Measure(number, self.name, vector, keep))
+            await self._node.operate(lambda number: Measure(number, self.name, vector, bool(keep)))
         )
 
     async def reset(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import networks
@@ -42,7 +43,7 @@ def main(runs: int) -> None:
     rows = []
     for nodes in NODES:
         ours, floor = medians(
-            {"ours": lambda n=nodes: _ours(n), "floor": lambda n=nodes: _floor(n)}, runs
+            {"ours": partial(_ours, nodes), "floor": partial(_floor, nodes)}, runs
         ).values()
         ratio = ours / floor
         aim = f">= {AIM}: {verdict(ratio >= AIM)}" if nodes == AIM_NODES else ""

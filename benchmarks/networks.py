@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,7 @@ def crowd(count: int, program: str, options: dict[str, Any], **more: Any) -> Pat
     """`count` nodes in a chain that all run the same program."""
     names = [f"n{number:03}" for number in range(count)]
     node = {"kind": "endpoint", "program": f"{PROGRAMS}:{program}", "with": options}
-    links = [
-        {"between": list(ends), "classical": {"latency": "10 us"}}
-        for ends in zip(names, names[1:], strict=False)
-    ]
+    links = [{"between": list(ends), "classical": {"latency": "10 us"}} for ends in pairwise(names)]
     data = {"nodes": dict.fromkeys(names, node), "links": links, **more}
     return write(f"{program.lower()}-{count}", data)
 

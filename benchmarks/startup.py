@@ -7,11 +7,11 @@ was started, is the time sought, by one clock and without looking at anything wh
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-
-import networks
 from statistics import median
 
+import networks
 from measure import interleaved, table, verdict
 
 NODES = (2, 10, 100)
@@ -30,7 +30,7 @@ def _seconds(nodes: int) -> float:
 
 def main(runs: int) -> None:
     """Measure and print."""
-    cases = {str(nodes): lambda n=nodes: _seconds(n) for nodes in NODES}
+    cases = {str(nodes): partial(_seconds, nodes) for nodes in NODES}
     rows = []
     for name, values in interleaved(cases, runs).items():
         seconds = median(values)

@@ -67,7 +67,8 @@ WorldFactory = Callable[[control.Supervise], WorldCore]
 class NodeConnection(asyncio.Protocol):
     """One accepted connection. `node` is empty until its Hello has been accepted.
 
-    `frames` counts what came in (the watchdog compares it); `pending` holds what goes out next.
+    `frames` counts what came in, requests for payloads aside (the watchdog compares it); `pending`
+    holds what goes out next.
     """
 
     def __init__(self, server: Server) -> None:
@@ -97,7 +98,8 @@ class NodeConnection(asyncio.Protocol):
         try:
             for body in self._splitter.feed(data):
                 message = wire.decode_to_emulator(body)
-                self.frames += 1
+                if type(message) is not wire.Resend:  # asking for payloads again and again is no word
+                    self.frames += 1
                 if self.node and type(message) is not wire.Hello:
                     world.receive(self.node, self.incarnation, message)
                 elif not self._greet(message):

@@ -32,6 +32,7 @@ from .failures import (
     tell_failed,
     tell_problem,
 )
+from .zygote import FIXED
 
 if TYPE_CHECKING:
     from .api import Run
@@ -47,13 +48,6 @@ app = typer.Typer(
 
 #: Set once the process has been replaced by one with a fixed environment.
 _REEXECUTED = "QNETEM_REEXECUTED"
-#: What in-process programs can see of the environment that could change their results.
-_FIXED = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
 
 
 class RunFormat(StrEnum):
@@ -322,16 +316,16 @@ def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:
 
 
 def _reexecute_with_fixed_environment() -> None:
-    """Replace this process by the same command under `_FIXED`, once.
+    """Replace this process by the same command in the environment of nodes' processes, once.
 
-    The hash seed and the number of BLAS threads can only be chosen before Python starts; without them
+    Hash seed, encoding and number of BLAS threads can only be chosen before Python starts; without them
     the digest would not be that of the run in processes. Directory and arguments stay.
     """
-    if os.environ.get(_REEXECUTED) or all(os.environ.get(k) == v for k, v in _FIXED.items()):
+    if os.environ.get(_REEXECUTED) or all(os.environ.get(k) == v for k, v in FIXED.items()):
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    environment = {**os.environ, **_FIXED, _REEXECUTED: "1"}
+    environment = {**os.environ, **FIXED, _REEXECUTED: "1"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 

@@ -31,17 +31,22 @@ from .emulator.wire import frame
 from .leash import hold
 from .orders import Fork, Forked, Order, Signal, decode_order
 
-#: The same in every run: sets and dicts of strings, and the sums of BLAS, must not depend on chance.
+#: The same in every run: the order of sets, the sums of BLAS, calendars, how a file is decoded, and
+#: whether `assert` counts must not depend on whose shell it is.
 FIXED = {
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "PYTHONUTF8": "1",
+    "PYTHONOPTIMIZE": "0",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
 }
 #: What a program may need of its user's environment; anything else would be an unrecorded input.
 KEPT = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH",
-    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "QNETEM_SILENT_S",
+    "PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "QNETEM_SILENT_S",
 )  # fmt: skip
 #: Everything a node needs, imported once. Each import that a child made itself would cost it, not us.
 PRELOADED = (

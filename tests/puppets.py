@@ -7,6 +7,7 @@ records what it sees and when, so whatever changes in what a program can observe
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable
 from typing import Any
 
@@ -67,12 +68,16 @@ class Puppet(Agent):
         await self.compute(ns / 1e9)
 
     async def do_send(self, to: int, size: int) -> None:
-        await self.send(self.anyone(to), {"from": self.name, "pad": "x" * size}, kind=f"k{size % 2}")
+        await self.send(
+            self.anyone(to), {"from": self.name, "pad": "x" * size}, kind=f"k{size % 2}"
+        )
 
     async def do_broadcast(self) -> None:
         await self.broadcast([self.name, self.now_ns])
 
-    async def do_receive(self, source: int | None, kind: str | None, timeout_ns: int | None) -> None:
+    async def do_receive(
+        self, source: int | None, kind: str | None, timeout_ns: int | None
+    ) -> None:
         wanted = None if source is None else self.anyone(source)
         message = await self.limited("receive", timeout_ns, self.receive(wanted, kind=kind))
         if message is not None:
@@ -153,14 +158,16 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-scripts = st.lists(st.one_of(_simple, _simple, _nested(st.one_of(_simple, _nested(_simple)))), max_size=8)
+scripts = st.lists(
+    st.one_of(_simple, _simple, _nested(st.one_of(_simple, _nested(_simple)))), max_size=8
+)
 
 
 @st.composite
 def links(draw: st.DrawFn, names: list[str]) -> list[LinkSpec]:
     """A line through all nodes and a few chords, so that paths have several hops and equals."""
     chords = st.tuples(st.sampled_from(names), st.sampled_from(names))
-    ends = list(zip(names, names[1:], strict=False))
+    ends = list(itertools.pairwise(names))
     ends += [(a, b) for a, b in draw(st.lists(chords, max_size=3)) if a < b and (a, b) not in ends]
     found = []
     for number, (first, second) in enumerate(dict.fromkeys(ends)):

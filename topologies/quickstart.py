@@ -10,6 +10,8 @@ from qnetem.agents.protocols.qkd import bb84
 
 
 class Alice(Agent):
+    """Teleports to bob, then sends him single photons."""
+
     async def run(self, states: int = 20, qubits: int = 400) -> dict[str, Any]:
         await self.perform(teleportation.Sender, peer="bob", rounds=states)
         key = await self.perform(bb84.Sender, peer="bob", qubits=qubits)
@@ -17,6 +19,8 @@ class Alice(Agent):
 
 
 class Bob(Agent):
+    """Receives both."""
+
     async def run(self, states: int = 20) -> dict[str, Any]:
         await self.perform(teleportation.Receiver, peer="alice", rounds=states)
         key = await self.perform(bb84.Receiver, peer="alice")

@@ -32,7 +32,7 @@ class NodeKind:
 
 KINDS: dict[str, NodeKind] = {
     "endpoint": NodeKind(),
-    "repeater": NodeKind("qnetem.agents.protocols.swapping:Repeater", service=True),
+    "repeater": NodeKind("qnetem.agents.roles.repeater:Repeater", service=True),
     "ground_station": NodeKind(),
     "satellite": NodeKind(service=True),
     "station": NodeKind(service=True),

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -32,16 +33,18 @@ class Delays:
     """Longest time that a portion of bytes is held back on its way from a node, and to it.
 
     `loses`: what a node has written and is still held back when it hangs up is lost with it.
+    `passes`: after so many portions on their way to a node a connection swallows the rest.
     """
 
     seed: int
     from_node_s: float = 0.0
     to_node_s: float = 0.0
     loses: bool = False
+    passes: int = sys.maxsize
 
 
 class Detour:
-    """A proxy. Counts the `portions` it has held back for at least a millisecond."""
+    """A proxy. Counts the `portions` of bytes it has held back for at least a millisecond."""
 
     def __init__(self, delays: Delays, onward: Callable[[], Awaitable[Ends]]) -> None:
         self.portions = 0
@@ -73,6 +76,7 @@ class Detour:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, both ways."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks[task] = None
@@ -83,7 +87,9 @@ class Detour:
                 _at_once(end)
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pass(reader, far_writer, delays.from_node_s, delays.loses))
-                both.create_task(self._pass(far_reader, writer, delays.to_node_s, False))
+                both.create_task(
+                    self._pass(far_reader, writer, delays.to_node_s, passes=delays.passes)
+                )
         except asyncio.CancelledError:
             pass  # the end of the test; nobody awaits a connection's task
         except OSError:
@@ -92,22 +98,27 @@ class Detour:
             del self._tasks[task]
 
     async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, longest_s: float, loses: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        longest_s: float,
+        loses: bool = False,
+        passes: int = sys.maxsize,
     ) -> None:
         """Write what is read a while later, in order, and then the end."""
         loop = asyncio.get_running_loop()
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        writing = asyncio.create_task(self._write(held, writer))
         try:
-            while data := await reader.read(READ_BYTES):
-                held.put_nowait((loop.time() + self._rng.uniform(0, longest_s), data))
-        except ConnectionError:
-            pass  # a node that was killed
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(self._write(held, writer))
+                async for data in _portions(reader):
+                    if passes > 0:
+                        held.put_nowait((loop.time() + self._rng.uniform(0, longest_s), data))
+                    passes -= 1
+                if loses:
+                    writing.cancel()
+                held.put_nowait((0.0, b""))
         finally:
-            if loses or asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                writing.cancel()
-            held.put_nowait((0.0, b""))
-            await asyncio.wait([writing])
             writer.close()
 
     async def _write(
@@ -122,6 +133,13 @@ class Detour:
             self.portions += pause_s >= 0.001
             await asyncio.sleep(max(pause_s, 0))
             writer.write(data)
+
+
+async def _portions(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What comes, until the other side hangs up or is killed."""
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(READ_BYTES):
+            yield data
 
 
 def _at_once(writer: asyncio.StreamWriter) -> None:

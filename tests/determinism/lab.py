@@ -37,6 +37,11 @@ def in_process(topology: Topology, folder: Path) -> Outcome:
     return good(qnetem.run(topology, in_process=True, runs_folder=folder))
 
 
+def in_process_whatever_comes(topology: Topology, folder: Path) -> Outcome:
+    """The run to compare with, if it is to go wrong."""
+    return qnetem.run(topology, in_process=True, runs_folder=folder).outcome
+
+
 def in_processes(topology: Topology, folder: Path, broker: str = "mosquitto") -> Outcome:
     """A run with a process for each node."""
     return good(qnetem.run(topology, runs_folder=folder, broker=broker))

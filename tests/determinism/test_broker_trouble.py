@@ -13,6 +13,7 @@ from qnetem.emulator.control import Outcome, Progress
 from qnetem.emulator.topology import Topology
 from qnetem.launch import RunOptions, Supervisor
 
+from .detours import Delays, slow_run
 from .lab import PATIENCE_S, in_process, scenario, seen
 
 pytestmark = pytest.mark.processes
@@ -71,3 +72,18 @@ async def test_a_node_that_dies_while_there_is_no_broker_changes_nothing(
     )
     assert len(set(breaker.killed)) == 4
     assert seen(outcome) == seen(in_process(topology, tmp_path))
+
+
+async def test_a_broker_that_swallows_everything_is_named_and_not_waited_for_for_ever(
+    tmp_path: Path, mosquitto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QNETEM_SILENT_S", "1")
+    outcome, _, _ = await slow_run(
+        scenario("killed"),
+        tmp_path,
+        reports=Delays(1),
+        messages=Delays(1, passes=2),  # connection and subscription are acknowledged: that is all
+    )
+    assert outcome.problem is not None
+    assert (outcome.problem.kind, outcome.problem.node) == ("NodeSilent", "bob")
+    assert "waits for payloads" in outcome.problem.text + outcome.problem.traceback

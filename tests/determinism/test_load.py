@@ -32,7 +32,9 @@ def crowd(folder: Path, program: str) -> Topology:
     for number, name in enumerate(names):
         lines.append(f"  - {{between: [{name}, {names[(number + 1) % NODES]}], quantum: {source}}}")
         if number % 5 == 0:
-            lines.append(f"  - {{between: [{name}, {names[(number + 11) % NODES]}], length: 100 km}}")
+            lines.append(
+                f"  - {{between: [{name}, {names[(number + 11) % NODES]}], length: 100 km}}"
+            )
     lines += [
         "faults:",
         "  - {at: 2 ms, for: 4 ms, cut: n03-n04}",

@@ -50,6 +50,19 @@ def test_the_run_waits_for_programs_and_not_for_services() -> None:
     assert [citizen.name for citizen in found.services()] == ["hub"]
 
 
+def test_the_run_is_busy_exactly_while_somebody_is_unfinished() -> None:
+    found = census()
+    busy = []
+    for name, state in [
+        ("hub", "running"), ("alice", "running"), ("alice", "finished"), ("bob", "killed"),
+        ("bob", "starting"), ("bob", "running"), ("bob", "failed"), ("alice", "starting"),
+    ]:  # fmt: skip
+        found[name].state = state
+        assert found.busy() == bool(found.unfinished())
+        busy.append(found.busy())
+    assert busy == [True, True, True, False, True, True, False, True]
+
+
 def test_a_welcome_tells_what_a_node_knows_of_its_surroundings() -> None:
     found = census()
     welcome = found.welcome(found["hub"], 9, 1234)

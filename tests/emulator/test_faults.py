@@ -130,9 +130,7 @@ async def one_pair(me: Agent) -> int:
     ("only", "pairs_ns", "messages"),
     [(None, 3000, 1), ("quantum", 3000, 2), ("classical", 1000, 1)],
 )
-def test_a_cut_acts_on_the_planes_it_names(
-    only: str | None, pairs_ns: int, messages: int
-) -> None:
+def test_a_cut_acts_on_the_planes_it_names(only: str | None, pairs_ns: int, messages: int) -> None:
     async def alice(me: Agent) -> int:
         await asyncio.sleep(600e-9)
         await me.send("bob")

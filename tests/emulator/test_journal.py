@@ -56,7 +56,7 @@ def test_the_file_does_not_change_the_digest(tmp_path: Path) -> None:
         lambda: digest(("a", "x", "1"), ("a", "x", "1")),
         lambda: digest(("a", "x", "1"), now_ns=6),
         lambda: digest(("a", "x", "1"), m=2),
-        lambda: digest(),
+        digest,
     ],
 )
 def test_field_kind_entity_number_time_and_microstep_are_all_in_the_digest(

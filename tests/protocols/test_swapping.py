@@ -9,7 +9,8 @@ import json
 import pytest
 
 from qnetem.agents.agent import Agent
-from qnetem.agents.protocols.swapping import Repeater, common_name, long_pair
+from qnetem.agents.protocols.swapping import common_name, long_pair
+from qnetem.agents.roles.repeater import Repeater
 from qnetem.emulator import closed_forms
 
 from ..physics.bench import Ran, assert_mean, attempt, play, program

@@ -19,6 +19,7 @@ from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.failures import reproduce
 from qnetem.launch import RunResult
+from qnetem.zygote import FIXED
 
 from .front_door import ended, written
 
@@ -53,7 +54,7 @@ def pair(tmp_path: Path) -> Path:
 @pytest.fixture
 def fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the process had already been replaced by one with a fixed environment."""
-    for name, value in cli._FIXED.items():
+    for name, value in FIXED.items():
         monkeypatch.setenv(name, value)
 
 
@@ -238,7 +239,7 @@ def test_in_process_starts_anew_with_a_fixed_environment(
     )
     (pair.parent / "programs.py").write_text(seen)
     monkeypatch.chdir(pair.parent)
-    for name in [*cli._FIXED, cli._REEXECUTED]:
+    for name in [*FIXED, cli._REEXECUTED]:
         monkeypatch.delenv(name, raising=False)
     bad = ["--until", "1 s", "--broker-port", "1"]
     lines = [

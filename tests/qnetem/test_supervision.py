@@ -120,7 +120,7 @@ def test_a_run_that_is_stopped_ends_everything_and_is_130(tmp_path: Path, how: s
         told = running.told()
     assert told.code == 130
     assert told.stderr.strip().startswith("interrupted at ")
-    assert told.data["problem"]["text"] == f"interrupted by {how.split()[0]}"
+    assert told.data["problem"]["text"] == f"interrupted by {how.split(maxsplit=1)[0]}"
     assert Path(told.data["run_folder"]).is_dir()
     assert all(alive_owner(folder) for folder in socket_folders() - before)
 

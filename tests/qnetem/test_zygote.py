@@ -207,7 +207,7 @@ async def test_when_the_zygote_is_killed_its_children_end_too(here: Stage) -> No
     os.kill(here.companion.pid, signal.SIGKILL)
     await asyncio.wait_for(here.hung_up.wait(), PATIENCE_S)
     await until(lambda: all(map(gone, pids)))
-    assert "ended with signal 9" in await here.companion.obituary()
+    assert "killed by signal 9" in await here.companion.obituary()
 
 
 async def test_a_hundred_forks_are_a_matter_of_a_moment(here: Stage) -> None:

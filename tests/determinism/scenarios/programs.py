@@ -10,6 +10,8 @@ import hashlib
 import os
 import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,7 +115,7 @@ class Entangler(Agent):
         for _ in range(rounds):
             qubits = [await self.qubit() for _ in range(size)]
             await qubits[0].h()
-            for control, aim in zip(qubits, qubits[1:], strict=False):
+            for control, aim in pairwise(qubits):
                 await control.cx(aim)
             await self.probe("ghz", qubits, list(target))
             for qubit in qubits:
@@ -201,12 +203,12 @@ class Surroundings(Agent):
         for word in words:
             await self.send(peer, {"word": word, "hash": hash(word)})
         heard = [(await self.receive(peer)).body for _ in words]
-        with open(__file__) as own:
-            letters = own.read().count("ä")
+        letters = Path(__file__).read_text().count("ä")  # in the encoding that happens to be set
         return {
             "words": list(words),
             "heard": heard,
-            "letters, ä and ö": letters,
+            "letters": letters,
+            "asserts": __debug__,
             "clock": [time.time(), time.strftime("%c %Z"), time.ctime(), time.localtime()[:6]],
             "midnight": time.mktime((1970, 1, 2, 0, 0, 0, 0, 0, 0)),
             "calendar": time.strftime("%A %B %p %x %X", time.localtime(self.now_ns / 1e9)),

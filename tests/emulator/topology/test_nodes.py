@@ -36,7 +36,7 @@ def test_a_kind_that_works_for_others_is_a_service_unless_told_otherwise(kind: s
 
 
 def test_a_repeater_swaps_unless_it_has_another_program() -> None:
-    assert node("{kind: repeater}").program == "qnetem.agents.protocols.swapping:Repeater"
+    assert node("{kind: repeater}").program == "qnetem.agents.roles.repeater:Repeater"
     assert node("{kind: repeater, program: 'my.module:Class'}").program == "my.module:Class"
 
 

@@ -1,0 +1,329 @@
+"""Trains of weak pulses as arrays: what was sent, what it met, and which photons are left.
+
+Owns pulses in flight. Does not own photon-number statistics (devices/sources.py), their detection
+(detection.py), what eavesdroppers do (interception.py), what a fibre does (fibre.py and its neighbours)
+or when a train reaches a node (the plane).
+
+A train is a classical description of light: in which state each pulse was prepared, and from which
+source. Loss and noise are only noted down on the way; numbers are drawn where something looks. That is
+exact, because photons are lost independently of each other (thinning), and it is fast, because only
+pulses of which a photon is left cost anything: their slots are found by geometric skips.
+
+Rules. Light is seen once: whatever takes a train spends it, and a spent train is refused, so no path
+copies a state. Everything is drawn per chunk of CHUNK_SLOTS slots, from a stream of its own that is
+derived from the entity's generator by one draw, so that results do not depend on how a train is cut
+into blocks (always at whole chunks), and one outcome shifts no draw of another chunk.
+
+Bases are 0 = Z, 1 = X, 2 = Y; bit 0 is the +1 eigenstate. Times are picoseconds from the train's start:
+slot i is at i * period_ps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..devices.sources import Source
+from ..errors import InputError, InternalError
+from ..quantum.pauli import Superoperator
+
+#: Slots that share one random stream: the granularity of blocks.
+CHUNK_SLOTS = 1 << 18
+
+Bytes = NDArray[np.uint8]
+Slots = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+#: Above this share of slots with photons, one number per slot is cheaper than skips.
+_DENSE = 0.3
+#: Row 2 * basis + bit: Pauli vector (1, x, y, z) of the state that is sent.
+STATES = np.array(
+    [[1, 0, 0, 1], [1, 0, 0, -1], [1, 1, 0, 0], [1, -1, 0, 0], [1, 0, 1, 0], [1, 0, -1, 0]],
+    dtype=float,
+)
+#: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
+EFFECTS = STATES[::2] / 2
+BASES = len(EFFECTS)
+
+
+class Substreams:
+    """Generators by (chunk, purpose), from one draw of an entity's generator."""
+
+    __slots__ = ("_entropy",)
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._entropy = rng.integers(0, 1 << 32, size=4).tolist()
+
+    def of(self, *key: int) -> np.random.Generator:
+        """The generator of that key, always the same."""
+        seeds = np.random.SeedSequence(self._entropy, spawn_key=key)
+        return np.random.Generator(np.random.PCG64(seeds))
+
+
+# --- what has happened on the way -----------------------------------------------------------------
+
+
+class Passage(NamedTuple):
+    """What channels have done so far: from slot `starts[i]` on, `etas[i]` and then `maps[i]`.
+
+    Shapes (k,), (k,), (k, 4, 4); `starts` ascends from 0 and counts slots of the whole train. Maps are
+    Pauli transfer matrices, acting on each photon by itself. `spread_ps` is the rms spread of arrival.
+    """
+
+    starts: Slots
+    etas: Floats
+    maps: NDArray[np.float64]
+    spread_ps: float = 0.0
+
+    def then(self, later: Passage) -> Passage:
+        """Both, one after the other; the steps of both grids are kept."""
+        starts = np.union1d(self.starts, later.starts)
+        mine, its = self._step(starts), later._step(starts)
+        return Passage(
+            starts,
+            self.etas[mine] * later.etas[its],
+            later.maps[its] @ self.maps[mine],
+            math.hypot(self.spread_ps, later.spread_ps),
+        )
+
+    def _step(self, slots: Slots) -> Slots:
+        return np.searchsorted(self.starts, slots, side="right") - 1
+
+    def within(self, first: int, end: int) -> Passage:
+        """The steps that slots from `first` to before `end` meet."""
+        if len(self.starts) == 1:
+            return self
+        low, high = self._step(np.array([first, end - 1]))
+        part = slice(int(low), int(high) + 1)
+        return self._replace(starts=self.starts[part], etas=self.etas[part], maps=self.maps[part])
+
+    def steps_of(self, slots: Slots) -> Slots | int:
+        """Which step each of `slots` (of the whole train) met."""
+        return 0 if len(self.starts) == 1 else self._step(slots)
+
+
+def passage(
+    eta: ArrayLike = 1.0,
+    noise: Superoperator | None = None,
+    *,
+    starts: ArrayLike = 0,
+    spread_ps: float = 0.0,
+) -> Passage:
+    """A channel of transmittance `eta` whose `noise` (4, 4) acts on each photon; None is none.
+
+    For a channel that drifts on a grid, `starts` are the k slots from which the k values of `eta` and
+    `noise` (k, 4, 4) hold, beginning with 0. Raises InputError for what is no transmittance, a spread
+    below 0, shapes that do not fit, and starts that do not ascend from 0.
+    """
+    slots = np.atleast_1d(np.asarray(starts, dtype=np.int64))
+    etas, maps = np.asarray(eta, dtype=float), np.eye(4) if noise is None else np.asarray(noise)
+    if slots[0] != 0 or np.any(slots[1:] <= slots[:-1]):
+        raise InputError("pulse channel: starts ascend from slot 0")
+    if not np.all((etas >= 0) & (etas <= 1)):
+        raise InputError(f"pulse channel: eta is {eta}, expected a transmittance from 0 to 1")
+    if not 0 <= spread_ps < math.inf:
+        raise InputError(f"pulse channel: spread_ps is {spread_ps}, expected 0 or more")
+    if etas.shape not in {(), slots.shape} or maps.shape not in {(4, 4), (*slots.shape, 4, 4)}:
+        raise InputError(
+            f"pulse channel: {len(slots)} steps, but eta has shape {etas.shape} and noise {maps.shape}"
+        )
+    size = len(slots)
+    return Passage(
+        slots,
+        np.broadcast_to(etas, (size,)).copy(),
+        np.broadcast_to(maps, (size, 4, 4)).astype(float),
+        spread_ps,
+    )
+
+
+def misalignment(angle_rad: float = 0.0, error: float = 0.0) -> Superoperator:
+    """Real misalignment by `angle_rad` (e_d = sin^2 theta in Z and X), then depolarisation to `error`.
+
+    For a fixed e_d without a direction give `error` alone: all bases err alike and a mismatched basis
+    stays at 1/2. Raises InputError unless 0 <= error <= 1/2.
+    """
+    if not 0 <= error <= 0.5:
+        raise InputError(f"misalignment: error is {error}, expected 0 to 1/2")
+    cos, sin = math.cos(2 * angle_rad), math.sin(2 * angle_rad)
+    rotation = np.eye(4)
+    rotation[1, 1], rotation[1, 3], rotation[3, 1], rotation[3, 3] = cos, sin, -sin, cos
+    rotation[1:] *= 1 - 2 * error
+    return rotation
+
+
+NOTHING_MET = passage()
+
+
+# --- trains ---------------------------------------------------------------------------------------
+
+
+class Light(NamedTuple):
+    """What a train says once it is taken: arrays over its slots, and what they met on the way."""
+
+    first_slot: int
+    bases: Bytes
+    bits: Bytes
+    intensities: Bytes
+    sources: tuple[Source, ...]
+    passage: Passage
+
+
+class PulseTrain:
+    """Pulses in flight, or a block of consecutive ones; slots count from 0 over the whole train.
+
+    `bases`, `bits`, `intensities` are uint8 of one length n; `intensities` points into `sources`. The
+    arrays are kept, not copied. Taken once: see `take`. Raises InputError for arrays of unequal length
+    and for bases, bits or intensities that do not exist.
+    """
+
+    __slots__ = ("_light", "first_slot", "period_ps", "slots")
+
+    def __init__(
+        self,
+        bases: ArrayLike,
+        bits: ArrayLike,
+        intensities: ArrayLike,
+        sources: Sequence[Source],
+        period_ps: int,
+    ) -> None:
+        if period_ps < 1:
+            raise InputError(f"pulses: period_ps is {period_ps}, expected at least 1")
+        columns = [
+            column("bases", bases, BASES),
+            column("bits", bits, 2),
+            column("intensities", intensities, len(sources)),
+        ]
+        if len({len(column) for column in columns}) != 1:
+            lengths = ", ".join(str(len(column)) for column in columns)
+            raise InputError(
+                f"pulses: bases, bits and intensities have lengths {lengths}, expected one"
+            )
+        self._light: Light | None = Light(0, *columns, tuple(sources), NOTHING_MET)
+        self.first_slot, self.period_ps, self.slots = 0, period_ps, len(columns[0])
+
+    @classmethod
+    def of(cls, light: Light, period_ps: int) -> PulseTrain:
+        """A train of light that is at hand: for what takes light and sends some on."""
+        train = object.__new__(cls)
+        train.first_slot = light.first_slot
+        train._light, train.period_ps, train.slots = light, period_ps, len(light.bits)
+        return train
+
+    def take(self) -> Light:
+        """The light itself, and the train is spent. Raises InternalError the second time."""
+        light, self._light = self._light, None
+        if light is None:
+            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        return light
+
+    def blocks(self, slots: int = 4 * CHUNK_SLOTS) -> Iterator[PulseTrain]:
+        """The train in blocks of at most `slots` (rounded up to whole chunks); spends it."""
+        light = self.take()
+        step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
+        return (
+            self.of(_part(light, at, step), self.period_ps)
+            for at in range(0, len(light.bits), step)
+        )
+
+    def through(self, channel: Passage) -> PulseTrain:
+        """The train after a channel; spends this one. Draws nothing."""
+        light = self.take()
+        return self.of(light._replace(passage=light.passage.then(channel)), self.period_ps)
+
+    def __len__(self) -> int:
+        return self.slots
+
+    def __repr__(self) -> str:
+        state = ", spent" if self._light is None else ""
+        return f"<PulseTrain of {self.slots} slots from slot {self.first_slot}{state}>"
+
+
+def transmit(
+    train: PulseTrain, eta: float, misalignment_rad: float = 0.0, error: float = 0.0
+) -> PulseTrain:
+    """`train` after a channel of transmittance `eta` and a misalignment; spends it, draws nothing."""
+    return train.through(passage(eta, misalignment(misalignment_rad, error)))
+
+
+def column(name: str, values: ArrayLike, kinds: int) -> Bytes:
+    """`values` as a flat uint8 array of numbers below `kinds`. Raises InputError if they are not."""
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and not 0 <= array.min() <= array.max() < kinds):
+        raise InputError(f"pulses: {name} must be a flat array of numbers from 0 to {kinds - 1}")
+    return array.astype(np.uint8, copy=False)
+
+
+def _part(light: Light, at: int, size: int) -> Light:
+    part = slice(at, at + size)
+    return light._replace(
+        first_slot=light.first_slot + at,
+        bases=light.bases[part],
+        bits=light.bits[part],
+        intensities=light.intensities[part],
+    )
+
+
+def chunks(light: Light) -> Iterator[tuple[int, Light]]:
+    """(number of the chunk, its light). Raises InternalError unless the block begins a chunk."""
+    number, offset = divmod(light.first_slot, CHUNK_SLOTS)
+    if offset:
+        raise InternalError(f"a block begins at slot {light.first_slot}, inside a chunk")
+    for at in range(0, len(light.bits), CHUNK_SLOTS):
+        chunk = _part(light, at, CHUNK_SLOTS)
+        first, end = chunk.first_slot, chunk.first_slot + len(chunk.bits)
+        yield number, chunk._replace(passage=chunk.passage.within(first, end))
+        number += 1
+
+
+# --- photons --------------------------------------------------------------------------------------
+
+
+def _occupied(size: int, probability: float, rng: np.random.Generator) -> Slots:
+    """The successes, ascending, of `size` independent trials."""
+    if probability > _DENSE:
+        return np.flatnonzero(rng.random(size) < probability)
+    if probability <= 0.0:
+        return np.empty(0, dtype=np.int64)
+    scale = -1 / math.log1p(-probability)
+    batch = int(size * probability + 6 * math.sqrt(size * probability) + 16)
+    found: list[Slots] = []
+    last = -1.0
+    while last < size:
+        # the failures before a success are geometric: floor of an exponential
+        skips = np.floor(rng.standard_exponential(batch) * scale) + 1
+        slots = last + np.cumsum(skips)
+        found.append(slots[: np.searchsorted(slots, size)].astype(np.int64))
+        last = float(slots[-1])
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def photons(chunk: Light, eta: float, rng: np.random.Generator) -> tuple[Slots, Slots]:
+    """Slots of the chunk (from 0) of which photons are left after `eta`, and how many: exact.
+
+    One number per candidate decides both whether and how many: N >= j where it is below P(N >= j).
+    """
+    sources = [source.surviving(eta) for source in chunk.sources]
+    at_least = np.zeros((max(map(len, sources)) - 1, len(sources)))
+    for column, distribution in enumerate(sources):
+        tails = np.cumsum(distribution[:0:-1])[::-1]
+        at_least[: len(tails), column] = tails
+    highest = at_least.max(axis=1, initial=0.0)
+    if not len(highest) or highest[0] <= 0:
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing
+    slots = _occupied(len(chunk.bits), float(min(highest[0], 1.0)), rng)
+    draws = rng.random(len(slots)) * highest[0]
+    setting = chunk.intensities[slots]
+    there = draws < at_least[0, setting]
+    slots, draws, setting = slots[there], draws[there], setting[there]
+    numbers = np.ones(len(slots), dtype=np.int64)
+    for j in range(1, len(highest)):
+        several = np.flatnonzero(draws < highest[j])
+        if not len(several):
+            break
+        numbers[several] += draws[several] < at_least[j, setting[several]]
+    return slots, numbers

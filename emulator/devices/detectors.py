@@ -1,0 +1,190 @@
+"""Single-photon detectors: what they count, and when they cannot.
+
+Owns efficiency, dark counts, gate, jitter, dead time and afterpulses of one threshold detector, and the
+pass in time order that the last two need (`Counter`). Does not own which photon goes to which detector,
+nor what two clicks at once mean (channels/pulses.py).
+
+Rule: a gate opens once per slot of a train, and a detector answers at most once in it. Times are integer
+picoseconds. An afterpulse is a count like any other: it starts a dead time and may cause another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..quantum.noise import check_probability
+
+#: Full width at half maximum of a Gaussian over its standard deviation.
+FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
+
+Slots = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A threshold detector.
+
+    `dark_count_rate_hz` holds while the gate is open; `gate_ps` None is free-running, open for the
+    whole slot. `dead_time_ps` follows each count; if `paralysable`, each photon that meets it begins
+    it anew. `afterpulse_probability` is that of one later count per count, released a dead time and
+    an exponential delay of mean `afterpulse_decay_ps` after it, into the first gate from then.
+    Raises InputError for values that cannot be.
+    """
+
+    efficiency: float
+    dark_count_rate_hz: float = 0.0
+    dead_time_ps: int = 0
+    paralysable: bool = False
+    afterpulse_probability: float = 0.0
+    afterpulse_decay_ps: float = 0.0
+    jitter_fwhm_ps: float = 0.0
+    gate_ps: int | None = None
+
+    def __post_init__(self) -> None:
+        check_probability("detector: efficiency", self.efficiency)
+        check_probability("detector: afterpulse_probability", self.afterpulse_probability)
+        if self.afterpulse_probability == 1:
+            raise InputError("detector: afterpulse_probability is 1, one count would never end")
+        for name in ("dark_count_rate_hz", "dead_time_ps", "afterpulse_decay_ps", "jitter_fwhm_ps"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"detector: {name} is {value}, expected 0 or more")
+        if self.gate_ps is not None and self.gate_ps <= 0:
+            raise InputError(f"detector: gate_ps is {self.gate_ps}, expected more than 0 or none")
+
+    def open_ps(self, period_ps: int) -> int:
+        """How long the gate is open in each slot. Raises InputError if longer than the slot."""
+        gate_ps = period_ps if self.gate_ps is None else self.gate_ps
+        if gate_ps > period_ps:
+            raise InputError(
+                f"detector: the gate is open for {gate_ps} ps in slots of {period_ps} ps, "
+                "expected no more than the slot"
+            )
+        return gate_ps
+
+    def dark_mean(self, period_ps: int) -> float:
+        """Mean dark counts per gate, DCR t; the probability of one is 1 - exp(-DCR t)."""
+        return self.dark_count_rate_hz * self.open_ps(period_ps) * 1e-12
+
+    def jitter_sigma_ps(self) -> float:
+        """Standard deviation of the Gaussian jitter."""
+        return self.jitter_fwhm_ps / FWHM_PER_SIGMA
+
+    def kept_in_window(self, window_ps: float) -> float:
+        """The part of the counts that jitter leaves inside a centred window: erf(W / (2 sqrt2 s))."""
+        sigma_ps = self.jitter_sigma_ps()
+        return math.erf(window_ps / (2 * math.sqrt(2) * sigma_ps)) if sigma_ps else 1.0
+
+    def click_probability(self, photons: int, dark_probability: float = 0.0) -> float:
+        """A click from exactly n photons: 1 - (1-p_dc)(1-eta)^n."""
+        return 1 - (1 - dark_probability) * (1 - self.efficiency) ** photons
+
+    def observed_rate_hz(self, rate_hz: float) -> float:
+        """What it counts of Poissonian events at `rate_hz`: R/(1+R tau), paralysable R exp(-R tau).
+
+        (Knoll, Radiation Detection and Measurement, chapter 4.)
+        """
+        busy = rate_hz * self.dead_time_ps * 1e-12
+        return rate_hz * math.exp(-busy) if self.paralysable else rate_hz / (1 + busy)
+
+    @property
+    def saturation_rate_hz(self) -> float:
+        """The most it ever counts: 1/tau, paralysable 1/(e tau); infinite without dead time."""
+        if not self.dead_time_ps:
+            return math.inf
+        ceiling_hz = 1e12 / self.dead_time_ps
+        return ceiling_hz / math.e if self.paralysable else ceiling_hz
+
+
+class Counter:
+    """One detector in time: events in, counts out, dead time and afterpulses carried along.
+
+    `count` is called for consecutive stretches of slots. What it keeps between calls is how long the
+    detector is dead and which afterpulses are still to come.
+    """
+
+    __slots__ = ("_dead_slots", "_detector", "_last", "_pending", "_period_ps", "_ready")
+
+    def __init__(self, detector: Detector, period_ps: int) -> None:
+        self._detector, self._period_ps = detector, period_ps
+        self._dead_slots = max(1, -(-detector.dead_time_ps // period_ps))
+        self._ready = 0  # the first slot in which it can count again
+        self._last = -1  # the last slot that was looked at
+        self._pending: list[int] = []
+
+    def count(self, events: Slots, end: int, stream: Callable[[], np.random.Generator]) -> Slots:
+        """The slots, of those with an event, in which it counts, and those of afterpulses.
+
+        `events` is sorted, without duplicates, below slot `end`, from where the last call ended.
+        `stream` makes the generator of this stretch, asked for only if afterpulses need one.
+        """
+        due = bool(self._pending) and self._pending[0] < end
+        if not len(events) and not due:
+            return events
+        if self._detector.afterpulse_probability:
+            return self._with_afterpulses(events.tolist(), end, stream())
+        if self._dead_slots == 1:
+            return events
+        if self._detector.paralysable:
+            return self._paralysable(events)
+        return self._non_paralysable(events)
+
+    def _paralysable(self, events: Slots) -> Slots:
+        ready = np.empty_like(events)
+        ready[0] = self._ready
+        ready[1:] = events[:-1] + self._dead_slots
+        self._ready = int(events[-1]) + self._dead_slots
+        return events[events >= ready]
+
+    def _non_paralysable(self, events: Slots) -> Slots:
+        """An event a dead time after its predecessor surely counts; only the others need a walk."""
+        counts = np.empty(len(events), dtype=bool)
+        counts[0] = events[0] >= self._ready
+        counts[1:] = events[1:] - events[:-1] >= self._dead_slots
+        unsure = np.flatnonzero(~counts).tolist()
+        slots = events[unsure].tolist()
+        ready, before = self._ready, -2
+        for index, slot in zip(unsure, slots, strict=True):
+            if index != before + 1 and index > 0:  # its predecessor opens a cluster, and counts
+                ready = int(events[index - 1]) + self._dead_slots
+            before = index
+            if slot >= ready:
+                counts[index] = True
+                ready = slot + self._dead_slots
+        counted = events[counts]
+        if len(counted):
+            self._ready = int(counted[-1]) + self._dead_slots
+        return counted
+
+    def _with_afterpulses(self, events: list[int], end: int, rng: np.random.Generator) -> Slots:
+        counted: list[int] = []
+        pending = self._pending
+        for slot in events:
+            while pending and pending[0] <= slot:
+                self._meet(heappop(pending), counted, rng)
+            self._meet(slot, counted, rng)
+        while pending and pending[0] < end:
+            self._meet(heappop(pending), counted, rng)
+        return np.array(counted, dtype=np.int64)
+
+    def _meet(self, slot: int, counted: list[int], rng: np.random.Generator) -> None:
+        """An event or an afterpulse reaches the detector."""
+        if slot == self._last:
+            return
+        self._last = slot
+        counts = slot >= self._ready
+        if counts or self._detector.paralysable:
+            self._ready = slot + self._dead_slots
+        if counts:
+            counted.append(slot)
+            if rng.random() < self._detector.afterpulse_probability:
+                delay_ps = rng.standard_exponential() * self._detector.afterpulse_decay_ps
+                released = slot + (self._detector.dead_time_ps + delay_ps) / self._period_ps
+                heappush(self._pending, max(math.ceil(released), slot + self._dead_slots))
