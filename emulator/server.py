@@ -98,7 +98,9 @@ class NodeConnection(asyncio.Protocol):
         try:
             for body in self._splitter.feed(data):
                 message = wire.decode_to_emulator(body)
-                if type(message) is not wire.Resend:  # asking for payloads again and again is no word
+                if (
+                    type(message) is not wire.Resend
+                ):  # asking for payloads again and again is no word
                     self.frames += 1
                 if self.node and type(message) is not wire.Hello:
                     world.receive(self.node, self.incarnation, message)

@@ -231,3 +231,29 @@ def networks(draw: st.DrawFn) -> Topology:
         until_ns=draw(st.sampled_from([None, None, 4000])),
         on_error=draw(st.sampled_from(["stop", "continue"])),
     )
+
+
+_chat = st.one_of(
+    st.tuples(st.just("send"), numbers, st.integers(0, 3)),
+    st.just(("broadcast",)),
+    st.tuples(st.just("receive"), st.none(), st.none(), st.sampled_from([0, 1000, 5000])),
+    st.tuples(st.just("sleep"), later),
+)
+
+
+@st.composite
+def chatters(draw: st.DrawFn) -> Topology:
+    """Nodes that say much, and are killed while it is on its way."""
+    names = [f"n{index}" for index in range(draw(st.integers(2, 4)))]
+    nodes = {}
+    for name in names:
+        script = draw(st.lists(_chat, min_size=6, max_size=14))
+        nodes[name] = harness.node(name, f"{__name__}:{Puppet.__name__}", with_={"script": script})
+    lines = [harness.link(a, b, draw(later)) for a, b in itertools.pairwise(names)]
+    kills = st.builds(
+        lambda target, at_ns, restart: harness.fault("kill", target, at_ns, restart=restart),
+        st.sampled_from(names),
+        st.integers(0, 6).map(lambda half: half * 500),
+        st.sampled_from([None, 0, 700]),
+    )
+    return harness.network(nodes, lines, draw(st.lists(kills, min_size=1, max_size=3)))

@@ -291,19 +291,20 @@ def _squashed(
     starts = np.flatnonzero(np.diff(slots, prepend=-1))
     doubles = np.diff(starts, append=len(slots)) > 1
     slots, ranks, bits = slots[starts], which[starts] // 2, which[starts] % 2
-    if doubles.any():
-        ends = np.append(starts[1:], len(which))
-        draws = stream().random((int(doubles.sum()), 2))
-        for row, index in enumerate(np.flatnonzero(doubles).tolist()):
-            clicked = which[starts[index] : ends[index]]
-            ranks[index], bits[index] = _one_of(clicked, draws[row])
+    several = np.flatnonzero(doubles)
+    if len(several):
+        clicked = np.bitwise_or.reduceat(np.left_shift(1, which, dtype=np.uint8), starts)[several]
+        ranks[several], bits[several] = _one_of(clicked, stream().random((2, len(several))))
     bases = ranks if chosen is None else chosen[slots - first]
     return Clicks(slots, bases, bits, doubles)
 
 
-def _one_of(clicked: Bytes, draws: Floats) -> tuple[int, int]:
-    """(basis, bit) for detectors that clicked together: a random basis of them, then a random bit."""
-    ranks = np.unique(clicked // 2)
-    rank = ranks[int(draws[0] * len(ranks))]
-    of_rank = clicked[clicked // 2 == rank] % 2
-    return int(rank), int(of_rank[int(draws[1] * len(of_rank))])
+def _one_of(clicked: Bytes, draws: Floats) -> tuple[Bytes, Bytes]:
+    """(bases, bits) of slots where the detectors in the mask `clicked` did: a random basis, then bit."""
+    pairs = clicked >> (2 * np.arange(BASES, dtype=np.uint8))[:, None] & 3
+    there = np.cumsum(pairs > 0, axis=0)
+    wanted = 1 + np.floor(draws[0] * there[-1]).astype(np.int64)
+    ranks = np.argmax(there == wanted, axis=0)
+    pair = pairs[ranks, np.arange(len(clicked))]
+    bits = np.where(pair == 3, draws[1] < 0.5, pair == 2)
+    return ranks.astype(np.uint8), bits.astype(np.uint8)

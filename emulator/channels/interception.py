@@ -30,6 +30,8 @@ from .pulses import (
     photons,
 )
 
+#: What an eavesdropper resends unless told otherwise.
+ONE_PHOTON = Fock(1)
 #: What the streams of one chunk are for.
 _NUMBERS, _SINGLES = 0, 1
 
@@ -48,7 +50,7 @@ class InterceptResend:
         receiver: Receiver,
         period_ps: int,
         rng: np.random.Generator,
-        source: Source = Fock(1),
+        source: Source = ONE_PHOTON,
     ) -> None:
         self._receiver = PulseReceiver(receiver, period_ps, rng)
         self._source = source
@@ -69,7 +71,7 @@ def intercept_resend(
     receiver: Receiver,
     rng: np.random.Generator,
     bases: ArrayLike | None = None,
-    source: Source = Fock(1),
+    source: Source = ONE_PHOTON,
 ) -> tuple[PulseTrain, Clicks]:
     """A whole train at once: see `InterceptResend`."""
     return InterceptResend(receiver, train.period_ps, rng, source).seize(train, bases)
@@ -96,7 +98,8 @@ class Stored:
         if len(chosen) != len(self.slots):
             raise InputError(f"measure: {len(chosen)} bases for {len(self.slots)} photons")
         chance_of_0 = np.einsum("kp,kp->k", EFFECTS[chosen], states)
-        return (rng.random(len(chosen)) >= chance_of_0).astype(np.uint8)
+        bits: Bytes = (rng.random(len(chosen)) >= chance_of_0).astype(np.uint8)
+        return bits
 
 
 class PhotonNumberSplitter:
@@ -139,7 +142,8 @@ class PhotonNumberSplitter:
         if not self._forward_singles:
             return np.zeros(len(numbers), dtype=bool)
         draws = self._streams.of(number, _SINGLES).random(len(numbers))
-        return (numbers == 1) & (draws < self._forward_singles)
+        passed: NDArray[np.bool_] = (numbers == 1) & (draws < self._forward_singles)
+        return passed
 
     @staticmethod
     def _counted(chunk: Light, rng: np.random.Generator) -> tuple[Slots, Slots]:

@@ -124,7 +124,7 @@ def passage(
     if slots[0] != 0 or np.any(slots[1:] <= slots[:-1]):
         raise InputError("pulse channel: starts ascend from slot 0")
     if not np.all((etas >= 0) & (etas <= 1)):
-        raise InputError(f"pulse channel: eta is {eta}, expected a transmittance from 0 to 1")
+        raise InputError(f"pulse channel: eta is {etas}, expected a transmittance from 0 to 1")
     if not 0 <= spread_ps < math.inf:
         raise InputError(f"pulse channel: spread_ps is {spread_ps}, expected 0 or more")
     if etas.shape not in {(), slots.shape} or maps.shape not in {(4, 4), (*slots.shape, 4, 4)}:
@@ -192,18 +192,15 @@ class PulseTrain:
     ) -> None:
         if period_ps < 1:
             raise InputError(f"pulses: period_ps is {period_ps}, expected at least 1")
-        columns = [
-            column("bases", bases, BASES),
-            column("bits", bits, 2),
-            column("intensities", intensities, len(sources)),
-        ]
-        if len({len(column) for column in columns}) != 1:
-            lengths = ", ".join(str(len(column)) for column in columns)
+        states = column("bases", bases, BASES), column("bits", bits, 2)
+        settings = column("intensities", intensities, len(sources))
+        lengths = {len(states[0]), len(states[1]), len(settings)}
+        if len(lengths) != 1:
             raise InputError(
-                f"pulses: bases, bits and intensities have lengths {lengths}, expected one"
+                f"pulses: bases, bits and intensities have lengths {sorted(lengths)}, expected one"
             )
-        self._light: Light | None = Light(0, *columns, tuple(sources), NOTHING_MET)
-        self.first_slot, self.period_ps, self.slots = 0, period_ps, len(columns[0])
+        self._light: Light | None = Light(0, *states, settings, tuple(sources), NOTHING_MET)
+        self.first_slot, self.period_ps, self.slots = 0, period_ps, len(settings)
 
     @classmethod
     def of(cls, light: Light, period_ps: int) -> PulseTrain:

@@ -30,6 +30,13 @@ TAIL = 1e-17
 MOST_PHOTONS = 200.0
 
 
+def _check_mean(what: str, mean: float) -> None:
+    if not 0 <= mean <= MOST_PHOTONS:
+        raise InputError(
+            f"{what}: mean photon number is {mean}, expected 0 to {MOST_PHOTONS:g} per pulse"
+        )
+
+
 class Source(Protocol):
     """One setting of a source. Hashable, so that distributions are computed once."""
 
@@ -82,7 +89,9 @@ class Fock:
         _check_mean("Fock state", self.photon_number)
 
     def photons(self) -> Distribution:
-        return np.eye(self.photon_number + 1)[-1]
+        distribution = np.zeros(self.photon_number + 1)
+        distribution[-1] = 1.0
+        return distribution
 
     def surviving(self, transmittance: float) -> Distribution:
         return thinned(self, transmittance)
@@ -200,7 +209,8 @@ class Heralded:
 
     def photons(self) -> Distribution:
         joint = self._joint()
-        return joint / joint.sum()
+        conditional: Distribution = joint / joint.sum()
+        return conditional
 
     def surviving(self, transmittance: float) -> Distribution:
         return thinned(self, transmittance)
@@ -217,20 +227,21 @@ class AtomicEmitter:
     """An atom, ion or colour centre excited once per pulse.
 
     A photon is there with `collection` (everything from decay into the wanted line to the fibre); of
-    a lifetime `lifetime_ns` the part inside `window_ns` counts, 1 - exp(-w/tau). With
+    a lifetime `lifetime_ns` the part inside `window_ns` counts, 1 - exp(-w/tau); without one, all. With
     `double_excitation` a collected emission is followed by a second photon, collected alike.
     Raises InputError for values that are no probabilities and times that are not positive.
     """
 
     collection: float
-    lifetime_ns: float
+    lifetime_ns: float | None = None
     window_ns: float = math.inf
     double_excitation: float = 0.0
 
     def __post_init__(self) -> None:
         check_probability("emitter: collection", self.collection)
         check_probability("emitter: double excitation", self.double_excitation)
-        if not 0 < self.lifetime_ns < math.inf or not self.window_ns > 0:
+        lifetime_ns = 1.0 if self.lifetime_ns is None else self.lifetime_ns
+        if not 0 < lifetime_ns < math.inf or not self.window_ns > 0:
             raise InputError(
                 f"emitter: lifetime is {self.lifetime_ns} ns and window {self.window_ns} ns, "
                 "expected both to be positive"
@@ -239,6 +250,8 @@ class AtomicEmitter:
     @property
     def in_window(self) -> float:
         """The part of an exponential wave packet that the window holds."""
+        if self.lifetime_ns is None:
+            return 1.0
         return -math.expm1(-self.window_ns / self.lifetime_ns)
 
     def photons(self) -> Distribution:
@@ -316,10 +329,3 @@ def _binomial(distribution: Distribution, keep: float) -> Distribution:
 def _frozen(array: Distribution) -> Distribution:
     array.setflags(write=False)
     return array
-
-
-def _check_mean(what: str, mean: float) -> None:
-    if not 0 <= mean <= MOST_PHOTONS:
-        raise InputError(
-            f"{what}: mean photon number is {mean}, expected 0 to {MOST_PHOTONS:g} per pulse"
-        )

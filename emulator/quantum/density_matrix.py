@@ -69,6 +69,17 @@ def _small_projector(amplitudes: bytes) -> PauliVector:
     return _projector(np.frombuffer(amplitudes, dtype=np.complex128))
 
 
+def target_projector(target: ArrayLike, qubits: int) -> PauliVector:
+    """The Pauli vector of |phi><phi| for the state vector `target` of length 2**qubits.
+
+    Raises InputError if it has another length or is zero.
+    """
+    phi = np.asarray(target, dtype=np.complex128).ravel()
+    if phi.size != 2**qubits:
+        raise InputError(f"a target for {qubits} qubits has not {phi.size} amplitudes")
+    return _small_projector(phi.tobytes()) if phi.size <= 4 else _projector(phi)
+
+
 class DensityMatrix(State):
     """The density matrix of `size` qubits. Immutable; see `State` for the methods."""
 
@@ -84,13 +95,19 @@ class DensityMatrix(State):
     def size(self) -> int:
         return self._size
 
+    @property
+    def vector(self) -> PauliVector:
+        """Its Pauli vector, length 4**size: not to be written to."""
+        return self._vector
+
     @classmethod
     def eigenstate(cls, axis: Axis, outcome: int) -> DensityMatrix:
+        """One qubit that a measurement along `axis` has just found to be `outcome`."""
         x, y, z = axis if outcome == 0 else (-axis[0], -axis[1], -axis[2])
         return cls(np.array((1.0, x, y, z)), 1)
 
     @classmethod
-    def from_density(cls, density: NDArray[Any]) -> DensityMatrix:
+    def from_density(cls, density: NDArray[Any], u: float = 0.0) -> DensityMatrix:
         qubits = qubits_of(density.shape[0])
         if qubits < 1 or density.shape != (2**qubits, 2**qubits):
             raise InputError(f"a density matrix of shape {density.shape} is not one of qubits")
@@ -101,15 +118,22 @@ class DensityMatrix(State):
             return cls(_small_vector(matrix.tobytes(), matrix.shape), qubits)
         return cls(_unit_trace(matrix), qubits)
 
+    def promoted(self) -> DensityMatrix:
+        return self
+
     def merge(self, other: State) -> DensityMatrix:
-        if not isinstance(other, DensityMatrix):
-            raise InternalError(f"density_matrix cannot merge with {other.formalism}")
-        size = self._size + other._size
+        size = self._size + other.size
         if size > self.limit:
             raise RegisterTooLarge(qubits=size, limit=self.limit)
-        return DensityMatrix(np.multiply.outer(self._vector, other._vector).ravel(), size)
+        vector = np.multiply.outer(self._vector, _general(other).vector).ravel()
+        return DensityMatrix(vector, size)
 
-    def apply_map(self, superoperator: Superoperator, indices: Sequence[int]) -> DensityMatrix:
+    def carries(self, superoperator: Superoperator, indices: Sequence[int]) -> bool:
+        return True
+
+    def apply_map(
+        self, superoperator: Superoperator, indices: Sequence[int], u: float = 0.0
+    ) -> DensityMatrix:
         if len(indices) == 1:
             return DensityMatrix(self._on_one(superoperator, indices[0]), self._size)
         order, back = _to_front(self._size, tuple(indices))
@@ -132,7 +156,7 @@ class DensityMatrix(State):
         mean = x * component(stride) + y * component(2 * stride) + z * component(3 * stride)
         outcome = decide(0.5 * (1.0 + mean), u)
         if self._size == 1:
-            return outcome, _NOTHING
+            return outcome, NOTHING
         if outcome:
             x, y, z = -x, -y, -z
         return outcome, self._contract(np.array((1.0, x, y, z)), index)
@@ -154,14 +178,29 @@ class DensityMatrix(State):
         blocks = self._vector.reshape(4**low, 4, 4 ** (high - low - 1), 4, -1)
         same = blocks.diagonal(axis1=1, axis2=3)  # the two qubits' II, XX, YY, ZZ come last
         _, xx, yy, zz = same[0, 0, 0].tolist()
-        z = decide((1.0 + xx) / 2.0, u1)
-        _, sx, sy, sz = _BELL_SIGNS[z, 0]
-        both = max((1.0 + sx * xx + sy * yy + sz * zz) / 4.0, 0.0)
-        x = decide(both / ((1.0 + sx * xx) / 2.0), u2)
+        z, x = _bell_outcome(xx, yy, zz, u1, u2)
         rest = (same @ _BELL_PROJECTORS[z, x]).reshape(-1)
         return z, x, DensityMatrix(rest / rest[0], self._size - 2)
 
-    def remove(self, index: int) -> DensityMatrix:
+    def bell_measure_across(
+        self, index: int, other: State, other_index: int, u1: float, u2: float
+    ) -> tuple[int, int, DensityMatrix]:
+        left, right = self._behind(index), _general(other)._behind(other_index)
+        _, *left_bloch = left[0].tolist()
+        _, *right_bloch = right[0].tolist()
+        xx, yy, zz = (a * b for a, b in zip(left_bloch, right_bloch, strict=True))
+        z, x = _bell_outcome(xx, yy, zz, u1, u2)
+        rest = ((left * _BELL_PROJECTORS[z, x]) @ right.T).reshape(-1)
+        return z, x, DensityMatrix(rest / rest[0], self._size + other.size - 2)
+
+    def _behind(self, index: int) -> PauliVector:
+        """The vector as a matrix: the others' components by rows, the qubit's four in columns."""
+        if index == self._size - 1:
+            return self._vector.reshape(-1, 4)
+        blocks = self._vector.reshape(4**index, 4, -1)
+        return blocks.transpose(0, 2, 1).reshape(-1, 4)
+
+    def remove(self, index: int, u: float = 0.0) -> DensityMatrix:
         # A copy, because a view would keep the larger state alive.
         rest = self._vector.reshape(4**index, 4, -1)[:, 0, :].reshape(-1).copy()
         return DensityMatrix(rest, self._size - 1)
@@ -176,11 +215,8 @@ class DensityMatrix(State):
         return DensityMatrix(ordered.reshape(-1).copy(), len(kept))
 
     def fidelity(self, target: ArrayLike) -> float:
-        phi = np.asarray(target, dtype=np.complex128).ravel()
-        if phi.size != 2**self._size:
-            raise InputError(f"a target for {self._size} qubits has not {phi.size} amplitudes")
-        projector = _small_projector(phi.tobytes()) if phi.size <= 4 else _projector(phi)
-        return float(np.dot(self._vector, projector)) / phi.size
+        projector = target_projector(target, self._size)
+        return float(np.dot(self._vector, projector)) / (1 << self._size)
 
     def to_qobj(self) -> Any:
         return qutip.Qobj(density_of(self._vector), dims=[[2] * self._size] * 2)
@@ -189,5 +225,20 @@ class DensityMatrix(State):
         return f"<DensityMatrix of {self._size} qubits>"
 
 
+def _bell_outcome(xx: float, yy: float, zz: float, u1: float, u2: float) -> tuple[int, int]:
+    """(z, x) of a Bell measurement of two qubits with these correlations."""
+    z = decide((1.0 + xx) / 2.0, u1)
+    _, sx, sy, sz = _BELL_SIGNS[z, 0]
+    both = max((1.0 + sx * xx + sy * yy + sz * zz) / 4.0, 0.0)
+    return z, decide(both / ((1.0 + sx * xx) / 2.0), u2)
+
+
+def _general(state: State) -> DensityMatrix:
+    general = state.promoted()
+    if not isinstance(general, DensityMatrix):
+        raise InternalError(f"{state.formalism} promotes to {general.formalism}")
+    return general
+
+
 #: The state of no qubits: what a measured qubit that stood alone leaves behind.
-_NOTHING = DensityMatrix(frozen(np.ones(1)), 0)
+NOTHING = DensityMatrix(frozen(np.ones(1)), 0)

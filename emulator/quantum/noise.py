@@ -35,9 +35,15 @@ __all__ = [
     "from_collapse",
     "from_kraus",
     "from_superoperator",
+    "pauli_weights",
     "superoperator_of",
+    "twirled",
 ]
 
+#: Entries smaller than this are zeros with rounding errors.
+EXACT = 1e-12
+#: +1 where two of I, X, Y, Z commute, else -1.
+_COMMUTE = np.array(((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1)), dtype=float)
 #: How far a user's map may be from physical, as an eigenvalue of its Choi matrix or in trace.
 TOLERANCE = 1e-9
 
@@ -99,9 +105,16 @@ def decay(t1_ns: float | None, t2_ns: float | None, duration_ns: int) -> Superop
         coherence = math.exp(-duration_ns / t2_ns)
     else:
         coherence = math.sqrt(population)
-    matrix = np.diag((1.0, coherence, coherence, population))
-    matrix[3, 0] = 1.0 - population
-    return frozen(matrix)
+    return frozen(
+        np.array(
+            (
+                (1.0, 0.0, 0.0, 0.0),
+                (0.0, coherence, 0.0, 0.0),
+                (0.0, 0.0, coherence, 0.0),
+                (1.0 - population, 0.0, 0.0, population),
+            )
+        )
+    )
 
 
 def compose(*maps: Superoperator) -> Superoperator:
@@ -153,6 +166,25 @@ def from_collapse(
     scaled = [math.sqrt(rate) * jump for rate, jump in zip(rates_hz, jumps, strict=True)]
     generator = qutip.liouvillian(None, scaled)
     return _checked((generator * (duration_ns * 1e-9)).expm().full())
+
+
+def twirled(superoperator: Superoperator) -> Superoperator:
+    """The map between a random Pauli and the same one again: its Pauli noise, nothing else of it.
+
+    In the Pauli basis that is its diagonal (Dankert, Cleve, Emerson, Livine, PRA 80, 012304 (2009)).
+    """
+    return frozen(np.diag(superoperator.diagonal()))
+
+
+def pauli_weights(superoperator: Superoperator) -> NDArray[np.float64] | None:
+    """Probability of each Pauli string, length 4**k, first qubit slowest; None if not Pauli noise."""
+    eigenvalues = superoperator.diagonal()
+    if np.abs(superoperator - np.diag(eigenvalues)).max() > EXACT:
+        return None
+    weights = eigenvalues
+    for i in range(qubits_of(superoperator.shape[0]) // 2):
+        weights = _COMMUTE @ weights.reshape(4**i, 4, -1)
+    return np.clip(weights.reshape(-1) / eigenvalues.size, 0.0, 1.0)
 
 
 @lru_cache(maxsize=1)

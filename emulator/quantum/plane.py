@@ -28,6 +28,7 @@ from ..topology.model import LinkSpec, NodeSpec, Topology
 from ..units import format_ns
 from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Transmit
 from .effects import PLANS, Effects
+from .formalism import formalism_of, qubit_numbers
 from .light import LightPath
 from .links import Links, fibre_of, multiplexing_of, source_of
 from .ports import OPERATION, Clock, Journal, Metrics
@@ -59,7 +60,8 @@ class QuantumPlane:
         self.arrivals: list[tuple[str, Arrival]] = []
         nodes = sorted(topology.nodes.items())
         decay = {name: _decay_of(spec) for name, spec in nodes}
-        self.registry = Registry(decay.get)
+        chosen = formalism_of(topology, partial(journal.event, "formalism", "twirled"))
+        self.registry = Registry(decay.get, chosen, qubit_numbers(streams.seed))
         self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
         self._light: Links[LightPath] = Links("carries photons")
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")

@@ -1,12 +1,14 @@
 """Which qubit is where, and what joint state it is in.
 
 Alone knows the qubits: name, holder, the register (jointly held state) and when each was last touched.
-Does not know operations in time, slots, links or outcomes' randomness (plane), nor what is inside a
-state (engine).
+Does not know operations in time, slots, links or outcomes' randomness (plane), what is inside a state
+(engine.py), nor which formalism one is held in (formalism.py).
 
 Rules: noise is lazy, so whatever touches a qubit first applies its holder's decay since it was last
 touched, and only its own (decays commute with what happens to other qubits). Nothing changes when a
-method raises. A qubit that has gone is remembered, for a while, with how it went.
+method raises: the states that follow are worked out first, and then put in place. Where a state is one
+trajectory, each map and each vanishing takes the next number of the (first) qubit's own noise, however
+it comes out. A qubit that has gone is remembered, for a while, with how it went.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from typing import Any, Protocol
 
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, InternalError, OperationError, QubitError, RegisterTooLarge
+from ..errors import InputError, InternalError, OperationError, QubitError
 from ..units import format_ns
 from . import gates
-from .density_matrix import DensityMatrix
 from .engine import Axis, State
+from .formalism import Formalism
 from .pauli import Superoperator
 from .states import bell_vector
 
@@ -48,7 +50,7 @@ class _Register:
 
 
 class _Qubit:
-    __slots__ = ("born_ns", "holder", "name", "number", "register", "touched_ns", "why")
+    __slots__ = ("born_ns", "drawn", "holder", "name", "number", "register", "touched_ns", "why")
 
     def __init__(
         self, name: str, number: int, holder: str, register: _Register, born_ns: int
@@ -59,6 +61,8 @@ class _Qubit:
         self.register = register
         self.born_ns = born_ns
         self.touched_ns = born_ns
+        #: How many numbers of its own noise are used up; the first one is its birth's.
+        self.drawn = 1
         #: What became of it, and when; put into words when somebody asks.
         self.why = ("", born_ns)
 
@@ -67,15 +71,23 @@ class Registry:
     """All qubits of a run.
 
     `decay(holder)` gives the memory decay of a node, or None where stored qubits keep; it is never asked
-    about flying qubits. `engine` is the formalism fresh states are made in. Methods that take qubits
-    raise QubitError for one that does not exist.
+    about flying qubits. `formalism` is what states are held in (None: `auto`). `numbers(qubit, n)` is the
+    n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs it, and asks. Methods
+    that take qubits raise QubitError for one that does not exist, and OperationError for what the
+    formalism refuses.
     """
 
     def __init__(
-        self, decay: Callable[[str], Decay | None], engine: type[State] = DensityMatrix
+        self,
+        decay: Callable[[str], Decay | None],
+        formalism: Formalism | None = None,
+        numbers: Callable[[str, int], float] | None = None,
     ) -> None:
         self._decay = decay
-        self._engine = engine
+        self.formalism = Formalism() if formalism is None else formalism
+        self._numbers = numbers if self.formalism.stochastic else None
+        if self.formalism.stochastic and numbers is None:
+            raise InternalError(f"{self.formalism} needs numbers")
         self._qubits: dict[str, _Qubit] = {}
         self._held: dict[str, dict[str, _Qubit]] = {}
         self._gone: OrderedDict[str, tuple[str, int]] = OrderedDict()
@@ -85,7 +97,7 @@ class Registry:
 
     def allocate(self, qubit: str, holder: str, now_ns: int) -> None:
         """A fresh qubit in |0>."""
-        self._add(_Register(self._engine.eigenstate(_Z, 0), [qubit]), [holder], now_ns)
+        self._add(_Register(self.formalism.single(_Z, 0), [qubit]), [holder], now_ns)
 
     def create_pair(
         self,
@@ -96,15 +108,19 @@ class Registry:
         density: NDArray[Any],
         emitted_ns: int,
     ) -> None:
-        """Two fresh qubits in the joint state `density`, shape (4, 4), which decays from `emitted_ns`."""
-        register = _Register(self._engine.from_density(density), [first, second])
+        """Two fresh qubits in the joint state `density`, shape (4, 4), which decays from `emitted_ns`.
+
+        Raises InputError for what is no density matrix of two qubits.
+        """
+        u = 0.0 if self._numbers is None else self._numbers(first, 0)
+        register = _Register(self.formalism.pair(density, u), [first, second])
         self._add(register, [first_holder, second_holder], emitted_ns)
 
     def reset(self, qubit: str, now_ns: int) -> None:
         """Back to |0>; whatever it was entangled with is left in its reduced state."""
         record = self._record(qubit)
         self._check_time(record, now_ns)
-        self._split(record, self._engine.eigenstate(_Z, 0), self._without(record), now_ns)
+        self._split(record, self.formalism.single(_Z, 0), self._without(record), now_ns)
 
     def discard(self, qubits: Sequence[str], why: str, now_ns: int) -> None:
         """Trace the qubits out. `why` is remembered with the time: "discarded", "lost in alice-r1"."""
@@ -118,14 +134,14 @@ class Registry:
     def lift(self, qubit: str, now_ns: int, why: str) -> None:
         """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
-        self._advance(record, now_ns)
+        self._catch_up(record, now_ns)
         self._move(record, FLYING)
         record.why = (why, now_ns)
 
     def land(self, qubit: str, holder: str, now_ns: int) -> None:
         """A flying qubit comes to lie in `holder`'s memory."""
         record = self._record(qubit)
-        self._advance(record, now_ns)
+        self._catch_up(record, now_ns)
         self._move(record, holder)
 
     # --- doing ------------------------------------------------------------------------------------
@@ -136,23 +152,14 @@ class Registry:
         Raises OperationError for an unknown gate, a wrong number of qubits or one named twice, and
         RegisterTooLarge.
         """
-        self.apply_map(gates.gate(name, angle), qubits, now_ns)
+        self._act(gates.gate(name, angle), qubits, now_ns, gate=True)
 
     def apply_map(self, superoperator: Superoperator, qubits: Sequence[str], now_ns: int) -> None:
-        """A map (see noise.py) on the qubits, in the order of its factors.
+        """Noise: a map (see noise.py) on the qubits, in the order of its factors.
 
         Raises OperationError for a wrong number of qubits or one named twice, and RegisterTooLarge.
         """
-        records = self._records(qubits)
-        if superoperator.shape[0] != 4 ** len(records):
-            raise OperationError(
-                qubits=list(qubits), why=f"the map is not one on {len(records)} qubits"
-            )
-        register = self._join(records)
-        for record in records:
-            self._advance(record, now_ns)
-        indices = [register.names.index(name) for name in qubits]
-        register.state = register.state.apply_map(superoperator, indices)
+        self._act(superoperator, qubits, now_ns, gate=False)
 
     def measure(self, qubit: str, axis: Axis, u: float, now_ns: int, keep: bool = False) -> int:
         """Outcome 0 or 1 along `axis`, decided by `u`; without `keep` the qubit is gone afterwards.
@@ -161,11 +168,12 @@ class Registry:
         """
         record = self._record(qubit)
         unit = _unit(axis)
-        self._advance(record, now_ns)
         register = record.register
-        outcome, rest = register.state.measure(register.names.index(qubit), unit, u)
+        state = self._decayed(register.state, record, now_ns)
+        outcome, rest = state.measure(register.names.index(qubit), unit, u)
+        rest = self.formalism.settled(rest)
         if keep:
-            self._split(record, self._engine.eigenstate(unit, outcome), rest, now_ns)
+            self._split(record, self.formalism.single(unit, outcome), rest, now_ns)
         else:
             register.state = rest
             self._forget(record, "measured", now_ns)
@@ -179,12 +187,18 @@ class Registry:
         If each was half of a Phi+, the far halves are left in X^x Z^z (on the one behind `second`)
         Phi+. Raises OperationError for twice the same qubit, and RegisterTooLarge.
         """
-        records = self._records((first, second))
-        register = self._join(records)
-        for record in records:
-            self._advance(record, now_ns)
-        indices = (register.names.index(first), register.names.index(second))
-        z, x, register.state = register.state.bell_measure(*indices, u1, u2)
+        records = left, right = self._records((first, second))
+        states = self._all_decayed(records, now_ns)
+        register, other = left.register, right.register
+        index, other_index = register.names.index(first), other.names.index(second)
+        if register is other:
+            z, x, rest = states[register].bell_measure(index, other_index, u1, u2)
+        else:
+            self.formalism.require_room(len(register.names) + len(other.names))
+            z, x, rest = states[register].bell_measure_across(
+                index, states[other], other_index, u1, u2
+            )
+        self._put(list(states), self.formalism.settled(rest))
         for record in records:
             self._forget(record, "measured", now_ns)
         return z, x
@@ -293,10 +307,18 @@ class Registry:
         record.holder = holder
         self._held.setdefault(holder, {})[record.name] = record
 
+    def _number(self, record: _Qubit) -> float:
+        """The next number of the qubit's own noise; 0 where nobody looks at it."""
+        if self._numbers is None:
+            return 0.0
+        record.drawn += 1
+        return self._numbers(record.name, record.drawn - 1)
+
     def _without(self, record: _Qubit) -> State:
         """The register's state with the qubit traced out."""
         register = record.register
-        return register.state.remove(register.names.index(record.name))
+        rest = register.state.remove(register.names.index(record.name), self._number(record))
+        return self.formalism.settled(rest)
 
     def _split(self, record: _Qubit, own: State, rest: State, now_ns: int) -> None:
         """Give the qubit a register of its own; its old one goes on with the state `rest`."""
@@ -306,24 +328,47 @@ class Registry:
         record.register = _Register(own, [record.name])
         record.touched_ns = now_ns
 
-    def _join(self, records: Sequence[_Qubit]) -> _Register:
-        """One register that holds all the qubits."""
-        register = records[0].register
-        others: list[_Register] = []
+    def _act(
+        self, superoperator: Superoperator, qubits: Sequence[str], now_ns: int, gate: bool
+    ) -> None:
+        """A gate or noise: decay up to now, one state that holds all the qubits, then the map."""
+        records = self._records(qubits)
+        if superoperator.shape[0] != 4 ** len(records):
+            raise OperationError(
+                qubits=list(qubits), why=f"the map is not one on {len(records)} qubits"
+            )
+        states = self._all_decayed(records, now_ns)
+        registers = list(states)
+        names, state = self._merged(registers, states)
+        indices = [names.index(name) for name in qubits]
+        if gate:
+            state = state.apply_map(superoperator, indices, 0.0)
+        else:
+            u = self._number(records[0])
+            state = self.formalism.noise(state, superoperator, indices, u, "noise")
+        self._put(registers, state)
         for record in records:
-            if record.register is not register and record.register not in others:
-                others.append(record.register)
-        if not others:
-            return register
-        total = len(register.names) + sum(len(other.names) for other in others)
-        if total > register.state.limit:
-            raise RegisterTooLarge(qubits=total, limit=register.state.limit)
-        for other in others:
-            register.state = register.state.merge(other.state)
+            record.touched_ns = now_ns
+
+    def _merged(
+        self, registers: list[_Register], states: dict[_Register, State]
+    ) -> tuple[list[str], State]:
+        """The registers' states as one, and its qubits' names in order; puts nothing in place."""
+        names, state = registers[0].names, states[registers[0]]
+        if len(registers) > 1:
+            self.formalism.require_room(sum(len(register.names) for register in registers))
+            for register in registers[1:]:
+                names, state = names + register.names, state.merge(states[register])
+        return names, state
+
+    def _put(self, registers: list[_Register], state: State) -> None:
+        """From now on the first of the registers holds the others' qubits, and has this state."""
+        register = registers[0]
+        register.state = state
+        for other in registers[1:]:
             register.names.extend(other.names)
             for name in other.names:
                 self._qubits[name].register = register
-        return register
 
     def _check_time(self, record: _Qubit, now_ns: int) -> None:
         if now_ns < record.touched_ns:
@@ -339,13 +384,27 @@ class Registry:
         decay = self._decay(record.holder)
         return None if decay is None else decay.map(now_ns - record.touched_ns)
 
-    def _advance(self, record: _Qubit, now_ns: int) -> None:
-        """Apply the decay since the last touch, for good."""
+    def _decayed(self, state: State, record: _Qubit, now_ns: int) -> State:
+        """`state`, of the qubit's register, with the decay that the qubit has not yet had."""
         pending = self._pending(record, now_ns)
-        if pending is not None:
+        if pending is None:
+            return state
+        indices, u = (record.register.names.index(record.name),), self._number(record)
+        return self.formalism.noise(state, pending, indices, u, f"memory of {record.holder}")
+
+    def _all_decayed(self, records: Sequence[_Qubit], now_ns: int) -> dict[_Register, State]:
+        """The qubits' registers, in the order of the qubits, and their states with the qubits' decay."""
+        states: dict[_Register, State] = {}
+        for record in records:
             register = record.register
-            index = register.names.index(record.name)
-            register.state = register.state.apply_map(pending, (index,))
+            state = states.get(register)
+            state = register.state if state is None else state
+            states[register] = self._decayed(state, record, now_ns)
+        return states
+
+    def _catch_up(self, record: _Qubit, now_ns: int) -> None:
+        """Apply the decay since the last touch, for good."""
+        record.register.state = self._decayed(record.register.state, record, now_ns)
         record.touched_ns = now_ns
 
     def _look(self, qubits: Sequence[str], now_ns: int) -> State:
@@ -363,7 +422,9 @@ class Registry:
             part = members[0].register.state.reduced([names.index(m.name) for m in members])
             for index, record in enumerate(members):
                 pending = self._pending(record, now_ns)
-                part = part if pending is None else part.apply_map(pending, (index,))
+                if pending is not None:
+                    what = f"memory of {record.holder}"
+                    part = self.formalism.noise(part, pending, (index,), 0.0, what, looking=True)
             state = part if state is None else state.merge(part)
             order.extend(record.name for record in members)
         assert state is not None

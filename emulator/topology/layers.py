@@ -21,7 +21,7 @@ from .problems import Problems
 
 _DEVICES = ("memory", "gates", "measurement", "hardware")
 #: The parts of a file that no layer changes.
-_AS_WRITTEN = ("name", "seed", "time", "formalism", "record", "on_error", "expect")
+_AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on_error", "expect")
 
 
 def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:

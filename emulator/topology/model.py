@@ -116,6 +116,7 @@ Ends = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
 ]
 NoneWord = _NoneWord()
+FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
 
 
 def travel_ns(length_km: float, group_index: float) -> int:
@@ -273,7 +274,8 @@ class Topology(Section):
     name: Name
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     time: Time = Time()
-    formalism: Literal["auto", "density_matrix"] = "auto"
+    formalism: FormalismName = "auto"
+    approximate: Literal["none", "twirl"] = "none"
     record: Literal["full", "hashes"] = "full"
     on_error: Literal["stop", "continue"] = "stop"
     nodes: dict[Name, NodeSpec]

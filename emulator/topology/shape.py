@@ -18,6 +18,7 @@ from .model import (
     MAX_SEED,
     Devices,
     Ends,
+    FormalismName,
     Name,
     NoneWord,
     ProgramName,
@@ -117,7 +118,8 @@ class File(Section):
     name: Name
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     time: Time = Time()
-    formalism: Literal["auto", "density_matrix"] = "auto"
+    formalism: FormalismName = "auto"
+    approximate: Literal["none", "twirl"] = "none"
     record: Literal["full", "hashes"] = "full"
     on_error: Literal["stop", "continue"] = "stop"
     defaults: DefaultsEntry = DefaultsEntry()

@@ -339,7 +339,10 @@ async def asks_until(me: Agent, deadline_ns: int, how: str) -> list[str]:
         except TimeoutError:
             pass
     else:
-        await asyncio.sleep(deadline_ns / 1e9)
+        if how == "word":  # comes before the herald in the same grant
+            await me.receive("carol")
+        else:
+            await asyncio.sleep(deadline_ns / 1e9)
         if how == "message":
             await me.send(me.name)
             await me.receive(me.name)
@@ -353,7 +356,7 @@ async def asks_until(me: Agent, deadline_ns: int, how: str) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("how", ["timeout", "sleep", "message"])
+@pytest.mark.parametrize("how", ["timeout", "sleep", "message", "word"])
 @pytest.mark.parametrize("alice_ns", MOMENTS)
 def test_whenever_a_request_is_cancelled_no_slot_stays_taken_and_no_pair_is_left_over(
     alice_ns: int, how: str
@@ -375,9 +378,14 @@ def test_whenever_a_request_is_cancelled_no_slot_stays_taken_and_no_pair_is_left
             "alice": node("alice", lambda me, run=alice: ends(run, me), slots=1),
             "bob": node("bob", lambda me, run=bob: ends(run, me), slots=1),
         }
-        run = harness.run(network(nodes, PAIRS))
+
+        async def carol(me: Agent) -> None:
+            await me.send("alice")
+
+        words = [link("alice", "carol", alice_ns)]
+        run = harness.run(network({**nodes, "carol": node("carol", carol)}, [*PAIRS, *words]))
         assert run.world.quantum.at_end() == {}, (alice_ns, bob_ns)
-        assert [free for _, free in run.results.values()] == [1, 1]
+        assert [run.results[name][1] for name in nodes] == [1, 1]
         for core in run.nodes.values():
             assert core.operations == {} and core.slots_in_use == 0
 

@@ -105,6 +105,13 @@ def test_timers_wake_their_nodes_at_microstep_zero_in_the_order_of_names() -> No
     assert conductor.next_instant() == (6, 0)
 
 
+def test_whoever_is_woken_is_granted_in_the_order_of_names() -> None:
+    conductor = Conductor()
+    for name in ("c", "a", "b", "a"):
+        conductor.wake(name)
+    assert conductor.take_due() == ["a", "b", "c"]
+
+
 def test_a_timer_that_was_moved_is_due_once_at_its_last_time() -> None:
     conductor = Conductor()
     for t_ns in (5, 3, 9, 7, 7):

@@ -12,7 +12,7 @@ from qnetem.emulator.topology.model import Topology
 from .. import harness, puppets
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -32,3 +32,32 @@ def test_any_network_runs_alike_in_any_order_of_carrying(
         seen = harness.run_hard(topology, order).observable()
         assert seen["events"] == wanted["events"]
         assert seen == wanted
+
+
+@given(puppets.chatters(), st.integers(0, 2**32))
+@SETTINGS
+def test_kills_in_the_middle_of_talk_run_alike_however_much_the_broker_loses(
+    topology: Topology, order: int
+) -> None:
+    wanted = harness.run(topology).observable()
+    seen = harness.run_hard(topology, order, drops=0.5).observable()
+    assert seen["events"] == wanted["events"]
+    assert seen == wanted
+
+
+@given(puppets.networks(), st.integers(0, 2**32))
+@settings(SETTINGS, max_examples=60)
+def test_after_any_run_nothing_is_left_in_flight_and_no_store_has_grown(
+    topology: Topology, order: int
+) -> None:
+    """What may stay: the messages on their way at the end, and what waits for nodes that live."""
+    run = harness.run_hard(topology, order)
+    plane = run.world.classical
+    sent = sum(event[3] == "sent" for event in run.events)
+    arrived = sum(event[3] in {"delivered", "undelivered"} for event in run.events)
+    assert plane.in_flight() == sent - arrived
+    listening = [name for name in topology.nodes if run.world.census.listens(name)]
+    assert set(plane.forgets) <= set(listening) and plane.deliveries == {}
+    for name, core in run.nodes.items():
+        if run.outcome.nodes[name].state == "finished":
+            assert core._payloads._here == {}

@@ -178,7 +178,7 @@ def test_a_stuck_run_names_who_waits_for_what_since_when() -> None:
     assert (run.problem.kind, run.problem.exit_code) == ("StuckError", 3)
     head, *lines = run.problem.text.splitlines()
     assert "1 us" in head
-    place = r"\(test_world\.py:\d+\)"
+    place = r"\(test_world_end\.py:\d+\)"
     told = "\n".join(lines)
     assert re.search(
         rf"alice waits for a message of kind 'never' from bob {place} since 1 us", told

@@ -158,7 +158,9 @@ def test_trouble_in_a_program_is_told_the_same_both_ways(
     alice, bob, *expected = case
     written(tmp_path, alice, bob)
     digests = set()
-    for told in both_ways(tmp_path, "trouble.yaml", QNETEM_SILENT_S=SILENT_S):
+    # Only where it is the point: on a busy machine others may be silent for a while, too.
+    environment = {"QNETEM_SILENT_S": SILENT_S} if alice == "Burns" else {}
+    for told in both_ways(tmp_path, "trouble.yaml", **environment):
         see(tmp_path, told, *expected)
         digests.add(told.data["digest"])
     assert len(digests) == 1

@@ -41,7 +41,9 @@ def test_linewidth_and_beta2_tell_the_same_spread(duration_ps: float) -> None:
     by_linewidth = dispersion.combined_spread_ps(
         duration_ps, dispersion.chromatic_spread_ps(80.0, 17.0, pulse.spectral_width_nm)
     )
-    by_beta2 = dispersion.dispersed_duration_ps(duration_ps, 80.0, dispersion.beta2_ps2_per_km(17.0))
+    by_beta2 = dispersion.dispersed_duration_ps(
+        duration_ps, 80.0, dispersion.beta2_ps2_per_km(17.0)
+    )
     assert by_linewidth == pytest.approx(by_beta2, rel=1e-12)
 
 

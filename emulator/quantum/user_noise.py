@@ -1,0 +1,140 @@
+"""Noise that users write themselves: a function in a file or module, compiled once.
+
+Owns finding the function, telling apart what it may return, and saying what is wrong with it. Does not
+own what a channel is (noise.py) nor where it acts.
+
+A function takes no arguments and returns one of
+- a list of Kraus operators,
+- a superoperator (a Qobj of type `super` in any of QuTiP's representations, or an array (4**k, 4**k)),
+- a pair (collapse operators, rates in Hz), which acts for a duration that the caller knows.
+
+Rule: the map that comes back is completely positive, trace preserving, and on as many qubits as asked
+for. A file is run as part of this process, once a call: whoever names it trusts it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Sequence
+from numbers import Real
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import InputError
+from . import noise
+from .oracle import qutip
+from .pauli import Superoperator
+
+_EXPECTED = (
+    "expected a list of Kraus operators, a superoperator, or (collapse operators, rates in Hz)"
+)
+_SPEC = re.compile(r"(?P<where>.+\.py|[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+
+
+def load_noise(
+    spec: str, base: Path | None = None, qubits: int = 1, duration_ns: float | None = None
+) -> Superoperator:
+    """The map of the function `spec`, "./file.py:function" or "module:function".
+
+    A relative file is looked for from the folder `base` (None: the working directory). `duration_ns`
+    is how long collapse operators act. The answer is read-only, of shape (4**qubits, 4**qubits). Raises
+    InputError, with the reason, for whatever does not become such a map.
+    """
+    function = _function(spec, base)
+    try:
+        returned = function()
+    except Exception as error:  # the user's function may raise anything
+        problem = f"{type(error).__name__}: {error}"
+        raise InputError(f"noise {spec}: the function raised {problem}") from error
+    try:
+        superoperator = _compiled(returned, qubits, duration_ns)
+    except InputError as error:
+        raise InputError(f"noise {spec}: {error}") from error
+    if superoperator.shape[0] != 4**qubits:
+        found = (superoperator.shape[0].bit_length() - 1) // 2
+        raise InputError(f"noise {spec}: acts on {found} qubits, expected {qubits}")
+    return superoperator
+
+
+def _compiled(returned: Any, qubits: int, duration_ns: float | None) -> Superoperator:
+    if isinstance(returned, tuple) and len(returned) == 2 and _is_rates(returned[1]):
+        if duration_ns is None:
+            raise InputError(
+                "collapse operators with rates need a duration, and there is none here: expected "
+                "Kraus operators or a superoperator"
+            )
+        operators, rates = returned
+        listed = [operators] if isinstance(operators, qutip.Qobj) else list(operators)
+        return noise.from_collapse(listed, [float(rate) for rate in rates], duration_ns)
+    if isinstance(returned, qutip.Qobj) and returned.issuper:
+        return noise.from_superoperator(_as_super(returned))
+    if isinstance(returned, (list, tuple)):
+        return noise.from_kraus(list(returned))
+    shape = getattr(returned, "shape", None)
+    if shape == (4**qubits, 4**qubits):
+        return noise.from_superoperator(returned)
+    if shape == (2**qubits, 2**qubits):
+        return noise.from_kraus([returned])
+    raise InputError(f"the function returned {_shown(returned)}; {_EXPECTED}")
+
+
+def _as_super(returned: Any) -> Any:
+    try:
+        return qutip.to_super(returned)
+    except Exception as error:  # QuTiP raises whatever its shapes lead to
+        raise InputError(f"not a superoperator that QuTiP can read: {error}") from error
+
+
+def _is_rates(value: Any) -> bool:
+    """Whether these are numbers, one a collapse operator."""
+    if not isinstance(value, Sequence) and not hasattr(value, "tolist"):
+        return False
+    if isinstance(value, (str, bytes, qutip.Qobj)) or getattr(value, "ndim", 1) != 1:
+        return False
+    return len(value) > 0 and all(isinstance(rate, Real) for rate in value)
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" + ("" if shape is None else f" of shape {shape}")
+
+
+def _function(spec: str, base: Path | None) -> Callable[[], Any]:
+    match = _SPEC.fullmatch(spec)
+    if match is None:
+        raise InputError(f"expected './file.py:function' or 'module:function', found {spec!r}")
+    where, name = match["where"], match["name"]
+    try:
+        module = _run(Path(base or ".") / where) if where.endswith(".py") else _imported(where)
+    except InputError as error:
+        raise InputError(f"noise {spec}: {error}") from error
+    function = getattr(module, name, None)
+    if function is None:
+        raise InputError(f"noise {spec}: there is no {name} in {where}")
+    if not callable(function):
+        raise InputError(f"noise {spec}: {name} is {_shown(function)}, expected a function")
+    return function  # type: ignore[no-any-return]
+
+
+def _run(path: Path) -> ModuleType:
+    """The module of a file, under a name of its own, so that it hides no other."""
+    path = path.resolve()
+    found = importlib.util.spec_from_file_location(f"qnetem_noise_{path.stem}", path)
+    if not path.is_file() or found is None or found.loader is None:
+        raise InputError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        raise InputError(f"it cannot be run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a user's module may raise anything
+        raise InputError(f"it cannot be imported: {type(error).__name__}: {error}") from error
