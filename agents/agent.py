@@ -134,7 +134,7 @@ class Agent:
 
     async def qubit(self) -> Qubit:
         """A fresh qubit in |0>; waits for a free slot."""
-        name = await self._node.obtain(lambda number: Allocate(number))
+        name = await self._node.obtain(Allocate)
         return Qubit(self._node, name)
 
     async def transmit(self, qubit: Qubit | Pair, to: str, *, link: str | None = None) -> None:
@@ -186,9 +186,9 @@ class Agent:
         )
 
     async def join(self, left: Pair, right: Pair) -> Joined:
-        """Entanglement swapping: measure both halves here in the Bell basis, so that the far ends share
-        a pair. The result names the pairs it consumed and the outcome (z, x), frames included.
+        """Entanglement swapping: measure both halves here in the Bell basis; the far ends share a pair.
 
+        The result names the pairs it consumed and the outcome (z, x), frames included.
         If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them.
         """
         joined = await self._node.operate(
@@ -210,9 +210,9 @@ class Agent:
         held: Qubit | Pair | Sequence[Qubit],
         target: Sequence[complex] | None = None,
     ) -> None:
-        """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`. God's eye: the node
-        itself learns nothing, and the state does not change.
+        """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`.
 
+        God's eye: the node itself learns nothing, and the state does not change.
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
         name = plain_name(name, "a probe's name")

@@ -468,7 +468,7 @@ def _flipped(raw: bytes, position: int) -> bytes:
 
 def _logger(node: Node, stream: IO[str] | None) -> logging.Logger:
     """A logger of its own (not in the process-wide tree); virtual time comes first on each line."""
-    logger = logging.Logger(node.welcome.name)
+    logger = logging.Logger(node.welcome.name)  # noqa: LOG001 it is nobody else's
     handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
 
     def stamp(record: logging.LogRecord) -> bool:

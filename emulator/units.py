@@ -33,6 +33,17 @@ UNITS: dict[str, dict[str, float]] = {
     "loss": {"dB": 1.0},
     "probability": {"": 1.0, "%": 1e-2},
     "number": {"": 1.0},
+    "angle": {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180},
+    "short time": {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6},
+    "wavelength": {"pm": 1e-3, "nm": 1.0, "um": 1e3, "µm": 1e3},
+    "temperature difference": {"mK": 1e-3, "K": 1.0},
+    "power": {"dBm": 1.0},
+    "drift": {"mrad2/s": 1e-6, "rad2/s": 1.0, "rad^2/s": 1.0},
+    "dispersion": {"ps/nm/km": 1.0},
+    "dispersion slope": {"ps/nm2/km": 1.0, "ps/nm^2/km": 1.0},
+    "polarisation-mode dispersion": {"fs/sqrt(km)": 1e-3, "ps/sqrt(km)": 1.0},
+    "thermal delay": {"ps/km/K": 1.0},
+    "Raman coefficient": {"/km/nm": 1.0},
 }
 
 #: dimension -> the unit a parsed quantity is in.
@@ -45,6 +56,17 @@ BASE = {
     "loss": "dB",
     "probability": "",
     "number": "",
+    "angle": "rad",
+    "short time": "ps",
+    "wavelength": "nm",
+    "temperature difference": "K",
+    "power": "dBm",
+    "drift": "rad2/s",
+    "dispersion": "ps/nm/km",
+    "dispersion slope": "ps/nm2/km",
+    "polarisation-mode dispersion": "ps/sqrt(km)",
+    "thermal delay": "ps/km/K",
+    "Raman coefficient": "/km/nm",
 }
 
 _QUANTITY = re.compile(r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*\Z")

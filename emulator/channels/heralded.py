@@ -122,13 +122,12 @@ class HeraldedSource(Protocol):
 
 
 def in_frame(density: Density, bell: int) -> Density:
-    """A pair about Phi+ brought to the Bell state of that index, or back: X (bit 0), Z (bit 1) on the
-    second qubit. Read-only result.
+    """A pair about Phi+ turned to the Bell state of that index, or back to Phi+; read-only.
+
+    By Pauli operators on the second qubit: X if bit 0 of the index is set, Z if bit 1 is.
     """
-    x, z = (
-        np.linalg.matrix_power(PAULIS[pauli], bell >> bit & 1) for bit, pauli in ((0, 1), (1, 3))
-    )
-    pauli = np.kron(PAULIS[0], x @ z)
+    identity, x, _, z = PAULIS
+    pauli = np.kron(identity, (x if bell & 1 else identity) @ (z if bell & 2 else identity))
     turned: Density = pauli @ density @ pauli.conj().T
     turned.setflags(write=False)
     return turned

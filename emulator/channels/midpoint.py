@@ -130,6 +130,7 @@ def _part(fibre: Fibre, share: float) -> Fibre:
         insertion_loss_db=fibre.insertion_loss_db * share,
         depolarising=1 - (1 - fibre.depolarising) ** share,
         dephasing=(1 - (1 - 2 * fibre.dephasing) ** share) / 2,
+        misalignment_rad=fibre.misalignment_rad * share,
     )
 
 
@@ -141,12 +142,18 @@ def joint_depolarising(first: Fibre, second: Fibre) -> float:
 def joint_coherence(first: Fibre, second: Fibre) -> float:
     """What dephasing in both fibres leaves of a pair's coherence: (1 - 2 q_A)(1 - 2 q_B).
 
-    Raises InputError for dephasing beyond 1/2.
+    Raises InputError for what is no loss of coherence: dephasing beyond 1/2, and frames out of line,
+    whose effect would differ from one heralded Bell state to the other.
     """
     for fibre in (first, second):
         if fibre.dephasing > 0.5:
             raise InputError(
                 f"fibre: dephasing is {fibre.dephasing}, expected at most 0.5 on this link"
+            )
+        if fibre.misalignment_rad:
+            raise InputError(
+                f"fibre: misalignment_rad is {fibre.misalignment_rad}, expected 0 where pairs are "
+                "heralded: say how well the photons interfere by `visibility`"
             )
     return (1 - 2 * first.dephasing) * (1 - 2 * second.dephasing)
 

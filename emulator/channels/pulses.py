@@ -303,11 +303,13 @@ def photons(chunk: Light, eta: float, rng: np.random.Generator) -> tuple[Slots, 
 
     One number per candidate decides both whether and how many: N >= j where it is below P(N >= j).
     """
-    sources = [source.surviving(eta) for source in chunk.sources]
+    # only settings up to the highest that the chunk uses: what others could send must not matter
+    used = int(chunk.intensities.max(initial=0)) + 1
+    sources = [source.surviving(eta) for source in chunk.sources[:used]]
     at_least = np.zeros((max(map(len, sources)) - 1, len(sources)))
-    for column, distribution in enumerate(sources):
+    for index, distribution in enumerate(sources):
         tails = np.cumsum(distribution[:0:-1])[::-1]
-        at_least[: len(tails), column] = tails
+        at_least[: len(tails), index] = tails
     highest = at_least.max(axis=1, initial=0.0)
     if not len(highest) or highest[0] <= 0:
         nothing = np.empty(0, dtype=np.int64)

@@ -16,42 +16,46 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PrivateAttr,
     ValidationError,
-    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
 from ..errors import TopologyError
 from ..units import format_ns, to_ns
+from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
 from .kinds import Kind
 from .names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
 from .places import Place, Written
 from .problems import told
 from .quantities import (
+    AngleRad,
     AttenuationDbPerKm,
     BandwidthBpsOrNone,
+    DispersionPsPerNmKm,
+    DispersionSlopePsPerNm2Km,
     DurationNs,
     Fidelity,
     LengthKm,
     LossDb,
+    PmdPsPerSqrtKm,
     PositiveNs,
     PositiveNsOrNone,
     Probability,
     RefractiveIndex,
+    ShortTimePsOrNone,
     Speed,
+    ThermalDelayPsPerKmK,
 )
-from .vocabulary import Section, is_written, problem
+from .vocabulary import NoneWord, Section, problem
 
 #: Exact, by definition of the metre.
 LIGHT_KM_PER_S = 299_792.458
 #: Group index of standard single-mode fibre at 1550 nm (SMF-28 data sheet).
 GROUP_INDEX = 1.468
 MAX_SEED = 2**63 - 1
+NONE = "none"
 
 PROGRAM_PATTERN = r"^(?:[A-Za-z_][A-Za-z0-9_.]*|.+\.py):[A-Za-z_][A-Za-z0-9_]*$"
 _PROGRAM = re.compile(PROGRAM_PATTERN.removeprefix("^").removesuffix("$"))
@@ -70,34 +74,17 @@ def _check_program(value: Any) -> Any:
     return value
 
 
+def _check_noise(value: Any) -> Any:
+    if isinstance(value, str) and value != NONE and _PROGRAM.fullmatch(value) is None:
+        raise problem(f"expected 'module:function' or './file.py:function', found {shown(value)}")
+    return None if value == NONE else value
+
+
 def _check_between(value: Any) -> Any:
     pair = isinstance(value, (list, tuple)) and len(value) == 2
     if pair and all(isinstance(end, str) for end in value):
         return tuple(value)
     raise problem(f"expected two node names such as [alice, bob], found {shown(value)}")
-
-
-class _NoneWord:
-    """Annotation of a section that `none` switches off in a file; nothing at all is refused there."""
-
-    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
-        if is_written(info):
-            if value == "none":
-                return None
-            if not isinstance(value, dict):
-                raise problem(f"expected a mapping, or none to switch it off, found {shown(value)}")
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._validate, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        choices = handler(schema)["anyOf"]
-        return {"anyOf": [{"const": "none"} if "type" in each else each for each in choices]}
 
 
 Name = Annotated[
@@ -110,12 +97,25 @@ ProgramName = Annotated[
     BeforeValidator(_check_program),
     WithJsonSchema({"type": "string", "pattern": PROGRAM_PATTERN}),
 ]
+NoiseName = Annotated[
+    str | None,
+    BeforeValidator(_check_noise),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": PROGRAM_PATTERN},
+                {"const": NONE},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 Ends = Annotated[
     tuple[str, str],
     BeforeValidator(_check_between),
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
 ]
-NoneWord = _NoneWord()
+FibrePresetName = Literal["standard", "ultra_low_loss", "ultra_low_loss_0_16"]
 FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
 
 
@@ -197,20 +197,49 @@ class EntangleSpec(Section):
 
 
 class Quantum(Section):
-    """The quantum plane of a link.
+    """The quantum plane of a link: its fibre, the light in it, and what heralds pairs.
 
     `depolarising` p: rho -> (1-p) rho + p I/2. `dephasing` p: rho -> (1-p) rho + p Z rho Z. Both are
-    for one passage of the whole link.
+    for one passage of the whole link, as is `noise`, a function of the user's ("module:function", or
+    "file.py:function" with an absolute path once loaded). Without a `pulse` there is neither dispersion
+    nor polarisation-mode dispersion, and no gate. `preset` is what was named in the file: its values
+    are in the fields already.
     """
 
     medium: Literal["fibre"] = "fibre"
+    preset: FibrePresetName | None = None
     length_km: LengthKm = Field(default=0.0, validation_alias="length")
     attenuation_db_per_km: AttenuationDbPerKm = Field(default=0.2, validation_alias="attenuation")
     insertion_loss_db: LossDb = Field(default=0.0, validation_alias="insertion_loss")
     group_index: RefractiveIndex = GROUP_INDEX
     depolarising: Probability = 0.0
     dephasing: Probability = 0.0
+    dispersion_ps_per_nm_km: DispersionPsPerNmKm = Field(
+        default=17.0, validation_alias="dispersion"
+    )
+    dispersion_slope_ps_per_nm2_km: DispersionSlopePsPerNm2Km = Field(
+        default=0.058, validation_alias="dispersion_slope"
+    )
+    pmd_ps_per_sqrt_km: PmdPsPerSqrtKm = Field(default=0.2, validation_alias="pmd")
+    misalignment_rad: AngleRad = Field(default=0.0, validation_alias="misalignment")
+    thermal_delay_ps_per_km_k: ThermalDelayPsPerKmK = Field(
+        default=38.0, validation_alias="thermal_delay"
+    )
+    encoding: Literal["polarisation", "phase"] = "polarisation"
+    pulse: Annotated[PulseSpec | None, NoneWord] = None
+    gate_ps: ShortTimePsOrNone = Field(default=None, validation_alias="gate")
+    environment: Annotated[EnvironmentSpec | None, NoneWord] = None
+    coexistence: Annotated[CoexistenceSpec | None, NoneWord] = None
+    noise: NoiseName = None
     entangle: Annotated[EntangleSpec | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _a_gate_needs_a_pulse(self) -> Quantum:
+        if self.gate_ps is not None and self.pulse is None:
+            raise problem(
+                "a gate acts on the spread of a pulse's arrival: expected `pulse:` beside it", "gate"
+            )
+        return self
 
 
 class Classical(Section):

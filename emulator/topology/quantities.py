@@ -9,6 +9,7 @@ Rule: what is out of limits is refused with what was written and what was expect
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,6 +32,18 @@ _EXAMPLES = {
     "loss": "1.5 dB",
     "probability": "0.01",
     "number": "1.468",
+    "frequency": "50 Hz",
+    "angle": "10 deg",
+    "short time": "50 ps",
+    "wavelength": "1550 nm",
+    "temperature difference": "5 K",
+    "power": "0 dBm",
+    "drift": "0.1 rad2/s",
+    "dispersion": "17 ps/nm/km",
+    "dispersion slope": "0.058 ps/nm2/km",
+    "polarisation-mode dispersion": "0.2 ps/sqrt(km)",
+    "thermal delay": "38 ps/km/K",
+    "Raman coefficient": "3e-9 /km/nm",
 }
 _NUMBER = r"[-+]?[0-9][0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?"
 
@@ -78,7 +91,8 @@ class Quantity:
         """What an error says it expected."""
         unit = f" {BASE[self.dimension]}" if BASE[self.dimension] else ""
         if math.isfinite(self.high):
-            limits = f"from {self.low:g} to {self.high:g}{unit}"
+            start = "above" if self.above else "from"
+            limits = f"{start} {self.low:g} to {self.high:g}{unit}"
         else:
             limits = (
                 f"more than {self.low:g}{unit}" if self.above else f"of {self.low:g}{unit} or more"
@@ -91,7 +105,7 @@ class Quantity:
     def schema(self) -> dict[str, Any]:
         """The quantity in a JSON Schema: a number where it has no unit, else text of a pattern."""
         units = UNITS[self.dimension]
-        named = "|".join(unit for unit in units if unit)
+        named = "|".join(re.escape(unit) for unit in units if unit)
         choices: list[dict[str, Any]] = []
         if "" in units:
             number: dict[str, Any] = {"type": "number"}
@@ -143,3 +157,25 @@ Probability = Annotated[float, Quantity("probability", high=1.0)]
 Fidelity = Annotated[float, Quantity("probability", low=0.25, high=1.0)]
 RefractiveIndex = Annotated[float, INDEX]
 Speed = Annotated[float, Quantity("number", above=True)]
+FrequencyHz = Annotated[float, Quantity("frequency", above=True)]
+#: Any angle means something; the limits only keep its sine a number worth having.
+AngleRad = Annotated[float, Quantity("angle", low=-1000.0, high=1000.0)]
+AmplitudeRad = Annotated[float, Quantity("angle", high=1000.0)]
+ShortTimePs = Annotated[float, Quantity("short time", above=True, high=1e9)]
+ShortTimePsOrNone = Annotated[
+    float | None, Quantity("short time", above=True, high=1e9, word="none")
+]
+WavelengthNm = Annotated[float, Quantity("wavelength", above=True, high=1e5)]
+LinewidthNmOrNone = Annotated[
+    float | None, Quantity("wavelength", above=True, high=1e5, word="transform_limited")
+]
+TemperatureK = Annotated[float, Quantity("temperature difference", high=200.0)]
+PowerDbm = Annotated[float, Quantity("power", low=-200.0, high=60.0)]
+DriftRad2PerS = Annotated[float, Quantity("drift")]
+DispersionPsPerNmKm = Annotated[float, Quantity("dispersion", low=-1e4, high=1e4)]
+DispersionSlopePsPerNm2Km = Annotated[float, Quantity("dispersion slope", low=-1e3, high=1e3)]
+PmdPsPerSqrtKm = Annotated[float, Quantity("polarisation-mode dispersion", high=1e3)]
+ThermalDelayPsPerKmK = Annotated[float, Quantity("thermal delay", high=1e4)]
+RamanPerKmNmOrMeasured = Annotated[
+    float | None, Quantity("Raman coefficient", high=1.0, word="measured")
+]

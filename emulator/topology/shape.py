@@ -20,14 +20,13 @@ from .model import (
     Ends,
     FormalismName,
     Name,
-    NoneWord,
     ProgramName,
     Quantum,
     Time,
 )
 from .names import shown
 from .quantities import BandwidthBpsOrNone, LatencyNsOrAuto, LengthKm
-from .vocabulary import Section, problem
+from .vocabulary import NoneWord, Section, problem
 
 
 def _names(value: Any) -> Any:

@@ -12,9 +12,17 @@ from __future__ import annotations
 import types
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from .names import shown
 from .places import Path
 
 WRITTEN: dict[str, bool] = {"written": True}
@@ -53,6 +61,32 @@ class Section(BaseModel):
         if not foreign:
             return data
         return {f"{UNKNOWN}{key}" if key in foreign else key: data[key] for key in data}
+
+
+class _NoneWord:
+    """Annotation of a section that `none` switches off in a file; nothing at all is refused there."""
+
+    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        if is_written(info):
+            if value == "none":
+                return None
+            if not isinstance(value, dict):
+                raise problem(f"expected a mapping, or none to switch it off, found {shown(value)}")
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        choices = handler(schema)["anyOf"]
+        return {"anyOf": [{"const": "none"} if "type" in each else each for each in choices]}
+
+
+NoneWord = _NoneWord()
 
 
 def written_keys(model: type[BaseModel]) -> list[str]:

@@ -6,9 +6,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from qnetem.emulator.channels.heralded import SimpleLink, attempts_until_success
+from qnetem.emulator.channels.double_click import DoubleClick
+from qnetem.emulator.channels.fibre import Fibre
+from qnetem.emulator.channels.heralded import (
+    Attempts,
+    HeraldedSource,
+    SimpleLink,
+    Success,
+    Timing,
+    attempts_until_success,
+    in_frame,
+)
+from qnetem.emulator.channels.midpoint import MidpointSource, meet_in_the_middle
+from qnetem.emulator.channels.single_click import SingleClick
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.quantum.states import bell_vector
+from qnetem.emulator.quantum.states import bell_density, bell_vector, werner
 from qnetem.emulator.streams import Streams
 
 
@@ -21,6 +33,17 @@ class Fixed(np.random.Generator):
 
     def random(self, *args: object, **kwargs: object) -> float:  # type: ignore[override]
         return self.u
+
+
+TIMING = Timing(1000, (600, 700), (1000, 900))
+#: A source of each kind, with the number of draws that an outcome costs.
+SOURCES: list[tuple[HeraldedSource, int]] = [
+    (SimpleLink(0.01, 0.9, 1000, 300), 1),
+    (SingleClick(0.1, 0.1, 0.1, TIMING).attempts(), 2),
+    (DoubleClick(0.1, 0.1, TIMING).attempts(), 2),
+    (MidpointSource.between(Fibre(1), Fibre(2), 100, 0.1).attempts(), 1),
+]
+KINDS = ["simple", "single click", "double click", "midpoint source"]
 
 
 def rng() -> np.random.Generator:
@@ -102,3 +125,66 @@ def test_the_pair_is_werner_with_the_links_fidelity() -> None:
 def test_an_impossible_link_is_refused(wrong: tuple[float, float, int, int], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         SimpleLink(*wrong)
+
+
+# --- every kind ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("source", "draws"), SOURCES, ids=KINDS)
+def test_every_outcome_of_a_kind_costs_the_same_draws(source: HeraldedSource, draws: int) -> None:
+    generator, reference = rng(), rng()
+    for _ in range(10):
+        assert source.draw(generator) is not None
+        for _ in range(draws):
+            reference.random()
+    assert generator.random() == reference.random()
+
+
+def test_a_link_that_cannot_succeed_costs_the_same_draws_too() -> None:
+    generator, reference = rng(), rng()
+    assert SingleClick(0.1, 0.0, 0.0, TIMING).attempts().draw(generator) is None
+    assert SingleClick(0.1, 0.1, 0.1, TIMING).attempts().draw(reference) is not None
+    assert generator.random() == reference.random()
+
+
+@pytest.mark.parametrize(("source", "_draws"), SOURCES, ids=KINDS)
+def test_every_kind_answers_what_a_request_needs(source: HeraldedSource, _draws: int) -> None:
+    success = source.draw(rng())
+    assert success is not None
+    for emission_ns, herald_ns in zip(success.emissions_ns, success.heralds_ns, strict=True):
+        assert 0 <= emission_ns <= herald_ns <= success.herald_ns
+        assert success.emission_ns <= emission_ns
+    assert source.attempt_ns >= 1 and 0 < source.success < 1
+    phi_plus, raw = bell_vector(0), source.density(success.bell)
+    assert np.vdot(phi_plus, source.density() @ phi_plus).real == pytest.approx(source.fidelity)
+    heralded = bell_vector(success.bell)
+    assert np.vdot(heralded, raw @ heralded).real == pytest.approx(source.fidelity)
+    for density in (raw, source.density()):
+        assert density.shape == (4, 4) and not density.flags.writeable
+        assert np.trace(density).real == pytest.approx(1)
+
+
+def test_each_end_has_its_own_times() -> None:
+    """Station 100 ns and 300 ns away: the far end emits first and hears last."""
+    attempts = Attempts(1.0, meet_in_the_middle(0, 100, 300), werner(0.9))
+    success = attempts.draw(rng())
+    assert success == Success((400, 600), (200, 0))
+    assert (success.herald_ns, success.emission_ns) == (600, 0)
+    assert attempts.timing.success_in(4, bell=3) == Success((2200, 2400), (2000, 1800), 3)
+
+
+@pytest.mark.parametrize("bell", range(4))
+def test_a_frame_is_the_pauli_of_the_bell_index(bell: int) -> None:
+    np.testing.assert_allclose(in_frame(bell_density(0), bell), bell_density(bell), atol=1e-12)
+    np.testing.assert_allclose(in_frame(bell_density(bell), bell), bell_density(0), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attempt_ns", "emissions_ns", "heralds_ns"),
+    [(0, (0, 0), (0, 0)), (10, (-1, 0), (5, 5)), (10, (0, 6), (5, 5))],
+)
+def test_impossible_times_are_refused(
+    attempt_ns: int, emissions_ns: tuple[int, int], heralds_ns: tuple[int, int]
+) -> None:
+    with pytest.raises(InputError, match="expected"):
+        Timing(attempt_ns, emissions_ns, heralds_ns)

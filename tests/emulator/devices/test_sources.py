@@ -103,6 +103,26 @@ def test_the_mean_of_pairs_is_pairs_per_pulse_twice_lambda() -> None:
     assert total == pytest.approx(closed_forms_qkd.pair_gain(mu, etas, y0s), rel=1e-10)
 
 
+def test_several_pairs_in_a_pulse_err_as_two_thermal_modes_do() -> None:
+    """One mode for each bit, photon numbers alike at both ends; two clicks are a random bit."""
+    mu, etas = 0.4, (0.3, 0.15)
+    mode = Pairs(mu / 2, "thermal").photons()
+    numbers = np.arange(len(mode))
+    bit_0 = []
+    for eta in etas:
+        clicks = 1 - (1 - eta) ** numbers
+        zero, one = clicks[:, None], clicks[None, :]
+        bit_0.append((zero * (1 - one / 2), one * (1 - zero / 2)))
+    weights = mode[:, None] * mode[None, :]
+    (a_0, a_1), (b_0, b_1) = bit_0
+    coincidences = float((weights * (a_0 + a_1) * (b_0 + b_1)).sum())
+    errors = float((weights * (a_0 * b_1 + a_1 * b_0)).sum())
+    no_background = (0.0, 0.0)
+    assert coincidences == pytest.approx(closed_forms_qkd.pair_gain(mu, etas, no_background))
+    qber = closed_forms_qkd.pair_qber(mu, etas, no_background, 0.0)
+    assert errors / coincidences == pytest.approx(qber, rel=1e-9)
+
+
 def test_coincidences_over_accidentals() -> None:
     eta = 1e-4
     for statistics, extra in [("thermal", 2.0), ("poisson", 1.0)]:

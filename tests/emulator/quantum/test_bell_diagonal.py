@@ -167,7 +167,7 @@ def test_joined_pairs_convolve_by_every_outcome() -> None:
         assert found == pytest.approx(joined, abs=CLOSE)
 
 
-@pytest.mark.parametrize("indices", itertools.product((0, 1), repeat=2))
+@pytest.mark.parametrize("indices", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_a_join_is_that_of_the_density_matrix(indices: tuple[int, int]) -> None:
     left, right = BellDiagonal.from_weights(WEIGHTS), BellDiagonal.from_weights(OTHER)
     for u1, u2 in itertools.product(UNIFORMS, repeat=2):

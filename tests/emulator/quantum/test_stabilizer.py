@@ -200,7 +200,9 @@ def test_four_hundred_qubits_share_a_ghz_state() -> None:
         qubits.apply_gate("cx", 0.0, [left, right], 0)
     assert qubits.size("q0") == 400
     # Half of them along x: the parity of these outcomes is the phase of what is left.
-    flips = sum(qubits.measure(name, X, 0.1 + 0.8 * (i % 2), 0) for i, name in enumerate(names[200:]))
+    flips = sum(
+        qubits.measure(name, X, 0.1 + 0.8 * (i % 2), 0) for i, name in enumerate(names[200:])
+    )
     assert flips == 100
     first = qubits.measure("q0", Z, 0.7, 0)
     rest = [qubits.measure(name, Z, 0.1, 0) for name in names[1:200]]
