@@ -9,12 +9,11 @@ noted it already.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path as FilePath
 
 from .kinds import KINDS
 from .link_layers import read_links
-from .names import name_problem, nearest, shown
+from .names import absolute, name_problem, nearest, shown
 from .places import Written, merged, within, written
 from .presets import PRESETS
 from .problems import Problems
@@ -27,14 +26,14 @@ _AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on
 def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:
     """The file with every node and link complete: nodes and links as mappings by name.
 
-    `folder`: where a program "./file.py:Class" is looked for. What is wrong is noted in `problems`.
+    `folder`: where "./file.py:Class" and "./file.py:function" are looked for. What is wrong is noted in `problems`.
     """
     entries = {key: root.entries[key] for key in _AS_WRITTEN if key in root.entries}
     if entries.get("expect", root).value is None:
         del entries["expect"]
     for key, resolved in (
         ("nodes", _nodes(root, folder, problems)),
-        ("links", read_links(root, problems)),
+        ("links", read_links(root, folder, problems)),
     ):
         section = root.entries.get(key)
         mark, key_mark = (section.mark, section.key_mark) if section else (root.mark, None)
@@ -107,9 +106,6 @@ def _with_absolute_program(node: Written, folder: FilePath) -> Written:
     program = node.entries.get("program")
     if program is None or not isinstance(program.value, str):
         return node
-    file, _, name = program.value.rpartition(":")
-    if not file.endswith(".py"):
-        return node
-    value = f"{os.path.abspath(folder / file)}:{name}"
-    absolute = Written(value, program.mark, program.key_mark)
-    return Written({**node.entries, "program": absolute}, node.mark, node.key_mark)
+    value = absolute(program.value, folder)
+    found = Written(value, program.mark, program.key_mark)
+    return Written({**node.entries, "program": found}, node.mark, node.key_mark)

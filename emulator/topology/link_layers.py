@@ -1,7 +1,8 @@
 """Links: their names, the layers below them, and what follows from their length.
 
 Owns that a link joins two nodes that exist, has a name of its own, and has one length on both planes;
-and the latency of `auto`, which is light's time through that length. Single values are checked by the
+the fibre preset that lies below the section naming it (`defaults`' preset < `defaults` < link's preset <
+link); and the latency of `auto`, which is light's time through that length. Single values are checked by the
 model, not here.
 
 Rule: works on anything that is YAML. What has the wrong shape is passed over: the shape's own check has
@@ -10,10 +11,13 @@ noted it already.
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
+
 from ..errors import UnitError
 from .model import GROUP_INDEX, travel_ns
-from .names import default_link_name, name_problem, nearest, shown
-from .places import Mark, Written, merged, within
+from .names import absolute, default_link_name, name_problem, nearest, shown
+from .places import Mark, Written, merged, within, written
+from .presets import FIBRES
 from .problems import Problems
 from .quantities import INDEX, LENGTH, Quantity
 
@@ -21,10 +25,13 @@ AUTO = "auto"
 NONE = "none"
 
 
-def read_links(root: Written, problems: Problems) -> dict[str, Written]:
-    """Every link of the file, complete, by its name. What is wrong is noted in `problems`."""
+def read_links(root: Written, folder: FilePath, problems: Problems) -> dict[str, Written]:
+    """Every link of the file, complete, by its name. What is wrong is noted in `problems`.
+
+    `folder`: where a noise "./file.py:function" is looked for.
+    """
     nodes, section = within(root, "nodes"), within(root, "links")
-    reader = _Links(root, list(nodes.entries) if nodes else [], problems)
+    reader = _Links(root, list(nodes.entries) if nodes else [], folder, problems)
     for index, entry in enumerate(section.items if section else []):
         reader.read(index, entry)
     return reader.links
@@ -33,9 +40,12 @@ def read_links(root: Written, problems: Problems) -> dict[str, Written]:
 class _Links:
     """The links read so far."""
 
-    def __init__(self, root: Written, nodes: list[str], problems: Problems) -> None:
+    def __init__(
+        self, root: Written, nodes: list[str], folder: FilePath, problems: Problems
+    ) -> None:
         self._root = root
         self._nodes = nodes
+        self._folder = folder
         self._problems = problems
         self._pairs: dict[tuple[str, str], Mark] = {}
         self.links: dict[str, Written] = {}
@@ -92,13 +102,24 @@ class _Links:
         classical = entries.get("classical", Written({}, entry.mark))
         if isinstance(quantum.value, dict):
             quantum = self._with_length(index, quantum, entries.get("length"))
-            quantum = merged(within(self._root, "defaults", "quantum"), quantum) or quantum
+            quantum = self._with_layers(quantum)
             entries.update(_picked(quantum, "length"))
         if isinstance(classical.value, dict):
             classical = merged(within(self._root, "defaults", "classical"), classical) or classical
             classical = _with_latency(classical, entries.get("length"), quantum)
         entries["quantum"], entries["classical"] = quantum, classical
         return Written(entries, entry.mark, entry.key_mark)
+
+    def _with_layers(self, quantum: Written) -> Written:
+        """The quantum plane over the defaults, each over the preset that it names."""
+        defaults = within(self._root, "defaults", "quantum")
+        below = _with_preset(defaults) if defaults is not None else None
+        complete = merged(below, _with_preset(quantum)) or quantum
+        noise = complete.entries.get("noise")
+        if noise is None or not isinstance(noise.value, str):
+            return complete
+        found = Written(absolute(noise.value, self._folder), noise.mark, noise.key_mark)
+        return Written({**complete.entries, "noise": found}, complete.mark, complete.key_mark)
 
     def _with_length(self, index: int, quantum: Written, length: Written | None) -> Written:
         """The quantum plane with the link's length; two lengths that differ are a problem."""
@@ -114,6 +135,14 @@ class _Links:
             )
         entries = {**quantum.entries, "length": length}
         return Written(entries, quantum.mark, quantum.key_mark)
+
+
+def _with_preset(section: Written) -> Written:
+    """A section over the fibre preset it names; a name that is none is told by the shape's check."""
+    name = within(section, "preset")
+    if name is None or not isinstance(name.value, str) or name.value not in FIBRES:
+        return section
+    return merged(written(FIBRES[name.value].values, name.best_mark), section) or section
 
 
 def _picked(section: Written, key: str) -> dict[str, Written]:

@@ -233,14 +233,6 @@ class Quantum(Section):
     noise: NoiseName = None
     entangle: Annotated[EntangleSpec | None, NoneWord] = None
 
-    @model_validator(mode="after")
-    def _a_gate_needs_a_pulse(self) -> Quantum:
-        if self.gate_ps is not None and self.pulse is None:
-            raise problem(
-                "a gate acts on the spread of a pulse's arrival: expected `pulse:` beside it", "gate"
-            )
-        return self
-
 
 class Classical(Section):
     """The classical plane of a link. `bandwidth_bps` None: messages take no time to serialise."""

@@ -1,14 +1,17 @@
 """Names: which ones are allowed, and which one was meant.
 
-Owns the rule for the names of nodes and links and the "did you mean" of every error. Rule: a name can
+Owns the rule for the names of nodes and links, the "did you mean" of every error, and what
+"./file.py:Name" names once it is told from which folder. Rule: a name can
 stand in an MQTT topic, in a link's name `a-b` and in a pair's name `a-b#3@a` without being mistaken.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 #: Regular expression (ECMA dialect too, for the JSON Schema) of a name.
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*$"
@@ -52,6 +55,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return "; there are none"
     listed = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
     return f"; expected one of {listed}" if len(choices) > 1 else f"; expected {listed}"
+
+
+def absolute(name: str, folder: Path) -> str:
+    """`./file.py:Name` with an absolute path, seen from `folder`; "module:Name" as it is."""
+    file, _, what = name.rpartition(":")
+    return f"{os.path.abspath(folder / file)}:{what}" if file.endswith(".py") else name
 
 
 def shown(value: object) -> str:

@@ -107,8 +107,12 @@ def told(error: ValidationError) -> str:
     return f"{dotted(details['loc'])}: {problem}"
 
 
+#: Sections with keys that must be given, in whichever layer.
+_COMPLETED = frozenset({"entangle", "environment", "coexistence"})
+
+
 def _may_come_from_another_layer(details: ErrorDetails) -> bool:
-    return details["type"] == "missing" and "entangle" in details["loc"]
+    return details["type"] == "missing" and not _COMPLETED.isdisjoint(details["loc"])
 
 
 def _is_unknown_key(details: ErrorDetails) -> bool:

@@ -25,6 +25,7 @@ from qnetem.emulator.quantum.formalism import Formalism, formalism_of, qubit_num
 from qnetem.emulator.quantum.registry import Registry
 from qnetem.emulator.quantum.stabilizer import Stabilizer
 from qnetem.emulator.quantum.states import bell_density, bell_vector, werner
+from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model import Memory, Topology
 from qnetem.emulator.wire import Apply, Entangle, Measure
 
@@ -396,3 +397,17 @@ def test_trajectories_on_the_plane_depend_on_the_seed_alone(
 
     assert bits(1) == bits(1)
     assert bits(1) != bits(2)
+
+
+def test_a_file_names_formalism_and_approximation() -> None:
+    text = "name: two\nnodes: {alice: , bob: }\n"
+    loaded = parse_topology(text + "formalism: stabilizer\napproximate: twirl\n")
+    assert (loaded.formalism, loaded.approximate) == ("stabilizer", "twirl")
+    assert parse_topology(text).approximate == "none"
+    with pytest.raises(TopologyError, match="did you mean 'twirl'"):
+        parse_topology(text + "approximate: twirled\n")
+    relaxing = parse_topology(
+        text + "formalism: bell_diagonal\ndefaults: {memory: {t1: 1 s}}\n", "net.yaml"
+    )
+    with pytest.raises(TopologyError, match=r"net.yaml:\d+:\d+: memory: t1 is not Pauli noise"):
+        formalism_of(relaxing, lambda what: None)

@@ -133,6 +133,27 @@ def test_compose_does_the_first_map_first() -> None:
     assert applied(reset_then_flip, mixed)[1, 1] == pytest.approx(1.0)
 
 
+def test_the_twirl_is_the_average_over_random_paulis() -> None:
+    superoperator = noise.from_kraus(random_kraus(2, 3, 9))
+    paulis = [noise.from_kraus([p]) for p in (qutip.qeye(2), qutip.sigmax(), qutip.sigmay())]
+    paulis.append(noise.from_kraus([qutip.sigmaz()]))
+    both = [np.kron(left, right) for left in paulis for right in paulis]
+    average = sum(pauli @ superoperator @ pauli for pauli in both) / 16
+    assert np.abs(noise.twirled(superoperator) - average).max() < CLOSE
+
+
+def test_pauli_noise_is_told_by_its_weights() -> None:
+    weights = noise.pauli_weights(noise.depolarising(0.2))
+    assert weights == pytest.approx([0.85, 0.05, 0.05, 0.05], abs=CLOSE)
+    flips = [0.9**0.5 * qutip.qeye([2, 2]), 0.1**0.5 * qutip.tensor(qutip.sigmax(), qutip.sigmaz())]
+    found = noise.pauli_weights(noise.from_kraus(flips))
+    expected = np.zeros(16)
+    expected[0], expected[4 * 1 + 3] = 0.9, 0.1
+    assert np.abs(found - expected).max() < CLOSE
+    assert noise.pauli_weights(noise.amplitude_damping(0.1)) is None
+    assert noise.pauli_weights(noise.from_kraus([qutip.gates.hadamard_transform(1)])) is None
+
+
 TRANSPOSITION = np.eye(4)[[0, 2, 1, 3]]
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: noise.from_kraus([]), "at least one"),
