@@ -24,30 +24,19 @@ from typing import Any
 
 import msgspec
 
+from . import endings
+from .barrier import Answer, Barrier
 from .census import Census, Citizen
 from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
 from .control import Kill, Outcome, Problem, Progress, Spawn, token
-from .errors import (
-    InfrastructureError,
-    InternalError,
-    Interrupted,
-    NodeLost,
-    NodeSilent,
-    ProgramError,
-    ProgramFailed,
-    QnetemError,
-    RunError,
-    Spinning,
-    StuckError,
-)
+from .errors import InternalError, QnetemError
 from .faults.schedule import schedule
 from .quantum.plane import QuantumPlane
 from .record.journal import Journal, rounded
 from .record.metrics import Metrics
 from .streams import Streams
 from .topology.model import Topology
-from .units import format_ns
 from .wire import (
     PROTOCOL_VERSION,
     Arrival,
@@ -67,16 +56,10 @@ from .wire import (
     Waits,
 )
 
-#: More microsteps than this in one moment are an endless exchange in no time.
+#: Rounds in one moment that are an endless exchange in no time. One in which a node asks something of the
+#: physical world counts 1/50: many free operations in a row are a program at work.
 MICROSTEP_CAP = 20_000
-
-_FAILURES: dict[str, type[QnetemError]] = {
-    "raised": ProgramFailed,
-    "spinning": Spinning,
-    "program": ProgramError,
-    "infrastructure": InfrastructureError,
-    "internal": InternalError,
-}
+_WORKING = 50
 
 
 class World:
@@ -122,8 +105,8 @@ class World:
         self._unbuilt: dict[str, Failed] = {}
         self._granted: list[str] = []
         self._missing_reports = 0
-        self._barrier: dict[tuple[str, str], None] = {}
-        self._then: Callable[[], None] | None = None
+        self._barrier = Barrier()
+        self._rounds_in_no_time = 0.0
         self._in_instant = False
         #: The end has come; and whether the services are yet to be told, in the next grants.
         self._last = self._dismissing = False
@@ -137,7 +120,7 @@ class World:
         schedule(list(self.topology.faults), self, self.conductor, self.journal, self.streams)
         self.conductor.at_start((-1,), self._wake_all, FAULT)
         for name in self.census.citizens:
-            self._barrier["hello", name] = None
+            self._barrier.add("hello", name)
 
     def authenticate(self, hello: Hello) -> str | None:
         """Why this Hello is refused, or None."""
@@ -181,7 +164,7 @@ class World:
         citizen = self.census[node]
         if self.over or citizen.incarnation != incarnation or not citizen.alive:
             return
-        if ("exit", node) in self._barrier:
+        if self._barrier.awaits("exit", node):
             return
         self._lose(citizen, "its connection closed")
 
@@ -190,7 +173,7 @@ class World:
         citizen = self.census[node]
         if self.over or citizen.incarnation != incarnation:
             return
-        if ("exit", node) in self._barrier:
+        if self._barrier.awaits("exit", node):
             try:
                 self._passed("exit", node)
             except QnetemError as error:
@@ -202,26 +185,22 @@ class World:
     def interrupt(self, reason: str, exit_code: int) -> None:
         """Somebody outside stops the run now."""
         if not self.over:
-            kind = Interrupted if exit_code == Interrupted.exit_code else InfrastructureError
-            self._end(Problem(kind.__name__, reason, exit_code, "", self.conductor.now_ns))
+            self._end(endings.interrupted(reason, exit_code, self.conductor.now_ns))
 
     def fail(self, error: QnetemError) -> None:
         """End the run with this error."""
         if not self.over:
-            self._end(_problem(error, self.conductor.now_ns))
+            self._end(endings.problem_of(error, self.conductor.now_ns))
 
     def stalled(self, node: str, stacks: str) -> None:
         """A node has been silent for too long in real time."""
-        now = self.conductor.now_ns
-        text = f"node {node} does not report at {format_ns(now)}; where it stands is told above"
         if not self.over:
-            kind = NodeSilent
-            self._end(Problem(kind.__name__, text, kind.exit_code, node, now, stacks))
+            self._end(endings.silent(node, stacks, self.conductor.now_ns))
 
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
         awaited = [node for node in self._granted if self.census[node].awaited]
-        return awaited + [node for kind, node in self._barrier if kind in ("have", "waits")]
+        return awaited + self._barrier.silent()
 
     def progress(self) -> Progress:
         """How far the run is."""
@@ -243,15 +222,15 @@ class World:
             return
         for dst, seqs in self.classical.undelivered(node, citizen.incarnation).items():
             if dst != node:
-                self._barrier["have", dst] = None
+                self._barrier.add("have", dst)
                 self.outbox.append((dst, Settle(node, citizen.incarnation, seqs)))
-        self._after_barrier(lambda: self._kill_now(citizen, restart_ns))
+        self._barrier.afterwards(lambda: self._kill_now(citizen, restart_ns))
 
     def _kill_now(self, citizen: Citizen, restart_ns: int | None) -> None:
         node = citizen.name
-        self._barrier["exit", node] = None
+        self._barrier.add("exit", node)
         self.outbox.append(("", Kill(node, citizen.incarnation)))
-        self._after_barrier(lambda: self._bury(citizen, restart_ns))
+        self._barrier.afterwards(lambda: self._bury(citizen, restart_ns))
 
     def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
         node = citizen.name
@@ -268,7 +247,7 @@ class World:
 
     def _restart(self, citizen: Citizen) -> None:
         node = citizen.name
-        self._barrier["hello", node] = None
+        self._barrier.add("hello", node)
         self.outbox.append(("", Spawn(node, citizen.incarnation)))
 
         def joined() -> None:
@@ -276,27 +255,13 @@ class World:
             self.quantum.node_joined(node, citizen.incarnation)
             self.conductor.wake(node)
 
-        self._after_barrier(joined)
+        self._barrier.afterwards(joined)
 
-    # --- barriers ---
+    # --- answers that a barrier awaits ---
 
-    def _after_barrier(self, then: Callable[[], None]) -> None:
-        """Do `then` once nothing outside is awaited: at once, if nothing is."""
-        if self._barrier:
-            self._then = then
-        else:
-            then()
-
-    def _passed(self, kind: str, node: str) -> None:
-        if (kind, node) not in self._barrier:
-            return
-        del self._barrier[kind, node]
-        if self._barrier:
-            return
-        then, self._then = self._then, None
-        if then is not None:
-            then()
-        self._advance()
+    def _passed(self, kind: Answer, node: str) -> None:
+        if self._barrier.passed(kind, node):
+            self._advance()
 
     def _on_hello(self, citizen: Citizen, hello: Hello) -> None:
         citizen.pid = hello.pid
@@ -339,13 +304,16 @@ class World:
 
     def _apply_reports(self) -> None:
         reports, citizens = self._reports, self.census.citizens
+        working = False
         for name in self._granted:
             report = reports[name]
             if isinstance(report, Failed):
                 self._fail_program(citizens[name], report)
             else:
+                working = working or bool(report.operations)
                 self._apply(citizens[name], report)
         reports.clear()
+        self._rounds_in_no_time += 1 / _WORKING if working else 1
         self.classical.taken()
 
     def _apply(self, citizen: Citizen, report: Report) -> None:
@@ -390,11 +358,7 @@ class World:
         self._never_grant(citizen.name)
         # The class alone: a message may hold an address in memory, which no digest may depend on.
         self.journal.event(citizen.name, "failed", failure.kind, failure.problem.partition(":")[0])
-        kind = _FAILURES.get(failure.kind, InternalError)
-        now = self.conductor.now_ns
-        problem = Problem(
-            kind.__name__, failure.problem, kind.exit_code, citizen.name, now, failure.traceback
-        )
+        problem = endings.failed(citizen.name, failure, self.conductor.now_ns)
         self._problem = self._problem or problem
         if failure.kind != "raised":
             self._end(problem)
@@ -432,8 +396,10 @@ class World:
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
-        if instant[1] > MICROSTEP_CAP:
-            self._ask(lambda: self._spinning(instant[0]))
+        if instant[1] == 0:
+            self._rounds_in_no_time = 0
+        elif self._rounds_in_no_time > MICROSTEP_CAP:
+            self._ask(self._spinning)
             return False
         conductor.enter(*instant)
         self._in_instant = True
@@ -529,42 +495,23 @@ class World:
         self._waits.clear()
         for citizen in self.census.citizens.values():
             if citizen.state == "running":
-                self._barrier["waits", citizen.name] = None
+                self._barrier.add("waits", citizen.name)
                 self.outbox.append((citizen.name, Ask()))
-        self._after_barrier(then)
+        self._barrier.afterwards(then)
 
     def _stuck(self) -> None:
+        asked = {
+            name: [what for _, what in self.quantum.pending(name)] for name in self.census.citizens
+        }
+        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns))
+
+    def _spinning(self) -> None:
         now = self.conductor.now_ns
-        lines = [f"nothing is left to happen at {format_ns(now)}, but:"]
-        for citizen in self.census.citizens.values():
-            lines += self._told_waits(citizen.name)
-            for _, what in self.quantum.pending(citizen.name):
-                lines.append(f"  {citizen.name} has asked for {what}")
-        self.fail(StuckError("\n".join(lines), "", now))
-
-    def _told_waits(self, name: str) -> list[str]:
-        """What a node has answered to Ask, a line for each of its tasks."""
-        lines = []
-        for wait in self._waits.get(name, []):
-            who = name if wait.task == name else f"{name}, task {wait.task!r},"
-            lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}")
-        return lines
-
-    def _spinning(self, t_ns: int) -> None:
-        granted = list(self._granted)
-        names = ", ".join(granted) or "the nodes"
-        text = f"endless exchange in no time at {format_ns(t_ns)} between {names}"
-        lines = [f"{text}; after {MICROSTEP_CAP} rounds:"]
-        for name in granted:
-            lines += self._told_waits(name)
-        self.fail(Spinning("\n".join(lines), granted[0] if granted else "", t_ns))
+        self.fail(endings.spinning(list(self._granted), self._waits, self.conductor.m, now))
 
     def _lose(self, citizen: Citizen, how: str) -> None:
-        now = self.conductor.now_ns
-        again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
         citizen.state = "lost"
-        text = f"node {citizen.name}{again} was lost at {format_ns(now)}: {how}"
-        self.fail(NodeLost(text, citizen.name, now))
+        self.fail(endings.lost(citizen, how, self.conductor.now_ns))
 
     def _end(self, problem: Problem | None) -> None:
         if self.over:
@@ -576,7 +523,7 @@ class World:
         try:
             self.journal.close()
         except QnetemError as error:
-            problem = problem or _problem(error, t_ns)
+            problem = problem or endings.problem_of(error, t_ns)
         for citizen in self.census.citizens.values():
             if citizen.alive:
                 self.outbox.append((citizen.name, Stop()))
@@ -593,10 +540,3 @@ class World:
             problem=problem,
         )
         self.outbox.append(("", self.outcome))
-
-
-def _problem(error: QnetemError, now_ns: int) -> Problem:
-    node = error.node if isinstance(error, RunError) else ""
-    known_ns = error.time_ns if isinstance(error, RunError) else None
-    time_ns = now_ns if known_ns is None else known_ns
-    return Problem(type(error).__name__, str(error), error.exit_code, node, time_ns)

@@ -76,12 +76,12 @@ def test_a_journal_that_cannot_be_written_when_a_process_ends_is_named_too(tmp_p
     path = tmp_path / "journal.jsonl"
     network = InProcessNetwork(parse_topology(FILE), journal_path=path)
     world = network.world
-    world._barrier["exit", "bob"] = None
+    world._barrier.add("exit", "bob")
 
     def full() -> None:
         raise InfrastructureError("the disk is full")
 
-    world._then = full
+    world._barrier.afterwards(full)
     world.exited("bob", 1, -9)
     assert world.outcome is not None and world.outcome.problem is not None
     assert world.outcome.problem.text == "the disk is full"

@@ -180,6 +180,22 @@ def test_an_endless_exchange_in_no_time_is_stopped_and_named(
     assert run.world.conductor.m == 50
 
 
+def test_many_free_operations_in_one_moment_are_a_program_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world_module, "MICROSTEP_CAP", 20)
+
+    async def flips(me: Agent) -> int:
+        return sum([await (await me.qubit()).measure("X") for _ in range(100)])
+
+    async def never_stops(me: Agent) -> None:
+        while True:
+            await (await me.qubit()).discard()
+
+    assert harness.run(harness.pair(flips, flips, 1)).outcome.problem is None
+    assert harness.run(harness.pair(never_stops, flips, 1)).problem.kind == "Spinning"
+
+
 def test_an_exchange_that_takes_time_is_never_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world_module, "MICROSTEP_CAP", 5)
     run = harness.run(harness.pair(exchange, exchange, 1, until_ns=200))

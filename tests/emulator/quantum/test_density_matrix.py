@@ -229,3 +229,17 @@ def test_what_is_no_state_is_refused(density: Any) -> None:
 def test_what_is_no_target_is_refused(target: list[float]) -> None:
     with pytest.raises(InputError, match="target"):
         DensityMatrix.from_density(bell_density(0)).fidelity(target)
+
+
+@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("other_index", range(2))
+@pytest.mark.parametrize("sizes", [(3, 2), (3, 3)])
+def test_a_bell_measurement_across_two_states_is_that_of_their_product(
+    index: int, other_index: int, sizes: tuple[int, int]
+) -> None:
+    left, right = (state_of(size, seed)[0] for seed, size in enumerate(sizes))
+    for u1, u2 in ((0.1, 0.1), (0.1, 0.9), (0.9, 0.1), (0.9, 0.9)):
+        *outcome, rest = left.bell_measure_across(index, right, other_index, u1, u2)
+        *expected, other = left.merge(right).bell_measure(index, sizes[0] + other_index, u1, u2)
+        assert outcome == expected
+        assert distance(rest.to_qobj(), other.to_qobj()) < CLOSE

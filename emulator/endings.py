@@ -1,0 +1,100 @@
+"""How a run ends badly, in words: who, when, waiting for what since when.
+
+Owns the texts and the classes of errors. Does not decide that a run is over (world.py), and is no part
+of the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .census import Citizen
+from .control import Problem
+from .errors import (
+    InfrastructureError,
+    InternalError,
+    Interrupted,
+    NodeLost,
+    NodeSilent,
+    ProgramError,
+    ProgramFailed,
+    QnetemError,
+    RunError,
+    Spinning,
+    StuckError,
+)
+from .units import format_ns
+from .wire import Failed, Wait
+
+#: What a node's `Failed.kind` is to the run.
+_FAILURES: dict[str, type[QnetemError]] = {
+    "raised": ProgramFailed,
+    "spinning": Spinning,
+    "program": ProgramError,
+    "infrastructure": InfrastructureError,
+    "internal": InternalError,
+}
+
+
+def problem_of(error: QnetemError, now_ns: int) -> Problem:
+    """An error as the launcher is told of it."""
+    node = error.node if isinstance(error, RunError) else ""
+    known_ns = error.time_ns if isinstance(error, RunError) else None
+    time_ns = now_ns if known_ns is None else known_ns
+    return Problem(type(error).__name__, str(error), error.exit_code, node, time_ns)
+
+
+def failed(node: str, failure: Failed, now_ns: int) -> Problem:
+    """A node has said that its program failed."""
+    kind = _FAILURES.get(failure.kind, InternalError)
+    return Problem(kind.__name__, failure.problem, kind.exit_code, node, now_ns, failure.traceback)
+
+
+def interrupted(reason: str, exit_code: int, now_ns: int) -> Problem:
+    """Somebody outside has stopped the run."""
+    kind = Interrupted if exit_code == Interrupted.exit_code else InfrastructureError
+    return Problem(kind.__name__, reason, exit_code, "", now_ns)
+
+
+def silent(node: str, stacks: str, now_ns: int) -> Problem:
+    """A node does not report."""
+    text = f"node {node} does not report at {format_ns(now_ns)}; where it stands is told above"
+    return Problem(NodeSilent.__name__, text, NodeSilent.exit_code, node, now_ns, stacks)
+
+
+def lost(citizen: Citizen, how: str, now_ns: int) -> NodeLost:
+    """A node's process has died unplanned."""
+    again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
+    text = f"node {citizen.name}{again} was lost at {format_ns(now_ns)}: {how}"
+    return NodeLost(text, citizen.name, now_ns)
+
+
+def stuck(
+    waits: dict[str, list[Wait]], operations: dict[str, list[str]], now_ns: int
+) -> StuckError:
+    """Nothing is left to happen; `operations`: node -> what it has asked for and not got."""
+    lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
+    for node, asked in operations.items():
+        lines += _told(node, waits.get(node, []))
+        lines += [f"  {node} has asked for {what}" for what in asked]
+    return StuckError("\n".join(lines), "", now_ns)
+
+
+def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: int) -> Spinning:
+    """Nodes go on for ever in one moment."""
+    names = ", ".join(nodes) or "the nodes"
+    lines = [
+        f"endless exchange in no time at {format_ns(t_ns)} between {names}; after {rounds} rounds:"
+    ]
+    for node in nodes:
+        lines += _told(node, waits.get(node, []))
+    return Spinning("\n".join(lines), nodes[0] if nodes else "", t_ns)
+
+
+def _told(node: str, waits: Iterable[Wait]) -> list[str]:
+    """What a node has answered to Ask, a line for each of its tasks."""
+    lines = []
+    for wait in waits:
+        who = node if wait.task == node else f"{node}, task {wait.task!r},"
+        lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}")
+    return lines
