@@ -178,18 +178,32 @@ def _print_metrics(run: Run, console: Console) -> None:
     if not metrics:
         return
     shown = _first(metrics, _MOST_METRICS, lambda name: name.partition(".")[0] in run.results)
-    rows = []
-    for name in shown:
-        metric, cells = metrics[name], ["", "", ""]
-        if "mean" in metric:
-            mean = with_error(metric["mean"], standard_error(metric))
-            cells = [mean, number(metric["min"]), number(metric["max"])]
-        rows.append([name, number(metric["count"]), *cells])
-    heading = ["metric", "count", "mean", "min", "max"]
-    _print_table(console, heading, rows, yields=0, right=(1, 2, 3, 4))
+    rows = [[name, number(metrics[name]["count"]), *_series(name, metrics[name])] for name in shown]
+    _print_table(console, ["metric", "count", "mean", "range"], rows, yields=0, right=(1,))
     if len(metrics) > len(shown):
         hidden = len(metrics) - len(shown)
         _print_line(console, f"and {hidden} more metrics (all of them: --format json)")
+
+
+def _series(name: str, metric: dict[str, float]) -> tuple[str, str]:
+    """Mean with its standard error, and the range if there is one; a metric in `_s` as a time."""
+    if "mean" not in metric:
+        return "", ""
+    scale, unit = _time_unit(metric["mean"]) if name.endswith("_s") else (1.0, "")
+    error = standard_error(metric)
+    mean = with_error(metric["mean"] * scale, None if error is None else error * scale)
+    if metric["min"] == metric["max"]:
+        return mean + unit, ""
+    low, high = number(metric["min"] * scale), number(metric["max"] * scale)
+    return mean + unit, f"{low} .. {high}{unit}"
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    """What to multiply a time in seconds with, and the unit it is in then."""
+    for least, scale, unit in ((1.0, 1.0, " s"), (1e-3, 1e3, " ms"), (1e-6, 1e6, " us")):
+        if abs(seconds) >= least:
+            return scale, unit
+    return 1e9, " ns"
 
 
 def _print_faults(run: Run, console: Console) -> None:

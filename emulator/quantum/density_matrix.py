@@ -201,6 +201,8 @@ class DensityMatrix(State):
         return blocks.transpose(0, 2, 1).reshape(-1, 4)
 
     def remove(self, index: int, u: float = 0.0) -> DensityMatrix:
+        if self._size == 1:
+            return NOTHING
         # A copy, because a view would keep the larger state alive.
         rest = self._vector.reshape(4**index, 4, -1)[:, 0, :].reshape(-1).copy()
         return DensityMatrix(rest, self._size - 1)

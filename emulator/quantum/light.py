@@ -1,11 +1,13 @@
 """Light: qubits that nodes send along fibres.
 
-Owns the photons in flight on one link. Does not own what a fibre does to light (channels/fibre.py)
-or where a qubit lies at rest (registry.py).
+Owns the photons in flight on one link. Does not own what a fibre does to light (links.py,
+channels/fibre.py) or where a qubit lies at rest (registry.py).
 
 Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
-not. A photon is lost if its link is cut when it leaves or at any time of its flight. What arrives
-takes a free slot of a node that is alive, else it is lost. The receiver never hears of a lost one.
+not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
+loss, delay and noise are those of that time. A photon is lost if its link is cut when it leaves or at
+any time of its flight. What arrives takes a free slot of a node that is alive, else it is lost. The
+receiver never hears of a lost one.
 """
 
 from __future__ import annotations
@@ -13,32 +15,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..channels.fibre import Fibre
 from ..streams import Streams
 from ..wire import Arrival
+from .links import Way
+from .pauli import Superoperator
 from .ports import PHOTON, Clock, Entry, Journal, Metrics
 from .registry import Registry
 from .slots import Station
 
 
 class Photon:
-    """A qubit on its way."""
+    """A qubit on its way; `noise` is what the way does to it, None if nothing."""
 
-    __slots__ = ("destination", "entry", "number", "qubit", "source")
+    __slots__ = ("destination", "entry", "noise", "number", "qubit", "source")
 
-    def __init__(self, number: int, qubit: str, source: str, destination: Station) -> None:
+    def __init__(
+        self,
+        number: int,
+        qubit: str,
+        source: str,
+        destination: Station,
+        noise: Superoperator | None,
+    ) -> None:
         self.number, self.qubit, self.source = number, qubit, source
-        self.destination = destination
+        self.destination, self.noise = destination, noise
         self.entry: Entry | None = None
 
 
 class LightPath:
-    """One link's fibre, both ways. `on_arrival(node, arrival)` is called for what gets through."""
+    """One link's light, both ways. `on_arrival(node, arrival)` is called for what gets through."""
 
     def __init__(
         self,
         name: str,
-        fibre: Fibre,
+        way: Way,
         registry: Registry,
         streams: Streams,
         clock: Clock,
@@ -46,10 +56,7 @@ class LightPath:
         metrics: Metrics,
         on_arrival: Callable[[str, Arrival], None],
     ) -> None:
-        self.name = name
-        self._transmittance = fibre.transmittance
-        self._delay_ns = fibre.delay_ns
-        self._noise = fibre.noise()
+        self.name, self.way = name, way
         self._registry, self._streams, self._clock = registry, streams, clock
         self._journal, self._metrics = journal, metrics
         self._on_arrival = on_arrival
@@ -60,17 +67,18 @@ class LightPath:
     def launch(self, qubit: str, source: str, destination: Station) -> None:
         """The qubit leaves `source`, which holds it, now."""
         clock, now = self._clock, self._clock.now_ns
-        survives = self._draws(source, destination.name)
+        crossing = self.way.at(now, source)
+        survives = self._draw(source, destination.name) < crossing.survival
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_sent")
         self._registry.lift(qubit, now, f"sent to {destination.name}")
         if not survives or self._cuts:
             self._lose(qubit, f"lost in {self.name}")
             return
-        photon = Photon(self._launched, qubit, source, destination)
+        photon = Photon(self._launched, qubit, source, destination, crossing.noise)
         self._flying[photon.number] = photon
         order = (self.name, PHOTON, photon.number)
-        photon.entry = clock.at(now + self._delay_ns, order, partial(self._arrive, photon))
+        photon.entry = clock.at(now + crossing.delay_ns, order, partial(self._arrive, photon))
 
     def cut(self) -> None:
         """What is in flight is lost, and what leaves until all cuts are healed."""
@@ -85,9 +93,8 @@ class LightPath:
         """One cut less."""
         self._cuts -= 1
 
-    def _draws(self, source: str, destination: str) -> bool:
-        rng = self._streams.of("photon", f"{self.name}:{source}>{destination}")
-        return bool(rng.random() < self._transmittance)
+    def _draw(self, source: str, destination: str) -> float:
+        return self._streams.of("photon", f"{self.name}:{source}>{destination}").random()
 
     def _arrive(self, photon: Photon) -> None:
         del self._flying[photon.number]
@@ -96,8 +103,8 @@ class LightPath:
             why = "no free slot" if node.alive else "not alive"
             self._lose(qubit, f"lost at {node.name}, {why},")
             return
-        if self._noise is not None:
-            self._registry.apply_map(self._noise, [qubit], now)
+        if photon.noise is not None:
+            self._registry.apply_map(photon.noise, [qubit], now)
         self._registry.land(qubit, node.name, now)
         self._journal.event(node.name, "arrival", photon.source, self.name, qubit)
         self._on_arrival(node.name, Arrival(photon.source, self.name, qubit, now))

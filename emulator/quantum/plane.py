@@ -30,7 +30,7 @@ from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Trans
 from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
 from .light import LightPath
-from .links import Links, fibre_of, multiplexing_of, source_of
+from .links import Links, multiplexing_of, source_of, way_of
 from .ports import OPERATION, Clock, Journal, Metrics
 from .registry import Registry
 from .requests import Attempt, HeraldedLink, Request
@@ -67,7 +67,7 @@ class QuantumPlane:
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")
         self._links = topology.links
         for _, link in sorted(topology.links.items()):
-            self._connect(link)
+            self._connect(topology, link)
         self._effects = Effects(self.registry, journal, metrics).of
         self._effects[Transmit] = self._transmit
         self._begin: dict[type[Operation], Callable[[Station, Any], None]] = {
@@ -262,13 +262,13 @@ class QuantumPlane:
 
     # --- links ---
 
-    def _connect(self, link: LinkSpec) -> None:
+    def _connect(self, topology: Topology, link: LinkSpec) -> None:
         name, ends = link.name, link.ends
-        fibre, source = fibre_of(link), source_of(link)
-        if fibre is not None:
+        way, source = way_of(topology, link, self._streams), source_of(link)
+        if way is not None:
             path = LightPath(
                 name,
-                fibre,
+                way,
                 self.registry,
                 self._streams,
                 self._clock,

@@ -1,7 +1,7 @@
 """Topologies: a YAML file to a validated, resolved model.
 
-Owns everything between the text of a file and a `Topology`. Reads files; never opens sockets, never
-imports physics.
+Owns everything between the text of a file and a `Topology`. Reads files; never opens sockets, and imports
+physics only to try links that say more than physics-free checks can judge (trials.py).
 """
 
 from __future__ import annotations

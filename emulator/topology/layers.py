@@ -26,7 +26,8 @@ _AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on
 def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:
     """The file with every node and link complete: nodes and links as mappings by name.
 
-    `folder`: where "./file.py:Class" and "./file.py:function" are looked for. What is wrong is noted in `problems`.
+    `folder`: where "./file.py:Class" and "./file.py:function" are looked for. What is wrong is noted in
+    `problems`.
     """
     entries = {key: root.entries[key] for key in _AS_WRITTEN if key in root.entries}
     if entries.get("expect", root).value is None:

@@ -1,7 +1,7 @@
 """A topology file to a `Topology`.
 
 Owns reading the file and the order of the checks: the YAML, the shape as written, the layers, the
-complete model, the faults. Each of them is elsewhere.
+complete model, the faults, the trial of links. Each of them is elsewhere.
 
 Rule: whatever the file contains, the answer is a `Topology` or a `TopologyError` with a place in it.
 """
@@ -18,6 +18,7 @@ from .model import Topology
 from .places import Written
 from .problems import Problems
 from .shape import File
+from .trials import try_links
 
 
 def load_topology(path: str | Path) -> Topology:
@@ -42,7 +43,9 @@ def parse_topology(text: str, path: str | Path | None = None) -> Topology:
     topology = _topology(resolved, problems)
     problems.raise_first()
     assert topology is not None, "a topology that is not valid has a problem"
-    return topology.remember(source, resolved)
+    topology = topology.remember(source, resolved)
+    try_links(topology)
+    return topology
 
 
 def _topology(resolved: Written, problems: Problems) -> Topology | None:

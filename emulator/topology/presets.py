@@ -1,7 +1,8 @@
 """Hardware presets that come with qnetem: numbers somebody has published.
 
 Owns the built-in tables, in the words of the file: hardware of nodes, which a file's own `hardware:` may
-add to and replace, and fibres of links. Rule: a number stands here only with its source; what a source does not give stays at its default.
+add to and replace, and fibres of links. Rule: a number stands here only with its source; what a source
+does not give stays at its default.
 """
 
 from __future__ import annotations
