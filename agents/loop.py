@@ -34,7 +34,7 @@ from ..emulator.units import format_ns, to_ns
 from .asyncgens import AsyncGenerators
 from .closing import close_for_good
 from .handles import Handle, TimerHandle
-from .registry import Registry
+from .task_list import TaskList
 from .tasks import Future, Task, TaskStack, adopt
 from .without_io import WithoutIO
 
@@ -73,9 +73,9 @@ class VirtualLoop(WithoutIO):
         self._cancelled_timers = 0
         self._number = 0
         self._task_names = 0
-        self._registry = Registry()
-        self.note_task = self._registry.note_task
-        self.note_failure = self._registry.note_failure
+        self._task_list = TaskList()
+        self.note_task = self._task_list.note_task
+        self.note_failure = self._task_list.note_failure
         self._task_factory: Any = None
         self._exception_handler: ExceptionHandler | None = None
         self._generators = AsyncGenerators(self.next_number, self._close_generator)
@@ -338,18 +338,18 @@ class VirtualLoop(WithoutIO):
 
     def tasks(self) -> list[Task]:
         """The live tasks in order of creation."""
-        return self._registry.live()
+        return self._task_list.live()
 
     def stalled_tasks(self) -> list[TaskStack]:
         """The live tasks in order of creation: name, frames, and the future each waits for."""
-        return self._registry.stacks()
+        return self._task_list.stacks()
 
     def unretrieved(self) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception nobody has asked for, by creation.
 
         Looking does not count as asking. Does not wait for garbage collection.
         """
-        return self._registry.unretrieved()
+        return self._task_list.unretrieved()
 
     # --- errors that belong to no task ------------------------------------------------------------
 
@@ -427,7 +427,7 @@ class VirtualLoop(WithoutIO):
                 close_for_good(coroutine)
         finally:
             self._leave(outside)
-        self._registry.silence()
+        self._task_list.silence()
 
     close = abandon
 

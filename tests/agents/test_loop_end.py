@@ -99,7 +99,7 @@ def test_only_failed_tasks_are_kept() -> None:
 
     loop.create_task(program())
     drain(loop)
-    assert len(loop._registry._tasks) < 200
+    assert len(loop._task_list._tasks) < 200
     assert [str(error) for _, error in loop.unretrieved()] == ["lost"]
 
 
@@ -115,7 +115,7 @@ def test_failures_that_were_seen_are_not_kept() -> None:
 
     loop.create_task(program())
     drain(loop)
-    assert len(loop._registry._failures) < 200
+    assert len(loop._task_list._failures) < 200
 
 
 def test_a_callback_that_raises_is_collected_and_stops_no_other() -> None:

@@ -18,7 +18,7 @@ from .tasks import Future, Task, TaskStack, task_stack
 _SWEEP = 64
 
 
-class Registry:
+class TaskList:
     """Tasks and failed futures of one VirtualLoop."""
 
     def __init__(self) -> None:
