@@ -8,7 +8,7 @@ TOPOLOGY ?= topologies/quickstart.yaml
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench clean
+.PHONY: run test lint format bench physics clean
 
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
@@ -27,6 +27,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
+
+physics: $(STAMP)
+	$(BIN)/qnetem physics
 
 # PYTHON=/path/to/python decides; otherwise the first new enough one on PATH.
 $(STAMP): pyproject.toml

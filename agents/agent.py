@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..emulator.errors import LinkError, MessageError, OperationError
 from ..emulator.units import parse_ns, to_ns
@@ -31,7 +32,9 @@ from ..emulator.wire import (
     Transmit,
 )
 from ..emulator.wire import Join as JoinOperation
+from . import pulses
 from .messages import Message, plain_name
+from .pulses import Clicks, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
@@ -127,7 +130,8 @@ class Agent:
             except MessageError:
                 return False
 
-        message = await self._node.receive_message(source, kind, damaged, fits)
+        condition = None if where is None else fits
+        message = await self._node.receive_message(source, kind, damaged, condition)
         return message.read(type)
 
     # --- qubits ---
@@ -163,14 +167,78 @@ class Agent:
         z, x = await self._node.operate(lambda number: BellMeasure(number, *names))
         return int(z), int(x)
 
+    # --- pulse trains ---
+
+    async def pulses(
+        self,
+        to: str,
+        bases: ArrayLike | int,
+        bits: ArrayLike | None = None,
+        intensities: ArrayLike | None = None,
+        *,
+        link: str | None = None,
+    ) -> PulseTrain:
+        """Send a train of pulses; returns when the last slot has left, slots * period after the first.
+
+        `bases` (0 Z, 1 X) and `bits`: arrays of one length; `bases` may be a length instead, and what is
+        None is drawn with the node's generator. `intensities` point into the node's source table, or
+        are mean photon numbers if they are floats; one number holds for all slots, None draws with the
+        source's `probabilities`. Raises OperationError for arrays that do not fit and a node without a
+        source, LinkError. Cancelled: what had left by then arrives.
+        """
+        to, link = _names(to, link)
+        return await pulses.send(self._node, to, link, bases, bits, intensities)
+
+    async def detect(
+        self,
+        source: str,
+        bases: ArrayLike | None = None,
+        count: int | None = None,
+        *,
+        link: str | None = None,
+    ) -> Clicks:
+        """Wait for the next train from `source`, and detect it: `count` slots, else all of them.
+
+        Must be called before its first light arrives, or the train is lost. `bases`: one for each slot,
+        for detectors with an active choice (None: drawn with the node's generator); None for a passive
+        one. Returns a dead time after the last slot's arrival, or when the train ends early. Raises
+        OperationError for arrays that do not fit and a node without detectors, LinkError. Cancelled: the
+        detectors are off from then.
+        """
+        source, link = _names(source, link)
+        return await pulses.detect(self._node, source, link, bases, count)
+
+    async def intercept(
+        self, source: str, to: str, *, bases: ArrayLike | None = None, fraction: float = 1.0
+    ) -> Clicks:
+        """Take the next train from `source`: measure a share of its slots, resend towards `to`.
+
+        A click in a slot is sent on as one photon in the state that was seen, nothing without a click;
+        slots that are not measured pass. Without a `detector:` the node's are ideal. `bases` as for
+        `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await pulses.intercept(self._node, source, to, bases, fraction)
+
+    async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
+        """Take the next train from `source`: keep one photon of each pulse with several.
+
+        The rest goes on towards `to`. Single photons are blocked, but for a share `forward_singles`.
+        `Stored.measure` measures what was kept, once, in bases that may be known by then. Raises
+        OperationError, LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await pulses.split(self._node, source, to, forward_singles)
+
     # --- pairs ---
 
     async def entangle(self, peer: str, *, link: str | None = None, raw: bool = False) -> Pair:
         """A heralded pair with a neighbour; both ends must ask. Waits for slot, peer and success.
 
-        The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` it is
-        as heralded, see `pair.bell`. Cancelling withdraws the request: no slot stays taken, no pair is
-        left over. Raises LinkError (no such link, or several and no `link`).
+        The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` at either
+        end it is as heralded, which `pair.bell` tells both. Each end has its half when it hears.
+        Cancelling withdraws the request: no slot stays taken, and no half is left over here. Raises
+        LinkError (no such link, or several and no `link`).
         """
         peer, link = _names(peer, link)
         herald = await self._node.obtain(lambda number: Entangle(number, peer, link, bool(raw)))

@@ -1,7 +1,7 @@
 """Abandoned async generators: their `finally` runs in virtual time, at a point that is the same everywhere.
 
-Owns the two hooks a VirtualLoop sets around its steps, and the list of its live generators. Does not run
-anything itself.
+Owns the two hooks that stand while a VirtualLoop is stepped, and the list of each loop's live generators.
+Does not run anything itself.
 
 Rule: no garbage collection may be seen. A generator whose last reference goes away is closed at once, as
 in asyncio: reference counts are deterministic. One that hangs in a reference cycle would be found by the
@@ -12,13 +12,44 @@ closed at the program's end, together with those the collector never found, in o
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
-from collections.abc import Callable, Iterator
+from asyncio import _get_running_loop
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
 _SWEEP = 64
+
+
+def first_iteration(generator: Any) -> None:
+    """Hook: called by the interpreter when a generator is first iterated; the running loop takes it."""
+    generators = getattr(_get_running_loop(), "generators", None)
+    if isinstance(generators, AsyncGenerators):
+        generators.note(generator)
+
+
+def finalizer(generator: Any) -> None:
+    """Hook: called by the interpreter when an unfinished generator is about to vanish."""
+    generators = _owners.get(id(generator))
+    if generators is not None:
+        generators.vanishes(generator)
+
+
+#: id() of a generator -> the list it stands in.
+_owners: dict[int, AsyncGenerators] = {}
+
+
+@contextmanager
+def hooked() -> Iterator[None]:
+    """The two hooks stand for this long: steps need not set them, which costs as much as a small step."""
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(first_iteration, finalizer)
+    try:
+        yield
+    finally:
+        sys.set_asyncgen_hooks(*before)
 
 
 class _Collector:
@@ -58,20 +89,31 @@ class AsyncGenerators:
             _Collector.watched = True
             gc.callbacks.append(_watch)
 
-    def first_iteration(self, generator: Any) -> None:
-        """Hook: called by the interpreter when a generator is first iterated."""
+    def note(self, generator: Any) -> None:
+        """A generator is iterated for the first time."""
         if len(self._known) >= self._sweep_at:
             self._sweep()
         self._known[id(generator)] = (self._next_number(), weakref.ref(generator))
+        _owners[id(generator)] = self
 
     def _sweep(self) -> None:
         with _no_collection():
-            self._known = {key: entry for key, entry in self._known.items() if entry[1]()}
+            ended = [key for key, entry in self._known.items() if not entry[1]()]
+            self._disown(ended)
+            for key in ended:
+                del self._known[key]
         self._sweep_at = max(_SWEEP, 2 * len(self._known))
 
-    def finalizer(self, generator: Any) -> None:
-        """Hook: called by the interpreter when an unfinished generator is about to vanish."""
+    def _disown(self, keys: Iterable[int]) -> None:
+        """These are no longer ours; one whose place in memory was used again may be another loop's."""
+        for key in keys:
+            if _owners.get(key) is self:
+                del _owners[key]
+
+    def vanishes(self, generator: Any) -> None:
+        """An unfinished generator has lost its last reference, or was found by the collector."""
         entry = self._known.pop(id(generator), None)
+        self._disown((id(generator),))
         if entry is None:
             return
         if _Collector.thread == get_ident():
@@ -87,9 +129,11 @@ class AsyncGenerators:
                 generator = reference()
                 if generator is not None:
                     live.append((number, generator))
+            self._disown(self._known)
             self._known, self._stranded = {}, []
         return [generator for _, generator in sorted(live, key=lambda entry: entry[0])]
 
     def clear(self) -> None:
         """Forget all: none of them is ever closed."""
+        self._disown(self._known)
         self._known, self._stranded = {}, []

@@ -31,7 +31,7 @@ from typing import Any
 
 from ..emulator.errors import InternalError, Refused, Spinning
 from ..emulator.units import format_ns, to_ns
-from .asyncgens import AsyncGenerators
+from .asyncgens import AsyncGenerators, finalizer, first_iteration
 from .closing import close_for_good
 from .handles import Handle, TimerHandle
 from .task_list import TaskList
@@ -58,7 +58,7 @@ class VirtualLoop(WithoutIO):
     Attributes: `now_ns` (virtual time, read only), `name` (of the node, for messages), `cap` (callbacks in
     one step beyond which the program is said to spin), `context` (the contextvars a program's first task
     starts from: empty at birth, one per loop), `unhandled` (errors that belong to no task: a message and
-    an exception or None, in the order they happened).
+    an exception or None, in the order they happened), `generators` (its unfinished async generators).
     """
 
     def __init__(self, name: str = "", *, cap: int = 200_000) -> None:
@@ -78,8 +78,7 @@ class VirtualLoop(WithoutIO):
         self.note_failure = self._task_list.note_failure
         self._task_factory: Any = None
         self._exception_handler: ExceptionHandler | None = None
-        self._generators = AsyncGenerators(self.next_number, self._close_generator)
-        self._hooks = (self._generators.first_iteration, self._generators.finalizer)
+        self.generators = AsyncGenerators(self.next_number, self._close_generator)
         self._thread = threading.get_ident()
         self._stepping = False
         self._closed = False
@@ -123,14 +122,16 @@ class VirtualLoop(WithoutIO):
             if task is not None:
                 _swap_current_task(loop, None)
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
+        if hooks.firstiter is not first_iteration:
+            sys.set_asyncgen_hooks(first_iteration, finalizer)
         _set_running_loop(self)
         return loop, task, hooks
 
     def _leave(self, outside: _Outside) -> None:
         loop, task, hooks = outside
         _set_running_loop(loop)
-        sys.set_asyncgen_hooks(*hooks)
+        if hooks.firstiter is not first_iteration:
+            sys.set_asyncgen_hooks(*hooks)
         if task is not None and _swap_current_task is not None:
             _swap_current_task(loop, task)
 
@@ -392,7 +393,7 @@ class VirtualLoop(WithoutIO):
 
     async def shutdown_asyncgens(self) -> None:
         """Close every unfinished async generator, in order of creation."""
-        for generator in self._generators.take_live():
+        for generator in self.generators.take_live():
             try:
                 await generator.aclose()
             except Exception as error:  # noqa: BLE001 one generator's error stops no other's closing
@@ -420,7 +421,7 @@ class VirtualLoop(WithoutIO):
         self._closed = True
         self._ready.clear()
         self._timers.clear()
-        self._generators.clear()
+        self.generators.clear()
         outside = self._enter()
         try:
             for coroutine in coroutines:

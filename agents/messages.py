@@ -106,6 +106,12 @@ def body_hash(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=8).digest()
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether JSON carries it without a second look, so that nobody has to word where it stands."""
+    kind = type(value)
+    return kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST)
+
+
 def _check(value: Any, where: str) -> None:
     kind = type(value)
     if value is None or kind in (str, bool):
@@ -120,10 +126,12 @@ def _check(value: Any, where: str) -> None:
         for key, item in value.items():
             if type(key) is not str:
                 raise MessageError(f"{where} has the key {key!r}: keys must be strings")
-            _check(item, f"{where}[{key!r}]")
+            if not _is_plain(item):
+                _check(item, f"{where}[{key!r}]")
     elif kind in (list, tuple):
         for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]")
+            if not _is_plain(item):
+                _check(item, f"{where}[{index}]")
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             field = getattr(value, name)

@@ -37,7 +37,9 @@ from ..emulator.wire import (
     Arrival,
     Ask,
     BellMeasure,
+    Clicked,
     Delivery,
+    Detect,
     Discard,
     Entangle,
     Failed,
@@ -45,15 +47,21 @@ from ..emulator.wire import (
     Grant,
     Have,
     Herald,
+    Intercept,
     Join,
     Joined,
+    Kept,
     Measure,
     Note,
+    Pulses,
+    Release,
     Report,
     Resend,
     Result,
     Send,
+    Sent,
     Settle,
+    Split,
     Stop,
     ToEmulator,
     ToNode,
@@ -68,7 +76,14 @@ from .payloads import Payloads
 from .program import fit_options, load_program
 from .traces import headline, program_traceback
 
-_RESULT_TYPES: dict[type, Any] = {Entangle: Herald, Join: Joined}
+_RESULT_TYPES: dict[type, Any] = {
+    Entangle: Herald,
+    Join: Joined,
+    Pulses: Sent,
+    Detect: Clicked,
+    Intercept: Clicked,
+    Split: Kept,
+}
 
 
 class Node:
@@ -95,6 +110,8 @@ class Node:
         self._held: dict[str, None] = {}
         self._main: asyncio.Task[Any] | None = None
         self._over = False
+        #: Told to go, because the run is over.
+        self._dismissed = False
         self._sends: list[Send] = []
         self._issued: list[AnyOperation] = []
         self._cancels: list[int] = []
@@ -123,8 +140,14 @@ class Node:
         if isinstance(message, Grant):
             if self._over:
                 return  # it has failed already, and said so: a grant that crossed its word
-            self._waiting_grant = message
-            self._try_grant()
+            if message.deliveries:
+                self._waiting_grant = message
+                self._try_grant()
+            else:
+                self._step(message)
+        elif isinstance(message, Release):
+            for forget in message.forget:
+                self._payloads.forget(forget)
         elif isinstance(message, Settle):
             self._settles.append(message)
             self._try_settles()
@@ -142,8 +165,10 @@ class Node:
         except MessageError:
             return
         self._payloads.arrived(src, envelope)
-        self._try_grant()
-        self._try_settles()
+        if self._waiting_grant is not None:
+            self._try_grant()
+        if self._settles:
+            self._try_settles()
 
     def lacking(self) -> list[Resend]:
         """What the waiting grant or settle needs and has not got, as requests to send it again."""
@@ -175,9 +200,7 @@ class Node:
 
     def _try_grant(self) -> None:
         grant = self._waiting_grant
-        if grant is None:
-            return
-        if grant.deliveries and self._payloads.lacking(grant.deliveries):
+        if grant is None or self._payloads.lacking(grant.deliveries):
             return
         self._waiting_grant = None
         self._step(grant)
@@ -244,6 +267,7 @@ class Node:
             self._main = self.loop.create_task(self._run(), name=self.welcome.name)
             self._main.add_done_callback(lambda _: self.loop.cancel_all())
         elif grant.last:
+            self._dismissed = True
             self.loop.cancel_all()
 
     async def _run(self) -> Any:
@@ -422,6 +446,8 @@ class Node:
             error = main.exception()
             if error is not None:
                 raise _ProgramRaised(error)
+        elif not self._dismissed:
+            raise _ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
         for name, unretrieved in self.loop.unretrieved():
             raise _ProgramRaised(unretrieved, f" in task {name!r}, and nobody retrieved it")
         for message, broken in self.loop.unhandled:

@@ -16,7 +16,7 @@ from .messages import Envelope, body_hash, seal
 
 Key = tuple[str, int, int]
 #: A copy comes later than the original by a real delay, in which no more messages than this are received.
-REMEMBERED = 1024
+REMEMBERED = 65_536
 
 
 class Payloads:

@@ -135,12 +135,15 @@ class Qubit:
 class Pair:
     """This node's half of an entangled pair.
 
-    `id` names the pair at both ends; `peer` holds the other half; `qubit` is the half here. `bell` is
-    the heralded Bell state (0 Phi+, 1 Psi+, 2 Phi-, 3 Psi-); `frame` is (z, x): the Paulis that
-    classical messages say are still to be applied here, which `measure` accounts for.
+    `id` names the pair, alike at both ends, also of a pair that joins have made longer; `peer` holds the
+    other half; `qubit` is the half here. `bell` is the heralded Bell state (0 Phi+, 1 Psi+, 2 Phi-, 3
+    Psi-); `frame` is (z, x): the Paulis that classical messages say are still to be applied here, which
+    `measure` accounts for.
     """
 
-    __slots__ = ("id", "peer", "link", "qubit", "emitted_ns", "goodness", "bell", "frame", "_node")
+    __slots__ = (
+        "id", "peer", "link", "qubit", "emitted_ns", "goodness", "bell", "frame", "path", "_node",
+    )  # fmt: skip
 
     def __init__(
         self, node: Node, id: str, peer: str, link: str, qubit: Qubit, emitted_ns: int,
@@ -150,6 +153,8 @@ class Pair:
         self.id, self.peer, self.link, self.qubit = id, peer, link, qubit
         self.emitted_ns, self.goodness, self.bell = emitted_ns, goodness, bell
         self.frame = (0, 0)
+        #: The link's pairs it is made of, from this end outwards.
+        self.path = [id]
 
     def __repr__(self) -> str:
         return f"<Pair {self.id} with {self.peer}>"
@@ -161,8 +166,8 @@ class Pair:
 
     @property
     def reached(self) -> str:
-        """The last pair of the joins this one is made of: where the next join continues."""
-        return self.id.rpartition("+")[2]
+        """The last of `path`: where the next join continues."""
+        return self.path[-1]
 
     def shift(self, z: int, x: int) -> None:
         """Take note of a Pauli X^x Z^z that is still to be applied to the half here."""
@@ -170,8 +175,8 @@ class Pair:
 
     def extend(self, joined: Joined, peer: str, *, correct: bool) -> None:
         """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli."""
-        other = joined.right if joined.left == self.reached else joined.left
-        self.id, self.peer = f"{self.id}+{other}", peer
+        self.path.append(joined.right if joined.left == self.reached else joined.left)
+        self.id, self.peer = "+".join(sorted(self.path)), peer
         if correct:
             self.shift(joined.z, joined.x)
 

@@ -13,8 +13,12 @@ from ..emulator.wire import (
     Allocate,
     AnyOperation,
     Apply,
+    Detect,
     Entangle,
+    Intercept,
     Measure,
+    Pulses,
+    Split,
     Transmit,
     Wait,
 )
@@ -70,6 +74,10 @@ class OperationFuture(Future):
             return f"measurement of {operation.qubit}"
         if isinstance(operation, Transmit):
             return f"transmit of {operation.qubit} to {operation.to}"
+        if isinstance(operation, Pulses):
+            return f"a block of pulses to {operation.to} to leave"
+        if isinstance(operation, (Detect, Intercept, Split)):
+            return f"pulses from {operation.source}"
         return type(operation).__name__.lower()
 
 

@@ -1,4 +1,4 @@
-"""All benchmarks, or those named: `python benchmarks/run.py [--runs N] [lockstep pairs ...]`.
+"""All benchmarks, or those named: `python benchmarks/run.py [--runs N] [--peers] [lockstep pairs ...]`.
 
 Each prints a table. Nothing here is a test: figures of a shared machine judge nobody. See README.md.
 """
@@ -6,18 +6,23 @@ Each prints a table. Nothing here is a test: figures of a shared machine judge n
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import cores
+import engines
 import lockstep
 import memory
 import pairs
+import pulses
 import startup
 from measure import RUNS
 
 BENCHMARKS = {
     "cores": cores.main,
+    "engines": engines.main,
     "lockstep": lockstep.main,
     "pairs": pairs.main,
+    "pulses": pulses.main,
     "startup": startup.main,
     "memory": memory.main,
 }
@@ -28,12 +33,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What qnetem costs, measured.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--runs", type=int, default=RUNS, help="counted runs of each case")
+    parser.add_argument(
+        "--peers", action="store_true", help="install other simulators for a while, for `engines`"
+    )
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}: {', '.join(BENCHMARKS)}")
-    for name in chosen.names or BENCHMARKS:
-        BENCHMARKS[name](chosen.runs)
+    benchmarks = BENCHMARKS | {"engines": partial(engines.main, with_peers=chosen.peers)}
+    for name in chosen.names or benchmarks:
+        benchmarks[name](chosen.runs)
 
 
 if __name__ == "__main__":

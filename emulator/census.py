@@ -15,7 +15,7 @@ from typing import Any
 from .control import NodeState
 from .streams import entropy
 from .topology.model import LinkSpec, NodeSpec, Topology
-from .wire import LinkInfo, Welcome
+from .wire import LinkInfo, Optics, Welcome
 
 
 class Citizen:
@@ -109,6 +109,7 @@ class Census:
             slots=spec.memory.slots,
             t_ns=t_ns,
             record=topology.record,
+            optics=_optics(spec),
         )
 
 
@@ -126,6 +127,18 @@ def _link_info(link: LinkSpec, node: str) -> LinkInfo:
         latency_ns=link.classical.latency_ns if link.classical is not None else 0,
         delay_ns=link.delay_ns,
     )
+
+
+def _optics(spec: NodeSpec) -> Optics:
+    """What the node knows of its own source and detectors."""
+    source, detector = spec.source, spec.detector
+    detects = "" if detector is None else "active" if detector.splitting is None else "passive"
+    if source is None:
+        return Optics(detects=detects)
+    shares = source.probabilities or [1 / source.settings] * source.settings
+    tunable = source.kind == "weak_coherent"
+    means = list(source.intensities) if tunable else [source.brightness]
+    return Optics(source.period_ps, means, shares, tunable, detects)
 
 
 def _absolute(program: str, source: Path | None) -> str:

@@ -131,8 +131,10 @@ class Conductor:
         agenda = self._agenda
         now, m = self.now_ns, self.m
         while agenda and agenda[0][0] == now and agenda[0][1] == m:
-            action = heappop(agenda)[5].action
+            entry = heappop(agenda)[5]
+            action = entry.action
             if action is not None:
+                entry.action = None  # whoever holds the entry is often held by the action: no cycle
                 action()
                 return True
         return False

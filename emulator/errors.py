@@ -46,12 +46,13 @@ class InputError(QnetemError):
 class TopologyError(InputError):
     """A topology file is wrong.
 
-    Attributes: `path` (file name), `line`, `column` (both from 1; 0 when unknown), `problem` (text).
-    `str(error)` reads `file:line:column: problem`.
+    Attributes: `path` (file name), `line`, `column` (both from 1; 0 when unknown), `problem` (text),
+    `others` (what else is wrong with the file, by line). `str(error)` reads `file:line:column: problem`.
     """
 
     def __init__(self, problem: str, path: str = "", line: int = 0, column: int = 0) -> None:
         self.problem, self.path, self.line, self.column = problem, path, line, column
+        self.others: list[TopologyError] = []
         place = f"{path}:{line}:{column}: " if line else f"{path}: " if path else ""
         super().__init__(place + problem)
 

@@ -114,9 +114,139 @@ class Probe(Operation):
     target: list[tuple[float, float]] | None = None
 
 
+# --- pulse trains: blocks of slots; arrays are raw bytes ------------------------------------------
+#
+# A train of n slots travels in blocks of BLOCK_SLOTS, the last one shorter: `first` is the slot a block
+# begins with. Columns of small numbers are bit planes (columns.py).
+
+#: Slots in a block: a whole number of the chunks that the emulator draws for.
+BLOCK_SLOTS = 1 << 20
+
+
+class Pulses(Operation):
+    """Send a block of a train; it begins when the block before it ends. Result: `Sent`, at its end.
+
+    Columns: `bases` and `bits` in one plane each; `intensities` in as many as its settings need, which
+    are those of the node's source, or `means` (mean photon numbers) if given. `last` ends the train.
+    """
+
+    to: str
+    link: str | None
+    first: int
+    slots: int
+    last: bool
+    bases: bytes
+    bits: bytes
+    intensities: bytes
+    means: list[float] | None = None
+
+
+class Detect(Operation):
+    """Detect up to `slots` slots of a train. `first` 0 waits for a train. Result: `Clicked`.
+
+    `bases` (one plane) for an active choice of basis; None where a beam splitter chooses. `more`: the
+    next block will be asked for, unless the train has ended.
+    """
+
+    source: str
+    link: str | None
+    first: int
+    slots: int
+    more: bool
+    bases: bytes | None = None
+
+
+class Intercept(Operation):
+    """As `Detect`, on a train that goes on to `to`. Result: `Clicked`.
+
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass.
+    """
+
+    source: str
+    to: str
+    first: int
+    slots: int
+    more: bool
+    bases: bytes | None = None
+    fraction: float = 1.0
+
+
+class Split(Operation):
+    """Keep one photon of each pulse of a block that has several, send on the rest. Result: `Kept`.
+
+    Single photons are blocked, but for a share `forward_singles`. What is kept is one store per train.
+    """
+
+    source: str
+    to: str
+    first: int
+    slots: int
+    more: bool
+    forward_singles: float = 0.0
+
+
+class MeasureStored(Operation):
+    """Measure all photons of a store, once. `bases`: one plane. Result: bits, one plane."""
+
+    store: str
+    photons: int
+    bases: bytes
+
+
 AnyOperation = (
-    Allocate | Apply | Measure | BellMeasure | Join | Reset | Discard | Transmit | Entangle | Probe
+    Allocate
+    | Apply
+    | Measure
+    | BellMeasure
+    | Join
+    | Reset
+    | Discard
+    | Transmit
+    | Entangle
+    | Probe
+    | Pulses
+    | Detect
+    | Intercept
+    | Split
+    | MeasureStored
 )
+
+
+class Sent(_Record):
+    """Result of `Pulses`: when slot 0 of the train left, and how long a slot is."""
+
+    start_ns: int
+    period_ps: int
+
+
+class Clicked(_Record):
+    """Result of `Detect` and `Intercept`: the clicks of a block.
+
+    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: uint32
+    little-endian, slots from the block's first; `bases`, `bits`, `doubles` in one plane each.
+    """
+
+    start_ns: int
+    period_ps: int
+    slots: int
+    over: bool
+    count: int
+    at: bytes
+    bases: bytes
+    bits: bytes
+    doubles: bytes
+
+
+class Kept(_Record):
+    """Result of `Split`: which slots of the block a photon was kept of (`at` as in `Clicked`)."""
+
+    store: str
+    start_ns: int
+    period_ps: int
+    slots: int
+    over: bool
+    count: int
+    at: bytes
 
 
 class Herald(_Record):
@@ -198,6 +328,20 @@ class LinkInfo(_Record):
     delay_ns: int  # a photon's, this hop
 
 
+class Optics(_Record):
+    """What a node knows of its own source and detectors; `period_ps` 0: no source.
+
+    `means`: mean photon numbers of the source's settings, drawn with `probabilities` where the program
+    leaves the choice to the node. `detects`: "active", "passive", or "" without detectors.
+    """
+
+    period_ps: int = 0
+    means: list[float] = []
+    probabilities: list[float] = []
+    tunable: bool = False
+    detects: str = ""
+
+
 class Welcome(_Frame):
     """Answer to Hello: everything a node knows at birth. `entropy` seeds its generator."""
 
@@ -213,6 +357,7 @@ class Welcome(_Frame):
     slots: int
     t_ns: int
     record: str = "full"
+    optics: Optics = msgspec.field(default_factory=Optics)
 
 
 class Grant(_Frame):
@@ -225,6 +370,12 @@ class Grant(_Frame):
     results: list[Result] = []
     forget: list[Forget] = []
     last: bool = False  # a service's last step: clean up now
+
+
+class Release(_Frame):
+    """Forget these payloads; nothing else is due, and the program does not run."""
+
+    forget: list[Forget]
 
 
 class Settle(_Frame):
@@ -335,7 +486,7 @@ class Failed(_Frame):
     t_ns: int
 
 
-ToNode = Welcome | Grant | Settle | Resend | Ask | Stop
+ToNode = Welcome | Grant | Release | Settle | Resend | Ask | Stop
 ToEmulator = Hello | Report | Have | Resend | Waits | Failed
 
 _encoder = msgspec.msgpack.Encoder()

@@ -46,6 +46,7 @@ from .wire import (
     Have,
     Hello,
     Note,
+    Release,
     Report,
     Resend,
     Result,
@@ -315,6 +316,8 @@ class World:
         reports.clear()
         self._rounds_in_no_time += 1 / _WORKING if working else 1
         self.classical.taken()
+        for name, forgets in self.classical.overdue():
+            self.outbox.append((name, Release(forgets)))
 
     def _apply(self, citizen: Citizen, report: Report) -> None:
         name, incarnation = citizen.name, citizen.incarnation
@@ -345,7 +348,13 @@ class World:
         citizen.state = "finished"
         citizen.result = value
         self._never_grant(citizen.name)
+        self._withdraw_all(citizen.name)
         self.journal.event(citizen.name, "end", rounded(value))
+
+    def _withdraw_all(self, node: str) -> None:
+        """Nobody takes what this program still waits for: a peer must not get a pair with it."""
+        for number, _ in self.quantum.pending(node):
+            self.quantum.withdraw(node, number)
 
     def _never_grant(self, node: str) -> None:
         """This incarnation runs no more."""
@@ -356,6 +365,7 @@ class World:
     def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
         citizen.state = "failed"
         self._never_grant(citizen.name)
+        self._withdraw_all(citizen.name)
         # The class alone: a message may hold an address in memory, which no digest may depend on.
         self.journal.event(citizen.name, "failed", failure.kind, failure.problem.partition(":")[0])
         problem = endings.failed(citizen.name, failure, self.conductor.now_ns)
@@ -450,6 +460,8 @@ class World:
         conductor, citizens, outbox = self.conductor, self.census.citizens, self.outbox
         self._collect()
         self._granted = []
+        deliveries, forgets = self.classical.deliveries, self.classical.forgets
+        arrivals, results = self._arrivals, self._results
         for name in conductor.take_due():
             citizen = citizens[name]
             if citizen.state != "running":
@@ -463,10 +475,10 @@ class World:
             grant = Grant(
                 conductor.now_ns,
                 conductor.m,
-                self.classical.deliveries.pop(name, []),
-                self._arrivals.pop(name, []),
-                self._results.pop(name, []),
-                self.classical.forgets.pop(name, []),
+                deliveries.pop(name, []),
+                arrivals.pop(name, []),
+                results.pop(name, []),
+                forgets.pop(name, []),
                 self._dismissing and citizen.spec.service,
             )
             outbox.append((name, grant))

@@ -99,9 +99,13 @@ def run(
 ) -> Run:
     """Run a topology to its end, each node in a process of its own (or all in this one).
 
-    `until` is a virtual time such as `"10 s"`. Blocks; from a coroutine, call it in a thread. Raises
-    InputError for anything wrong with the topology, its programs or its expectations, before the start.
+    `until` is a virtual time such as `"10 s"`. With `in_process` the programs see this process's hash seed
+    and time zone: the command line fixes them by starting itself anew, this cannot. Blocks; from a
+    coroutine, call it in a thread. Raises InputError for anything wrong with the topology, its programs
+    or its expectations, before the start.
     """
+    if in_process and (broker != "auto" or broker_port is not None):
+        raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
     topology = prepare(source, seed=seed, until=until)
     expectations = parse_expectations(topology)
     check_programs(topology)

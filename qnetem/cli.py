@@ -66,6 +66,13 @@ class GraphFormat(StrEnum):
     json = "json"
 
 
+class PhysicsFormat(StrEnum):
+    """How the reference report is printed."""
+
+    text = "text"
+    json = "json"
+
+
 TopologyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A topology (YAML).")]
 
 
@@ -165,6 +172,31 @@ def schema() -> None:
 
         with _reader_may_leave():
             typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def physics(
+    section: Annotated[
+        str | None, typer.Option(metavar="N", help="Only this section, e.g. 6 or 6.2.")
+    ] = None,
+    form: Annotated[
+        PhysicsFormat, typer.Option("--format", help="A page of text, or one JSON object.")
+    ] = PhysicsFormat.text,
+) -> None:
+    """Compare the emulator with published figures and closed forms."""
+    with _told_on_standard_error():
+        from .physics.catalogue import select
+        from .physics.report import Report
+
+        report = Report(select(section))
+        with _reader_may_leave():
+            if form is PhysicsFormat.json:
+                _print_object(report.as_data())
+            else:
+                for page in report.pages():
+                    sys.stdout.write(page)
+                    sys.stdout.flush()
+        raise typer.Exit(0 if report.agrees else 1)
 
 
 def main() -> None:

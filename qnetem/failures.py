@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from .emulator.control import Problem
-from .emulator.errors import InternalError, ProgramFailed, QnetemError, RunError
+from .emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
 from .emulator.units import format_ns
 from .expect import Verdict
 
@@ -42,7 +42,9 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, RunError):
         own = error.traceback if isinstance(error, ProgramFailed) else ""
         return Problem(kind, str(error), error.exit_code, error.node, error.time_ns, own)
-    return Problem(kind, str(error), error.exit_code)
+    others = error.others if isinstance(error, TopologyError) else []
+    text = "\n".join([str(error), *(f"  {other}" for other in others)])
+    return Problem(kind, text, error.exit_code)
 
 
 def tell_problem(problem: Problem, seed: int | None = None) -> list[str]:

@@ -208,9 +208,10 @@ def _quantum_text(link: LinkSpec) -> str:
     quantum = link.quantum
     if quantum is None:
         return ""
-    if quantum.entangle is not None:
-        source = quantum.entangle
-        return f"pairs F={source.fidelity:g} p={source.success:g}/{format_ns(source.attempt_ns)}"
+    pairs = _pairs(link)
+    if pairs is not None:
+        success, fidelity, attempt_ns = pairs
+        return f"pairs F={fidelity:g} p={success:g}/{format_ns(attempt_ns)}"
     noise = [f"{quantum.attenuation_db_per_km:g} dB/km"]
     noise += [f"depolarising {quantum.depolarising:g}"] if quantum.depolarising else []
     noise += [f"dephasing {quantum.dephasing:g}"] if quantum.dephasing else []
@@ -231,14 +232,24 @@ def _link_data(link: LinkSpec) -> dict[str, Any]:
         "quantum": link.quantum is not None,
         "entangle": None,
     }
-    if link.quantum is not None and link.quantum.entangle is not None:
-        source = link.quantum.entangle
-        data["entangle"] = {
-            "success": source.success,
-            "fidelity": source.fidelity,
-            "attempt_ns": source.attempt_ns,
-        }
+    pairs = _pairs(link)
+    if pairs is not None:
+        data["entangle"] = dict(zip(("success", "fidelity", "attempt_ns"), pairs, strict=True))
     return data
+
+
+def _pairs(link: LinkSpec) -> tuple[float, float, int] | None:
+    """Success probability of an attempt, fidelity at emission, and an attempt's time; None without pairs."""
+    entangle = link.quantum.entangle if link.quantum is not None else None
+    if entangle is None:
+        return None
+    given = (entangle.success, entangle.fidelity, entangle.attempt_ns)
+    if given[0] is not None and given[1] is not None and given[2] is not None:
+        return given[0], given[1], given[2]
+    from .emulator.quantum.heralding import heralding  # physics, for links that need it
+
+    source = heralding(link)
+    return None if source is None else (source.success, source.fidelity, source.attempt_ns)
 
 
 def _planes(link: LinkSpec) -> tuple[bool, bool]:

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from .agents import guards
+from .agents.asyncgens import hooked
 from .agents.node import Node
 from .emulator.control import Kill, Outcome, Progress, Spawn
 from .emulator.errors import InternalError, QnetemError
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from .launch import RunOptions, RunResult
 
 _PROGRESS_S = 0.1
+#: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
+_LONGEST_NAP_S = 0.1
+#: Bound before the guards are there: asked at every instant, and never by a program.
+_monotonic = time.monotonic
 
 
 class InProcessNetwork:
@@ -53,7 +58,7 @@ class InProcessNetwork:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         guards.install()
-        self.world = World(topology, journal_path=journal_path, wall=time.monotonic)
+        self.world = World(topology, journal_path=journal_path, wall=_monotonic)
         self.nodes: dict[str, Node] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
         self._streams: dict[str, IO[str]] = {}
@@ -65,7 +70,8 @@ class InProcessNetwork:
     def run(self) -> Outcome:
         """Run to the end. Raises InternalError when the cores stop short of one."""
         try:
-            self._run()
+            with hooked():
+                self._run()
         except KeyboardInterrupt:
             if self.world.outcome is None:
                 raise
@@ -81,7 +87,7 @@ class InProcessNetwork:
         outbox = world.outbox
         while outbox or world.resume_in_s is not None:
             if world.resume_in_s is not None:
-                time.sleep(world.resume_in_s)
+                time.sleep(min(world.resume_in_s, _LONGEST_NAP_S))
                 world.resume()
             batch = outbox[:]
             outbox.clear()
@@ -147,7 +153,7 @@ class InProcessNetwork:
             self._hello(message.node, message.incarnation)
 
     def _progress(self) -> None:
-        now = time.monotonic()
+        now = _monotonic()
         if now >= self._next_progress and self._on_progress is not None:
             self._next_progress = now + _PROGRESS_S
             self._on_progress(self.world.progress())

@@ -1,8 +1,9 @@
 """What a topology predicts: the functions that `expect` may call.
 
 Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out the
-public functions of emulator/closed_forms.py beside them. Draws nothing and runs nothing: a prediction
-is a formula over the topology's parameters, so that it can stand beside what a run has measured.
+public functions of emulator/closed_forms.py, closed_forms_links.py and closed_forms_qkd.py beside them.
+Draws nothing and runs nothing: a prediction is a formula over the topology's parameters, so that it can
+stand beside what a run has measured.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .emulator import closed_forms
+from .emulator import closed_forms, closed_forms_links, closed_forms_qkd
 from .emulator.errors import InputError
 from .expressions import nearest
 
 if TYPE_CHECKING:
+    from .emulator.channels.heralded import Attempts, Density
     from .emulator.topology import Topology
-    from .emulator.topology.model import EntangleSpec, LinkSpec, Memory, Quantum
+    from .emulator.topology.entangle import EntangleSpec
+    from .emulator.topology.model import LinkSpec, Memory, Quantum
 
 _S = 1e-9
 
 
 def functions(topology: Topology) -> dict[str, Callable[..., float]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
-    return _public_functions(closed_forms) | _Readers(topology).table()
+    formulas = _public_functions(closed_forms) | _public_functions(closed_forms_links)
+    formulas |= _public_functions(closed_forms_qkd)
+    return formulas | _Readers(topology).table()
 
 
 def _public_functions(module: ModuleType) -> dict[str, Callable[..., float]]:
@@ -51,6 +56,7 @@ class _Readers:
             "pair": self.pair,
             "success": self.success,
             "attempt": self.attempt,
+            "goodness": self.goodness,
             "depolarising": self.depolarising,
             "dephasing": self.dephasing,
             "transmittance": self.transmittance,
@@ -59,24 +65,36 @@ class _Readers:
         }
 
     def pair(self, link: str) -> float:
-        """Fidelity with Phi+ of the link's pairs at the herald.
+        """Fidelity with Phi+ of the link's pairs once both ends have heard of them.
 
-        A Werner state of the link's fidelity, decayed in the memories of both ends from emission (the
-        midpoint's photon and herald take one photon delay of the link, at most one attempt).
+        The state at emission, each half decayed in its end's memory since it was emitted. On a simple link
+        that is a Werner state, and one photon delay (at most one attempt) ago.
         """
-        spec = self._link(link)
-        source = self._entangle(link)
-        since_emission_ns = min(source.attempt_ns, spec.delay_ns)
-        memories = [self._topology.nodes[end].memory for end in spec.ends]
-        return stored_werner(source.fidelity, memories[0], memories[1], since_emission_ns)
+        spec, entangle = self._link(link), self._entangle(link)
+        first, second = (self._topology.nodes[end].memory for end in spec.ends)
+        if entangle.kind == "simple":
+            assert entangle.fidelity is not None and entangle.attempt_ns is not None
+            since_emission_ns = min(entangle.attempt_ns, spec.delay_ns)
+            return stored_werner(entangle.fidelity, first, second, since_emission_ns)
+        source = self._attempts(link)
+        heard_ns = max(source.timing.heralds_ns)
+        first_ns, second_ns = (heard_ns - each for each in source.timing.emissions_ns)
+        return stored_pair(source.density(), (first, first_ns), (second, second_ns))
 
     def success(self, link: str) -> float:
         """Probability that one attempt heralds a pair."""
-        return self._entangle(link).success
+        simple = self._entangle(link).success
+        return self._attempts(link).success if simple is None else simple
 
     def attempt(self, link: str) -> float:
         """Duration of one attempt, in seconds."""
-        return self._entangle(link).attempt_ns * _S
+        simple_ns = self._entangle(link).attempt_ns
+        return (self._attempts(link).attempt_ns if simple_ns is None else simple_ns) * _S
+
+    def goodness(self, link: str) -> float:
+        """Fidelity with Phi+ of the link's pairs at emission: what programs see as `goodness`."""
+        simple = self._entangle(link).fidelity
+        return self._attempts(link).fidelity if simple is None else simple
 
     def depolarising(self, link: str) -> float:
         """`p` of rho -> (1-p) rho + p I/2 on the link's photons."""
@@ -122,6 +140,15 @@ class _Readers:
             raise InputError(f"link {link!r} makes no pairs: it has no `entangle`")
         return entangle
 
+    def _attempts(self, link: str) -> Attempts:
+        """What a kind that is not simple comes to."""
+        from .emulator.quantum.heralding import attempts_of
+        from .emulator.quantum.links import fibre_of
+
+        fibre = fibre_of(self._link(link))
+        assert fibre is not None, "it has an `entangle`, hence a fibre"
+        return attempts_of(self._entangle(link), fibre)
+
     def _link(self, link: str) -> LinkSpec:
         spec = self._topology.links.get(link)
         if spec is None:
@@ -143,6 +170,23 @@ def stored_werner(fidelity: float, first: Memory, second: Memory, time_ns: int) 
     both_relaxed = (1.0 - excited_first) * (1.0 - excited_second)
     zz = excited_first * excited_second * visibility + both_relaxed
     return (1.0 + 2.0 * coherence * visibility + zz) / 4.0
+
+
+def stored_pair(density: Density, first: tuple[Memory, int], second: tuple[Memory, int]) -> float:
+    """Fidelity with Phi+ of any pair, shape (4, 4), each half after its time in ns in its memory.
+
+    By the same picture as `stored_werner`: with c = exp(-t/T2) and e = exp(-t/T1) of each half, 4 F is
+    1 + c c' (<XX> - <YY>) + e e' <ZZ> + e (1-e') <ZI> + (1-e) e' <IZ> + (1-e) (1-e').
+    """
+    (memory, time_ns), (other, other_ns) = first, second
+    coherence = _coherence(time_ns, memory) * _coherence(other_ns, other)
+    kept, other_kept = _kept(time_ns, memory.t1_ns), _kept(other_ns, other.t1_ns)
+    p00, p01, p10, p11 = (float(density[i, i].real) for i in range(4))
+    swing = 4.0 * float(density[0, 3].real)  # <XX> - <YY>
+    zz, zi, iz = p00 - p01 - p10 + p11, p00 + p01 - p10 - p11, p00 - p01 + p10 - p11
+    relaxed, other_relaxed = 1.0 - kept, 1.0 - other_kept
+    parity = kept * other_kept * zz + kept * other_relaxed * zi + relaxed * other_kept * iz
+    return (1.0 + coherence * swing + parity + relaxed * other_relaxed) / 4.0
 
 
 def _coherence(time_ns: int, memory: Memory) -> float:

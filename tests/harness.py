@@ -25,9 +25,9 @@ from qnetem.agents import guards
 from qnetem.agents.node import Node
 from qnetem.emulator import wire
 from qnetem.emulator.control import Kill, Outcome, Spawn
+from qnetem.emulator.topology.entangle import EntangleSpec
 from qnetem.emulator.topology.model import (
     Classical,
-    EntangleSpec,
     FaultSpec,
     LinkSpec,
     Memory,

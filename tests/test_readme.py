@@ -43,4 +43,3 @@ def test_the_faults_of_the_readme_break_the_protocol_of_the_readme(coin: Path) -
     again = qnetem.run(broken, in_process=True, runs_folder=coin.parent / "runs")
     assert run.digest == again.digest != whole.digest
     assert (run.outcome.t_ns, run.outcome.results) != (whole.outcome.t_ns, whole.outcome.results)
-

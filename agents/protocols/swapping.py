@@ -100,7 +100,7 @@ class LongPairs:
 
     def names(self, pair: str) -> bool:
         """Whether `pair`, a name as both ends write it, is made of the half held now."""
-        return self.half is not None and _head(self.half) in pair.split("+")
+        return self.half is not None and self.half.path[0] in pair.split("+")
 
     async def _in_time(self, pair: Pair) -> bool:
         try:
@@ -114,7 +114,7 @@ class LongPairs:
 
         def concerns(notice: Notice) -> bool:
             if isinstance(notice, PairDropped):
-                return notice.pair == _head(pair)
+                return notice.pair == pair.path[0]
             return pair.reached in (notice.left, notice.right)
 
         while pair.peer != self._peer:
@@ -128,7 +128,7 @@ class LongPairs:
         self.half = None
         async with Holding(pair):
             if self._first != self._peer:
-                await self._agent.send(self._first, PairDropped(_head(pair)), kind=KIND)
+                await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
             await pair.discard()
 
 
@@ -137,11 +137,6 @@ async def long_pair(
 ) -> Pair:
     """One pair with `peer`; arguments as for `LongPairs`. Cancelling gives the half back."""
     return await LongPairs(agent, peer, via=via, timeout=timeout).obtain()
-
-
-def common_name(pair: Pair) -> str:
-    """The pair's id as both ends write it: they have followed the same joins, from opposite sides."""
-    return "+".join(sorted(pair.id.split("+")))
 
 
 def seconds(duration: str | float | None) -> float | None:
@@ -157,11 +152,6 @@ def _first_hop(agent: Agent, peer: str) -> str:
         ways = f"several ways ({', '.join(entangling)}): say `via`" if entangling else "no way"
         raise LinkError(node=agent.name, peer=peer, why=f"{ways} over entangling links")
     return entangling[0]
-
-
-def _head(pair: Pair) -> str:
-    """The id of the pair made with the first neighbour."""
-    return pair.id.partition("+")[0]
 
 
 def _extend(pair: Pair, notice: JoinNotice, *, correct: bool) -> None:

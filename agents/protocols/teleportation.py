@@ -24,7 +24,7 @@ import msgspec
 
 from ..agent import Agent
 from .holding import Holding
-from .swapping import LongPairs, common_name, seconds
+from .swapping import LongPairs, seconds
 
 if TYPE_CHECKING:
     from ..qubits import Qubit
@@ -114,7 +114,7 @@ class Sender(Agent):
             z, x = await self.bell_measure(qubit, pair)
         pairs.forget()
         z, x = z ^ pair.frame[0], x ^ pair.frame[1]
-        correction = Correction(number, common_name(pair), z, x, *angles)
+        correction = Correction(number, pair.id, z, x, *angles)
         if not await self._tell(peer, correction, patience_s):
             return False
         self.record("teleportation.round_trip_s", (self.now_ns - started_ns) / 1e9)
@@ -174,7 +174,7 @@ class Receiver(Agent):
     ) -> bool:
         """One state over one pair; False if no correction for the pair came in time."""
         pair = await pairs.obtain()
-        name = common_name(pair)
+        name = pair.id
         async with Holding(pair):
             try:
                 async with asyncio.timeout(patience_s and CORRECTION_TIMEOUTS * patience_s):

@@ -52,6 +52,10 @@ class Drop:
 Verdict = Pass | Later | Drop
 
 
+#: A node that is not granted is told what to forget when there is so much of it.
+FORGETS_AT_ONCE = 256
+
+
 class Flight:
     """One message on its way."""
 
@@ -107,6 +111,7 @@ class ClassicalPlane:
         self.forgets: dict[str, list[Forget]] = {}
         #: Handed over at this instant: their senders keep them until the receivers have reported.
         self._handed: list[Forget] = []
+        self._most_forgets = 0
         self._flights: dict[tuple[str, int, int], Flight] = {}
 
     # --- from the nodes ---
@@ -237,7 +242,7 @@ class ClassicalPlane:
         del self._flights[flight.src, flight.inc, flight.seq]
         forget = Forget(flight.src, flight.inc, flight.seq)
         if self._listens(flight.dst):
-            self.forgets.setdefault(flight.dst, []).append(forget)
+            self._let_forget(flight.dst, forget)
         if flight.src != flight.dst:
             self._handed.append(forget)
 
@@ -249,8 +254,21 @@ class ClassicalPlane:
         """
         for forget in self._handed:
             if self._receiver(forget.src) == forget.inc:
-                self.forgets.setdefault(forget.src, []).append(forget)
+                self._let_forget(forget.src, forget)
         self._handed.clear()
+
+    def _let_forget(self, node: str, forget: Forget) -> None:
+        waiting = self.forgets.setdefault(node, [])
+        waiting.append(forget)
+        self._most_forgets = max(self._most_forgets, len(waiting))
+
+    def overdue(self) -> list[tuple[str, list[Forget]]]:
+        """What nodes that are not granted have still to forget, once it has become much."""
+        if self._most_forgets < FORGETS_AT_ONCE:
+            return []
+        self._most_forgets = 0
+        full = [node for node in sorted(self.forgets) if len(self.forgets[node]) >= FORGETS_AT_ONCE]
+        return [(node, self.forgets.pop(node)) for node in full]
 
     def forget_node(self, node: str) -> None:
         """The node is dead, or has finished: nothing can be handed to it."""

@@ -50,6 +50,11 @@ class Clicks(NamedTuple):
     bits: Bytes
     doubles: NDArray[np.bool_]
 
+    def those(self, wanted: NDArray[np.bool_]) -> Clicks:
+        """The clicks marked in `wanted`."""
+        slots, bases, bits, doubles = self
+        return Clicks(slots[wanted], bases[wanted], bits[wanted], doubles[wanted])
+
     @staticmethod
     def joined(parts: Sequence[Clicks]) -> Clicks:
         """Consecutive parts as one."""
@@ -128,20 +133,33 @@ class PulseReceiver:
         self._counters = [Counter(detector, period_ps) for detector in receiver.all_detectors]
         self._expected = 0
 
-    def detect(self, block: PulseTrain, bases: ArrayLike | None = None) -> Clicks:
+    def detect(
+        self,
+        block: PulseTrain,
+        bases: ArrayLike | None = None,
+        beside: Sequence[PulseTrain] = (),
+    ) -> Clicks:
         """The clicks of a block, which is spent. `bases` (uint8, one per slot) for an active choice.
 
-        Raises InputError for bases that do not fit, InternalError for blocks out of order.
+        `beside`: more light in the same slots, such as what an eavesdropper let pass beside what it
+        sent; spent too. Raises InputError for bases that do not fit, InternalError for blocks out of
+        order.
         """
-        light = block.take()
-        if light.first_slot != self._expected or block.period_ps != self._period_ps:
-            raise InternalError(f"a block from slot {light.first_slot}, expected {self._expected}")
+        layers = [each.take() for each in (block, *beside)]
+        light = layers[0]
+        for layer in layers:
+            if layer.first_slot != self._expected or len(layer.bits) != len(light.bits):
+                where = f"a block of {len(layer.bits)} slots from slot {layer.first_slot}"
+                raise InternalError(f"{where}, expected {len(light.bits)} from {self._expected}")
+        if block.period_ps != self._period_ps:
+            raise InternalError(f"slots of {block.period_ps} ps, expected {self._period_ps}")
         self._expected += len(light.bits)
         chosen = self._chosen(bases, len(light.bits))
-        parts = [
-            self._chunk(number, chunk, None if chosen is None else _slice_of(chosen, light, chunk))
-            for number, chunk in chunks(light)
-        ]
+        parts = []
+        for several in zip(*map(chunks, layers), strict=True):
+            number, chunk = several[0]
+            here = None if chosen is None else _slice_of(chosen, light, chunk)
+            parts.append(self._chunk(number, [each for _, each in several], here))
         return Clicks.joined(parts) if parts else _NO_CLICKS
 
     def _chosen(self, bases: ArrayLike | None, size: int) -> Bytes | None:
@@ -154,13 +172,14 @@ class PulseReceiver:
             raise InputError(f"detect: {len(chosen)} bases for {size} pulses")
         return chosen
 
-    def _chunk(self, number: int, chunk: Light, chosen: Bytes | None) -> Clicks:
-        first, size = chunk.first_slot, len(chunk.bits)
-        light = self._arrivals(chunk, chosen, self._streams.of(number, _LIGHT))
+    def _chunk(self, number: int, layers: list[Light], chosen: Bytes | None) -> Clicks:
+        first, size = layers[0].first_slot, len(layers[0].bits)
+        rng = self._streams.of(number, _LIGHT)
+        light = [self._arrivals(layer, chosen, rng) for layer in layers]
         noise = self._noise(size, number)
         slots, which = [], []
         for index, counter in enumerate(self._counters):
-            events = _ascending([part[d == index] for part, d in (light, noise)])
+            events = _ascending([part[d == index] for part, d in (*light, noise)])
             counted = counter.count(
                 events + first, first + size, self._stream(number, _AFTERPULSE + index)
             )

@@ -8,6 +8,8 @@ what was measured, or is made of the photons that were not kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -55,15 +57,47 @@ class InterceptResend:
         self._receiver = PulseReceiver(receiver, period_ps, rng)
         self._source = source
 
-    def seize(self, block: PulseTrain, bases: ArrayLike | None = None) -> tuple[PulseTrain, Clicks]:
-        """(what goes on, what was seen); the block is spent."""
+    def seize(
+        self,
+        block: PulseTrain,
+        bases: ArrayLike | None = None,
+        beside: Sequence[PulseTrain] = (),
+        where: NDArray[np.bool_] | None = None,
+    ) -> tuple[PulseTrain, Clicks]:
+        """(what goes on, what was seen); the block is spent, and what lies `beside` it.
+
+        `where` (one per slot): what is seen elsewhere, a dark count, is neither told nor sent on.
+        """
         first_slot, size = block.first_slot, len(block)
-        clicks = self._receiver.detect(block, bases)
+        clicks = self._receiver.detect(block, bases, beside)
+        if where is not None:
+            told = where[clicks.slots - first_slot]
+            clicks = clicks.those(told)
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
         sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
         light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NOTHING_MET)
         return PulseTrain.of(light, block.period_ps), clicks
+
+
+def divided(block: PulseTrain, where: NDArray[np.bool_]) -> tuple[PulseTrain, PulseTrain]:
+    """A block as two that share its slots: the light of those in `where`, and that of the others.
+
+    The block is spent. Each of the two is dark where the other is not, so no pulse is in both.
+    """
+    light = block.take()
+    dark = len(light.sources)
+    if dark > np.iinfo(np.uint8).max:
+        raise InternalError(f"a train of {dark} settings")
+    sources = (*light.sources, Fock(0))
+    parts = (
+        light._replace(
+            intensities=np.where(mask, light.intensities, np.uint8(dark)), sources=sources
+        )
+        for mask in (where, ~where)
+    )
+    here, elsewhere = (PulseTrain.of(part, block.period_ps) for part in parts)
+    return here, elsewhere
 
 
 def intercept_resend(

@@ -1,8 +1,8 @@
 """The quantum links of a topology: which of them an operation means, and what each is made of.
 
 Owns one table per service (photons, heralded pairs) from a node and its peer to the links between them,
-and the making of fibres, environments and sources from what the topology says. Does not own what
-happens on a link (light.py, requests.py) nor what a fibre does (channels/).
+and the making of fibres and environments from what the topology says. Does not own what happens on a
+link (light.py, requests.py), what heralds pairs (heralding.py), nor what a fibre does (channels/).
 
 Rules: a node names a link, or there is exactly one that fits; anything else is a LinkError. What a
 topology says and physics forbids is a TopologyError at its place, before anything runs.
@@ -17,7 +17,6 @@ from typing import Generic, NamedTuple, TypeVar
 from ..channels.dispersion import Pulse
 from ..channels.environment import Environment, Temperature
 from ..channels.fibre import REFERENCE_NM, Fibre, FibreLink, Passage
-from ..channels.heralded import SimpleLink
 from ..channels.phase import PhaseDrift, Vibration
 from ..channels.polarisation import PolarisationDrift
 from ..channels.raman import ClassicalChannels, RamanNoise
@@ -31,7 +30,7 @@ from .formalism import Formalism
 from .pauli import Superoperator
 from .user_noise import load_noise
 
-#: Most cells of an environment's grid up to the run's `until`: a minute or so of work.
+#: Most cells of an environment's grid up to the run's `until`: a minute or two of work.
 MAX_CELLS = 100_000_000
 
 _Channel = TypeVar("_Channel")
@@ -262,22 +261,4 @@ def _placed(topology: Topology, *path: str) -> Iterator[None]:
     except TopologyError:
         raise
     except InputError as error:
-        raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
-
-
-# --- heralded pairs -------------------------------------------------------------------------------
-
-
-def source_of(link: LinkSpec) -> SimpleLink | None:
-    """What heralds pairs on the link; None if nothing does."""
-    if link.quantum is None or link.quantum.entangle is None:
-        return None
-    spec = link.quantum.entangle
-    return SimpleLink(spec.success, spec.fidelity, spec.attempt_ns, link.delay_ns)
-
-
-def multiplexing_of(link: LinkSpec) -> int:
-    """How many requests the link serves side by side."""
-    if link.quantum is None or link.quantum.entangle is None:
-        return 1
-    return link.quantum.entangle.multiplexing
+        raise topology.error(f"{'.'.join(path[:3])}: {error}", *path) from error

@@ -29,12 +29,16 @@ from ..units import format_ns
 from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Transmit
 from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
+from .heralding import multiplexing_of, source_of
 from .light import LightPath
-from .links import Links, multiplexing_of, source_of, way_of
+from .links import Links, Way, way_of
 from .ports import OPERATION, Clock, Journal, Metrics
+from .pulse_plane import OPERATIONS, PulsePlane
 from .registry import Registry
 from .requests import Attempt, HeraldedLink, Request
+from .sessions import Receiving
 from .slots import Pending, Station
+from .trains import PulsePath
 from .verbs import arguments, outcome, verb
 
 
@@ -65,6 +69,9 @@ class QuantumPlane:
         self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
         self._light: Links[LightPath] = Links("carries photons")
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")
+        self._pulses = PulsePlane(
+            topology, streams, clock, journal, metrics, self._schedule, self._give
+        )
         self._links = topology.links
         for _, link in sorted(topology.links.items()):
             self._connect(topology, link)
@@ -77,6 +84,8 @@ class QuantumPlane:
         }
         for kind in PLANS:
             self._begin[kind] = self._queue
+        for kind in OPERATIONS:
+            self._begin[kind], self._effects[kind] = self._pulses.begin, self._pulses.end
 
     # --- from the nodes ---
 
@@ -116,12 +125,15 @@ class QuantumPlane:
         elif isinstance(pending, Request):
             del station.pending[number]
             pending.link.withdraw(pending)
+            self._give_up(pending)
             station.release()
             pending.link.match()
         elif isinstance(pending.operation, Allocate):
             del station.pending[number]
             pending.cancel()
             station.release()
+        elif self._pulses.withdraw(pending):
+            del station.pending[number]
         else:
             pending.withdrawn = True
 
@@ -139,6 +151,7 @@ class QuantumPlane:
         for pending in station.pending.values():
             if isinstance(pending, Request) and pending.opener is None:
                 pending.link.withdraw(pending)
+        self._pulses.node_died(node)
         station.reset()
         held = self.registry.held_by(node)
         self.registry.discard(held, f"{node} died", self._clock.now_ns)
@@ -167,6 +180,10 @@ class QuantumPlane:
     def slots_used(self, node: str) -> int:
         """How many of the node's slots are taken."""
         return self._stations[node].slots.used
+
+    def way(self, link: str) -> Way:
+        """How light crosses the link. God's eye; asking changes nothing. Raises KeyError without one."""
+        return self._light.by_name[link].way
 
     def at_end(self) -> dict[str, list[str]]:
         """Node -> what is still in its slots: qubits, then open requests. Empty if all is clean."""
@@ -214,21 +231,43 @@ class QuantumPlane:
         station.pending[request.number] = request
         station.claim(request, partial(link.open, request))
 
-    def _pair_heralded(self, link: HeraldedLink, attempt: Attempt) -> None:
-        """Attempts have succeeded: the pair exists since its emission, both ends hear of it now."""
+    def _create_pair(self, link: HeraldedLink, attempt: Attempt) -> None:
+        """Attempts have succeeded: each half exists since its emission, and an end hears of it now."""
+        assert attempt.success is not None
         link.pairs += 1
-        pair = f"{link.name}#{link.pairs}"
+        pair = attempt.pair = f"{link.name}#{link.pairs}"
         first, second = link.ends
         half, other = f"{pair}@{first}", f"{pair}@{second}"
-        emitted_ns = attempt.emitted_ns
-        self.registry.create_pair(half, first, other, second, link.density, emitted_ns)
+        attempt.first.half, attempt.second.half = half, other
+        bell, start_ns = attempt.bell, attempt.start_ns
+        emitted_ns, other_ns = (start_ns + each for each in attempt.success.emissions_ns)
+        density = link.source.density(bell)
+        self.registry.create_pair(half, first, other, second, density, emitted_ns, other_ns)
         self._metrics.count(link.metric)
-        numbers = (attempt.first.number, attempt.second.number)
-        self._journal.event(link.name, "herald", pair, *numbers, attempt.start_ns, emitted_ns)
-        for request, qubit, peer in ((attempt.first, half, second), (attempt.second, other, first)):
-            del request.station.pending[request.number]
-            goodness = link.source.fidelity
-            self._give(request, Herald(pair, qubit, peer, link.name, emitted_ns, goodness))
+        fields = [pair, attempt.first.number, attempt.second.number, start_ns, emitted_ns]
+        if other_ns != emitted_ns or bell:
+            fields += [other_ns, bell]
+        self._journal.event(link.name, "herald", *fields)
+
+    def _herald(self, link: HeraldedLink, attempt: Attempt, request: Request) -> None:
+        """One end hears of the pair, and has its half."""
+        assert attempt.success is not None
+        node = request.station.name
+        del request.station.pending[request.number]
+        emitted_ns = attempt.start_ns + attempt.success.emissions_ns[link.ends.index(node)]
+        peer, goodness = link.other_end(node), link.source.fidelity
+        herald = Herald(
+            attempt.pair, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
+        )
+        request.half = ""
+        self._give(request, herald)
+
+    def _give_up(self, request: Request) -> None:
+        """Nobody waits any more for the half that lies in the request's slot, if one does."""
+        if request.half:
+            why = "withdrawn before its herald"
+            self.registry.discard([request.half], why, self._clock.now_ns)
+            self._journal.event(request.link.name, "lost", request.half, why)
 
     # --- results ---
 
@@ -264,7 +303,7 @@ class QuantumPlane:
 
     def _connect(self, topology: Topology, link: LinkSpec) -> None:
         name, ends = link.name, link.ends
-        way, source = way_of(topology, link, self._streams), source_of(link)
+        way, source = way_of(topology, link, self._streams), source_of(topology, link)
         if way is not None:
             path = LightPath(
                 name,
@@ -277,17 +316,25 @@ class QuantumPlane:
                 self._arrived,
             )
             self._light.add(name, ends, path)
+            self._pulses.connect(name, ends, way)
         if source is not None:
             rng, side_by_side = self._streams.of("link", name), multiplexing_of(link)
             heralded = HeraldedLink(
-                name, ends, source, side_by_side, rng, self._clock, self._pair_heralded
+                name,
+                ends,
+                source,
+                side_by_side,
+                rng,
+                self._clock,
+                self._create_pair,
+                self._herald,
             )
             self._heralded.add(name, ends, heralded)
 
-    def _channels(self, link: str) -> list[LightPath | HeraldedLink]:
+    def _channels(self, link: str) -> list[LightPath | HeraldedLink | PulsePath]:
         if link not in self._links:
             raise InternalError(f"there is no link {link}")
-        tables = (self._light.by_name, self._heralded.by_name)
+        tables = (self._light.by_name, self._heralded.by_name, self._pulses.paths)
         return [table[link] for table in tables if link in table]
 
     def _arrived(self, node: str, arrival: Arrival) -> None:
@@ -304,4 +351,6 @@ def _waits_for(pending: Pending) -> str:
         return f"a free slot ({pending.station.slots.count} in use)"
     if isinstance(pending, Request):
         return pending.link.waits_for(pending)
+    if isinstance(pending, Receiving):
+        return pending.waits_for()
     return f"{verb(pending.operation)} until {format_ns(pending.end_ns)}"

@@ -51,4 +51,4 @@ class Metrics(Protocol):
 
 
 #: Second place of the plane's orders.
-OPERATION, HERALD, PHOTON = range(3)
+OPERATION, HERALD, PHOTON, PULSES = range(4)

@@ -97,7 +97,7 @@ class Registry:
 
     def allocate(self, qubit: str, holder: str, now_ns: int) -> None:
         """A fresh qubit in |0>."""
-        self._add(_Register(self.formalism.single(_Z, 0), [qubit]), [holder], now_ns)
+        self._add(_Register(self.formalism.single(_Z, 0), [qubit]), [holder], [now_ns])
 
     def create_pair(
         self,
@@ -107,14 +107,17 @@ class Registry:
         second_holder: str,
         density: NDArray[Any],
         emitted_ns: int,
+        second_emitted_ns: int | None = None,
     ) -> None:
         """Two fresh qubits in the joint state `density`, shape (4, 4), which decays from `emitted_ns`.
 
-        Raises InputError for what is no density matrix of two qubits.
+        `second_emitted_ns`: since when the second half decays, if not since then too. Raises InputError
+        for what is no density matrix of two qubits.
         """
         u = 0.0 if self._numbers is None else self._numbers(first, 0)
         register = _Register(self.formalism.pair(density, u), [first, second])
-        self._add(register, [first_holder, second_holder], emitted_ns)
+        other_ns = emitted_ns if second_emitted_ns is None else second_emitted_ns
+        self._add(register, [first_holder, second_holder], [emitted_ns, other_ns])
 
     def reset(self, qubit: str, now_ns: int) -> None:
         """Back to |0>; whatever it was entangled with is left in its reduced state."""
@@ -267,11 +270,11 @@ class Registry:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _add(self, register: _Register, holders: list[str], born_ns: int) -> None:
+    def _add(self, register: _Register, holders: list[str], births_ns: list[int]) -> None:
         for name in register.names:
             if name in self._qubits:
                 raise InternalError(f"there is a qubit {name} already")
-        for name, holder in zip(register.names, holders, strict=True):
+        for name, holder, born_ns in zip(register.names, holders, births_ns, strict=True):
             self._created += 1
             record = _Qubit(name, self._created, holder, register, born_ns)
             self._qubits[name] = record

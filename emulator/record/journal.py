@@ -4,8 +4,9 @@ Owns the event lines and the hash chain of each entity. Does not own metrics (me
 run folder is (the front door's).
 
 Rule: one event is one JSON line `[t_ns, m, entity, kind, ...fields]`; the same bytes go to the file and
-into the entity's chain, so the digest is of exactly what a reader can see. Never an event: grants,
-timers, waits, process ids, wall-clock time, logs, secrets.
+into the entity's chain, so the digest is of exactly what a reader can see. Lines are gathered, and hashed
+when they are written: a hash of the joined lines is that of the lines. Never an event: grants, timers,
+waits, process ids, wall-clock time, logs, secrets.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ class Journal:
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
         self._chains: dict[str, hashlib.blake2b] = {}
-        self._buffer: list[bytes] = []
-        self._buffered_bytes = 0
+        #: What is not hashed and written yet: lines without their ends, and the entity of each.
+        self._lines: list[bytes] = []
+        self._entities: list[str] = []
+        self._gathered_bytes = 0
         self._path = path
         self._file: BinaryIO | None = None
         if path is not None:
@@ -46,37 +49,48 @@ class Journal:
     def event(self, entity: str, kind: str, *fields: Any) -> None:
         """Record that `kind` happened to `entity` now. `fields` are JSON values; round floats first."""
         clock = self._clock
-        line = _encode((clock.now_ns, clock.m, entity, kind, *fields)) + b"\n"
-        chain = self._chains.get(entity)
-        if chain is None:
-            chain = self._chains[entity] = hashlib.blake2b(digest_size=16)
-        chain.update(line)
-        if self._file is not None:
-            self._buffer.append(line)
-            self._buffered_bytes += len(line)
-            if self._buffered_bytes > _FLUSH_BYTES:
-                self.flush()
+        line = _encode((clock.now_ns, clock.m, entity, kind, *fields))
+        if entity not in self._chains:
+            self._chains[entity] = hashlib.blake2b(digest_size=16)
+        self._lines.append(line)
+        self._entities.append(entity)
+        self._gathered_bytes += len(line)
+        if self._gathered_bytes > _FLUSH_BYTES:
+            self.flush()
 
     def digest(self) -> str:
         """BLAKE2b (128 bit, hex) of the sorted (entity, chain) list."""
+        self.flush()
         total = hashlib.blake2b(digest_size=16)
         for entity in sorted(self._chains):
             total.update(entity.encode() + b"\x1f" + self._chains[entity].digest())
         return total.hexdigest()
 
     def flush(self) -> None:
-        """Write what is buffered. Raises InfrastructureError when the disk does not take it."""
+        """Hash and write what is gathered. Raises InfrastructureError when the disk does not take it."""
+        lines, entities = self._lines, self._entities
+        if not lines:
+            return
+        self._lines, self._entities, self._gathered_bytes = [], [], 0
+        self._hash(lines, entities)
         if self._file is None:
             return
-        rest = memoryview(b"".join(self._buffer))
+        lines.append(b"")
+        rest = memoryview(b"\n".join(lines))
         try:
             while rest:  # a disk that is nearly full takes a part, and says no only to the rest
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise _not_written(self._path, error) from error
-        finally:
-            self._buffer.clear()
-            self._buffered_bytes = 0
+
+    def _hash(self, lines: list[bytes], entities: list[str]) -> None:
+        """Take the lines into the chains of their entities."""
+        gathered: dict[str, list[bytes]] = {entity: [] for entity in entities}
+        for line, entity in zip(lines, entities, strict=True):
+            gathered[entity].append(line)
+        for entity, its_lines in gathered.items():
+            its_lines.append(b"")
+            self._chains[entity].update(b"\n".join(its_lines))
 
     def close(self) -> None:
         """Flush and close; the journal takes no event afterwards."""

@@ -18,7 +18,7 @@ from .places import Written, merged, within, written
 from .presets import PRESETS
 from .problems import Problems
 
-_DEVICES = ("memory", "gates", "measurement", "hardware")
+_DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware")
 #: The parts of a file that no layer changes.
 _AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on_error", "expect")
 

@@ -1,7 +1,7 @@
 """Links: their names, the layers below them, and what follows from their length.
 
 Owns that a link joins two nodes that exist, has a name of its own, and has one length on both planes;
-the fibre preset that lies below the section naming it (`defaults`' preset < `defaults` < link's preset <
+the presets that lie below the section naming them (`defaults`' preset < `defaults` < link's preset <
 link); and the latency of `auto`, which is light's time through that length. Single values are checked by the
 model, not here.
 
@@ -11,13 +11,14 @@ noted it already.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 
 from ..errors import UnitError
 from .model import GROUP_INDEX, travel_ns
 from .names import absolute, default_link_name, name_problem, nearest, shown
 from .places import Mark, Written, merged, within, written
-from .presets import FIBRES
+from .presets import FIBRES, HERALDING, FibreKind, HeraldingPreset
 from .problems import Problems
 from .quantities import INDEX, LENGTH, Quantity
 
@@ -113,8 +114,9 @@ class _Links:
     def _with_layers(self, quantum: Written) -> Written:
         """The quantum plane over the defaults, each over the preset that it names."""
         defaults = within(self._root, "defaults", "quantum")
-        below = _with_preset(defaults) if defaults is not None else None
-        complete = merged(below, _with_preset(quantum)) or quantum
+        below = _with_presets(defaults) if defaults is not None else None
+        own = _with_presets(quantum)
+        complete = merged(_same_heralding(below, own), own) or quantum
         noise = complete.entries.get("noise")
         if noise is None or not isinstance(noise.value, str):
             return complete
@@ -137,12 +139,38 @@ class _Links:
         return Written(entries, quantum.mark, quantum.key_mark)
 
 
-def _with_preset(section: Written) -> Written:
-    """A section over the fibre preset it names; a name that is none is told by the shape's check."""
+def _with_presets(section: Written) -> Written:
+    """A section over the fibre preset it names, what heralds pairs in it over the preset that names.
+
+    A name that is none is told by the shape's check.
+    """
+    entangle = within(section, "entangle")
+    if entangle is not None and isinstance(entangle.value, dict):
+        complete = _over(HERALDING, entangle)
+        entries = {**section.entries, "entangle": complete}
+        section = Written(entries, section.mark, section.key_mark)
+    return _over(FIBRES, section)
+
+
+def _over(presets: Mapping[str, FibreKind | HeraldingPreset], section: Written) -> Written:
     name = within(section, "preset")
-    if name is None or not isinstance(name.value, str) or name.value not in FIBRES:
+    if name is None or not isinstance(name.value, str) or name.value not in presets:
         return section
-    return merged(written(FIBRES[name.value].values, name.best_mark), section) or section
+    return merged(written(presets[name.value].values, name.best_mark), section) or section
+
+
+def _same_heralding(below: Written | None, own: Written) -> Written | None:
+    """The layer below, without an `entangle` of another kind than the section's.
+
+    Keys of one kind mean nothing to another.
+    """
+    kinds = [within(layer, "entangle", "kind") for layer in (below, own) if layer is not None]
+    if below is None or kinds[-1] is None:
+        return below
+    if kinds[-1].value == (kinds[0].value if kinds[0] is not None else "simple"):
+        return below
+    entries = {key: entry for key, entry in below.entries.items() if key != "entangle"}
+    return Written(entries, below.mark, below.key_mark)
 
 
 def _picked(section: Written, key: str) -> dict[str, Written]:

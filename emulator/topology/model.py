@@ -24,11 +24,13 @@ from pydantic import (
 
 from ..errors import TopologyError
 from ..units import format_ns, to_ns
+from .entangle import EntangleSpec
 from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
 from .kinds import Kind
 from .names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
 from .places import Place, Written
 from .problems import told
+from .pulse_sections import DetectorSpec, SourceSpec
 from .quantities import (
     AngleRad,
     AttenuationDbPerKm,
@@ -36,11 +38,9 @@ from .quantities import (
     DispersionPsPerNmKm,
     DispersionSlopePsPerNm2Km,
     DurationNs,
-    Fidelity,
     LengthKm,
     LossDb,
     PmdPsPerSqrtKm,
-    PositiveNs,
     PositiveNsOrNone,
     Probability,
     RefractiveIndex,
@@ -172,6 +172,8 @@ class Devices(Section):
     memory: Memory = Memory()
     gates: Gates = Gates()
     measurement: Measurement = Measurement()
+    source: Annotated[SourceSpec | None, NoneWord] = None
+    detector: Annotated[DetectorSpec | None, NoneWord] = None
 
 
 class NodeSpec(Section):
@@ -185,15 +187,8 @@ class NodeSpec(Section):
     memory: Memory = Memory()
     gates: Gates = Gates()
     measurement: Measurement = Measurement()
-
-
-class EntangleSpec(Section):
-    """The simple heralded link: each attempt succeeds with `success` and gives a Werner state."""
-
-    success: Probability
-    fidelity: Fidelity
-    attempt_ns: PositiveNs = Field(validation_alias="attempt")
-    multiplexing: int = Field(default=1, ge=1)
+    source: Annotated[SourceSpec | None, NoneWord] = None
+    detector: Annotated[DetectorSpec | None, NoneWord] = None
 
 
 class Quantum(Section):

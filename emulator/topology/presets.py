@@ -1,8 +1,8 @@
 """Hardware presets that come with qnetem: numbers somebody has published.
 
 Owns the built-in tables, in the words of the file: hardware of nodes, which a file's own `hardware:` may
-add to and replace, and fibres of links. Rule: a number stands here only with its source; what a source
-does not give stays at its default.
+add to and replace, fibres of links, and what heralds pairs on them. Rule: a number stands here only with
+its source; what a source does not give stays at its default.
 """
 
 from __future__ import annotations
@@ -33,6 +33,81 @@ PRESETS: dict[str, Preset] = {
         "parameter set of 2019 as used by NetSquid-NV (T1 3600 s, T2 1.46 s, depolarising "
         "probability 0.02 of the electron-carbon gate)",
         sections={"memory": {"t1": "3600 s", "t2": "1.46 s"}, "gates": {"two_error": 0.02}},
+    ),
+    # Detectors are those that devices/presets.py has for Python, which a test holds them to.
+    "snspd": Preset(
+        source="the superconducting detectors of the Delft parameter set of 2019 as used by NetSquid-NV",
+        sections={"detector": {"efficiency": 0.8, "dark_count_rate": "20 Hz"}},
+    ),
+    "snspd_93": Preset(
+        source="Marsili et al., Nat. Photon. 7, 210 (2013); not checked there",
+        sections={"detector": {"efficiency": 0.93}},
+    ),
+    "ingaas": Preset(
+        source="inside the ranges of Hadfield, Nat. Photon. 3, 696 (2009), for gated InGaAs avalanche "
+        "diodes, not checked there; the gate is assumed",
+        sections={
+            "detector": {
+                "efficiency": 0.2,
+                "dark_count_rate": "5 kHz",
+                "dead_time": "10 us",
+                "afterpulse": 0.03,
+                "jitter": "300 ps",
+                "gate": "1 ns",
+            }
+        },
+    ),
+    "ingaas_negative_feedback": Preset(
+        source="Korzh et al., Appl. Phys. Lett. 104, 081108 (2014); not checked there",
+        sections={"detector": {"efficiency": 0.1, "dark_count_rate": "1 Hz", "dead_time": "20 us"}},
+    ),
+    "ingaas_self_differencing": Preset(
+        source="simulation set of Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014); the gate is "
+        "assumed",
+        sections={
+            "detector": {
+                "efficiency": 0.1,
+                "dark_count_rate": "600 Hz",
+                "afterpulse": 0.04,
+                "gate": "1 ns",
+            }
+        },
+    ),
+    "gys": Preset(
+        source="Gobby, Yuan, Shields, APL 84, 3762 (2004), as Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), "
+        "take it: eta_Bob 0.045, Y0 1.7e-6 of two detectors, mu 0.48 and nu 0.05; the repetition rate "
+        "is not checked there, the gate is assumed",
+        sections={
+            "source": {"rate": "2 MHz", "intensities": [0.48, 0.05, 0.0]},
+            "detector": {"efficiency": 0.045, "dark_count_rate": "850 Hz", "gate": "1 ns"},
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class HeraldingPreset:
+    """`values` as under a link's `entangle:`; `source` says where the numbers are from."""
+
+    source: str
+    values: dict[str, Any]
+
+
+HERALDING: dict[str, HeraldingPreset] = {
+    "delft_nv_2019": HeraldingPreset(
+        source="nitrogen-vacancy centres 2 m apart, Humphreys et al., Nature 558, 268 (2018), by the Delft "
+        "parameter set of 2019 as used by NetSquid-NV, without cavity: total detection probabilities, "
+        "visibility, phase noise, double excitation, dark counts, window, and 5.5 us an attempt; `alpha` "
+        "is the user's to choose",
+        values={
+            "kind": "single_click",
+            "preparation": "5.5 us",
+            "detection": {"first": 2.8e-4, "second": 4.2e-4},
+            "detector": {"dark_count_rate": "20 Hz", "window": "25 ns"},
+            "visibility": 0.9,
+            "phase_noise": "15 deg",
+            "double_excitation": 0.04,
+        },
     ),
 }
 

@@ -41,10 +41,15 @@ class Problems:
         """Raise TopologyError for the first problem in the file, if there is any."""
         if not self._found:
             return
-        (mark, _), text = min(self._found.items(), key=lambda item: item[0][0])
-        others = len(self._found) - 1
-        more = f" (and {others} more)" if others else ""
-        raise TopologyError(text + more, self.file, mark.line, mark.column)
+        told = [
+            TopologyError(text, self.file, mark.line, mark.column)
+            for (mark, _), text in sorted(self._found.items(), key=lambda item: item[0][0])
+        ]
+        first, *others = told
+        more = f" (and {len(others)} more)" if others else ""
+        error = TopologyError(first.problem + more, self.file, first.line, first.column)
+        error.others = others
+        raise error
 
     def check(self, model: type[Model], root: Written, *, partial: bool = False) -> Model | None:
         """The model of what is written below `root`, or None, with its errors noted.
@@ -74,7 +79,8 @@ class Problems:
             self._at_key(f"unknown key {shown(unknown)}{nearest(unknown, choices)}", root, path)
         elif kind == "missing":
             if not self._is_misspelt(model, root, path):
-                self.at(f"{last!r} is missing", root, path[:-1])
+                text = details.get("ctx", {}).get("text") or f"{last!r} is missing"
+                self.at(text, root, path[:-1])
         elif "[key]" in details["loc"]:
             self._at_key(_told(details), root, path)
         else:
@@ -103,7 +109,9 @@ def dotted(path: Path) -> str:
 def told(error: ValidationError) -> str:
     """The first of pydantic's errors in our words, for data that no user wrote."""
     details = error.errors(include_url=False)[0]
-    problem = "is missing" if details["type"] == "missing" else _told(details)
+    key = details.get("ctx", {}).get("key")
+    is_missing = f"{key!r} is missing" if key else "is missing"
+    problem = is_missing if details["type"] == "missing" else _told(details)
     return f"{dotted(details['loc'])}: {problem}"
 
 

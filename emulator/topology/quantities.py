@@ -158,6 +158,7 @@ Fidelity = Annotated[float, Quantity("probability", low=0.25, high=1.0)]
 RefractiveIndex = Annotated[float, INDEX]
 Speed = Annotated[float, Quantity("number", above=True)]
 FrequencyHz = Annotated[float, Quantity("frequency", above=True)]
+RateHz = Annotated[float, Quantity("frequency")]
 #: Any angle means something; the limits only keep its sine a number worth having.
 AngleRad = Annotated[float, Quantity("angle", low=-1000.0, high=1000.0)]
 AmplitudeRad = Annotated[float, Quantity("angle", high=1000.0)]

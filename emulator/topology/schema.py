@@ -17,8 +17,8 @@ def json_schema() -> dict[str, Any]:
     schema["title"] = "qnetem topology"
     _keep_written_defaults(schema)
     sections = schema["$defs"]
-    for partial in ("EntangleSpec", "EnvironmentSpec", "CoexistenceSpec"):
-        del sections[partial]["required"]  # `defaults` may give the rest
+    for partial in ("ClickDetectorSpec", "DetectionSpec", "EnvironmentSpec", "CoexistenceSpec"):
+        sections[partial].pop("required", None)  # `defaults` may give the rest
     sections["NodeEntry"]["type"] = ["object", "null"]  # `bob:` alone is an endpoint
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

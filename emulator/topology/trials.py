@@ -5,6 +5,8 @@ thing for the run: a pulse shorter than its linewidth allows, a filter without a
 user's noise that is no channel, an environment that would never be done, a formalism that cannot carry it.
 
 Rule: physics is imported here, and only for a file that needs it. A user's noise function is run.
+
+Also owns what only both ends of a link can judge: that a detector's gate fits into the source's slots.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from .model import LinkSpec, Topology
 
 def try_links(topology: Topology) -> None:
     """Raises TopologyError for the first link that cannot be built."""
+    check_gates(topology)
+    try_sources(topology)
     links = [link for link in topology.links.values() if _needs_trial(link)]
     if not links:
         return
@@ -23,6 +27,34 @@ def try_links(topology: Topology) -> None:
     streams = Streams(topology.seed)
     for link in links:
         way_of(topology, link, streams)
+
+
+def try_sources(topology: Topology) -> None:
+    """Raises TopologyError for the first link whose pairs cannot be heralded. A simple link's can."""
+    for link in topology.links.values():
+        entangle = link.quantum.entangle if link.quantum is not None else None
+        if entangle is None or entangle.kind == "simple":
+            continue
+        from ..quantum.heralding import source_of
+
+        source_of(topology, link)
+
+
+def check_gates(topology: Topology) -> None:
+    """Raises TopologyError for a detector whose gate is longer than the slots that a neighbour sends."""
+    for link in topology.links.values():
+        if link.quantum is None:
+            continue
+        for sender, receiver in (link.ends, link.ends[::-1]):
+            source, detector = topology.nodes[sender].source, topology.nodes[receiver].detector
+            gate_ps = None if detector is None else detector.gate_ps
+            if source is None or gate_ps is None or gate_ps <= source.period_ps:
+                continue
+            raise topology.error(
+                f"nodes.{receiver}.detector.gate: a gate of {gate_ps:g} ps, expected at most the "
+                f"{source.period_ps} ps of a slot of {sender}",
+                *("nodes", receiver, "detector", "gate"),
+            )
 
 
 def _needs_trial(link: LinkSpec) -> bool:

@@ -41,6 +41,15 @@ def problem(text: str, key: str | None = None) -> PydanticCustomError:
     return PydanticCustomError("topology", "{text}", context)
 
 
+def missing(key: str, text: str | None = None) -> PydanticCustomError:
+    """The error of a section that cannot do without `key`: told as that of any missing key, or as `text`.
+
+    As written, another layer of the file may bring it.
+    """
+    context = {"key": key} if text is None else {"key": key, "text": text}
+    return PydanticCustomError("missing", "Field required", context)
+
+
 class Section(BaseModel):
     """A mapping of the file. Frozen, complete, strict about types."""
 

@@ -329,7 +329,7 @@ def test_finished_generators_are_forgotten() -> None:
 
     loop.create_task(program())
     drain(loop)
-    assert len(loop._generators._known) <= 64
+    assert len(loop.generators._known) <= 64
 
 
 # --- a kill in one process ------------------------------------------------------------------------

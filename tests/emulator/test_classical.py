@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from qnetem import Agent
 from qnetem.emulator.channels.classical import ClassicalPlane, Drop, Flight, Later, Pass, Verdict
 from qnetem.emulator.conductor import FAULT, GRANT, Conductor
 from qnetem.emulator.record.journal import Journal
@@ -301,3 +303,24 @@ def test_nothing_is_kept_for_a_node_that_will_never_be_granted_again(gone: str) 
     bench.run()
     assert forgets(bench, gone) == []
     assert gone not in bench.plane.deliveries
+
+
+def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
+    """Behind a cut link it waits for ever, and its buffer would hold every body that was lost."""
+
+    async def alice(me: Agent) -> None:
+        for number in range(1000):
+            await me.send("bob", number)
+            if number % 100 == 99:
+                await me.compute("1 us")
+
+    async def bob(me: Agent) -> None:
+        async with asyncio.timeout(1):
+            await me.receive()
+
+    links = [link("alice", "bob", 1000)]
+    faults = [harness.fault("cut", "alice-bob", 0)]
+    run = harness.run(harness.network({"alice": alice, "bob": bob}, links, faults))
+    assert run.problem.kind == "ProgramFailed" and len(run.of("bob", "undelivered")) == 1000
+    assert len(run.nodes["bob"]._payloads._here) < 300
+    assert len(run.world.classical.forgets.get("bob", [])) < 300

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,3 +189,17 @@ def test_whatever_is_entered_happens_once_and_in_order(
     instants(conductor)
     assert seen == sorted(seen)
     assert sorted(entry[3] for entry in seen) == sorted(name for _, name, _ in entries)
+
+
+def test_what_has_happened_is_let_go_though_its_entry_is_kept() -> None:
+    class Thing:
+        def happen(self) -> None:
+            pass
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+    conductor = Conductor()
+    entry = conductor.at(5, (), thing.happen)
+    instants(conductor)
+    del thing
+    assert entry.action is None and gone() is None

@@ -104,3 +104,13 @@ def test_a_disk_that_is_full_is_a_named_error() -> None:
     with pytest.raises(InfrastructureError, match="journal"):
         found.close()
     found.close()
+
+
+def test_the_digest_does_not_depend_on_when_lines_are_hashed() -> None:
+    at_once, at_the_end = journal(), journal()
+    for number in range(5):
+        for found in (at_once, at_the_end):
+            found.event("alice", "note", "bit", number)
+            found.event("bob", "note", "bit", number)
+        at_once.flush()
+    assert at_once.digest() == at_the_end.digest()

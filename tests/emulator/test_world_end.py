@@ -241,3 +241,43 @@ def test_a_disk_that_fails_at_the_end_is_told_as_a_problem() -> None:
     world.receive("bob", 1, Report(0, 0, finished=Finished()))
     assert world.outcome is not None and world.outcome.problem is not None
     assert world.outcome.problem.kind == "InfrastructureError"
+
+
+def test_a_run_that_is_cancelled_from_within_has_failed() -> None:
+    """A task that is cancelled and then awaited raises CancelledError out of `run()`."""
+
+    async def alice(me: Agent) -> None:
+        task = asyncio.create_task(asyncio.sleep(10))
+        await asyncio.sleep(1)
+        task.cancel()
+        await task
+
+    run = harness.run(harness.pair(alice, harness.idle))
+    assert (run.problem.kind, run.problem.node) == ("ProgramFailed", "alice")
+    assert "CancelledError" in run.problem.text
+
+
+def test_what_a_finished_program_still_asks_for_is_withdrawn() -> None:
+    """Else a peer would be given a pair with a program that is no more."""
+
+    async def stubborn(me: Agent) -> None:
+        while True:
+            try:
+                await me.entangle("bob")
+            except asyncio.CancelledError:
+                await me.entangle("bob")
+
+    async def alice(me: Agent) -> None:
+        asyncio.create_task(stubborn(me))  # noqa: RUF006 forgotten on purpose
+        await asyncio.sleep(1)
+
+    async def bob(me: Agent) -> str:
+        await asyncio.sleep(2)
+        try:
+            async with asyncio.timeout(1):
+                return (await me.entangle("alice")).id
+        except TimeoutError:
+            return "nobody"
+
+    links = [link("alice", "bob", entangle=heralding())]
+    assert harness.run_results({"alice": alice, "bob": bob}, links)["bob"] == "nobody"

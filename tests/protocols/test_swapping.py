@@ -9,7 +9,7 @@ import json
 import pytest
 
 from qnetem.agents.agent import Agent
-from qnetem.agents.protocols.swapping import common_name, long_pair
+from qnetem.agents.protocols.swapping import long_pair
 from qnetem.agents.roles.repeater import Repeater
 from qnetem.emulator import closed_forms
 
@@ -31,7 +31,7 @@ class Looker(Agent):
             await self.send(peer, kind="here")
             await self.receive(peer, kind="here")
             for pair in pairs:
-                names.append(common_name(pair))
+                names.append(pair.id)
                 await self.probe("pair", pair)
             await self.send(peer, kind="seen")
             await self.receive(peer, kind="seen")

@@ -241,7 +241,7 @@ def test_in_process_starts_anew_with_a_fixed_environment(
     monkeypatch.chdir(pair.parent)
     for name in [*FIXED, cli._REEXECUTED]:
         monkeypatch.delenv(name, raising=False)
-    bad = ["--until", "1 s", "--broker-port", "1"]
+    bad = ["--until", "1 s"]
     lines = [
         in_a_process("run", pair.name, "--in-process", *bad, PYTHONHASHSEED=seed).stderr.split(
             "\n"
@@ -394,3 +394,9 @@ def test_run_from_python_gives_the_run(pair: Path, faked: Faked) -> None:
     assert (done.ok, done.exit_code, done.topology.seed) == (False, 1, 3)
     assert done.results["alice"] == {"rounds": 4} and done.metrics == {"m": {"count": 1}}
     assert [verdict.quantity for verdict in done.failed] == ["alice.rounds"]
+
+
+def test_an_in_process_run_takes_no_broker(pair: Path) -> None:
+    run = in_a_process("run", str(pair), "--in-process", "--broker", "mosquitto")
+    assert run.returncode == 2
+    assert "leave --broker and --broker-port out" in run.stderr

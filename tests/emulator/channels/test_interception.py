@@ -183,3 +183,49 @@ def test_impossible_attacks_are_refused() -> None:
     _, _, _, _, kept = _split(1000, 1.0)
     with pytest.raises(InputError, match="photons"):
         kept.measure([0], generator())
+
+
+def test_a_block_divided_is_all_there_and_nothing_twice() -> None:
+    size = 50_000
+    bases, bits = generator(5).integers(0, 2, (2, size), dtype=np.uint8)
+    where = generator(6).random(size) < 0.3
+
+    def halves() -> tuple[PulseTrain, PulseTrain]:
+        zeros = np.zeros(size, dtype=np.uint8)
+        train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
+        parts = interception.divided(train, where)
+        with pytest.raises(InternalError, match="seen once"):
+            train.take()
+        return parts
+
+    here, elsewhere = halves()
+    seen = detection.detect(here, IDEAL, generator(7), bases)
+    assert np.array_equal(seen.slots, np.flatnonzero(where))
+    seen = detection.detect(elsewhere, IDEAL, generator(7), bases)
+    assert np.array_equal(seen.slots, np.flatnonzero(~where))
+    here, elsewhere = halves()
+    both = PulseReceiver(IDEAL, PERIOD_PS, generator(7)).detect(here, bases, [elsewhere])
+    assert np.array_equal(both.slots, np.arange(size))
+    assert np.array_equal(both.bits, bits)
+    assert not both.doubles.any()
+
+
+def test_light_beside_a_block_is_as_long_as_it() -> None:
+    zeros = np.zeros(9, dtype=np.uint8)
+    long, short = (
+        PulseTrain(zeros[:n], zeros[:n], zeros[:n], [Fock(1)], PERIOD_PS) for n in (9, 8)
+    )
+    with pytest.raises(InternalError, match="expected 9"):
+        PulseReceiver(IDEAL, PERIOD_PS, generator()).detect(long, zeros, [short])
+
+
+def test_what_clicks_where_nothing_is_taken_is_not_sent_on() -> None:
+    size = 20_000
+    zeros = np.zeros(size, dtype=np.uint8)
+    where = np.arange(size) < size // 2
+    train = PulseTrain(zeros, zeros, zeros, [Fock(0)], PERIOD_PS)
+    noisy = Receiver(Detector(1.0, dark_count_rate_hz=1e8))
+    eve = InterceptResend(noisy, PERIOD_PS, generator(8))
+    onward, clicks = eve.seize(train, zeros, where=where)
+    assert len(clicks.slots) > 0 and clicks.slots.max() < size // 2
+    assert np.array_equal(detection.detect(onward, IDEAL, generator(9), zeros).slots, clicks.slots)

@@ -14,8 +14,8 @@ from qnetem.emulator.quantum.plane import QuantumPlane
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
 from qnetem.emulator.streams import Streams
+from qnetem.emulator.topology.entangle import EntangleSpec
 from qnetem.emulator.topology.model import (
-    EntangleSpec,
     Gates,
     LinkSpec,
     Measurement,

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
+from qnetem.emulator.channels.phase import bessel_j0
+from qnetem.emulator.topology.fibre_sections import (
+    ClassicalChannelsSpec,
+    CoexistenceSpec,
+    EnvironmentSpec,
+    PulseSpec,
+    VibrationSpec,
+)
 from qnetem.emulator.topology.model import Gates, Memory, Quantum
 from qnetem.emulator.wire import Allocate, Apply, Arrival, Discard, Entangle, Measure, Transmit
 
@@ -82,13 +91,18 @@ def test_loss_comes_at_the_fibre_s_rate_and_is_silent() -> None:
     assert len(bench.plane.registry) == arrived
 
 
-def test_one_draw_a_photon_whatever_the_loss() -> None:
+def test_one_draw_a_photon_whatever_the_loss_the_gate_and_the_surroundings() -> None:
     left = []
-    for attenuation in (0.0, 5.0):
-        bench = lab(Quantum(length_km=10.0, attenuation_db_per_km=attenuation))
+    wandering = EnvironmentSpec(grid_ns=10**6, polarisation_drift_rad2_per_s=1.0)
+    for quantum in (
+        Quantum(length_km=10.0, attenuation_db_per_km=0.0),
+        Quantum(length_km=10.0, attenuation_db_per_km=5.0),
+        Quantum(length_km=10.0, pulse=PulseSpec(), gate_ps=20.0, environment=wandering),
+    ):
+        bench = lab(quantum)
         bench.do("alice", Transmit, bench.qubit("alice"), "bob")
         left.append(bench.streams.of("photon", "alice-bob:alice>bob").random())
-    assert left[0] == left[1]
+    assert left[0] == left[1] == left[2]
 
 
 def test_the_fibre_s_noise_is_applied_once_and_no_memory_decay_in_flight() -> None:
@@ -101,6 +115,92 @@ def test_the_fibre_s_noise_is_applied_once_and_no_memory_decay_in_flight() -> No
     bench.run()
     fidelity = bench.plane.registry.fidelity([qubit], [0, 1], bench.clock.now_ns)
     assert fidelity == pytest.approx(0.9, abs=1e-12)
+
+
+PLUS, ONE = (1.0, 1.0), (0.0, 1.0)
+
+
+def sent(bench: Lab, state: str, t_ns: int = 0, sender: str = "alice", to: str = "bob") -> str:
+    """A qubit in |0>, |1> or |+> that `sender` sends at `t_ns`, after its arrival."""
+    qubit = bench.qubit(sender)
+    if state != "0":
+        bench.issue(sender, Apply, {"1": "x", "+": "h"}[state], [qubit])
+        bench.run()
+    bench.later(t_ns, lambda: bench.issue(sender, Transmit, qubit, to))
+    bench.run()
+    return qubit
+
+
+def fidelity(bench: Lab, qubit: str, target: tuple[float, float]) -> float:
+    return bench.plane.registry.fidelity([qubit], target, bench.clock.now_ns)
+
+
+def test_misaligned_frames_turn_polarisation_and_the_way_back_undoes_it() -> None:
+    bench = lab(Quantum(misalignment_rad=0.3))
+    qubit = sent(bench, "0")
+    assert fidelity(bench, qubit, ONE) == pytest.approx(math.sin(0.3) ** 2, abs=1e-12)
+    bench.do("bob", Transmit, qubit, "alice")
+    assert fidelity(bench, qubit, ONE) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_polarisation_mode_dispersion_acts_on_the_polarisation_of_a_pulse_alone() -> None:
+    fibre = Quantum(length_km=100.0, attenuation_db_per_km=0.0, pmd_ps_per_sqrt_km=1.0)
+    pulse = {"pulse": PulseSpec(duration_ps=10.0)}  # sigma_omega = 1/(2 sigma_t)
+    coherence = math.exp(-((10.0 * 0.05) ** 2) / 2)
+    for quantum, lost in (
+        (fibre.model_copy(update=pulse), (1 - coherence) / 3),
+        (fibre.model_copy(update={**pulse, "encoding": "phase"}), 0.0),
+        (fibre, 0.0),
+    ):
+        bench = lab(quantum)
+        assert fidelity(bench, sent(bench, "1"), ONE) == pytest.approx(1 - lost, abs=1e-12)
+
+
+def test_a_photon_meets_the_surroundings_of_the_time_at_which_it_leaves() -> None:
+    cell_ns = DELAY_NS // 10  # it crosses ten cells on its way
+    wandering = EnvironmentSpec(grid_ns=cell_ns, polarisation_drift_rad2_per_s=5e4)
+    bench = lab(Quantum(length_km=20.0, attenuation_db_per_km=0.0, environment=wandering))
+    found, expected = [], []
+    for cell in (1, 40, 700):
+        qubit = sent(bench, "0", cell * cell_ns + cell_ns // 2)
+        found.append(fidelity(bench, qubit, (1.0, 0.0)))
+        noise = bench.plane.way("alice-bob").at(cell * cell_ns, "alice").noise
+        assert noise is not None
+        expected.append((1 + noise[3, 3]) / 2)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert len({round(value, 6) for value in found}) == 3
+
+
+def test_a_vibration_costs_visibility_whether_the_grid_follows_it_or_not() -> None:
+    for grid_ns, times_ns in ((10**9, [0]), (10**6, range(0, 20 * 10**6, 10**6))):
+        shaking = EnvironmentSpec(
+            grid_ns=grid_ns, vibrations=[VibrationSpec(amplitude_rad=0.3, frequency_hz=50.0)]
+        )
+        bench = lab(Quantum(encoding="phase", environment=shaking), slots=100)
+        qubits = [sent(bench, "+", t_ns) for t_ns in times_ns]
+        mean = np.mean([fidelity(bench, qubit, PLUS) for qubit in qubits])
+        assert mean == pytest.approx((1 + bessel_j0(0.3)) / 2, abs=1e-9)
+
+
+def test_classical_channels_are_known_to_the_way_but_make_no_qubits() -> None:
+    channel = ClassicalChannelsSpec(launch_power_dbm=0.0, rho_per_km_nm=3e-9)
+    coexistence = CoexistenceSpec(filter_width_nm=0.2, channels=[channel])
+    bench = lab(Quantum(length_km=25.0, coexistence=coexistence))
+    fibre = bench.plane.way("alice-bob").fibre
+    assert fibre.at(0).noise_rate_hz == pytest.approx(3.701e7, rel=1e-3)
+    assert fibre.at(0, reverse=True).noise_rate_hz == pytest.approx(4.575e7, rel=1e-3)
+    bench.at(10**9, lambda: None)
+    bench.run()
+    assert bench.arrivals == [] and len(bench.plane.registry) == 0
+
+
+def test_a_fibre_is_as_long_for_its_photons_as_for_the_topology() -> None:
+    for length_km in (0.0, 1e-9, 0.1, 20.0, 47.3, 1203.0):
+        spec = link("alice", "bob", Quantum(length_km=length_km))
+        bench = Lab([node("alice"), node("bob")], [spec])
+        crossing = bench.plane.way("alice-bob").at(0, "alice")
+        assert crossing.delay_ns == spec.delay_ns
+        assert crossing.noise is None
 
 
 def test_an_arrival_without_a_free_slot_is_lost() -> None:

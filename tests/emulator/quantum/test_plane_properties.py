@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qnetem.emulator.topology.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model import Gates, Measurement, Memory, Quantum
 from qnetem.emulator.wire import (
     Allocate,
@@ -44,6 +45,17 @@ deeds: st.SearchStrategy[list[Deed]] = st.lists(
 )
 
 
+def _aside(quantum: Quantum, multiplexing: int) -> Quantum:
+    """The link with clicks at a station near one end: the ends hear of a pair at different times."""
+    entangle = EntangleSpec(
+        kind="double_click",
+        station=0.1,
+        detection=DetectionSpec(first=0.8, second=0.8),
+        multiplexing=multiplexing,
+    )
+    return quantum.model_copy(update={"entangle": entangle})
+
+
 class Story:
     """Plays deeds on a bench and checks the invariants after each."""
 
@@ -57,7 +69,7 @@ class Story:
             depolarising=0.1,
             entangle=heralding(0.3, 0.9, multiplexing=multiplexing).entangle,
         )
-        links = [link("alice", "bob", noisy), link("bob", "carol", noisy)]
+        links = [link("alice", "bob", noisy), link("bob", "carol", _aside(noisy, multiplexing))]
         self.lab = Lab([node(name, memory, gates, measurement) for name in NAMES], links, seed=3)
         self.issued: list[tuple[str, int, int]] = []
         self.excused: dict[tuple[str, int, int], None] = {}

@@ -224,8 +224,8 @@ def test_a_mistake_in_a_layer_that_nobody_uses_is_told() -> None:
 
 
 def test_what_has_no_effect_yet_is_refused_rather_than_ignored() -> None:
-    error = refusal(TWO_NODES + "hardware: {snspd: {detector: {efficiency: 0.8}}}")
-    assert "hardware.snspd: unknown key 'detector'" in error.problem
+    error = refusal(TWO_NODES + "hardware: {lab: {laser: {linewidth: 1 kHz}}}")
+    assert "hardware.lab: unknown key 'laser'" in error.problem
 
 
 def test_loading_imports_no_physics() -> None:

@@ -14,6 +14,7 @@ from qnetem.emulator.topology import json_schema
 from qnetem.emulator.topology.shape import File
 from qnetem.emulator.topology.vocabulary import written_keys
 
+from .test_fibre_keys import EVERYTHING
 from .topologies import METRO, TWO_NODES, refusal
 
 SCHEMA = json_schema()
@@ -92,7 +93,7 @@ def test_the_schema_is_json_and_every_reference_in_it_leads_somewhere() -> None:
 
 def test_the_schema_speaks_the_words_of_the_file() -> None:
     assert list(SCHEMA["properties"]) == written_keys(File)
-    assert not re.search(r'"\w+_(ns|km|bps|db)"', json.dumps(SCHEMA))
+    assert not re.search(r'"\w+_(ns|km|bps|db|ps|nm|rad|dbm|k|hz|s)"', json.dumps(SCHEMA))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,8 @@ def test_the_schema_speaks_the_words_of_the_file() -> None:
         TWO_NODES + "links: [{between: [alice, bob], quantum: {dephasing: 1 %}, classical: none}]",
         TWO_NODES
         + "kinds: {repeater: {memory: {t1: none}}}\nseed: 5\ntime: {mode: real, speed: 2}",
+        f"{TWO_NODES}links:\n  - between: [alice, bob]{EVERYTHING}",
+        TWO_NODES + "defaults: {quantum: {environment: {phase_drift: 1 rad2/s}, pulse: none}}",
     ],
 )
 def test_what_loads_fits_the_schema(text: str) -> None:
@@ -121,11 +124,16 @@ def test_what_loads_fits_the_schema(text: str) -> None:
         "kinds: {satelite: {}}",
         "defaults: {memory: {t1_ns: 5}}",
         "defaults: {gates: {two_error: 2}}",
-        "hardware: {snspd: {detector: {efficiency: 0.8}}}",
+        "hardware: {snspd: {detector: {efficiency: 1.2}}}",
         "links: [{between: [alice]}]",
         "links: [{length: 5 km}]",
         "links: [{between: [alice, bob], quantum: }]",
         "links: [{between: [alice, bob], quantum: {medium: air}}]",
+        "links: [{between: [alice, bob], quantum: {preset: best}}]",
+        "links: [{between: [alice, bob], quantum: {pmd: 1 ps/km}}]",
+        "links: [{between: [alice, bob], quantum: {noise: flip}}]",
+        "links: [{between: [alice, bob], quantum: {environment: {grid: 1 km}}}]",
+        "links: [{between: [alice, bob], quantum: {pulse: {duration: 5 s}}}]",
         "faults: [{at: 1 s}]",
         "faults: [{at: 1 s, cut: a, kill: b}]",
         "faults: [{at: 1 s, for: 1 s, kill: bob}]",

@@ -1,0 +1,87 @@
+"""A pulse train through the whole stack in one process, beside the kernel alone and bare numpy: pulses/s.
+
+Whole stack: the sender draws its bases, bits and intensities, packs and sends them; the emulator unpacks,
+applies the fibre, detects; the receiver draws and packs its bases and unpacks the clicks. Kernel: sending
+and detection on arrays that are there. Bare numpy draw: one Poisson number of photons for each slot of the
+signal's mean. Time counts from the first grant to the last report.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import networks
+import numpy as np
+from measure import medians, table, verdict
+
+from qnetem.emulator.channels.detection import PulseReceiver, Receiver
+from qnetem.emulator.channels.pulses import PulseTrain, passage
+from qnetem.emulator.devices.detectors import Detector
+from qnetem.emulator.devices.sources import decoy_table
+
+SLOTS = 10_000_000
+LENGTH_KM, EFFICIENCY, DARK_HZ = 50.0, 0.8, 20.0
+MEANS, SHARES = (0.5, 0.1, 0.0), (0.8, 0.1, 0.1)
+PERIOD_PS = 1000
+STACK = "whole stack, in process"
+AIM = 5e6
+
+
+def _whole() -> float:
+    nodes = {
+        name: {
+            "program": f"qnetem.agents.protocols.qkd.decoy:{role}",
+            "with": options,
+            "hardware": "snspd",
+            "source": {"rate": "1 GHz", "intensities": MEANS, "probabilities": SHARES},
+        }
+        for name, role, options in (
+            ("alice", "Sender", {"peer": "bob", "pulses": SLOTS}),
+            ("bob", "Receiver", {"peer": "alice"}),
+        )
+    }
+    link = {"between": ["alice", "bob"], "quantum": {"length": f"{LENGTH_KM} km"}}
+    topology = networks.write("train", {"nodes": nodes, "links": [link]})
+    return float(SLOTS / networks.run(topology, "--in-process")["wall_time_s"])
+
+
+def _kernel() -> Callable[[], float]:
+    rng = np.random.Generator(np.random.PCG64(1))
+    bases, bits, chosen = rng.integers(0, 2, (3, SLOTS), dtype=np.uint8)
+    intensities = rng.choice(3, SLOTS, p=SHARES).astype(np.uint8)
+    receiver = Receiver(Detector(EFFICIENCY, DARK_HZ))
+
+    def case() -> float:
+        began = time.perf_counter()
+        train = PulseTrain(bases, bits, intensities, decoy_table(*MEANS), PERIOD_PS)
+        at_work = PulseReceiver(receiver, PERIOD_PS, rng)
+        fibre, clicks = passage(10 ** (-0.02 * LENGTH_KM)), 0
+        for block in train.through(fibre).blocks():
+            part = slice(block.first_slot, block.first_slot + len(block))
+            clicks += len(at_work.detect(block, chosen[part]).slots)
+        return SLOTS / (time.perf_counter() - began)
+
+    return case
+
+
+def _bare() -> float:
+    rng = np.random.Generator(np.random.PCG64(1))
+    mean = 0.5 * 10 ** (-0.02 * LENGTH_KM) * EFFICIENCY
+    began = time.perf_counter()
+    for _ in range(SLOTS // 1_000_000):
+        counts = rng.poisson(mean, 1_000_000)
+        np.flatnonzero(counts)
+    return SLOTS / (time.perf_counter() - began)
+
+
+def main(runs: int) -> None:
+    """Measure and print."""
+    cases = {STACK: _whole, "kernel alone": _kernel(), "bare numpy draw": _bare}
+    rows = []
+    for name, rate in medians(cases, runs).items():
+        text = f">= {AIM / 1e6:g} M: {verdict(rate >= AIM)}" if name == STACK else ""
+        rows.append([name, f"{rate / 1e6:,.1f} M", text])
+    table(
+        f"pulses/s, a train of {SLOTS:,} over {LENGTH_KM:g} km", ["what", "pulses/s", "aim"], rows
+    )

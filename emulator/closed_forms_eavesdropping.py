@@ -1,0 +1,83 @@
+"""Closed forms of eavesdropping on key distribution: what each attack costs, and what it tells.
+
+Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+draws. Photon-number splitting is in closed_forms_qkd.py. Conventions: `share` is the fraction of the
+photons attacked; information is in bits per sifted bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .closed_forms_qkd import binary_entropy
+
+# --- measure and resend ---------------------------------------------------------------------------
+
+
+def intercept_resend_qber(share: float, baseline: float = 0.0) -> float:
+    """QBER of measuring in one of two bases at random and resending: Q0 + (1 - 2 Q0) f/4.
+
+    Bennett, Brassard, Proc. IEEE Int. Conf. Computers, Systems and Signal Processing 175 (1984).
+    """
+    return baseline + (1 - 2 * baseline) * share / 4
+
+
+def intercept_resend_known(share: float) -> float:
+    """Part of the sifted bits that the attacker knows for certain: f/2, where the bases agreed."""
+    return share / 2
+
+
+def detection_probability(compared: int, qber: float = 0.25) -> float:
+    """That at least one of `compared` bits differs: 1 - (1 - Q)^m; 1 - (3/4)^m at full attack."""
+    return -math.expm1(compared * math.log1p(-qber))
+
+
+def intercepted_chsh(share: float, visibility: float = 1.0) -> float:
+    """S = 2 sqrt2 (1 - f/2) V of a pair, one half of it measured in Z or X at random, and resent."""
+    return 2 * math.sqrt(2) * (1 - share / 2) * visibility
+
+
+def share_without_violation(visibility: float = 1.0) -> float:
+    """The share of `intercepted_chsh` from which S is 2 or less; 0 where it is from the start."""
+    return max(0.0, 2 * (1 - 1 / (math.sqrt(2) * visibility)))
+
+
+def breidbart_guess() -> float:
+    """Probability of a right guess in the basis half way between Z and X: cos^2(pi/8).
+
+    Bennett, Bessette, Brassard, Salvail, Smolin, J. Cryptology 5, 3 (1992). Its QBER is 1/4 as well.
+    """
+    return math.cos(math.pi / 8) ** 2
+
+
+# --- cloning --------------------------------------------------------------------------------------
+
+
+def individual_attack_information(qber: float) -> float:
+    """What the best attack on single photons tells at that QBER: 1 - h(1/2 + sqrt(Q (1-Q))).
+
+    Fuchs, Gisin, Griffiths, Niu, Peres, PRA 56, 1163 (1997).
+    """
+    return 1 - binary_entropy(0.5 + math.sqrt(qber * (1 - qber)))
+
+
+def individual_attack_limit() -> float:
+    """The QBER at which that is as much as the receiver has, 1 - h(Q): (1 - 1/sqrt2)/2 (ibid.)."""
+    return (1 - 1 / math.sqrt(2)) / 2
+
+
+# --- light in and light out -----------------------------------------------------------------------
+
+
+def trojan_phase_error(reflected_photons: float, single_yield: float, error: float) -> float:
+    """Phase error rate when pulses of `reflected_photons` come back out of the sender.
+
+    With D = (1 - e^-m cos m)/2 and D' = D/Y:
+    e' = e + 4 D'(1-D')(1-2e) + 4 (1-2D') sqrt(D'(1-D') e (1-e)), 1/2 from D' = 1/2 on. Lucamarini, Choi,
+    Ward, Dynes, Yuan, Shields, PRX 5, 031030 (2015), eqs. 6 and 7.
+    """
+    told = (1 - math.exp(-reflected_photons) * math.cos(reflected_photons)) / 2 / single_yield
+    if told >= 0.5:
+        return 0.5
+    swing = math.sqrt(told * (1 - told) * error * (1 - error))
+    return error + 4 * told * (1 - told) * (1 - 2 * error) + 4 * (1 - 2 * told) * swing
