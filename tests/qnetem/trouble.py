@@ -271,6 +271,11 @@ def _parent(pid: int) -> int:
         return 0
 
 
+def heed_hangups() -> None:
+    """A terminal's hang-up counts, also when the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Running:
     """`qnetem run` on two nodes that talk for ever; a context manager that leaves nothing behind."""
 
@@ -284,6 +289,7 @@ class Running:
             text=True,
             cwd=folder,
             start_new_session=True,
+            preexec_fn=heed_hangups,  # noqa: PLW1509 - no thread of the test runs at this time
         )
 
     def __enter__(self) -> Running:
