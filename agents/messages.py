@@ -39,14 +39,25 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 
 
 class Message:
-    """A received message: `body`, `source`, `kind`, `sent_ns` (virtual), `seq` and `damaged`."""
+    """A received message: `body`, `source`, `kind`, `sent_ns` (virtual), `seq` and `damaged`.
 
-    __slots__ = ("source", "kind", "seq", "sent_ns", "body", "damaged", "_raw")
+    `destination` is the node it was meant for: another one than this if it was overheard.
+    """
+
+    __slots__ = ("source", "destination", "kind", "seq", "sent_ns", "body", "damaged", "_raw")
 
     def __init__(
-        self, source: str, kind: str, seq: int, sent_ns: int, raw: bytes, damaged: bool = False
+        self,
+        source: str,
+        kind: str,
+        seq: int,
+        sent_ns: int,
+        raw: bytes,
+        damaged: bool = False,
+        destination: str = "",
     ) -> None:
         self.source, self.kind, self.seq, self.sent_ns = source, kind, seq, sent_ns
+        self.destination = destination
         self.body: Any = None
         self.damaged = damaged
         self._raw = raw

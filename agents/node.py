@@ -70,6 +70,7 @@ from ..emulator.wire import (
     Welcome,
 )
 from . import waiting
+from .local_clock import LocalClock
 from .loop import VirtualLoop
 from .messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, unseal
 from .payloads import Payloads
@@ -95,8 +96,10 @@ class Node:
         self.publishes: list[tuple[str, bytes]] = []
         self.stopped = False
         self.dead = False
+        self.clock = LocalClock(welcome.clock)
+        self.true_ns = welcome.t_ns
         self.loop = VirtualLoop(welcome.name)
-        self.loop.now_ns = welcome.t_ns
+        self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.log = _logger(self, log_stream)
@@ -154,7 +157,7 @@ class Node:
         elif isinstance(message, Resend):
             self.publishes.extend(self._payloads.again(message.dst, message.seqs))
         elif isinstance(message, Ask):
-            self.outbox.append(Waits(waiting.describe(self.loop)))
+            self.outbox.append(Waits(waiting.describe(self.loop, self.clock)))
         elif isinstance(message, Stop):
             self.stopped = True
 
@@ -206,8 +209,13 @@ class Node:
         self._step(grant)
 
     def _step(self, grant: Grant) -> None:
+        self.true_ns = grant.t_ns
+        if grant.clock is not None:
+            self.clock = LocalClock(grant.clock)
+            self.loop.now_ns = self.clock.local_ns(grant.t_ns)  # a clock that is put wrong jumps
         try:
-            next_timer_ns = self.loop.step(grant.t_ns, lambda: self._inputs(grant))
+            local_ns = self.clock.local_ns(grant.t_ns)
+            next_timer_ns = self.loop.step(local_ns, lambda: self._inputs(grant))
         except Spinning as error:
             self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
             return
@@ -223,7 +231,7 @@ class Node:
             try:
                 finished = self._finish(self._main)
             except _ProgramRaised as failure:
-                failed = Failed("raised", failure.problem, failure.traceback, self.now_ns)
+                failed = Failed("raised", failure.problem, failure.traceback, self.true_ns)
         self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
 
     def _report(
@@ -233,6 +241,8 @@ class Node:
         finished: Finished | None,
         failed: Failed | None,
     ) -> Report:
+        if next_timer_ns is not None and self.clock.skews:
+            next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
         report = Report(
             grant.t_ns,
             grant.m,
@@ -260,6 +270,7 @@ class Node:
             self.inbox.offer(self._message(delivery))
         for arrival in grant.arrivals:
             self._held[arrival.qubit] = None
+            arrival.t_ns = self.clock.local_ns(arrival.t_ns)
             self.landed.offer(arrival)
         for result in grant.results:
             self._resolve(result)
@@ -280,12 +291,13 @@ class Node:
         for position in delivery.damage:
             raw = _flipped(raw, position)
         return Message(
-            delivery.src,
+            delivery.claims or delivery.src,
             envelope.kind,
             delivery.seq,
-            delivery.sent_ns,
+            self.clock.local_ns(delivery.sent_ns),
             raw,
             damaged=bool(delivery.damage),
+            destination=delivery.dst or self.welcome.name,
         )
 
     def _resolve(self, result: Result) -> None:
@@ -298,11 +310,19 @@ class Node:
             return
         kind = _RESULT_TYPES.get(type(pending.operation))
         value = result.value if kind is None else msgspec.convert(result.value, kind)
+        if self.clock.skews:
+            self._by_own_clock(value)
         self._account(pending.operation, value)
         if pending.future.done():
             self._give_back(pending.operation, value)
         else:
             pending.future.set_result(value)
+
+    def _by_own_clock(self, value: Any) -> None:
+        """Times in a result are true ones: the program sees them as its own clock shows them."""
+        for name in ("emitted_ns", "start_ns"):
+            if hasattr(value, name):
+                setattr(value, name, self.clock.local_ns(getattr(value, name)))
 
     # --- what programs ask for (agent.py, qubits.py) ---
 
@@ -381,8 +401,11 @@ class Node:
         )
         return len(self._held) + open_requests
 
-    def send(self, destination: str, body: Any, kind: str) -> None:
-        """Publish a message and report it. Raises MessageError, LinkError."""
+    def send(self, destination: str, body: Any, kind: str, claims: str = "") -> None:
+        """Publish a message and report it. Raises MessageError, LinkError.
+
+        `claims`: a forgery, which shall pass as that node's.
+        """
         if destination not in self._peers:
             why = f"no node is called {destination!r}"
             raise LinkError(node=self.welcome.name, peer=destination, why=why)
@@ -390,8 +413,9 @@ class Node:
         encoded = encode_body(body)
         if self.dead:
             return
-        seq, payload = self._payloads.sent(destination, kind, encoded)
-        self._sends.append(Send(destination, seq, kind, len(encoded), body_hash(encoded)))
+        seq, payload = self._payloads.sent(kind, encoded)
+        digest = body_hash(encoded)
+        self._sends.append(Send(destination, seq, kind, len(encoded), digest, claims))
         if destination == self.welcome.name:
             self._payloads.arrived(destination, unseal(payload))
         else:
@@ -461,7 +485,7 @@ class Node:
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
-        self.outbox.append(Failed(kind, problem, details, self.now_ns))
+        self.outbox.append(Failed(kind, problem, details, self.true_ns))
 
 
 class _ProgramRaised(Exception):

@@ -25,22 +25,24 @@ class Payloads:
     def __init__(self, name: str, incarnation: int) -> None:
         self._name, self._incarnation = name, incarnation
         self._seq = 0
-        self._sent: dict[int, tuple[str, bytes]] = {}
+        self._sent: dict[int, bytes] = {}
         self._here: dict[Key, Envelope] = {}
         self._forgotten: OrderedDict[Key, None] = OrderedDict()
         self._ended = False
 
-    def sent(self, destination: str, kind: str, body: bytes) -> tuple[int, bytes]:
+    def sent(self, kind: str, body: bytes) -> tuple[int, bytes]:
         """Number, seal and keep a body on its way: (sequence number, MQTT payload)."""
         self._seq += 1
         payload = seal(self._seq, self._incarnation, kind, body)
-        self._sent[self._seq] = (destination, payload)
+        self._sent[self._seq] = payload
         return self._seq, payload
 
     def again(self, destination: str, seqs: list[int]) -> list[tuple[str, bytes]]:
-        """What was asked for once more; forgotten payloads are silently left out."""
-        kept = [self._sent[seq] for seq in seqs if seq in self._sent]
-        return [entry for entry in kept if entry[0] == destination]
+        """What was asked for once more; forgotten payloads are silently left out.
+
+        The emulator says for whom: an eavesdropper gets what was not addressed to it.
+        """
+        return [(destination, self._sent[seq]) for seq in seqs if seq in self._sent]
 
     def arrived(self, src: str, envelope: Envelope) -> None:
         """A payload has come from the broker."""

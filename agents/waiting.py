@@ -26,6 +26,7 @@ from .tasks import Future, task_stack
 from .traces import is_machinery
 
 if TYPE_CHECKING:
+    from .local_clock import LocalClock
     from .loop import VirtualLoop
     from .node import Node
 
@@ -96,15 +97,16 @@ def of(source: str | None, kind: str | None) -> str:
     return wanted + (f" from {source}" if source is not None else "")
 
 
-def describe(loop: VirtualLoop) -> list[Wait]:
-    """Every live task of a node and what it waits for."""
+def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:
+    """Every live task of a node and what it waits for, since when in true time."""
     waits = []
     for task in loop.tasks():
         future = getattr(task, "_fut_waiter", None)
         if isinstance(future, (NamedFuture, OperationFuture)):
-            waits.append(Wait(task.get_name(), f"{future.what}{_place(task)}", future.since_ns))
+            since_ns = clock.true_ns(future.since_ns)
+            waits.append(Wait(task.get_name(), f"{future.what}{_place(task)}", since_ns))
         elif not isinstance(future, asyncio.Task):
-            since_ns = getattr(future, "since_ns", loop.now_ns)
+            since_ns = clock.true_ns(getattr(future, "since_ns", loop.now_ns))
             waits.append(Wait(task.get_name(), _foreign(task, future), since_ns))
     return waits
 

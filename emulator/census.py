@@ -9,19 +9,31 @@ Owns the nodes' states and the Welcome each gets. Does not own processes (the la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .control import NodeState
 from .streams import entropy
 from .topology.model import LinkSpec, NodeSpec, Topology
-from .wire import LinkInfo, Optics, Welcome
+from .wire import LinkInfo, Optics, Skew, Welcome
 
 
 class Citizen:
     """One node as the world knows it."""
 
-    __slots__ = ("name", "spec", "incarnation", "state", "pid", "result", "awaited")
+    __slots__ = (
+        "awaited",
+        "frozen",
+        "incarnation",
+        "missed",
+        "name",
+        "paused",
+        "pid",
+        "result",
+        "spec",
+        "state",
+    )
 
     def __init__(self, spec: NodeSpec) -> None:
         self.name = spec.name
@@ -32,6 +44,9 @@ class Citizen:
         self.result: Any = None
         #: Whether its report is being waited for.
         self.awaited = False
+        #: How many faults pause it; whether its process is stopped; and whether something is due to it.
+        self.paused = 0
+        self.frozen = self.missed = False
 
     @property
     def alive(self) -> bool:
@@ -88,7 +103,9 @@ class Census:
         """What every node's `run()` returned (None for those that have not)."""
         return {c.name: c.result for c in self.citizens.values()}
 
-    def welcome(self, citizen: Citizen, seed: int, t_ns: int) -> Welcome:
+    def welcome(
+        self, citizen: Citizen, seed: int, t_ns: int, clock: Sequence[Skew] = ()
+    ) -> Welcome:
         """Everything this incarnation is told at its birth."""
         topology, spec = self._topology, citizen.spec
         links = [
@@ -110,6 +127,7 @@ class Census:
             t_ns=t_ns,
             record=topology.record,
             optics=_optics(spec),
+            clock=list(clock),
         )
 
 

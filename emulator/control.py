@@ -60,6 +60,20 @@ class Kill(_Frame):
     incarnation: int
 
 
+class Freeze(_Frame):
+    """Emulator -> launcher: SIGSTOP this incarnation."""
+
+    node: str
+    incarnation: int
+
+
+class Thaw(_Frame):
+    """Emulator -> launcher: SIGCONT this incarnation."""
+
+    node: str
+    incarnation: int
+
+
 class Progress(_Frame):
     """Emulator -> launcher, at most ten times a second: how far the run is."""
 
@@ -88,6 +102,20 @@ class Problem(msgspec.Struct):
     traceback: str = ""
 
 
+class FaultRecord(msgspec.Struct):
+    """What became of one fault. `began_ns` None: the run ended before it; `hits`: what it struck."""
+
+    id: str
+    verb: str
+    target: str
+    parameters: dict[str, Any]
+    at_ns: int
+    for_ns: int | None
+    began_ns: int | None
+    healed_ns: int | None
+    hits: int
+
+
 class Outcome(_Frame):
     """Emulator -> launcher, last: everything the summary needs. `metrics` as in record/metrics.py."""
 
@@ -101,10 +129,11 @@ class Outcome(_Frame):
     results: dict[str, Any]
     metrics: dict[str, dict[str, float]]
     problem: Problem | None = None
+    faults: list[FaultRecord] = msgspec.field(default_factory=list)
 
 
 FromLauncher = Supervise | Exited | Interrupt
-FromEmulator = Ready | Spawn | Kill | Progress | Outcome
+FromEmulator = Ready | Spawn | Kill | Freeze | Thaw | Progress | Outcome
 
 decode_from_launcher: Callable[[bytes | memoryview], FromLauncher] = msgspec.msgpack.Decoder(
     FromLauncher

@@ -27,7 +27,7 @@ UNITS: dict[str, dict[str, float]] = {
         "h": 3600e9,
     },
     "length": {"m": 1e-3, "km": 1.0},
-    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "per s": 1.0},
     "bandwidth": {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9},
     "attenuation": {"dB/km": 1.0},
     "loss": {"dB": 1.0},
@@ -69,7 +69,9 @@ BASE = {
     "Raman coefficient": "/km/nm",
 }
 
-_QUANTITY = re.compile(r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*\Z")
+_QUANTITY = re.compile(
+    r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*((?:per )?\S*)\s*\Z"
+)
 
 
 def to_ns(seconds: float) -> int:

@@ -286,6 +286,8 @@ class Delivery(_Record):
     hash: bytes
     sent_ns: int
     damage: list[int] = []  # bit positions to flip in this copy's body
+    claims: str = ""  # whom the program shall take for the sender: this is a forgery
+    dst: str = ""  # for whom it was meant: this was overheard
 
 
 class Arrival(_Record):
@@ -328,6 +330,14 @@ class LinkInfo(_Record):
     delay_ns: int  # a photon's, this hop
 
 
+class Skew(_Record):
+    """How a node's clock is wrong: at true time t it is ahead by offset + (t - since) * ppb / 1e9."""
+
+    since_ns: int
+    offset_ns: int
+    rate_ppb: int
+
+
 class Optics(_Record):
     """What a node knows of its own source and detectors; `period_ps` 0: no source.
 
@@ -358,6 +368,7 @@ class Welcome(_Frame):
     t_ns: int
     record: str = "full"
     optics: Optics = msgspec.field(default_factory=Optics)
+    clock: list[Skew] = []
 
 
 class Grant(_Frame):
@@ -370,6 +381,7 @@ class Grant(_Frame):
     results: list[Result] = []
     forget: list[Forget] = []
     last: bool = False  # a service's last step: clean up now
+    clock: list[Skew] | None = None  # from this instant on the node's clock is wrong like this
 
 
 class Release(_Frame):
@@ -405,6 +417,7 @@ class Send(_Record):
     kind: str
     size: int
     hash: bytes
+    claims: str = ""  # a forgery: it shall pass as that node's
 
 
 class Note(_Record):

@@ -29,9 +29,10 @@ from .barrier import Answer, Barrier
 from .census import Census, Citizen
 from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
-from .control import Kill, Outcome, Problem, Progress, Spawn, token
+from .control import Outcome, Problem, Progress, token
 from .errors import InternalError, QnetemError
-from .faults.schedule import schedule
+from .faults.schedule import Faults
+from .harm import Harm
 from .quantum.plane import QuantumPlane
 from .record.journal import Journal, rounded
 from .record.metrics import Metrics
@@ -50,7 +51,6 @@ from .wire import (
     Report,
     Resend,
     Result,
-    Settle,
     Stop,
     ToEmulator,
     Wait,
@@ -90,6 +90,7 @@ class World:
             self.metrics,
             self.census.receiver,
             self.census.listens,
+            self._publish,
         )
         self.quantum = QuantumPlane(
             topology, self.streams, self.conductor, self.journal, self.metrics
@@ -107,6 +108,19 @@ class World:
         self._granted: list[str] = []
         self._missing_reports = 0
         self._barrier = Barrier()
+        self._harm = Harm(
+            self.census,
+            self.conductor,
+            self.journal,
+            self.classical,
+            self.quantum,
+            self._barrier,
+            self.outbox,
+            self._never_grant,
+        )
+        self.faults = Faults(self._harm, self.conductor, self.journal, self.streams)
+        #: What somebody outside asks for, to be done between two instants.
+        self._orders: list[Callable[[], None]] = []
         self._rounds_in_no_time = 0.0
         self._in_instant = False
         #: The end has come; and whether the services are yet to be told, in the next grants.
@@ -118,7 +132,7 @@ class World:
 
     def start(self) -> None:
         """Await every node's Hello; then time begins."""
-        schedule(list(self.topology.faults), self, self.conductor, self.journal, self.streams)
+        self.faults.schedule(self.topology.faults)
         self.conductor.at_start((-1,), self._wake_all, FAULT)
         for name in self.census.citizens:
             self._barrier.add("hello", name)
@@ -198,6 +212,19 @@ class World:
         if not self.over:
             self._end(endings.silent(node, stacks, self.conductor.now_ns))
 
+    def order(self, action: Callable[[], None]) -> None:
+        """Have something done between two instants: a fault added or healed by somebody outside."""
+        if not self.over:
+            self._orders.append(action)
+            if self.resume_in_s is not None:
+                self.resume()
+
+    def wall_instant_ns(self) -> int:
+        """Real time mode: the virtual time that the wall clock has come to; else now."""
+        if self.topology.time.mode != "real":
+            return self.conductor.now_ns
+        return round((self._wall() - self._began) * self.topology.time.speed * 1e9)
+
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
         awaited = [node for node in self._granted if self.census[node].awaited]
@@ -209,55 +236,6 @@ class World:
         counters = {name: float(count) for name, count in self.metrics.counts.items()}
         return Progress(self.conductor.now_ns, self.conductor.instants, states, counters)
 
-    # --- what faults may do ---
-
-    def cut_quantum(self, link: str, cut: bool) -> None:
-        """Cut or heal the quantum side of a link."""
-        (self.quantum.cut if cut else self.quantum.heal)(link)
-
-    def kill(self, node: str, restart_ns: int | None) -> None:
-        """Settle what the node has sent, kill its process, and plan its restart."""
-        citizen = self.census[node]
-        if not citizen.alive:
-            self.journal.event(node, "already dead", citizen.incarnation)
-            return
-        for dst, seqs in self.classical.undelivered(node, citizen.incarnation).items():
-            if dst != node:
-                self._barrier.add("have", dst)
-                self.outbox.append((dst, Settle(node, citizen.incarnation, seqs)))
-        self._barrier.afterwards(lambda: self._kill_now(citizen, restart_ns))
-
-    def _kill_now(self, citizen: Citizen, restart_ns: int | None) -> None:
-        node = citizen.name
-        self._barrier.add("exit", node)
-        self.outbox.append(("", Kill(node, citizen.incarnation)))
-        self._barrier.afterwards(lambda: self._bury(citizen, restart_ns))
-
-    def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
-        node = citizen.name
-        citizen.state = "starting" if restart_ns is not None else "killed"
-        citizen.awaited = False
-        self.journal.event(node, "killed", citizen.incarnation)
-        self.quantum.node_died(node, citizen.incarnation)
-        self._never_grant(node)
-        citizen.incarnation += 1
-        if restart_ns is None:
-            return
-        due_ns = self.conductor.now_ns + restart_ns
-        self.conductor.at(due_ns, (-1, node), lambda: self._restart(citizen), FAULT)
-
-    def _restart(self, citizen: Citizen) -> None:
-        node = citizen.name
-        self._barrier.add("hello", node)
-        self.outbox.append(("", Spawn(node, citizen.incarnation)))
-
-        def joined() -> None:
-            self.journal.event(node, "restarted", citizen.incarnation)
-            self.quantum.node_joined(node, citizen.incarnation)
-            self.conductor.wake(node)
-
-        self._barrier.afterwards(joined)
-
     # --- answers that a barrier awaits ---
 
     def _passed(self, kind: Answer, node: str) -> None:
@@ -267,7 +245,8 @@ class World:
     def _on_hello(self, citizen: Citizen, hello: Hello) -> None:
         citizen.pid = hello.pid
         citizen.state = "running"
-        welcome = self.census.welcome(citizen, self.topology.seed, self.conductor.now_ns)
+        clock = self._harm.clock(citizen.name)
+        welcome = self.census.welcome(citizen, self.topology.seed, self.conductor.now_ns, clock)
         self.outbox.append((citizen.name, welcome))
         self._passed("hello", citizen.name)
 
@@ -278,6 +257,11 @@ class World:
             raise InternalError(f"{node} lacks a payload of {request.src}, which is gone")
         self.metrics.count("messages.resent", len(request.seqs))
         self.outbox.append((request.src, Resend(request.src, request.inc, request.seqs, node)))
+
+    def _publish(self, src: str, inc: int, seq: int, to: str) -> None:
+        """Have a sender publish a payload to somebody it did not mean it for."""
+        if self.census.citizens[src].alive:
+            self.outbox.append((src, Resend(src, inc, [seq], to)))
 
     # --- instants ---
 
@@ -389,6 +373,8 @@ class World:
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""
         conductor = self.conductor
+        while self._orders:
+            self._orders.pop(0)()
         broken = self._problem is not None and self.topology.on_error == "stop"
         if broken or (self._last and not self._cleaning_up()):
             self._end(self._problem)
@@ -440,8 +426,9 @@ class World:
             self.fail(error)
 
     def _last_step(self) -> None:
-        """All programs have ended: the services get one step to clean up."""
+        """All programs have ended: what is broken heals, the services get one step to clean up."""
         self._last = self._dismissing = True
+        self.faults.heal_all()
         now = self.conductor.now_ns
 
         def wake() -> None:
@@ -466,6 +453,9 @@ class World:
             citizen = citizens[name]
             if citizen.state != "running":
                 continue
+            if citizen.paused:
+                citizen.missed = True
+                continue
             self._granted.append(name)
             if name in self._unbuilt:
                 self._reports[name] = self._unbuilt.pop(name)
@@ -480,6 +470,7 @@ class World:
                 results.pop(name, []),
                 forgets.pop(name, []),
                 self._dismissing and citizen.spec.service,
+                self._harm.take_clock(name),
             )
             outbox.append((name, grant))
         self._dismissing = False
@@ -506,7 +497,10 @@ class World:
         """Have everybody who runs say what they wait for; then end the run with it."""
         self._waits.clear()
         for citizen in self.census.citizens.values():
-            if citizen.state == "running":
+            if citizen.state == "running" and citizen.paused:
+                what = "a fault pauses it"
+                self._waits[citizen.name] = [Wait(citizen.name, what, self.conductor.now_ns)]
+            elif citizen.state == "running":
                 self._barrier.add("waits", citizen.name)
                 self.outbox.append((citizen.name, Ask()))
         self._barrier.afterwards(then)
@@ -532,6 +526,7 @@ class World:
         until_ns = self.topology.time.until_ns
         unfinished = problem is None and bool(self.census.unfinished())
         t_ns = until_ns if unfinished and until_ns is not None else self.conductor.now_ns
+        self.faults.heal_all()
         try:
             self.journal.close()
         except QnetemError as error:
@@ -550,5 +545,6 @@ class World:
             results=self.census.results(),
             metrics=self.metrics.summary(),
             problem=problem,
+            faults=self.faults.records(),
         )
         self.outbox.append(("", self.outcome))

@@ -125,8 +125,7 @@ def prepare(
     if seed is not None:
         topology = topology.with_seed(seed)
     if until is not None:
-        time = topology.time.model_copy(update={"until_ns": _until_ns(until)})
-        topology = topology.model_copy(update={"time": time})
+        topology = topology.with_until(_until_ns(until))
     return topology
 
 

@@ -36,6 +36,7 @@ from .zygote import FIXED
 
 if TYPE_CHECKING:
     from .api import Run
+    from .emulator.topology import Topology
 
 app = typer.Typer(
     name="qnetem",
@@ -46,6 +47,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+#: Lines of a campaign that a run shows before it begins.
+_MOST_DRAWN = 14
 #: Set once the process has been replaced by one with a fixed environment.
 _REEXECUTED = "QNETEM_REEXECUTED"
 
@@ -64,6 +67,14 @@ class GraphFormat(StrEnum):
     dot = "dot"
     mermaid = "mermaid"
     json = "json"
+
+
+class ScheduleFormat(StrEnum):
+    """How the faults of a topology are listed."""
+
+    table = "table"
+    json = "json"
+    yaml = "yaml"
 
 
 class PhysicsFormat(StrEnum):
@@ -119,6 +130,8 @@ def run_command(
 
         topology = prepare(file, seed=seed, until=until)
         told.seed = topology.seed
+        if topology.campaign is not None:
+            _tell_campaign(topology)
         with _standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
             done = run(
                 topology,
@@ -165,6 +178,39 @@ def graph(
 
 
 @app.command()
+def schedule(
+    file: TopologyFile,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+    ] = None,
+    form: Annotated[
+        ScheduleFormat, typer.Option("--format", help="A table, one JSON list, or YAML entries.")
+    ] = ScheduleFormat.table,
+    freeze: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write the file anew, with these faults fixed in it."),
+    ] = None,
+) -> None:
+    """Show what a topology's faults come to with its seed: who, what, when."""
+    with _told_on_standard_error():
+        from .api import prepare
+        from .schedule import as_entries, as_json, as_table, write_frozen
+
+        topology = prepare(file, seed=seed)
+        if freeze is not None:
+            write_frozen(topology, freeze)
+            return
+        width = Console().width
+        lines = {
+            ScheduleFormat.table: lambda: as_table(topology, width),
+            ScheduleFormat.json: lambda: [as_json(topology)],
+            ScheduleFormat.yaml: lambda: as_entries(topology),
+        }[form]()
+        with _reader_may_leave():
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of topology files, for editors."""
     with _told_on_standard_error():
@@ -208,6 +254,15 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
             stream.reconfigure(errors="replace")
     app(prog_name="qnetem")
+
+
+def _tell_campaign(topology: Topology) -> None:
+    """The faults that a campaign has drawn, before anything runs."""
+    from .schedule import as_table
+
+    lines = as_table(topology, Console(stderr=True).width)
+    more = len(lines) - _MOST_DRAWN
+    say([*lines[:_MOST_DRAWN], *([f"and {more} more: qnetem schedule FILE"] if more > 0 else [])])
 
 
 def _validate(file: Path) -> None:

@@ -234,6 +234,10 @@ class Supervisor:
                 self._spawn(node, incarnation)
             case control.Kill(node, incarnation):
                 self._zygote.tell(Signal(node, incarnation, int(signal.SIGKILL)))
+            case control.Freeze(node, incarnation):
+                self._zygote.tell(Signal(node, incarnation, int(signal.SIGSTOP)))
+            case control.Thaw(node, incarnation):
+                self._zygote.tell(Signal(node, incarnation, int(signal.SIGCONT)))
             case control.Outcome() as outcome:
                 if not self._over.done():
                     self._over.set_result(outcome)

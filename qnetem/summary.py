@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from .emulator.control import Problem
-from .emulator.faults.kinds import FAULT_KINDS
+from .emulator.control import FaultRecord, Problem
 from .emulator.units import format_ns
 from .expect import Verdict, standard_error
+from .fault_text import fault_line
 from .layout import count, lay_out
 from .progress import states_text
 
 if TYPE_CHECKING:
     from .api import Run
-    from .emulator.topology import Topology
-    from .emulator.topology.model import FaultSpec
 
 _MOST_NODES = 24
 _MOST_METRICS = 16
@@ -64,6 +62,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "run_folder": str(run.run_folder),
         "problem": None if outcome.problem is None else problem_data(outcome.problem),
         "expect": [_verdict_data(verdict) for verdict in run.verdicts],
+        "faults": [_fault_data(fault) for fault in outcome.faults],
     }
     return {key: _finite(value) for key, value in data.items()}
 
@@ -79,6 +78,7 @@ def nothing_ran(problem: Problem, run_folder: str = "") -> dict[str, Any]:
         "run_folder": run_folder or None,
         "problem": problem_data(problem),
         "expect": [],
+        "faults": [],
     }
 
 
@@ -117,12 +117,6 @@ def with_error(value: float, sigma: float | None) -> str:
     if decimals > 9 or abs(value) >= 1e9:
         return f"{value:.4g} ± {sigma:.2g}"
     return f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
-
-
-def faults_begun(topology: Topology, t_ns: int) -> list[FaultSpec]:
-    """The scheduled faults whose time had come by `t_ns`, in order of time."""
-    begun = [fault for fault in topology.faults if fault.at_ns <= t_ns]
-    return sorted(begun, key=lambda fault: fault.at_ns)
 
 
 # --- the parts of the page ---
@@ -207,19 +201,30 @@ def _time_unit(seconds: float) -> tuple[float, str]:
 
 
 def _print_faults(run: Run, console: Console) -> None:
-    if not run.topology.faults:
+    faults = run.outcome.faults
+    if not faults:
         return
-    begun = faults_begun(run.topology, run.outcome.t_ns)
-    rows = [[format_ns(fault.at_ns), fault_text(fault)] for fault in begun[:_MOST_FAULTS]]
+    begun = sorted(
+        (fault for fault in faults if fault.began_ns is not None), key=lambda each: each.at_ns
+    )
+    rows = [
+        [format_ns(fault.at_ns), fault_line(fault), _healed(fault), str(fault.hits)]
+        for fault in begun[:_MOST_FAULTS]
+    ]
     if rows:
-        _print_table(console, ["at", "fault"], rows, right=(0,))
+        heading = ["at", "fault", "healed", "hits"]
+        _print_table(console, heading, rows, yields=1, right=(0, 3))
     else:
         console.print()
-    hidden, ahead = len(begun) - _MOST_FAULTS, len(run.topology.faults) - len(begun)
+    hidden, ahead = len(begun) - _MOST_FAULTS, len(faults) - len(begun)
     if hidden > 0:
         _print_line(console, f"and {count(hidden, 'fault')} more")
     if ahead:
         _print_line(console, f"{count(ahead, 'fault')} not reached by the end of the run")
+
+
+def _healed(fault: FaultRecord) -> str:
+    return "-" if fault.healed_ns is None else format_ns(fault.healed_ns)
 
 
 def _print_times(run: Run, console: Console) -> None:
@@ -230,17 +235,6 @@ def _print_times(run: Run, console: Console) -> None:
     console.print()
     _print_line(console, line)
     _print_line(console, f"run folder {run.run_folder}")
-
-
-def fault_text(fault: FaultSpec) -> str:
-    """`cut alice-r1 for 500 ms`, `kill r1, restart 250 ms`."""
-    text = f"{fault.verb} {fault.target}"
-    known = FAULT_KINDS[fault.verb].parameters
-    for key, value in fault.parameters.items():
-        if value is not None:
-            is_time = isinstance(value, int) and known[key].dimension == "time"
-            text += f", {key} {format_ns(int(value)) if is_time else value}"
-    return text + (f" for {format_ns(fault.for_ns)}" if fault.for_ns is not None else "")
 
 
 # --- helpers ---
@@ -309,6 +303,19 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "asked": verdict.asked,
         "ok": verdict.ok,
         "text": verdict.text,
+    }
+
+
+def _fault_data(fault: FaultRecord) -> dict[str, Any]:
+    return {
+        "id": fault.id,
+        "fault": fault.verb,
+        "target": fault.target,
+        "parameters": fault.parameters,
+        "at_s": fault.at_ns / 1e9,
+        "began_s": None if fault.began_ns is None else fault.began_ns / 1e9,
+        "healed_s": None if fault.healed_ns is None else fault.healed_ns / 1e9,
+        "hits": fault.hits,
     }
 
 

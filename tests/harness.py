@@ -26,9 +26,9 @@ from qnetem.agents.node import Node
 from qnetem.emulator import wire
 from qnetem.emulator.control import Kill, Outcome, Spawn
 from qnetem.emulator.topology.entangle import EntangleSpec
+from qnetem.emulator.topology.fault_specs import FaultSpec
 from qnetem.emulator.topology.model import (
     Classical,
-    FaultSpec,
     LinkSpec,
     Memory,
     NodeSpec,

@@ -10,4 +10,5 @@ class Kill(Fault):
 
     def begin(self, world: Breakable) -> None:
         restart = self.spec.parameters.get("restart")
-        world.kill(self.spec.target, None if restart is None else int(restart))
+        self.hits += 1
+        world.kill(self.target, None if restart is None else int(restart))

@@ -1,7 +1,8 @@
 """The faults by name: what each is aimed at and which parameters it takes.
 
-Owns the table that the topology's validation reads. What a fault does to the world is in the file of
-its name beside this one. To add a fault: a row here, a file there, a row in schedule.py.
+Owns the table that the topology's validation, the JSON Schema and random campaigns read. What a fault
+does to the world is in the file of its name beside this one. To add a fault: a row here, a file there, a
+row in schedule.py.
 """
 
 from __future__ import annotations
@@ -9,38 +10,114 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+#: "either": a node or a link; "groups": groups of nodes, as a partition takes them.
+Aim = Literal["node", "link", "either", "groups"]
+Plane = Literal["classical", "process", "quantum", "clock"]
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """A fault's parameter: `dimension` as in units.py, or "word" with the allowed `words`."""
+    """A fault's parameter.
+
+    `dimension`: as in units.py, or "word" with the allowed `words`, "count", "flag", or "node" (a name).
+    `low`, `high`: limits in the base unit. `typical`: from where to where a random campaign draws it,
+    log-uniformly, in the base unit; a time without it is drawn like a duration, all else is left out.
+    """
 
     dimension: str
     required: bool = False
     default: float | str | None = None
     words: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = float("inf")
+    above: bool = False
+    typical: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class FaultKind:
-    """A row of the table. `lasting`: takes `for` and is healed at its end."""
+    """A row of the table. `lasting`: takes `for` and is healed at its end.
+
+    `random`: a campaign may draw it without being told more than its kind.
+    """
 
     verb: str
-    target: Literal["node", "link"]
+    plane: Plane
+    target: Aim
     lasting: bool
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    random: bool = True
 
+
+_ONLY = Parameter("word", words=("quantum", "classical"))
+_CHANCE = Parameter("probability", required=True, high=1.0, typical=(0.05, 0.8))
 
 FAULT_KINDS: dict[str, FaultKind] = {
     kind.verb: kind
     for kind in (
-        FaultKind("kill", "node", False, {"restart": Parameter("time")}),
+        # processes
+        FaultKind("kill", "process", "node", False, {"restart": Parameter("time")}),
+        FaultKind("restart", "process", "node", False, {"after": Parameter("time", default=0)}),
+        FaultKind("pause", "process", "node", True, {"signal": Parameter("flag", default=0)}),
+        # messages
+        FaultKind("cut", "classical", "link", True, {"only": _ONLY}),
+        FaultKind("partition", "classical", "groups", True, {"only": _ONLY}),
+        FaultKind("loss", "classical", "link", True, {"probability": _CHANCE}),
         FaultKind(
-            "cut",
+            "delay",
+            "classical",
             "link",
             True,
-            {"only": Parameter("word", default=None, words=("quantum", "classical"))},
+            {"by": Parameter("time", required=True)},
         ),
-        FaultKind("loss", "link", True, {"probability": Parameter("probability", required=True)}),
-        FaultKind("delay", "link", True, {"by": Parameter("time", required=True)}),
+        FaultKind(
+            "jitter",
+            "classical",
+            "link",
+            True,
+            {"by": Parameter("time", required=True, above=True)},
+        ),
+        FaultKind(
+            "duplicate",
+            "classical",
+            "link",
+            True,
+            {"probability": _CHANCE, "after": Parameter("time", default=0)},
+        ),
+        FaultKind(
+            "reorder",
+            "classical",
+            "link",
+            True,
+            {"probability": _CHANCE, "by": Parameter("time", required=True, above=True)},
+        ),
+        FaultKind(
+            "corrupt",
+            "classical",
+            "link",
+            True,
+            {
+                "probability": _CHANCE,
+                "bits": Parameter("count", default=1, low=1, high=64, typical=(1, 8)),
+            },
+        ),
+        FaultKind(
+            "bandwidth",
+            "classical",
+            "link",
+            True,
+            {"to": Parameter("bandwidth", required=True, above=True, typical=(1e4, 1e8))},
+        ),
+        # clocks
+        FaultKind(
+            "clock_skew",
+            "clock",
+            "node",
+            True,
+            {
+                "offset": Parameter("time", default=0, low=-3.6e12, high=3.6e12),
+                "ppm": Parameter("number", default=0.0, low=-1e5, high=1e5, typical=(0.1, 1000)),
+            },
+        ),
     )
 }

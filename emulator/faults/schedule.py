@@ -1,55 +1,176 @@
-"""The schedule: which fault begins and heals at which instant.
+"""The faults of a run: which begins and heals at which instant, and what each has done.
 
-Owns the table from a fault's name to its class, and putting each on the agenda. Rule: faults of one
-instant happen in the order of the file; a fault's numbers come from its own generator, named after its
-place in the file, so that adding one at the end shifts nobody else's draws.
+Owns the table from a fault's name to its class, putting each on the agenda, faults that are added while
+the run goes on, and the list of all. Rules: faults of one instant happen in the order of the plan; a
+fault's numbers come from its own generator, named after its place in the plan, so that adding one at the
+end shifts nobody else's draws. Every lasting fault ends healed: after its `for`, when somebody heals it,
+or at the end of the run.
 """
 
 from __future__ import annotations
 
-from ..conductor import FAULT, Conductor
-from ..record.journal import Journal
+from collections.abc import Sequence
+
+from ..conductor import FAULT, Conductor, Entry
+from ..control import FaultRecord
+from ..errors import InputError
+from ..record.journal import Journal, rounded
 from ..streams import Streams
-from ..topology.model import FaultSpec
+from ..topology.fault_specs import FaultSpec
+from .bandwidth import Bandwidth
 from .base import Breakable, Fault
+from .clock_skew import ClockSkew
+from .corrupt import Corrupt
 from .cut import Cut
 from .delay import Delay
+from .duplicate import Duplicate
+from .jitter import Jitter
 from .kill import Kill
+from .kinds import FAULT_KINDS
 from .loss import Loss
+from .partition import Partition
+from .pause import Pause
+from .reorder import Reorder
+from .restart import Restart
 
-FAULTS: dict[str, type[Fault]] = {"kill": Kill, "cut": Cut, "loss": Loss, "delay": Delay}
+FAULTS: dict[str, type[Fault]] = {
+    "kill": Kill,
+    "restart": Restart,
+    "pause": Pause,
+    "cut": Cut,
+    "partition": Partition,
+    "loss": Loss,
+    "delay": Delay,
+    "jitter": Jitter,
+    "duplicate": Duplicate,
+    "reorder": Reorder,
+    "corrupt": Corrupt,
+    "bandwidth": Bandwidth,
+    "clock_skew": ClockSkew,
+}
+
+#: How a fault that was added while the run goes on is called: "live.1".
+LIVE = "live."
+#: Live faults come after all that were planned for the same instant.
+_LIVE_ORDER = 1 << 32
 
 
-def schedule(
-    specs: list[FaultSpec],
-    world: Breakable,
-    conductor: Conductor,
-    journal: Journal,
-    streams: Streams,
-) -> None:
-    """Put every fault's beginning and healing on the agenda."""
-    for index, spec in enumerate(specs):
-        name = f"{index}:{spec.verb}:{spec.target}"
-        fault = FAULTS[spec.verb](spec, streams.of("fault", name))
-        _plan(fault, index, world, conductor, journal)
+class _Planned:
+    """A fault on the agenda. `began_ns` and `healed_ns` are None until it has."""
+
+    __slots__ = ("began_ns", "fault", "heal_entry", "healed_ns", "order", "spec")
+
+    def __init__(self, fault: Fault, order: int) -> None:
+        self.fault, self.spec, self.order = fault, fault.spec, order
+        self.began_ns: int | None = None
+        self.healed_ns: int | None = None
+        self.heal_entry: Entry | None = None
+
+    @property
+    def active(self) -> bool:
+        """It lasts at this moment."""
+        lasting = FAULT_KINDS[self.spec.verb].lasting
+        return lasting and self.began_ns is not None and self.healed_ns is None
 
 
-def _plan(
-    fault: Fault, index: int, world: Breakable, conductor: Conductor, journal: Journal
-) -> None:
-    spec = fault.spec
+class Faults:
+    """All faults of a run, in the order of the plan."""
 
-    def begin() -> None:
-        journal.event("faults", "begin", index, spec.verb, spec.target)
-        fault.begin(world)
+    def __init__(
+        self, world: Breakable, conductor: Conductor, journal: Journal, streams: Streams
+    ) -> None:
+        self._world, self._conductor, self._journal = world, conductor, journal
+        self._streams = streams
+        self._planned: dict[str, _Planned] = {}
+        self._live = 0
 
-    def heal() -> None:
-        journal.event("faults", "heal", index, spec.verb, spec.target)
-        fault.heal(world)
+    def schedule(self, specs: Sequence[FaultSpec]) -> None:
+        """Put the faults of the plan on the agenda; before the run begins."""
+        for number, spec in enumerate(specs):
+            named = spec if spec.id else spec.model_copy(update={"id": str(number)})
+            order = number
+            if named.id.startswith(LIVE):  # of a run that is repeated
+                self._live += 1
+                order = _LIVE_ORDER + self._live
+            self._plan(named, order)
 
-    if spec.at_ns:
-        conductor.at(spec.at_ns, (index, 0), begin, FAULT)
-    else:
-        conductor.at_start((index, 0), begin, FAULT)
-    if spec.for_ns is not None:
-        conductor.at(spec.at_ns + spec.for_ns, (index, 1), heal, FAULT)
+    def add(self, spec: FaultSpec, not_before_ns: int = 0) -> str:
+        """One more, while the run goes on: 1 ns after now, or later. Returns its id."""
+        self._live += 1
+        at_ns = max(self._conductor.now_ns + 1, not_before_ns)
+        name = f"{LIVE}{self._live}"
+        named = spec.model_copy(update={"id": name, "at_ns": at_ns})
+        self._plan(named, _LIVE_ORDER + self._live)
+        return name
+
+    def end(self, name: str) -> None:
+        """Heal a fault, 1 ns after now. Raises InputError for one that does not last at this moment."""
+        planned = self._planned.get(name)
+        if planned is None or not planned.active:
+            active = ", ".join(each.spec.id for each in self._planned.values() if each.active)
+            raise InputError(f"no fault {name!r} is active; active: {active or 'none'}")
+        if planned.heal_entry is not None:
+            planned.heal_entry.cancel()
+        self._heal_at(planned, self._conductor.now_ns + 1)
+
+    def heal_all(self) -> None:
+        """Heal whatever lasts at this moment: the run is at its end."""
+        for planned in self._planned.values():
+            if planned.active:
+                if planned.heal_entry is not None:
+                    planned.heal_entry.cancel()
+                self._heal(planned)
+
+    def records(self) -> list[FaultRecord]:
+        """Every fault with when it began and healed and how often it struck."""
+        return [
+            FaultRecord(
+                id=planned.spec.id,
+                verb=planned.spec.verb,
+                target=planned.spec.target,
+                parameters=dict(planned.spec.parameters),
+                at_ns=planned.spec.at_ns,
+                for_ns=planned.spec.for_ns,
+                began_ns=planned.began_ns,
+                healed_ns=planned.healed_ns,
+                hits=planned.fault.hits,
+            )
+            for planned in self._planned.values()
+        ]
+
+    # --- the agenda ---
+
+    def _plan(self, spec: FaultSpec, order: int) -> None:
+        rng = self._streams.of("fault", f"{spec.id}:{spec.verb}:{spec.target}")
+        planned = _Planned(FAULTS[spec.verb](spec, rng), order)
+        self._planned[spec.id] = planned
+        conductor = self._conductor
+
+        def begin() -> None:
+            self._begin(planned)
+
+        if conductor.instants or spec.at_ns:
+            conductor.at(spec.at_ns, (order, 0), begin, FAULT)
+        else:
+            conductor.at_start((order, 0), begin, FAULT)
+
+    def _begin(self, planned: _Planned) -> None:
+        spec, now_ns = planned.spec, self._conductor.now_ns
+        planned.began_ns = now_ns
+        parameters = {key: value for key, value in spec.parameters.items() if value is not None}
+        self._journal.event(
+            "faults", "begin", spec.id, spec.verb, spec.target, rounded(parameters), spec.for_ns
+        )
+        if spec.for_ns is not None:
+            self._heal_at(planned, now_ns + spec.for_ns)
+        planned.fault.begin(self._world)
+
+    def _heal_at(self, planned: _Planned, t_ns: int) -> None:
+        order = (planned.order, 1)
+        planned.heal_entry = self._conductor.at(t_ns, order, lambda: self._heal(planned), FAULT)
+
+    def _heal(self, planned: _Planned) -> None:
+        spec = planned.spec
+        planned.healed_ns = self._conductor.now_ns
+        self._journal.event("faults", "heal", spec.id, spec.verb, spec.target)
+        planned.fault.heal(self._world)

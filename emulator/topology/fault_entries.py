@@ -1,85 +1,144 @@
-"""Entries of `faults:` to `FaultSpec`s.
+"""The section `faults:` to `FaultEntry`s and a campaign.
 
-Owns reading an entry such as `{at: 2 s, for: 500 ms, cut: alice-r1}` by the table in faults/kinds.py:
-one verb, its target, its parameters; and that no node is killed while it is dead. What a fault does is
-in faults/.
+Owns reading an entry such as `{at: 2 s, for: 500 ms, cut: alice-r1}` by the table in faults/kinds.py: one
+verb, when, its parameters; and the section's two forms, a list, or `{schedule: [...], random: {...}}`. Does
+not own targets (fault_targets.py), what entries come to (fault_plan.py), or what a fault does (faults/).
 
 Rule: nothing about single verbs stands here; a new row in the table is read, and is in the JSON Schema.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UnitError
 from ..faults.kinds import FAULT_KINDS, FaultKind, Parameter
-from ..units import format_ns
-from .model import FaultSpec
+from .fault_campaign import read_campaign
+from .fault_specs import FaultEntry, RandomFaults, Target, Value
+from .fault_targets import BadTarget, read_target
 from .names import nearest, shown
-from .places import Mark, Place, Written
+from .places import Place, Written
 from .problems import Problems
 from .quantities import Quantity
 
 _AT = Quantity("time")
-_FOR = Quantity("time", above=True)
+_SPAN = Quantity("time", above=True)
 #: A node needs some time to restart: at the same instant, dead and alive would have no order.
 _ABOVE_ZERO = ("restart",)
+_WHEN = ("at", "every", "until")
+_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
-Value = float | int | str | None
+
+@dataclass
+class WrittenFaults:
+    """What a file says of faults."""
+
+    entries: list[FaultEntry] = field(default_factory=list)
+    campaign: RandomFaults | None = None
 
 
 def read_faults(
-    root: Written, targets: Mapping[str, Iterable[str]], problems: Problems
-) -> list[FaultSpec]:
-    """The faults of a file, in its order. `targets`: the names that exist, by "node" and "link".
+    root: Written, names: Mapping[str, Sequence[str]], problems: Problems
+) -> WrittenFaults:
+    """The faults of a file, in its order. `names`: those that exist, by "node" and "link".
 
     What is wrong is noted in `problems`; an entry that is wrong gives no fault.
     """
-    entries = root.entries.get("faults")
-    specs: list[FaultSpec] = []
-    for index, entry in enumerate(entries.items if entries else []):
+    section = root.entries.get("faults")
+    found = WrittenFaults()
+    if section is None:
+        return found
+    schedule = section
+    path: tuple[str, ...] = ("faults",)
+    if isinstance(section.value, dict):
+        for key, entry in section.entries.items():
+            if key not in ("random", "schedule"):
+                known = ("schedule", "random")
+                text = f"unknown key {shown(key)}{nearest(key, known)}"
+                problems.add(text, entry.key_mark or entry.mark, ("faults",))
+        if "random" in section.entries:
+            found.campaign = read_campaign(section.entries["random"], names, problems)
+        schedule, path = section.entries.get("schedule", Written([])), ("faults", "schedule")
+        if not isinstance(schedule.value, (list, type(None))):
+            problems.add(f"expected a list, found {shown(schedule.plain())}", schedule.mark, path)
+    for index, entry in enumerate(schedule.items):
         if isinstance(entry.value, dict):
-            spec = _Entry(index, entry, problems).read(targets)
+            spec = read_entry(entry, names, problems, (*path, index))
             if spec is not None:
-                specs.append(spec)
-    _refuse_kills_of_the_dead(specs, problems)
-    return specs
+                found.entries.append(spec)
+        else:
+            text = f"expected a mapping such as {{at: 2 s, cut: alice-r1}}, found {shown(entry.plain())}"
+            problems.add(text, entry.mark, (*path, index))
+    return found
+
+
+def read_entry(
+    entry: Written,
+    names: Mapping[str, Sequence[str]],
+    problems: Problems,
+    path: tuple[str | int, ...],
+    *,
+    live: bool = False,
+) -> FaultEntry | None:
+    """One entry, a mapping. `live`: it happens when it comes, so it takes no `at`."""
+    return _Entry(entry, names, problems, path).read(live)
 
 
 class _Entry:
     """One entry being read."""
 
-    def __init__(self, index: int, entry: Written, problems: Problems) -> None:
-        self._path = ("faults", index)
-        self._entry = entry
-        self._problems = problems
+    def __init__(
+        self,
+        entry: Written,
+        names: Mapping[str, Sequence[str]],
+        problems: Problems,
+        path: tuple[str | int, ...],
+    ) -> None:
+        self._entry, self._names, self._problems, self._path = entry, names, problems, path
         self._good = True
 
-    def read(self, targets: Mapping[str, Iterable[str]]) -> FaultSpec | None:
+    def read(self, live: bool) -> FaultEntry | None:
         kind = self._kind()
         if kind is None:
             return None
-        self._refuse_unknown_keys(kind)
-        at_ns = self._quantity("at", _AT, required=True)
-        for_ns = self._quantity("for", _FOR) if kind.lasting else None
-        target = self._target(kind, list(targets[kind.target]))
+        self._refuse_unknown_keys(kind, live)
+        every_ns = None if live else self._time("every", _SPAN)
+        at_ns = 0 if live else self._time("at", _AT, required=every_ns is None)
+        until_ns = None if live else self._time("until", _SPAN)
+        if until_ns is not None and "every" not in self._entry.entries:
+            self._wrong_key("'until' goes with 'every'; a fault ends after its 'for'", "until")
+        for_ns = self._time("for", _SPAN) if kind.lasting else None
+        name = None if live else self._id()
+        target = self._target(kind)
         parameters = {
             name: self._parameter(name, parameter) for name, parameter in kind.parameters.items()
         }
-        if not self._good or not isinstance(at_ns, int):
+        if not self._good or target is None:
             return None
-        return FaultSpec(
+        return FaultEntry(
+            id=name,
             verb=kind.verb,
-            at_ns=at_ns,
-            for_ns=for_ns if isinstance(for_ns, int) else None,
             target=target,
+            at_ns=(every_ns or 0) if at_ns is None else at_ns,
+            every_ns=every_ns,
+            until_ns=until_ns,
+            for_ns=for_ns,
             parameters=parameters,
             place=Place(self._problems.file, *self._entry.best_mark),
         )
 
     def _kind(self) -> FaultKind | None:
-        verbs = [key for key in self._entry.entries if key in FAULT_KINDS]
+        entries = self._entry.entries
+        verbs = [key for key in entries if key in FAULT_KINDS]
+        # A word can be a verb and another verb's parameter: `kill: r1, restart: 1 s` is a kill.
+        verbs = [
+            verb
+            for verb in verbs
+            if not any(verb in FAULT_KINDS[other].parameters for other in verbs if other != verb)
+        ]
         if len(verbs) == 1:
             return FAULT_KINDS[verbs[0]]
         if verbs:
@@ -87,8 +146,13 @@ class _Entry:
                 f"{verbs[0]} and {verbs[1]} are two faults: expected one an entry", verbs[1]
             )
             return None
-        known = ["at", "for", *(name for kind in FAULT_KINDS.values() for name in kind.parameters)]
-        strange = [key for key in self._entry.entries if key not in known]
+        known = [
+            *_WHEN,
+            "for",
+            "id",
+            *(name for kind in FAULT_KINDS.values() for name in kind.parameters),
+        ]
+        strange = [key for key in entries if key not in known]
         if strange:
             self._wrong_key(
                 f"unknown fault {shown(strange[0])}{nearest(strange[0], FAULT_KINDS)}", strange[0]
@@ -97,36 +161,55 @@ class _Entry:
             self._wrong(f"no fault is named: expected one of {', '.join(FAULT_KINDS)}")
         return None
 
-    def _refuse_unknown_keys(self, kind: FaultKind) -> None:
-        known = [kind.verb, "at", *(["for"] if kind.lasting else []), *kind.parameters]
+    def _refuse_unknown_keys(self, kind: FaultKind, live: bool) -> None:
+        when = () if live else (*_WHEN, "id")
+        known = [kind.verb, *when, *(["for"] if kind.lasting else []), *kind.parameters]
         for key in self._entry.entries:
             if key == "for" and not kind.lasting:
                 self._wrong_key(f"{kind.verb} does not last, so it takes no 'for'", key)
+            elif live and key in (*_WHEN, "id"):
+                self._wrong_key(f"a live fault happens when it comes, so it takes no {key!r}", key)
             elif key not in known:
                 self._wrong_key(
                     f"unknown key {shown(key)} for {kind.verb}{nearest(key, known)}", key
                 )
 
-    def _target(self, kind: FaultKind, names: list[str]) -> str:
-        target = self._entry.entries[kind.verb].value
-        if not isinstance(target, str):
-            self._wrong(f"expected the name of a {kind.target}, found {shown(target)}", kind.verb)
-            return ""
-        if target not in names:
-            self._wrong(f"unknown {kind.target} {shown(target)}{nearest(target, names)}", kind.verb)
-        return target
+    def _id(self) -> str | None:
+        entry = self._entry.entries.get("id")
+        if entry is None:
+            return None
+        name = str(entry.plain())
+        if _ID.fullmatch(name) is None or name.startswith("live."):
+            text = f"{shown(name)} cannot name a fault: expected letters, digits, _ and -"
+            self._wrong(text, "id")
+        return name
+
+    def _target(self, kind: FaultKind) -> Target | None:
+        written = self._entry.entries[kind.verb]
+        try:
+            return read_target(kind.target, written, self._names)
+        except BadTarget as error:
+            self._good = False
+            found, path = written.nearest(error.path), (*self._path, kind.verb, *error.path)
+            mark = found.key_mark if error.key and found.key_mark else found.best_mark
+            self._problems.add(error.problem, mark, path[:-1] if error.key else path)
+            return None
 
     def _parameter(self, name: str, parameter: Parameter) -> Value:
         if parameter.dimension == "word":
             return self._word(name, parameter)
+        if parameter.dimension == "node":
+            return self._node(name, parameter)
+        if parameter.dimension == "flag":
+            return self._flag(name, parameter)
+        if parameter.dimension == "count":
+            return self._count(name, parameter)
         given = self._quantity(name, quantity_of(name, parameter), required=parameter.required)
         return parameter.default if given is None else given
 
     def _word(self, name: str, parameter: Parameter) -> Value:
-        entry = self._entry.entries.get(name)
+        entry = self._given(name, parameter)
         if entry is None:
-            if parameter.required:
-                self._wrong(f"{name!r} is missing")
             return parameter.default
         if not isinstance(entry.value, str) or entry.value not in parameter.words:
             word = str(entry.value)
@@ -135,6 +218,48 @@ class _Entry:
             )
             return None
         return entry.value
+
+    def _node(self, name: str, parameter: Parameter) -> Value:
+        entry = self._given(name, parameter)
+        if entry is None:
+            return parameter.default
+        nodes = self._names["node"]
+        if not isinstance(entry.value, str) or entry.value not in nodes:
+            found = entry.plain()
+            self._wrong(f"unknown node {shown(found)}{nearest(str(found), nodes)}", name)
+            return None
+        return entry.value
+
+    def _flag(self, name: str, parameter: Parameter) -> Value:
+        entry = self._given(name, parameter)
+        if entry is None:
+            return parameter.default
+        if not isinstance(entry.value, bool):
+            self._wrong(f"expected true or false, found {shown(entry.plain())}", name)
+            return None
+        return int(entry.value)
+
+    def _count(self, name: str, parameter: Parameter) -> Value:
+        entry = self._given(name, parameter)
+        if entry is None:
+            return parameter.default
+        value = entry.value
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not parameter.low <= float(str(value)) <= parameter.high:
+            limits = f"from {parameter.low:g} to {parameter.high:g}"
+            self._wrong(f"expected a whole number {limits}, found {shown(entry.plain())}", name)
+            return None
+        return int(str(value))
+
+    def _given(self, name: str, parameter: Parameter) -> Written | None:
+        entry = self._entry.entries.get(name)
+        if entry is None and parameter.required:
+            self._wrong(f"{name!r} is missing")
+        return entry
+
+    def _time(self, name: str, quantity: Quantity, required: bool = False) -> int | None:
+        time_ns = self._quantity(name, quantity, required)
+        return None if time_ns is None else int(time_ns)
 
     def _quantity(
         self, name: str, quantity: Quantity, required: bool = False
@@ -162,31 +287,13 @@ class _Entry:
 
 
 def quantity_of(name: str, parameter: Parameter) -> Quantity:
-    """How a parameter that is not a word is read: never negative, a probability at most 1."""
-    high = 1.0 if parameter.dimension == "probability" else float("inf")
-    return Quantity(parameter.dimension, high=high, above=name in _ABOVE_ZERO)
+    """How a parameter that is a quantity is read."""
+    high = 1.0 if parameter.dimension == "probability" else parameter.high
+    above = parameter.above or name in _ABOVE_ZERO
+    return Quantity(parameter.dimension, low=parameter.low, high=high, above=above)
 
 
-def _refuse_kills_of_the_dead(specs: list[FaultSpec], problems: Problems) -> None:
-    """A node can be killed again only after it has restarted."""
-    last: dict[str, FaultSpec] = {}
-    for spec in sorted((spec for spec in specs if spec.verb == "kill"), key=lambda s: s.at_ns):
-        before = last.get(spec.target)
-        last[spec.target] = spec
-        if before is None:
-            continue
-        restart_ns = before.parameters.get("restart")
-        dies = f"{spec.target!r} is killed at {format_ns(spec.at_ns)}, but "
-        killed = f"after the kill at {format_ns(before.at_ns)} in line {before.place.line}"
-        if not isinstance(restart_ns, int):
-            text = f"{dies}it is dead: {killed} it does not restart"
-        elif spec.at_ns <= before.at_ns + restart_ns:
-            back = format_ns(before.at_ns + restart_ns)
-            text = f"{dies}{killed} it is back only at {back}: expected a later time"
-        else:
-            continue
-        _, line, column = spec.place
-        problems.add(text, Mark(line, column))
+# --- the JSON Schema ------------------------------------------------------------------------------
 
 
 def fault_schema() -> dict[str, Any]:
@@ -194,24 +301,59 @@ def fault_schema() -> dict[str, Any]:
     return {"oneOf": [_verb_schema(kind) for kind in FAULT_KINDS.values()]}
 
 
+_TARGET_SCHEMAS: dict[str, list[dict[str, Any]]] = {
+    "named": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    "chosen": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}],
+}
+
+
+def _target_schema(kind: FaultKind) -> dict[str, Any]:
+    if kind.target == "groups":
+        group = {"anyOf": _TARGET_SCHEMAS["named"]}
+        return {"type": "array", "items": group, "minItems": 1, "description": "groups of nodes"}
+    what = "node or link" if kind.target == "either" else kind.target
+    description, forms = f"the {what} it happens to", list(_TARGET_SCHEMAS["named"])
+    if kind.target == "either":
+        return {"anyOf": forms, "description": description}
+    share = {"anyOf": [{"enum": ["all", "one"]}, {"type": "string"}, *_TARGET_SCHEMAS["chosen"]]}
+    keys = ("kind", "name") if kind.target == "node" else ("name", "node")
+    properties = {key: {"type": "string"} for key in keys} | {"pick": share}
+    selector = {"type": "object", "properties": properties, "additionalProperties": False}
+    forms += [*_TARGET_SCHEMAS["chosen"], selector]
+    return {"anyOf": forms, "description": description}
+
+
+def _parameter_schema(name: str, parameter: Parameter) -> dict[str, Any]:
+    if parameter.dimension == "word":
+        return {"enum": list(parameter.words)}
+    if parameter.dimension == "node":
+        return {"type": "string"}
+    if parameter.dimension == "flag":
+        return {"type": "boolean"}
+    if parameter.dimension == "count":
+        return {"type": "integer", "minimum": parameter.low, "maximum": parameter.high}
+    return quantity_of(name, parameter).schema()
+
+
 def _verb_schema(kind: FaultKind) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "at": _AT.schema(),
-        kind.verb: {"type": "string", "description": f"the {kind.target} it happens to"},
+        "every": _SPAN.schema(),
+        "until": _SPAN.schema(),
+        "id": {"type": "string", "description": "how journal and commands call it"},
+        kind.verb: _target_schema(kind),
     }
     if kind.lasting:
-        properties["for"] = _FOR.schema()
-    required = ["at", kind.verb]
+        properties["for"] = _SPAN.schema()
+    required = [kind.verb]
     for name, parameter in kind.parameters.items():
-        if parameter.dimension == "word":
-            properties[name] = {"enum": list(parameter.words)}
-        else:
-            properties[name] = quantity_of(name, parameter).schema()
+        properties[name] = _parameter_schema(name, parameter)
         if parameter.required:
             required.append(name)
     return {
         "type": "object",
         "properties": properties,
         "required": required,
+        "anyOf": [{"required": ["at"]}, {"required": ["every"]}],
         "additionalProperties": False,
     }

@@ -15,7 +15,7 @@ from .document import read_document
 from .fault_entries import read_faults
 from .layers import resolve
 from .model import Topology
-from .places import Written
+from .places import Mark, Place, Written
 from .problems import Problems
 from .shape import File
 from .trials import try_links
@@ -49,14 +49,21 @@ def parse_topology(text: str, path: str | Path | None = None) -> Topology:
 
 
 def _topology(resolved: Written, problems: Problems) -> Topology | None:
-    targets = {
-        "node": resolved.entries["nodes"].entries,
-        "link": resolved.entries["links"].entries,
+    names = {
+        "node": list(resolved.entries["nodes"].entries),
+        "link": list(resolved.entries["links"].entries),
     }
-    faults = read_faults(resolved, targets, problems)
+    found = read_faults(resolved, names, problems)
     entries = {key: entry for key, entry in resolved.entries.items() if key != "faults"}
     topology = problems.check(Topology, Written(entries, resolved.mark))
-    return None if topology is None else topology.model_copy(update={"faults": faults})
+    if topology is None:
+        return None
+    written = {"fault_entries": found.entries, "campaign": found.campaign}
+
+    def report(problem: str, place: Place) -> None:
+        problems.add(problem, Mark(place.line, place.column), ("faults",))
+
+    return topology.model_copy(update=written).planned(report)
 
 
 def _read(path: str | Path) -> str:

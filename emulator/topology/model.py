@@ -25,6 +25,8 @@ from pydantic import (
 from ..errors import TopologyError
 from ..units import format_ns, to_ns
 from .entangle import EntangleSpec
+from .fault_plan import Report, plan_faults
+from .fault_specs import FaultEntry, FaultSpec, RandomFaults
 from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
 from .kinds import Kind
 from .names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
@@ -270,22 +272,15 @@ class LinkSpec(Section):
         return second if node == first else first
 
 
-class FaultSpec(Section):
-    """One entry of `faults`. `parameters` holds every parameter of the verb, times in integer ns.
-
-    A parameter that was not given has its default. `for_ns` None: it never heals, or cannot last.
-    """
-
-    verb: str
-    at_ns: DurationNs
-    for_ns: PositiveNsOrNone = None
-    target: str
-    parameters: dict[str, float | int | str | None] = Field(default_factory=dict)
-    place: Place = Field(default=Place(), exclude=True, repr=False)
+def _raise(problem: str, place: Place) -> None:
+    raise TopologyError(problem, *place)
 
 
 class Topology(Section):
-    """A whole network. Nodes and links are in the order of the file."""
+    """A whole network. Nodes and links are in the order of the file.
+
+    `faults` are the single faults that `fault_entries` and `campaign` come to with this seed.
+    """
 
     name: Name
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
@@ -297,6 +292,8 @@ class Topology(Section):
     nodes: dict[Name, NodeSpec]
     links: dict[str, LinkSpec] = Field(default_factory=dict)
     faults: list[FaultSpec] = Field(default_factory=list)
+    fault_entries: list[FaultEntry] = Field(default_factory=list)
+    campaign: RandomFaults | None = None
     expect: dict[str, str] = Field(default_factory=dict)
 
     _source: FilePath | None = PrivateAttr(None)
@@ -329,7 +326,31 @@ class Topology(Section):
         """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""
         if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             raise self.error(f"a seed is a whole number from 0 to {MAX_SEED}, not {seed}", "seed")
-        return self.model_copy(update={"seed": seed})
+        return self.model_copy(update={"seed": seed}).planned()
+
+    def with_until(self, until_ns: int) -> Topology:
+        """The same topology, ending at `until_ns`. Raises TopologyError as `planned` does."""
+        time = self.time.model_copy(update={"until_ns": until_ns})
+        return self.model_copy(update={"time": time}).planned()
+
+    def planned(self, report: Report | None = None) -> Topology:
+        """The same topology with the faults that its entries come to with its seed.
+
+        `report` takes what is wrong; without it the first such thing is raised as TopologyError.
+        Faults that were put in without an entry (by tests, by a replay) stay if there is no entry.
+        """
+        if not self.fault_entries and self.campaign is None:
+            return self
+        planned = plan_faults(
+            self.fault_entries,
+            self.campaign,
+            self.nodes,
+            self.links,
+            self.seed,
+            self.time.until_ns,
+            report or _raise,
+        )
+        return self.model_copy(update={"faults": planned})
 
     def to_data(self) -> dict[str, Any]:
         """Plain data from which `from_data` makes the same topology, without the file."""

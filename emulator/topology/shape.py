@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from .fault_campaign import campaign_schema
 from .fault_entries import fault_schema
 from .kinds import Kind
 from .model import (
@@ -66,7 +67,34 @@ Options = Annotated[dict[str, Any], BeforeValidator(_nothing_is_empty)]
 Comparison = Annotated[
     str, BeforeValidator(_comparison), WithJsonSchema({"type": "string", "minLength": 1})
 ]
-FaultEntry = Annotated[dict[str, Any], WithJsonSchema(fault_schema())]
+_SCHEDULE = {"type": "array", "items": fault_schema()}
+
+
+def _faults(value: Any) -> Any:
+    if value is None:
+        return []
+    if isinstance(value, (list, dict)):
+        return value
+    raise problem(f"expected a list of faults, or random: and schedule:, found {shown(value)}")
+
+
+Faults = Annotated[
+    list[Any] | dict[str, Any],
+    BeforeValidator(_faults),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _SCHEDULE,
+                {"type": "null"},
+                {
+                    "type": "object",
+                    "properties": {"schedule": _SCHEDULE, "random": campaign_schema()},
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 _EMPTY = BeforeValidator(_nothing_is_empty)
 _NO_ENTRY = BeforeValidator(_nothing_is_no_entry)
 
@@ -126,5 +154,5 @@ class File(Section):
     hardware: Annotated[dict[Name, Devices], _EMPTY] = Field(default_factory=dict)
     nodes: Annotated[dict[Name, NodeEntry], _EMPTY] = Field(min_length=1)
     links: Annotated[list[LinkEntry], _NO_ENTRY] = Field(default_factory=list)
-    faults: Annotated[list[FaultEntry], _NO_ENTRY] = Field(default_factory=list)
+    faults: Faults = Field(default_factory=list)
     expect: Annotated[dict[str, Comparison], _EMPTY] = Field(default_factory=dict)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.channels.classical import ClassicalPlane, Drop, Flight, Later, Pass, Verdict
+from qnetem.emulator.channels.classical import ClassicalPlane
+from qnetem.emulator.channels.flights import Drop, Flight, Later, Pass, Verdict
 from qnetem.emulator.conductor import FAULT, GRANT, Conductor
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics

@@ -9,7 +9,7 @@ import pytest
 from numpy.random import Generator
 
 from qnetem import Agent
-from qnetem.emulator.channels.classical import Drop, Flight, Later, Pass
+from qnetem.emulator.channels.flights import Drop, Flight, Later, Pass, Sent
 from qnetem.emulator.faults.delay import Delay
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.faults.loss import Loss
@@ -20,7 +20,7 @@ from qnetem.emulator.wire import Send
 from .. import harness
 from ..harness import fault, heralding, idle, link, network
 
-FLIGHT = Flight("a", 1, Send("b", 1, "", 1, b""), 1, 0)
+FLIGHT = Flight(Sent("a", 1, Send("b", 1, "", 1, b""), 0), "b", "b", 1)
 
 
 def draws(seed: int = 1) -> Generator:
@@ -82,10 +82,10 @@ def test_each_begin_and_heal_is_in_the_journal_in_the_order_of_the_file() -> Non
     )
     run = harness.run(topology)
     assert [(e[0], *e[3:]) for e in run.of("faults")] == [
-        (2000, "begin", 0, "delay", "alice-bob"),
-        (2000, "begin", 1, "cut", "alice-bob"),
-        (2500, "heal", 1, "cut", "alice-bob"),
-        (3000, "heal", 0, "delay", "alice-bob"),
+        (2000, "begin", "0", "delay", "alice-bob", {"by": 1}, 1000),
+        (2000, "begin", "1", "cut", "alice-bob", {}, 500),
+        (2500, "heal", "1", "cut", "alice-bob"),
+        (3000, "heal", "0", "delay", "alice-bob"),
     ]
 
 

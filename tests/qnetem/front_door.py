@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from qnetem.api import Run
-from qnetem.emulator.control import NodeState, Outcome, Problem
+from qnetem.emulator.control import FaultRecord, NodeState, Outcome, Problem
 from qnetem.emulator.topology import Topology, load_topology
+from qnetem.emulator.topology.fault_specs import FaultSpec
 from qnetem.expect import judge, parse_expectations
 
 CHAIN = """\
@@ -74,6 +75,7 @@ def ended(
         results=results or {},
         metrics=metrics or {},
         problem=problem,
+        faults=[_record(fault, 12_345_678_900) for fault in topology.faults],
     )
     exit_code = problem.exit_code if problem else 0
     result = SimpleNamespace(
@@ -82,3 +84,19 @@ def ended(
     expectations = parse_expectations(topology)
     verdicts = [] if problem else judge(expectations, outcome.results, outcome.metrics)
     return Run(topology, result, verdicts)  # type: ignore[arg-type]  # the same attributes
+
+
+def _record(fault: FaultSpec, end_ns: int) -> FaultRecord:
+    """What becomes of a fault in a run that ends at `end_ns`."""
+    begun = fault.at_ns <= end_ns
+    return FaultRecord(
+        fault.id,
+        fault.verb,
+        fault.target,
+        fault.parameters,
+        fault.at_ns,
+        fault.for_ns,
+        fault.at_ns if begun else None,
+        min(fault.at_ns + fault.for_ns, end_ns) if begun and fault.for_ns else None,
+        1 if begun else 0,
+    )

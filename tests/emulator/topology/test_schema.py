@@ -146,8 +146,12 @@ def test_what_does_not_fit_the_schema_does_not_load(more: str) -> None:
 
 
 def test_every_fault_of_the_table_is_in_the_schema() -> None:
-    verbs = SCHEMA["properties"]["faults"]["items"]["oneOf"]
+    schedule, _, section = SCHEMA["properties"]["faults"]["anyOf"]
+    assert section["properties"]["schedule"] == schedule
+    verbs = schedule["items"]["oneOf"]
     assert len(verbs) == len(FAULT_KINDS)
     for kind, schema in zip(FAULT_KINDS.values(), verbs, strict=True):
-        keys = {"at", kind.verb, *kind.parameters} | ({"for"} if kind.lasting else set())
+        keys = {"at", "every", "until", "id", kind.verb, *kind.parameters} | (
+            {"for"} if kind.lasting else set()
+        )
         assert set(schema["properties"]) == keys

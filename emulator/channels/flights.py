@@ -1,0 +1,105 @@
+"""Messages on their way, and what a fault may say of one.
+
+Owns the records: a message that was sent (`Sent`), each copy of it in flight (`Flight`), and the verdicts of
+faults. Does not own the way they take (classical.py) or what a fault decides (faults/).
+
+Rule: a message has one flight unless a fault makes a copy or an eavesdropper listens; its payload is kept
+until the last flight has ended. Copies count from 0, in the order in which they were made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..wire import Send
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The fault does nothing to this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The message takes `by_ns` longer on this hop."""
+
+    by_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The message is lost on this hop; `why` goes to the journal."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Another copy of the message comes `after_ns` behind it."""
+
+    after_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """These bits of the body are flipped (in one copy: what else is on the way is not touched)."""
+
+    bits: tuple[int, ...]
+
+
+Verdict = Pass | Later | Drop | Twice | Damage
+
+
+class Sent:
+    """A message that was sent: what its flights have in common."""
+
+    __slots__ = (
+        "claims",
+        "copies",
+        "flights",
+        "hash",
+        "inc",
+        "kind",
+        "sent_ns",
+        "seq",
+        "size",
+        "src",
+    )
+
+    def __init__(self, src: str, inc: int, send: Send, sent_ns: int) -> None:
+        self.src, self.inc, self.seq = src, inc, send.seq
+        self.kind, self.size, self.hash = send.kind, send.size, send.hash
+        self.claims = send.claims
+        self.sent_ns = sent_ns
+        #: Copies made so far, and flights that have not ended, in the order in which they were made.
+        self.copies = 0
+        self.flights: list[Flight] = []
+
+
+class Flight:
+    """One copy of a message, on its way to `to`, which is `dst` unless an eavesdropper gets it.
+
+    `to_inc` is the incarnation of `to` that it is bound to; None: nobody will take it.
+    """
+
+    __slots__ = ("copy", "damage", "dst", "sent", "to", "to_inc")
+
+    def __init__(
+        self, sent: Sent, dst: str, to: str, to_inc: int | None, damage: tuple[int, ...] = ()
+    ) -> None:
+        self.sent, self.dst, self.to, self.to_inc = sent, dst, to, to_inc
+        self.damage = damage
+        self.copy = sent.copies
+        sent.copies += 1
+        sent.flights.append(self)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return self.sent.size
+
+    @property
+    def order(self) -> tuple[str, int, int, int]:
+        """Its place among those that come to a node at one instant."""
+        sent = self.sent
+        return sent.src, sent.inc, sent.seq, self.copy

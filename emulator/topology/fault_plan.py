@@ -1,0 +1,167 @@
+"""Entries of `faults:` to single faults: which target, which instant, in which order.
+
+Owns repetition, the choice of targets, the numbering, and that no node is killed while it is dead. Does not
+own what is read (fault_entries.py), campaigns (fault_campaign.py) or what happens (faults/).
+
+Rules. The plan is a function of entries, network and seed. The choices of entry n come from the generator
+("target", n), occurrence by occurrence: an entry that is added at the end shifts nobody else's. Faults of
+one instant happen in the order of the plan: by entry, occurrence, target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..faults.kinds import FAULT_KINDS
+from ..units import format_ns
+from .fault_campaign import draw_campaign
+from .fault_specs import FaultEntry, FaultSpec, RandomFaults
+from .fault_targets import Link, Node, chosen, crossing
+from .places import Place
+
+if TYPE_CHECKING:
+    from ..streams import Streams
+
+#: More single faults than this are a mistake in a unit.
+MOST_FAULTS = 100_000
+
+#: (problem, place)
+Report = Callable[[str, Place], object]
+
+
+def plan_faults(
+    entries: Sequence[FaultEntry],
+    campaign: RandomFaults | None,
+    nodes: Mapping[str, Node],
+    links: Mapping[str, Link],
+    seed: int,
+    until_ns: int | None,
+    report: Report,
+) -> list[FaultSpec]:
+    """The single faults, in their order. What is wrong is told to `report`, and left out."""
+    from ..streams import Streams  # brings numpy, which a file without faults does not need
+
+    streams = Streams(seed)
+    planned: list[FaultSpec] = []
+    for number, entry in enumerate(entries):
+        found = _single_faults(entry, number, nodes, links, streams, until_ns, report)
+        if len(planned) + len(found) > MOST_FAULTS:
+            report(f"more than {MOST_FAULTS} single faults", entry.place)
+            break
+        planned += found
+    if campaign is not None:
+        planned += draw_campaign(campaign, planned, nodes, links, streams, report)
+    _refuse_equal_names(planned, report)
+    _refuse_kills_of_the_dead(planned, report)
+    return planned
+
+
+def _single_faults(
+    entry: FaultEntry,
+    number: int,
+    nodes: Mapping[str, Node],
+    links: Mapping[str, Link],
+    streams: Streams,
+    until_ns: int | None,
+    report: Report,
+) -> list[FaultSpec]:
+    kind = FAULT_KINDS[entry.verb]
+    rng = streams.of("target", str(number))
+    found: list[tuple[int, str, list[str]]] = []
+    for at_ns in _times(entry, until_ns, report):
+        if kind.target == "groups":
+            groups = entry.target.groups or []
+            found.append((at_ns, told_groups(groups), crossing(groups, links)))
+            continue
+        names = chosen(kind.target, entry.target, nodes, links, rng)
+        if not names:
+            report(f"{entry.verb}: no {kind.target} fits {_told(entry)}", entry.place)
+            return []
+        found += [(at_ns, name, []) for name in names]
+    several, name = len(found) > 1, str(number) if entry.id is None else entry.id
+    return [
+        FaultSpec(
+            id=f"{name}.{at}" if several else name,
+            verb=entry.verb,
+            target=target,
+            at_ns=at_ns,
+            for_ns=entry.for_ns,
+            parameters=entry.parameters,
+            members=members,
+            place=entry.place,
+        )
+        for at, (at_ns, target, members) in enumerate(found, 1)
+    ]
+
+
+def _times(entry: FaultEntry, until_ns: int | None, report: Report) -> Iterator[int]:
+    if entry.every_ns is None:
+        yield entry.at_ns
+        return
+    end_ns = entry.until_ns or until_ns
+    if end_ns is None:
+        report("'every' needs an end: expected until, here or under time", entry.place)
+        return
+    if end_ns <= entry.at_ns:
+        ends, begins = format_ns(end_ns), format_ns(entry.at_ns)
+        report(f"'every' ends at {ends}, before it begins at {begins}", entry.place)
+        return
+    count = (end_ns - entry.at_ns - 1) // entry.every_ns + 1
+    if count > MOST_FAULTS:
+        report(f"{count} times: expected at most {MOST_FAULTS}", entry.place)
+        return
+    for at in range(count):
+        yield entry.at_ns + at * entry.every_ns
+
+
+def told_groups(groups: Sequence[Sequence[str]]) -> str:
+    """Groups of a partition as one word: `alice,r1|bob`."""
+    return "|".join(",".join(group) for group in groups)
+
+
+def _told(entry: FaultEntry) -> str:
+    asked = entry.target.model_dump(exclude_none=True, exclude_defaults=True)
+    return ", ".join(f"{key} {value}" for key, value in asked.items()) or "all"
+
+
+def _refuse_equal_names(planned: Sequence[FaultSpec], report: Report) -> None:
+    named: dict[str, FaultSpec] = {}
+    for spec in planned:
+        if named.setdefault(spec.id, spec) is not spec:
+            report(f"another fault is called {spec.id!r}{_line(named[spec.id])}", spec.place)
+
+
+# --- kills of the dead ----------------------------------------------------------------------------
+
+
+def _refuse_kills_of_the_dead(planned: Sequence[FaultSpec], report: Report) -> None:
+    """A node can be killed again only after it has restarted."""
+    last: dict[str, FaultSpec] = {}
+    for spec in sorted((spec for spec in planned if spec.verb in ("kill", "restart")), key=_when):
+        before = last.get(spec.target)
+        last[spec.target] = spec
+        if before is None or spec.verb == "restart":
+            continue
+        back_ns = _back_ns(before)
+        dies = f"{spec.target!r} is killed at {format_ns(spec.at_ns)}, but "
+        killed = f"after the {before.verb} at {format_ns(before.at_ns)}{_line(before)}"
+        if back_ns is None:
+            report(f"{dies}it is dead: {killed} it does not restart", spec.place)
+        elif spec.at_ns <= back_ns:
+            back = format_ns(back_ns)
+            report(f"{dies}{killed} it is back only at {back}: expected a later time", spec.place)
+
+
+def _when(spec: FaultSpec) -> int:
+    return spec.at_ns
+
+
+def _line(spec: FaultSpec) -> str:
+    return f" in line {spec.place.line}" if spec.place.line else ""
+
+
+def _back_ns(spec: FaultSpec) -> int | None:
+    """When the node of a kill or restart is alive again, or None."""
+    after = spec.parameters.get("after" if spec.verb == "restart" else "restart")
+    return spec.at_ns + after if isinstance(after, int) else None
