@@ -24,7 +24,7 @@ from qnetem import Agent
 from qnetem.agents import guards
 from qnetem.agents.node import Node
 from qnetem.emulator import wire
-from qnetem.emulator.control import Kill, Outcome, Spawn
+from qnetem.emulator.control import Freeze, Kill, Outcome, Spawn, Thaw
 from qnetem.emulator.topology.entangle import EntangleSpec
 from qnetem.emulator.topology.fault_specs import FaultSpec
 from qnetem.emulator.topology.model import (
@@ -237,6 +237,8 @@ class _Process:
     def __init__(self, name: str, incarnation: int) -> None:
         self.name, self.incarnation = name, incarnation
         self.node: Node | None = None
+        #: Stopped by SIGSTOP: it reads nothing.
+        self.frozen = False
         self.to_node: deque[bytes] = deque()
         self.to_world: deque[bytes] = deque()
 
@@ -296,7 +298,7 @@ class Carrier:
         for process in self.processes.values():
             if process.to_world:
                 moves.append(lambda p=process: self._frame_to_world(p))  # type: ignore[misc]
-            if process.to_node:
+            if process.to_node and not process.frozen:
                 moves.append(lambda p=process: self._frame_to_node(p))  # type: ignore[misc]
         if self._payloads:
             moves += [self._payload] * min(len(self._payloads), 4)
@@ -321,6 +323,8 @@ class Carrier:
             self._kill(message)
         elif isinstance(message, Spawn):
             self._spawns.append(message)
+        elif isinstance(message, (Freeze, Thaw)):
+            self.processes[message.node].frozen = isinstance(message, Freeze)
 
     def _spawn(self, spawn: Spawn) -> None:
         """The process has subscribed, and says Hello."""
@@ -370,6 +374,8 @@ class Carrier:
     def _payload(self) -> None:
         index = self._rng.randrange(len(self._payloads))
         source, destination, data = self._payloads[index]
+        if destination in self.processes and self.processes[destination].frozen:
+            return
         fate = self._rng.random()
         if fate >= self._duplicates:
             del self._payloads[index]

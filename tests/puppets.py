@@ -192,16 +192,34 @@ def links(draw: st.DrawFn, names: list[str]) -> list[LinkSpec]:
     return found
 
 
+_NODE_FAULTS = ["restart", "pause", "clock_skew"]
+_SHARES = ["duplicate", "reorder", "corrupt", "jitter"]
+
+
 @st.composite
 def faults(draw: st.DrawFn, names: list[str], on: list[LinkSpec]) -> FaultSpec:
-    """A kill, a cut, a loss or a delay at one of the times at which other things happen."""
-    at_ns = draw(times)
-    verb = draw(st.sampled_from(["kill", "kill", "cut", "loss", "delay"]))
+    """A fault of any kind at one of the times at which other things happen."""
+    at_ns, for_ns = draw(times), draw(st.none() | later)
+    verb = draw(
+        st.sampled_from(
+            ["kill", "kill", "cut", "loss", "delay", "bandwidth", *_NODE_FAULTS, *_SHARES]
+        )
+    )
     if verb == "kill":
         restart = draw(st.none() | times)
         return harness.fault("kill", draw(st.sampled_from(names)), at_ns, restart=restart)
+    if verb == "restart":
+        return harness.fault("restart", draw(st.sampled_from(names)), at_ns, after=draw(times))
+    if verb in _NODE_FAULTS:
+        more = {"offset": draw(later) - 2000, "ppm": draw(st.sampled_from([-1e5, 0.0, 1e5]))}
+        more = more if verb == "clock_skew" else {"signal": draw(st.integers(0, 1))}
+        return harness.fault(verb, draw(st.sampled_from(names)), at_ns, for_ns, **more)
     target = draw(st.sampled_from(on)).name
-    for_ns = draw(st.none() | later)
+    if verb in _SHARES:
+        more = {"probability": 0.4, "after": draw(times), "by": draw(later), "bits": 2}
+        return harness.fault(verb, target, at_ns, for_ns, **more)
+    if verb == "bandwidth":
+        return harness.fault(verb, target, at_ns, for_ns, to=1e9)
     if verb == "cut":
         only = draw(st.sampled_from([None, "classical", "quantum"]))
         return harness.fault("cut", target, at_ns, for_ns, only=only)

@@ -97,8 +97,8 @@ class ClassicalPlane:
         self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
         self.deliveries: dict[str, list[Delivery]] = {}
         self.forgets: dict[str, list[Forget]] = {}
-        #: Handed over at this instant: their senders keep them until the receivers have reported.
-        self._handed: list[Forget] = []
+        #: Handed over: their senders keep them until the receivers have been granted and have reported.
+        self._handed: list[Sent] = []
         self._most_forgets = 0
         self._sent: dict[tuple[str, int, int], Sent] = {}
 
@@ -119,8 +119,12 @@ class ClassicalPlane:
             self._forward(flight, src)
 
     def undelivered(self, src: str, inc: int) -> dict[str, list[int]]:
-        """Receiver -> sequence numbers that this incarnation has sent and that are in flight to it."""
+        """Receiver -> numbers of what this incarnation has sent and the receiver has not been granted yet."""
         found: dict[str, dict[int, None]] = {}
+        for to, deliveries in self.deliveries.items():  # of nodes that are paused
+            for copy in deliveries:
+                if copy.src == src and copy.inc == inc:
+                    found.setdefault(to, {})[copy.seq] = None
         for sent in self._sent.values():
             if sent.src == src and sent.inc == inc:
                 for flight in sent.flights:
@@ -325,18 +329,20 @@ class ClassicalPlane:
             return
         del self._sent[sent.src, sent.inc, sent.seq]
         if sent.src != flight.dst:
-            self._handed.append(forget)
+            self._handed.append(sent)
 
     def taken(self) -> None:
         """All nodes that were granted have reported: nobody will ask their senders for payloads again.
 
         Not before: a sender that is granted at the same instant as the receiver, and frees the payload
-        at once, could not send it again if it was lost on the way.
+        at once, could not send it again if it was lost on the way. What waits for a paused node is kept.
         """
-        for forget in self._handed:
-            if self._receiver(forget.src) == forget.inc:
-                self._let_forget(forget.src, forget)
-        self._handed.clear()
+        handed, self._handed = self._handed, []
+        for sent in handed:
+            if self.deliveries and any(to in self.deliveries for to in sent.receivers):
+                self._handed.append(sent)
+            elif self._receiver(sent.src) == sent.inc:
+                self._let_forget(sent.src, Forget(sent.src, sent.inc, sent.seq))
 
     def _let_forget(self, node: str, forget: Forget) -> None:
         waiting = self.forgets.setdefault(node, [])

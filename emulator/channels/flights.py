@@ -60,6 +60,7 @@ class Sent:
         "hash",
         "inc",
         "kind",
+        "receivers",
         "sent_ns",
         "seq",
         "size",
@@ -74,6 +75,8 @@ class Sent:
         #: Copies made so far, and flights that have not ended, in the order in which they were made.
         self.copies = 0
         self.flights: list[Flight] = []
+        #: Who gets a copy, if all goes well.
+        self.receivers: dict[str, None] = {}
 
 
 class Flight:
@@ -92,6 +95,7 @@ class Flight:
         self.copy = sent.copies
         sent.copies += 1
         sent.flights.append(self)
+        sent.receivers[to] = None
 
     @property
     def size(self) -> int:

@@ -8,8 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.channels.classical import ClassicalPlane
-from qnetem.emulator.channels.flights import Drop, Flight, Later, Pass, Verdict
+from qnetem.emulator.channels.classical import ClassicalPlane, Listener
+from qnetem.emulator.channels.flights import (
+    Damage,
+    Drop,
+    Flight,
+    Later,
+    Pass,
+    Twice,
+    Verdict,
+)
 from qnetem.emulator.conductor import FAULT, GRANT, Conductor
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
@@ -284,6 +292,7 @@ def test_a_sender_keeps_its_payload_until_the_receiver_has_reported() -> None:
         pass
     assert forgets(bench, "b") == [("a", 1)]
     assert forgets(bench, "a") == []
+    bench.plane.deliveries.pop("b")  # granted, and reported
     bench.plane.taken()
     assert forgets(bench, "a") == [("a", 1)]
 
@@ -325,3 +334,95 @@ def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
     assert run.problem.kind == "ProgramFailed" and len(run.of("bob", "undelivered")) == 1000
     assert len(run.nodes["bob"]._payloads._here) < 300
     assert len(run.world.classical.forgets.get("bob", [])) < 300
+
+
+def test_what_waits_for_a_paused_node_is_kept_by_its_sender_and_settled_with_it() -> None:
+    bench = Bench(link("a", "b", 5))
+    bench.send("a", "b")
+    bench.clock.enter(5, 0)
+    while bench.clock.run_phases():
+        pass
+    for _ in range(2):  # nobody takes it: b is paused
+        bench.plane.taken()
+        assert bench.plane.forgets.get("a") is None
+        assert bench.plane.undelivered("a", 1) == {"b": [1]}
+    bench.plane.deliveries.pop("b")
+    bench.plane.taken()
+    assert [forget.seq for forget in bench.plane.forgets["a"]] == [1]
+    assert bench.plane.undelivered("a", 1) == {}
+
+
+class Script:
+    """A fault that says one verdict after the other, then nothing."""
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self._verdicts = list(verdicts)
+
+    def on_message(self, flight: Flight) -> Verdict:
+        return self._verdicts.pop(0) if self._verdicts else Pass()
+
+
+def test_a_doubled_message_comes_twice_and_is_forgotten_once_at_its_end() -> None:
+    bench = Bench(link("a", "b", 10))
+    bench.plane.add_fault("a-b", Script(Twice(7)))
+    bench.send("a", "b")
+    bench.run()
+    assert bench.times == [10, 17]
+    assert [forget.seq for forget in bench.plane.forgets["b"]] == [1]
+    assert [forget.seq for forget in bench.plane.forgets["a"]] == [1]
+    assert bench.plane.in_flight() == 0
+
+
+def test_damage_is_of_that_copy_only() -> None:
+    bench = Bench(link("a", "b", 10), link("b", "c", 10))
+    bench.plane.add_fault("a-b", Script(Twice(1)))
+    bench.plane.add_fault("b-c", Script(Damage((3, 5))))
+    bench.send("a", "c")
+    bench.clock.enter(0, 0)
+    found = []
+    while (instant := bench.clock.next_instant()) is not None:
+        bench.clock.enter(*instant)
+        while bench.clock.run_phases():
+            pass
+        found += [(copy.copy, copy.damage) for copy in bench.plane.deliveries.pop("c", [])]
+    assert found == [(0, [3, 5]), (1, [])]
+
+
+def test_a_limit_acts_while_it_lasts_and_the_lowest_counts() -> None:
+    bench = Bench(link("a", "b", 0, bandwidth_bps=8e9))
+    bench.plane.limit("a-b", 8e6)
+    bench.plane.limit("a-b", 8e8)
+    bench.send("a", "b", size=1)
+    bench.at(2000, lambda: bench.plane.unlimit("a-b", 8e6))
+    bench.at(3000, lambda: bench.send("a", "b", size=1), GRANT)
+    assert bench.run().times == [1000, 3010]
+
+
+@pytest.mark.parametrize(("takes", "seen"), [(False, ["eve", "b"]), (True, ["eve"])])
+def test_who_listens_gets_a_copy_half_way_and_may_take_the_message(
+    takes: bool, seen: list[str]
+) -> None:
+    bench = Bench(link("a", "b", 10), link("eve", "z", 1))
+    asked: list[tuple[str, int, int, str]] = []
+    bench.plane._publish = lambda *what: asked.append(what)
+    listener = Listener("eve", takes)
+    bench.plane.listen("a-b", listener)
+    bench.send("a", "b")
+    bench.run()
+    assert [(entry[0], entry[3]) for entry in bench.seen] == [(5, "eve"), (10, "b")][: len(seen)]
+    assert asked == [("a", 1, 1, "eve")]
+    assert [forget.seq for forget in bench.plane.forgets["a"]] == [1]
+    bench.plane.unlisten("a-b", listener)
+    bench.send("a", "b")
+    assert bench.run().seen[-1][3] == "b" and len(asked) == 1
+
+
+def test_a_forgery_comes_from_the_middle_of_the_link_and_names_whom_it_claims() -> None:
+    bench = Bench(link("a", "b", 10), link("b", "c", 10), link("eve", "z", 1))
+    forged = Send("c", 1, "", 1, b"12345678", "a")
+    bench.plane.send("eve", 1, forged)
+    assert bench.run().lost[-1][1] == "eve listens on no link that leads to c"
+    bench.plane.listen("a-b", Listener("eve", False))
+    bench.plane.send("eve", 1, forged)
+    bench.run()
+    assert bench.seen == [(15, 0, "eve", "c", 1)]
