@@ -8,6 +8,7 @@ import pytest
 
 from qnetem import Agent
 from qnetem.emulator.channels import raman
+from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.topology import parse_topology
 from qnetem.predictions import functions
 
@@ -137,6 +138,29 @@ def test_classical_channels_beside_a_link_cost_fidelity_as_dark_counts_do() -> N
     assert beside.series("alice.heard.fidelity") == pytest.approx(
         darks.series("alice.heard.fidelity")
     )
+
+
+@pytest.mark.parametrize("formalism", ["bell_diagonal", "stabilizer"])
+@pytest.mark.parametrize(
+    "entangle",
+    [
+        f"{SINGLE}, stabilisation: 10 ms",
+        "kind: double_click, detection: {first: 0.9, second: 0.9}, preparation: 1 us",
+        "kind: midpoint_source, clock: 1 us, pair_probability: 1",
+    ],
+)
+def test_formalisms_of_pauli_noise_carry_drifted_pairs_twirled_or_say_why_not(
+    formalism: str, entangle: str
+) -> None:
+    quantum = (
+        "length: 100 m, environment: {grid: 1 ms, phase_drift: 80 rad2/s, polarisation_drift: 5 rad2/s}, "
+        f"entangle: {{{entangle}}}"
+    )
+    drifting = f"formalism: {formalism}\n{text(quantum, 10, 0.01)}"
+    ran = play(f"approximate: twirl\n{drifting}")
+    assert ran.count("links.alice-bob.pairs") == 10
+    with pytest.raises(TopologyError, match=formalism):
+        play(drifting)
 
 
 # --- determinism ----------------------------------------------------------------------------------
