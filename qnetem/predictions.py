@@ -142,12 +142,12 @@ class _Readers:
 
     def _attempts(self, link: str) -> Attempts:
         """What a kind that is not simple comes to."""
-        from .emulator.quantum.heralding import attempts_of
-        from .emulator.quantum.links import fibre_of
+        from .emulator.channels.heralded import Attempts
+        from .emulator.quantum.heralding import heralding
 
-        fibre = fibre_of(self._link(link))
-        assert fibre is not None, "it has an `entangle`, hence a fibre"
-        return attempts_of(self._entangle(link), fibre)
+        source = heralding(self._link(link))
+        assert isinstance(source, Attempts), "only a simple link heralds otherwise"
+        return source
 
     def _link(self, link: str) -> LinkSpec:
         spec = self._topology.links.get(link)

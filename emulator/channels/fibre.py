@@ -303,6 +303,16 @@ class FibreLink:
             self._latest[reverse] = latest
         return latest[1]
 
+    def surroundings_at(self, t_ns: int) -> Superoperator | None:
+        """What the environment alone does to a qubit that enters at the first end; None if nothing."""
+        return None if self.environment is None else self._surroundings(self.environment.at(t_ns))
+
+    def phase_rad(self, t_ns: int, length_share: float = 1.0) -> float:
+        """Optical phase at `t_ns`: drift and slow vibration, and the warmth of that share of the length."""
+        if self.environment is None:
+            return 0.0
+        return self._phase_rad(self.environment.at(t_ns), length_share)
+
     def _passage(self, conditions: Conditions, reverse: bool) -> Passage:
         fibre, environment = self.fibre, self.environment
         rate_hz = 0.0
@@ -331,13 +341,16 @@ class FibreLink:
         if self.encoding == "polarisation":
             rotation = conditions.rotation
             return None if rotation is None else polarisation.rotation_map(rotation)
-        wavelength_nm = self.pulse.wavelength_nm if self.pulse else REFERENCE_NM
-        warmth_rad = self.fibre.thermal_phase_rad(conditions.temperature_k, wavelength_nm)
-        phase_rad = conditions.phase_rad + warmth_rad
+        phase_rad = self._phase_rad(conditions)
         return _in_order(
             phase.phase_map(phase_rad) if phase_rad else None,
             phase.visibility_map(conditions.visibility) if conditions.visibility != 1 else None,
         )
+
+    def _phase_rad(self, conditions: Conditions, length_share: float = 1.0) -> float:
+        wavelength_nm = self.pulse.wavelength_nm if self.pulse else REFERENCE_NM
+        warmth_rad = self.fibre.thermal_phase_rad(conditions.temperature_k, wavelength_nm)
+        return conditions.phase_rad + length_share * warmth_rad
 
     def __repr__(self) -> str:
         return f"<FibreLink {self.encoding}: {self.fibre}, {self.environment}, {self.raman_noise}>"

@@ -85,6 +85,11 @@ class Timing:
                     "expected 0 or more, and no herald before the emission"
                 )
 
+    @property
+    def emission_ns(self) -> int:
+        """When the first half comes into being."""
+        return min(self.emissions_ns)
+
     def success_in(self, attempt: int, bell: int = 0) -> Success:
         """The success of the attempt of that number, from 1."""
         start_ns = (attempt - 1) * self.attempt_ns
@@ -110,6 +115,10 @@ class HeraldedSource(Protocol):
     @property
     def attempt_ns(self) -> int:
         """From one attempt to the next."""
+
+    @property
+    def timing(self) -> Timing:
+        """One attempt in time."""
 
     def draw(self, rng: np.random.Generator) -> Success | None:
         """When attempts that start now succeed, and as what; None if they never do."""
@@ -206,6 +215,11 @@ class SimpleLink:
         timing = Timing(self.attempt_ns, (emission_ns,) * 2, (self.attempt_ns,) * 2)
         attempts = Attempts(self.success, timing, states.werner(self.fidelity))
         object.__setattr__(self, "_attempts", attempts)
+
+    @property
+    def timing(self) -> Timing:
+        """One attempt in time."""
+        return self._attempts.timing
 
     def draw(self, rng: np.random.Generator) -> Success | None:
         """When attempts that start now succeed; None if they never do."""

@@ -19,6 +19,9 @@ from ..quantum.noise import check_probability
 from .fibre import Fibre
 from .heralded import Attempts, Density, Timing
 
+#: Of a beam splitter, a detector at each.
+PORTS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -56,26 +59,32 @@ class Arm:
 class Station:
     """Detectors behind a beam splitter, open for `window_ns` from the first light of an attempt.
 
-    `dark_count_rate_hz` is per detector. Raises InputError for an efficiency that is no probability, a
-    negative rate, and a window that is not positive.
+    `dark_count_rate_hz` is per detector. `noise_rate_hz` counts the photons of classical channels that
+    reach the beam splitter, which shares them out evenly. Raises InputError for an efficiency that is no
+    probability, a negative rate, and a window that is not positive.
     """
 
     window_ns: float
     detector_efficiency: float = 1.0
     dark_count_rate_hz: float = 0.0
+    noise_rate_hz: float = 0.0
 
     def __post_init__(self) -> None:
         check_probability("station: detector_efficiency", self.detector_efficiency)
         if not 0 < self.window_ns < math.inf:
             raise InputError(f"station: window_ns is {self.window_ns}, expected more than 0")
-        if not 0 <= self.dark_count_rate_hz < math.inf:
-            rate = self.dark_count_rate_hz
-            raise InputError(f"station: dark_count_rate_hz is {rate}, expected 0 or more")
+        for name in ("dark_count_rate_hz", "noise_rate_hz"):
+            rate = getattr(self, name)
+            if not 0 <= rate < math.inf:
+                raise InputError(f"station: {name} is {rate}, expected 0 or more")
 
     @property
     def dark_probability(self) -> float:
-        """Probability of a dark click per detector and window."""
-        return closed_forms_links.dark_probability(self.dark_count_rate_hz, self.window_ns)
+        """Probability per detector and window of a click that no emitter made: a dark one, or noise."""
+        noise_hz = self.noise_rate_hz * self.detector_efficiency / PORTS
+        return closed_forms_links.dark_probability(
+            self.dark_count_rate_hz + noise_hz, self.window_ns
+        )
 
     def detection_probability(self, arm: Arm) -> float:
         """Probability that an excited emitter at the far end of `arm` makes a detector click."""
@@ -167,6 +176,7 @@ class MidpointSource:
 
     Per clock period: `pair_probability` p_m of one pair, Werner with `pair_fidelity`; `first_latching` and
     `second_latching` the ends' eta, fibre included; `dark_probability` that a memory latches nothing.
+    `first_noise`, `second_noise`: probabilities that an end latches a photon of a classical channel.
     `depolarising` p and `coherence` c are what the way does to a pair. The clock is the source's, not
     the distance's (Jones et al., New J. Phys. 18, 083015 (2016)): each end must have memories for all
     photons whose fate it has not yet heard, or the rate is less.
@@ -181,6 +191,8 @@ class MidpointSource:
     dark_probability: float = 0.0
     depolarising: float = 0.0
     coherence: float = 1.0
+    first_noise: float = 0.0
+    second_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -198,6 +210,8 @@ class MidpointSource:
         second_latching: float = 1.0,
         pair_fidelity: float = 1.0,
         dark_probability: float = 0.0,
+        first_noise: float = 0.0,
+        second_noise: float = 0.0,
     ) -> MidpointSource:
         """From the fibres to either end and the memories' own latching efficiencies.
 
@@ -218,16 +232,25 @@ class MidpointSource:
             dark_probability,
             joint_depolarising(first, second),
             joint_coherence(first, second),
+            first_noise,
+            second_noise,
         )
 
     def attempts(self) -> Attempts:
         """What a period comes to: both ends latch, the photons of one pair or not."""
         true = self.pair_probability * self.first_latching * self.second_latching
-        first = self.first_latching + (1 - self.first_latching) * self.dark_probability
-        second = self.second_latching + (1 - self.second_latching) * self.dark_probability
-        empty = (1 - self.pair_probability) * self.dark_probability**2
+        dark, other_dark = (
+            self._false_latch(each) for each in (self.first_noise, self.second_noise)
+        )
+        first = self.first_latching + (1 - self.first_latching) * dark
+        second = self.second_latching + (1 - self.second_latching) * other_dark
+        empty = (1 - self.pair_probability) * dark * other_dark
         success = self.pair_probability * first * second + empty
         return Attempts(success, self.timing, self._pair(true / success if success else 0.0))
+
+    def _false_latch(self, noise: float) -> float:
+        """Probability that an end latches though no photon of the source did it: for nothing, or noise."""
+        return self.dark_probability + (1 - self.dark_probability) * noise
 
     def _pair(self, true: float) -> Density:
         """The `true` part is the source's pair after its way; a half latched from nothing knows nothing."""

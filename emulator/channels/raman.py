@@ -142,6 +142,12 @@ class ClassicalChannels:
         """Launch power of all of them together."""
         return self.count * power_w(self.launch_power_dbm)
 
+    def entering_w(self, before_km: float, after_km: float) -> float:
+        """Power with which they enter a stretch of fibre, that much fibre from either end of the link."""
+        passed_km = before_km if self.direction == "co" else after_km
+        per_km = attenuation_per_km(self.attenuation_db_per_km)
+        return self.total_power_w * math.exp(-per_km * passed_km)
+
     def coefficient(self, quantum_nm: float) -> float:
         """rho at the quantum wavelength, in 1/(km nm)."""
         if self.rho_per_km_nm is not None:
@@ -178,15 +184,22 @@ class RamanNoise:
             channel.coefficient(self.wavelength_nm)
 
     def power_w(
-        self, length_km: float, attenuation_db_per_km: float, reverse: bool = False
+        self,
+        length_km: float,
+        attenuation_db_per_km: float,
+        reverse: bool = False,
+        before_km: float = 0.0,
+        after_km: float = 0.0,
     ) -> float:
         """Noise power inside the filter at the fibre's end: sum of P rho dlambda L_eff.
 
         `attenuation_db_per_km` is that of the quantum wavelength; `reverse`: the receiver is at the
-        link's first end.
+        fibre's beginning, which is nearer to the link's first end. `before_km` and `after_km` of the
+        link's fibre lie between its first end and this fibre, and between this and its second end: what
+        the classical light has come through already.
         """
         return math.fsum(
-            channel.total_power_w
+            channel.entering_w(before_km, after_km)
             * channel.coefficient(self.wavelength_nm)
             * self.filter_width_nm
             * channel.effective_length_km(length_km, attenuation_db_per_km, reverse)
@@ -194,11 +207,36 @@ class RamanNoise:
         )
 
     def rate_hz(
-        self, length_km: float, attenuation_db_per_km: float, reverse: bool = False
+        self,
+        length_km: float,
+        attenuation_db_per_km: float,
+        reverse: bool = False,
+        before_km: float = 0.0,
+        after_km: float = 0.0,
     ) -> float:
-        """Noise photons per second inside the filter at the fibre's end."""
-        power = self.power_w(length_km, attenuation_db_per_km, reverse)
+        """Noise photons per second inside the filter at the fibre's end, as for `power_w`."""
+        power = self.power_w(length_km, attenuation_db_per_km, reverse, before_km, after_km)
         return photon_rate_hz(power, self.wavelength_nm)
+
+    def station_rate_hz(
+        self, first_km: float, second_km: float, attenuation_db_per_km: float
+    ) -> float:
+        """Noise photons per second that reach a station between two fibres, from both together.
+
+        The classical light is led round the station without loss, and goes on in the other fibre.
+        """
+        near = self.rate_hz(first_km, attenuation_db_per_km, after_km=second_km)
+        return near + self.rate_hz(second_km, attenuation_db_per_km, True, before_km=first_km)
+
+    def end_rates_hz(
+        self, first_km: float, second_km: float, attenuation_db_per_km: float
+    ) -> tuple[float, float]:
+        """Noise photons per second that reach either end from a source between two fibres.
+
+        Each end sees its own fibre only: the source lets nothing through from one to the other.
+        """
+        near = self.rate_hz(first_km, attenuation_db_per_km, True, after_km=second_km)
+        return near, self.rate_hz(second_km, attenuation_db_per_km, before_km=first_km)
 
 
 def photons_per_gate(

@@ -133,13 +133,13 @@ def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> Way | None:
     if quantum is None:
         return None
     path = ("links", link.name, "quantum")
-    with _placed(topology, *path, "pulse"):
+    with placed(topology, *path, "pulse"):
         pulse = pulse_of(quantum)
-    with _placed(topology, *path, "environment"):
+    with placed(topology, *path, "environment"):
         environment = environment_of(topology, link, streams)
-    with _placed(topology, *path, "coexistence"):
+    with placed(topology, *path, "coexistence"):
         fibre = FibreLink(_fibre(quantum), pulse, environment, raman_of(quantum), quantum.encoding)
-    with _placed(topology, *path, "noise"):
+    with placed(topology, *path, "noise"):
         noise = None
         if quantum.noise is not None:
             noise = load_noise(quantum.noise, duration_ns=link.delay_ns)
@@ -147,7 +147,7 @@ def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> Way | None:
         problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
         raise topology.error(problem, *path, "gate")
     way = Way(fibre, link.ends[0], quantum.gate_ps, noise)
-    with _placed(topology, *path):
+    with placed(topology, *path):
         _check_formalism(topology, link, way)
     return way
 
@@ -254,7 +254,7 @@ def _check_formalism(topology: Topology, link: LinkSpec, way: Way) -> None:
 
 
 @contextmanager
-def _placed(topology: Topology, *path: str) -> Iterator[None]:
+def placed(topology: Topology, *path: str) -> Iterator[None]:
     """Errors of the user's input inside are about the value at `path`."""
     try:
         yield

@@ -29,7 +29,7 @@ from ..units import format_ns
 from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Transmit
 from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
-from .heralding import multiplexing_of, source_of
+from .heralding import drift_of, multiplexing_of, source_of
 from .light import LightPath
 from .links import Links, Way, way_of
 from .ports import OPERATION, Clock, Journal, Metrics
@@ -241,7 +241,7 @@ class QuantumPlane:
         attempt.first.half, attempt.second.half = half, other
         bell, start_ns = attempt.bell, attempt.start_ns
         emitted_ns, other_ns = (start_ns + each for each in attempt.success.emissions_ns)
-        density = link.source.density(bell)
+        density = link.density(attempt)
         self.registry.create_pair(half, first, other, second, density, emitted_ns, other_ns)
         self._metrics.count(link.metric)
         fields = [pair, attempt.first.number, attempt.second.number, start_ns, emitted_ns]
@@ -255,7 +255,7 @@ class QuantumPlane:
         node = request.station.name
         del request.station.pending[request.number]
         emitted_ns = attempt.start_ns + attempt.success.emissions_ns[link.ends.index(node)]
-        peer, goodness = link.other_end(node), link.source.fidelity
+        peer, goodness = link.other_end(node), attempt.source.fidelity
         herald = Herald(
             attempt.pair, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
         )
@@ -328,6 +328,7 @@ class QuantumPlane:
                 self._clock,
                 self._create_pair,
                 self._herald,
+                None if way is None else drift_of(link, way.fibre),
             )
             self._heralded.add(name, ends, heralded)
 

@@ -14,6 +14,10 @@ the requests that remain go back to their place by age, which is the front, and 
 when they are matched again. What has succeeded is not undone: once one end has heard, a cut no longer
 matters, and who withdraws at the other gives up its own half only. A cut link matches nothing. A request
 that can never succeed waits.
+
+A change of the link's parameters (`change`) ends nobody's wait and leaves the rhythm of attempts alone: what
+was emitted before it comes to what had been drawn, a herald on its way included; the attempts from then
+on are drawn anew. So changing to what a link is already changes nothing about its statistics.
 """
 
 from __future__ import annotations
@@ -25,7 +29,9 @@ from operator import attrgetter
 
 import numpy as np
 
-from ..channels.heralded import HeraldedSource, Success
+from ..channels.heralded import Density, HeraldedSource, Success
+from ..channels.pair_drift import PairDrift
+from ..errors import InternalError
 from ..wire import Entangle
 from .ports import HERALD, Clock, Entry
 from .slots import Pending, Station
@@ -58,15 +64,17 @@ class Request(Pending):
 class Attempt:
     """Attempts running for two matched requests, in the order of the link's ends.
 
-    `success` is what was drawn, offsets from `start_ns`; None if they never succeed. `pair` is the
-    name of what they have led to, "" until an end hears of it.
+    `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
+    is the name of what they have led to, "" until an end hears of it.
     """
 
-    __slots__ = ("entry", "first", "number", "pair", "second", "start_ns", "success")
+    __slots__ = ("entry", "first", "number", "pair", "second", "source", "start_ns", "success")
 
-    def __init__(self, number: int, first: Request, second: Request, start_ns: int) -> None:
+    def __init__(
+        self, number: int, first: Request, second: Request, source: HeraldedSource, start_ns: int
+    ) -> None:
         self.number, self.first, self.second = number, first, second
-        self.start_ns = start_ns
+        self.source, self.start_ns = source, start_ns
         self.success: Success | None = None
         self.pair = ""
         self.entry: Entry | None = None
@@ -81,10 +89,23 @@ class Attempt:
         """The Bell state in which the pair is handed over: as heralded if `raw`, else Phi+."""
         return self.success.bell if self.success is not None and self.raw else 0
 
+    def emitted_before(self, now_ns: int) -> bool:
+        """Whether the pair that was drawn has come into being before `now_ns`, or been heard of."""
+        if self.success is None:
+            return False
+        return bool(self.pair) or self.start_ns + self.success.emission_ns < now_ns
+
+    def resumes_ns(self, now_ns: int) -> int:
+        """When the first of the attempts begins that emits nothing before `now_ns`."""
+        timing = self.source.timing
+        since_ns = now_ns - self.start_ns - timing.emission_ns
+        return self.start_ns + max(0, -(-since_ns // timing.attempt_ns)) * timing.attempt_ns
+
 
 class HeraldedLink:
     """Matching on one link.
 
+    `drift` is what the link's surroundings do to its pairs, if anything.
     `on_pair(link, attempt)` is called when attempts have succeeded and the first end hears of it, and
     gives each request its `half`; then `on_herald(link, attempt, request)` when each end hears.
     """
@@ -99,8 +120,9 @@ class HeraldedLink:
         clock: Clock,
         on_pair: Callable[[HeraldedLink, Attempt], None],
         on_herald: Callable[[HeraldedLink, Attempt, Request], None],
+        drift: PairDrift | None = None,
     ) -> None:
-        self.name, self.ends, self.source = name, ends, source
+        self.name, self.ends, self.source, self._drift = name, ends, source, drift
         self.metric = f"links.{name}.pairs"
         #: Pairs heralded so far.
         self.pairs = 0
@@ -150,6 +172,31 @@ class HeraldedLink:
         self._cuts -= 1
         self.match()
 
+    def change(self, source: HeraldedSource) -> None:
+        """From now on attempts are those of `source`; see the module's head.
+
+        One draw for each two requests that are still matched, in the order in which they were.
+        Raises InternalError for a source whose attempts take other times.
+        """
+        if source.timing != self.source.timing:
+            problem = f"{self.name} cannot change its rhythm: {self.source.timing}"
+            raise InternalError(f"{problem} to {source.timing}")
+        self.source = source
+        now_ns = self._clock.now_ns
+        for attempt in self._attempts.values():
+            if attempt.emitted_before(now_ns):
+                continue
+            attempt.start_ns, attempt.source = attempt.resumes_ns(now_ns), source
+            self._draw(attempt)
+
+    def density(self, attempt: Attempt) -> Density:
+        """The pair of attempts that have succeeded, at its emission and as handed over; shape (4, 4)."""
+        assert attempt.success is not None
+        aligned = attempt.source.density(attempt.bell)
+        if self._drift is None:
+            return aligned
+        return self._drift.applied(aligned, attempt.start_ns + attempt.success.emission_ns)
+
     def match(self) -> None:
         """Begin attempts for the oldest requests of both ends, as many as the link carries."""
         first, second = self._first, self._second
@@ -170,17 +217,20 @@ class HeraldedLink:
         return f"a pair with {peer}: other requests are before it on {self.name}"
 
     def _start(self, first: Request, second: Request) -> None:
-        clock = self._clock
-        now = clock.now_ns
         self._numbered += 1
-        attempt = Attempt(self._numbered, first, second, now)
+        attempt = Attempt(self._numbered, first, second, self.source, self._clock.now_ns)
         self._attempts[attempt.number] = attempt
         first.attempt = second.attempt = attempt
-        drawn = self.source.draw(self._rng)
-        if drawn is None:
-            return
-        attempt.success = drawn
-        self._schedule(attempt, min(drawn.heralds_ns), self._succeed)
+        self._draw(attempt)
+
+    def _draw(self, attempt: Attempt) -> None:
+        """When the attempts from `start_ns` on succeed, instead of what had been drawn before."""
+        if attempt.entry is not None:
+            attempt.entry.cancel()
+            attempt.entry = None
+        attempt.success = attempt.source.draw(self._rng)
+        if attempt.success is not None:
+            self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
 
     def _schedule(
         self, attempt: Attempt, offset_ns: int, action: Callable[[Attempt], None]

@@ -38,7 +38,7 @@ _KEYS: dict[HeraldingKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "simple": (("success", "fidelity", "attempt"), ()),
     "single_click": (
         ("alpha",),
-        (*_CLICKS, "phase_noise", "double_excitation", "incoherent_darks"),
+        (*_CLICKS, "phase_noise", "stabilisation", "double_excitation", "incoherent_darks"),
     ),
     "double_click": ((), (*_CLICKS, "depolarising")),
     "midpoint_source": (
@@ -77,10 +77,14 @@ class DetectionSpec(Section):
 
 
 class LatchingSpec(Section):
-    """Probability that an end's memory latches a photon that has reached it."""
+    """Probability that an end's memory latches a photon that has reached it.
+
+    `window_ps` is how long it is open in each period; None: not known, so that stray light cannot be counted.
+    """
 
     first: Probability = 1.0
     second: Probability = 1.0
+    window_ps: ShortTimePsOrNone = Field(default=None, validation_alias="window")
 
 
 class EntangleSpec(Section):
@@ -110,6 +114,7 @@ class EntangleSpec(Section):
 
     alpha: Probability | None = None
     phase_noise_rad: AmplitudeRad | None = Field(default=None, validation_alias="phase_noise")
+    stabilisation_ns: PositiveNs | None = Field(default=None, validation_alias="stabilisation")
     double_excitation: Probability | None = None
     incoherent_darks: bool | None = None
 

@@ -52,6 +52,7 @@ def test_darks_are_rate_times_window() -> None:
         (lambda: Station(0.0), "window_ns"),
         (lambda: Station(25, 1.2), "detector_efficiency"),
         (lambda: Station(25, 0.8, -1.0), "dark_count_rate_hz"),
+        (lambda: Station(25, 0.8, 1.0, -1.0), "noise_rate_hz"),
         (lambda: split_fibre(FIBRE, 1.5), "position"),
         (lambda: split_fibre(Fibre(1, dephasing=0.7)), "dephasing"),
         (lambda: meet_in_the_middle(-1, 5, 5), "expected 0 or more"),
@@ -69,6 +70,12 @@ def test_impossible_hardware_is_refused(build: object, problem: str) -> None:
     assert callable(build)
     with pytest.raises(InputError, match=problem):
         build()
+
+
+def test_stray_light_clicks_at_either_port_of_the_beam_splitter() -> None:
+    """Noise per gate and detector: P lambda/(h c) t_gate eta_det / 2, beside the dark counts."""
+    station = Station(10, 0.6, 50.0, noise_rate_hz=2e4)
+    assert station.dark_probability == pytest.approx(10e-9 * (50 + 2e4 * 0.6 / 2), rel=1e-4)
 
 
 # --- where the station stands ---------------------------------------------------------------------
@@ -195,3 +202,16 @@ def test_bell_weights_come_in_the_order_of_the_index() -> None:
     rho = bell_diagonal(0.4, 0.3, 0.2, 0.1)
     weights = [np.vdot(v, rho @ v).real for v in map(bell_vector, range(4))]
     assert weights == pytest.approx([0.4, 0.3, 0.2, 0.1])
+
+
+def test_stray_light_latches_at_each_end_by_its_own_rate() -> None:
+    """As false latches do: only how often differs from end to end."""
+    pair, first, second, dark, noise, other = 0.3, 0.2, 0.4, 0.05, 0.01, 0.002
+    source = MidpointSource.between(
+        Fibre(0), Fibre(0), 1, pair, first, second, 1.0, dark, noise, other
+    )
+    false, other_false = 1 - (1 - dark) * (1 - noise), 1 - (1 - dark) * (1 - other)
+    true = pair * first * second
+    one = pair * (first * (1 - second) * other_false + second * (1 - first) * false)
+    none = false * other_false * (1 - pair * (first + second - first * second))
+    assert source.attempts().success == pytest.approx(true + one + none, rel=1e-12)

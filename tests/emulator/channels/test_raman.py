@@ -214,3 +214,48 @@ def test_an_impossible_receiver_is_refused() -> None:
     ):
         with pytest.raises(InputError):
             raman.photons_per_gate(*wrong)  # type: ignore[arg-type]
+
+
+# --- receivers on the way -------------------------------------------------------------------------
+
+
+def scattered(
+    channel: ClassicalChannels, total_km: float, start_km: float, end_km: float, at_km: float
+) -> float:
+    """Photons per second at `at_km` from the stretch between start and end, summed up piece by piece.
+
+    Independent of the module's formulas: power falls from where it is launched, the light scattered at z
+    falls on its way to the receiver, whichever side that lies on.
+    """
+    steps = 20_000
+    z = start_km + (np.arange(steps) + 0.5) * (end_km - start_km) / steps
+    travelled = z if channel.direction == "co" else total_km - z
+    falling = np.exp(-ALPHA * travelled) * np.exp(-ALPHA * np.abs(at_km - z))
+    power = channel.total_power_w * 3e-9 * 0.2 * float(falling.sum()) * (end_km - start_km) / steps
+    return raman.photon_rate_hz(power, 1550.0)
+
+
+@pytest.mark.parametrize("direction", ["co", "counter"])
+@pytest.mark.parametrize("station_km", [0.0, 12.0, 25.0, 50.0])
+def test_a_station_on_the_way_sees_what_either_fibre_scatters_towards_it(
+    direction: str, station_km: float
+) -> None:
+    channel = one(direction)
+    found = noise_of(channel).station_rate_hz(station_km, 50.0 - station_km, 0.2)
+    near = scattered(channel, 50.0, 0.0, station_km, station_km)
+    far = scattered(channel, 50.0, station_km, 50.0, station_km)
+    assert found == pytest.approx(near + far, rel=1e-6)
+
+
+def test_a_station_at_an_end_is_a_receiver_there() -> None:
+    noise = noise_of(one("co"), one("counter", count=3))
+    assert noise.station_rate_hz(50.0, 0.0, 0.2) == pytest.approx(noise.rate_hz(50.0, 0.2))
+    assert noise.station_rate_hz(0.0, 50.0, 0.2) == pytest.approx(noise.rate_hz(50.0, 0.2, True))
+
+
+@pytest.mark.parametrize("direction", ["co", "counter"])
+def test_an_end_sees_what_its_own_fibre_scatters_towards_it(direction: str) -> None:
+    channel = one(direction)
+    first, second = noise_of(channel).end_rates_hz(20.0, 30.0, 0.2)
+    assert first == pytest.approx(scattered(channel, 50.0, 0.0, 20.0, 0.0), rel=1e-6)
+    assert second == pytest.approx(scattered(channel, 50.0, 20.0, 50.0, 50.0), rel=1e-6)

@@ -115,6 +115,7 @@ def test_a_preset_lies_below_the_section_that_names_it() -> None:
         (f"{SINGLE}, detector: {{efficiency: 0.5, window: 1 ns}}", "holds the detectors' efficiency already"),
         (f"{DOUBLE}, alpha: 0.1", "'alpha' is no key of kind: double_click, but of single_click"),
         ("alpha: 0.1", "'success' is missing, and 'alpha' is no key of kind: simple, but of single_click"),
+        (f"{DOUBLE}, stabilisation: 1 s", "'stabilisation' is no key of kind: double_click"),
         (f"{MIDPOINT}, visibility: 1", "no key of kind: midpoint_source, but of single_click, double_click"),
         (f"{SINGLE}, visibilty: 1", "unknown key 'visibilty'; did you mean 'visibility'?"),
         ("preset: delft, alpha: 0.1", "'delft' is not known here"),
@@ -148,6 +149,46 @@ def test_what_cannot_be_is_refused_at_load_at_its_place(
     error = refusal(f"{TWO_NODES}links:\n  - {link}\n")
     assert said in error.problem
     assert error.line == 6 and error.column >= 8 + len(quantum)
+
+
+CLASSICAL = "coexistence: {filter: 0.2 nm, channels: [{power: 0 dBm}]}"
+
+
+@pytest.mark.parametrize(
+    ("beside", "entangle", "place", "said"),
+    [
+        (CLASSICAL, SINGLE, (6, 7), "since 'detection' holds their efficiency and more"),
+        (CLASSICAL, MIDPOINT, (6, 7), "how long a memory is open"),
+        ("environment: {grid: 1 ms}", f"stabilisation: 999 us, {SINGLE}", (7, 33), "grid of 1 ms"),
+    ],
+)
+def test_surroundings_whose_effect_is_not_known_are_refused_at_their_place(
+    beside: str, entangle: str, place: tuple[int, int], said: str
+) -> None:
+    quantum = f"{beside}\n      entangle: {{{entangle}}}"
+    error = refusal(
+        f"{TWO_NODES}links:\n  - between: [alice, bob]\n    quantum:\n      {quantum}\n"
+    )
+    assert said in error.problem
+    assert (error.line, error.column) == place
+
+
+def test_what_shines_and_drifts_beside_a_heralded_link_is_accepted_where_it_can_be_counted() -> (
+    None
+):
+    counted = (
+        "kind: double_click, emitter: {}, detector: {window: 1 ns}, preparation: 1 us",
+        f"{MIDPOINT}, latching: {{window: 1 ns}}",
+        "success: 0.1, fidelity: 0.9, attempt: 1 ms",
+    )
+    everything = (
+        f"pulse: {{wavelength: 1560 nm}}, {CLASSICAL}, environment: {{grid: 1 ms, phase_drift: 1 rad2/s, "
+        "polarisation_drift: 1 rad2/s, temperature: {swing: 1 K}}"
+    )
+    for entangle in counted:
+        linked(f"quantum: {{{everything}, entangle: {{{entangle}}}}}")
+    got = spec(f"{SINGLE}, stabilisation: 10 ms")
+    assert got.stabilisation_ns == 10_000_000
 
 
 @pytest.mark.parametrize("formalism", ["bell_diagonal", "stabilizer"])
