@@ -80,8 +80,9 @@ class ScheduleFormat(StrEnum):
 class PhysicsFormat(StrEnum):
     """How the reference report is printed."""
 
-    text = "text"
+    table = "table"
     json = "json"
+    csv = "csv"
 
 
 TopologyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A topology (YAML).")]
@@ -226,8 +227,8 @@ def physics(
         str | None, typer.Option(metavar="N", help="Only this section, e.g. 6 or 6.2.")
     ] = None,
     form: Annotated[
-        PhysicsFormat, typer.Option("--format", help="A page of text, or one JSON object.")
-    ] = PhysicsFormat.text,
+        PhysicsFormat, typer.Option("--format", help="A page, one JSON object, or a line each.")
+    ] = PhysicsFormat.table,
 ) -> None:
     """Compare the emulator with published figures and closed forms."""
     with _told_on_standard_error():
@@ -239,8 +240,9 @@ def physics(
             if form is PhysicsFormat.json:
                 _print_object(report.as_data())
             else:
-                for page in report.pages():
-                    sys.stdout.write(page)
+                parts = report.csv() if form is PhysicsFormat.csv else report.pages()
+                for part in parts:
+                    sys.stdout.write(part)
                     sys.stdout.flush()
         raise typer.Exit(0 if report.agrees else 1)
 

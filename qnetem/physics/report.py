@@ -1,4 +1,4 @@
-"""How the reference report looks: a page of 80 columns, or one JSON object.
+"""How the reference report looks: a page of 80 columns, one JSON object, or CSV.
 
 Owns the layout. Does not own vectors and verdicts. The page comes section by section, because some take
 seconds; a source stands once, above the rows it gives.
@@ -6,6 +6,8 @@ seconds; a source stands once, above the rows it gives.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import textwrap
 from collections import Counter
@@ -19,6 +21,10 @@ from .vectors import Kind, Verdict, check
 WIDTH = 80
 #: Columns: quantity, expected, got, tolerance, verdict.
 _WIDTHS = (33, 11, 11, 12, 4)
+#: Of a vector as data.
+_COLUMNS = (
+    "section", "title", "quantity", "expected", "got", "tolerance", "samples", "source", "kind", "ok",
+)  # fmt: skip
 _KINDS = {
     Kind.formula: "the source's equation, worked out apart from the emulator",
     Kind.published: "a figure of the source, or of a public repository that uses it",
@@ -57,6 +63,16 @@ class Report:
             "ok": self.agrees,
             "vectors": [_as_data(verdict, titles) for verdict in self.verdicts],
         }
+
+    def csv(self) -> Iterator[str]:
+        """A header and a line for each vector, in parts, as `pages`; the columns are the keys of JSON."""
+        yield ",".join(_COLUMNS) + "\r\n"
+        for section in self._sections:
+            part = io.StringIO()
+            rows = csv.DictWriter(part, _COLUMNS)
+            titles = {section.number: section.title}
+            rows.writerows(_as_data(verdict, titles) for verdict in self._run(section))
+            yield part.getvalue()
 
     def _run(self, section: Section) -> list[Verdict]:
         verdicts = [check(vector) for vector in section.vectors]

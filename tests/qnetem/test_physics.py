@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 
@@ -186,6 +188,23 @@ def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
         "ok": True,
     }
     assert nothing["got"] is None and not nothing["ok"]
+
+
+def test_csv_has_a_line_for_each_vector_in_the_words_of_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vectors = [
+        vector(0.5, frequency(1, 2), sigmas(), 'drawn, "so"'),
+        vector(1.0, math.nan, absolute(0.1), "nothing"),
+    ]
+    put_in_place(monkeypatch, *vectors)
+    objects = json.loads(typed("--format", "json").stdout)["vectors"]
+    result = typed("--format", "csv")
+    assert result.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [list(row) for row in rows] == [list(each) for each in objects]
+    for row, each in zip(rows, objects, strict=True):
+        assert row == {key: "" if value is None else f"{value}" for key, value in each.items()}
 
 
 def test_sections_are_chosen_by_their_numbers() -> None:
