@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..emulator import closed_forms
 from ..emulator.closed_forms import BellWeights
 from ..emulator.devices.memory import MemoryDecay
 from ..emulator.quantum import gates, noise, states
@@ -83,30 +84,38 @@ def error_rate(pair: DensityMatrix, axis: Axis = Z) -> float:
 # --- storage --------------------------------------------------------------------------------------
 
 
-def stored(decay: MemoryDecay, time_ns: int, both: bool = False) -> float:
-    """Fidelity of Phi+ after one half, or both, lay in a memory, asked of a registry."""
+def stored(decay: MemoryDecay, time_ns: int, both: bool = False, fidelity: float = 1.0) -> float:
+    """Fidelity of a Werner pair after one half, or both, lay in a memory, asked of a registry."""
     registry = Registry(lambda holder: decay if holder == "alice" or both else None)
-    registry.create_pair("a", "alice", "b", "bob", states.bell_density(0), 0)
+    registry.create_pair("a", "alice", "b", "bob", states.werner(fidelity), 0)
     return registry.fidelity(["a", "b"], None, time_ns)
 
 
 # --- joining --------------------------------------------------------------------------------------
 
 
-def joined(fidelities: Sequence[float], formalism: str) -> float:
-    """Fidelity of a chain of Werner pairs joined and corrected one after the other, in a registry."""
+def werner_joined(fidelities: Sequence[float], formalism: str) -> float:
+    """Fidelity of a chain of Werner pairs joined; see `joined`."""
+    return joined([closed_forms.werner_weights(fidelity) for fidelity in fidelities], formalism)
+
+
+def joined(pairs: Sequence[BellWeights], formalism: str) -> float:
+    """Fidelity of a chain of pairs joined and corrected one after the other, in a registry."""
     registry = Registry(lambda _: None, Formalism(formalism))
-    for number, fidelity in enumerate(fidelities):
-        density = states.werner(fidelity)
+    for number, weights in enumerate(pairs):
+        density = sum(
+            (weight * states.bell_density(index) for index, weight in enumerate(weights)),
+            start=np.zeros((4, 4), dtype=complex),
+        )
         registry.create_pair(f"{number}l", "left", f"{number}r", "right", density, 0)
     rng = np.random.Generator(np.random.PCG64(7))
-    for number in range(1, len(fidelities)):
+    for number in range(1, len(pairs)):
         left, right = f"{number - 1}r", f"{number}l"
         z, x = registry.bell_measure(left, right, rng.random(), rng.random(), 0)
         for gate, needed in (("x", x), ("z", z)):
             if needed:
                 registry.apply_gate(gate, 0.0, [f"{number}r"], 0)
-    return registry.fidelity(["0l", f"{len(fidelities) - 1}r"], None, 0)
+    return registry.fidelity(["0l", f"{len(pairs) - 1}r"], None, 0)
 
 
 def noisily_joined(fidelity: float, gate: float, measurement: float) -> float:

@@ -11,7 +11,7 @@ from ..emulator.channels.fibre import Fibre
 from ..emulator.channels.heralded import Timing
 from ..emulator.channels.midpoint import MidpointSource, meet_in_the_middle
 from ..emulator.channels.single_click import SingleClick
-from . import runs, trains
+from . import runs, waits
 from .vectors import Kind, Sample, Source, Vector, absolute, between, item, relative, sigmas
 
 TITLES = {
@@ -30,6 +30,10 @@ _BARRETT = Source("Barrett, Kok, PRA 71, 060310 (2005): pA pB/2, (1+V)/2")
 _RAZAVI = Source("Ma, Razavi, PRA 86, 062319 (2012): Y11 and e11 with e_d = (1-V)/2")
 _JONES = Source("Jones et al., New J. Phys. 18, 083015 (2016)")
 _DELIVERY = Source("Humphreys et al., Nature 558, 268 (2018), eq. 2")
+_DELIVERY_OF = Source("Humphreys et al., Nature 558, 268 (2018), eq. 1: p F + (1-p)/4")
+_DELIVERED = Source(
+    "Humphreys et al., Nature 558, 268 (2018): about 8; F > 0.5 beyond 0.83", Kind.published
+)
 _GEOMETRIC = Source("geometric: 1/p")
 
 _NV_TIMING = Timing(5500, (0, 0), (5500, 5500))
@@ -110,6 +114,16 @@ def _x_error(link: DoubleClick) -> float:
     return float((1 - (pair[0, 3] + pair[3, 0] + pair[1, 2] + pair[2, 1]).real) / 2)
 
 
+def _break_even() -> float:
+    """The link efficiency at which delivery on a clock leaves entanglement: bisection."""
+    low, high = 0.1, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        worse = closed_forms_links.best_delivered_fidelity(middle) < 0.5
+        low, high = (middle, high) if worse else (low, middle)
+    return low
+
+
 #: Y11 and e11 at these values, by hand: (1-d)^2 [pA pB/2 + (2pA + 2pB - 3pA pB) d + 4(1-pA)(1-pB) d^2].
 _Y11 = 0.999**2 * (0.0025 + 0.285e-3 + 3.42e-6)
 _E11 = 0.5 - 0.45 * 0.999**2 * 0.0025 / _Y11
@@ -147,6 +161,11 @@ VECTORS = [
     *(Vector("5.3", f"best F on a clock, eta_link {eta:g}", expected, absolute(5.1e-5), _DELIVERY,
              partial(closed_forms_links.best_delivered_fidelity, eta))
       for eta, expected in ((1.0, 0.5259), (2.0, 0.625), (5.0, 0.7516), (8.0, 0.8072))),
+    Vector("5.3", "eta_link for F of 1/2", 0.83, absolute(5e-3), _DELIVERED, _break_even),
+    Vector("5.3", "delivered, p 0.3 of F 0.8", 0.415, relative(1e-10), _DELIVERY_OF,
+           lambda: closed_forms_links.delivered_fidelity(0.3, 0.8)),
+    Vector("5.3", "eta_link, 39 Hz over 5 Hz", 8.0, relative(0.05), _DELIVERED,
+           lambda: closed_forms_links.link_efficiency(39.0, 5.0)),
     Vector("5.3", "attempts, p = 0.01, drawn", 100.0, sigmas(), _GEOMETRIC,
-           lambda: trains.slowest(0.01, 1)),
+           lambda: waits.slowest(0.01, 1)),
 ]  # fmt: skip

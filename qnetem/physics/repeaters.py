@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, partial
 
 from ..emulator import closed_forms, closed_forms_codes, closed_forms_waiting
 from ..emulator import closed_forms_purification as purification
 from ..emulator.closed_forms import BellWeights
-from . import circuits, runs, trains
-from .vectors import Source, Vector, absolute, item, relative, sigmas
+from . import circuits, codes, runs, waits
+from .vectors import Sample, Source, Vector, absolute, item, relative, sigmas
 
 TITLES = {
     "6.1": "Swapping and teleportation",
@@ -20,6 +21,7 @@ TITLES = {
 }
 
 _JOIN = Source("Werner pairs: (4F'-1)/3 = product of (4F-1)/3; circuits")
+_CONVOLVE = Source("Bell-diagonal pairs: p' = p * q over Z2 x Z2, A' = A1A2+B1B2+C1C2+D1D2")
 _BRIEGEL = Source("Briegel, Duer, Cirac, Zoller, PRL 81, 5932 (1998)")
 _TELEPORT = Source("Horodecki, PRA 60, 1888 (1999): (2F+1)/3; whole runs")
 _BENNETT = Source("Bennett et al., PRL 76, 722 (1996), and as a circuit of four qubits")
@@ -28,10 +30,16 @@ _DUER = Source("Duer, Briegel, Cirac, Zoller, PRA 59, 169 (1999), and as a circu
 _SLOWEST = Source("Bernardes, Praxmeyer, van Loock, PRA 83, 012323 (2011)")
 _CHAIN = Source("Brand, Coopmans, Elkouss, IEEE JSAC 38, 619 (2020)")
 _CUTOFF = Source("two geometric links, both given up after the cut-off")
+_REPETITION = Source("Nielsen, Chuang, section 10.1: 3p^2 - 2p^3")
+_FIVE = Source("Laflamme et al., PRL 77, 198 (1996): any two errors fail")
+_ODD = Source("independent flips: (1 - (1-2p)^N)/2")
 _STEANE = Source("Steane, PRL 77, 793 (1996), one type of error, all patterns counted")
 _DETECT = Source("[[4,2,2]] code under depolarising noise, all patterns counted")
 _PARITY = Source("Muralidharan et al., PRL 112, 250501 (2014), loss alone")
 _EXT = Source("Shi, Qian, SIGCOMM 2020, exponent as in the authors' program")
+
+#: Weights of two pairs, in the order of the Bell index.
+_UNEQUAL: list[BellWeights] = [(0.7, 0.1, 0.05, 0.15), (0.8, 0.06, 0.04, 0.1)]
 
 # --- purification ---------------------------------------------------------------------------------
 
@@ -152,6 +160,13 @@ _SLOWEST_TABLE = {
     0.5: (2.666667, 3.142857, 3.504762, 4.421078),
 }
 _LINKS = (2, 3, 4, 8)
+#: p/(2-p) [1 + 2 q e^-r/(1 - q e^-r)] at p = 0.1, r = 0.05.
+_DECAYED = 0.1 / 1.9 * (1 + 1.8 * math.exp(-0.05) / (1 - 0.9 * math.exp(-0.05)))
+
+
+def _with_cutoff(cutoff: int, index: int) -> Sample:
+    return waits.with_cutoff(0.1, cutoff)[index]
+
 
 # --- nested ---------------------------------------------------------------------------------------
 
@@ -172,12 +187,15 @@ def nested_round(rounds: int) -> tuple[float, float]:
 
 VECTORS = [
     *(Vector("6.1", f"0.9, 0.9 joined, {formalism}", 0.813333, absolute(5.1e-7), _JOIN,
-             partial(circuits.joined, [0.9, 0.9], formalism))
+             partial(circuits.werner_joined, [0.9, 0.9], formalism))
       for formalism in ("bell_diagonal", "density_matrix")),
     Vector("6.1", "0.8 and 0.95 joined", 0.763333, absolute(5.1e-7), _JOIN,
-           lambda: circuits.joined([0.8, 0.95], "auto")),
+           lambda: circuits.werner_joined([0.8, 0.95], "auto")),
     Vector("6.1", "eight pairs of 0.98 joined", 0.854163, absolute(5.1e-7), _JOIN,
-           lambda: circuits.joined([0.98] * 8, "auto")),
+           lambda: circuits.werner_joined([0.98] * 8, "auto")),
+    *(Vector("6.1", f"Bell-diagonal pairs, {formalism}", 0.7 * 0.8 + 0.1 * 0.06 + 0.05 * 0.04 + 0.15 * 0.1,
+             relative(1e-10), _CONVOLVE, partial(circuits.joined, _UNEQUAL, formalism))
+      for formalism in ("auto", "density_matrix")),
     Vector("6.1", "noisy 0.96, 0.99: 2, circuit", 0.897756, absolute(5.1e-7), _BRIEGEL,
            lambda: circuits.noisily_joined(0.96, 0.99, 0.99)),
     *(Vector("6.1", f"noisy 0.96, 0.99: {pairs} pairs", expected, absolute(5.1e-7), _BRIEGEL,
@@ -198,22 +216,34 @@ VECTORS = [
       for p, row in _SLOWEST_TABLE.items()
       for links, expected in zip(_LINKS, row, strict=True)),
     *(Vector("6.3", f"all of {links} links, p = 0.1, drawn", expected, sigmas(), _SLOWEST,
-             partial(trains.slowest, 0.1, links))
+             partial(waits.slowest, 0.1, links))
       for links, expected in zip(_LINKS, _SLOWEST_TABLE[0.1], strict=True)),
     Vector("6.3", "lag of two links, p = 0.1", 1.8 / 0.19, relative(1e-10), _SLOWEST,
            lambda: closed_forms_waiting.mean_lag(0.1)),
     Vector("6.3", "lag of two links, p = 0.1, drawn", 1.8 / 0.19, sigmas(), _SLOWEST,
-           lambda: trains.lag(0.1)),
+           lambda: waits.lag(0.1)),
+    Vector("6.3", "both at once, p = 0.1, drawn", 0.1 / 1.9, sigmas(), _SLOWEST,
+           lambda: waits.together(0.1)),
+    Vector("6.3", "e^(-0.05 lag), p = 0.1", _DECAYED, relative(1e-10), _SLOWEST,
+           lambda: closed_forms_waiting.mean_decay_of_lag(0.1, 0.05)),
+    Vector("6.3", "e^(-0.05 lag), p = 0.1, drawn", _DECAYED, sigmas(), _SLOWEST,
+           lambda: waits.decayed(0.1, 0.05)),
     *(Vector("6.3", f"{2**levels} links, p = 0.1, swaps {swap}", expected, absolute(5.1e-7), _CHAIN,
              partial(closed_forms_waiting.mean_attempts_of_chain, 0.1, swap, levels))
       for swap, levels, expected in ((0.5, 1, 29.473684), (0.5, 2, 84.817580),
                                      (0.9, 3, 37.365644))),
+    Vector("6.3", "2 links, p = 0.1, swaps 0.5, drawn", 29.473684, sigmas(), _CHAIN,
+           lambda: waits.swapped(0.1, 0.5)),
     *(Vector("6.3", f"cut-off {cutoff}, p = 0.1: attempts", expected, absolute(5.1e-5), _CUTOFF,
              partial(closed_forms_waiting.mean_attempts_with_cutoff, 0.1, cutoff))
       for cutoff, expected in ((5, 20.7512), (20, 15.3534))),
     *(Vector("6.3", f"cut-off {cutoff}, p = 0.1: stored for", expected, absolute(5.1e-6), _CUTOFF,
              partial(closed_forms_waiting.mean_storage_with_cutoff, 0.1, cutoff))
       for cutoff, expected in ((5, 2.45697), (20, 6.80176))),
+    *(Vector("6.3", f"cut-off {cutoff}: {name}, drawn", expected, sigmas(), _CUTOFF,
+             partial(_with_cutoff, cutoff, index))
+      for cutoff, row in ((5, (20.7512, 2.45697)), (20, (15.3534, 6.80176)))
+      for index, (name, expected) in enumerate(zip(("attempts", "stored for"), row, strict=True))),
     Vector("6.4", "two pairs of 0.96 joined", 0.89776, absolute(5.1e-6), _BRIEGEL,
            lambda: nested_round(0)[0]),
     *(Vector("6.4", f"round {rounds}: F", fidelity, absolute(5.1e-6), _BRIEGEL,
@@ -222,14 +252,23 @@ VECTORS = [
     *(Vector("6.4", f"round {rounds}: success", success, absolute(5.1e-4), _BRIEGEL,
              item(1, nested_round, rounds))
       for rounds, (_, success) in enumerate(_ROUNDS, 1)),
-    *(Vector("6.5", f"Steane, q = {flip}", expected, relative(1e-5), _STEANE,
-             partial(closed_forms_codes.steane_logical_error, flip))
-      for flip, expected in ((0.01, 2.00407e-3), (0.05, 4.14863e-2), (0.1, 0.1306432))),
-    *(Vector("6.5", f"[[4,2,2]], p = {p}: {name}", expected, relative(1e-5), _DETECT,
-             item(index, closed_forms_codes.detection_code, p))
+    Vector("6.5", "three qubits, majority, p = 0.1", 0.028, relative(1e-10), _REPETITION,
+           lambda: closed_forms_codes.repetition_logical_error(0.1)),
+    Vector("6.5", "five qubits, p = 0.1", 1 - 0.9**5 - 0.5 * 0.9**4, relative(1e-10), _FIVE,
+           lambda: closed_forms_codes.distance_three_logical_error(5, 0.1)),
+    Vector("6.5", "flips of 0.01 on 10 hops", (1 - 0.98**10) / 2, relative(1e-10), _ODD,
+           lambda: closed_forms_codes.odd_flips(0.01, 10)),
+    *(Vector("6.5", name, expected, relative(1e-5), _STEANE,
+             compute)
+      for flip, expected in ((0.01, 2.00407e-3), (0.05, 4.14863e-2), (0.1, 0.1306432))
+      for name, compute in ((f"Steane, q = {flip}", partial(closed_forms_codes.steane_logical_error, flip)),
+                            (f"Steane, q = {flip}, circuit", partial(codes.steane_wrong, flip)))),
+    *(Vector("6.5", f"[[4,2,2]], p = {p}: {name}{how}", expected, relative(1e-5), _DETECT,
+             item(index, compute, p))
       for p, accepted, wrong in ((0.001, 0.996008, 2.0049e-6), (0.01, 0.960793, 2.04937e-4),
                                  (0.05, 0.819126, 5.63948e-3))
-      for index, (name, expected) in enumerate((("accepted", accepted), ("wrong", wrong)))),
+      for index, (name, expected) in enumerate((("accepted", accepted), ("wrong", wrong)))
+      for how, compute in (("", closed_forms_codes.detection_code), (", circuit", codes.detected))),
     *(Vector("6.5", f"parity code ({blocks},{photons}), eta {eta}", expected, absolute(5.1e-6),
              _PARITY, partial(closed_forms_codes.parity_code_success, blocks, photons, eta))
       for blocks, photons, eta, expected in ((3, 3, 0.9, 0.97732), (3, 3, 0.95, 0.996731),

@@ -1,4 +1,4 @@
-"""Pulse trains, detectors and attempts for the report, drawn by the emulator's kernels.
+"""Pulse trains, detectors and drifts for the report, drawn by the emulator's kernels.
 
 Owns what is sent and what of the outcome is counted; each run is made once, however many vectors look at
 it. Does not own the kernels, nor what must come out. The receiver always looks in the sender's basis,
@@ -16,7 +16,6 @@ import numpy as np
 from ..emulator.channels import detection, interception, polarisation, pulses
 from ..emulator.channels.detection import Receiver
 from ..emulator.channels.environment import Environment
-from ..emulator.channels.heralded import attempts_until_success
 from ..emulator.channels.phase import PhaseDrift
 from ..emulator.channels.pulses import PulseTrain
 from ..emulator.devices.detectors import Counter, Detector
@@ -124,35 +123,6 @@ def drifted_visibility(variance: float, windows: int) -> Sample:
     phases = np.array([environment.at(k * cells * 1_000_000).phase_rad for k in range(windows + 1)])
     spread = math.sqrt((1 + math.exp(-2 * variance)) / 2 - math.exp(-variance))
     return Sample(float(np.cos(np.diff(phases)).mean()), windows, spread)
-
-
-# --- attempts -------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=16)
-def attempts(success: float, links: int, rounds: int) -> tuple[tuple[int, ...], ...]:
-    """Attempts that each of `links` links needs, round after round."""
-    rng = generator(f"attempts {success} {links}")
-    drawn = [attempts_until_success(success, rng) or 0 for _ in range(links * rounds)]
-    return tuple(tuple(drawn[at : at + links]) for at in range(0, len(drawn), links))
-
-
-def slowest(success: float, links: int, rounds: int = 20_000) -> Sample:
-    """Mean attempts until all links have a pair."""
-    drawn = [max(each) for each in attempts(success, links, rounds)]
-    # P(max > n) from n = 0 on gives mean and mean square.
-    late = [1 - (1 - (1 - success) ** n) ** links for n in range(math.ceil(60 / success))]
-    mean, square = math.fsum(late), math.fsum((2 * n + 1) * chance for n, chance in enumerate(late))
-    return Sample(math.fsum(drawn) / rounds, rounds, math.sqrt(square - mean**2))
-
-
-def lag(success: float, rounds: int = 20_000) -> Sample:
-    """Mean difference of two links' attempts."""
-    drawn = [abs(first - second) for first, second in attempts(success, 2, rounds)]
-    fail = 1 - success
-    square = 2 * fail * (1 + fail) / (success**2 * (2 - success))
-    spread = math.sqrt(square - (2 * fail / (success * (2 - success))) ** 2)
-    return Sample(math.fsum(drawn) / rounds, rounds, spread)
 
 
 # --- eavesdroppers --------------------------------------------------------------------------------
