@@ -16,6 +16,7 @@ from .vectors import Kind, Source, Vector, relative, sigmas
 TITLES = {"2.1": "Detectors", "2.2": "Sources", "2.3": "Memories"}
 
 _CLICK = Source("threshold detector: 1 - (1-p_dc)(1-eta)^n")
+_SQUASHED = Source("Beaudry et al., PRL 101, 093601 (2008): a random bit; mu 20, e_d 10 %")
 _DEAD = Source("Knoll, Radiation Detection and Measurement, chapter 4")
 _AFTER = Source("Lim et al., PRA 89, 022307 (2014): R = D (1 + p_ap)")
 _AFTERS = Source("afterpulses of afterpulses: 1/(1 - p_ap)")
@@ -26,6 +27,7 @@ _TMSV = Source("two-mode squeezed vacuum: mu^n/(1+mu)^(n+1); CAR without dark co
 _HERALD = Source("heralded single photons: g2 ~ 4 mu at low efficiency", Kind.unchecked)
 _DOT = Source("Takemoto et al., Sci. Rep. 5, 14383 (2015): g2 = 0.0051", Kind.unchecked)
 _STORED = Source("Nielsen, Chuang, section 8.3: [1 + e^(-t/T1) + 2 e^(-t/T2)]/4")
+_WERNER = Source("dephasing of one half: A' = (1+c)/2 A + (1-c)/2 D, c = e^(-t/T2)")
 _DEPHASED = Source("pure dephasing: (1 + e^(-k t/T2))/2")
 
 _MS = 1_000_000
@@ -55,6 +57,17 @@ def _dead_time_vectors() -> list[Vector]:
     return vectors
 
 
+def _dephased(coherence: float) -> float:
+    """A' of a Werner pair of 0.9, whose other weights are a thirtieth each."""
+    return (1 + coherence) / 2 * 0.9 + (1 - coherence) / 2 / 30
+
+
+def _doubled(right: float, wrong: float) -> float:
+    """Error rate of Poisson light of these means at two detectors, a random bit where both click."""
+    both = math.expm1(-right) * math.expm1(-wrong)
+    return (-math.expm1(-wrong) - both / 2) / -math.expm1(-right - wrong)
+
+
 VECTORS = [
     Vector("2.1", "2 photons, eta 0.5, p_dc 1e-3", 1 - 0.999 * 0.25, relative(1e-10), _CLICK,
            lambda: Detector(0.5).click_probability(2, 1e-3)),
@@ -62,6 +75,10 @@ VECTORS = [
            lambda: trains.clicked(Fock(2), 0.5, 1e-3, 400_000)),
     Vector("2.1", "mu 0.5, eta 0.2, p_dc 1e-3, drawn", 1 - 0.999 * math.exp(-0.1), sigmas(), _CLICK,
            lambda: trains.clicked(WeakCoherent(0.5), 0.2, 1e-3, 1_000_000)),
+    Vector("2.1", "no light, p_dc 1e-3, drawn", 1e-3, sigmas(), _CLICK,
+           lambda: trains.clicked(WeakCoherent(0.0), 0.2, 1e-3, 1_000_000)),
+    Vector("2.1", "double clicks: QBER, drawn", _doubled(18.0, 2.0), sigmas(), _SQUASHED,
+           lambda: trains.seen(WeakCoherent(20.0), 1.0, 0.0, 0.1, 400_000).qber),
     *_dead_time_vectors(),
     Vector("2.1", "counts per click, p_ap 0.04", 1.04, relative(1e-10), _AFTER,
            lambda: closed_forms_qkd.afterpulsed(1e-3, 0.01, 0.04)[0] / 1e-3),
@@ -75,6 +92,8 @@ VECTORS = [
            lambda: gate_fraction(rms_of_fwhm(50.0), 100.0)),
     Vector("2.2", "P(2) of mu 0.48", math.exp(-0.48) * 0.48**2 / 2, relative(1e-10), _POISSON,
            lambda: float(WeakCoherent(0.48).photons()[2])),
+    Vector("2.2", "g2 of mu 0.48", 1.0, relative(1e-6), _POISSON,
+           lambda: g2(WeakCoherent(0.48).photons())),
     Vector("2.2", "P(2 pairs) of lambda 0.05", 3 * 0.05**2 / 1.05**4, relative(1e-10), _SPDC,
            lambda: float(Pairs(0.1).photons()[2])),
     Vector("2.2", "g2 of one arm, one mode", 2.0, relative(1e-6), _TMSV,
@@ -94,4 +113,8 @@ VECTORS = [
            _DEPHASED, lambda: circuits.stored(MemoryDecay(None, 50 * _MS), 10 * _MS)),
     Vector("2.3", "T2 50 ms alone, 10 ms, both", (1 + math.exp(-0.4)) / 2, relative(1e-10),
            _DEPHASED, lambda: circuits.stored(MemoryDecay(None, 50 * _MS), 10 * _MS, both=True)),
+    *(Vector("2.3", f"0.9, T2 50 ms, 10 ms, {halves}", expected, relative(1e-10), _WERNER,
+             partial(circuits.stored, MemoryDecay(None, 50 * _MS), 10 * _MS, both, 0.9))
+      for halves, both, expected in (("one half", False, _dephased(math.exp(-0.2))),
+                                     ("both", True, _dephased(math.exp(-0.4))))),
 ]  # fmt: skip
