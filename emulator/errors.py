@@ -129,6 +129,8 @@ class OperationError(QnetemError):
 
     @staticmethod
     def describe(fields: dict[str, Any]) -> str:
+        if list(fields) == ["why"]:
+            return str(fields["why"])
         return ", ".join(f"{key}={value}" for key, value in fields.items())
 
 

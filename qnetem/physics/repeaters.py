@@ -193,7 +193,7 @@ VECTORS = [
            lambda: circuits.werner_joined([0.8, 0.95], "auto")),
     Vector("6.1", "eight pairs of 0.98 joined", 0.854163, absolute(5.1e-7), _JOIN,
            lambda: circuits.werner_joined([0.98] * 8, "auto")),
-    *(Vector("6.1", f"Bell-diagonal pairs, {formalism}", 0.7 * 0.8 + 0.1 * 0.06 + 0.05 * 0.04 + 0.15 * 0.1,
+    *(Vector("6.1", f"unequal pairs, {formalism}", 0.7 * 0.8 + 0.1 * 0.06 + 0.05 * 0.04 + 0.15 * 0.1,
              relative(1e-10), _CONVOLVE, partial(circuits.joined, _UNEQUAL, formalism))
       for formalism in ("auto", "density_matrix")),
     Vector("6.1", "noisy 0.96, 0.99: 2, circuit", 0.897756, absolute(5.1e-7), _BRIEGEL,
