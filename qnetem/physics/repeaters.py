@@ -232,7 +232,7 @@ VECTORS = [
              partial(closed_forms_waiting.mean_attempts_of_chain, 0.1, swap, levels))
       for swap, levels, expected in ((0.5, 1, 29.473684), (0.5, 2, 84.817580),
                                      (0.9, 3, 37.365644))),
-    Vector("6.3", "2 links, p = 0.1, swaps 0.5, drawn", 29.473684, sigmas(), _CHAIN,
+    Vector("6.3", "2 links, 0.1, swaps 0.5, drawn", 29.473684, sigmas(), _CHAIN,
            lambda: waits.swapped(0.1, 0.5)),
     *(Vector("6.3", f"cut-off {cutoff}, p = 0.1: attempts", expected, absolute(5.1e-5), _CUTOFF,
              partial(closed_forms_waiting.mean_attempts_with_cutoff, 0.1, cutoff))
@@ -263,11 +263,11 @@ VECTORS = [
       for flip, expected in ((0.01, 2.00407e-3), (0.05, 4.14863e-2), (0.1, 0.1306432))
       for name, compute in ((f"Steane, q = {flip}", partial(closed_forms_codes.steane_logical_error, flip)),
                             (f"Steane, q = {flip}, circuit", partial(codes.steane_wrong, flip)))),
-    *(Vector("6.5", f"[[4,2,2]], p = {p}: {name}{how}", expected, relative(1e-5), _DETECT,
+    *(Vector("6.5", f"[[4,2,2]], p {p}: {name}{how}", expected, relative(1e-5), _DETECT,
              item(index, compute, p))
       for p, accepted, wrong in ((0.001, 0.996008, 2.0049e-6), (0.01, 0.960793, 2.04937e-4),
                                  (0.05, 0.819126, 5.63948e-3))
-      for index, (name, expected) in enumerate((("accepted", accepted), ("wrong", wrong)))
+      for index, (name, expected) in enumerate((("kept", accepted), ("wrong", wrong)))
       for how, compute in (("", closed_forms_codes.detection_code), (", circuit", codes.detected))),
     *(Vector("6.5", f"parity code ({blocks},{photons}), eta {eta}", expected, absolute(5.1e-6),
              _PARITY, partial(closed_forms_codes.parity_code_success, blocks, photons, eta))

@@ -14,7 +14,9 @@ from qnetem import cli
 from qnetem.emulator.errors import InputError
 from qnetem.physics import catalogue
 from qnetem.physics.catalogue import SECTIONS, Section, select
+from qnetem.physics.decoy_runs import DecoyRun, foreseen, gain, qber
 from qnetem.physics.report import WIDTH, Report
+from qnetem.physics.runs import play, topology_of
 from qnetem.physics.vectors import (
     Kind,
     Sample,
@@ -97,6 +99,25 @@ def test_what_compute_raises_is_no_verdict() -> None:
 def test_generators_go_by_name() -> None:
     assert generator("a").random() == generator("a").random() != generator("b").random()
     assert item(1, divmod, 7, 4)() == 3
+
+
+def test_no_two_runs_share_their_luck_and_each_is_the_same_every_time() -> None:
+    far, near = (DecoyRun("gys", 1.0, loss_db, 0.033, 200_000) for loss_db in (0.2, 0.3))
+    seeds = [topology_of(run.nodes(), run.links()).seed for run in (far, near, far)]
+    assert seeds[0] == seeds[2] != seeds[1]
+    counted = [play(run.nodes(), run.links()).results["bob"]["clicks"] for run in (far, far)]
+    assert counted[0] == counted[1] > 0
+
+
+def test_what_is_foreseen_is_what_a_bright_link_counts() -> None:
+    """Where two detectors often click at once; the papers' formulas leave that out."""
+    run = DecoyRun("gys", 0.0, 0.0, 0.1, 400_000, intensities=(60.0,))
+    chance, error = foreseen(run)
+    assert chance > 0.9 and error > 0.11
+    seen = Source("the same, drawn"), sigmas()
+    for expected, drawn in ((chance, gain), (error, qber)):
+        each = Vector("9.1", "x", expected, seen[1], seen[0], lambda drawn=drawn: drawn(run))
+        assert check(each).agrees
 
 
 # --- the command ----------------------------------------------------------------------------------

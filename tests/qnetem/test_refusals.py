@@ -82,7 +82,7 @@ FORBIDDEN = {
     "noise that is not completely positive": (
         ":channel", ":not_positive",
         ("13:14: links.alice-bob.quantum: noise {folder}/programs.py:not_positive: not a channel: not "
-        "completely positive"),
+        "completely positive (Choi matrix has the eigenvalue -1)"),
     ),
 }  # fmt: skip
 
