@@ -263,7 +263,7 @@ VECTORS = [
       for flip, expected in ((0.01, 2.00407e-3), (0.05, 4.14863e-2), (0.1, 0.1306432))
       for name, compute in ((f"Steane, q = {flip}", partial(closed_forms_codes.steane_logical_error, flip)),
                             (f"Steane, q = {flip}, circuit", partial(codes.steane_wrong, flip)))),
-    *(Vector("6.5", f"[[4,2,2]], p {p}: {name}{how}", expected, relative(1e-5), _DETECT,
+    *(Vector("6.5", f"[[4,2,2]], {p}: {name}{how}", expected, relative(1e-5), _DETECT,
              item(index, compute, p))
       for p, accepted, wrong in ((0.001, 0.996008, 2.0049e-6), (0.01, 0.960793, 2.04937e-4),
                                  (0.05, 0.819126, 5.63948e-3))
