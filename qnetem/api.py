@@ -1,7 +1,7 @@
 """Running a topology from Python: `qnetem.run("metro.yaml")`. The command line stands on it too.
 
 Owns the order of things around a run: load, override, check everything that can be wrong, run, judge
-the expectations. Does not own processes (launch.py, inprocess.py) nor what is printed (summary.py).
+the expectations. Does not own processes (supervisor.py, inprocess.py) nor what is printed (summary.py).
 Rule: a mistake in the input is raised before anything is started; what goes wrong in a run is a value.
 """
 
@@ -23,7 +23,7 @@ from .expect import Verdict, judge, parse_expectations
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .launch import RunOptions, RunResult
+    from .supervisor import RunOptions, RunResult
 
 OnProgress = Callable[[Progress], None]
 
@@ -148,7 +148,7 @@ def _came_to_its_end(topology: Topology, result: RunResult) -> bool:
 
 
 def _options(broker: str, broker_port: int | None, runs_folder: Path) -> RunOptions:
-    from .launch import RunOptions
+    from .supervisor import RunOptions
 
     return RunOptions(broker=broker, broker_port=broker_port, runs_folder=runs_folder)
 
@@ -160,6 +160,6 @@ def _start(
         from .inprocess import run_in_process
 
         return run_in_process(topology, options, on_progress)
-    from .launch import run_processes
+    from .supervisor import run_processes
 
     return asyncio.run(run_processes(topology, options, on_progress))

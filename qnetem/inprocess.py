@@ -34,7 +34,7 @@ from .runfolder import create_run_folder, describe_run
 from .silence import watched
 
 if TYPE_CHECKING:
-    from .launch import RunOptions, RunResult
+    from .supervisor import RunOptions, RunResult
 
 _PROGRESS_S = 0.1
 #: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
@@ -163,7 +163,7 @@ def run_in_process(
     topology: Topology, options: RunOptions, on_progress: Callable[[Progress], None] | None = None
 ) -> RunResult:
     """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
-    from .launch import RunResult
+    from .supervisor import RunResult
 
     topology = options.applied(topology)
     folder = create_run_folder(options.runs_folder, topology.name)
