@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: An error lists so many names of what there is.
 _MOST_NAMES = 8
-#: Modules made from program files begin with this.
-_PREFIX = "qnetem_program_"
+#: The modules made from program files for the present run.
+_present: set[str] = set()
 
 
 def load_program(spec: str, base: Path | None = None) -> type[Agent]:
@@ -58,10 +58,10 @@ def load_program(spec: str, base: Path | None = None) -> type[Agent]:
 def forget_program_files() -> None:
     """Have every program file imported anew when it is named next: runs share no state of it.
 
-    Modules that the file imports stay, as does a program named "module:Class".
+    Until then the module stays: a run that is not over may look its types up in it. Modules that the
+    file imports stay, as does a program named "module:Class".
     """
-    for name in [name for name in sys.modules if name.startswith(_PREFIX)]:
-        del sys.modules[name]
+    _present.clear()
 
 
 def fit_options(program: type[Agent], options: dict[str, Any]) -> dict[str, Any]:
@@ -138,8 +138,8 @@ def _load_module(spec: str, name: str) -> ModuleType:
 
 def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
     path = (base / place if base is not None else Path(place)).resolve()
-    name = f"{_PREFIX}{path.stem}_{hashlib.blake2b(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
+    name = f"qnetem_program_{path.stem}_{hashlib.blake2b(str(path).encode()).hexdigest()[:8]}"
+    if name in _present:
         return sys.modules[name]
     if not path.is_file():
         raise ProgramError(f"program {spec!r}: there is no file {path}")
@@ -155,4 +155,5 @@ def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
     except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
         del sys.modules[name]
         raise _not_imported(spec, error) from error
+    _present.add(name)
     return module

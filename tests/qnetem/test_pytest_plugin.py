@@ -57,20 +57,11 @@ def pytest_on(
     elsewhere: pytest.Pytester, test: str, *options: str, auto: bool = False
 ) -> pytest.RunResult:
     """What pytest says to `test`, in a process of its own; `auto`: pytest-asyncio's mode, else strict."""
-    _write(elsewhere, test, "auto" if auto else "strict")
-    return elsewhere.runpytest_subprocess(*_NO_CACHE, *options)
-
-
-def pytest_here_on(elsewhere: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
-    """The same in this process, where everything is imported already: seconds faster."""
-    _write(elsewhere, test, "strict")
-    return elsewhere.runpytest_inprocess(*_NO_CACHE, *options)
-
-
-def _write(elsewhere: pytest.Pytester, test: str, mode: str) -> None:
     elsewhere.makepyfile(test_coin=test)
+    mode = "auto" if auto else "strict"
     ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
     elsewhere.makeini(f"[pytest]\n{ini}filterwarnings = error\n")
+    return elsewhere.runpytest_subprocess(*_NO_CACHE, *options)
 
 
 SYNC = """
@@ -102,7 +93,7 @@ def test_a_test_with_and_without_async_sees_the_same_run(elsewhere: pytest.Pytes
     plain = digest(pytest_on(elsewhere, SYNC, "-s"))
     assert digest(pytest_on(elsewhere, ASYNC, "-s")) == plain
     assert digest(pytest_on(elsewhere, ASYNC, "-s", auto=True)) == plain
-    assert digest(pytest_here_on(elsewhere, SYNC, "-s", "--qnetem-seed", "8")) != plain
+    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-seed", "8")) != plain
 
 
 @pytest.mark.processes
@@ -150,7 +141,7 @@ def test_a_failure_shows_every_run_and_how_it_ended(elsewhere: pytest.Pytester) 
             run_network("coin.yaml", seed=3)
             run_network("coin.yaml", seed=4, faults=[FAULT]).assert_ok()
     """
-    result = pytest_here_on(elsewhere, test)
+    result = pytest_on(elsewhere, test)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -176,15 +167,15 @@ def test_a_network_that_is_left_by_a_failure_is_shown_too(elsewhere: pytest.Pyte
 
 
 def test_a_test_that_passes_shows_nothing(elsewhere: pytest.Pytester) -> None:
-    result = pytest_here_on(elsewhere, SYNC, "-rA")
+    result = pytest_on(elsewhere, SYNC, "-rA")
     result.assert_outcomes(passed=1)
     assert "run folder" not in result.stdout.str()
 
 
 def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
-    pytest_here_on(elsewhere, SYNC).assert_outcomes(passed=1)
+    pytest_on(elsewhere, SYNC).assert_outcomes(passed=1)
     assert not (elsewhere.path / "runs").exists()
-    pytest_here_on(elsewhere, SYNC, "--qnetem-keep-run").assert_outcomes(passed=1)
+    pytest_on(elsewhere, SYNC, "--qnetem-keep-run").assert_outcomes(passed=1)
     (folder,) = (elsewhere.path / "runs").iterdir()
     assert folder.name.startswith("coin-")
 
@@ -200,7 +191,7 @@ def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> Non
         f"    run_network({TOPOLOGY!r}).assert_ok()\n",
         encoding="utf-8",
     )
-    elsewhere.runpytest_inprocess(*_NO_CACHE).assert_outcomes(passed=2)
+    elsewhere.runpytest_subprocess(*_NO_CACHE).assert_outcomes(passed=2)
 
 
 INLINE = """
