@@ -26,7 +26,7 @@ from .sources import Source, read_source
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .emulator.topology.loader import FaultEntries
+    from .emulator.topology.loader import MoreFaults
     from .events import Event
     from .supervisor import RunOptions, RunResult
 
@@ -180,7 +180,7 @@ def run(
     *,
     seed: int | None = None,
     until: str | None = None,
-    faults: FaultEntries = (),
+    faults: MoreFaults = (),
     in_process: bool = False,
     broker: str = "auto",
     broker_port: int | None = None,
@@ -216,7 +216,7 @@ def plan(
     *,
     seed: int | None,
     until: str | None,
-    faults: FaultEntries,
+    faults: MoreFaults,
     in_process: bool,
     broker: str,
     broker_port: int | None,
@@ -240,7 +240,7 @@ def prepare(
     *,
     seed: int | None = None,
     until: str | None = None,
-    faults: FaultEntries = (),
+    faults: MoreFaults = (),
 ) -> Topology:
     """The topology to run: loaded if need be, with `seed` and `until` in place of its own."""
     topology = read_source(source, faults=faults)

@@ -19,7 +19,7 @@ from .supervisor import RunResult, Supervisor
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .emulator.topology.loader import FaultEntries
+    from .emulator.topology.loader import MoreFaults
     from .sources import Source
 
 
@@ -107,7 +107,7 @@ def launch(
     *,
     seed: int | None = None,
     until: str | None = None,
-    faults: FaultEntries = (),
+    faults: MoreFaults = (),
     in_process: bool = False,
     broker: str = "auto",
     broker_port: int | None = None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .api import Run
     from .emulator.errors import QnetemError
     from .emulator.topology import Topology
-    from .emulator.topology.loader import FaultEntries
+    from .emulator.topology.loader import MoreFaults
     from .network import Network
     from .sources import Source
 
@@ -154,7 +154,7 @@ class _Fixture:
         source: Source,
         seed: int | None,
         until: str | None,
-        faults: FaultEntries,
+        faults: MoreFaults,
         in_process: bool | None,
     ) -> _Record:
         """The topology to run, and in which way."""
@@ -180,7 +180,7 @@ class RunNetwork(_Fixture):
         *,
         seed: int | None = None,
         until: str | None = None,
-        faults: FaultEntries = (),
+        faults: MoreFaults = (),
         in_process: bool | None = None,
         broker: str = "auto",
     ) -> Run:
@@ -215,7 +215,7 @@ class LaunchNetwork(_Fixture):
         *,
         seed: int | None = None,
         until: str | None = None,
-        faults: FaultEntries = (),
+        faults: MoreFaults = (),
         in_process: bool | None = None,
         broker: str = "auto",
     ) -> Network:

@@ -17,7 +17,7 @@ from typing import Any
 from .agents.agent import Agent
 from .emulator.errors import InputError, ProgramError
 from .emulator.topology import Topology, build_topology, load_topology, parse_topology
-from .emulator.topology.loader import FaultEntries
+from .emulator.topology.loader import MoreFaults
 from .emulator.topology.problems import dotted
 
 #: A path, a YAML text (it has more than one line), the same as data, or what `load_topology` gives.
@@ -26,9 +26,7 @@ Source = str | Path | Mapping[str, Any] | Topology
 _INTEGERS = range(-(2**63), 2**63)
 
 
-def read_source(
-    source: Source, *, folder: Path | None = None, faults: FaultEntries = ()
-) -> Topology:
+def read_source(source: Source, *, folder: Path | None = None, faults: MoreFaults = ()) -> Topology:
     """The topology that `source` is, with more `faults` than it has.
 
     `folder`: where a relative path, and "./file.py:Class" in text or data, is looked for (None: the

@@ -24,10 +24,10 @@ from .shape import File
 from .trials import try_links
 
 #: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
-FaultEntries = Sequence[Mapping[str, Any]]
+MoreFaults = Sequence[Mapping[str, Any]]
 
 
-def load_topology(path: str | Path, faults: FaultEntries = ()) -> Topology:
+def load_topology(path: str | Path, faults: MoreFaults = ()) -> Topology:
     """The topology in a YAML file, with more `faults` than the file has.
 
     Raises TopologyError, naming file, line and column.
@@ -40,7 +40,7 @@ def parse_topology(
     path: str | Path | None = None,
     *,
     folder: Path | None = None,
-    faults: FaultEntries = (),
+    faults: MoreFaults = (),
 ) -> Topology:
     """The topology in a YAML text, with more `faults` than it has. Raises TopologyError.
 
@@ -54,7 +54,7 @@ def parse_topology(
 
 
 def build_topology(
-    data: Mapping[str, Any], *, folder: Path | None = None, faults: FaultEntries = ()
+    data: Mapping[str, Any], *, folder: Path | None = None, faults: MoreFaults = ()
 ) -> Topology:
     """The topology that `data` describe as a YAML file would. Raises TopologyError.
 
@@ -65,7 +65,7 @@ def build_topology(
 
 
 def _build(
-    root: Written, source: Path | None, folder: Path, faults: FaultEntries, problems: Problems
+    root: Written, source: Path | None, folder: Path, faults: MoreFaults, problems: Problems
 ) -> Topology:
     if not isinstance(root.value, dict):
         problems.add("expected a mapping with the keys name, nodes and links", root.mark)
@@ -81,7 +81,7 @@ def _build(
     return topology
 
 
-def _add_faults(root: Written, faults: FaultEntries) -> None:
+def _add_faults(root: Written, faults: MoreFaults) -> None:
     """Put them behind the file's own; an entry that nobody wrote has no line."""
     if not faults:
         return

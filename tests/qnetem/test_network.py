@@ -90,6 +90,7 @@ async def test_a_launched_network_has_the_run_that_run_has(
     assert [event.kind for event in run.events("alice")][-1] == "end"
 
 
+@pytest.mark.processes
 def test_quickstart_in_this_process_is_quickstart_as_processes(tmp_path: Path) -> None:
     """This process has a hash seed and a time zone of its own."""
     run = qnetem.run(QUICKSTART, in_process=True, runs_folder=tmp_path)

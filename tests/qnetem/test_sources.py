@@ -72,6 +72,15 @@ def test_faults_of_a_test_come_behind_those_of_the_topology(form: str, tmp_path:
     assert [fault.verb for fault in read_source(without, faults=[FAULT]).faults] == ["delay"]
 
 
+def test_faults_of_a_test_join_a_schedule_beside_a_campaign() -> None:
+    random = {"rate": "1 Hz", "kinds": ["cut"], "until": "3 s"}
+    for faults in ({"random": random}, {"random": random, "schedule": data()["faults"]}):
+        plain, broken = (read_source(data(faults=faults), faults=more) for more in ([], [FAULT]))
+        assert broken.campaign == plain.campaign is not None
+        verbs = [entry.verb for entry in broken.fault_entries]
+        assert verbs == [*(entry.verb for entry in plain.fault_entries), "delay"]
+
+
 def test_a_wrong_fault_of_a_test_is_named_by_its_number(tmp_path: Path) -> None:
     (tmp_path / "pair.yaml").write_text(TEXT, encoding="utf-8")
     with pytest.raises(TopologyError, match=r"pair\.yaml: faults\[1\]: unknown fault 'cat'.*'cut'"):
