@@ -2,7 +2,7 @@
 
 Owns importing and fitting. Runs in the front door (to refuse before anything starts) and in each node.
 
-Rule: a program file is imported under a name made from its path, once per process, with its folder on
+Rule: a program file is imported under a name made from its path, once per run, with its folder on
 `sys.path` as a script's would be; programs keep no module state, because in-process runs share modules.
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: An error lists so many names of what there is.
 _MOST_NAMES = 8
+#: The modules made from program files for the present run.
+_present: set[str] = set()
 
 
 def load_program(spec: str, base: Path | None = None) -> type[Agent]:
@@ -51,6 +53,15 @@ def load_program(spec: str, base: Path | None = None) -> type[Agent]:
         raise ProgramError(f"program {spec!r}: {name}.run must be `async def`")
     program: type[Agent] = found
     return program
+
+
+def forget_program_files() -> None:
+    """Have every program file imported anew when it is named next: runs share no state of it.
+
+    Until then the module stays: a run that is not over may look its types up in it. Modules that the
+    file imports stay, as does a program named "module:Class".
+    """
+    _present.clear()
 
 
 def fit_options(program: type[Agent], options: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +139,7 @@ def _load_module(spec: str, name: str) -> ModuleType:
 def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
     path = (base / place if base is not None else Path(place)).resolve()
     name = f"qnetem_program_{path.stem}_{hashlib.blake2b(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
+    if name in _present:
         return sys.modules[name]
     if not path.is_file():
         raise ProgramError(f"program {spec!r}: there is no file {path}")
@@ -144,4 +155,5 @@ def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
     except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
         del sys.modules[name]
         raise _not_imported(spec, error) from error
+    _present.add(name)
     return module

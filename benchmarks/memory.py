@@ -14,7 +14,7 @@ from measure import medians, table, verdict
 
 from qnetem.emulator.control import Progress
 from qnetem.emulator.topology import load_topology
-from qnetem.launch import RunOptions, Supervisor
+from qnetem.supervisor import RunOptions, Supervisor
 
 NODES = (2, 10, 100)
 AIM_MB = 15.0

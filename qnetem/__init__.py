@@ -7,8 +7,9 @@
             pair = await self.entangle("bob")
             return {"bit": await pair.measure("X")}
 
-`qnetem.run("metro.yaml")` runs a topology. Names are imported when they are first used: a node's
-process that needs only `Agent` loads neither the topology's validation nor the physics.
+`qnetem.run("metro.yaml")` runs a topology to its end; `async with qnetem.launch("metro.yaml") as network`
+lets a program do other things meanwhile. Names are imported when they are first used: a node's process
+that needs only `Agent` loads neither the topology's validation nor the physics.
 """
 
 from __future__ import annotations
@@ -23,18 +24,34 @@ if TYPE_CHECKING:
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.topology import Topology as Topology
     from .emulator.topology import load_topology as load_topology
+    from .events import Event as Event
+    from .network import Network as Network
+    from .network import launch as launch
 
 #: Public name -> the module it is in.
 _HOME = {
     "Agent": ".agents.agent",
+    "Event": ".events",
+    "Network": ".network",
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Topology": ".emulator.topology",
+    "launch": ".network",
     "load_topology": ".emulator.topology",
     "run": ".api",
 }
 
-__all__ = ["Agent", "QnetemError", "Run", "Topology", "load_topology", "run"]
+__all__ = [
+    "Agent",
+    "Event",
+    "Network",
+    "QnetemError",
+    "Run",
+    "Topology",
+    "launch",
+    "load_topology",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,29 +1,34 @@
 """Running a topology from Python: `qnetem.run("metro.yaml")`. The command line stands on it too.
 
 Owns the order of things around a run: load, override, check everything that can be wrong, run, judge
-the expectations. Does not own processes (launch.py, inprocess.py) nor what is printed (summary.py).
+the expectations. Does not own processes (supervisor.py, inprocess.py), a network while it runs
+(network.py), nor what is printed (summary.py).
 Rule: a mistake in the input is raised before anything is started; what goes wrong in a run is a value.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import assertions
+from .agents.program import forget_program_files
 from .checks import check_programs
 from .emulator.control import Outcome, Problem, Progress
 from .emulator.errors import InputError, ProgramFailed, UnitError
-from .emulator.topology import load_topology
 from .emulator.units import parse_ns
-from .expect import Verdict, judge, parse_expectations
+from .expect import Expectation, Verdict, judge, parse_expectations
+from .sources import Source, read_source
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .launch import RunOptions, RunResult
+    from .emulator.topology.loader import MoreFaults
+    from .events import Event
+    from .supervisor import RunOptions, RunResult
 
 OnProgress = Callable[[Progress], None]
 
@@ -85,12 +90,97 @@ class Run:
         """The run ended well and every expectation holds."""
         return self.exit_code == 0
 
+    def events(self, entity: str | None = None, kind: str | None = None) -> list[Event]:
+        """The journal: what happened, in order, to one entity (a node, a link), of one kind.
+
+        Reads the file. Raises InputError when the run kept none (`record: hashes`).
+        """
+        from .events import read_events
+
+        return [
+            event
+            for event in read_events(self.run_folder)
+            if entity in (None, event.entity) and kind in (None, event.kind)
+        ]
+
+    def assert_ok(self) -> None:
+        """The run ended well and every expectation of the topology holds; else AssertionError."""
+        __tracebackhide__ = True
+        assertions.ended_well(self)
+
+    def assert_result(self, quantity: str, expected: str) -> None:
+        """`assert_result("bob.qber", "< 0.11")`: what `expect:` may say of a result or a metric holds.
+
+        `"~ teleported(pair('alice-bob'))"` and every other form too. Raises AssertionError with what was
+        measured, its standard error and count; InputError when `expected` cannot be read.
+        """
+        __tracebackhide__ = True
+        assertions.result(self, quantity, expected)
+
+    def assert_fidelity(
+        self,
+        probe: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        about: float | None = None,
+    ) -> None:
+        """The mean of what `await self.probe("pair", ...)` noted at bob is so; `probe`: "bob.pair".
+
+        `about`: within three standard errors. Raises AssertionError.
+        """
+        __tracebackhide__ = True
+        assertions.bounds(self, f"{probe}.fidelity", at_least, at_most, about)
+
+    def assert_rate(
+        self,
+        metric: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        about: float | None = None,
+    ) -> None:
+        """How often a metric was counted or observed, per virtual second of the whole run, in Hz.
+
+        `about`: within three standard errors, sqrt(count) / time. Raises AssertionError.
+        """
+        __tracebackhide__ = True
+        assertions.rate(self, metric, at_least, at_most, about)
+
+    def assert_events(self, expected: Sequence[tuple[Any, ...]]) -> None:
+        """These events are in the journal in this order, whatever stands between them.
+
+        Each is `(entity, kind, *fields)` as in the journal; fields may be left out from the right, and
+        `...` stands for anything. Raises AssertionError, which names the first that is missing.
+        """
+        __tracebackhide__ = True
+        assertions.in_order(self, expected)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has been checked and not been started: what `run` and `launch` have in common."""
+
+    topology: Topology
+    expectations: list[Expectation]
+    options: RunOptions
+    in_process: bool
+
+    def judged(self, result: RunResult) -> Run:
+        """The run, with a verdict on every expectation if it came to its end."""
+        outcome = result.outcome
+        if not _came_to_its_end(self.topology, result):
+            return Run(self.topology, result, [])
+        verdicts = judge(self.expectations, outcome.results, outcome.metrics)
+        return Run(self.topology, result, verdicts)
+
 
 def run(
-    source: str | Path | Topology,
+    source: Source,
     *,
     seed: int | None = None,
     until: str | None = None,
+    faults: MoreFaults = (),
     in_process: bool = False,
     broker: str = "auto",
     broker_port: int | None = None,
@@ -99,29 +189,61 @@ def run(
 ) -> Run:
     """Run a topology to its end, each node in a process of its own (or all in this one).
 
-    `until` is a virtual time such as `"10 s"`. With `in_process` the programs see this process's hash seed
-    and time zone: the command line fixes them by starting itself anew, this cannot. Blocks; from a
-    coroutine, call it in a thread. Raises InputError for anything wrong with the topology, its programs
-    or its expectations, before the start.
+    `source` is the path of a topology, its text (more than one line), the same as data, in which a program
+    may be a class, or a Topology. `until` is a virtual time such as `"10 s"`; `faults` are added to those
+    of the topology, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`. With `in_process` the
+    programs see this process's hash seed and time zone: the command line fixes them by starting itself
+    anew, this cannot. Blocks; a coroutine uses `launch`. Raises InputError for anything wrong with
+    the topology, its programs or its expectations, before the start.
     """
+    if asyncio._get_running_loop() is not None:
+        raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
+    planned = plan(
+        source,
+        seed=seed,
+        until=until,
+        faults=faults,
+        in_process=in_process,
+        broker=broker,
+        broker_port=broker_port,
+        runs_folder=runs_folder,
+    )
+    return planned.judged(_start(planned, on_progress))
+
+
+def plan(
+    source: Source,
+    *,
+    seed: int | None,
+    until: str | None,
+    faults: MoreFaults,
+    in_process: bool,
+    broker: str,
+    broker_port: int | None,
+    runs_folder: str | Path,
+) -> Plan:
+    """Check everything that can be wrong before a run. Raises InputError."""
+    from .supervisor import RunOptions
+
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
-    topology = prepare(source, seed=seed, until=until)
+    topology = prepare(source, seed=seed, until=until, faults=faults)
     expectations = parse_expectations(topology)
+    forget_program_files()
     check_programs(topology)
-    options = _options(broker, broker_port, Path(runs_folder))
-    result = _start(topology, options, in_process, on_progress)
-    outcome = result.outcome
-    judged = _came_to_its_end(topology, result)
-    verdicts = judge(expectations, outcome.results, outcome.metrics) if judged else []
-    return Run(topology, result, verdicts)
+    options = RunOptions(broker=broker, broker_port=broker_port, runs_folder=Path(runs_folder))
+    return Plan(topology, expectations, options, in_process)
 
 
 def prepare(
-    source: str | Path | Topology, *, seed: int | None = None, until: str | None = None
+    source: Source,
+    *,
+    seed: int | None = None,
+    until: str | None = None,
+    faults: MoreFaults = (),
 ) -> Topology:
-    """The topology to run: loaded if it is a file, with `seed` and `until` in place of its own."""
-    topology = load_topology(source) if isinstance(source, (str, Path)) else source
+    """The topology to run: loaded if need be, with `seed` and `until` in place of its own."""
+    topology = read_source(source, faults=faults)
     if seed is not None:
         topology = topology.with_seed(seed)
     if until is not None:
@@ -147,19 +269,11 @@ def _came_to_its_end(topology: Topology, result: RunResult) -> bool:
     return topology.on_error == "continue" and problem.kind == ProgramFailed.__name__
 
 
-def _options(broker: str, broker_port: int | None, runs_folder: Path) -> RunOptions:
-    from .launch import RunOptions
-
-    return RunOptions(broker=broker, broker_port=broker_port, runs_folder=runs_folder)
-
-
-def _start(
-    topology: Topology, options: RunOptions, in_process: bool, on_progress: OnProgress | None
-) -> RunResult:
-    if in_process:
+def _start(planned: Plan, on_progress: OnProgress | None) -> RunResult:
+    if planned.in_process:
         from .inprocess import run_in_process
 
-        return run_in_process(topology, options, on_progress)
-    from .launch import run_processes
+        return run_in_process(planned.topology, planned.options, on_progress)
+    from .supervisor import run_processes
 
-    return asyncio.run(run_processes(topology, options, on_progress))
+    return asyncio.run(run_processes(planned.topology, planned.options, on_progress))

@@ -81,7 +81,10 @@ class Expectation:
         reading = look_up(self.quantity, results, metrics)
         if reading is None:
             return self._verdict(None, None, False, _missing(self.quantity, results, metrics))
-        measured, sigma = reading
+        return self.weigh(*reading)
+
+    def weigh(self, measured: Any, sigma: float | None) -> Verdict:
+        """Compare what was measured, with its standard error if there is one."""
         ok, text = self._compare(measured, sigma)
         return self._verdict(measured, sigma, ok, text)
 
@@ -123,11 +126,13 @@ def parse_expectations(topology: Topology) -> list[Expectation]:
     Raises TopologyError at the place of an entry that cannot be read, calls an unknown function, or
     names an unknown link or node.
     """
+    if not topology.expect:
+        return []
     known = functions(topology)
     parsed = []
     for quantity, text in topology.expect.items():
         try:
-            _check_quantity(quantity, topology)
+            check_quantity(quantity, topology)
             parsed.append(parse(quantity, text, known))
         except InputError as error:
             problem = f"expect {quantity}: {text!r}: {error}"
@@ -205,8 +210,11 @@ def _split_tolerance(relation: str, right: str, known: Functions) -> tuple[str, 
     return parts[0], tolerance
 
 
-def _check_quantity(quantity: str, topology: Topology) -> None:
-    """Refuse what can only be a slip: a first part that is nearly a node, a link that is not there."""
+def check_quantity(quantity: str, topology: Topology) -> None:
+    """Refuse what can only be a slip: a first part that is nearly a node, a link that is not there.
+
+    Raises InputError.
+    """
     head, _, rest = quantity.partition(".")
     if head in topology.nodes:
         return

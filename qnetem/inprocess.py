@@ -34,7 +34,7 @@ from .runfolder import create_run_folder, describe_run
 from .silence import watched
 
 if TYPE_CHECKING:
-    from .launch import RunOptions, RunResult
+    from .supervisor import RunOptions, RunResult
 
 _PROGRESS_S = 0.1
 #: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
@@ -71,15 +71,25 @@ class InProcessNetwork:
         """Run to the end. Raises InternalError when the cores stop short of one."""
         try:
             with hooked():
-                self._run()
+                for pause_s in self.batches():
+                    if pause_s:
+                        time.sleep(pause_s)
         except KeyboardInterrupt:
             if self.world.outcome is None:
                 raise
+        return self.ended()
+
+    def ended(self) -> Outcome:
+        """The outcome, when there are no more batches. Raises InternalError if there is none."""
         if self.world.outcome is None:
             raise InternalError("the network stands still without an outcome")
         return self.world.outcome
 
-    def _run(self) -> None:
+    def batches(self) -> Iterator[float]:
+        """Carry frames, batch by batch, to the end; after each: how long to wait in real time (s).
+
+        Iterate inside `hooked()`, and as a whole or not at all: a new iterator starts the run.
+        """
         world = self.world
         world.start()
         for name in world.census.citizens:
@@ -87,7 +97,7 @@ class InProcessNetwork:
         outbox = world.outbox
         while outbox or world.resume_in_s is not None:
             if world.resume_in_s is not None:
-                time.sleep(min(world.resume_in_s, _LONGEST_NAP_S))
+                yield min(world.resume_in_s, _LONGEST_NAP_S)
                 world.resume()
             batch = outbox[:]
             outbox.clear()
@@ -98,6 +108,7 @@ class InProcessNetwork:
                     self._from_world(message)
             if self._on_progress is not None:
                 self._progress()
+            yield 0.0
 
     def interrupt(self, reason: str, exit_code: int = 130) -> None:
         """Stop after the present instant; safe from a signal handler."""
@@ -163,18 +174,17 @@ def run_in_process(
     topology: Topology, options: RunOptions, on_progress: Callable[[Progress], None] | None = None
 ) -> RunResult:
     """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
-    from .launch import RunResult
+    from .supervisor import RunResult
 
     topology = options.applied(topology)
     folder = create_run_folder(options.runs_folder, topology.name)
-    facts: dict[str, object] = {
-        "name": topology.name,
-        "seed": topology.seed,
-        "source": str(topology.source or ""),
-        "broker": "none (in-process)",
-    }
     try:
-        outcome = _run_in(folder, topology, facts, on_progress)
+        with (
+            recorded(folder, topology, on_progress) as network,
+            _signals_interrupt(network),
+            watched(network),
+        ):
+            outcome = network.run()
     except QnetemError as error:
         error.run_folder = str(folder)
         raise
@@ -182,12 +192,17 @@ def run_in_process(
     return RunResult(outcome, folder, exit_code)
 
 
-def _run_in(
-    folder: Path,
-    topology: Topology,
-    facts: dict[str, object],
-    on_progress: Callable[[Progress], None] | None,
-) -> Outcome:
+@contextlib.contextmanager
+def recorded(
+    folder: Path, topology: Topology, on_progress: Callable[[Progress], None] | None = None
+) -> Iterator[InProcessNetwork]:
+    """A network that is recorded in a run folder. Raises InputError when the disk refuses."""
+    facts: dict[str, object] = {
+        "name": topology.name,
+        "seed": topology.seed,
+        "source": str(topology.source or ""),
+        "broker": "none (in-process)",
+    }
     describe_run(folder, topology.to_data(), facts)
     with contextlib.ExitStack() as logs:
 
@@ -195,14 +210,12 @@ def _run_in(
             path = folder / "logs" / f"{node}.{incarnation}.log"
             return logs.enter_context(path.open("w", encoding="utf-8"))
 
-        network = InProcessNetwork(
+        yield InProcessNetwork(
             topology,
             journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
             log_stream=log_stream,
             on_progress=on_progress,
         )
-        with _signals_interrupt(network), watched(network):
-            return network.run()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ Rule: a run folder belongs to one run; two runs that start in the same moment ge
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -75,6 +76,7 @@ def describe_run(folder: Path, topology: dict[str, Any], facts: dict[str, Any]) 
     return path
 
 
+@functools.cache  # reading the metadata of eight packages takes as long as a small run
 def versions() -> dict[str, str]:
     """Python, machine and package versions; a package that is not installed is left out."""
     found = {"python": platform.python_version(), "platform": platform.platform()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,10 @@ def test_the_faults_of_the_readme_break_the_protocol_of_the_readme(coin: Path) -
     again = qnetem.run(broken, in_process=True, runs_folder=coin.parent / "runs")
     assert run.digest == again.digest != whole.digest
     assert (run.outcome.t_ns, run.outcome.results) != (whole.outcome.t_ns, whole.outcome.results)
+
+
+def test_the_test_of_the_readme_passes(coin: Path) -> None:
+    (coin.parent / "test_coin.py").write_text(blocks("python")[1], encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    told = subprocess.run(command, cwd=coin.parent, capture_output=True, text=True, check=False)
+    assert "1 passed" in told.stdout, told.stdout + told.stderr

@@ -1,51 +1,97 @@
-"""A topology file to a `Topology`.
+"""A topology file, or the same as text or data, to a `Topology`.
 
 Owns reading the file and the order of the checks: the YAML, the shape as written, the layers, the
 complete model, the faults, the trial of links. Each of them is elsewhere.
 
-Rule: whatever the file contains, the answer is a `Topology` or a `TopologyError` with a place in it.
+Rule: whatever the file contains, the answer is a `Topology` or a `TopologyError` with a place in it; for
+data, which have no lines, the place is the path of the value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import TopologyError
 from .document import read_document
 from .fault_entries import read_faults
 from .layers import resolve
 from .model import Topology
-from .places import Mark, Place, Written
+from .places import Mark, Place, Written, within, written
 from .problems import Problems
 from .shape import File
 from .trials import try_links
 
-
-def load_topology(path: str | Path) -> Topology:
-    """The topology in a YAML file. Raises TopologyError, naming file, line and column."""
-    return parse_topology(_read(path), path)
+#: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
+MoreFaults = Sequence[Mapping[str, Any]]
 
 
-def parse_topology(text: str, path: str | Path | None = None) -> Topology:
-    """The topology in a YAML text. Raises TopologyError.
+def load_topology(path: str | Path, faults: MoreFaults = ()) -> Topology:
+    """The topology in a YAML file, with more `faults` than the file has.
+
+    Raises TopologyError, naming file, line and column.
+    """
+    return parse_topology(_read(path), path, faults=faults)
+
+
+def parse_topology(
+    text: str,
+    path: str | Path | None = None,
+    *,
+    folder: Path | None = None,
+    faults: MoreFaults = (),
+) -> Topology:
+    """The topology in a YAML text, with more `faults` than it has. Raises TopologyError.
 
     `path`: the file that errors name and next to which `./file.py` programs are looked for; without
-    one, errors name "<text>" and programs are looked for in the current folder.
+    one, errors name "<text>" and programs are looked for in `folder` (None: the current one).
     """
     problems = Problems("<text>" if path is None else str(path))
     root = read_document(text, problems)
+    source = None if path is None else Path(path)
+    return _build(root, source, source.parent if source else folder or Path(), faults, problems)
+
+
+def build_topology(
+    data: Mapping[str, Any], *, folder: Path | None = None, faults: MoreFaults = ()
+) -> Topology:
+    """The topology that `data` describe as a YAML file would. Raises TopologyError.
+
+    `data`: dicts, lists and scalars only. Errors name "<data>" and the path of the value;
+    `./file.py` programs are looked for in `folder` (None: the current one).
+    """
+    return _build(written(data, Mark()), None, folder or Path(), faults, Problems("<data>"))
+
+
+def _build(
+    root: Written, source: Path | None, folder: Path, faults: MoreFaults, problems: Problems
+) -> Topology:
     if not isinstance(root.value, dict):
         problems.add("expected a mapping with the keys name, nodes and links", root.mark)
         problems.raise_first()
+    _add_faults(root, faults)
     problems.check(File, root, partial=True)
-    source = None if path is None else Path(path)
-    resolved = resolve(root, source.parent if source else Path(), problems)
+    resolved = resolve(root, folder, problems)
     topology = _topology(resolved, problems)
     problems.raise_first()
     assert topology is not None, "a topology that is not valid has a problem"
     topology = topology.remember(source, resolved)
     try_links(topology)
     return topology
+
+
+def _add_faults(root: Written, faults: MoreFaults) -> None:
+    """Put them behind the file's own; an entry that nobody wrote has no line."""
+    if not faults:
+        return
+    around, key = root, "faults"
+    if within(root, "faults", "random") or within(root, "faults", "schedule"):
+        around, key = root.entries["faults"], "schedule"
+    own = around.entries.get(key, Written([]))
+    if isinstance(own.value, (list, type(None))):  # anything else is refused as it stands
+        more = [written(dict(fault), Mark()) for fault in faults]
+        around.entries[key] = Written([*own.items, *more], own.mark, own.key_mark)
 
 
 def _topology(resolved: Written, problems: Problems) -> Topology | None:
@@ -58,12 +104,12 @@ def _topology(resolved: Written, problems: Problems) -> Topology | None:
     topology = problems.check(Topology, Written(entries, resolved.mark))
     if topology is None:
         return None
-    written = {"fault_entries": found.entries, "campaign": found.campaign}
+    harm = {"fault_entries": found.entries, "campaign": found.campaign}
 
     def report(problem: str, place: Place) -> None:
         problems.add(problem, Mark(place.line, place.column), ("faults",))
 
-    return topology.model_copy(update=written).planned(report)
+    return topology.model_copy(update=harm).planned(report)
 
 
 def _read(path: str | Path) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from qnetem.broker import Broker
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology
-from qnetem.launch import RunOptions, Supervisor
+from qnetem.supervisor import RunOptions, Supervisor
 
 from .lab import PATIENCE_S
 

@@ -20,7 +20,7 @@ import qnetem
 from qnetem.api import Run
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology, load_topology
-from qnetem.launch import RunOptions, run_processes
+from qnetem.supervisor import RunOptions, run_processes
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: A run that takes longer in real time hangs.

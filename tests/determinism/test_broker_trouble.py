@@ -11,7 +11,7 @@ import pytest
 
 from qnetem.emulator.control import Outcome, Progress
 from qnetem.emulator.topology import Topology
-from qnetem.launch import RunOptions, Supervisor
+from qnetem.supervisor import RunOptions, Supervisor
 
 from .detours import Delays, slow_run
 from .lab import PATIENCE_S, in_process, scenario, seen

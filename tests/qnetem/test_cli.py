@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import qnetem
-from qnetem import cli, inprocess, launch
+from qnetem import cli, inprocess, supervisor
 from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.failures import reproduce
-from qnetem.launch import RunResult
+from qnetem.supervisor import RunResult
 from qnetem.zygote import FIXED
 
 from .front_door import ended, written
@@ -96,7 +96,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Faked:
         async def run_processes(*arguments: Any) -> RunResult:
             return run(*arguments)
 
-        monkeypatch.setattr(launch, "run_processes", run_processes)
+        monkeypatch.setattr(supervisor, "run_processes", run_processes)
         monkeypatch.setattr(inprocess, "run_in_process", run, raising=False)
         return calls
 

@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ class Supervisor:
         Raises InfrastructureError or InputError; call `stop` then too.
         """
         topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
-        outer = environment(os.environ)
+        # What this process can import, the nodes can: it has imported their programs already.
+        outer = environment({**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         with self._listener() as listener:
             await self._emulator.start(outer, [listener])
         self._emulator.tell(

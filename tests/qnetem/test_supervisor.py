@@ -18,7 +18,7 @@ import pytest
 from qnetem.emulator import control
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError
 from qnetem.emulator.topology import Topology, load_topology
-from qnetem.launch import RunOptions, RunResult, Supervisor, run_processes
+from qnetem.supervisor import RunOptions, RunResult, Supervisor, run_processes
 
 PATIENCE_S = 30.0
 PROGRAMS = '''
@@ -352,8 +352,8 @@ LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
 from qnetem.emulator.topology import load_topology
-from qnetem.launch import RunOptions, Supervisor, run_processes
-import qnetem.launch
+from qnetem.supervisor import RunOptions, Supervisor, run_processes
+import qnetem.supervisor
 
 def progress(message):
     if message.instants > 50:

@@ -1,0 +1,156 @@
+"""What a test asserts about a run, and how it is told when it is not so.
+
+Owns the checks behind `Run.assert_...` and their words: what was expected, what was measured, with its
+standard error and count, and how the run ended if it ended badly. Does not own the comparisons
+(expect.py). Rule: a failure is an AssertionError; a mistake in the assertion is an InputError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .emulator.errors import InputError
+from .emulator.units import format_ns
+from .expect import Expectation, Verdict, check_quantity, parse
+from .failures import tell_failed, tell_problem
+from .predictions import functions
+
+if TYPE_CHECKING:
+    from .api import Run
+    from .events import Event
+
+#: So many events that were there are shown beside one that was not.
+_SHOWN = 8
+
+
+def ended_well(run: Run) -> None:
+    """No problem, and every expectation of the topology holds."""
+    __tracebackhide__ = True
+    lines = [] if run.problem is None else tell_problem(run.problem, run.outcome.seed)
+    lines += tell_failed(run.failed)
+    if lines:
+        raise AssertionError("\n".join(lines))
+
+
+def result(run: Run, quantity: str, expected: str) -> None:
+    """`expected` holds of a result or metric."""
+    __tracebackhide__ = True
+    try:
+        check_quantity(quantity, run.topology)
+        expectation = parse(quantity, expected, functions(run.topology))
+    except InputError as error:
+        raise InputError(f"{quantity} {expected!r}: {error}") from error
+    _require(run, expectation.judge(run.results, run.metrics))
+
+
+def bounds(
+    run: Run, quantity: str, at_least: float | None, at_most: float | None, about: float | None
+) -> None:
+    """A result or metric is within the bounds."""
+    __tracebackhide__ = True
+    check_quantity(quantity, run.topology)
+    for expectation in _expectations(quantity, at_least, at_most, about):
+        _require(run, expectation.judge(run.results, run.metrics))
+
+
+def rate(
+    run: Run, metric: str, at_least: float | None, at_most: float | None, about: float | None
+) -> None:
+    """The count of a metric per virtual second is within the bounds."""
+    __tracebackhide__ = True
+    check_quantity(metric, run.topology)
+    time_s = run.outcome.t_ns / 1e9
+    if time_s == 0.0:
+        raise AssertionError(f"no rate of {metric}: the run took no virtual time{_ending(run)}")
+    # What was never counted has no metric: that is a rate of 0, which `at_least` tells.
+    count = run.metrics.get(metric, {"count": 0})["count"]
+    sigma = math.sqrt(count) / time_s
+    for expectation in _expectations(metric, at_least, at_most, about):
+        verdict = expectation.weigh(count / time_s, sigma)
+        if not verdict.ok:
+            got = f"{count / time_s:.6g} ± {sigma:.2g} Hz (N = {count:g} in {time_s:.6g} s"
+            raise AssertionError(
+                f"expected the rate of {metric} {verdict.asked} Hz, measured {got}; "
+                f"{verdict.text}){_ending(run)}"
+            )
+
+
+def in_order(run: Run, expected: Sequence[tuple[Any, ...]]) -> None:
+    """The expected events are in the journal, in this order."""
+    __tracebackhide__ = True
+    events = run.events()
+    at = 0
+    for index, pattern in enumerate(expected):
+        found = next((i for i in range(at, len(events)) if _fits(events[i], pattern)), None)
+        if found is None:
+            after = f" after {events[at - 1]}" if at else ""
+            lines = [f"expected event {index + 1} of {len(expected)}, {_told(pattern)}{after}"]
+            lines += _alternatives(events, at, pattern)
+            raise AssertionError("\n".join(lines) + _ending(run))
+        at = found + 1
+
+
+def _expectations(
+    quantity: str, at_least: float | None, at_most: float | None, about: float | None
+) -> list[Expectation]:
+    given = [(">=", at_least), ("<=", at_most), ("~", about)]
+    found = [
+        Expectation(quantity, relation, float(value), None, f"{relation} {value:g}")
+        for relation, value in given
+        if value is not None
+    ]
+    if not found:
+        raise InputError(f"{quantity}: say at_least=, at_most= or about=")
+    return found
+
+
+def _require(run: Run, verdict: Verdict) -> None:
+    __tracebackhide__ = True
+    if verdict.ok:
+        return
+    head = f"expected {verdict.quantity} {verdict.asked}"
+    if "(" in verdict.asked:
+        head += f" (= {verdict.expected})"
+    if verdict.measured is None:
+        raise AssertionError(f"{head}: {verdict.text}{_ending(run)}")
+    metric = run.metrics.get(verdict.quantity)
+    spread = "" if verdict.sigma is None else f" ± {verdict.sigma:.2g}"
+    count = "" if metric is None else f"N = {metric['count']:g}; "
+    got = f"{verdict.measured:.6g}" if isinstance(verdict.measured, float) else verdict.measured
+    raise AssertionError(f"{head}, measured {got}{spread} ({count}{verdict.text}){_ending(run)}")
+
+
+def _ending(run: Run) -> str:
+    """How the run ended, if it ended badly: that is why a quantity is not there."""
+    if run.problem is None:
+        return ""
+    where = "" if run.problem.time_ns is None else f" at {format_ns(run.problem.time_ns)}"
+    return f"\nthe run ended{where} with {run.problem.kind}: {run.problem.text}"
+
+
+def _fits(event: Event, pattern: tuple[Any, ...]) -> bool:
+    have = (event.entity, event.kind, *event.fields)
+    return len(pattern) <= len(have) and all(
+        want is ... or want == got for want, got in zip(pattern, have, strict=False)
+    )
+
+
+def _told(pattern: tuple[Any, ...]) -> str:
+    return " ".join("..." if part is ... else str(part) for part in pattern) or "anything"
+
+
+def _alternatives(events: list[Event], at: int, pattern: tuple[Any, ...]) -> list[str]:
+    """What happened instead to that entity: after the last event that fitted, or at all."""
+    own = [event for event in events[at:] if _fits(event, pattern[:1])]
+    if not own:
+        known = sorted({event.entity for event in events})
+        return [f"nothing happened to it then; events of this run are of {', '.join(known)}"]
+    kinds = sorted({event.kind for event in own})
+    more = f"  and {len(own) - _SHOWN} more ({', '.join(kinds)})" if len(own) > _SHOWN else ""
+    return [
+        "what happened instead:",
+        *(f"  {event}" for event in own[:_SHOWN]),
+        *([more] * bool(more)),
+    ]

@@ -1,0 +1,131 @@
+"""A network while it runs: `async with qnetem.launch("metro.yaml") as network:`.
+
+Owns the life of a run inside a program that does other things meanwhile, such as a test. Does not own
+the run: processes are supervisor.py's, the run in one process is slices.py's. Rule: whatever was
+started is ended when the block is left, by whichever way; the caller's signals stay the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .api import Plan, Run, plan
+from .emulator.errors import QnetemError
+from .slices import SlicedRun
+from .supervisor import RunResult, Supervisor
+
+if TYPE_CHECKING:
+    from .emulator.topology import Topology
+    from .emulator.topology.loader import MoreFaults
+    from .sources import Source
+
+
+class Network:
+    """A planned run; `async with` starts and ends it. Belongs to one event loop.
+
+    Attributes: `topology`, as it is run; `run`, what `finished()` gives, or None before.
+    """
+
+    def __init__(self, planned: Plan) -> None:
+        self.topology: Topology = planned.topology
+        self._plan = planned
+        self._driver: Supervisor | SlicedRun | None = None
+        self.run: Run | None = None
+
+    def __repr__(self) -> str:
+        state = "not started" if self._driver is None else "over" if self.run else "started"
+        return f"<Network {self.topology.name!r} seed {self.topology.seed}, {state}>"
+
+    async def __aenter__(self) -> Network:
+        """Raises InputError (no run folder, no such broker) and InfrastructureError."""
+        kind = SlicedRun if self._plan.in_process else Supervisor
+        self._driver = kind(self.topology, self._plan.options)
+        try:
+            await self._driver.start()
+        except BaseException as error:
+            await self._driver.stop()
+            self._mark(error)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._started.stop()
+
+    async def finished(self) -> Run:
+        """The run, when it is over. What went wrong in it is in `run.problem`, as with `qnetem.run`.
+
+        Real time. Raises InfrastructureError and InternalError, with `run_folder`.
+        """
+        if self.run is None:
+            driver = self._started
+            try:
+                outcome = await driver.wait()
+            except QnetemError as error:
+                self._mark(error)
+                raise
+            await driver.stop()  # only then are logs and journal complete
+            exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
+            self.run = self._plan.judged(RunResult(outcome, driver.run_folder, exit_code))
+        return self.run
+
+    @property
+    def started(self) -> bool:
+        """Whether the network has been entered, so that there is a run folder."""
+        return self._driver is not None
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run is recorded."""
+        return self._started.run_folder
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process of each living node that has one; in one process none has."""
+        return self._started.pids
+
+    @property
+    def _started(self) -> Supervisor | SlicedRun:
+        if self._driver is None:
+            raise RuntimeError("the network is not running: enter it with `async with`")
+        return self._driver
+
+    def _mark(self, error: BaseException) -> None:
+        if isinstance(error, QnetemError):
+            error.run_folder = str(self.run_folder)
+
+
+def launch(
+    source: Source,
+    *,
+    seed: int | None = None,
+    until: str | None = None,
+    faults: MoreFaults = (),
+    in_process: bool = False,
+    broker: str = "auto",
+    broker_port: int | None = None,
+    runs_folder: str | Path = "runs",
+) -> Network:
+    """A network to start with `async with`; the arguments are those of `qnetem.run`.
+
+    Raises InputError for anything wrong with the topology, its programs or its expectations.
+    """
+    return Network(
+        plan(
+            source,
+            seed=seed,
+            until=until,
+            faults=faults,
+            in_process=in_process,
+            broker=broker,
+            broker_port=broker_port,
+            runs_folder=runs_folder,
+        )
+    )

@@ -1,0 +1,232 @@
+"""The pytest plugin: fixtures that run networks, and what a failed test says about its runs.
+
+Owns the command line options, the fixtures `run_network` and `launch_network`, and a section in the
+report of a failed test: run folder, seed, how each run ended, the command that repeats it. Does not own
+the assertions (`Run.assert_...`), which need no pytest.
+
+Rule: pytest imports this module in every project where qnetem is installed, so it imports nothing of
+qnetem before a fixture is called, and asks nothing of pytest that needs another plugin: `async def`
+tests run under whichever plugin runs them.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .api import Run
+    from .emulator.errors import QnetemError
+    from .emulator.topology import Topology
+    from .emulator.topology.loader import MoreFaults
+    from .network import Network
+    from .sources import Source
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options, each with our name in it."""
+    group = parser.getgroup("qnetem", "networks of qnetem")
+    group.addoption(
+        "--qnetem-seed",
+        type=int,
+        metavar="N",
+        help="seed of every run whose test does not give one, in place of the topology's",
+    )
+    group.addoption(
+        "--qnetem-in-process",
+        action="store_true",
+        default=True,
+        dest="qnetem_in_process",
+        help="run all nodes in pytest's own process (the default)",
+    )
+    group.addoption(
+        "--qnetem-processes",
+        action="store_false",
+        dest="qnetem_in_process",
+        help="run every node in a process of its own, over a broker",
+    )
+    group.addoption(
+        "--qnetem-keep-run",
+        action="store_true",
+        help="keep run folders in ./runs, as `qnetem run` does, not in the test's tmp_path",
+    )
+
+
+@pytest.fixture
+def run_network(request: pytest.FixtureRequest, tmp_path: Path) -> RunNetwork:
+    """Runs a network to its end: `run = run_network("coin.yaml", seed=3)`. For plain `def` tests."""
+    return RunNetwork(request, tmp_path)
+
+
+@pytest.fixture
+def launch_network(request: pytest.FixtureRequest, tmp_path: Path) -> LaunchNetwork:
+    """Starts a network: `async with launch_network("coin.yaml") as network:`. For `async def` tests."""
+    return LaunchNetwork(request, tmp_path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Add the section to a failed test's report. Sections reach the terminal from xdist workers too."""
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    records = item.stash.get(_RECORDS, [])
+    if report.failed and records:
+        lines = [line for record in records for line in record.lines()]
+        lines.append(f"again       {_command(item)}")
+        report.sections.append(("qnetem", "\n".join(lines)))
+
+
+# --- behind the fixtures ---------------------------------------------------------------------------
+
+
+@dataclass
+class _Record:
+    """One run of a test: `run` once it is over, `network` where there is one."""
+
+    topology: Topology
+    in_process: bool
+    runs_folder: Path
+    run: Run | None = None
+    network: Network | None = None
+    error: QnetemError | None = None
+
+    def lines(self) -> list[str]:
+        """Which run it was, where it is recorded and how it ended."""
+        run = self.network.run if self.network is not None else self.run
+        place = "in one process" if self.in_process else "as processes"
+        lines = [
+            f"run         {self.topology.name}, seed {self.topology.seed}, {place}",
+            f"run folder  {self._folder(run)}",
+        ]
+        if run is not None:
+            lines.append(f"digest      {run.digest}")
+        told = "\n".join(self._ending(run)).splitlines()
+        return lines + [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(told)]
+
+    def _folder(self, run: Run | None) -> Path | str:
+        if run is not None:
+            return run.run_folder
+        if self.network is not None and self.network.started:
+            return self.network.run_folder
+        return (self.error.run_folder if self.error else "") or f"none yet in {self.runs_folder}"
+
+    def _ending(self, run: Run | None) -> list[str]:
+        from .failures import tell_failed, tell_problem
+
+        if run is None:
+            return [f"with {type(self.error).__name__}" if self.error else "not over"]
+        problem = run.problem
+        lines = ["well"] if problem is None else tell_problem(problem, self.topology.seed)
+        return lines + tell_failed(run.failed)
+
+
+_RECORDS = pytest.StashKey[list[_Record]]()
+
+
+def _command(item: pytest.Item) -> str:
+    """How the test is repeated with the same seeds, from where pytest was started."""
+    option = item.config.option
+    file = os.path.relpath(item.path, item.config.invocation_params.dir)
+    words = ["pytest", "::".join([file, *item.nodeid.split("::")[1:]])]
+    words += [] if option.qnetem_seed is None else ["--qnetem-seed", str(option.qnetem_seed)]
+    words += [] if option.qnetem_in_process else ["--qnetem-processes"]
+    return shlex.join(words)
+
+
+class _Fixture:
+    """What both fixtures know of the test they serve."""
+
+    def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        self._option = request.config.option
+        self._folder = request.path.parent
+        here = request.config.invocation_params.dir
+        self._runs_folder = (here if self._option.qnetem_keep_run else tmp_path) / "runs"
+        self._records = request.node.stash.setdefault(_RECORDS, [])
+
+    def _begin(
+        self,
+        source: Source,
+        seed: int | None,
+        until: str | None,
+        faults: MoreFaults,
+        in_process: bool | None,
+    ) -> _Record:
+        """The topology to run, and in which way."""
+        from .api import prepare
+        from .sources import read_source
+
+        topology = read_source(source, folder=self._folder, faults=faults)
+        seed = self._option.qnetem_seed if seed is None else seed
+        topology = prepare(topology, seed=seed, until=until)
+        if in_process is None:
+            in_process = self._option.qnetem_in_process
+        record = _Record(topology, in_process, self._runs_folder)
+        self._records.append(record)
+        return record
+
+
+class RunNetwork(_Fixture):
+    """The fixture `run_network`."""
+
+    def __call__(
+        self,
+        source: Source,
+        *,
+        seed: int | None = None,
+        until: str | None = None,
+        faults: MoreFaults = (),
+        in_process: bool | None = None,
+        broker: str = "auto",
+    ) -> Run:
+        """Run to the end; arguments and errors are those of `qnetem.run`.
+
+        A relative `source`, and "./file.py:Class" in text or data, is looked for beside the test's file.
+        `seed` beats --qnetem-seed; `in_process` beats the command line's choice.
+        """
+        from .api import run
+        from .emulator.errors import QnetemError
+
+        record = self._begin(source, seed, until, faults, in_process)
+        try:
+            record.run = run(
+                record.topology,
+                in_process=record.in_process,
+                broker=broker,
+                runs_folder=self._runs_folder,
+            )
+        except QnetemError as error:
+            record.error = error
+            raise
+        return record.run
+
+
+class LaunchNetwork(_Fixture):
+    """The fixture `launch_network`."""
+
+    def __call__(
+        self,
+        source: Source,
+        *,
+        seed: int | None = None,
+        until: str | None = None,
+        faults: MoreFaults = (),
+        in_process: bool | None = None,
+        broker: str = "auto",
+    ) -> Network:
+        """A network for `async with`; arguments as for `run_network`, errors as of `qnetem.launch`."""
+        from .network import launch
+
+        record = self._begin(source, seed, until, faults, in_process)
+        record.network = launch(
+            record.topology,
+            in_process=record.in_process,
+            broker=broker,
+            runs_folder=self._runs_folder,
+        )
+        return record.network

@@ -1,0 +1,79 @@
+"""An in-process network that shares its thread with an event loop: what `Supervisor` is to processes.
+
+Owns the task that carries the network's batches, a slice of real time at a time. Does not own what a
+batch does (inprocess.py). Rule: between two slices no program is in the middle of a step, so whatever
+else runs on the loop sees the network as it stands after an instant or a part of one, and changes no digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+
+from .agents.asyncgens import hooked
+from .emulator.control import Outcome
+from .emulator.topology import Topology
+from .inprocess import InProcessNetwork, recorded
+from .runfolder import create_run_folder
+from .silence import watched
+from .supervisor import RunOptions
+
+#: So long the event loop waits for its turn.
+_SLICE_S = 0.01
+_monotonic = time.monotonic
+
+
+class SlicedRun:
+    """A run in this process, on the event loop it was made on. Methods as those of `Supervisor`."""
+
+    def __init__(self, topology: Topology, options: RunOptions) -> None:
+        """Raises InputError when no run folder can be made."""
+        self.topology = options.applied(topology)
+        self.run_folder = create_run_folder(options.runs_folder, topology.name)
+        self.pids: dict[str, int] = {}
+        self._records = contextlib.ExitStack()
+        self._network: InProcessNetwork | None = None
+        self._task: asyncio.Task[Outcome] | None = None
+
+    async def start(self) -> None:
+        """Begin. Raises InputError when the run folder cannot be written."""
+        self._network = self._records.enter_context(recorded(self.run_folder, self.topology))
+        self._task = asyncio.create_task(self._run(self._network), name=f"run {self.topology.name}")
+
+    async def wait(self) -> Outcome:
+        """The outcome, once the run is over. Raises InternalError."""
+        assert self._task is not None, "not started"
+        return await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """End the run after the part of an instant it is in, and close its files. May be called again."""
+        try:
+            if self._network is not None and self._task is not None and not self._task.done():
+                self._network.interrupt("left before its end")
+                await asyncio.wait([self._task])
+        finally:
+            self._records.close()
+
+    async def _run(self, network: InProcessNetwork) -> Outcome:
+        batches = network.batches()
+        pause_s = self._slice(network, batches)
+        while pause_s is not None:
+            await asyncio.sleep(pause_s)
+            pause_s = self._slice(network, batches)
+        return network.ended()
+
+    @staticmethod
+    def _slice(network: InProcessNetwork, batches: Iterator[float]) -> float | None:
+        """Carry batches for a while; how long to wait then (s), or None at the end."""
+        ends = _monotonic() + _SLICE_S
+        try:
+            with hooked(), watched(network):
+                for pause_s in batches:
+                    if pause_s or _monotonic() >= ends:
+                        return pause_s
+        except KeyboardInterrupt:  # a program that did not come back was broken off
+            if network.world.outcome is None:
+                raise
+        return None

@@ -1,0 +1,280 @@
+"""The plugin as somebody else's test-suite has it: a folder of its own, and a pytest of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+_NO_CACHE = ("-p", "no:cacheprovider")
+
+PROGRAM = """\
+import asyncio
+from qnetem import Agent
+
+class Alice(Agent):
+    async def run(self, rounds: int = 3):
+        bits = []
+        for _ in range(rounds):
+            pair = await self.entangle("bob")
+            await self.probe("pair", pair)
+            await asyncio.sleep(1e-3)
+            bits.append(await pair.measure("Z"))
+        return {"bits": bits}
+
+class Bob(Agent):
+    async def run(self, rounds: int = 3):
+        for _ in range(rounds):
+            pair = await self.entangle("alice")
+            await asyncio.sleep(1e-3)
+            await pair.measure("Z")
+"""
+TOPOLOGY = """\
+name: coin
+seed: 7
+nodes:
+  alice: {program: "./coin.py:Alice"}
+  bob: {program: "./coin.py:Bob"}
+links:
+  - {between: [alice, bob], quantum: {entangle: {success: 0.1, fidelity: 0.9, attempt: 1 ms}}}
+"""
+
+
+@pytest.fixture
+def elsewhere(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project that tests coin.yaml."""
+    (pytester.path / "coin.py").write_text(PROGRAM, encoding="utf-8")
+    (pytester.path / "coin.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    return pytester
+
+
+def pytest_on(
+    elsewhere: pytest.Pytester, test: str, *options: str, auto: bool = False
+) -> pytest.RunResult:
+    """What pytest says to `test`, in a process of its own; `auto`: pytest-asyncio's mode, else strict."""
+    elsewhere.makepyfile(test_coin=test)
+    mode = "auto" if auto else "strict"
+    ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
+    elsewhere.makeini(f"[pytest]\n{ini}filterwarnings = error\n")
+    return elsewhere.runpytest_subprocess(*_NO_CACHE, *options)
+
+
+SYNC = """
+    def test_coin(run_network):
+        run = run_network("coin.yaml")
+        run.assert_ok()
+        print("digest", run.digest)
+"""
+ASYNC = """
+    import pytest
+
+    @pytest.mark.asyncio
+    async def test_coin(launch_network):
+        async with launch_network("coin.yaml") as network:
+            run = await network.finished()
+        run.assert_ok()
+        print("digest", run.digest)
+"""
+
+
+def digest(result: pytest.RunResult) -> str:
+    result.assert_outcomes(passed=1)
+    found = re.search(r"digest (\w{32})", result.stdout.str())
+    assert found is not None
+    return found[1]
+
+
+def test_a_test_with_and_without_async_sees_the_same_run(elsewhere: pytest.Pytester) -> None:
+    plain = digest(pytest_on(elsewhere, SYNC, "-s"))
+    assert digest(pytest_on(elsewhere, ASYNC, "-s")) == plain
+    assert digest(pytest_on(elsewhere, ASYNC, "-s", auto=True)) == plain
+    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-seed", "8")) != plain
+
+
+@pytest.mark.processes
+def test_processes_give_the_digests_of_one_process(elsewhere: pytest.Pytester) -> None:
+    plain = digest(pytest_on(elsewhere, SYNC, "-s"))
+    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-processes")) == plain
+    assert digest(pytest_on(elsewhere, ASYNC, "-s", "--qnetem-processes")) == plain
+
+
+FAILS = """
+    def test_coin(run_network):
+        run = run_network("coin.yaml")
+        run.assert_result("links.alice-bob.pairs", "> 3")
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_a_failure_shows_run_folder_seed_and_command(
+    workers: list[str], elsewhere: pytest.Pytester
+) -> None:
+    result = pytest_on(elsewhere, FAILS, "--qnetem-seed", "11", *workers)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*AssertionError: expected links.alice-bob.pairs > 3, measured 3* (N = 3; off by 0)",
+            "*- qnetem -*",
+            "run         coin, seed 11, in one process",
+            "run folder  *runs/coin-*",
+            "digest      *",
+            "ended       well",
+            "again       pytest test_coin.py::test_coin --qnetem-seed 11",
+        ]
+    )
+    folder = re.search(r"run folder  (.*)", result.stdout.str())
+    assert folder is not None
+    assert (Path(folder[1]) / "journal.jsonl").is_file()
+    assert "assertions.py" not in result.stdout.str()
+
+
+def test_a_failure_shows_every_run_and_how_it_ended(elsewhere: pytest.Pytester) -> None:
+    test = """
+        FAULT = {"at": "0 s", "kill": "bob"}
+
+        def test_coin(run_network):
+            run_network("coin.yaml", seed=3)
+            run_network("coin.yaml", seed=4, faults=[FAULT]).assert_ok()
+    """
+    result = pytest_on(elsewhere, test)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "run         coin, seed 3, in one process",
+            "ended       well",
+            "run         coin, seed 4, in one process",
+            "ended       error: nothing is left to happen at 0 ns, but:",
+            "              alice waits for entangle with bob *",
+            "again       pytest test_coin.py::test_coin",
+        ]
+    )
+
+
+def test_a_network_that_is_left_by_a_failure_is_shown_too(elsewhere: pytest.Pytester) -> None:
+    test = """
+        async def test_coin(launch_network):
+            async with launch_network("coin.yaml"):
+                assert False
+    """
+    result = pytest_on(elsewhere, test, auto=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["run folder  *runs/coin-*", "ended       not over"])
+
+
+def test_a_test_that_passes_shows_nothing(elsewhere: pytest.Pytester) -> None:
+    result = pytest_on(elsewhere, SYNC, "-rA")
+    result.assert_outcomes(passed=1)
+    assert "run folder" not in result.stdout.str()
+
+
+def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
+    pytest_on(elsewhere, SYNC).assert_outcomes(passed=1)
+    assert not (elsewhere.path / "runs").exists()
+    pytest_on(elsewhere, SYNC, "--qnetem-keep-run").assert_outcomes(passed=1)
+    (folder,) = (elsewhere.path / "runs").iterdir()
+    assert folder.name.startswith("coin-")
+
+
+def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> None:
+    below = elsewhere.mkdir("below")
+    for name in ("coin.py", "coin.yaml"):
+        (elsewhere.path / name).rename(below / name)
+    (below / "test_below.py").write_text(
+        "def test_file(run_network):\n"
+        "    run_network('coin.yaml').assert_ok()\n"
+        "def test_text(run_network):\n"
+        f"    run_network({TOPOLOGY!r}).assert_ok()\n",
+        encoding="utf-8",
+    )
+    elsewhere.runpytest_subprocess(*_NO_CACHE).assert_outcomes(passed=2)
+
+
+INLINE = """
+    from qnetem import Agent
+
+    class Alice(Agent):
+        async def run(self, word: str):
+            await self.send("bob", word)
+
+    class Bob(Agent):
+        async def run(self):
+            return (await self.receive()).body
+
+    def test_inline(run_network):
+        run = run_network({
+            "name": "inline",
+            "nodes": {"alice": {"program": Alice, "with": {"word": "hello"}}, "bob": {"program": Bob}},
+            "links": [{"between": ["alice", "bob"], "quantum": {"length": "1 km"}}],
+        })
+        run.assert_result("bob", "== 'hello'")
+"""
+
+
+@pytest.mark.parametrize("layout", ["lone", "package", "importlib"])
+@pytest.mark.parametrize(
+    "place", [[], pytest.param(["--qnetem-processes"], marks=pytest.mark.processes)]
+)
+def test_programs_may_stand_in_the_test_s_own_file(
+    layout: str, place: list[str], pytester: pytest.Pytester
+) -> None:
+    folder = pytester.mkdir("tests")
+    path = pytester.makepyfile(test_inline=INLINE)
+    path.rename(folder / path.name)
+    if layout == "package":
+        (folder / "__init__.py").touch()
+    mode = ["--import-mode=importlib"] if layout == "importlib" else []
+    result = pytester.runpytest_subprocess(*_NO_CACHE, *mode, *place)
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.processes
+def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None:
+    """A package that only pytest's own `pythonpath` finds."""
+    package = pytester.path / "src" / "ours"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "words.py").write_text("WORD = 'word'\n", encoding="utf-8")
+    (package / "one.py").write_text(
+        "from qnetem import Agent\nfrom .words import WORD\n"
+        "class One(Agent):\n    async def run(self): return WORD\n",
+        encoding="utf-8",
+    )
+    pytester.makeini("[pytest]\npythonpath = src\n")
+    pytester.makepyfile(
+        """
+        from ours.one import One
+
+        def test_one(run_network):
+            run = run_network({"name": "one", "nodes": {"a": {"program": One}}})
+            run.assert_result("a", "== 'word'")
+        """
+    )
+    options = (*_NO_CACHE, "--qnetem-processes")
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
+
+
+def test_a_coroutine_is_told_to_launch(elsewhere: pytest.Pytester) -> None:
+    test = """
+        async def test_coin(run_network):
+            run_network("coin.yaml")
+    """
+    result = pytest_on(elsewhere, test, auto=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E*InputError: run() would block the event loop: use `async with*"]
+    )
+
+
+def test_the_plugin_costs_a_project_without_networks_nothing() -> None:
+    """pytest imports it wherever qnetem is installed."""
+    code = (
+        "import sys, pytest; before = set(sys.modules); import qnetem.pytest_plugin\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["qnetem", "qnetem.pytest_plugin"]
