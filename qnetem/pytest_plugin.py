@@ -1,6 +1,6 @@
 """The pytest plugin: fixtures that run networks, and what a failed test says about its runs.
 
-Owns the command line options, the fixtures `run_network` and `launch_network`, and a section in the
+Owns the command line options, the fixtures `network` and `launch_network`, and a section in the
 report of a failed test: run folder, seed, how each run ended, the command that repeats it. Does not own
 the assertions (`Run.assert_...`), which need no pytest.
 
@@ -59,8 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def run_network(request: pytest.FixtureRequest, tmp_path: Path) -> RunNetwork:
-    """Runs a network to its end: `run = run_network("coin.yaml", seed=3)`. For plain `def` tests."""
+def network(request: pytest.FixtureRequest, tmp_path: Path) -> RunNetwork:
+    """Runs a network to its end: `run = network("coin.yaml", seed=3)`. For plain `def` tests."""
     return RunNetwork(request, tmp_path)
 
 
@@ -172,7 +172,7 @@ class _Fixture:
 
 
 class RunNetwork(_Fixture):
-    """The fixture `run_network`."""
+    """The fixture `network`."""
 
     def __call__(
         self,
@@ -219,7 +219,7 @@ class LaunchNetwork(_Fixture):
         in_process: bool | None = None,
         broker: str = "auto",
     ) -> Network:
-        """A network for `async with`; arguments as for `run_network`, errors as of `qnetem.launch`."""
+        """A network for `async with`; arguments as for `network`, errors as of `qnetem.launch`."""
         from .network import launch
 
         record = self._begin(source, seed, until, faults, in_process)

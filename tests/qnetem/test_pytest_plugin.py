@@ -65,8 +65,8 @@ def pytest_on(
 
 
 SYNC = """
-    def test_coin(run_network):
-        run = run_network("coin.yaml")
+    def test_coin(network):
+        run = network("coin.yaml")
         run.assert_ok()
         print("digest", run.digest)
 """
@@ -104,8 +104,8 @@ def test_processes_give_the_digests_of_one_process(elsewhere: pytest.Pytester) -
 
 
 FAILS = """
-    def test_coin(run_network):
-        run = run_network("coin.yaml")
+    def test_coin(network):
+        run = network("coin.yaml")
         run.assert_result("links.alice-bob.pairs", "> 3")
 """
 
@@ -137,9 +137,9 @@ def test_a_failure_shows_every_run_and_how_it_ended(elsewhere: pytest.Pytester) 
     test = """
         FAULT = {"at": "0 s", "kill": "bob"}
 
-        def test_coin(run_network):
-            run_network("coin.yaml", seed=3)
-            run_network("coin.yaml", seed=4, faults=[FAULT]).assert_ok()
+        def test_coin(network):
+            network("coin.yaml", seed=3)
+            network("coin.yaml", seed=4, faults=[FAULT]).assert_ok()
     """
     result = pytest_on(elsewhere, test)
     result.assert_outcomes(failed=1)
@@ -185,10 +185,10 @@ def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> Non
     for name in ("coin.py", "coin.yaml"):
         (elsewhere.path / name).rename(below / name)
     (below / "test_below.py").write_text(
-        "def test_file(run_network):\n"
-        "    run_network('coin.yaml').assert_ok()\n"
-        "def test_text(run_network):\n"
-        f"    run_network({TOPOLOGY!r}).assert_ok()\n",
+        "def test_file(network):\n"
+        "    network('coin.yaml').assert_ok()\n"
+        "def test_text(network):\n"
+        f"    network({TOPOLOGY!r}).assert_ok()\n",
         encoding="utf-8",
     )
     elsewhere.runpytest_subprocess(*_NO_CACHE).assert_outcomes(passed=2)
@@ -205,8 +205,8 @@ INLINE = """
         async def run(self):
             return (await self.receive()).body
 
-    def test_inline(run_network):
-        run = run_network({
+    def test_inline(network):
+        run = network({
             "name": "inline",
             "nodes": {"alice": {"program": Alice, "with": {"word": "hello"}}, "bob": {"program": Bob}},
             "links": [{"between": ["alice", "bob"], "quantum": {"length": "1 km"}}],
@@ -249,8 +249,8 @@ def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None
         """
         from ours.one import One
 
-        def test_one(run_network):
-            run = run_network({"name": "one", "nodes": {"a": {"program": One}}})
+        def test_one(network):
+            run = network({"name": "one", "nodes": {"a": {"program": One}}})
             run.assert_result("a", "== 'word'")
         """
     )
@@ -260,8 +260,8 @@ def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None
 
 def test_a_coroutine_is_told_to_launch(elsewhere: pytest.Pytester) -> None:
     test = """
-        async def test_coin(run_network):
-            run_network("coin.yaml")
+        async def test_coin(network):
+            network("coin.yaml")
     """
     result = pytest_on(elsewhere, test, auto=True)
     result.assert_outcomes(failed=1)
