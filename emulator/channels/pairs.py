@@ -194,7 +194,7 @@ class PairChunk:
         partners = self._found[1 - arm, photons]
         draws = rng.random(len(photons))
         cosines = np.einsum("ij,ij->i", self._directions[partners], axes[axis])
-        found = (draws >= (1 + cosines) / 2).astype(np.intp)
+        found: NDArray[np.intp] = (draws >= (1 + cosines) / 2).astype(np.intp)
         for count, starts in self._several.items():
             first = np.searchsorted(photons, starts)
             here = first < len(photons)

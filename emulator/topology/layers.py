@@ -69,14 +69,29 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
         return None
     built_in = {"program": KINDS[kind].program, "service": KINDS[kind].service}
     below = merged(written(built_in, own.best_mark), _picked(within(root, "defaults"), _DEVICES))
-    below = merged(below, within(root, "kinds", kind))
-    choice = merged(below, own)
+    below = _laid_over(below, within(root, "kinds", kind))
+    choice = _laid_over(below, own)
     for preset in _presets(root, within(choice or own, "hardware"), ("nodes", name), problems):
-        below = merged(below, preset)
-    node = merged(below, own) or own
+        below = _laid_over(below, preset)
+    node = _laid_over(below, own) or own
     entries = {key: value for key, value in node.entries.items() if key != "hardware"}
     entries["name"] = Written(name, own.key_mark or own.mark)
     return Written(entries, own.mark, own.key_mark)
+
+
+def _laid_over(below: Written | None, above: Written | None) -> Written | None:
+    """`above` over `below`; a source of another kind takes nothing from the one below.
+
+    Keys of one kind mean nothing to another.
+    """
+    kind = within(above, "source", "kind")
+    if below is None or kind is None or "source" not in below.entries:
+        return merged(below, above)
+    other = within(below, "source", "kind")
+    if kind.value == ("weak_coherent" if other is None else other.value):
+        return merged(below, above)
+    entries = {key: entry for key, entry in below.entries.items() if key != "source"}
+    return merged(Written(entries, below.mark, below.key_mark), above)
 
 
 def _presets(
