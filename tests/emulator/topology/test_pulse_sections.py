@@ -7,8 +7,14 @@ import re
 
 import pytest
 
-from qnetem.emulator.devices.presets import DETECTORS
-from qnetem.emulator.quantum.optics import receiver
+from qnetem.emulator.devices.presets import DETECTORS, EMITTERS
+from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
+from qnetem.emulator.quantum.optics import (
+    mean_photon_numbers,
+    pair_source,
+    receiver,
+    source_table,
+)
 from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model import NodeSpec
 
@@ -51,6 +57,66 @@ def test_gys_has_the_background_of_its_source() -> None:
     assert spec.source.period_ps == 500_000
 
 
+def test_each_kind_of_source_is_what_it_says() -> None:
+    laser, single = (
+        node(f"{{source: {{kind: {kind}}}}}") for kind in ("weak_coherent", "single_photon")
+    )
+    assert source_table(laser, None) == tuple(map(WeakCoherent, (0.5, 0.1, 0.0)))
+    assert source_table(single, None) == (SinglePhoton(1.0, 0.0),)
+    atom = node(
+        "{source: {kind: emitter, rate: 20 MHz, collection: 0.1, lifetime: 12 ns, window: 25 ns, "
+        "double_excitation: 4 %}}"
+    )
+    assert source_table(atom, None) == (AtomicEmitter(0.1, 12.0, 25.0, 0.04),)
+    pairs = node("{source: {kind: spdc, mean_pairs: 0.05, statistics: thermal, fidelity: 0.9}}")
+    assert pair_source(pairs) == (Pairs(0.05, "thermal"), 0.9)
+    assert pair_source(node("{source: {kind: spdc, mean_pairs: 0.1}}")) == (Pairs(0.1), 1.0)
+    for spec, told in ((laser, [0.5, 0.1, 0.0]), (single, [1.0]), (pairs, [0.05])):
+        assert spec.source is not None
+        assert mean_photon_numbers(spec.source) == told
+
+
+def test_the_slot_is_the_window_of_a_long_photon_unless_told() -> None:
+    spec = node("{source: {kind: emitter, rate: 100 MHz, collection: 1, lifetime: 12 ns}}")
+    assert source_table(spec, None) == (AtomicEmitter(1.0, 12.0, 10.0),)
+
+
+@pytest.mark.parametrize("name", sorted(EMITTERS))
+def test_the_files_emitters_are_those_for_python(name: str) -> None:
+    (built,) = source_table(node(f"{{hardware: {name}_emitter}}"), None)
+    assert isinstance(built, AtomicEmitter)
+    known = EMITTERS[name].part
+    assert built.photons() == pytest.approx(known.photons(), rel=1e-12)
+    assert (built.lifetime_ns, built.double_excitation) == (
+        known.lifetime_ns,
+        known.double_excitation,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "defaults: {{source: {{intensities: [0.3, 0.1]}}}}\nnodes: {{n: {{source: {own}}}}}",
+        "nodes: {{n: {{hardware: gys, source: {own}}}}}",
+        "kinds: {{endpoint: {{source: {{kind: emitter, collection: 1}}}}}}\nnodes: {{n: {{source: {own}}}}}",
+    ],
+)
+def test_a_source_of_another_kind_takes_nothing_from_the_layers_below(text: str) -> None:
+    source = (
+        parse_topology("name: x\n" + text.format(own="{kind: spdc, mean_pairs: 0.1}"))
+        .nodes["n"]
+        .source
+    )
+    assert source is not None
+    assert (source.kind, source.rate_hz, source.intensities) == ("spdc", 1e9, None)
+
+
+def test_a_source_of_the_same_kind_is_laid_over_the_one_below() -> None:
+    source = node("{hardware: gys, source: {kind: weak_coherent, rate: 1 MHz}}").source
+    assert source is not None
+    assert (source.table, source.period_ps) == ([0.48, 0.05, 0.0], 1_000_000)
+
+
 @pytest.mark.parametrize(
     ("entry", "column", "says"),
     [
@@ -66,7 +132,20 @@ def test_gys_has_the_background_of_its_source() -> None:
         ("{source: {probabilities: [1.0]}}", 16, "expected 3 probabilities"),
         ("{source: {probabilities: [0.5, 0.5, 0.5]}}", 16, "sum to 1"),
         ("{source: {kind: single_photon, g2: 0.6}}", 41, "4 brightness"),
+        ("{source: {kind: single_photon, brightness: 0.9, g2: 0.2}}", 58, "at most 0.165289 at"),
         ("{source: {kind: maser}}", 22, "weak_coherent"),
+        ("{source: {kind: spdc}}", 7, "'mean_pairs'"),
+        ("{source: {kind: spdc, mean_pairs: -0.1}}", 40, "from 0 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 1.5}}", 40, "from 0 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, statistics: bose}}", 57, "polarisation"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, fidelity: 0.2}}", 55, "from 0.25 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, g2: 0.2}}", 49, "no key of kind: spdc"),
+        ("{source: {kind: spdc, mean_pair: 0.1}}", 28, "did you mean 'mean_pairs'"),
+        ("{source: {mean_pairs: 0.1}}", 28, "of kind: weak_coherent, but of spdc"),
+        ("{source: {kind: emitter}}", 7, "'collection'"),
+        ("{source: {kind: emitter, collection: 2}}", 43, "from 0 to 1"),
+        ("{source: {kind: emitter, collection: 1, lifetime: 12 nm}}", 56, "is a wavelength"),
+        ("{source: {kind: emitter, collection: 1, window: 2 ns}}", 54, "at most the slot, 1000 ps"),
         ("{hardware: snsp}", 17, "did you mean 'snspd'"),
     ],
 )
