@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from qnetem.emulator.devices.presets import DETECTORS, EMITTERS
 from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
@@ -20,6 +23,7 @@ from qnetem.emulator.topology.model import NodeSpec
 
 from .topologies import refusal
 
+PAGE = Path(__file__).parents[3] / "docs" / "topology.md"
 HEAD = "name: x\nnodes:\n"
 
 
@@ -74,6 +78,16 @@ def test_each_kind_of_source_is_what_it_says() -> None:
     for spec, told in ((laser, [0.5, 0.1, 0.0]), (single, [1.0]), (pairs, [0.05])):
         assert spec.source is not None
         assert mean_photon_numbers(spec.source) == told
+
+
+def test_every_source_of_the_documentation_is_accepted() -> None:
+    (shown,) = re.findall(r"```yaml source\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    kinds = []
+    for entry in yaml.safe_load(shown):
+        source = node(json.dumps({"source": entry})).source
+        assert source is not None
+        kinds.append(source.kind)
+    assert kinds == ["weak_coherent", "single_photon", "emitter", "spdc"]
 
 
 def test_the_slot_is_the_window_of_a_long_photon_unless_told() -> None:
