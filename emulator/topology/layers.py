@@ -17,6 +17,7 @@ from .names import absolute, name_problem, nearest, shown
 from .places import Written, merged, within, written
 from .presets import PRESETS
 from .problems import Problems
+from .pulse_sections import SOURCE_KEYS
 
 _DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware")
 #: The parts of a file that no layer changes.
@@ -82,16 +83,18 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
 def _laid_over(below: Written | None, above: Written | None) -> Written | None:
     """`above` over `below`; a source of another kind takes nothing from the one below.
 
-    Keys of one kind mean nothing to another.
+    Keys of one kind mean nothing to another. A layer that names no kind is taken as far as it fits.
     """
-    kind = within(above, "source", "kind")
-    if below is None or kind is None or "source" not in below.entries:
+    kind, source = within(above, "source", "kind"), within(below, "source")
+    if below is None or source is None or kind is None or not isinstance(kind.value, str):
         return merged(below, above)
-    other = within(below, "source", "kind")
-    if kind.value == ("weak_coherent" if other is None else other.value):
+    other = within(source, "kind")
+    if other is not None and other.value == kind.value:
         return merged(below, above)
-    entries = {key: entry for key, entry in below.entries.items() if key != "source"}
-    return merged(Written(entries, below.mark, below.key_mark), above)
+    fitting = SOURCE_KEYS.get(kind.value, ()) if other is None else ()
+    entries = {key: entry for key, entry in source.entries.items() if key in fitting}
+    left = {**below.entries, "source": Written(entries, source.mark, source.key_mark)}
+    return merged(Written(left, below.mark, below.key_mark), above)
 
 
 def _presets(

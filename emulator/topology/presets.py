@@ -79,7 +79,11 @@ PRESETS: dict[str, Preset] = {
         "take it: eta_Bob 0.045, Y0 1.7e-6 of two detectors, mu 0.48 and nu 0.05; the repetition rate "
         "is not checked there, the gate is assumed",
         sections={
-            "source": {"rate": "2 MHz", "intensities": [0.48, 0.05, 0.0]},
+            "source": {
+                "kind": "weak_coherent",
+                "rate": "2 MHz",
+                "intensities": [0.48, 0.05, 0.0],
+            },
             "detector": {"efficiency": 0.045, "dark_count_rate": "850 Hz", "gate": "1 ns"},
         },
     ),

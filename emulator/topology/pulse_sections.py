@@ -7,13 +7,13 @@ has no source, or no detectors, and its program is told so when it asks for them
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from .names import shown
 from .quantities import Fidelity, FrequencyHz, Probability, Quantity, ShortTimePsOrNone
-from .vocabulary import Section, missing, problem, written_keys
+from .vocabulary import Section, is_partial, missing, problem, written_keys
 
 #: More settings than this are no decoy protocol; it keeps their numbers within four bits.
 MOST_SETTINGS = 16
@@ -36,6 +36,10 @@ _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("lifetime", "window", "double_excitation", "probabilities"),
     ),
     "spdc": (("mean_pairs",), ("statistics", "fidelity")),
+}
+#: Kind -> every key it takes.
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    kind: ("kind", "rate", *required, *optional) for kind, (required, optional) in _KEYS.items()
 }
 _DEFAULT_INTENSITIES = (0.5, 0.1, 0.0)
 
@@ -71,8 +75,19 @@ class SourceSpec(Section):
     fidelity: Fidelity | None = None
 
     @model_validator(mode="after")
-    def _can_be_built(self) -> SourceSpec:
-        self._has_the_keys_of_its_kind()
+    def _can_be_built(self, info: ValidationInfo[Any]) -> SourceSpec:
+        if not is_partial(info) or "kind" in self.model_fields_set:
+            self._has_no_key_of_another_kind()
+        if not is_partial(info):
+            self._is_complete()
+        return self
+
+    def _is_complete(self) -> None:
+        """What the section can only be judged by as a whole."""
+        given = self._given()
+        lacking = [key for key in _KEYS[self.kind][0] if key not in given]
+        if lacking:
+            raise missing(lacking[0])
         if not 1 <= self.period_ps <= 10**12:
             raise problem(
                 f"expected a rate from 1 Hz to 1000 GHz (a slot is a whole number of ps), found "
@@ -87,18 +102,15 @@ class SourceSpec(Section):
                 f"{self.window_ps:g} ps",
                 "window",
             )
-        return self
 
-    def _has_the_keys_of_its_kind(self) -> None:
-        required, optional = _KEYS[self.kind]
+    def _given(self) -> list[str]:
         fields = zip(written_keys(type(self)), type(self).model_fields, strict=True)
-        given = [key for key, name in fields if getattr(self, name) is not None]
-        lacking = [key for key in required if key not in given]
-        if lacking:
-            raise missing(lacking[0])
-        for key in given:
-            if key not in ("kind", "rate", *required, *optional):
-                kinds = [kind for kind, keys in _KEYS.items() if key in (*keys[0], *keys[1])]
+        return [key for key, name in fields if getattr(self, name) is not None]
+
+    def _has_no_key_of_another_kind(self) -> None:
+        for key in self._given():
+            if key not in SOURCE_KEYS[self.kind]:
+                kinds = [kind for kind, keys in SOURCE_KEYS.items() if key in keys]
                 raise problem(
                     f"{shown(key)} is no key of kind: {self.kind}, but of {', '.join(kinds)}", key
                 )

@@ -108,21 +108,54 @@ def test_the_files_emitters_are_those_for_python(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("above", "more"),
     [
-        "defaults: {{source: {{intensities: [0.3, 0.1]}}}}\nnodes: {{n: {{source: {own}}}}}",
-        "nodes: {{n: {{hardware: gys, source: {own}}}}}",
-        "kinds: {{endpoint: {{source: {{kind: emitter, collection: 1}}}}}}\nnodes: {{n: {{source: {own}}}}}",
+        ("defaults: {source: {intensities: [0.3, 0.1]}}", ""),
+        ("kinds: {endpoint: {source: {kind: emitter, collection: 1, rate: 20 MHz}}}", ""),
+        ("", "hardware: gys, "),
     ],
 )
-def test_a_source_of_another_kind_takes_nothing_from_the_layers_below(text: str) -> None:
-    source = (
-        parse_topology("name: x\n" + text.format(own="{kind: spdc, mean_pairs: 0.1}"))
-        .nodes["n"]
-        .source
-    )
+def test_a_source_of_another_kind_takes_nothing_from_the_layers_below(
+    above: str, more: str
+) -> None:
+    source = node(f"{{{more}source: {{kind: spdc, mean_pairs: 0.1}}}}", above).source
     assert source is not None
     assert (source.kind, source.rate_hz, source.intensities) == ("spdc", 1e9, None)
+
+
+@pytest.mark.parametrize(
+    ("above", "own"),
+    [
+        ("{kind: spdc}", "{mean_pairs: 0.2, fidelity: 0.9}"),
+        ("{kind: spdc, mean_pairs: 0.2}", "{fidelity: 0.9}"),
+        ("{kind: spdc, fidelity: 0.9}", "{kind: spdc, mean_pairs: 0.2}"),
+        ("{kind: emitter, rate: 20 MHz}", "{collection: 0.2, window: 25 ns}"),
+        ("{kind: emitter, window: 25 ns, collection: 0.2}", "{rate: 20 MHz}"),
+        ("{kind: single_photon, brightness: 0.5}", "{kind: single_photon, g2: 0.3}"),
+        ("{intensities: [0.5, 0.1]}", "{probabilities: [0.5, 0.5]}"),
+        ("{rate: 20 MHz}", "{kind: spdc, mean_pairs: 0.1}"),
+    ],
+)
+def test_layers_complete_each_other(above: str, own: str) -> None:
+    layered = parse_topology(
+        f"name: x\ndefaults: {{source: {above}}}\nnodes: {{n: {{source: {own}}}}}"
+    )
+    whole = yaml.safe_load(above) | yaml.safe_load(own)
+    assert layered.nodes["n"].source == node(json.dumps({"source": whole})).source
+
+
+def test_what_no_layer_brings_is_missed_where_the_source_stands() -> None:
+    error = refusal(
+        "name: x\ndefaults: {source: {kind: spdc}}\nnodes: {n: {source: {fidelity: 0.9}}}"
+    )
+    assert (error.line, error.column) == (3, 13)
+    assert "'mean_pairs' is missing" in str(error)
+
+
+def test_a_preset_of_an_emitter_may_be_changed_in_one_number() -> None:
+    source = node("{hardware: nv_centre_emitter, source: {collection: 0.2}}").source
+    assert source is not None
+    assert (source.collection, source.lifetime_ps, source.kind) == (0.2, 12_000, "emitter")
 
 
 def test_a_source_of_the_same_kind_is_laid_over_the_one_below() -> None:
@@ -148,6 +181,7 @@ def test_a_source_of_the_same_kind_is_laid_over_the_one_below() -> None:
         ("{source: {kind: single_photon, g2: 0.6}}", 41, "4 brightness"),
         ("{source: {kind: single_photon, brightness: 0.9, g2: 0.2}}", 58, "at most 0.165289 at"),
         ("{source: {kind: maser}}", 22, "weak_coherent"),
+        ("{hardware: gys, source: {kind: [spdc]}}", 31, "a list is not known"),
         ("{source: {kind: spdc}}", 7, "'mean_pairs'"),
         ("{source: {kind: spdc, mean_pairs: -0.1}}", 40, "from 0 to 1"),
         ("{source: {kind: spdc, mean_pairs: 1.5}}", 40, "from 0 to 1"),
