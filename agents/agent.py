@@ -32,9 +32,9 @@ from ..emulator.wire import (
     Transmit,
 )
 from ..emulator.wire import Join as JoinOperation
-from . import pulses
+from . import pulse_receiving, pulse_sending
 from .messages import Message, plain_name
-from .pulses import Clicks, PulseTrain, Stored
+from .pulses import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
@@ -187,7 +187,26 @@ class Agent:
         source, LinkError. Cancelled: what had left by then arrives.
         """
         to, link = _names(to, link)
-        return await pulses.send(self._node, to, link, bases, bits, intensities)
+        return await pulse_sending.send(self._node, to, link, bases, bits, intensities)
+
+    async def pair_pulses(
+        self,
+        first: str,
+        second: str,
+        slots: int,
+        *,
+        links: tuple[str | None, str | None] = (None, None),
+    ) -> PairTrain:
+        """Send a train of entangled pairs (Phi+), one arm to `first`, the other one to `second`.
+
+        Each of them detects its arm as any train from here; slot i holds the same pairs at both. One of
+        the two may be this node itself, for an arm that it keeps: then it must `detect` meanwhile. `links`
+        names the arms' links where there are several. Returns when the last slot has left. Raises
+        OperationError for a node whose source is not of kind spdc, LinkError. Cancelled: what had left by
+        then arrives.
+        """
+        (first, one), (second, other) = _names(first, links[0]), _names(second, links[1])
+        return await pulse_sending.send_pairs(self._node, (first, second), (one, other), slots)
 
     async def detect(
         self,
@@ -206,7 +225,7 @@ class Agent:
         detectors are off from then.
         """
         source, link = _names(source, link)
-        return await pulses.detect(self._node, source, link, bases, count)
+        return await pulse_receiving.detect(self._node, source, link, bases, count)
 
     async def intercept(
         self, source: str, to: str, *, bases: ArrayLike | None = None, fraction: float = 1.0
@@ -218,7 +237,7 @@ class Agent:
         `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await pulses.intercept(self._node, source, to, bases, fraction)
+        return await pulse_receiving.intercept(self._node, source, to, bases, fraction)
 
     async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
         """Take the next train from `source`: keep one photon of each pulse with several.
@@ -228,7 +247,7 @@ class Agent:
         OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await pulses.split(self._node, source, to, forward_singles)
+        return await pulse_receiving.split(self._node, source, to, forward_singles)
 
     # --- pairs ---
 

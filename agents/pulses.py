@@ -1,20 +1,15 @@
 """Pulse trains as programs see them: what was sent, what clicked, what was kept.
 
-Owns the handles PulseTrain, Clicks and Stored, and cutting trains into blocks: one operation a block, so
-that a train of any length passes in bounded memory. The light itself stays in the emulator; a handle is
-the record of what the node chose and saw, and sending or keeping light never yields a second copy of it.
+Owns the handles PulseTrain, PairTrain, Clicks and Stored. Does not own the operations behind them
+(pulse_sending.py, pulse_receiving.py). The light itself stays in the emulator; a handle is the record of what
+the node chose and saw, and sending or keeping light never yields a second copy of it.
 
 Rules. Bases are 0 = Z, 1 = X; bit 0 is the +1 eigenstate. Slots count from 0, slot i lies i * period_ps
-after `start_ns`. Arrays are packed (columns.py) until they are asked for. What a program leaves to the
-node is drawn from the node's own generator, per block and a fixed amount.
-
-Cancelling: a train that is being sent ends with the slots that have left; a receiver is off from then.
+after `start_ns`. Arrays are packed (columns.py) until they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,24 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..emulator.columns import packed, packed_size, picked, planes_for, unpacked
 from ..emulator.errors import OperationError
-from ..emulator.wire import (
-    BLOCK_SLOTS,
-    Clicked,
-    Detect,
-    Intercept,
-    Kept,
-    MeasureStored,
-    Pulses,
-    Sent,
-    Split,
-)
+from ..emulator.wire import BLOCK_SLOTS, Clicked, Kept, MeasureStored, Pulses
 
 if TYPE_CHECKING:
     from .node import Node
 
 Bytes = NDArray[np.uint8]
 Slots = NDArray[np.int64]
-MOST_SETTINGS = 16
 
 
 class PulseTrain:
@@ -107,7 +91,7 @@ class PulseTrain:
             (self._intensities, self._planes),
         ):
             values = np.empty(len(wanted), dtype=np.uint8)
-            for index, size in enumerate(_sizes(self.slots)):
+            for index, size in enumerate(sizes(self.slots)):
                 here = np.flatnonzero(wanted // BLOCK_SLOTS == index)
                 places = wanted[here] - index * BLOCK_SLOTS
                 values[here] = picked(columns[index], size, places, planes)
@@ -115,7 +99,7 @@ class PulseTrain:
         return found[0], found[1], found[2]
 
     def _whole(self, columns: list[bytes], planes: int) -> Bytes:
-        parts = zip(columns, _sizes(self.slots), strict=True)
+        parts = zip(columns, sizes(self.slots), strict=True)
         whole: Bytes = _joined([unpacked(data, size, planes) for data, size in parts], np.uint8)
         return whole
 
@@ -124,6 +108,21 @@ class PulseTrain:
 
     def __repr__(self) -> str:
         return f"<PulseTrain of {self.slots} slots of {self.period_ps} ps from {self.start_ns} ns>"
+
+
+class PairTrain:
+    """Pairs that this node has sent, an arm each to two nodes: when, and how many slots."""
+
+    __slots__ = ("period_ps", "slots", "start_ns")
+
+    def __init__(self, slots: int, start_ns: int, period_ps: int) -> None:
+        self.slots, self.start_ns, self.period_ps = slots, start_ns, period_ps
+
+    def __len__(self) -> int:
+        return self.slots
+
+    def __repr__(self) -> str:
+        return f"<PairTrain of {self.slots} slots of {self.period_ps} ps from {self.start_ns} ns>"
 
 
 class Clicks:
@@ -167,7 +166,7 @@ class Stored:
 
         Raises OperationError for bases that do not fit, and the second time.
         """
-        column = _column("bases", bases, 2, len(self.slots))
+        column = as_column("bases", bases, 2, len(self.slots))
         size, raw = len(column), packed(column)
         data = await self._node.operate(lambda n: MeasureStored(n, self.name, size, raw))
         return unpacked(data, size)
@@ -179,84 +178,15 @@ class Stored:
         return f"<Stored {self.name}: {len(self.slots)} photons>"
 
 
-# --- sending --------------------------------------------------------------------------------------
+# --- arrays ---------------------------------------------------------------------------------------
 
 
-async def send(
-    node: Node,
-    to: str,
-    link: str | None,
-    bases: ArrayLike | int,
-    bits: ArrayLike | None,
-    intensities: ArrayLike | None,
-) -> PulseTrain:
-    """`Agent.pulses`: block after block."""
-    optics = node.welcome.optics
-    if not optics.period_ps:
-        raise OperationError(
-            f"{node.welcome.name} has no source: give it a `source:` in the topology"
-        )
-    total = _length(bases, bits)
-    given_bases = None if isinstance(bases, int) else _column("bases", bases, 2, total)
-    given_bits = None if bits is None else _column("bits", bits, 2, total)
-    settings, means = _settings(intensities, optics.means, optics.tunable, total)
-    train = PulseTrain(optics.means if means is None else means)
-    first = 0
-    for size in _sizes(total):
-        part = slice(first, first + size)
-        chosen = _drawn(node, optics.probabilities, size) if settings is None else settings[part]
-        make = partial(
-            Pulses,
-            to=to,
-            link=link,
-            first=first,
-            slots=size,
-            last=first + size == total,
-            bases=_bits(node, None if given_bases is None else given_bases[part], size),
-            bits=_bits(node, None if given_bits is None else given_bits[part], size),
-            intensities=packed(chosen, planes_for(len(train.means))),
-            means=means,
-        )
-        sent: Sent = await node.operate(make)
-        train.start_ns, train.period_ps = sent.start_ns, sent.period_ps
-        train.add(make(0), np.bincount(chosen, minlength=len(train.means)))
-        first += size
-    return train
+def sizes(total: int) -> list[int]:
+    """The sizes of a train's blocks."""
+    return [min(BLOCK_SLOTS, total - at) for at in range(0, total, BLOCK_SLOTS)]
 
 
-def _length(bases: ArrayLike | int, bits: ArrayLike | None) -> int:
-    total = bases if isinstance(bases, int) else len(np.atleast_1d(np.asarray(bases)))
-    if isinstance(bases, bool) or total < 1:
-        raise OperationError(f"pulses: {total} slots, expected at least 1")
-    return total
-
-
-def _settings(
-    intensities: ArrayLike | None, means: list[float], tunable: bool, total: int
-) -> tuple[Bytes | None, list[float] | None]:
-    """(settings, mean photon numbers) as asked for; None: those of the node's source."""
-    if intensities is None:
-        return None, None
-    array = np.asarray(intensities)
-    if array.dtype.kind != "f":
-        if array.ndim == 0:
-            array = np.broadcast_to(array, total)
-        return _column("intensities", array, len(means), total), None
-    if not tunable:
-        raise OperationError("pulses: this source has no mean photon number to choose")
-    chosen, column = np.unique(array, return_inverse=True)
-    if len(chosen) > MOST_SETTINGS or not np.all((chosen >= 0) & (chosen <= 200)):
-        raise OperationError(
-            f"pulses: intensities as mean photon numbers: expected at most {MOST_SETTINGS} different "
-            "ones, each from 0 to 200"
-        )
-    settings = np.broadcast_to(
-        column.reshape(array.shape), total if array.ndim == 0 else array.shape
-    )
-    return _column("intensities", settings, len(chosen), total), [float(mean) for mean in chosen]
-
-
-def _column(name: str, values: ArrayLike, kinds: int, total: int) -> Bytes:
+def as_column(name: str, values: ArrayLike, kinds: int, total: int) -> Bytes:
     """`values` as uint8 (total,), all below `kinds`. Raises OperationError if they are not."""
     array = np.asarray(values)
     if array.ndim != 1 or len(array) != total:
@@ -269,7 +199,7 @@ def _column(name: str, values: ArrayLike, kinds: int, total: int) -> Bytes:
     return array.astype(np.uint8, copy=False)
 
 
-def _bits(node: Node, given: Bytes | None, size: int) -> bytes:
+def plane(node: Node, given: Bytes | None, size: int) -> bytes:
     """A plane of what was given, or of fair coins."""
     if given is not None:
         return packed(given)
@@ -277,114 +207,6 @@ def _bits(node: Node, given: Bytes | None, size: int) -> bytes:
     if size % 8:
         coins[-1] &= 0xFF << (8 - size % 8) & 0xFF
     return coins.tobytes()
-
-
-def _drawn(node: Node, probabilities: list[float], size: int) -> Bytes:
-    """Settings with these probabilities."""
-    chosen = np.zeros(size, dtype=np.uint8)
-    if len(probabilities) > 1:
-        draws = node.rng.random(size, dtype=np.float32)
-        for limit in np.cumsum(probabilities)[:-1].astype(np.float32):
-            chosen += draws >= limit
-    return chosen
-
-
-# --- receiving ------------------------------------------------------------------------------------
-
-
-class Receiver:
-    """Block after block of a train: which slots, and in which bases. `passive`: a splitter chooses."""
-
-    def __init__(
-        self, node: Node, bases: ArrayLike | None, count: int | None, passive: bool
-    ) -> None:
-        self._node, self._passive = node, passive
-        if passive and bases is not None:
-            raise OperationError("a beam splitter chooses the bases here: expected bases=None")
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
-            raise OperationError(f"count: expected a whole number, found {count!r}")
-        if count is not None and count < 1:
-            raise OperationError(f"count: {count} slots, expected at least 1")
-        self._given: Bytes | None = None
-        self._count = count
-        if bases is not None:
-            size = len(np.atleast_1d(np.asarray(bases)))
-            self._count = size if count is None else count
-            self._given = _column("bases", bases, 2, self._count)
-
-    def blocks(self) -> Iterator[dict[str, Any]]:
-        """The fields `first`, `slots`, `more`, `bases` of one operation after the other."""
-        first = 0
-        while self._count is None or first < self._count:
-            left = BLOCK_SLOTS if self._count is None else self._count - first
-            size = min(left, BLOCK_SLOTS)
-            given = None if self._given is None else self._given[first : first + size]
-            bases = None if self._passive else _bits(self._node, given, size)
-            more = left > size or self._count is None
-            yield {"first": first, "slots": size, "more": more, "bases": bases}
-            first += size
-
-
-async def detect(
-    node: Node,
-    source: str,
-    link: str | None,
-    bases: ArrayLike | None,
-    count: int | None,
-) -> Clicks:
-    """`Agent.detect`: block after block."""
-    passive = node.welcome.optics.detects == "passive"
-    if not node.welcome.optics.detects:
-        raise OperationError(
-            f"{node.welcome.name} has no detectors: give it a `detector:` in the topology"
-        )
-    found: list[Clicked] = []
-    for fields in Receiver(node, bases, count, passive).blocks():
-        make = partial(Detect, source=source, link=link, **fields)
-        found.append(await node.operate(make))
-        if found[-1].over:
-            break
-    return Clicks(found)
-
-
-async def intercept(
-    node: Node,
-    source: str,
-    to: str,
-    bases: ArrayLike | None,
-    fraction: float,
-) -> Clicks:
-    """`Agent.intercept`: block after block."""
-    passive = node.welcome.optics.detects == "passive"
-    found: list[Clicked] = []
-    for fields in Receiver(node, bases, None, passive).blocks():
-        make = partial(Intercept, source=source, to=to, fraction=float(fraction), **fields)
-        found.append(await node.operate(make))
-        if found[-1].over:
-            break
-    return Clicks(found)
-
-
-async def split(node: Node, source: str, to: str, forward_singles: float) -> Stored:
-    """`Agent.split`: block after block."""
-    found: list[Kept] = []
-    while not found or not found[-1].over:
-        make = partial(
-            Split,
-            source=source,
-            to=to,
-            first=len(found) * BLOCK_SLOTS,
-            slots=BLOCK_SLOTS,
-            more=True,
-            forward_singles=float(forward_singles),
-        )
-        found.append(await node.operate(make))
-    return Stored(node, found)
-
-
-def _sizes(total: int) -> list[int]:
-    """The sizes of a train's blocks."""
-    return [min(BLOCK_SLOTS, total - at) for at in range(0, total, BLOCK_SLOTS)]
 
 
 def _slots(blocks: list[Clicked] | list[Kept]) -> Slots:

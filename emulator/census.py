@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .control import NodeState
+from .quantum.optics import mean_photon_numbers
 from .streams import entropy
 from .topology.model import LinkSpec, NodeSpec, Topology
 from .wire import LinkInfo, Optics, Skew, Welcome
@@ -155,8 +156,7 @@ def _optics(spec: NodeSpec) -> Optics:
         return Optics(detects=detects)
     shares = source.probabilities or [1 / source.settings] * source.settings
     tunable = source.kind == "weak_coherent"
-    means = list(source.intensities) if tunable else [source.brightness]
-    return Optics(source.period_ps, means, shares, tunable, detects)
+    return Optics(source.period_ps, mean_photon_numbers(source), shares, tunable, detects)
 
 
 def _absolute(program: str, source: Path | None) -> str:

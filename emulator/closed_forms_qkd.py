@@ -279,3 +279,17 @@ def pair_qber(
     q = pair_gain(mean_pairs, etas, y0s)
     both = (1 + a * x) * (1 + b * x) * (1 + a * x + b * x - a * b * x)
     return E0 - 2 * (E0 - e_d) * a * b * x * (1 + x) / (both * q)
+
+
+def coincidence_gain(
+    mean_pairs: float, eta_a: float, eta_b: float, y0_a: float, y0_b: float
+) -> float:
+    """`pair_gain` for an expectation, which has numbers only."""
+    return pair_gain(mean_pairs, (eta_a, eta_b), (y0_a, y0_b))
+
+
+def coincidence_qber(
+    mean_pairs: float, eta_a: float, eta_b: float, y0_a: float, y0_b: float, e_d: float
+) -> float:
+    """`pair_qber` for an expectation, which has numbers only."""
+    return pair_qber(mean_pairs, (eta_a, eta_b), (y0_a, y0_b), e_d)

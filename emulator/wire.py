@@ -141,6 +141,19 @@ class Pulses(Operation):
     means: list[float] | None = None
 
 
+class PairPulses(Operation):
+    """Send a block of a train of pairs, one arm to each of two nodes (one of them may be the sender).
+
+    `first`, `slots` and `last` as for `Pulses`. Result: `Sent`, at its end.
+    """
+
+    to: tuple[str, str]
+    links: tuple[str | None, str | None]
+    first: int
+    slots: int
+    last: bool
+
+
 class Detect(Operation):
     """Detect up to `slots` slots of a train. `first` 0 waits for a train. Result: `Clicked`.
 
@@ -205,6 +218,7 @@ AnyOperation = (
     | Entangle
     | Probe
     | Pulses
+    | PairPulses
     | Detect
     | Intercept
     | Split
@@ -213,7 +227,7 @@ AnyOperation = (
 
 
 class Sent(_Record):
-    """Result of `Pulses`: when slot 0 of the train left, and how long a slot is."""
+    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is."""
 
     start_ns: int
     period_ps: int
@@ -341,8 +355,9 @@ class Skew(_Record):
 class Optics(_Record):
     """What a node knows of its own source and detectors; `period_ps` 0: no source.
 
-    `means`: mean photon numbers of the source's settings, drawn with `probabilities` where the program
-    leaves the choice to the node. `detects`: "active", "passive", or "" without detectors.
+    `means`: mean photon numbers of the source's settings (of a single emitter P(1), of a source of pairs
+    pairs a slot), drawn with `probabilities` where the program leaves the choice to the node. `detects`:
+    "active", "passive", or "" without detectors.
     """
 
     period_ps: int = 0

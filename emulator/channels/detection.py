@@ -20,12 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..devices.detectors import Counter, Detector
 from ..errors import InputError, InternalError
 from ..quantum.noise import check_probability
+from .pairs import Arm
 from .pulses import (
     BASES,
     EFFECTS,
     STATES,
     Bytes,
     Floats,
+    Layer,
     Light,
     PulseTrain,
     Slots,
@@ -145,16 +147,16 @@ class PulseReceiver:
         sent; spent too. Raises InputError for bases that do not fit, InternalError for blocks out of
         order.
         """
-        layers = [each.take() for each in (block, *beside)]
+        layers = [each.take_layer() for each in (block, *beside)]
         light = layers[0]
         for layer in layers:
-            if layer.first_slot != self._expected or len(layer.bits) != len(light.bits):
-                where = f"a block of {len(layer.bits)} slots from slot {layer.first_slot}"
-                raise InternalError(f"{where}, expected {len(light.bits)} from {self._expected}")
+            if layer.first_slot != self._expected or layer.size != light.size:
+                where = f"a block of {layer.size} slots from slot {layer.first_slot}"
+                raise InternalError(f"{where}, expected {light.size} from {self._expected}")
         if block.period_ps != self._period_ps:
             raise InternalError(f"slots of {block.period_ps} ps, expected {self._period_ps}")
-        self._expected += len(light.bits)
-        chosen = self._chosen(bases, len(light.bits))
+        self._expected += light.size
+        chosen = self._chosen(bases, light.size)
         parts = []
         for several in zip(*map(chunks, layers), strict=True):
             number, chunk = several[0]
@@ -172,8 +174,8 @@ class PulseReceiver:
             raise InputError(f"detect: {len(chosen)} bases for {size} pulses")
         return chosen
 
-    def _chunk(self, number: int, layers: list[Light], chosen: Bytes | None) -> Clicks:
-        first, size = layers[0].first_slot, len(layers[0].bits)
+    def _chunk(self, number: int, layers: list[Layer], chosen: Bytes | None) -> Clicks:
+        first, size = layers[0].first_slot, layers[0].size
         rng = self._streams.of(number, _LIGHT)
         light = [self._arrivals(layer, chosen, rng) for layer in layers]
         noise = self._noise(size, number)
@@ -205,9 +207,34 @@ class PulseReceiver:
         return rng.integers(0, size, count), which
 
     def _arrivals(
-        self, chunk: Light, chosen: Bytes | None, rng: np.random.Generator
+        self, chunk: Layer, chosen: Bytes | None, rng: np.random.Generator
     ) -> tuple[Slots, Bytes]:
         """Photons that make a detector fire: slots from 0, and detectors."""
+        if isinstance(chunk, Arm):
+            return self._entangled(chunk, chosen, rng)
+        if isinstance(chunk, Light):
+            return self._prepared(chunk, chosen, rng)
+        raise InternalError(f"light of an unknown kind: {type(chunk).__name__}")
+
+    def _entangled(
+        self, chunk: Arm, chosen: Bytes | None, rng: np.random.Generator
+    ) -> tuple[Slots, Bytes]:
+        """Photons of an arm: all of them are found somehow, whether or not that is seen."""
+        photons = chunk.photons()
+        steps = chunk.passage.steps_of(photons.slots + chunk.first_slot)
+        landed, kept = self._landing(photons.slots, chunk, rng)
+        basis = self._basis_met(np.clip(landed, 0, chunk.size - 1), chosen, rng)
+        chances = chunk.look(photons, steps, basis, rng)
+        scale = chunk.passage.etas[steps] * self._receiver.transmittance
+        if kept is not None:
+            landed, basis, chances = landed[kept], basis[kept], chances[kept]
+            scale = scale[kept] if isinstance(steps, np.ndarray) else scale
+        return self._fired(landed, basis, chances, scale, rng)
+
+    def _prepared(
+        self, chunk: Light, chosen: Bytes | None, rng: np.random.Generator
+    ) -> tuple[Slots, Bytes]:
+        """Photons of prepared pulses; only those that may be seen are drawn at all."""
         detectors = self._receiver.all_detectors
         best_eta = float(chunk.passage.etas.max())
         best = max(detector.efficiency for detector in detectors)
@@ -226,7 +253,7 @@ class PulseReceiver:
         return self._fired(landed, basis, chances[steps, state, basis], share / (best or 1.0), rng)
 
     def _landing(
-        self, slots: Slots, chunk: Light, rng: np.random.Generator
+        self, slots: Slots, chunk: Layer, rng: np.random.Generator
     ) -> tuple[Slots, NDArray[np.bool_] | None]:
         """In which gate each photon arrives, and whether in an open one; None if all do as sent.
 
@@ -243,7 +270,7 @@ class PulseReceiver:
         landed = slots + shift.astype(np.int64)
         half_open = detector.open_ps(self._period_ps) / self._period_ps / 2
         kept = np.abs(offset - shift) <= half_open
-        return landed, kept & (landed >= 0) & (landed < len(chunk.bits))
+        return landed, kept & (landed >= 0) & (landed < chunk.size)
 
     def _basis_met(
         self, slots: Slots, chosen: Bytes | None, rng: np.random.Generator
@@ -281,9 +308,9 @@ def detect(
     return PulseReceiver(receiver, train.period_ps, rng).detect(train, bases)
 
 
-def _slice_of(chosen: Bytes, light: Light, chunk: Light) -> Bytes:
+def _slice_of(chosen: Bytes, light: Layer, chunk: Layer) -> Bytes:
     at = chunk.first_slot - light.first_slot
-    return chosen[at : at + len(chunk.bits)]
+    return chosen[at : at + chunk.size]
 
 
 def _ascending(parts: list[Slots]) -> Slots:

@@ -85,18 +85,8 @@ def divided(block: PulseTrain, where: NDArray[np.bool_]) -> tuple[PulseTrain, Pu
 
     The block is spent. Each of the two is dark where the other is not, so no pulse is in both.
     """
-    light = block.take()
-    dark = len(light.sources)
-    if dark > np.iinfo(np.uint8).max:
-        raise InternalError(f"a train of {dark} settings")
-    sources = (*light.sources, Fock(0))
-    parts = (
-        light._replace(
-            intensities=np.where(mask, light.intensities, np.uint8(dark)), sources=sources
-        )
-        for mask in (where, ~where)
-    )
-    here, elsewhere = (PulseTrain.of(part, block.period_ps) for part in parts)
+    light = block.take_layer()
+    here, elsewhere = (PulseTrain.of(light.only(mask), block.period_ps) for mask in (where, ~where))
     return here, elsewhere
 
 

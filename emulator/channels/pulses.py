@@ -1,8 +1,8 @@
 """Trains of weak pulses as arrays: what was sent, what it met, and which photons are left.
 
 Owns pulses in flight. Does not own photon-number statistics (devices/sources.py), their detection
-(detection.py), what eavesdroppers do (interception.py), what a fibre does (fibre.py and its neighbours)
-or when a train reaches a node (the plane).
+(detection.py), the arms of entangled pairs (pairs.py), what eavesdroppers do (interception.py), what a fibre
+does (fibre.py and its neighbours) or when a train reaches a node (the plane).
 
 A train is a classical description of light: in which state each pulse was prepared, and from which
 source. Loss and noise are only noted down on the way; numbers are drawn where something looks. That is
@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..devices.sources import Source
+from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..quantum.pauli import Superoperator
 
@@ -161,6 +161,31 @@ NOTHING_MET = passage()
 # --- trains ---------------------------------------------------------------------------------------
 
 
+class Layer(Protocol):
+    """Light of consecutive slots, of whichever kind: prepared pulses (`Light`), or an arm of pairs."""
+
+    @property
+    def first_slot(self) -> int:
+        """Counted over the whole train."""
+
+    @property
+    def size(self) -> int:
+        """How many slots."""
+
+    @property
+    def passage(self) -> Passage:
+        """What it has met on the way."""
+
+    def part(self, at: int, size: int) -> Self:
+        """The slots from `at` (of these) on, `size` or as many as there are."""
+
+    def met(self, passage: Passage) -> Self:
+        """The same light with another past."""
+
+    def only(self, where: NDArray[np.bool_]) -> Self:
+        """The light of the slots in `where`, and dark in the others."""
+
+
 class Light(NamedTuple):
     """What a train says once it is taken: arrays over its slots, and what they met on the way."""
 
@@ -170,6 +195,29 @@ class Light(NamedTuple):
     intensities: Bytes
     sources: tuple[Source, ...]
     passage: Passage
+
+    @property
+    def size(self) -> int:
+        return len(self.bits)
+
+    def part(self, at: int, size: int) -> Self:
+        part = slice(at, at + size)
+        return self._replace(
+            first_slot=self.first_slot + at,
+            bases=self.bases[part],
+            bits=self.bits[part],
+            intensities=self.intensities[part],
+        )
+
+    def met(self, passage: Passage) -> Self:
+        return self._replace(passage=passage)
+
+    def only(self, where: NDArray[np.bool_]) -> Self:
+        dark = len(self.sources)
+        if dark > np.iinfo(np.uint8).max:
+            raise InternalError(f"a train of {dark} settings")
+        intensities = np.where(where, self.intensities, np.uint8(dark))
+        return self._replace(intensities=intensities, sources=(*self.sources, Fock(0)))
 
 
 class PulseTrain:
@@ -199,19 +247,29 @@ class PulseTrain:
             raise InputError(
                 f"pulses: bases, bits and intensities have lengths {sorted(lengths)}, expected one"
             )
-        self._light: Light | None = Light(0, *states, settings, tuple(sources), NOTHING_MET)
+        self._light: Layer | None = Light(0, *states, settings, tuple(sources), NOTHING_MET)
         self.first_slot, self.period_ps, self.slots = 0, period_ps, len(settings)
 
     @classmethod
-    def of(cls, light: Light, period_ps: int) -> PulseTrain:
+    def of(cls, light: Layer, period_ps: int) -> PulseTrain:
         """A train of light that is at hand: for what takes light and sends some on."""
         train = object.__new__(cls)
         train.first_slot = light.first_slot
-        train._light, train.period_ps, train.slots = light, period_ps, len(light.bits)
+        train._light, train.period_ps, train.slots = light, period_ps, light.size
         return train
 
     def take(self) -> Light:
-        """The light itself, and the train is spent. Raises InternalError the second time."""
+        """Prepared pulses themselves, and the train is spent.
+
+        Raises InternalError the second time, and for light that nobody has prepared.
+        """
+        light = self.take_layer()
+        if not isinstance(light, Light):
+            raise InternalError("an arm of pairs is in no state of its own")
+        return light
+
+    def take_layer(self) -> Layer:
+        """The light itself, of whichever kind, and the train is spent. Raises InternalError as `take`."""
         light, self._light = self._light, None
         if light is None:
             raise InternalError("these pulses have been seen or sent on: light is seen once")
@@ -219,17 +277,14 @@ class PulseTrain:
 
     def blocks(self, slots: int = 4 * CHUNK_SLOTS) -> Iterator[PulseTrain]:
         """The train in blocks of at most `slots` (rounded up to whole chunks); spends it."""
-        light = self.take()
+        light = self.take_layer()
         step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
-        return (
-            self.of(_part(light, at, step), self.period_ps)
-            for at in range(0, len(light.bits), step)
-        )
+        return (self.of(light.part(at, step), self.period_ps) for at in range(0, light.size, step))
 
     def through(self, channel: Passage) -> PulseTrain:
         """The train after a channel; spends this one. Draws nothing."""
-        light = self.take()
-        return self.of(light._replace(passage=light.passage.then(channel)), self.period_ps)
+        light = self.take_layer()
+        return self.of(light.met(light.passage.then(channel)), self.period_ps)
 
     def __len__(self) -> int:
         return self.slots
@@ -254,32 +309,25 @@ def column(name: str, values: ArrayLike, kinds: int) -> Bytes:
     return array.astype(np.uint8, copy=False)
 
 
-def _part(light: Light, at: int, size: int) -> Light:
-    part = slice(at, at + size)
-    return light._replace(
-        first_slot=light.first_slot + at,
-        bases=light.bases[part],
-        bits=light.bits[part],
-        intensities=light.intensities[part],
-    )
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
-def chunks(light: Light) -> Iterator[tuple[int, Light]]:
+def chunks(light: AnyLayer) -> Iterator[tuple[int, AnyLayer]]:
     """(number of the chunk, its light). Raises InternalError unless the block begins a chunk."""
     number, offset = divmod(light.first_slot, CHUNK_SLOTS)
     if offset:
         raise InternalError(f"a block begins at slot {light.first_slot}, inside a chunk")
-    for at in range(0, len(light.bits), CHUNK_SLOTS):
-        chunk = _part(light, at, CHUNK_SLOTS)
-        first, end = chunk.first_slot, chunk.first_slot + len(chunk.bits)
-        yield number, chunk._replace(passage=chunk.passage.within(first, end))
+    for at in range(0, light.size, CHUNK_SLOTS):
+        chunk = light.part(at, CHUNK_SLOTS)
+        first, end = chunk.first_slot, chunk.first_slot + chunk.size
+        yield number, chunk.met(chunk.passage.within(first, end))
         number += 1
 
 
 # --- photons --------------------------------------------------------------------------------------
 
 
-def _occupied(size: int, probability: float, rng: np.random.Generator) -> Slots:
+def occupied(size: int, probability: float, rng: np.random.Generator) -> Slots:
     """The successes, ascending, of `size` independent trials."""
     if probability > _DENSE:
         return np.flatnonzero(rng.random(size) < probability)
@@ -314,7 +362,7 @@ def photons(chunk: Light, eta: float, rng: np.random.Generator) -> tuple[Slots, 
     if not len(highest) or highest[0] <= 0:
         nothing = np.empty(0, dtype=np.int64)
         return nothing, nothing
-    slots = _occupied(len(chunk.bits), float(min(highest[0], 1.0)), rng)
+    slots = occupied(len(chunk.bits), float(min(highest[0], 1.0)), rng)
     draws = rng.random(len(slots)) * highest[0]
     setting = chunk.intensities[slots]
     there = draws < at_least[0, setting]

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from ..channels.detection import Receiver
 from ..devices.detectors import Detector
-from ..devices.sources import SinglePhoton, Source, WeakCoherent, decoy_table
+from ..devices.sources import (
+    AtomicEmitter,
+    Pairs,
+    SinglePhoton,
+    Source,
+    WeakCoherent,
+    decoy_table,
+)
 from ..errors import InputError, OperationError
 from ..topology.model import NodeSpec
 from ..topology.pulse_sections import MOST_SETTINGS, DetectorSpec, SourceSpec
@@ -21,11 +28,14 @@ IDEAL = DetectorSpec()
 def source_table(spec: NodeSpec, means: list[float] | None) -> tuple[Source, ...]:
     """The settings that a train of the node points into: its own, or lasers of these `means`.
 
-    Raises OperationError for a node without a source, and for means that it cannot send.
+    Raises OperationError for a node without a source or with one of pairs, and for means that it cannot
+    send.
     """
-    source = spec.source
-    if source is None:
-        raise OperationError(why=f"{spec.name} has no source: give it a `source:` in the topology")
+    source = _source(spec)
+    if source.kind == "spdc":
+        raise OperationError(
+            why=f"the source of {spec.name} is spdc: it sends pairs, by pair_pulses"
+        )
     if means is None:
         return _table(source)
     if source.kind != "weak_coherent":
@@ -41,10 +51,53 @@ def source_table(spec: NodeSpec, means: list[float] | None) -> tuple[Source, ...
         raise OperationError(why=str(error)) from error
 
 
+def pair_source(spec: NodeSpec) -> tuple[Pairs, float]:
+    """(pairs per slot, fidelity of a pair alone). Raises OperationError for a node that sends none."""
+    source = _source(spec)
+    if source.kind != "spdc":
+        raise OperationError(
+            why=f"the source of {spec.name} is {source.kind}: pairs come from one of kind spdc"
+        )
+    return _pairs(source), 1.0 if source.fidelity is None else source.fidelity
+
+
+def mean_photon_numbers(source: SourceSpec) -> list[float]:
+    """What a node knows of its settings: means of a laser, P(1) of a single emitter, pairs a slot."""
+    if source.kind == "weak_coherent":
+        return source.table
+    if source.kind == "spdc":
+        return [_pairs(source).mean_pairs]
+    return [float(each.photons()[1]) for each in _table(source)]
+
+
+def _source(spec: NodeSpec) -> SourceSpec:
+    if spec.source is None:
+        raise OperationError(why=f"{spec.name} has no source: give it a `source:` in the topology")
+    return spec.source
+
+
 def _table(source: SourceSpec) -> tuple[Source, ...]:
     if source.kind == "single_photon":
-        return (SinglePhoton(source.brightness, source.g2),)
-    return decoy_table(*source.intensities)
+        brightness = 1.0 if source.brightness is None else source.brightness
+        return (SinglePhoton(brightness, source.g2 or 0.0),)
+    if source.kind == "emitter":
+        return (_emitter(source),)
+    return decoy_table(*source.table)
+
+
+def _emitter(source: SourceSpec) -> AtomicEmitter:
+    """Of a photon that is longer than its window, which is the slot unless told, the rest is lost."""
+    window_ps = source.period_ps if source.window_ps is None else source.window_ps
+    return AtomicEmitter(
+        collection=source.collection or 0.0,
+        lifetime_ns=None if source.lifetime_ps is None else source.lifetime_ps / 1e3,
+        window_ns=window_ps / 1e3,
+        double_excitation=source.double_excitation or 0.0,
+    )
+
+
+def _pairs(source: SourceSpec) -> Pairs:
+    return Pairs(source.mean_pairs or 0.0, source.statistics or "polarisation")
 
 
 def receiver(spec: DetectorSpec, period_ps: int, noise_rate_hz: float) -> Receiver:

@@ -62,6 +62,8 @@ class Train:
         self.start_ns, self.period_ps = start_ns, period_ps
         self.to = path.other_end(source)
         self.delay_ns = path.way.at(start_ns, source).delay_ns
+        #: Whether photons in it are entangled with some that are elsewhere.
+        self.entangled = False
         self.session: Session | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns

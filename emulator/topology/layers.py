@@ -17,6 +17,7 @@ from .names import absolute, name_problem, nearest, shown
 from .places import Written, merged, within, written
 from .presets import PRESETS
 from .problems import Problems
+from .pulse_sections import SOURCE_KEYS
 
 _DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware")
 #: The parts of a file that no layer changes.
@@ -69,14 +70,31 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
         return None
     built_in = {"program": KINDS[kind].program, "service": KINDS[kind].service}
     below = merged(written(built_in, own.best_mark), _picked(within(root, "defaults"), _DEVICES))
-    below = merged(below, within(root, "kinds", kind))
-    choice = merged(below, own)
+    below = _laid_over(below, within(root, "kinds", kind))
+    choice = _laid_over(below, own)
     for preset in _presets(root, within(choice or own, "hardware"), ("nodes", name), problems):
-        below = merged(below, preset)
-    node = merged(below, own) or own
+        below = _laid_over(below, preset)
+    node = _laid_over(below, own) or own
     entries = {key: value for key, value in node.entries.items() if key != "hardware"}
     entries["name"] = Written(name, own.key_mark or own.mark)
     return Written(entries, own.mark, own.key_mark)
+
+
+def _laid_over(below: Written | None, above: Written | None) -> Written | None:
+    """`above` over `below`; a source of another kind takes nothing from the one below.
+
+    Keys of one kind mean nothing to another. A layer that names no kind is taken as far as it fits.
+    """
+    kind, source = within(above, "source", "kind"), within(below, "source")
+    if below is None or source is None or kind is None or not isinstance(kind.value, str):
+        return merged(below, above)
+    other = within(source, "kind")
+    if other is not None and other.value == kind.value:
+        return merged(below, above)
+    fitting = SOURCE_KEYS.get(kind.value, ()) if other is None else ()
+    entries = {key: entry for key, entry in source.entries.items() if key in fitting}
+    left = {**below.entries, "source": Written(entries, source.mark, source.key_mark)}
+    return merged(Written(left, below.mark, below.key_mark), above)
 
 
 def _presets(

@@ -58,7 +58,7 @@ class Problems:
         the layers put together: what is unknown in them has been noted in the file as written.
         """
         try:
-            return model.model_validate(root.plain(), context=WRITTEN)
+            return model.model_validate(root.plain(), context={**WRITTEN, "partial": partial})
         except ValidationError as error:
             passed_over = _may_come_from_another_layer if partial else _is_unknown_key
             for details in error.errors(include_url=False):

@@ -35,6 +35,11 @@ def is_written(info: ValidationInfo[Any]) -> bool:
     return bool(info.context) and bool(info.context.get("written"))
 
 
+def is_partial(info: ValidationInfo[Any]) -> bool:
+    """Whether it is one layer of a file that is being validated, which another one may complete."""
+    return bool(info.context) and bool(info.context.get("partial"))
+
+
 def problem(text: str, key: str | None = None) -> PydanticCustomError:
     """An error for a validator to raise: its whole text, and the key it is about (as written)."""
     context: dict[str, Any] = {"text": text} if key is None else {"text": text, "key": key}

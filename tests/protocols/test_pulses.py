@@ -205,6 +205,33 @@ def test_a_dead_time_lowers_the_rate_as_it_must() -> None:
     assert abs(counted(f"{dead_slots} ns") - expected) < SIGMAS * math.sqrt(expected)
 
 
+def test_an_emitter_gives_what_of_its_photon_is_collected_in_time_and_now_and_then_a_second() -> (
+    None
+):
+    """All pulses are |+>, measured in Z: of two photons half the pairs make a double click."""
+    slots, twice = 400_000, 0.1
+
+    async def alice(me: Agent) -> int:
+        await me.receive()
+        ones, zeros = (np.full(slots, bit, dtype=np.uint8) for bit in (1, 0))
+        return len(await me.pulses("bob", ones, zeros))
+
+    async def bob(me: Agent) -> list[int]:
+        await me.send("alice")
+        clicks = await me.detect("alice", np.zeros(slots, dtype=np.uint8))
+        return [len(clicks), int(clicks.doubles.sum())]
+
+    source = (
+        "{kind: emitter, rate: 50 MHz, collection: 0.6, lifetime: 12 ns, window: 15 ns, "
+        f"double_excitation: {twice}}}"
+    )
+    nodes = {"alice": (f"source: {source}", alice), "bob": ("detector: {}", bob)}
+    clicks, doubles = run(nodes, PLAIN).results["bob"]
+    there = 0.6 * -math.expm1(-15 / 12)
+    assert_frequency(clicks, slots, there + twice * there * (1 - there))
+    assert_frequency(doubles, slots, twice * there**2 / 2)
+
+
 def all_zero(slots: int, mean: float) -> Script:
     """All pulses are |0> of one mean photon number."""
 

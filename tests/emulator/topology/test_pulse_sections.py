@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
-from qnetem.emulator.devices.presets import DETECTORS
-from qnetem.emulator.quantum.optics import receiver
+from qnetem.emulator.devices.presets import DETECTORS, EMITTERS
+from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
+from qnetem.emulator.quantum.optics import (
+    mean_photon_numbers,
+    pair_source,
+    receiver,
+    source_table,
+)
 from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model import NodeSpec
 
 from .topologies import refusal
 
+PAGE = Path(__file__).parents[3] / "docs" / "topology.md"
 HEAD = "name: x\nnodes:\n"
 
 
@@ -51,6 +61,109 @@ def test_gys_has_the_background_of_its_source() -> None:
     assert spec.source.period_ps == 500_000
 
 
+def test_each_kind_of_source_is_what_it_says() -> None:
+    laser, single = (
+        node(f"{{source: {{kind: {kind}}}}}") for kind in ("weak_coherent", "single_photon")
+    )
+    assert source_table(laser, None) == tuple(map(WeakCoherent, (0.5, 0.1, 0.0)))
+    assert source_table(single, None) == (SinglePhoton(1.0, 0.0),)
+    atom = node(
+        "{source: {kind: emitter, rate: 20 MHz, collection: 0.1, lifetime: 12 ns, window: 25 ns, "
+        "double_excitation: 4 %}}"
+    )
+    assert source_table(atom, None) == (AtomicEmitter(0.1, 12.0, 25.0, 0.04),)
+    pairs = node("{source: {kind: spdc, mean_pairs: 0.05, statistics: thermal, fidelity: 0.9}}")
+    assert pair_source(pairs) == (Pairs(0.05, "thermal"), 0.9)
+    assert pair_source(node("{source: {kind: spdc, mean_pairs: 0.1}}")) == (Pairs(0.1), 1.0)
+    for spec, told in ((laser, [0.5, 0.1, 0.0]), (single, [1.0]), (pairs, [0.05])):
+        assert spec.source is not None
+        assert mean_photon_numbers(spec.source) == told
+
+
+def test_every_source_of_the_documentation_is_accepted() -> None:
+    (shown,) = re.findall(r"```yaml source\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    kinds = []
+    for entry in yaml.safe_load(shown):
+        source = node(json.dumps({"source": entry})).source
+        assert source is not None
+        kinds.append(source.kind)
+    assert kinds == ["weak_coherent", "single_photon", "emitter", "spdc"]
+
+
+def test_the_slot_is_the_window_of_a_long_photon_unless_told() -> None:
+    spec = node("{source: {kind: emitter, rate: 100 MHz, collection: 1, lifetime: 12 ns}}")
+    assert source_table(spec, None) == (AtomicEmitter(1.0, 12.0, 10.0),)
+
+
+@pytest.mark.parametrize("name", sorted(EMITTERS))
+def test_the_files_emitters_are_those_for_python(name: str) -> None:
+    (built,) = source_table(node(f"{{hardware: {name}_emitter}}"), None)
+    assert isinstance(built, AtomicEmitter)
+    known = EMITTERS[name].part
+    assert built.photons() == pytest.approx(known.photons(), rel=1e-12)
+    assert (built.lifetime_ns, built.double_excitation) == (
+        known.lifetime_ns,
+        known.double_excitation,
+    )
+
+
+@pytest.mark.parametrize(
+    ("above", "more"),
+    [
+        ("defaults: {source: {intensities: [0.3, 0.1]}}", ""),
+        ("kinds: {endpoint: {source: {kind: emitter, collection: 1, rate: 20 MHz}}}", ""),
+        ("", "hardware: gys, "),
+    ],
+)
+def test_a_source_of_another_kind_takes_nothing_from_the_layers_below(
+    above: str, more: str
+) -> None:
+    source = node(f"{{{more}source: {{kind: spdc, mean_pairs: 0.1}}}}", above).source
+    assert source is not None
+    assert (source.kind, source.rate_hz, source.intensities) == ("spdc", 1e9, None)
+
+
+@pytest.mark.parametrize(
+    ("above", "own"),
+    [
+        ("{kind: spdc}", "{mean_pairs: 0.2, fidelity: 0.9}"),
+        ("{kind: spdc, mean_pairs: 0.2}", "{fidelity: 0.9}"),
+        ("{kind: spdc, fidelity: 0.9}", "{kind: spdc, mean_pairs: 0.2}"),
+        ("{kind: emitter, rate: 20 MHz}", "{collection: 0.2, window: 25 ns}"),
+        ("{kind: emitter, window: 25 ns, collection: 0.2}", "{rate: 20 MHz}"),
+        ("{kind: single_photon, brightness: 0.5}", "{kind: single_photon, g2: 0.3}"),
+        ("{intensities: [0.5, 0.1]}", "{probabilities: [0.5, 0.5]}"),
+        ("{rate: 20 MHz}", "{kind: spdc, mean_pairs: 0.1}"),
+    ],
+)
+def test_layers_complete_each_other(above: str, own: str) -> None:
+    layered = parse_topology(
+        f"name: x\ndefaults: {{source: {above}}}\nnodes: {{n: {{source: {own}}}}}"
+    )
+    whole = yaml.safe_load(above) | yaml.safe_load(own)
+    assert layered.nodes["n"].source == node(json.dumps({"source": whole})).source
+
+
+def test_what_no_layer_brings_is_missed_where_the_source_stands() -> None:
+    error = refusal(
+        "name: x\ndefaults: {source: {kind: spdc}}\nnodes: {n: {source: {fidelity: 0.9}}}"
+    )
+    assert (error.line, error.column) == (3, 13)
+    assert "'mean_pairs' is missing" in str(error)
+
+
+def test_a_preset_of_an_emitter_may_be_changed_in_one_number() -> None:
+    source = node("{hardware: nv_centre_emitter, source: {collection: 0.2}}").source
+    assert source is not None
+    assert (source.collection, source.lifetime_ps, source.kind) == (0.2, 12_000, "emitter")
+
+
+def test_a_source_of_the_same_kind_is_laid_over_the_one_below() -> None:
+    source = node("{hardware: gys, source: {kind: weak_coherent, rate: 1 MHz}}").source
+    assert source is not None
+    assert (source.table, source.period_ps) == ([0.48, 0.05, 0.0], 1_000_000)
+
+
 @pytest.mark.parametrize(
     ("entry", "column", "says"),
     [
@@ -66,7 +179,21 @@ def test_gys_has_the_background_of_its_source() -> None:
         ("{source: {probabilities: [1.0]}}", 16, "expected 3 probabilities"),
         ("{source: {probabilities: [0.5, 0.5, 0.5]}}", 16, "sum to 1"),
         ("{source: {kind: single_photon, g2: 0.6}}", 41, "4 brightness"),
+        ("{source: {kind: single_photon, brightness: 0.9, g2: 0.2}}", 58, "at most 0.165289 at"),
         ("{source: {kind: maser}}", 22, "weak_coherent"),
+        ("{hardware: gys, source: {kind: [spdc]}}", 31, "a list is not known"),
+        ("{source: {kind: spdc}}", 7, "'mean_pairs'"),
+        ("{source: {kind: spdc, mean_pairs: -0.1}}", 40, "from 0 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 1.5}}", 40, "from 0 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, statistics: bose}}", 57, "polarisation"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, fidelity: 0.2}}", 55, "from 0.25 to 1"),
+        ("{source: {kind: spdc, mean_pairs: 0.1, g2: 0.2}}", 49, "no key of kind: spdc"),
+        ("{source: {kind: spdc, mean_pair: 0.1}}", 28, "did you mean 'mean_pairs'"),
+        ("{source: {mean_pairs: 0.1}}", 28, "of kind: weak_coherent, but of spdc"),
+        ("{source: {kind: emitter}}", 7, "'collection'"),
+        ("{source: {kind: emitter, collection: 2}}", 43, "from 0 to 1"),
+        ("{source: {kind: emitter, collection: 1, lifetime: 12 nm}}", 56, "is a wavelength"),
+        ("{source: {kind: emitter, collection: 1, window: 2 ns}}", 54, "at most the slot, 1000 ps"),
         ("{hardware: snsp}", 17, "did you mean 'snspd'"),
     ],
 )
