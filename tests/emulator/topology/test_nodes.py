@@ -60,7 +60,7 @@ def test_defaults_lie_below_kinds_below_presets_below_nodes() -> None:
 
 def test_a_node_chooses_its_own_presets_the_later_over_the_earlier() -> None:
     both = node("{hardware: [nv_centre, lab, fast]}", LAYERS)
-    assert (both.memory.slots, both.gates.two_ns, both.gates.two_error) == (3, 3000, 0.02)
+    assert (both.memory.slots, both.gates.two_ns, both.gates.two_error) == (3, 3000, 0.03176)
     assert node("{kind: repeater, hardware: fast}", LAYERS).memory.slots == 2
 
 
@@ -146,7 +146,15 @@ def test_t2_cannot_exceed_twice_t1_in_whatever_layers_they_stand() -> None:
 
 
 def test_the_resolved_model_is_made_with_its_own_names_in_python() -> None:
-    assert Memory(slots=2, t1_ns=10).model_dump() == {"slots": 2, "t1_ns": 10, "t2_ns": None}
+    assert Memory(slots=2, t1_ns=10).model_dump() == {
+        "slots": 2,
+        "t1_ns": 10,
+        "t2_ns": None,
+        "noise": None,
+        "initialisation_ns": 0,
+        "initialisation_error": 0.0,
+        "cutoff_ns": None,
+    }
 
 
 def test_a_resolved_node_cannot_be_changed() -> None:
