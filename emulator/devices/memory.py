@@ -4,8 +4,9 @@ Owns the decay of one stored qubit, by T1, T2 and noise of the user's, and the c
 know which qubit lies where (registry), who waits for a slot (plane), nor how old a qubit may grow
 (quantum/cutoffs.py).
 
-Rules: what decays a qubit acts at the same time, so that its generators add; T1 and T2 are then what they
-were without the rest, and a T2 that was measured with it in place is not to be stated again. A slot is taken before a qubit comes into being in a node, and freed when it has gone.
+Rules: what decays a qubit acts at the same time, so that its generators add; T1 and T2 are what they would
+be without the rest, and a T2 that was measured with it in place is not to be stated again. A slot is taken
+before a qubit comes into being in a node, and freed when it has gone.
 """
 
 from __future__ import annotations

@@ -113,6 +113,15 @@ def test_a_node_can_switch_off_the_decay_that_defaults_gave_it(never: str) -> No
         ("{memory: {t1: 5 Hz}}", "memory.t1: '5 Hz' is a frequency: expected a time"),
         ("{memory: {t1: [1 s]}}", "memory.t1: expected a time such as 10 ms"),
         ("{memory: {t1_ns: 5}}", "memory: unknown key 't1_ns'; expected one of slots, t1, t2"),
+        (
+            "{memory: {cutoff: 0 s}}",
+            "memory.cutoff: expected a time such as 10 ms (more than 0 ns)",
+        ),
+        ("{memory: {initialisation: -1 ns}}", "(of 0 ns or more)"),
+        ("{memory: {initialisation_error: 2}}", "expected a probability (from 0 to 1)"),
+        ("{memory: {noise: flip}}", "expected 'module:function' or './file.py:function'"),
+        ("{memory: {noise: './nowhere.py:f'}}", "there is no file"),
+        ("{memory: {noise: 'nowhere_at_all:f'}}", "it cannot be imported"),
         ("{memory: 16}", "memory: expected a mapping, found 16"),
         (
             "{gates: {single: -1 ns}}",
