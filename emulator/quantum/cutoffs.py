@@ -11,7 +11,8 @@ is asked.
 
 Rules: at one instant a node's operations end before its memory discards, so that one that ends at the
 cut-off still has its qubit, and one that is issued then has not; one that is under way fails when it ends,
-without effect. A qubit that is stored when it is too old already is discarded by `sweep`, at once.
+without effect. No half is too old when its end hears of it: memories.py refuses such a link, whose times are
+the same for the whole run.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class CutOffs:
     ) -> None:
         self._cutoffs_ns, self._clock, self._expire = cutoffs_ns, clock, expire
         self._due: dict[str, Entry] = {}
-        self._overdue: list[tuple[str, str]] = []
 
     def stored(self, qubit: str, node: str, number: int, since_ns: int) -> None:
         """The qubit, the `number`-th of the run, lies in the node's memory with an age since then."""
@@ -38,24 +38,15 @@ class CutOffs:
         cutoff_ns = self._cutoffs_ns.get(node)
         if cutoff_ns is None:
             return
-        due_ns = since_ns + cutoff_ns
-        if due_ns <= self._clock.now_ns:
-            self._overdue.append((node, qubit))
-            return
         order = (node, CUTOFF, number)
-        self._due[qubit] = self._clock.at(due_ns, order, partial(self._reach, node, qubit))
+        action = partial(self._reach, node, qubit)
+        self._due[qubit] = self._clock.at(since_ns + cutoff_ns, order, action)
 
     def left(self, qubit: str) -> None:
         """The qubit lies in no memory any more, or begins its age anew."""
         entry = self._due.pop(qubit, None)
         if entry is not None:
             entry.cancel()
-
-    def sweep(self) -> None:
-        """Discard what was too old when it was stored."""
-        overdue, self._overdue = self._overdue, []
-        for node, qubit in overdue:
-            self._expire(node, qubit)
 
     def _reach(self, node: str, qubit: str) -> None:
         del self._due[qubit]

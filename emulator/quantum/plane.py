@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..errors import InternalError, OperationError, QubitError
+from ..errors import InternalError, OperationError
 from ..streams import Streams
 from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
@@ -137,8 +137,8 @@ class QuantumPlane:
         elif isinstance(pending, Request):
             del station.pending[number]
             pending.link.withdraw(pending)
-            if self._give_up(pending):
-                station.release()
+            self._give_up(pending)
+            station.release()
             pending.link.match()
         elif isinstance(pending.operation, Allocate):
             del station.pending[number]
@@ -268,8 +268,6 @@ class QuantumPlane:
         if other_ns != emitted_ns or bell:
             fields += [other_ns, bell]
         self._journal.event(link.name, "herald", *fields)
-        if self._cutoffs is not None:
-            self._cutoffs.sweep()
 
     def _herald(self, link: HeraldedLink, attempt: Attempt, request: Request) -> None:
         """One end hears of the pair, and has its half."""
@@ -281,27 +279,15 @@ class QuantumPlane:
         herald = Herald(
             attempt.pair, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
         )
-        half, request.half = request.half, ""
-        try:
-            self.registry.require(node, (half,))
-        except QubitError as expired:
-            self._give(request, None, expired)
-        else:
-            self._give(request, herald)
+        request.half = ""
+        self._give(request, herald)
 
-    def _give_up(self, request: Request) -> bool:
-        """Nobody waits any more for the half that lies in the request's slot, if one does.
-
-        Whether the slot is still the request's: the half may be past its cut-off.
-        """
-        if not request.half:
-            return True
-        if self.registry.holder_of(request.half) is None:
-            return False
-        why = "withdrawn before its herald"
-        self.registry.discard([request.half], why, self._clock.now_ns)
-        self._journal.event(request.link.name, "lost", request.half, why)
-        return True
+    def _give_up(self, request: Request) -> None:
+        """Nobody waits any more for the half that lies in the request's slot, if one does."""
+        if request.half:
+            why = "withdrawn before its herald"
+            self.registry.discard([request.half], why, self._clock.now_ns)
+            self._journal.event(request.link.name, "lost", request.half, why)
 
     # --- what grows too old ---
 

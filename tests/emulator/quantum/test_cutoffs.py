@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qnetem.emulator.quantum import plane
+from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.topology.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model import Gates, Measurement, Memory, Quantum
 from qnetem.emulator.wire import (
@@ -234,7 +234,7 @@ def test_a_join_of_which_a_half_is_too_old_fails_and_keeps_the_other() -> None:
     assert lab.plane.registry.held_by("mid") == [halves[1]]
 
 
-#: The station stands at alice: bob hears 979 us after her, of a half that is as old.
+#: The station stands at alice: bob hears 979 us after her, of a half that is twice as old.
 ASIDE = Quantum(
     length_km=200.0,
     attenuation_db_per_km=0.0,
@@ -244,29 +244,35 @@ ASIDE = Quantum(
 )
 
 
-@pytest.mark.parametrize("cutoff_ns", [5_000, 1_200_000])
-@pytest.mark.parametrize("withdrawn", [False, True])
-def test_a_half_too_old_before_its_end_has_heard_is_an_error_and_no_slot(
-    monkeypatch: pytest.MonkeyPatch, cutoff_ns: int, withdrawn: bool
-) -> None:
-    """A topology like this is refused; but what a link's times are may come to change in a run."""
-    monkeypatch.setattr(plane, "check_cutoffs", lambda topology: None)
+def aside(cutoff_ns: int) -> Lab:
     nodes = [node("alice"), node("bob", Memory(slots=1, cutoff_ns=cutoff_ns))]
-    lab = Lab(nodes, [link("alice", "bob", ASIDE)])
-    mine, yours = lab.issue("alice", Entangle, "bob"), lab.issue("bob", Entangle, "alice")
-    while not lab.plane.expired:
-        assert lab.step()
-    assert lab.plane.slots_used("bob") == 0 and not lab.has_ended("bob", yours)
-    if withdrawn:
-        lab.plane.withdraw("bob", yours)
+    return Lab(nodes, [link("alice", "bob", ASIDE)])
+
+
+def test_a_cut_off_no_longer_than_the_herald_s_way_is_refused_and_one_a_moment_longer_is_not() -> (
+    None
+):
+    age_ns = 2 * link("alice", "bob", ASIDE).delay_ns
+    with pytest.raises(TopologyError, match="expected more"):
+        aside(age_ns)
+    lab = aside(age_ns + 1)
+    lab.issue("alice", Entangle, "bob")
+    number = lab.issue("bob", Entangle, "alice")
     lab.run()
-    assert lab.plane.slots_used("bob") == 0 and lab.plane.at_end().keys() == {"alice"}
-    assert lab.outcome("alice", mine).error is None
-    if withdrawn:
-        assert not lab.has_ended("bob", yours)
-    else:
-        code, fields = lab.outcome("bob", yours).error or ("", {})
-        assert code == "qubit" and fields["why"].startswith("past its cut-off at ")
+    heard = lab.outcome("bob", number)
+    assert heard.error is None and lab.plane.expired == [("bob", heard.value.qubit)]
+    assert lab.clock.now_ns == heard.t_ns + 1
+
+
+def test_a_half_given_up_before_its_herald_does_not_expire() -> None:
+    lab = aside(3_000_000)
+    lab.issue("alice", Entangle, "bob")
+    number = lab.issue("bob", Entangle, "alice")
+    while not lab.plane.registry.held_by("bob"):
+        assert lab.step()
+    lab.plane.withdraw("bob", number)
+    lab.run()
+    assert lab.plane.expired == [] and lab.plane.slots_used("bob") == 0
 
 
 def test_nothing_is_drawn_for_a_cut_off() -> None:
