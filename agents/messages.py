@@ -210,6 +210,10 @@ class Mailbox(Generic[T]):
             waiter.future.set_exception(error)
             return False
 
+    def drop(self, unwanted: Callable[[T], bool]) -> None:
+        """Kept items that nobody shall have any more."""
+        self._items = [entry for entry in self._items if not unwanted(entry[1])]
+
     async def take(
         self,
         matches: Callable[[T], bool],

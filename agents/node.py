@@ -271,17 +271,26 @@ class Node:
         for delivery in grant.deliveries:
             self.inbox.offer(self._message(delivery))
         for arrival in grant.arrivals:
-            self._held[arrival.qubit] = None
-            arrival.t_ns = self.clock.local_ns(arrival.t_ns)
-            self.landed.offer(arrival)
+            if arrival.qubit not in grant.expired:  # both at once: the node was held up in between
+                self._held[arrival.qubit] = None
+                arrival.t_ns = self.clock.local_ns(arrival.t_ns)
+                self.landed.offer(arrival)
         for result in grant.results:
             self._resolve(result)
+        if grant.expired:
+            self._expire(set(grant.expired))
         if self._main is None:
             self._main = self.loop.create_task(self._run(), name=self.welcome.name)
             self._main.add_done_callback(lambda _: self.loop.cancel_all())
         elif grant.last:
             self._dismissed = True
             self.loop.cancel_all()
+
+    def _expire(self, qubits: set[str]) -> None:
+        """The memory has discarded these: they fill no slot, and nobody receives them any more."""
+        for qubit in qubits:
+            self._held.pop(qubit, None)
+        self.landed.drop(lambda arrival: arrival.qubit in qubits)
 
     async def _run(self) -> Any:
         # Built here, inside a step: what a program may not do, its __init__ may not do either.

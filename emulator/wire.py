@@ -397,6 +397,7 @@ class Grant(_Frame):
     forget: list[Forget] = []
     last: bool = False  # a service's last step: clean up now
     clock: list[Skew] | None = None  # from this instant on the node's clock is wrong like this
+    expired: list[str] = []  # qubits that the node's memory has discarded since the last grant
 
 
 class Release(_Frame):

@@ -101,6 +101,7 @@ class World:
         self.resume_in_s: float | None = None
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
+        self._expired: dict[str, list[str]] = {}
         self._reports: dict[str, Report | Failed] = {}
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
         #: them fail in the order of their names, not in the order in which they say so.
@@ -343,6 +344,7 @@ class World:
     def _never_grant(self, node: str) -> None:
         """This incarnation runs no more."""
         self._unbuilt.pop(node, None)
+        self._expired.pop(node, None)
         self.classical.forget_node(node)
         self.conductor.forget_node(node)
 
@@ -471,6 +473,7 @@ class World:
                 forgets.pop(name, []),
                 self._dismissing and citizen.spec.service,
                 self._harm.take_clock(name),
+                self._expired.pop(name, []),
             )
             outbox.append((name, grant))
         self._dismissing = False
@@ -490,6 +493,11 @@ class World:
                     self._arrivals.setdefault(name, []).append(arrival)
                     self.conductor.wake(name)
             plane.arrivals.clear()
+        if plane.expired:
+            for name, qubit in plane.expired:
+                if census.receiver(name) is not None:
+                    self._expired.setdefault(name, []).append(qubit)
+            plane.expired.clear()
 
     # --- the end ---
 

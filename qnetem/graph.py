@@ -173,6 +173,10 @@ def _memory(node: NodeSpec) -> str:
     for label, time_ns in (("T1", node.memory.t1_ns), ("T2", node.memory.t2_ns)):
         if time_ns is not None:
             parts.append(f"{label} {format_ns(time_ns)}")
+    if node.memory.noise is not None:
+        parts.append(f"noise {node.memory.noise.rpartition(':')[2]}")
+    if node.memory.cutoff_ns is not None:
+        parts.append(f"cut-off {format_ns(node.memory.cutoff_ns)}")
     return ", ".join(parts)
 
 

@@ -72,14 +72,34 @@ class _Readers:
         """
         spec, entangle = self._link(link), self._entangle(link)
         first, second = (self._topology.nodes[end].memory for end in spec.ends)
+        noisy = first.noise is not None or second.noise is not None
         if entangle.kind == "simple":
             assert entangle.fidelity is not None and entangle.attempt_ns is not None
-            since_emission_ns = min(entangle.attempt_ns, spec.delay_ns)
-            return stored_werner(entangle.fidelity, first, second, since_emission_ns)
-        source = self._attempts(link)
-        heard_ns = max(source.timing.heralds_ns)
-        first_ns, second_ns = (heard_ns - each for each in source.timing.emissions_ns)
-        return stored_pair(source.density(), (first, first_ns), (second, second_ns))
+            first_ns = second_ns = min(entangle.attempt_ns, spec.delay_ns)
+            if not noisy:
+                return stored_werner(entangle.fidelity, first, second, first_ns)
+            density = _werner(entangle.fidelity)
+        else:
+            source = self._attempts(link)
+            heard_ns = max(source.timing.heralds_ns)
+            first_ns, second_ns = (heard_ns - each for each in source.timing.emissions_ns)
+            density = source.density()
+        if noisy:
+            return self._noisy_pair(spec, density, (first_ns, second_ns))
+        return stored_pair(density, (first, first_ns), (second, second_ns))
+
+    def _noisy_pair(self, spec: LinkSpec, density: Density, ages_ns: tuple[int, int]) -> float:
+        """As `stored_pair`, where a memory has noise of the user's: no closed form has it."""
+        from .emulator.quantum.density_matrix import DensityMatrix
+        from .emulator.quantum.memories import decay_of
+        from .emulator.quantum.states import bell_vector
+
+        state = DensityMatrix.from_density(density)
+        for index, (end, age_ns) in enumerate(zip(spec.ends, ages_ns, strict=True)):
+            decay = decay_of(self._topology, self._topology.nodes[end])
+            if decay is not None:
+                state = state.apply_map(decay.map(age_ns), [index])
+        return state.fidelity(bell_vector(0))
 
     def success(self, link: str) -> float:
         """Probability that one attempt heralds a pair."""
@@ -154,6 +174,12 @@ class _Readers:
         if spec is None:
             raise InputError(f"unknown link {link!r}{nearest(str(link), self._topology.links)}")
         return spec
+
+
+def _werner(fidelity: float) -> Density:
+    from .emulator.quantum.states import werner
+
+    return werner(fidelity)
 
 
 def stored_werner(fidelity: float, first: Memory, second: Memory, time_ns: int) -> float:

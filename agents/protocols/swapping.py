@@ -28,7 +28,7 @@ from ...emulator.units import parse_ns
 from ...emulator.wire import Joined
 from ..agent import Agent
 from ..qubits import Pair
-from .holding import Holding
+from .holding import Holding, give_back
 
 KIND = "swapping"
 
@@ -129,7 +129,7 @@ class LongPairs:
         async with Holding(pair):
             if self._first != self._peer:
                 await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
-            await pair.discard()
+            await give_back(pair)  # it may be past its memory's cut-off
 
 
 async def long_pair(

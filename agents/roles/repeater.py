@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ...emulator.errors import LinkError
+from ...emulator.errors import LinkError, QubitError
 from ..agent import Agent
 from ..protocols.holding import give_back
 from ..protocols.swapping import KIND, JoinNotice, Notice, PairDropped
@@ -34,6 +34,13 @@ class _Route:
                 return side
         return None
 
+    def keep(self, *halves: Pair | None) -> None:
+        """After a join that failed: those of left and right that are still here."""
+        for side, half in enumerate(halves):
+            self.halves[side] = half
+            if half is None:
+                self.gone[side].set()
+
     def take(self) -> tuple[Pair, Pair] | None:
         """Both halves, to be joined; None while one is missing."""
         left, right = self.halves
@@ -48,7 +55,8 @@ class Repeater(Agent):
 
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
     their names); routes are served side by side. `ends`: the nodes that are told (default: the two).
-    At the end of the run, or when cancelled, what it holds is discarded.
+    A half that has reached its memory's cut-off is replaced by a new one, and the neighbour is told that
+    the pair was dropped. At the end of the run, or when cancelled, what it holds is discarded.
     """
 
     async def run(
@@ -75,11 +83,22 @@ class Repeater(Agent):
             route.halves[side] = await self.entangle(route.peers[side])
             halves = route.take()
             if halves is not None:
-                await self._join(*halves, route.ends)
-                for gone in route.gone:
-                    gone.set()
+                try:
+                    await self._join(*halves, route.ends)
+                except QubitError as error:
+                    await self._replace(route, halves, error.fields["qubit"])
+                else:
+                    route.keep(None, None)
             await route.gone[side].wait()
             route.gone[side].clear()
+
+    async def _replace(self, route: _Route, halves: tuple[Pair, Pair], lost: str) -> None:
+        """A half was past its cut-off: the other one waits for the next."""
+        route.keep(*(None if half.qubit.name == lost else half for half in halves))
+        for half in halves:
+            self._joined.pop(half.id, None)
+            if half.qubit.name == lost:
+                await self.send(half.peer, PairDropped(half.id), kind=KIND)
 
     async def _join(self, left: Pair, right: Pair, ends: list[str]) -> None:
         self._joined[left.id] = (right.id, right.peer)

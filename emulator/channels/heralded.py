@@ -90,6 +90,12 @@ class Timing:
         """When the first half comes into being."""
         return min(self.emissions_ns)
 
+    @property
+    def ages_ns(self) -> tuple[int, int]:
+        """How old each half is when its end hears of it."""
+        (first, second), (herald, other_herald) = self.emissions_ns, self.heralds_ns
+        return herald - first, other_herald - second
+
     def success_in(self, attempt: int, bell: int = 0) -> Success:
         """The success of the attempt of that number, from 1."""
         start_ns = (attempt - 1) * self.attempt_ns

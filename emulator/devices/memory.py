@@ -1,18 +1,26 @@
 """A node's quantum memory: how a stored qubit decays, and how many fit.
 
-Owns the T1/T2 decay of one stored qubit and the count of slots. Does not know which qubit lies where
-(registry) nor who waits for a slot (plane).
+Owns the decay of one stored qubit, by T1, T2 and noise of the user's, and the count of slots. Does not
+know which qubit lies where (registry), who waits for a slot (plane), nor how old a qubit may grow
+(quantum/cutoffs.py).
 
-Rule: a slot is taken before a qubit comes into being in a node, and freed when it has gone.
+Rules: what decays a qubit acts at the same time, so that its generators add; T1 and T2 are what they would
+be without the rest, and a T2 that was measured with it in place is not to be stated again. A slot is taken
+before a qubit comes into being in a node, and freed when it has gone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from ..errors import InputError, InternalError
 from ..quantum import noise
 from ..quantum.pauli import Superoperator
+
+#: Maps of storage times that a memory keeps; the oldest are forgotten first.
+_MAX_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +28,44 @@ class MemoryDecay:
     """Relaxation towards |0> with `t1_ns`, decoherence with `t2_ns`; None is infinite.
 
     `t2_ns` None with a finite `t1_ns` means no dephasing beyond what relaxation causes (T2 = 2 T1).
-    Raises InputError unless 0 < T1, 0 < T2 <= 2 T1.
+    `generator`, shape (4, 4), is what acts besides (noise.collapse_generator), None for nothing: the qubit
+    follows the Lindblad equation of all of it for as long as it is stored. Raises InputError unless
+    0 < T1, 0 < T2 <= 2 T1.
     """
 
     t1_ns: float | None = None
     t2_ns: float | None = None
+    generator: Superoperator | None = field(default=None, repr=False, compare=False)
+    _total: Superoperator | None = field(init=False, repr=False, compare=False)
+    _kept: dict[int, Superoperator] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         noise.check_decay_times(self.t1_ns, self.t2_ns)
+        total = None
+        if self.generator is not None:
+            total = noise.decay_generator(self.t1_ns, self.t2_ns) + self.generator
+        object.__setattr__(self, "_total", total)
 
     def map(self, duration_ns: int) -> Superoperator:
-        """What `duration_ns` of storage does to one qubit."""
-        return noise.decay(self.t1_ns, self.t2_ns, duration_ns)
+        """What `duration_ns` of storage does to one qubit; read-only, and kept for the next who asks."""
+        if self._total is None:
+            return noise.decay(self.t1_ns, self.t2_ns, duration_ns)
+        found = self._kept.get(duration_ns)
+        if found is None:
+            if len(self._kept) >= _MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+            found = self._kept[duration_ns] = noise.evolved(self._total, duration_ns)
+        return found
+
+    def sample(self) -> Superoperator:
+        """The map of a time in which it does something: of what kind its decay is."""
+        generator = self._total
+        if generator is None:
+            generator = noise.decay_generator(self.t1_ns, self.t2_ns)
+        strength = float(np.abs(generator).max())
+        return noise.evolved(generator, 1e9 / strength if strength > 0 else 0.0)
 
 
 class Slots:

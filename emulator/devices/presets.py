@@ -35,9 +35,12 @@ DETECTORS: dict[str, Published[Detector]] = {
         checked=True,
     ),
     "snspd_93": Published(
-        Detector(efficiency=0.93),
-        source="Marsili et al., Nat. Photon. 7, 210 (2013): system efficiency 93 %",
-        checked=False,
+        Detector(
+            efficiency=0.93, dark_count_rate_hz=1.0, dead_time_ps=40_000, jitter_fwhm_ps=150.0
+        ),
+        source="Marsili et al., Nat. Photon. 7, 210 (2013), title and abstract: system efficiency 93 %, "
+        "about 1 dark count a second of the shielded device, reset in 40 ns, jitter of about 150 ps",
+        checked=True,
     ),
     "ingaas": Published(
         Detector(

@@ -4,7 +4,8 @@ Owns the arguments' rules, the durations, and the effect with the node's device 
 when an effect happens (plane.py) or the states (registry.py).
 
 Rules: an effect acts on the qubit as it is at the operation's start: the memory has decayed up to
-then, and what passes during the operation is decay like any other, owed to the next touch. Each
+then, and what passes during the operation is decay like any other, owed to the next touch. A qubit that
+is initialised (Allocate, Reset) is as it should be at the operation's end instead. Each
 operation draws a fixed number of uniforms from its node's generator, whatever comes out: Measure 2
 (outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
 """
@@ -68,7 +69,7 @@ def _join_plan(station: Station, operation: Join) -> tuple[Sequence[str], int]:
 
 
 def _reset_plan(station: Station, operation: Reset) -> tuple[Sequence[str], int]:
-    return (operation.qubit,), station.measure_ns
+    return (operation.qubit,), station.initialisation_ns
 
 
 def _discard_plan(_: Station, operation: Discard) -> tuple[Sequence[str], int]:
@@ -152,6 +153,7 @@ class Effects:
         station.allocated += 1
         qubit = f"{station.name}#{station.allocated}"
         self._registry.allocate(qubit, station.name, start_ns)
+        self._err_initially(station, qubit, start_ns)
         return qubit
 
     def _apply(self, station: Station, operation: Apply, start_ns: int) -> None:
@@ -194,6 +196,11 @@ class Effects:
     def _reset(self, station: Station, operation: Reset, start_ns: int) -> None:
         self._registry.require(station.name, (operation.qubit,))
         self._registry.reset(operation.qubit, start_ns)
+        self._err_initially(station, operation.qubit, start_ns)
+
+    def _err_initially(self, station: Station, qubit: str, now_ns: int) -> None:
+        if station.initial_map is not None:
+            self._registry.apply_map(station.initial_map, (qubit,), now_ns)
 
     def _discard(self, station: Station, operation: Discard, start_ns: int) -> None:
         qubits = operation.qubits

@@ -2,7 +2,8 @@
 
 Owns what each noise word means and the check that a map is physical. Does not own when noise acts.
 Every map is built as a QuTiP object and compiled to the Pauli basis (pauli.py); memory decay alone is
-written down in closed form, because each storage time needs its own.
+written down in closed form, because each storage time needs its own. A generator is the right-hand side
+of a master equation in the Pauli basis, per second: generators of what acts at the same time add up.
 
 Rule: `depolarising(p)` is rho -> (1-p) rho + p I/d everywhere; one half of a Bell pair then keeps
 F = 1 - 3p/4. All results are read-only and shared.
@@ -28,10 +29,13 @@ __all__ = [
     "amplitude_damping",
     "check_decay_times",
     "check_probability",
+    "collapse_generator",
     "compose",
     "decay",
+    "decay_generator",
     "dephasing",
     "depolarising",
+    "evolved",
     "from_collapse",
     "from_kraus",
     "from_superoperator",
@@ -117,6 +121,24 @@ def decay(t1_ns: float | None, t2_ns: float | None, duration_ns: int) -> Superop
     )
 
 
+def decay_generator(t1_ns: float | None, t2_ns: float | None) -> Superoperator:
+    """The generator of `decay`, shape (4, 4)."""
+    check_decay_times(t1_ns, t2_ns)
+    relaxation = 0.0 if t1_ns is None else 1e9 / t1_ns
+    dephasing_rate = relaxation / 2 if t2_ns is None else 1e9 / t2_ns
+    generator = np.diag((0.0, -dephasing_rate, -dephasing_rate, -relaxation))
+    generator[3, 0] = relaxation
+    return frozen(generator)
+
+
+def evolved(generator: Superoperator, duration_ns: float) -> Superoperator:
+    """What `duration_ns` under a generator does: its exponential, trace preserving to the last digit."""
+    matrix = qutip.Qobj(generator * (duration_ns * 1e-9)).expm(dtype="dense").full().real
+    matrix[0] = 0.0
+    matrix[0, 0] = 1.0
+    return frozen(matrix)
+
+
 def compose(*maps: Superoperator) -> Superoperator:
     """One map that does the given ones in order, the first one first."""
     combined = maps[0]
@@ -154,18 +176,33 @@ def from_collapse(
     d rho/dt = sum of rate (C rho C^dagger - {C^dagger C, rho}/2) (Lindblad, CMP 48, 119 (1976)).
     Raises InputError for negative rates, unlike lengths or shapes.
     """
-    if not operators or len(operators) != len(rates_hz):
-        raise InputError(f"{len(operators)} collapse operators but {len(rates_hz)} rates")
-    if not all(rate >= 0 for rate in rates_hz):
-        raise InputError(f"collapse rates must be 0 or more: {list(rates_hz)}")
     if not duration_ns >= 0:
         raise InputError(f"a duration of {duration_ns} ns, expected 0 or more")
+    generator = _liouvillian(operators, rates_hz)
+    return _checked((generator * (duration_ns * 1e-9)).expm().full())
+
+
+def collapse_generator(operators: Sequence[Any], rates_hz: Sequence[float]) -> Superoperator:
+    """The generator of `from_collapse`, shape (4**k, 4**k). Raises InputError as that does.
+
+    Of collapse operators with rates of 0 or more, every map that follows is a channel.
+    """
+    generator = np.array(transfer_matrix(_liouvillian(operators, rates_hz).full()))
+    generator[0] = 0.0
+    return frozen(generator)
+
+
+def _liouvillian(operators: Sequence[Any], rates_hz: Sequence[float]) -> Any:
+    """Collapse operators with their rates as QuTiP's generator, per second."""
+    if not operators or len(operators) != len(rates_hz):
+        raise InputError(f"{len(operators)} collapse operators but {len(rates_hz)} rates")
+    if not all(0 <= rate < math.inf for rate in rates_hz):
+        raise InputError(f"not a channel: collapse rates must be 0 or more: {list(rates_hz)}")
     jumps = [_operator(operator, "collapse operator") for operator in operators]
     if len({operator.shape for operator in jumps}) > 1:
         raise InputError(f"collapse operators of unlike shapes: {[j.shape for j in jumps]}")
     scaled = [math.sqrt(rate) * jump for rate, jump in zip(rates_hz, jumps, strict=True)]
-    generator = qutip.liouvillian(None, scaled)
-    return _checked((generator * (duration_ns * 1e-9)).expm().full())
+    return qutip.liouvillian(None, scaled)
 
 
 def twirled(superoperator: Superoperator) -> Superoperator:

@@ -1,14 +1,16 @@
 """The quantum plane: operations in time.
 
 Owns when the operations that nodes ask for take effect, and their results. Does not own the states
-and who holds what (registry.py), what an operation does (effects.py), slots (slots.py), the matching
-of entanglement requests (requests.py) or photons in flight (light.py). No I/O.
+and who holds what (registry.py), what an operation does (effects.py), slots (slots.py), when a qubit
+is too old (cutoffs.py), the matching of entanglement requests (requests.py) or photons in flight
+(light.py). No I/O.
 
 Theory of operation. `issue` journals an operation and schedules its end. Operations on one qubit
 queue in issue order: one starts when the last one issued on any of its qubits ends, and takes as long
 as the node's devices need. Its effect and its result come at its end; one that takes no time ends at
 the next microstep. What a node must hold is looked at twice: at issue, and when it takes effect.
-Allocate and Entangle first take a slot, and wait for one if need be.
+Allocate and Entangle first take a slot, and wait for one if need be. A memory with a cut-off discards
+what has reached it, and frees the slot; an operation that needs the qubit after that is refused.
 
 Rules: every operation that was issued gets exactly one result, in the incarnation that issued it,
 unless it was withdrawn or the node died. All that happens in one instant happens in the order of
@@ -21,17 +23,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..devices.memory import MemoryDecay
 from ..errors import InternalError, OperationError
 from ..streams import Streams
-from ..topology.model import LinkSpec, NodeSpec, Topology
+from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
-from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Result, Transmit
+from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Reset, Result, Transmit
+from .cutoffs import CutOffs
 from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
 from .heralding import drift_of, multiplexing_of, source_of
 from .light import LightPath
 from .links import Links, Way, way_of
+from .memories import check_cutoffs, decay_of
 from .ports import OPERATION, Clock, Journal, Metrics
 from .pulse_plane import OPERATIONS, PulsePlane
 from .registry import Registry
@@ -62,10 +65,18 @@ class QuantumPlane:
         self.results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
         self.arrivals: list[tuple[str, Arrival]] = []
+        #: (node, qubit) that its memory has discarded; the node need not be woken for it.
+        self.expired: list[tuple[str, str]] = []
         nodes = sorted(topology.nodes.items())
-        decay = {name: _decay_of(spec) for name, spec in nodes}
+        decay = {name: decay_of(topology, spec) for name, spec in nodes}
+        check_cutoffs(topology)
+        cutoffs_ns = {
+            name: spec.memory.cutoff_ns for name, spec in nodes if spec.memory.cutoff_ns is not None
+        }
+        self._cutoffs = CutOffs(cutoffs_ns, clock, self._expire) if cutoffs_ns else None
         chosen = formalism_of(topology, partial(journal.event, "formalism", "twirled"))
-        self.registry = Registry(decay.get, chosen, qubit_numbers(streams.seed))
+        numbers = qubit_numbers(streams.seed)
+        self.registry = Registry(decay.get, chosen, numbers, self._cutoffs)
         self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
         self._light: Links[LightPath] = Links("carries photons")
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")
@@ -84,6 +95,7 @@ class QuantumPlane:
         }
         for kind in PLANS:
             self._begin[kind] = self._queue
+        self._begin[Reset] = self._initialise
         for kind in OPERATIONS:
             self._begin[kind], self._effects[kind] = self._pulses.begin, self._pulses.end
 
@@ -203,6 +215,13 @@ class QuantumPlane:
         times_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
         self._schedule(Pending(station, operation), *times_ns)
 
+    def _initialise(self, station: Station, operation: Reset) -> None:
+        """The qubit is what it should be when the operation ends, not when it starts."""
+        qubits, duration_ns = PLANS[Reset](station, operation)
+        self.registry.require(station.name, qubits)
+        _, end_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
+        self._schedule(Pending(station, operation), end_ns, end_ns)
+
     def _queue_transmit(self, station: Station, operation: Transmit) -> None:
         self._light.choose(station.name, operation.to, operation.link)
         qubits = (operation.qubit,)
@@ -223,7 +242,8 @@ class QuantumPlane:
         station.claim(pending, partial(self._allocate, pending))
 
     def _allocate(self, pending: Pending) -> None:
-        self._schedule(pending, self._clock.now_ns, self._clock.now_ns)
+        end_ns = self._clock.now_ns + pending.station.initialisation_ns
+        self._schedule(pending, end_ns, end_ns)
 
     def _ask(self, station: Station, operation: Entangle) -> None:
         link = self._heralded.choose(station.name, operation.peer, operation.link)
@@ -268,6 +288,16 @@ class QuantumPlane:
             why = "withdrawn before its herald"
             self.registry.discard([request.half], why, self._clock.now_ns)
             self._journal.event(request.link.name, "lost", request.half, why)
+
+    # --- what grows too old ---
+
+    def _expire(self, node: str, qubit: str) -> None:
+        """The qubit is past its memory's cut-off: discarded, and its slot free."""
+        self.registry.discard([qubit], "past its cut-off", self._clock.now_ns)
+        self._journal.event(node, "expired", qubit)
+        self._metrics.count(f"{node}.expired")
+        self.expired.append((node, qubit))
+        self._stations[node].vacate(qubit)
 
     # --- results ---
 
@@ -340,11 +370,6 @@ class QuantumPlane:
 
     def _arrived(self, node: str, arrival: Arrival) -> None:
         self.arrivals.append((node, arrival))
-
-
-def _decay_of(spec: NodeSpec) -> MemoryDecay | None:
-    t1_ns, t2_ns = spec.memory.t1_ns, spec.memory.t2_ns
-    return None if t1_ns is None and t2_ns is None else MemoryDecay(t1_ns, t2_ns)
 
 
 def _waits_for(pending: Pending) -> str:

@@ -28,8 +28,8 @@ class Clock(Protocol):
         """Have `action` called at (t_ns, 0) if that is later than now, else at (now, m+1).
 
         Completions of one instant run in the order of their `order`. The plane's orders are
-        `(name, kind, number)`: a node and the number of its operation, a link and the number of its
-        attempt, a link and the number of its photon. No two alive are equal.
+        `(name, kind, number)`: a node and the number of its operation or of a qubit in its memory, a
+        link and the number of its attempt, a link and the number of its photon. No two alive are equal.
         """
 
 
@@ -51,4 +51,4 @@ class Metrics(Protocol):
 
 
 #: Second place of the plane's orders.
-OPERATION, HERALD, PHOTON, PULSES = range(4)
+OPERATION, HERALD, PHOTON, PULSES, CUTOFF = range(5)

@@ -39,6 +39,14 @@ class Decay(Protocol):
     def map(self, duration_ns: int, /) -> Superoperator: ...
 
 
+class Watcher(Protocol):
+    """Hears which qubits lie in memories (see cutoffs.py); changes nothing while it hears."""
+
+    def stored(self, qubit: str, node: str, number: int, since_ns: int, /) -> None: ...
+
+    def left(self, qubit: str, /) -> None: ...
+
+
 class _Register:
     """A joint state and the names of its qubits, in the state's order."""
 
@@ -72,7 +80,8 @@ class Registry:
 
     `decay(holder)` gives the memory decay of a node, or None where stored qubits keep; it is never asked
     about flying qubits. `formalism` is what states are held in (None: `auto`). `numbers(qubit, n)` is the
-    n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs it, and asks. Methods
+    n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs it, and asks. `watcher`
+    is told when a qubit comes to lie in a memory, is reset there, and leaves it in whatever way. Methods
     that take qubits raise QubitError for one that does not exist, and OperationError for what the
     formalism refuses.
     """
@@ -82,8 +91,9 @@ class Registry:
         decay: Callable[[str], Decay | None],
         formalism: Formalism | None = None,
         numbers: Callable[[str, int], float] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
-        self._decay = decay
+        self._decay, self._watcher = decay, watcher
         self.formalism = Formalism() if formalism is None else formalism
         self._numbers = numbers if self.formalism.stochastic else None
         if self.formalism.stochastic and numbers is None:
@@ -124,6 +134,8 @@ class Registry:
         record = self._record(qubit)
         self._check_time(record, now_ns)
         self._split(record, self.formalism.single(_Z, 0), self._without(record), now_ns)
+        if self._watcher is not None:
+            self._watcher.stored(qubit, record.holder, record.number, now_ns)
 
     def discard(self, qubits: Sequence[str], why: str, now_ns: int) -> None:
         """Trace the qubits out. `why` is remembered with the time: "discarded", "lost in alice-r1"."""
@@ -138,14 +150,14 @@ class Registry:
         """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
         self._catch_up(record, now_ns)
-        self._move(record, FLYING)
+        self._move(record, FLYING, now_ns)
         record.why = (why, now_ns)
 
     def land(self, qubit: str, holder: str, now_ns: int) -> None:
         """A flying qubit comes to lie in `holder`'s memory."""
         record = self._record(qubit)
         self._catch_up(record, now_ns)
-        self._move(record, holder)
+        self._move(record, holder, now_ns)
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -279,6 +291,8 @@ class Registry:
             record = _Qubit(name, self._created, holder, register, born_ns)
             self._qubits[name] = record
             self._held.setdefault(holder, {})[name] = record
+            if self._watcher is not None and holder != FLYING:
+                self._watcher.stored(name, holder, record.number, born_ns)
 
     def _record(self, qubit: str) -> _Qubit:
         record = self._qubits.get(qubit)
@@ -302,13 +316,21 @@ class Registry:
         del self._qubits[record.name]
         del self._held[record.holder][record.name]
         self._gone[record.name] = (why, now_ns)
+        if self._watcher is not None:
+            self._watcher.left(record.name)
         if len(self._gone) > MAX_REMEMBERED:
             self._gone.popitem(last=False)
 
-    def _move(self, record: _Qubit, holder: str) -> None:
+    def _move(self, record: _Qubit, holder: str, now_ns: int) -> None:
         del self._held[record.holder][record.name]
         record.holder = holder
         self._held.setdefault(holder, {})[record.name] = record
+        if self._watcher is None:
+            return
+        if holder == FLYING:
+            self._watcher.left(record.name)
+        else:
+            self._watcher.stored(record.name, holder, record.number, now_ns)
 
     def _number(self, record: _Qubit) -> float:
         """The next number of the qubit's own noise; 0 where nobody looks at it."""

@@ -72,6 +72,8 @@ class Station:
         "busy",
         "flip",
         "incarnation",
+        "initial_map",
+        "initialisation_ns",
         "measure_ns",
         "name",
         "pending",
@@ -89,6 +91,9 @@ class Station:
         self.rng = rng
         self.single_ns, self.two_ns = spec.gates.single_ns, spec.gates.two_ns
         self.measure_ns, self.flip = spec.measurement.duration_ns, spec.measurement.error
+        self.initialisation_ns = spec.memory.initialisation_ns
+        initial = spec.memory.initialisation_error
+        self.initial_map = depolarising(initial) if initial > 0 else None
         single, two = spec.gates.single_error, spec.gates.two_error
         self.single_map = depolarising(single) if single > 0 else None
         self.two_map = depolarising(two, 2) if two > 0 else None

@@ -7,9 +7,12 @@ A function takes no arguments and returns one of
 - a list of Kraus operators,
 - a superoperator (a Qobj of type `super` in any of QuTiP's representations, or an array (4**k, 4**k)),
 - a pair (collapse operators, rates in Hz), which acts for a duration that the caller knows.
+A link takes all of them: what it does, it does once a passage. A memory stores for any time, so that it
+takes the last alone: of a map that acts once nobody could say how often it has acted by then.
 
 Rule: the map that comes back is completely positive, trace preserving, and on as many qubits as asked
-for. A file is run as part of this process, once a call: whoever names it trusts it.
+for; so is every map of a generator that comes back. A file is run as part of this process, once a call:
+whoever names it trusts it.
 """
 
 from __future__ import annotations
@@ -43,6 +46,22 @@ def load_noise(
     is how long collapse operators act. The answer is read-only, of shape (4**qubits, 4**qubits). Raises
     InputError, with the reason, for whatever does not become such a map.
     """
+    return _made(spec, base, qubits, lambda value: _compiled(value, qubits, duration_ns))
+
+
+def load_generator(spec: str, base: Path | None = None, qubits: int = 1) -> Superoperator:
+    """The generator (see noise.py) of what `spec` returns: (collapse operators, rates in Hz).
+
+    Arguments and errors as for `load_noise`; what acts once, Kraus operators or a superoperator, is
+    refused.
+    """
+    return _made(spec, base, qubits, _generator)
+
+
+def _made(
+    spec: str, base: Path | None, qubits: int, compiled: Callable[[Any], Superoperator]
+) -> Superoperator:
+    """What comes of the function's answer, on that many qubits."""
     function = _function(spec, base)
     try:
         returned = function()
@@ -50,7 +69,7 @@ def load_noise(
         problem = f"{type(error).__name__}: {error}"
         raise InputError(f"noise {spec}: the function raised {problem}") from error
     try:
-        superoperator = _compiled(returned, qubits, duration_ns)
+        superoperator = compiled(returned)
     except InputError as error:
         raise InputError(f"noise {spec}: {error}") from error
     if superoperator.shape[0] != 4**qubits:
@@ -59,16 +78,23 @@ def load_noise(
     return superoperator
 
 
+def _generator(returned: Any) -> Superoperator:
+    if not _is_lindblad(returned):
+        raise InputError(
+            f"the function returned {_shown(returned)}; a memory stores for any time, which Kraus "
+            "operators and superoperators say nothing about: expected (collapse operators, rates in Hz)"
+        )
+    return noise.collapse_generator(*_lindblad(returned))
+
+
 def _compiled(returned: Any, qubits: int, duration_ns: float | None) -> Superoperator:
-    if isinstance(returned, tuple) and len(returned) == 2 and _is_rates(returned[1]):
+    if _is_lindblad(returned):
         if duration_ns is None:
             raise InputError(
                 "collapse operators with rates need a duration, and there is none here: expected "
                 "Kraus operators or a superoperator"
             )
-        operators, rates = returned
-        listed = [operators] if isinstance(operators, qutip.Qobj) else list(operators)
-        return noise.from_collapse(listed, [float(rate) for rate in rates], duration_ns)
+        return noise.from_collapse(*_lindblad(returned), duration_ns)
     if isinstance(returned, qutip.Qobj) and returned.issuper:
         return noise.from_superoperator(_as_super(returned))
     if isinstance(returned, (list, tuple)):
@@ -86,6 +112,16 @@ def _as_super(returned: Any) -> Any:
         return qutip.to_super(returned)
     except Exception as error:  # QuTiP raises whatever its shapes lead to
         raise InputError(f"not a superoperator that QuTiP can read: {error}") from error
+
+
+def _is_lindblad(returned: Any) -> bool:
+    return isinstance(returned, tuple) and len(returned) == 2 and _is_rates(returned[1])
+
+
+def _lindblad(returned: tuple[Any, Any]) -> tuple[list[Any], list[float]]:
+    operators, rates = returned
+    listed = [operators] if isinstance(operators, qutip.Qobj) else list(operators)
+    return listed, [float(rate) for rate in rates]
 
 
 def _is_rates(value: Any) -> bool:

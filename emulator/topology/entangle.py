@@ -27,7 +27,7 @@ from .quantities import (
 from .vocabulary import Section, missing, problem, written_keys
 
 HeraldingKind = Literal["simple", "single_click", "double_click", "midpoint_source"]
-HeraldingPresetName = Literal["delft_nv_2019"]
+HeraldingPresetName = Literal["delft_nv_2019", "oxford_sr_2020"]
 
 #: Keys that every kind takes.
 _COMMON = ("kind", "preset", "multiplexing")

@@ -59,7 +59,7 @@ def _nodes(root: Written, folder: FilePath, problems: Problems) -> dict[str, Wri
         if name_problem(name) is None and isinstance(entry.value, (dict, type(None))):
             node = _node(root, name, entry, problems)
             if node is not None:
-                nodes[name] = _with_absolute_program(node, folder)
+                nodes[name] = _with_absolute_files(node, folder)
     return nodes
 
 
@@ -120,11 +120,19 @@ def _presets(
     return presets
 
 
-def _with_absolute_program(node: Written, folder: FilePath) -> Written:
-    """The node with `./file.py:Class` independent of where the topology lies."""
-    program = node.entries.get("program")
-    if program is None or not isinstance(program.value, str):
+def _with_absolute_files(node: Written, folder: FilePath) -> Written:
+    """The node with its `./file.py:Class` and `./file.py:function` independent of where the topology lies."""
+    node = _with_absolute(node, "program", folder)
+    memory = node.entries.get("memory")
+    if memory is None or not isinstance(memory.value, dict):
         return node
-    value = absolute(program.value, folder)
-    found = Written(value, program.mark, program.key_mark)
-    return Written({**node.entries, "program": found}, node.mark, node.key_mark)
+    entries = {**node.entries, "memory": _with_absolute(memory, "noise", folder)}
+    return Written(entries, node.mark, node.key_mark)
+
+
+def _with_absolute(section: Written, key: str, folder: FilePath) -> Written:
+    entry = section.entries.get(key)
+    if entry is None or not isinstance(entry.value, str):
+        return section
+    found = Written(absolute(entry.value, folder), entry.mark, entry.key_mark)
+    return Written({**section.entries, key: found}, section.mark, section.key_mark)

@@ -21,7 +21,7 @@ from .model import Topology
 from .places import Mark, Place, Written, within, written
 from .problems import Problems
 from .shape import File
-from .trials import try_links
+from .trials import try_links, try_memories
 
 #: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
 MoreFaults = Sequence[Mapping[str, Any]]
@@ -78,6 +78,7 @@ def _build(
     assert topology is not None, "a topology that is not valid has a problem"
     topology = topology.remember(source, resolved)
     try_links(topology)
+    try_memories(topology)
     return topology
 
 

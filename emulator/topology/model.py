@@ -135,11 +135,21 @@ class Time(Section):
 
 
 class Memory(Section):
-    """Slots for qubits, and how those decay: T1 and T2, None for never."""
+    """Slots for qubits, and how those decay: T1 and T2, None for never.
+
+    `noise` is what decays them besides, a function of the user's as for a link, which returns collapse
+    operators and rates. `initialisation_ns` is what a fresh or reset qubit takes, and
+    `initialisation_error` its depolarising probability p, rho -> (1-p) rho + p I/2. A qubit whose age
+    reaches `cutoff_ns` is discarded; None: never.
+    """
 
     slots: int = Field(default=16, ge=1)
     t1_ns: PositiveNsOrNone = Field(default=None, validation_alias="t1")
     t2_ns: PositiveNsOrNone = Field(default=None, validation_alias="t2")
+    noise: NoiseName = None
+    initialisation_ns: DurationNs = Field(default=0, validation_alias="initialisation")
+    initialisation_error: Probability = 0.0
+    cutoff_ns: PositiveNsOrNone = Field(default=None, validation_alias="cutoff")
 
     @model_validator(mode="after")
     def _coherence_outlives_nothing(self) -> Memory:

@@ -1,8 +1,9 @@
-"""Links tried out before anything runs: what only physics can judge.
+"""Links and memories tried out before anything runs: what only physics can judge.
 
-Owns which links are tried; what is wrong with one is said by quantum/links.py, which builds the same
-thing for the run: a pulse shorter than its linewidth allows, a filter without a Raman coefficient, a
-user's noise that is no channel, an environment that would never be done, a formalism that cannot carry it.
+Owns which of them are tried; what is wrong with one is said by links.py, heralding.py and memories.py of
+quantum/, which build the same thing for the run: a pulse shorter than its linewidth allows, a filter
+without a Raman coefficient, a user's noise that is no channel, an environment that would never be done, a
+cut-off that no pair survives, a formalism that cannot carry it.
 
 Rule: physics is imported here, and only for a file that needs it. A user's noise function is run.
 
@@ -12,6 +13,19 @@ Also owns what only both ends of a link can judge: that a detector's gate fits i
 from __future__ import annotations
 
 from .model import LinkSpec, Topology
+
+
+def try_memories(topology: Topology) -> None:
+    """Raises TopologyError for the first memory that cannot be built, or whose cut-off no pair survives."""
+    noisy = [node for node in topology.nodes.values() if node.memory.noise is not None]
+    limited = any(node.memory.cutoff_ns is not None for node in topology.nodes.values())
+    if not noisy and not limited:
+        return
+    from ..quantum.memories import check_cutoffs, decay_of
+
+    for node in noisy:
+        decay_of(topology, node)
+    check_cutoffs(topology)
 
 
 def try_links(topology: Topology) -> None:

@@ -318,6 +318,22 @@ def test_a_cancelled_measurement_runs_on_its_result_is_nobodys_and_its_qubit_is_
     assert bench.node.slots_in_use == 0 and bench.node.operations == {}
 
 
+def test_what_the_memory_has_discarded_is_not_received_and_fills_no_slot() -> None:
+    async def program(me: Agent) -> Any:
+        await me.receive()
+        free, qubit = me.memory.free, await me.receive_qubit()
+        return [free, qubit.name, me.memory.free]
+
+    bench = Bench(program)
+    bench.ran()
+    bench.ran(5, arrivals=[Arrival("alice", "l", "q1", 5), Arrival("alice", "l", "q2", 5)])
+    late = [Arrival("alice", "l", "q3", 9)]
+    bench.payload("alice", 1)
+    go = [delivery("alice", 1)]
+    finished = bench.ran(9, deliveries=go, arrivals=late, expired=["q1", "q3", "gone"]).finished
+    assert finished is not None and finished.value == [3, "q2", 3]
+
+
 def test_an_arrival_for_a_task_cancelled_in_the_same_step_is_kept_for_the_next() -> None:
     async def program(me: Agent) -> Any:
         request = asyncio.create_task(me.receive_qubit())

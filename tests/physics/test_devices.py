@@ -23,6 +23,7 @@ class Stopwatch(Agent):
             took[name] = self.now_ns - started_ns
             return result
 
+        await time("qubit", self.qubit())
         first, second = await self.qubit(), await self.qubit()
         await time("h", first.h())
         await time("rz", first.rz(0.3))
@@ -69,6 +70,18 @@ class Repeated(Agent):
         await self.memory.discard(first, second)
 
 
+class Fresh(Agent):
+    """How pure |0> is when it has just been prepared."""
+
+    async def run(self) -> None:
+        qubit = await self.qubit()
+        await self.probe("fresh", qubit, [1, 0])
+        await qubit.h()
+        await qubit.reset()
+        await self.probe("reset", qubit, [1, 0])
+        await qubit.discard()
+
+
 def alone(kind: type[Agent], devices: str, **options: int) -> Ran:
     return play(f"""
 nodes:
@@ -77,21 +90,32 @@ nodes:
 
 
 def test_durations_are_exact() -> None:
-    ran = alone(Stopwatch, "gates: {single: 20 ns, two: 300 ns}, measurement: {duration: 1500 ns}")
+    ran = alone(
+        Stopwatch,
+        "gates: {single: 20 ns, two: 300 ns}, measurement: {duration: 1500 ns}, "
+        "memory: {initialisation: 700 ns}",
+    )
     assert ran.results["alice"] == {
+        "qubit": 700,
         "h": 20,
         "rz": 20,
         "cx": 300,
         "swap": 300,
         "probe": 0,
         "keep": 1500,
-        "reset": 1500,
+        "reset": 700,
         "measure": 1500,
         "discard": 0,
         "bell": 1800,
         "compute": 17_000,
     }
-    assert ran.left_in_slots() == {}
+    assert ran.left_in_slots() == {"alice": ["alice#1"]}
+
+
+def test_initialisation_errors_depolarise_what_is_fresh_or_reset() -> None:
+    ran = alone(Fresh, "memory: {initialisation: 2 us, initialisation_error: 0.02, t1: 10 us}")
+    for name in ("fresh", "reset"):  # as it was prepared: what decays, decays after that
+        assert ran.exact(f"alice.{name}.fidelity") == pytest.approx(1 - 0.02 / 2, abs=1e-12)
 
 
 def test_ideal_devices_take_no_time() -> None:

@@ -98,6 +98,16 @@ def test_a_brighter_link_is_faster_and_worse() -> None:
     assert fidelities == sorted(fidelities, reverse=True)
 
 
+def test_strontium_ions_entangle_at_the_rate_and_fidelity_that_were_published() -> None:
+    """Stephenson et al., PRL 124, 110501 (2020): 182 a second, F = 0.940, a herald in 2.18e-4 attempts."""
+    ran, predicted = run("length: 2 m, entangle: {preset: oxford_sr_2020}", pairs=300, seed=5)
+    success, attempt_s = predicted["success"]("alice-bob"), predicted["attempt"]("alice-bob")
+    assert success == pytest.approx(2.18e-4, rel=1e-3)
+    assert success / attempt_s == pytest.approx(182, rel=1e-3)
+    assert_rate(ran, attempt_s, success)
+    assert ran.exact("alice.heard.fidelity") == pytest.approx(0.940, abs=1e-9)
+
+
 # --- double click, midpoint source ----------------------------------------------------------------
 
 DOUBLE = (

@@ -112,6 +112,18 @@ def test_no_repeater_keeps_a_half_whose_partner_was_given_up(repeaters: int) -> 
     assert ran.outcome.t_ns < 45_000_000 + 8_000_000 * (1 + repeaters // 3)
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("repeaters", [1, 3])
+def test_a_cut_off_in_the_repeaters_costs_halves_and_no_correctness(
+    repeaters: int, seed: int
+) -> None:
+    """A half waits 750 us for its neighbour on average, and is kept for 500."""
+    text = chain(repeaters, [], timeout="20 ms")
+    ran = play(text.replace("{kind: repeater,", "{kind: repeater, memory: {cutoff: 500 us},"), seed)
+    assert_all_arrived(ran, repeaters + 1)
+    assert ran.count("r1.expired") > 0
+
+
 def test_a_cut_is_only_a_delay() -> None:
     ran = play(chain(1, ["at: 2 ms, for: 40 ms, cut: r1-bob"]))
     assert_all_arrived(ran, 2)

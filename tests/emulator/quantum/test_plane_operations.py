@@ -138,11 +138,12 @@ def test_an_axis_counts_by_its_direction() -> None:
 
 
 def test_reset_brings_the_qubit_back_and_keeps_the_slot() -> None:
-    lab = Lab([node("alice", measurement=Measurement(duration_ns=5))])
+    memory = Memory(initialisation_ns=5)
+    lab = Lab([node("alice", memory, measurement=Measurement(duration_ns=700))])
     qubit = lab.qubit("alice")
     lab.do("alice", Apply, "x", [qubit])
-    assert lab.do("alice", Reset, qubit).t_ns == 5
-    assert lab.plane.registry.fidelity([qubit], [1, 0], 5) == pytest.approx(1.0)
+    assert lab.do("alice", Reset, qubit).t_ns == 10
+    assert lab.plane.registry.fidelity([qubit], [1, 0], 10) == pytest.approx(1.0)
     assert lab.plane.slots_used("alice") == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.quantum import noise
-from qnetem.emulator.quantum.user_noise import load_noise
+from qnetem.emulator.quantum.user_noise import load_generator, load_noise
 
 from .plain import CLOSE
 
@@ -126,3 +126,39 @@ def test_a_function_that_is_not_there_is_named(tmp_path: Path, spec: str, reason
     written(tmp_path, "undefined\n", "broken.py")
     with pytest.raises(InputError, match=reason):
         load_noise(spec, tmp_path)
+
+
+# --- for memories: what acts for any time ---------------------------------------------------------
+
+
+def test_collapse_operators_make_a_generator_whose_map_is_theirs(tmp_path: Path) -> None:
+    spec = returning(tmp_path, "([qutip.sigmap(), qutip.sigmaz()], [3e6, 1e6])")
+    generator = load_generator(spec, tmp_path)
+    assert not generator.flags.writeable and not generator[0].any()
+    expected = load_noise(spec, tmp_path, duration_ns=250)
+    assert np.abs(noise.evolved(generator, 250) - expected).max() < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("[qutip.qeye(2)]", "the function returned a list; a memory stores for any time"),
+        (
+            "qutip.to_super(qutip.sigmaz())",
+            "a Qobj of shape .* expected .collapse operators, rates",
+        ),
+        ("np.eye(4)", "a ndarray of shape .4, 4.; a memory stores for any time"),
+        ("([qutip.sigmaz()], [-1.0])", "not a channel: collapse rates must be 0 or more: .-1.0."),
+        ("([qutip.sigmaz()], [np.inf])", "not a channel: collapse rates"),
+        ("([qutip.sigmaz()], [1.0, 2.0])", "1 collapse operators but 2 rates"),
+        ("([qutip.qeye([2, 2])], [1.0])", "acts on 2 qubits, expected 1"),
+        ("([np.eye(3)], [1.0])", "does not act on qubits"),
+        ("([np.eye(2) * np.nan], [1.0])", "entries that are not finite"),
+        ("1 / 0", "the function raised ZeroDivisionError"),
+    ],
+)
+def test_what_makes_no_generator_is_refused_with_the_reason(
+    tmp_path: Path, expression: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        load_generator(returning(tmp_path, expression), tmp_path)

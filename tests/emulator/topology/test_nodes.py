@@ -60,7 +60,7 @@ def test_defaults_lie_below_kinds_below_presets_below_nodes() -> None:
 
 def test_a_node_chooses_its_own_presets_the_later_over_the_earlier() -> None:
     both = node("{hardware: [nv_centre, lab, fast]}", LAYERS)
-    assert (both.memory.slots, both.gates.two_ns, both.gates.two_error) == (3, 3000, 0.02)
+    assert (both.memory.slots, both.gates.two_ns, both.gates.two_error) == (3, 3000, 0.03176)
     assert node("{kind: repeater, hardware: fast}", LAYERS).memory.slots == 2
 
 
@@ -113,6 +113,15 @@ def test_a_node_can_switch_off_the_decay_that_defaults_gave_it(never: str) -> No
         ("{memory: {t1: 5 Hz}}", "memory.t1: '5 Hz' is a frequency: expected a time"),
         ("{memory: {t1: [1 s]}}", "memory.t1: expected a time such as 10 ms"),
         ("{memory: {t1_ns: 5}}", "memory: unknown key 't1_ns'; expected one of slots, t1, t2"),
+        (
+            "{memory: {cutoff: 0 s}}",
+            "memory.cutoff: expected a time such as 10 ms (more than 0 ns)",
+        ),
+        ("{memory: {initialisation: -1 ns}}", "(of 0 ns or more)"),
+        ("{memory: {initialisation_error: 2}}", "expected a probability (from 0 to 1)"),
+        ("{memory: {noise: flip}}", "expected 'module:function' or './file.py:function'"),
+        ("{memory: {noise: './nowhere.py:f'}}", "there is no file"),
+        ("{memory: {noise: 'nowhere_at_all:f'}}", "it cannot be imported"),
         ("{memory: 16}", "memory: expected a mapping, found 16"),
         (
             "{gates: {single: -1 ns}}",
@@ -146,7 +155,15 @@ def test_t2_cannot_exceed_twice_t1_in_whatever_layers_they_stand() -> None:
 
 
 def test_the_resolved_model_is_made_with_its_own_names_in_python() -> None:
-    assert Memory(slots=2, t1_ns=10).model_dump() == {"slots": 2, "t1_ns": 10, "t2_ns": None}
+    assert Memory(slots=2, t1_ns=10).model_dump() == {
+        "slots": 2,
+        "t1_ns": 10,
+        "t2_ns": None,
+        "noise": None,
+        "initialisation_ns": 0,
+        "initialisation_error": 0.0,
+        "cutoff_ns": None,
+    }
 
 
 def test_a_resolved_node_cannot_be_changed() -> None:

@@ -108,6 +108,8 @@ def test_the_schema_speaks_the_words_of_the_file() -> None:
         + "kinds: {repeater: {memory: {t1: none}}}\nseed: 5\ntime: {mode: real, speed: 2}",
         f"{TWO_NODES}links:\n  - between: [alice, bob]{EVERYTHING}",
         TWO_NODES + "defaults: {quantum: {environment: {phase_drift: 1 rad2/s}, pulse: none}}",
+        TWO_NODES + "defaults: {memory: {noise: none, cutoff: 1 s, initialisation: 2 us}}",
+        TWO_NODES + "hardware: {ion: {memory: {initialisation_error: 1 %, cutoff: none}}}",
     ],
 )
 def test_what_loads_fits_the_schema(text: str) -> None:
@@ -123,6 +125,9 @@ def test_what_loads_fits_the_schema(text: str) -> None:
         "time: {until: 5 km}",
         "kinds: {satelite: {}}",
         "defaults: {memory: {t1_ns: 5}}",
+        "defaults: {memory: {noise: flip}}",
+        "defaults: {memory: {cutoff: 5 km}}",
+        "defaults: {memory: {initialisation_error: -1}}",
         "defaults: {gates: {two_error: 2}}",
         "hardware: {snspd: {detector: {efficiency: 1.2}}}",
         "links: [{between: [alice]}]",
