@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import qnetem
-from qnetem import cli, inprocess, launch
+from qnetem import cli, inprocess, launch, terminal
 from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.failures import reproduce
@@ -239,7 +239,7 @@ def test_in_process_starts_anew_with_a_fixed_environment(
     )
     (pair.parent / "programs.py").write_text(seen)
     monkeypatch.chdir(pair.parent)
-    for name in [*FIXED, cli._REEXECUTED]:
+    for name in [*FIXED, terminal.REEXECUTED]:
         monkeypatch.delenv(name, raising=False)
     bad = ["--until", "1 s"]
     lines = [
