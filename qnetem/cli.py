@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from . import compare_commands
 from .emulator.control import Problem
 from .emulator.errors import InputError
 from .failures import (
     INTERRUPTED,
     package_version,
     problem_of,
+    replay_command,
     reproduce,
     say,
     tell_failed,
@@ -253,6 +255,9 @@ def physics(
         raise typer.Exit(0 if report.agrees else 1)
 
 
+compare_commands.register(app)
+
+
 def main() -> None:
     """The `qnetem` command."""
     for name in ("stdout", "stderr"):
@@ -317,6 +322,7 @@ class _Report:
         say(tell_failed(run.failed))
         if run.exit_code != INTERRUPTED:
             say([f"run folder: {run.run_folder}", f"reproduce:  {self._again(run.outcome.seed)}"])
+            say([f"replay:     {replay_command(run.run_folder)}"])
 
     @contextlib.contextmanager
     def failures(self, seed: int | None) -> Iterator[None]:
@@ -335,6 +341,7 @@ class _Report:
             say([f"run folder: {folder}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
                 say([f"reproduce:  {self._again(self.seed)}"])
+                say([f"replay:     {replay_command(folder)}"] if _has_begun(folder) else [])
             raise typer.Exit(problem.exit_code) from error
 
     def _again(self, seed: int) -> str:
@@ -345,6 +352,11 @@ class _Report:
             until=self._until,
             broker=self._broker,
         )
+
+
+def _has_begun(run_folder: str) -> bool:
+    """Whether there is something to replay."""
+    return bool(run_folder) and (Path(run_folder) / "journal.jsonl").exists()
 
 
 def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:

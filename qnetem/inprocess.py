@@ -141,7 +141,7 @@ class InProcessNetwork:
             self.nodes[name] = Node(message, stream)
         node = self.nodes[name]
         journal = self._journals.get(name)
-        if journal is not None and type(message) in _RECORDED_INPUT:
+        if journal is not None and isinstance(message, _RECORDED_INPUT):
             journal.record(message)
         stdout, sys.stdout = sys.stdout, self._streams[name]
         self.calls += 1
@@ -172,7 +172,7 @@ class InProcessNetwork:
             node.outbox.clear()
             journal = self._journals.get(name)
             for frame in frames:
-                if journal is not None and type(frame) in _RECORDED_OUTPUT:
+                if journal is not None and isinstance(frame, _RECORDED_OUTPUT):
                     journal.record(frame)
                 self.world.receive(name, incarnation, frame)
 

@@ -157,7 +157,11 @@ def test_a_raising_program_is_told_with_its_own_traceback(pair: Path, faked: Fak
     lines = [line for line in result.stderr.splitlines() if line]
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[3] == "error: alice raised at 1.5 ms: ValueError: no"
-    assert lines[4:] == ["run folder: runs/x", f"reproduce:  qnetem run {pair} --seed 7"]
+    assert lines[4:] == [
+        "run folder: runs/x",
+        f"reproduce:  qnetem run {pair} --seed 7",
+        "replay:     qnetem replay runs/x",
+    ]
 
 
 def test_a_stuck_run_is_three(pair: Path, faked: Faked) -> None:
