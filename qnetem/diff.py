@@ -26,7 +26,7 @@ from .recorded import RecordedRun, why_no_journal
 #: So many events are shown before and after the first difference.
 CONTEXT = 3
 #: What may differ in a topology without any event being different.
-_NOT_IN_THE_DIGEST = ("expect", "record", "seed", "time.mode", "time.speed")
+_NOT_IN_THE_DIGEST = ("expect.", "record.", "seed.", "time.mode.", "time.speed.")
 
 
 class Setting(NamedTuple):
@@ -126,11 +126,10 @@ def differing_settings(a: RecordedRun, b: RecordedRun) -> list[Setting]:
     if not (a.topology and b.topology):
         return []
     seeds = [Setting("seed", "seed", a.seed, b.seed)] if a.seed != b.seed else []
-    left, right = flat(a.topology), flat(b.topology)
     topology = [
-        Setting("topology", name, one, other)
-        for name, one, other in _unequal(left, right)
-        if not name.startswith(_NOT_IN_THE_DIGEST)
+        Setting("topology", *entry)
+        for entry in _unequal_below(a.topology, b.topology)
+        if not f"{entry[0]}.".startswith(_NOT_IN_THE_DIGEST)
     ]
     versions = [Setting("version", *entry) for entry in _unequal(a.versions, b.versions)]
     programs = [
@@ -141,18 +140,18 @@ def differing_settings(a: RecordedRun, b: RecordedRun) -> list[Setting]:
     return [*seeds, *versions, *programs, *topology]
 
 
-def flat(data: Any, name: str = "") -> dict[str, Any]:
-    """Nested data as one level: `{"nodes.alice.memory.slots": 4}`."""
-    if isinstance(data, dict) and data:
-        entries = data.items()
-    elif isinstance(data, list) and data:
-        entries = [(str(index), item) for index, item in enumerate(data)]  # type: ignore[assignment]
-    else:
-        return {name: data}
-    found = {}
-    for key, item in entries:
-        found.update(flat(item, f"{name}.{key}" if name else key))
-    return found
+def _unequal_below(a: Any, b: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The places at which nested data differ, e.g. `nodes.alice.memory.slots`, and what stands there.
+
+    What only one of them has is one place, however much is in it.
+    """
+    if isinstance(a, list) and isinstance(b, list):
+        a, b = ({str(index): item for index, item in enumerate(items)} for items in (a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in {**a, **b}:
+            yield from _unequal_below(a.get(key), b.get(key), f"{name}.{key}" if name else key)
+    elif a != b:
+        yield name, a, b
 
 
 class _Walk:

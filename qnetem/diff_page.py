@@ -77,8 +77,9 @@ def shown(value: Any, width: int = 60) -> str:
 
 def _verdict(comparison: Comparison) -> str:
     if not comparison.compared_events:
-        same = "the digests are equal" if comparison.same else "the digests differ"
-        return f"{same}; {'no' if comparison.same else 'which'} event differs cannot be told"
+        if comparison.same:
+            return "the same: the digests are equal"
+        return "the digests differ; without two journals nobody can tell where"
     events, instants = count(comparison.events, "event"), count(comparison.instants, "instant")
     return f"the same: {events} in {instants}"
 
@@ -101,6 +102,8 @@ def _settings(settings: list[Setting], width: int) -> list[str]:
 def _or_none(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, (dict, list)):
+        return "there"
     return clipped(value, 60) if isinstance(value, str) else shown(value)
 
 
