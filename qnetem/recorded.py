@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from .emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
-from .emulator.topology.model import FaultSpec, Topology
+from .emulator.topology.fault_specs import FaultSpec
+from .emulator.topology.model import Topology
 from .events import digest_of
 
 JOURNAL = "journal.jsonl"

@@ -136,7 +136,8 @@ def _deed(did: Any, body: str | None) -> str:
         return "none"
     if isinstance(did, Send):
         known = clipped(body, _BODY_WIDTH) if body is not None else f"hash {did.hash.hex()}"
-        return f"to {did.dst}, kind {did.kind}, {did.size} bytes: {known}"
+        posing = f" as {did.claims}" if did.claims else ""
+        return f"to {did.dst}{posing}, kind {did.kind}, {did.size} bytes: {known}"
     if isinstance(did, Note):
         return f"{did.name} {shown(did.value, _BODY_WIDTH)}"
     if isinstance(did, Operation):

@@ -11,7 +11,7 @@ import qnetem
 from qnetem.api import Run
 from qnetem.emulator import control
 from qnetem.emulator.errors import InputError, ProgramError
-from qnetem.emulator.topology.model import FaultSpec
+from qnetem.emulator.topology.fault_specs import FaultSpec
 from qnetem.emulator.wire import HEADER, Grant, frame
 from qnetem.launch import RunOptions
 from qnetem.node_record import NodeRecord
