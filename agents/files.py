@@ -1,4 +1,4 @@
-"""The files of one incarnation: its log, its stacks, its journal of grants and payloads.
+"""The files of one incarnation: its log, its stacks, its journal of what it received and did.
 
 Owns how they are opened and written; what is in them comes from process.py. Everything is private to
 the user (mode 0600): a payload may be somebody's key.
@@ -18,12 +18,15 @@ from types import FrameType
 import msgspec
 
 from ..emulator.errors import InfrastructureError
-from ..emulator.wire import HEADER, Grant, Welcome, frame
+from ..emulator.wire import HEADER, Failed, Grant, Release, Report, Welcome
 from .traces import program_stack
 
 #: First line of a stacks file when a debugger holds the process: silence is then no fault.
 UNDER_A_DEBUGGER = "a debugger is attached\n"
-_BUFFER_BYTES = 64 * 1024
+#: So many records are written at once, where nobody flushes.
+_MOST_RECORDS = 1_000
+_length = HEADER.pack
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Payload(msgspec.Struct, array_like=True, tag=True):
@@ -33,40 +36,58 @@ class Payload(msgspec.Struct, array_like=True, tag=True):
     data: bytes
 
 
-JournalRecord = Welcome | Grant | Payload
+JournalRecord = Welcome | Grant | Release | Payload | Report | Failed
 
 
 class NodeJournal:
-    """Appends what a node received, framed as on the wire: Welcome, then Grants and Payloads.
+    """Appends what a node received and did, framed as on the wire, in the order in which it happened.
 
-    Buffered; complete only after `close()`. A replay reads it with `decode_record`. Every call raises
-    InfrastructureError when the disk does not take it.
+    Welcome comes first; then Grants, Releases and Payloads as they came in, and after each step the
+    Report (or Failed) that it ended with. Nothing in it is secret to the run: a Hello, which holds the
+    token, is neither. Gathered in memory until `flush`, which a shell calls before the emulator can know
+    of a step: so the file of a killed process holds every step that counts. A replay reads it with
+    `decode_record`. Raises InfrastructureError when the disk does not take it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._bodies: list[bytes] = []
         with self._named():
             path.parent.mkdir(exist_ok=True)
-            self._file = open(path, "wb", buffering=_BUFFER_BYTES, opener=_private)  # noqa: SIM115
+            self._file = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
 
     def frame(self, body: bytes) -> None:
         """A frame of the emulator, as its body came."""
-        self._write(HEADER.pack(len(body)) + body)
+        self._bodies.append(body)
 
     def payload(self, source: str, data: bytes) -> None:
         """A message of the broker."""
-        self._write(frame(Payload(source, data)))
+        self._bodies.append(_encode(Payload(source, data)))
+
+    def record(self, record: JournalRecord) -> None:
+        """Whatever the record is; written to the file whenever there are many."""
+        bodies = self._bodies
+        bodies.append(_encode(record))
+        if len(bodies) > _MOST_RECORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to the operating system: it outlives this process from now on."""
+        bodies, self._bodies = self._bodies, []
+        rest = b"".join([part for body in bodies for part in (_length(len(body)), body)])
+        with self._named():
+            while rest:  # a disk that is nearly full takes a part, and says no only to the rest
+                rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
-        """Flush and close."""
-        with self._named():
-            self._file.close()
-
-    def _write(self, record: bytes) -> None:
+        """Flush and close; may be called again."""
+        if self._file.closed:
+            return
         try:
-            self._file.write(record)
-        except OSError as error:
-            raise self._refused(error) from error
+            self.flush()
+        finally:
+            with self._named():
+                self._file.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

@@ -30,6 +30,9 @@ from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
 
 #: The first `Resend` after a grant has waited this long for payloads, and the longest pause between two.
 FIRST_RESEND_S, LONGEST_RESEND_S = 0.05, 1.0
+#: What the journal of a node keeps, beside Welcome and payloads.
+_RECORDED_INPUT = (wire.Grant, wire.Release)
+_RECORDED_OUTPUT = (wire.Report, wire.Failed)
 CONNECT_S = 10.0
 CONNECT_PAUSE_S = 0.05
 
@@ -163,8 +166,8 @@ class NodeShell(asyncio.Protocol):
             else:
                 if type(message) is wire.Grant:
                     self._t_ns = message.t_ns
-                    if self._journal is not None:
-                        self._journal.frame(body)
+                if self._journal is not None and type(message) in _RECORDED_INPUT:
+                    self._journal.frame(body)
                 node.receive(message)
                 self._settle(node)
                 if type(message) is wire.Stop:
@@ -211,7 +214,10 @@ class NodeShell(asyncio.Protocol):
         outbox = node.outbox
         if outbox:
             assert self._transport is not None
-            self._transport.write(b"".join([wire.frame(message) for message in outbox]))
+            frames = [wire.frame(message) for message in outbox]
+            if self._journal is not None:
+                self._keep(self._journal, frames)
+            self._transport.write(b"".join(frames))
             outbox.clear()
             if self._waiting_since is not None and not node.lacking():
                 self._waiting_since = None
@@ -225,6 +231,14 @@ class NodeShell(asyncio.Protocol):
             publishes = list(node.publishes)
             node.publishes.clear()
             self._inbox.publish(publishes)
+
+    def _keep(self, journal: NodeJournal, frames: list[bytes]) -> None:
+        """Record what the core did; before the emulator learns of it, as it may then have us killed."""
+        assert self._node is not None
+        for message, framed in zip(self._node.outbox, frames, strict=True):
+            if type(message) in _RECORDED_OUTPUT:
+                journal.frame(framed[wire.HEADER.size :])
+        journal.flush()
 
     def _on_resend_timer(self) -> None:
         """One lazy timer: it is not touched by payloads that come in time, which is nearly all."""

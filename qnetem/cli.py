@@ -2,7 +2,8 @@
 
 Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
-checks.py, graph.py) or how it looks (summary.py, failures.py). Rule: results go to standard output and
+checks.py, graph.py, diff.py, replay.py), how it looks (summary.py, failures.py) nor the terminal
+(terminal.py); `diff` and `replay` are in compare_commands.py. Rule: results go to standard output and
 nothing else does; with `--format json` that is exactly one object.
 """
 
@@ -21,18 +22,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from . import compare_commands
 from .emulator.control import Problem
-from .emulator.errors import InfrastructureError, InputError
+from .emulator.errors import InputError
 from .failures import (
     INTERRUPTED,
     package_version,
     problem_of,
+    replay_command,
     reproduce,
     say,
     tell_failed,
     tell_problem,
 )
-from .zygote import FIXED
+from .terminal import (
+    Page,
+    print_object,
+    reader_may_leave,
+    reexecute_with_fixed_environment,
+    standard_output_kept,
+    told_on_standard_error,
+)
 
 if TYPE_CHECKING:
     from .api import Run
@@ -49,8 +59,6 @@ app = typer.Typer(
 
 #: Lines of a campaign that a run shows before it begins.
 _MOST_DRAWN = 14
-#: Set once the process has been replaced by one with a fixed environment.
-_REEXECUTED = "QNETEM_REEXECUTED"
 
 
 class RunFormat(StrEnum):
@@ -123,7 +131,7 @@ def run_command(
 ) -> None:
     """Run a topology to its end and report."""
     if in_process:
-        _reexecute_with_fixed_environment()
+        reexecute_with_fixed_environment()
     told = _Report(file, form, in_process, until, broker)
     with told.failures(seed):
         from .api import prepare, run
@@ -133,7 +141,7 @@ def run_command(
         told.seed = topology.seed
         if topology.campaign is not None:
             _tell_campaign(topology)
-        with _standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+        with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
             done = run(
                 topology,
                 in_process=in_process,
@@ -154,7 +162,7 @@ def validate(
     exit_code = 0
     for file in files:
         try:
-            with _told_on_standard_error():
+            with told_on_standard_error():
                 _validate(file)
         except typer.Exit as wrong:
             exit_code = max(exit_code, wrong.exit_code)
@@ -169,12 +177,12 @@ def graph(
     ] = GraphFormat.text,
 ) -> None:
     """Draw a topology."""
-    with _told_on_standard_error():
+    with told_on_standard_error():
         from .emulator.topology import load_topology
         from .graph import draw
 
         drawn = draw(load_topology(file), form.value)
-        with _reader_may_leave():
+        with reader_may_leave():
             sys.stdout.write(drawn)
 
 
@@ -193,7 +201,7 @@ def schedule(
     ] = None,
 ) -> None:
     """Show what a topology's faults come to with its seed: who, what, when."""
-    with _told_on_standard_error():
+    with told_on_standard_error():
         from .api import prepare
         from .schedule import as_entries, as_json, as_table, write_frozen
 
@@ -207,17 +215,17 @@ def schedule(
             ScheduleFormat.json: lambda: [as_json(topology)],
             ScheduleFormat.yaml: lambda: as_entries(topology),
         }[form]()
-        with _reader_may_leave():
+        with reader_may_leave():
             sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of topology files, for editors."""
-    with _told_on_standard_error():
+    with told_on_standard_error():
         from .emulator.topology import json_schema
 
-        with _reader_may_leave():
+        with reader_may_leave():
             typer.echo(json.dumps(json_schema(), indent=2))
 
 
@@ -231,20 +239,23 @@ def physics(
     ] = PhysicsFormat.table,
 ) -> None:
     """Compare the emulator with published figures and closed forms."""
-    with _told_on_standard_error():
+    with told_on_standard_error():
         from .physics.catalogue import select
         from .physics.report import Report
 
         report = Report(select(section))
-        with _reader_may_leave():
+        with reader_may_leave():
             if form is PhysicsFormat.json:
-                _print_object(report.as_data())
+                print_object(report.as_data())
             else:
                 parts = report.csv() if form is PhysicsFormat.csv else report.pages()
                 for part in parts:
                     sys.stdout.write(part)
                     sys.stdout.flush()
         raise typer.Exit(0 if report.agrees else 1)
+
+
+compare_commands.register(app)
 
 
 def main() -> None:
@@ -280,7 +291,7 @@ def _validate(file: Path) -> None:
     counts = [count(len(topology.nodes), "node"), count(len(topology.links), "link")]
     counts.append(count(len(topology.faults), "fault"))
     counts.append(count(len(expectations), "expectation"))
-    with _reader_may_leave():
+    with reader_may_leave():
         typer.echo(f"ok: {file}: {topology.name}, {', '.join(counts)}")
 
 
@@ -298,11 +309,11 @@ class _Report:
         """There is an outcome: good or bad, it is shown in full."""
         from .summary import as_data, print_summary
 
-        with _reader_may_leave():
+        with reader_may_leave():
             if self._form is RunFormat.json:
-                _print_object(as_data(run))
+                print_object(as_data(run))
             else:
-                print_summary(run, _Page())
+                print_summary(run, Page())
         if run.ok:
             return
         say([""] if self._form is RunFormat.text else [])
@@ -311,6 +322,7 @@ class _Report:
         say(tell_failed(run.failed))
         if run.exit_code != INTERRUPTED:
             say([f"run folder: {run.run_folder}", f"reproduce:  {self._again(run.outcome.seed)}"])
+            say([f"replay:     {replay_command(run.run_folder)}"])
 
     @contextlib.contextmanager
     def failures(self, seed: int | None) -> Iterator[None]:
@@ -323,12 +335,13 @@ class _Report:
         except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
             problem, folder = problem_of(error), getattr(error, "run_folder", "")
             if self._form is RunFormat.json:
-                with _reader_may_leave():
-                    _print_object(_nothing_ran(problem, folder))
+                with reader_may_leave():
+                    print_object(_nothing_ran(problem, folder))
             say(tell_problem(problem, self.seed))
             say([f"run folder: {folder}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
                 say([f"reproduce:  {self._again(self.seed)}"])
+                say([f"replay:     {replay_command(folder)}"] if _has_begun(folder) else [])
             raise typer.Exit(problem.exit_code) from error
 
     def _again(self, seed: int) -> str:
@@ -341,81 +354,15 @@ class _Report:
         )
 
 
-@contextlib.contextmanager
-def _told_on_standard_error() -> Iterator[None]:
-    """For the commands without a run: an error becomes a line and an exit code."""
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):  # a reader that has seen enough is no error
-        raise
-    except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
-        problem = problem_of(error)
-        say(tell_problem(problem))
-        raise typer.Exit(problem.exit_code) from error
-
-
-@contextlib.contextmanager
-def _standard_output_kept() -> Iterator[None]:
-    """What programs print while they share this process goes to standard error."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
-
-
-class _Page(Console):
-    """A console that does not end the program when nobody reads it any more."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-@contextlib.contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """Write to standard output; a reader that has seen enough (`| head`) changes nothing.
-
-    Raises InfrastructureError when the output cannot be written for another reason.
-    """
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-    except OSError as error:
-        _drop_output()
-        raise InfrastructureError(
-            f"standard output cannot be written: {error.strerror or error}"
-        ) from error
-
-
-def _drop_output() -> None:
-    """Whatever is still in the buffer goes nowhere, so that the interpreter's end is quiet, too."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-def _print_object(data: dict[str, Any]) -> None:
-    typer.echo(json.dumps(data, allow_nan=False))
+def _has_begun(run_folder: str) -> bool:
+    """Whether there is something to replay."""
+    return bool(run_folder) and (Path(run_folder) / "journal.jsonl").exists()
 
 
 def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:
     from .summary import nothing_ran
 
     return nothing_ran(problem, run_folder)
-
-
-def _reexecute_with_fixed_environment() -> None:
-    """Replace this process by the same command in the environment of nodes' processes, once.
-
-    Hash seed, encoding and number of BLAS threads can only be chosen before Python starts; without them
-    the digest would not be that of the run in processes. Directory and arguments stay.
-    """
-    if os.environ.get(_REEXECUTED) or all(os.environ.get(k) == v for k, v in FIXED.items()):
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    environment = {**os.environ, **FIXED, _REEXECUTED: "1"}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 if __name__ == "__main__":

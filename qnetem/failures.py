@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from .emulator.control import Problem
 from .emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
@@ -92,6 +93,11 @@ def reproduce(
     words += ["--until", until] if until is not None else []
     words += ["--broker", broker] if broker != "auto" and not in_process else []
     return shlex.join(words)
+
+
+def replay_command(run_folder: str | Path) -> str:
+    """The command that runs what was recorded again, and checks that the same happens."""
+    return shlex.join(["qnetem", "replay", str(run_folder)])
 
 
 def say(lines: Iterable[str]) -> None:

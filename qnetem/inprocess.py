@@ -1,6 +1,6 @@
 """The same cores in one process, called directly: no broker, no sockets, same digest.
 
-Owns the loop that carries frames between World and Nodes. Does not own the run folder (folders.py) or
+Owns the loop that carries frames between World and Nodes. Does not own the run folder (runfolder.py) or
 anything a process run would not do too: messages are encoded and decoded, and a kill closes a node for
 good before the next incarnation is made.
 
@@ -24,13 +24,14 @@ import msgspec
 
 from .agents import guards
 from .agents.asyncgens import hooked
+from .agents.files import NodeJournal, Payload
 from .agents.node import Node
 from .emulator.control import Kill, Outcome, Progress, Spawn
-from .emulator.errors import InternalError, QnetemError
+from .emulator.errors import InfrastructureError, InternalError, QnetemError
 from .emulator.topology.model import Topology
-from .emulator.wire import Hello, Welcome
+from .emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
 from .emulator.world import World
-from .runfolder import create_run_folder, describe_run
+from .runfolder import conclude_run, create_run_folder, describe_run
 from .silence import watched
 
 if TYPE_CHECKING:
@@ -41,12 +42,16 @@ _PROGRESS_S = 0.1
 _LONGEST_NAP_S = 0.1
 #: Bound before the guards are there: asked at every instant, and never by a program.
 _monotonic = time.monotonic
+#: What a node's journal keeps, beside payloads.
+_RECORDED_INPUT = (Welcome, Grant, Release)
+_RECORDED_OUTPUT = (Report, Failed)
 
 
 class InProcessNetwork:
     """A whole network in this process. `run()` runs it to its end, in this thread.
 
     `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
+    `nodes_folder` takes a journal for each incarnation, as its process would write it; None: none does.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class InProcessNetwork:
         topology: Topology,
         *,
         journal_path: Path | None = None,
+        nodes_folder: Path | None = None,
         log_stream: Callable[[str, int], IO[str]] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -62,6 +68,8 @@ class InProcessNetwork:
         self.nodes: dict[str, Node] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
         self._streams: dict[str, IO[str]] = {}
+        self._nodes_folder = nodes_folder
+        self._journals: dict[str, NodeJournal] = {}
         self._next_progress = 0.0
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside = ""
@@ -88,8 +96,18 @@ class InProcessNetwork:
     def batches(self) -> Iterator[float]:
         """Carry frames, batch by batch, to the end; after each: how long to wait in real time (s).
 
-        Iterate inside `hooked()`, and as a whole or not at all: a new iterator starts the run.
+        Iterate inside `hooked()`, and as a whole or not at all: a new iterator starts the run. A node's
+        journal that cannot be written ends the run.
         """
+        try:
+            with self._journals_closed():
+                yield from self._batches()
+        except InfrastructureError as error:
+            if self.world.over:
+                raise
+            self.world.fail(error)
+
+    def _batches(self) -> Iterator[float]:
         world = self.world
         world.start()
         for name in world.census.citizens:
@@ -114,6 +132,15 @@ class InProcessNetwork:
         """Stop after the present instant; safe from a signal handler."""
         self.world.interrupt(reason, exit_code)
 
+    @contextlib.contextmanager
+    def _journals_closed(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                yield
+            finally:
+                for journal in self._journals.values():
+                    stack.callback(journal.close)
+
     def _hello(self, name: str, incarnation: int) -> None:
         hello = Hello(name, incarnation, "", os.getpid())
         refusal = self.world.authenticate(hello)
@@ -125,8 +152,14 @@ class InProcessNetwork:
         if isinstance(message, Welcome):
             stream = self._log_stream(name, message.incarnation) if self._log_stream else sys.stderr
             self._streams[name] = stream
+            if self._nodes_folder is not None:
+                path = self._nodes_folder / f"{name}.{message.incarnation}.bin"
+                self._journals[name] = NodeJournal(path)
             self.nodes[name] = Node(message, stream)
         node = self.nodes[name]
+        journal = self._journals.get(name)
+        if journal is not None and isinstance(message, _RECORDED_INPUT):
+            journal.record(message)
         stdout, sys.stdout = sys.stdout, self._streams[name]
         self.calls += 1
         self.inside = name
@@ -146,18 +179,25 @@ class InProcessNetwork:
             for destination, payload in node.publishes:
                 receiver = self.nodes.get(destination)
                 if receiver is not None and not receiver.dead:
+                    if destination in self._journals:
+                        self._journals[destination].record(Payload(name, payload))
                     receiver.payload(name, payload)
             node.publishes.clear()
         if node.outbox:
             incarnation = node.welcome.incarnation
             frames = node.outbox[:]
             node.outbox.clear()
+            journal = self._journals.get(name)
             for frame in frames:
+                if journal is not None and isinstance(frame, _RECORDED_OUTPUT):
+                    journal.record(frame)
                 self.world.receive(name, incarnation, frame)
 
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):
             self.nodes.pop(message.node).kill()
+            if message.node in self._journals:
+                self._journals.pop(message.node).close()
             gc.collect()
             self.world.exited(message.node, message.incarnation, -9)
         elif isinstance(message, Spawn):
@@ -185,6 +225,7 @@ def run_in_process(
             watched(network),
         ):
             outcome = network.run()
+        conclude_run(folder, outcome)
     except QnetemError as error:
         error.run_folder = str(folder)
         raise
@@ -202,6 +243,7 @@ def recorded(
         "seed": topology.seed,
         "source": str(topology.source or ""),
         "broker": "none (in-process)",
+        "in_process": True,
     }
     describe_run(folder, topology.to_data(), facts)
     with contextlib.ExitStack() as logs:
@@ -213,6 +255,7 @@ def recorded(
         yield InProcessNetwork(
             topology,
             journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+            nodes_folder=folder / "nodes" if topology.record == "full" else None,
             log_stream=log_stream,
             on_progress=on_progress,
         )

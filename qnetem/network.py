@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .api import Plan, Run, plan
 from .emulator.errors import QnetemError
+from .runfolder import conclude_run
 from .slices import SlicedRun
 from .supervisor import RunResult, Supervisor
 
@@ -68,10 +69,11 @@ class Network:
             driver = self._started
             try:
                 outcome = await driver.wait()
+                await driver.stop()  # only then are logs and journal complete
+                conclude_run(driver.run_folder, outcome)
             except QnetemError as error:
                 self._mark(error)
                 raise
-            await driver.stop()  # only then are logs and journal complete
             exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
             self.run = self._plan.judged(RunResult(outcome, driver.run_folder, exit_code))
         return self.run

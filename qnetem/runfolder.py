@@ -5,11 +5,13 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
 
     runs/<name>-<time>-<suffix>/
         topology.json   the resolved topology, seed and overrides included
-        run.json        name, seed, source file, broker
+        run.json        name, seed, source file, broker, whether in one process
         versions.json   Python, platform and packages: what the digest may depend on
+        programs.json   the files of programs and noise functions, and the BLAKE2b of each
+        outcome.json    digest, times and problem, once the run has come to its end
         journal*        events (record/journal.py)
         logs/           emulator, zygote and one log per incarnation of a node
-        nodes/          grants and payloads as received (record: full)
+        nodes/          what each incarnation received and did (record: full)
 
 Rule: a run folder belongs to one run; two runs that start in the same moment get two.
 """
@@ -17,6 +19,8 @@ Rule: a run folder belongs to one run; two runs that start in the same moment ge
 from __future__ import annotations
 
 import functools
+import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -27,7 +31,8 @@ from typing import Any
 
 import msgspec
 
-from .emulator.errors import InputError
+from .emulator.control import Outcome
+from .emulator.errors import InfrastructureError, InputError
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
@@ -62,7 +67,7 @@ def create_run_folder(runs_folder: Path, name: str) -> Path:
 
 
 def describe_run(folder: Path, topology: dict[str, Any], facts: dict[str, Any]) -> Path:
-    """Write topology.json, run.json (`facts`) and versions.json; the path of topology.json.
+    """Write topology.json, run.json (`facts`), versions.json, programs.json; the path of topology.json.
 
     Raises InputError when the disk refuses.
     """
@@ -71,9 +76,61 @@ def describe_run(folder: Path, topology: dict[str, Any], facts: dict[str, Any]) 
         _write_json(path, topology)
         _write_json(folder / "run.json", facts)
         _write_json(folder / "versions.json", versions())
+        _write_json(folder / "programs.json", program_files(topology))
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
     return path
+
+
+def conclude_run(folder: Path, outcome: Outcome) -> None:
+    """Write outcome.json. Raises InfrastructureError when the disk refuses, unless that is told already."""
+    facts = {
+        "digest": outcome.digest,
+        "t_ns": outcome.t_ns,
+        "instants": outcome.instants,
+        "wall_s": outcome.wall_s,
+        "problem": None,
+    }
+    problem = outcome.problem
+    if problem is not None:
+        facts["problem"] = {"kind": problem.kind, "node": problem.node, "text": problem.text}
+    try:
+        _write_json(folder / "outcome.json", facts)
+    except OSError as error:
+        if problem is None:
+            text = f"{folder} cannot be written: {error.strerror or error}"
+            raise InfrastructureError(text) from error
+
+
+def program_files(topology: dict[str, Any]) -> dict[str, str]:
+    """The files of a resolved topology's programs and noise functions: BLAKE2b (128 bit, hex) by path.
+
+    What those files import in their turn is not among them. A file that cannot be read is left out:
+    whoever needs it says so.
+    """
+    quantum = [link.get("quantum") or {} for link in topology.get("links", {}).values()]
+    names = [node["program"] for node in topology["nodes"].values()]
+    names += [plane["noise"] for plane in quantum if plane.get("noise")]
+    found = {}
+    for place in sorted({name.rpartition(":")[0] for name in names}):
+        path = _program_path(place)
+        if path is not None:
+            try:
+                found[str(path)] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+            except OSError:
+                continue
+    return found
+
+
+def _program_path(place: str) -> Path | None:
+    """The file of "file.py" or of a module, found without running it."""
+    if place.endswith(".py"):
+        return Path(place).resolve()
+    try:
+        spec = importlib.util.find_spec(place)
+    except (ImportError, AttributeError, ValueError):  # its package cannot be imported, or is none
+        return None
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 @functools.cache  # reading the metadata of eight packages takes as long as a small run

@@ -39,7 +39,7 @@ from .emulator.errors import (
 )
 from .emulator.topology import Topology
 from .orders import Fork, Forked, Signal, decode_answer
-from .runfolder import create_run_folder, describe_run
+from .runfolder import conclude_run, create_run_folder, describe_run
 from .zygote import environment
 
 EXIT_INTERRUPTED = 130
@@ -338,6 +338,7 @@ class Supervisor:
             "record": self.topology.record,
             "source": str(source) if source is not None else None,
             "broker": self.broker.kind,
+            "in_process": False,
         }
 
 
@@ -370,6 +371,7 @@ async def run_processes(
         with _signals_interrupt(supervisor):
             async with supervisor:
                 outcome = await supervisor.wait()
+        conclude_run(supervisor.run_folder, outcome)
     except QnetemError as error:
         error.run_folder = str(supervisor.run_folder)
         raise

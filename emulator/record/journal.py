@@ -31,12 +31,37 @@ class Clock(Protocol):
     m: int
 
 
+class Chains:
+    """One hash per entity over its lines, and the digest of all: whoever has the lines has the digest."""
+
+    def __init__(self) -> None:
+        self._chains: dict[str, hashlib.blake2b] = {}
+
+    def take(self, lines: list[bytes], entities: list[str]) -> None:
+        """Take lines (without their ends), and the entity of each, in order."""
+        gathered: dict[str, list[bytes]] = {entity: [] for entity in entities}
+        for line, entity in zip(lines, entities, strict=True):
+            gathered[entity].append(line)
+        for entity, its_lines in gathered.items():
+            its_lines.append(b"")
+            if entity not in self._chains:
+                self._chains[entity] = hashlib.blake2b(digest_size=16)
+            self._chains[entity].update(b"\n".join(its_lines))
+
+    def digest(self) -> str:
+        """BLAKE2b (128 bit, hex) of the sorted (entity, chain) list."""
+        total = hashlib.blake2b(digest_size=16)
+        for entity in sorted(self._chains):
+            total.update(entity.encode() + b"\x1f" + self._chains[entity].digest())
+        return total.hexdigest()
+
+
 class Journal:
     """Events of one run, hashed per entity, and written to `path` (None keeps only the hashes)."""
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
-        self._chains: dict[str, hashlib.blake2b] = {}
+        self._chains = Chains()
         #: What is not hashed and written yet: lines without their ends, and the entity of each.
         self._lines: list[bytes] = []
         self._entities: list[str] = []
@@ -50,8 +75,6 @@ class Journal:
         """Record that `kind` happened to `entity` now. `fields` are JSON values; round floats first."""
         clock = self._clock
         line = _encode((clock.now_ns, clock.m, entity, kind, *fields))
-        if entity not in self._chains:
-            self._chains[entity] = hashlib.blake2b(digest_size=16)
         self._lines.append(line)
         self._entities.append(entity)
         self._gathered_bytes += len(line)
@@ -61,10 +84,7 @@ class Journal:
     def digest(self) -> str:
         """BLAKE2b (128 bit, hex) of the sorted (entity, chain) list."""
         self.flush()
-        total = hashlib.blake2b(digest_size=16)
-        for entity in sorted(self._chains):
-            total.update(entity.encode() + b"\x1f" + self._chains[entity].digest())
-        return total.hexdigest()
+        return self._chains.digest()
 
     def flush(self) -> None:
         """Hash and write what is gathered. Raises InfrastructureError when the disk does not take it."""
@@ -72,7 +92,7 @@ class Journal:
         if not lines:
             return
         self._lines, self._entities, self._gathered_bytes = [], [], 0
-        self._hash(lines, entities)
+        self._chains.take(lines, entities)
         if self._file is None:
             return
         lines.append(b"")
@@ -82,15 +102,6 @@ class Journal:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise _not_written(self._path, error) from error
-
-    def _hash(self, lines: list[bytes], entities: list[str]) -> None:
-        """Take the lines into the chains of their entities."""
-        gathered: dict[str, list[bytes]] = {entity: [] for entity in entities}
-        for line, entity in zip(lines, entities, strict=True):
-            gathered[entity].append(line)
-        for entity, its_lines in gathered.items():
-            its_lines.append(b"")
-            self._chains[entity].update(b"\n".join(its_lines))
 
     def close(self) -> None:
         """Flush and close; the journal takes no event afterwards."""

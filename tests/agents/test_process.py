@@ -340,7 +340,7 @@ async def test_an_exception_of_ours_is_raised_and_not_swallowed(here: Stage) -> 
         await asyncio.wait_for(here.shell.left, PATIENCE_S)
 
 
-async def test_a_full_record_holds_what_was_received_and_is_private(here: Stage) -> None:
+async def test_a_full_record_holds_what_was_received_and_done_and_is_private(here: Stage) -> None:
     full = wire.Welcome("bob", 1, "endpoint", "p", {}, False, [1], ["alice"], [], 4, 0, "full")
     node = await here.born(full)
     node.wanted = 1
@@ -351,7 +351,8 @@ async def test_a_full_record_holds_what_was_received_and_is_private(here: Stage)
     await here.shell.close()
     path = here.settings.journal_path
     records = [decode_record(body) for body in FrameSplitter().feed(path.read_bytes())]
-    assert records == [full, wire.Grant(5, 0), Payload("alice", b"secret key")]
+    payload = Payload("alice", b"secret key")
+    assert records == [full, wire.Grant(5, 0), payload, wire.Report(5, 0)]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -85,3 +85,23 @@ def test_a_journal_that_cannot_be_written_when_a_process_ends_is_named_too(tmp_p
     world.exited("bob", 1, -9)
     assert world.outcome is not None and world.outcome.problem is not None
     assert world.outcome.problem.text == "the disk is full"
+
+
+def test_a_nodes_journal_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path) -> None:
+    (tmp_path / "nodes").mkdir()
+    path = tmp_path / "nodes" / "bob.1.bin"
+    path.symlink_to("/dev/full")
+    with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+        InProcessNetwork(parse_topology(FILE), nodes_folder=tmp_path / "nodes").run()
+    assert str(path) in str(caught.value)
+
+
+def test_a_nodes_journal_that_cannot_be_written_under_way_is_the_runs_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qnetem.agents.files._MOST_RECORDS", 0)
+    (tmp_path / "nodes").mkdir()
+    (tmp_path / "nodes" / "bob.1.bin").symlink_to("/dev/full")
+    outcome = InProcessNetwork(parse_topology(FILE), nodes_folder=tmp_path / "nodes").run()
+    assert outcome.problem is not None
+    assert (outcome.problem.kind, outcome.problem.exit_code) == ("InfrastructureError", 3)

@@ -11,7 +11,7 @@ import pytest
 from qnetem.api import Run
 from qnetem.emulator.control import Problem
 from qnetem.emulator.errors import InputError
-from qnetem.events import Event, read_events
+from qnetem.events import read_events
 
 from .front_door import ended, loaded, series
 
@@ -122,7 +122,9 @@ def test_one_event_serves_one_expectation(run: Run) -> None:
 def test_events_are_picked_by_entity_and_kind(run: Run) -> None:
     assert len(run.events()) == 5
     assert [event.kind for event in run.events("bob")] == ["delivered", "end"]
-    assert run.events(kind="end") == [Event(2_500_000, 0, "bob", "end", ({"bit": 1},))]
+    assert [event[:5] for event in run.events(kind="end")] == [
+        (2_500_000, 0, "bob", "end", ({"bit": 1},))
+    ]
 
 
 def test_a_mistake_in_an_assertion_is_no_failure(run: Run) -> None:
@@ -140,5 +142,5 @@ def test_without_a_journal_there_are_no_events(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="events are kept with `record: full` only"):
         read_events(tmp_path)
     (tmp_path / "journal.jsonl").write_text("[1,2]\n", encoding="utf-8")
-    with pytest.raises(InputError, match="is not the journal of a run"):
+    with pytest.raises(InputError, match="expected .t_ns, m, entity, kind"):
         read_events(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import qnetem
-from qnetem import cli, inprocess, supervisor
+from qnetem import cli, inprocess, supervisor, terminal
 from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.failures import reproduce
@@ -157,7 +157,11 @@ def test_a_raising_program_is_told_with_its_own_traceback(pair: Path, faked: Fak
     lines = [line for line in result.stderr.splitlines() if line]
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[3] == "error: alice raised at 1.5 ms: ValueError: no"
-    assert lines[4:] == ["run folder: runs/x", f"reproduce:  qnetem run {pair} --seed 7"]
+    assert lines[4:] == [
+        "run folder: runs/x",
+        f"reproduce:  qnetem run {pair} --seed 7",
+        "replay:     qnetem replay runs/x",
+    ]
 
 
 def test_a_stuck_run_is_three(pair: Path, faked: Faked) -> None:
@@ -239,7 +243,7 @@ def test_in_process_starts_anew_with_a_fixed_environment(
     )
     (pair.parent / "programs.py").write_text(seen)
     monkeypatch.chdir(pair.parent)
-    for name in [*FIXED, cli._REEXECUTED]:
+    for name in [*FIXED, terminal.REEXECUTED]:
         monkeypatch.delenv(name, raising=False)
     bad = ["--until", "1 s"]
     lines = [

@@ -1,0 +1,137 @@
+"""A run that is over, as its folder tells it.
+
+Owns reading back what runfolder.py and the nodes wrote, and the words for what is not there. Does not
+own what is in the journal (events.py) nor in the nodes' own records (node_record.py).
+
+Rule: a run that was broken off has no outcome.json, and a run with `record: hashes` no journal. Neither
+is an error until somebody needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
+from .emulator.topology.fault_specs import FaultSpec
+from .emulator.topology.model import Topology
+from .events import digest_of
+
+JOURNAL = "journal.jsonl"
+#: Faults that were injected while the run went on: one JSON object a line, as `faults` of topology.json.
+LIVE_FAULTS = "live_faults.jsonl"
+#: Endings that come from outside, so that a replay goes on where the recorded run stopped.
+_FROM_OUTSIDE = tuple(
+    kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
+)
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run folder, or a journal that stands alone (then only `journal` is known).
+
+    `outcome` is None when the run was broken off; `journal` is None when there is none.
+    """
+
+    path: Path
+    journal: Path | None
+    topology: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    programs: dict[str, Any] = field(default_factory=dict)
+    outcome: dict[str, Any] | None = None
+
+    @cached_property
+    def digest(self) -> str | None:
+        """The run's digest: as it was printed, else that of its journal; None without either."""
+        if self.outcome is not None:
+            return str(self.outcome["digest"])
+        return digest_of(self.journal) if self.journal is not None else None
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it ran with."""
+        return self.topology.get("seed")
+
+    @property
+    def in_process(self) -> bool:
+        """Whether all its nodes shared one process."""
+        return bool(self.facts.get("in_process"))
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether something outside ended it, so that its events are only the first ones."""
+        if self.outcome is None:
+            return True
+        problem = self.outcome.get("problem")
+        return problem is not None and problem.get("kind") in _FROM_OUTSIDE
+
+    def resolved(self) -> Topology:
+        """The topology it ran with, and what was injected into it. Raises InputError."""
+        if not self.topology:
+            raise InputError(f"{self.path} is a journal alone: expected the folder of a run")
+        topology = Topology.from_data(self.topology)
+        injected = _live_faults(self.path / LIVE_FAULTS)
+        return topology.model_copy(update={"faults": [*topology.faults, *injected]})
+
+
+def open_run(path: Path) -> RecordedRun:
+    """The run in a folder, or of a journal. Raises InputError, which says what was expected."""
+    if path.is_file():
+        inside = path.name == JOURNAL and (path.parent / "topology.json").is_file()
+        return open_run(path.parent) if inside else RecordedRun(path, path)
+    if not path.is_dir():
+        raise InputError(f"there is no {path}: expected the folder of a run, or its {JOURNAL}")
+    if not (path / "topology.json").is_file():
+        raise InputError(f"{path} is not the folder of a run: it has no topology.json")
+    outcome = _object(path / "outcome.json") if (path / "outcome.json").exists() else None
+    if outcome is not None and not isinstance(outcome.get("digest"), str):
+        raise InputError(f"{path / 'outcome.json'}: expected a digest, found none")
+    journal = path / JOURNAL
+    return RecordedRun(
+        path,
+        journal if journal.is_file() else None,
+        _object(path / "topology.json"),
+        _object(path / "run.json", missing_is_empty=True),
+        _object(path / "versions.json", missing_is_empty=True),
+        _object(path / "programs.json", missing_is_empty=True),
+        outcome,
+    )
+
+
+def why_no_journal(run: RecordedRun) -> str:
+    """Why a run has no journal, for people."""
+    if run.topology.get("record") == "hashes":
+        return f"{run.path} was recorded with `record: hashes`, which keeps no journal"
+    return f"{run.path} has no {JOURNAL}"
+
+
+def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError as error:
+        if missing_is_empty:
+            return {}
+        raise InputError(f"there is no {path}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a JSON object: {error}") from error
+
+
+def _live_faults(path: Path) -> list[FaultSpec]:
+    """What was injected while the run went on, in that order; nothing when there is no such file."""
+    if not path.is_file():
+        return []
+    faults = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            faults.append(FaultSpec.model_validate_json(line))
+        except ValueError as error:
+            first = str(error).splitlines()[0]
+            raise InputError(f"{path}:{number}: expected a fault, as JSON: {first}") from error
+    return faults
