@@ -142,5 +142,5 @@ def test_without_a_journal_there_are_no_events(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="events are kept with `record: full` only"):
         read_events(tmp_path)
     (tmp_path / "journal.jsonl").write_text("[1,2]\n", encoding="utf-8")
-    with pytest.raises(InputError, match="expected .t_ns, m, entity, kind"):
+    with pytest.raises(InputError, match=r"expected \[t_ns, m, entity, kind"):
         read_events(tmp_path)
