@@ -1,4 +1,4 @@
-"""What faults do to nodes: kill, restart, freeze, and put their clocks wrong.
+"""What faults do to nodes: kill, restart, freeze, put their clocks wrong, and on to links as eavesdroppers.
 
 Owns the order of steps by which a process is killed, stopped or started again without anything being lost
 that it had said, the clocks that are wrong, and what a paused node has missed. Does not own which fault
@@ -48,6 +48,8 @@ class Harm:
         #: Node -> fault -> how it puts the clock wrong; and which nodes have yet to be told.
         self._skews: dict[str, dict[str, Skew]] = {}
         self._untold: dict[str, None] = {}
+        #: Link -> fault -> who takes its light.
+        self._taps: dict[str, dict[str, str]] = {}
 
     # --- processes ---
 
@@ -156,6 +158,20 @@ class Harm:
             self._conductor.wake(node)
 
         self._barrier.afterwards(joined)
+
+    # --- eavesdroppers ---
+
+    def tap(self, link: str, key: str, node: str) -> None:
+        """The node takes the light that the link's ends send to each other; the last one who does counts."""
+        taps = self._taps.setdefault(link, {})
+        taps[key] = node
+        self.quantum.tap(link, list(taps.values()))
+
+    def untap(self, link: str, key: str) -> None:
+        """What `key` names is over."""
+        taps = self._taps.get(link, {})
+        if taps.pop(key, None) is not None:
+            self.quantum.tap(link, list(taps.values()))
 
     # --- clocks ---
 

@@ -38,6 +38,12 @@ class Breakable(Protocol):
     def resume(self, node: str, incarnation: int) -> None:
         """One pause of that incarnation less; harmless when it is gone."""
 
+    def tap(self, link: str, key: str, node: str) -> None:
+        """The node takes what the link's ends send to each other, before anybody who did so already."""
+
+    def untap(self, link: str, key: str) -> None:
+        """What `key` names is over."""
+
     def skew(self, node: str, key: str, offset_ns: int, rate_ppb: int) -> None:
         """The node's clock goes wrong from now on; skews of several keys add up."""
 

@@ -19,7 +19,8 @@ Plane = Literal["classical", "process", "quantum", "clock"]
 class Parameter:
     """A fault's parameter.
 
-    `dimension`: as in units.py, or "word" with the allowed `words`, "count", "flag", or "node" (a name).
+    `dimension`: as in units.py, or "word" with the allowed `words`, "count", "flag", or "node" (a name, of
+    one of the kinds in `words`).
     `low`, `high`: limits in the base unit. `typical`: from where to where a random campaign draws it,
     log-uniformly, in the base unit; a time without it is drawn like a duration, all else is left out.
     """
@@ -107,6 +108,18 @@ FAULT_KINDS: dict[str, FaultKind] = {
             "link",
             True,
             {"to": Parameter("bandwidth", required=True, above=True, typical=(1e4, 1e8))},
+        ),
+        # eavesdroppers
+        FaultKind(
+            "eavesdrop",
+            "quantum",
+            "link",
+            True,
+            {
+                "by": Parameter("node", required=True, words=("eavesdropper",)),
+                "classical": Parameter("word", words=("tap", "intercept")),
+            },
+            random=False,
         ),
         # clocks
         FaultKind(

@@ -24,6 +24,7 @@ from .corrupt import Corrupt
 from .cut import Cut
 from .delay import Delay
 from .duplicate import Duplicate
+from .eavesdrop import Eavesdrop
 from .jitter import Jitter
 from .kill import Kill
 from .kinds import FAULT_KINDS
@@ -46,6 +47,7 @@ FAULTS: dict[str, type[Fault]] = {
     "reorder": Reorder,
     "corrupt": Corrupt,
     "bandwidth": Bandwidth,
+    "eavesdrop": Eavesdrop,
     "clock_skew": ClockSkew,
 }
 

@@ -7,7 +7,8 @@ Rules: whether a photon survives is drawn when it leaves, with exactly one numbe
 not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
 loss, delay and noise are those of that time. A photon is lost if its link is cut when it leaves or at
 any time of its flight. What arrives takes a free slot of a node that is alive, else it is lost. The
-receiver never hears of a lost one.
+receiver never hears of a lost one. An eavesdropper on the link stands where light enters it: what an end
+sends comes to her at once and unharmed, and what she sends goes the whole way as if that end had sent it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class LightPath:
     def __init__(
         self,
         name: str,
+        ends: tuple[str, str],
         way: Way,
         registry: Registry,
         streams: Streams,
@@ -56,7 +58,9 @@ class LightPath:
         metrics: Metrics,
         on_arrival: Callable[[str, Arrival], None],
     ) -> None:
-        self.name, self.way = name, way
+        self.name, self.ends, self.way = name, ends, way
+        #: Who stands on the link and takes what its ends send.
+        self.eavesdropper: Station | None = None
         self._registry, self._streams, self._clock = registry, streams, clock
         self._journal, self._metrics = journal, metrics
         self._on_arrival = on_arrival
@@ -67,6 +71,13 @@ class LightPath:
     def launch(self, qubit: str, source: str, destination: Station) -> None:
         """The qubit leaves `source`, which holds it, now."""
         clock, now = self._clock, self._clock.now_ns
+        if self.eavesdropper is not None and source != self.eavesdropper.name:
+            self._seize(qubit, source, self.eavesdropper)
+            return
+        if (
+            source not in self.ends
+        ):  # an eavesdropper's light passes for that of the end she stands at
+            source = self.ends[1] if destination.name == self.ends[0] else self.ends[0]
         crossing = self.way.at(now, source)
         survives = self._draw(source, destination.name) < crossing.survival
         self._launched += 1
@@ -79,6 +90,17 @@ class LightPath:
         self._flying[photon.number] = photon
         order = (self.name, PHOTON, photon.number)
         photon.entry = clock.at(now + crossing.delay_ns, order, partial(self._arrive, photon))
+
+    def _seize(self, qubit: str, source: str, eavesdropper: Station) -> None:
+        """The qubit comes to who stands at the entrance of the fibre: at once, and nothing is drawn."""
+        now = self._clock.now_ns
+        self._launched += 1
+        self._metrics.count(f"links.{self.name}.photons_seized")
+        self._registry.lift(qubit, now, f"sent on {self.name}")
+        photon = Photon(self._launched, qubit, source, eavesdropper, None)
+        self._flying[photon.number] = photon
+        order = (self.name, PHOTON, photon.number)
+        photon.entry = self._clock.at(now, order, partial(self._arrive, photon))
 
     def cut(self) -> None:
         """What is in flight is lost, and what leaves until all cuts are healed."""

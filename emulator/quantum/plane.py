@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..errors import InternalError, OperationError
+from ..errors import InternalError, LinkError, OperationError
 from ..streams import Streams
 from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
@@ -184,6 +184,13 @@ class QuantumPlane:
         for channel in self._channels(link):
             channel.heal()
 
+    def tap(self, link: str, eavesdroppers: list[str]) -> None:
+        """From now on the last of these takes what the link's ends send to each other; none: nobody."""
+        node = eavesdroppers[-1] if eavesdroppers else ""
+        if link in self._light.by_name:
+            self._light.by_name[link].eavesdropper = self._stations[node] if node else None
+            self._pulses.paths[link].eavesdropper = node
+
     def pending(self, node: str) -> list[tuple[int, str]]:
         """The node's operations under way, oldest first: (number, what it waits for)."""
         found = self._stations[node].pending.values()
@@ -223,7 +230,7 @@ class QuantumPlane:
         self._schedule(Pending(station, operation), end_ns, end_ns)
 
     def _queue_transmit(self, station: Station, operation: Transmit) -> None:
-        self._light.choose(station.name, operation.to, operation.link)
+        self._light_path(station.name, operation)
         qubits = (operation.qubit,)
         self.registry.require(station.name, qubits)
         times_ns = station.occupy(qubits, self._clock.now_ns, 0)
@@ -231,9 +238,20 @@ class QuantumPlane:
 
     def _transmit(self, station: Station, operation: Transmit, _: int) -> None:
         self.registry.require(station.name, (operation.qubit,))
-        path = self._light.choose(station.name, operation.to, operation.link)
+        path = self._light_path(station.name, operation)
         path.launch(operation.qubit, station.name, self._stations[operation.to])
         station.vacate(operation.qubit)
+
+    def _light_path(self, node: str, operation: Transmit) -> LightPath:
+        """The link that is meant: of the node's own, or one on which it stands as an eavesdropper."""
+        try:
+            return self._light.choose(node, operation.to, operation.link)
+        except LinkError:
+            for name, path in self._light.by_name.items():
+                taps = path.eavesdropper is not None and path.eavesdropper.name == node
+                if taps and operation.to in path.ends and operation.link in (None, name):
+                    return path
+            raise
 
     # --- operations that take a slot ---
 
@@ -337,6 +355,7 @@ class QuantumPlane:
         if way is not None:
             path = LightPath(
                 name,
+                ends,
                 way,
                 self.registry,
                 self._streams,

@@ -137,11 +137,17 @@ class PulsePlane:
             return
         if name in (operation.source, operation.to):
             raise OperationError(why=f"{name} is not on the way of its own light")
-        self._ways.choose(operation.source, name, None)
-        self._ways.choose(name, operation.to, None)
+        waits = self._nodes[name].kind == "eavesdropper"  # for a fault to put it on their link
+        if not (waits and self._joined(operation.source, operation.to)):
+            self._ways.choose(operation.source, name, None)
+            self._ways.choose(name, operation.to, None)
         share = operation.forward_singles if isinstance(operation, Split) else operation.fraction
         if not 0 <= share <= 1:
             raise OperationError(why=f"a share of {share}, expected 0 to 1")
+
+    def _joined(self, first: str, second: str) -> bool:
+        """Whether a link joins these two."""
+        return any({first, second} == set(path.ends) for path in self._ways.paths.values())
 
     def _detector(self, name: str, operation: Detect | Intercept | Split) -> DetectorSpec:
         spec = self._nodes[name].detector
@@ -215,7 +221,8 @@ class PulsePlane:
     def _go_on(self, train: Train, to: str) -> Train:
         """The train that carries on where this one arrives: slot i leaves when it has come."""
         path = self._ways.choose(train.to, to, None)
-        return path.open(train.to, train.origin, train.arrives_ns, train.period_ps)
+        onward = to if to in path.ends else None
+        return path.open(train.to, train.origin, train.arrives_ns, train.period_ps, onward)
 
     def _close(self, name: str, session: Session) -> None:
         session.close()

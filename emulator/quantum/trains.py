@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..channels.pulses import Passage, PulseTrain, passage
+from ..channels.pulses import NOTHING_MET, Passage, PulseTrain, passage
 from .links import Way
 from .ports import PULSES, Clock, Entry, Journal, Metrics
 
@@ -52,16 +52,25 @@ class Block:
 class Train:
     """One train on one link. `origin` sent it first: `source` itself, or who an eavesdropper got it from.
 
-    `session` is what takes it at the other end, from its first light on; None: nobody does.
+    `session` is what takes it at the other end, from its first light on; None: nobody does. `entrance` is the
+    end at which it enters the fibre; None: it comes to an eavesdropper there, and crosses nothing.
     """
 
     def __init__(
-        self, path: PulsePath, number: int, source: str, origin: str, start_ns: int, period_ps: int
+        self,
+        path: PulsePath,
+        number: int,
+        source: str,
+        to: str,
+        origin: str,
+        start_ns: int,
+        period_ps: int,
+        entrance: str | None,
     ) -> None:
         self.path, self.number, self.source, self.origin = path, number, source, origin
         self.start_ns, self.period_ps = start_ns, period_ps
-        self.to = path.other_end(source)
-        self.delay_ns = path.way.at(start_ns, source).delay_ns
+        self.to, self.entrance = to, entrance
+        self.delay_ns = 0 if entrance is None else path.way.at(start_ns, entrance).delay_ns
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
         self.session: Session | None = None
@@ -106,6 +115,8 @@ class Train:
 
     def passage(self, block: Block) -> Passage:
         """What the fibre does to the block's slots, drifts and cuts included."""
+        if self.entrance is None:
+            return NOTHING_MET
         return self.path.passage(self, block.first, block.first + block.slots)
 
     def _arrive(self, block: Block) -> None:
@@ -134,6 +145,8 @@ class PulsePath:
         self.name, self.ends, self.way = name, ends, way
         self._clock, self._journal, self._metrics = clock, journal, metrics
         self._on_first_light = on_first_light
+        #: Who stands on the link and takes what its ends send.
+        self.eavesdropper = ""
         self._trains = self._events = self._cuts = 0
         #: When it was cut, and healed again (None: not yet).
         self._dark: list[tuple[int, int | None]] = []
@@ -145,10 +158,19 @@ class PulsePath:
     def other_end(self, node: str) -> str:
         return self.ends[1] if node == self.ends[0] else self.ends[0]
 
-    def open(self, source: str, origin: str, start_ns: int, period_ps: int) -> Train:
-        """A train whose slot 0 leaves `source` at `start_ns`."""
+    def open(
+        self, source: str, origin: str, start_ns: int, period_ps: int, to: str | None = None
+    ) -> Train:
+        """A train whose slot 0 leaves `source` at `start_ns`, for `to` (the other end).
+
+        While an eavesdropper stands on the link, what an end sends comes to her.
+        """
         self._trains += 1
-        train = Train(self, self._trains, source, origin, start_ns, period_ps)
+        to = self.other_end(source) if to is None else to
+        entrance: str | None = source if source in self.ends else self.other_end(to)
+        if self.eavesdropper and source != self.eavesdropper:
+            to, entrance = self.eavesdropper, None
+        train = Train(self, self._trains, source, to, origin, start_ns, period_ps, entrance)
         self._journal.event(self.name, "train", train.number, source, train.to, start_ns, period_ps)
         self._metrics.count(f"links.{self.name}.trains")
         self.at(train, train.arrives_ns, partial(self._on_first_light, train))
@@ -173,7 +195,9 @@ class PulsePath:
 
     def noise_rate_hz(self, train: Train) -> float:
         """Photons of classical channels that come out with the train."""
-        reverse = train.source != self.ends[0]
+        if train.entrance is None:
+            return 0.0
+        reverse = train.entrance != self.ends[0]
         return self.way.fibre.at(train.start_ns, reverse).noise_rate_hz
 
     def passage(self, train: Train, first: int, end: int) -> Passage:
@@ -194,7 +218,8 @@ class PulsePath:
         self, train: Train, first: int, end: int
     ) -> tuple[list[int], list[float], list[np.ndarray], float]:
         """The cells of the environment: from slot starts[i] on, etas[i] and maps[i]."""
-        reverse, period_ps = train.source != self.ends[0], train.period_ps
+        entrance, period_ps = train.entrance or train.source, train.period_ps
+        reverse = entrance != self.ends[0]
         starts: list[int] = []
         etas: list[float] = []
         maps: list[np.ndarray] = []
@@ -202,7 +227,7 @@ class PulsePath:
         while slot < max(end, first + 1):
             t_ns = train.start_ns + slot * period_ps // PS
             here = self.way.fibre.at(t_ns, reverse)
-            noise = self.way.at(t_ns, train.source).noise
+            noise = self.way.at(t_ns, entrance).noise
             starts.append(slot if starts else 0)
             etas.append(here.transmittance)
             maps.append(np.eye(4) if noise is None else noise)

@@ -51,10 +51,20 @@ class Ways:
         try:
             return self._links.choose(node, peer, link)
         except LinkError:
+            tapped = self._tapped(node, peer, link)
+            if tapped is not None:
+                return tapped
             found = self._past_eavesdroppers(node, peer)
             if link is not None or len(found) != 1:
                 raise
             return found[0]
+
+    def _tapped(self, node: str, peer: str, link: str | None) -> PulsePath | None:
+        """A link that leads to `peer` and on which `node` stands as an eavesdropper."""
+        for path in self.paths.values():
+            if path.eavesdropper == node and peer in path.ends and link in (None, path.name):
+                return path
+        return None
 
     def _own_path(self, node: str) -> PulsePath:
         path = self._own.get(node)

@@ -67,6 +67,10 @@ def _single_faults(
     report: Report,
 ) -> list[FaultSpec]:
     kind = FAULT_KINDS[entry.verb]
+    wrong = _wrong_node(entry, nodes)
+    if wrong:
+        report(wrong, entry.place)
+        return []
     rng = streams.of("target", str(number))
     found: list[tuple[int, str, list[str]]] = []
     for at_ns in _times(entry, until_ns, report):
@@ -113,6 +117,22 @@ def _times(entry: FaultEntry, until_ns: int | None, report: Report) -> Iterator[
         return
     for at in range(count):
         yield entry.at_ns + at * entry.every_ns
+
+
+def _wrong_node(entry: FaultEntry, nodes: Mapping[str, Node]) -> str:
+    """What is wrong with a node that an entry names besides its target, or ""."""
+    for name, parameter in FAULT_KINDS[entry.verb].parameters.items():
+        node = entry.parameters.get(name)
+        if parameter.dimension != "node" or not parameter.words or not isinstance(node, str):
+            continue
+        if nodes[node].kind not in parameter.words:
+            wanted = " or ".join(_a(word) for word in parameter.words)
+            return f"{entry.verb}: {name} is {node!r}, {_a(nodes[node].kind)}; expected {wanted}"
+    return ""
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def told_groups(groups: Sequence[Sequence[str]]) -> str:

@@ -5,11 +5,14 @@ seconds; a `Listener` sorts what comes by when it was sent.
 """
 
 import asyncio
+import hashlib
+import hmac
 from typing import Any
 
 import numpy as np
 
 from qnetem import Agent
+from qnetem.agents.roles.eavesdropper import Eavesdropper
 
 EVERY_S = 0.01
 EACH = 100
@@ -131,3 +134,101 @@ class Nurse(Agent):
         except TimeoutError:
             pass
         return {"births_s": " ".join(map(str, births)), **signs}
+
+
+class PhotonSender(Agent):
+    """Sends |0>, |1>, |+> or |-> each 10 ms for three seconds; says which when all have left."""
+
+    async def run(self, to: str) -> None:
+        sent = []
+        for number in range(3 * EACH):
+            bit, basis = (int(drawn) for drawn in self.rng.integers(0, 2, 2))
+            await asyncio.sleep(number * EVERY_S - self.now_ns / 1e9)
+            photon = await self.qubit()
+            if bit:
+                await photon.x()
+            if basis:
+                await photon.h()
+            await self.transmit(photon, to)
+            sent.append([bit, basis])
+        await self.send(to, sent, kind="sent")
+
+
+class PhotonReceiver(Agent):
+    """Measures what comes in the sender's basis, as if bases were told before; counts errors by second."""
+
+    async def run(self, source: str) -> dict[str, Any]:
+        found: dict[int, tuple[int, int]] = {}
+
+        async def measure() -> None:
+            while True:
+                photon = await self.receive_qubit(source)
+                basis = int(self.rng.integers(0, 2))
+                number = int(photon.arrived_ns / 1e9 / EVERY_S + 0.01)
+                found[number] = (await photon.measure("ZX"[basis]), basis)
+
+        task = asyncio.create_task(measure())
+        sent = (await self.receive(source, kind="sent")).body
+        task.cancel()
+        errors, sifted = dict.fromkeys(WINDOWS, 0), dict.fromkeys(WINDOWS, 0)
+        for number, (bit, basis) in found.items():
+            theirs, chosen = sent[number]
+            if basis == chosen:
+                sifted[window(number)] += 1
+                errors[window(number)] += bit != theirs
+        return {
+            **{f"sifted_{name}": count for name, count in sifted.items()},
+            **{f"errors_{name}": count for name, count in errors.items()},
+        }
+
+
+def tag(key: str, body: Any) -> str:
+    """A message authentication code of a body."""
+    return hmac.new(key.encode(), repr(body).encode(), hashlib.sha256).hexdigest()
+
+
+class Signer(Agent):
+    """Sends 300 numbers, each with a code that proves who says it."""
+
+    async def run(self, to: str, key: str) -> None:
+        for number in range(3 * EACH):
+            await self.send(to, {"say": number, "tag": tag(key, number)}, kind="signed")
+            await asyncio.sleep(EVERY_S)
+
+
+class Verifier(Agent):
+    """Counts what it hears from its peer by second, true and forged."""
+
+    async def run(self, source: str, key: str) -> dict[str, Any]:
+        true, forged = dict.fromkeys(WINDOWS, 0), 0
+        try:
+            async with asyncio.timeout_at(4):
+                while True:
+                    body = (await self.receive(source, kind="signed")).body
+                    if hmac.compare_digest(body["tag"], tag(key, body["say"])):
+                        true[window(body["say"])] += 1
+                    else:
+                        forged += 1
+        except TimeoutError:
+            return {**true, "forged": forged}
+
+
+class Mallory(Eavesdropper):
+    """Takes every message and sends another one in its place; does not know the key."""
+
+    async def run(self) -> None:
+        while True:
+            message = await self.receive()
+            body = {**message.body, "say": -1}
+            await self.forge(message.source, message.destination, body, kind=message.kind)
+            self.record("forged", 1)
+
+
+class Tapper(Eavesdropper):
+    """Listens, and says nothing."""
+
+    async def run(self) -> None:
+        while True:
+            message = await self.receive()
+            self.record("overheard", f"{message.source} to {message.destination}")
+            self.record("heard", 1)

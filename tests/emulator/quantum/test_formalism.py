@@ -373,7 +373,7 @@ def test_a_twirl_on_the_plane_is_journalled(monkeypatch: pytest.MonkeyPatch) -> 
         qubit = heralded(bench)
         bench.at(MS, lambda bench=bench, qubit=qubit: bench.issue("alice", Apply, "x", [qubit]))
         bench.run()
-        assert ("formalism" in bench.journal._chains) == journalled
+        assert ("formalism" in bench.journal._entities) == journalled
 
 
 def test_trajectories_on_the_plane_depend_on_the_seed_alone(
