@@ -25,6 +25,7 @@ import aiomqtt
 import paho.mqtt.client as paho
 
 from ..emulator.errors import InfrastructureError
+from .settings import BrokerAddress
 
 OUTSTANDING = 100
 #: Reads of one readiness, so that a flood of payloads cannot starve the emulator's socket.
@@ -51,18 +52,17 @@ class Inbox:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        address: BrokerAddress,
         run_id: str,
         node: str,
-        incarnation: int,
+        client_id: str,
         deliver: Deliver,
         reconnected: Callable[[], None],
     ) -> None:
         """`deliver(source, payload)` per message; `reconnected()` after every later subscription."""
         self.connected = False
-        self._address = (host, port)
-        self._run_id, self._node, self._incarnation = run_id, node, incarnation
+        self._address = address
+        self._run_id, self._node, self._client_id = run_id, node, client_id
         self._deliver, self._reconnected = deliver, reconnected
         self._topics: dict[str, str] = {}
         self._outgoing: deque[tuple[str, bytes]] = deque()
@@ -86,9 +86,9 @@ class Inbox:
                 break
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
                 if self._loop.time() + backoff_s >= deadline:
-                    host, port = self._address
+                    where = f"{self._address.host}:{self._address.port}"
                     raise InfrastructureError(
-                        f"the broker at {host}:{port} could not be reached in {CONNECT_S:g} s: "
+                        f"the broker at {where} could not be reached in {CONNECT_S:g} s: "
                         f"{str(error) or type(error).__name__}",
                         self._node,
                     ) from error
@@ -133,11 +133,13 @@ class Inbox:
 
     async def _connect(self, timeout_s: float) -> None:
         """One attempt: connection, subscription, and the two hot paths put in place."""
-        host, port = self._address
+        address = self._address
         client = aiomqtt.Client(
-            host,
-            port,
-            identifier=f"{self._run_id}-{self._node}-{self._incarnation}",
+            address.host,
+            address.port,
+            username=address.username,
+            password=address.password,
+            identifier=self._client_id,
             clean_session=True,
             timeout=max(timeout_s, 0.1),
             socket_options=_NO_DELAY,

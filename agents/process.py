@@ -73,11 +73,10 @@ class NodeShell(asyncio.Protocol):
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_pause_s = FIRST_RESEND_S
         self._inbox = Inbox(
-            settings.broker_host,
-            settings.broker_port,
+            settings.broker,
             settings.run_id,
             settings.node,
-            settings.incarnation,
+            settings.client_id,
             self._on_payload,
             self._on_reconnected,
         )

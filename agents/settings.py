@@ -1,11 +1,12 @@
 """What one incarnation of a node's process is told at its birth.
 
 Owns the struct and the exit statuses of a node's process; imports nothing heavy, so that the launcher
-can name them too. Never logged: `token` is a credential.
+can name them too. Rule: token and password are credentials; no text that a struct turns into has them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,18 @@ EXIT_UNREACHABLE = 3
 EXIT_INTERNAL = 70
 
 
+class BrokerAddress(msgspec.Struct, array_like=True, frozen=True):
+    """Where a broker is, and the login there (None: the broker asks for none)."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BrokerAddress({self.host}:{self.port}, {self.username!r})"
+
+
 class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
     """Who a node's process is, and where it finds emulator, broker and run folder."""
 
@@ -26,14 +39,26 @@ class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
     incarnation: int
     token: str
     socket_path: str
-    broker_host: str
-    broker_port: int
+    broker: BrokerAddress
     run_folder: str
+
+    def __repr__(self) -> str:
+        return f"NodeSettings({self.label} of {self.run_id})"
 
     @property
     def label(self) -> str:
         """`alice.1`: how this incarnation is called in file names."""
         return f"{self.node}.{self.incarnation}"
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id of this incarnation.
+
+        Who connects with another's client id takes its place, with some brokers before its password is
+        looked at. So nobody else can know it: the end comes from the token, which it does not tell.
+        """
+        end = hashlib.blake2b(self.token.encode(), digest_size=8, person=b"client id").hexdigest()
+        return f"{self.run_id}-{self.node}-{self.incarnation}-{end}"
 
     @property
     def log_path(self) -> Path:

@@ -9,6 +9,7 @@ Rule: a mistake in the input is raised before anything is started; what goes wro
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -223,6 +224,7 @@ def plan(
     runs_folder: str | Path,
 ) -> Plan:
     """Check everything that can be wrong before a run. Raises InputError."""
+    from .brokers.access import login_from
     from .supervisor import RunOptions
 
     if in_process and (broker != "auto" or broker_port is not None):
@@ -231,7 +233,13 @@ def plan(
     expectations = parse_expectations(topology)
     forget_program_files()
     check_programs(topology)
-    options = RunOptions(broker=broker, broker_port=broker_port, runs_folder=Path(runs_folder))
+    options = RunOptions(
+        broker=broker,
+        broker_port=broker_port,
+        runs_folder=Path(runs_folder),
+        # Only a broker that is there already has a colon, and a login of its own.
+        broker_login=login_from(os.environ) if ":" in broker else None,
+    )
     return Plan(topology, expectations, options, in_process)
 
 

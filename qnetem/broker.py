@@ -1,11 +1,13 @@
 """The broker of a run: mosquitto, the embedded amqtt, or one that is there already.
 
 Owns which broker serves a run, its port and its life: started, stopped, killed, started again on the
-same port. Does not own what the kinds need (brokers/kinds.py), nor what is said over it.
+same port; and with which login a node finds it. Does not own what the kinds need (brokers/kinds.py), who
+may do what there (brokers/access.py), nor what is said over it.
 
 Rules: a broker that is started here listens on 127.0.0.1 only, ignores the terminal's Ctrl-C, and ends
 with the process that started it, even if that is ended by SIGKILL (Linux). Nodes guarantee delivery,
-not the broker: it keeps nothing on disk, and may be killed and started again in the middle of a run.
+not the broker: it keeps no message on disk, and may be killed and started again in the middle of a
+run. It reads its accounts at every start, so that they hold after a restart too.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .agents.settings import BrokerAddress
 from .brokers import kinds, ports, probe
+from .brokers.access import Access, Login
 from .emulator.errors import InfrastructureError, InputError
 from .leash import leashed
 
@@ -37,7 +41,7 @@ class _PortTaken(Exception):
 
 
 class Broker:
-    """A broker for one run; `async with Broker("auto", folder) as broker:` starts and stops it.
+    """A broker for one run; `async with Broker("auto", folder, access) as broker:` starts and stops it.
 
     Attributes: `kind` ("mosquitto", "amqtt" or "external"), `host`, `port` (0 before the start when it
     is to be picked), `log_path`, and `wanted`: it is meant to be running. A supervisor reads
@@ -52,12 +56,20 @@ class Broker:
     (Linux ends a leashed child with the *thread* that started it).
     """
 
-    def __init__(self, choice: str, folder: str | Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        choice: str,
+        folder: str | Path,
+        access: Access,
+        port: int | None = None,
+        login: Login | None = None,
+    ) -> None:
         """`choice`: "auto", "mosquitto", "amqtt" or "host:port"; "auto" prefers mosquitto.
 
-        `folder` takes configuration and log, and serves one broker. `port` None picks a free one,
-        for brokers that are started here. Raises InputError for a choice that is none of these,
-        InfrastructureError when what it names is not installed.
+        `folder` takes configuration, accounts and log, and serves one broker. `port` None picks a free
+        one. Both, and `access`, are for brokers that are started here; `login` is for one that is there
+        already, whose owner decides what it may do. Raises InputError for a choice that is none of
+        these, InfrastructureError when what it names is not installed.
         """
         self.host, self.port = "127.0.0.1", port or 0
         self.wanted = False
@@ -70,6 +82,7 @@ class Broker:
             self.host, self.port = kinds.parse_address(choice)
         self._fixed_port = port
         self._folder = Path(folder)
+        self._access, self._login = access, login
         self._process: asyncio.subprocess.Process | None = None
         self._changing = asyncio.Lock()
 
@@ -99,17 +112,30 @@ class Broker:
             return self.wanted
         return self._process is not None and self._process.returncode is None
 
+    def address_of(self, node: str) -> BrokerAddress:
+        """Where a node finds this broker, and its login there."""
+        return self._address(self._login if self._kind is None else self._access.node(node))
+
+    def observer_address(self) -> BrokerAddress:
+        """Where those who watch find it; without a login at a broker that is not ours."""
+        return self._address(None if self._kind is None else self._access.observer)
+
+    def _address(self, login: Login | None) -> BrokerAddress:
+        if login is None:
+            return BrokerAddress(self.host, self.port)
+        return BrokerAddress(self.host, self.port, login.username, login.password)
+
     async def start(self) -> None:
         """Start it and return once it answers MQTT. Starting a running broker does nothing.
 
         Raises InfrastructureError: a fixed port is busy, it ended early (with the end of its log), it
-        does not answer in time, or nobody listens at an external address.
+        does not answer in time; nobody listens at an external address, or it refuses our login.
         """
         async with self._changing:
             if self.alive:
                 return
             if self._kind is None:
-                await probe.check_reachable(self.host, self.port)
+                await probe.check_admits(self.host, self.port, self._login)
             else:
                 await self._start_ours(self._kind, self._fixed_port)
             self.wanted = True
@@ -190,6 +216,7 @@ class Broker:
 
     async def _start_at(self, kind: kinds.Kind, port: int) -> None:
         """One attempt at one port. Raises _PortTaken or InfrastructureError; then nothing is left."""
+        self._access.write(self._folder)
         command = leashed(kind.command(self._folder, port))
         log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -212,7 +239,7 @@ class Broker:
             raise
 
     async def _until_ready(self, kind: kinds.Kind, port: int, log_start: int) -> None:
-        """Return when the broker that we started answers at its port.
+        """Return when the broker that we started answers at its port, and knows its accounts.
 
         An answer is not enough: a stranger who took the port between our look and the broker's bind
         answers too. So the broker's own log must confirm it; if it is the stranger, ours soon ends.
@@ -222,7 +249,8 @@ class Broker:
                 while True:
                     self._refuse_ended(kind, log_start)
                     name = probe.client_name()
-                    answered = await probe.answers(self.host, port, name)
+                    login = self._access.probe
+                    answered = await probe.admits(self.host, port, name, login)
                     if answered and kind.confirms(self._log_since(log_start), port, name):
                         return
                     await asyncio.sleep(POLL_S)

@@ -26,8 +26,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from . import observer
 from .agents.settings import NodeSettings
 from .broker import Broker
+from .brokers.access import Access, Login
 from .companion import Companion
 from .emulator import control
 from .emulator.errors import (
@@ -60,13 +62,17 @@ OnProgress = Callable[[control.Progress], None]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run a topology. `seed` and `record` override the topology's own when given."""
+    """How to run a topology. `seed` and `record` override the topology's own when given.
+
+    `broker_login` is for a broker that is there already.
+    """
 
     broker: str = "auto"
     broker_port: int | None = None
     runs_folder: Path = Path("runs")
     seed: int | None = None
     record: str | None = None
+    broker_login: Login | None = None
 
     def applied(self, topology: Topology) -> Topology:
         """The topology with these overrides."""
@@ -104,7 +110,13 @@ class Supervisor:
         self.pids: dict[str, int] = {}
         self._options, self._on_progress = options, on_progress
         self.run_folder = create_run_folder(options.runs_folder, topology.name)
-        self.broker = Broker(options.broker, self.run_folder / "broker", options.broker_port)
+        self.broker = Broker(
+            options.broker,
+            self.run_folder / "broker",
+            Access.of_run(self.run_folder.name, self.topology.nodes),
+            options.broker_port,
+            options.broker_login,
+        )
         logs = self.run_folder / "logs"
         self._emulator = Companion(
             "emulator",
@@ -166,6 +178,7 @@ class Supervisor:
             self._emulator.tell(self._early)
         await self._zygote.start(outer)
         await self.broker.start()
+        observer.admit(self.run_folder, self.broker.observer_address())
         self._chores.append(asyncio.create_task(self._keep_broker()))
         for node in sorted(self.topology.nodes):
             self._spawn(node, 1)
@@ -214,6 +227,7 @@ class Supervisor:
                 await self._all_left.wait()
         await self._zygote.leave(LEAVE_S)
         await self._emulator.leave(LEAVE_S)
+        observer.dismiss(self.run_folder)
         await self.broker.stop()
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
@@ -284,8 +298,7 @@ class Supervisor:
             incarnation=incarnation,
             token=control.token(self._secret, node, incarnation),
             socket_path=self._socket_path,
-            broker_host=self.broker.host,
-            broker_port=self.broker.port,
+            broker=self.broker.address_of(node),
             run_folder=str(self.run_folder),
         )
         self._zygote.tell(Fork(settings))

@@ -1,9 +1,11 @@
 """The kinds of broker: how each is found, configured and recognised.
 
-Owns mosquitto's configuration and the command lines. Does not start anything (../broker.py).
+Owns mosquitto's configuration and the command lines. Does not start anything (../broker.py), and does
+not say who may do what (access.py).
 
 Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once (no
-waiting for a full segment), for anonymous clients on 127.0.0.1, and keeps nothing on disk.
+waiting for a full segment), on 127.0.0.1, for those who have an account, within what it allows; and
+keeps no message on disk.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..emulator.errors import InfrastructureError, InputError
+from .access import PASSWORDS_FILE, RULES_FILE
 
 CHOICES = "auto, mosquitto, amqtt or host:port"
 GET_MOSQUITTO = "`apt install mosquitto`"
@@ -29,7 +32,9 @@ MAX_PACKET_BYTES = 268_435_455
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
-allow_anonymous true
+allow_anonymous false
+password_file {passwords}
+acl_file {rules}
 persistence false
 # Without it a round trip at QoS 1 takes 88 ms instead of 0.5 ms.
 set_tcp_nodelay true
@@ -53,7 +58,8 @@ _STAY_ROOT = "user root\n"
 class Kind:
     """A broker that can be started here.
 
-    `command(folder, port)` writes what it needs into the folder and returns the command line.
+    `command(folder, port)` writes its configuration into the folder, where the accounts are already, and
+    returns the command line.
     `confirms(log, port, client)` tells from its log that it is this broker which serves the port, and
     which accepted the probe named `client`.
     """
@@ -103,15 +109,20 @@ def _mosquitto() -> Kind | None:
 
     def command(folder: Path, port: int) -> list[str]:
         path = folder / "mosquitto.conf"
-        path.write_text(mosquitto_configuration(port, as_root=os.geteuid() == 0))
+        path.write_text(mosquitto_configuration(folder, port, as_root=os.geteuid() == 0))
         return [os.path.abspath(program), "-c", str(path)]
 
     return Kind("mosquitto", command, lambda log, port, client: client in log)
 
 
-def mosquitto_configuration(port: int, as_root: bool) -> str:
-    """The text of mosquitto.conf for a broker on `port`."""
-    text = _MOSQUITTO.format(port=port, max_packet_bytes=MAX_PACKET_BYTES)
+def mosquitto_configuration(folder: Path, port: int, as_root: bool) -> str:
+    """The text of mosquitto.conf for a broker on `port`, with its accounts in `folder`."""
+    text = _MOSQUITTO.format(
+        port=port,
+        passwords=folder / PASSWORDS_FILE,
+        rules=folder / RULES_FILE,
+        max_packet_bytes=MAX_PACKET_BYTES,
+    )
     return text + _STAY_ROOT if as_root else text
 
 
@@ -121,7 +132,7 @@ def _amqtt() -> Kind | None:
     script = Path(__file__).with_name("embedded.py")
 
     def command(folder: Path, port: int) -> list[str]:
-        return [sys.executable, "-P", str(script), str(port)]
+        return [sys.executable, "-P", str(script), str(port), str(folder)]
 
     return Kind("amqtt", command, lambda log, port, client: f"listening on 127.0.0.1:{port}" in log)
 

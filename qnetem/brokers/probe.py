@@ -1,7 +1,10 @@
-"""Does somebody answer MQTT at an address?
+"""Who answers MQTT at an address?
 
 Owns one CONNECT, CONNACK, DISCONNECT by hand (MQTT 3.1.1, sections 3.1, 3.2 and 3.14): a client
 library would bring its own timeouts and threads for a question of thirty bytes. Keeps no connection.
+
+A broker of ours is asked with an account that may do nothing, so that a stranger who took its port learns
+nothing of use.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ import secrets
 import socket
 
 from ..emulator.errors import InfrastructureError
+from .access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login
 
 ANSWER_TIMEOUT_S = 2.0
 _PROTOCOL = b"\x00\x04MQTT\x04"
-_CLEAN_SESSION, _KEEP_ALIVE = b"\x02", b"\x00\x0a"
+_CLEAN_SESSION, _WITH_LOGIN = 0x02, 0xC0
+_KEEP_ALIVE = b"\x00\x0a"
 _DISCONNECT = b"\xe0\x00"
-#: CONNACK without a session, accepted.
-_ACCEPTED = b"\x20\x02\x00\x00"
+#: A CONNACK but for its last byte, the return code: no session is present.
+_ANSWER = b"\x20\x02\x00"
+ACCEPTED, BAD_LOGIN, NOT_AUTHORISED = 0, 4, 5
 
 
 def client_name() -> str:
@@ -26,26 +32,35 @@ def client_name() -> str:
     return f"qnetem-probe-{secrets.token_hex(8)}"
 
 
-async def answers(host: str, port: int, name: str) -> bool:
-    """Whether an MQTT server at the address accepts the anonymous client `name`, in real time."""
+async def admits(host: str, port: int, name: str, login: Login | None) -> bool:
+    """Whether an MQTT server at the address accepts the client `name` with this login, in real time."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            return await _shake_hands(host, port, name)
+            return await _shake_hands(host, port, name, login) == ACCEPTED
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
         return False
 
 
-async def check_reachable(host: str, port: int) -> None:
-    """Raises InfrastructureError unless the address accepts a TCP connection."""
+async def check_admits(host: str, port: int, login: Login | None) -> None:
+    """Raises InfrastructureError unless an MQTT server at the address accepts this login."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host, port)
+            code = await _shake_hands(host, port, client_name(), login)
+    except asyncio.IncompleteReadError:
+        code = None
     except (OSError, TimeoutError) as error:
         raise InfrastructureError(
             f"no broker can be reached at {host}:{port} ({_why(error)}); start it, or leave "
             "--broker away"
         ) from error
-    writer.close()
+    if code in (BAD_LOGIN, NOT_AUTHORISED):
+        whom = "anonymous clients" if login is None else f"the login of {login.username!r}"
+        raise InfrastructureError(
+            f"the broker at {host}:{port} refuses {whom}; name and password come from "
+            f"{USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
+        )
+    if code != ACCEPTED:
+        raise InfrastructureError(f"what answers at {host}:{port} is no MQTT 3.1.1 broker")
 
 
 def _why(error: OSError | TimeoutError) -> str:
@@ -57,15 +72,33 @@ def _why(error: OSError | TimeoutError) -> str:
     return str(error) or "no answer in time"
 
 
-async def _shake_hands(host: str, port: int, name: str) -> bool:
+async def _shake_hands(host: str, port: int, name: str, login: Login | None) -> int | None:
+    """The return code of one CONNECT (0 is success); None for an answer that is no CONNACK."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
-        client = name.encode()
-        body = _PROTOCOL + _CLEAN_SESSION + _KEEP_ALIVE + len(client).to_bytes(2, "big") + client
-        writer.write(b"\x10" + bytes([len(body)]) + body)
-        answer = await reader.readexactly(len(_ACCEPTED))
-        if answer == _ACCEPTED:
+        fields = [name] if login is None else [name, login.username, login.password]
+        flags = _CLEAN_SESSION | (0 if login is None else _WITH_LOGIN)
+        body = _PROTOCOL + bytes([flags]) + _KEEP_ALIVE + b"".join(map(_text, fields))
+        writer.write(b"\x10" + _length(len(body)) + body)
+        answer = await reader.readexactly(len(_ANSWER) + 1)
+        if not answer.startswith(_ANSWER):
+            return None
+        if answer[-1] == ACCEPTED:
             writer.write(_DISCONNECT)
-        return answer == _ACCEPTED
+        return answer[-1]
     finally:
         writer.close()
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return len(data).to_bytes(2, "big") + data
+
+
+def _length(size: int) -> bytes:
+    """The "remaining length" of a packet: seven bits a byte, the lowest first (section 2.2.3)."""
+    data = bytearray()
+    while size >= 0x80:
+        data.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*data, size])

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from qnetem.agents.mqtt import Inbox
+from qnetem.agents.settings import BrokerAddress
 
 PATIENCE_S = 10.0
 
@@ -29,7 +30,9 @@ async def test_a_line_that_can_not_be_kept_is_told_to_the_process() -> None:
     loop = asyncio.get_running_loop()
     told: asyncio.Future[Any] = loop.create_future()
     loop.set_exception_handler(lambda _, context: told.set_result(context))
-    inbox = Torn("127.0.0.1", 1, "run", "alice", 1, lambda *_: None, lambda: None)
+    inbox = Torn(
+        BrokerAddress("127.0.0.1", 1), "run", "alice", "alice", lambda *_: None, lambda: None
+    )
     await inbox.open()
     async with asyncio.timeout(PATIENCE_S):
         context = await told

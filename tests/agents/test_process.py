@@ -12,18 +12,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiomqtt
 import pytest
 
 from qnetem.agents import mqtt
 from qnetem.agents.files import Payload, decode_record
 from qnetem.agents.mqtt import Inbox, inbox_topic
 from qnetem.agents.process import NodeShell
-from qnetem.agents.settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
+from qnetem.agents.settings import (
+    EXIT_INTERNAL,
+    EXIT_LEFT,
+    EXIT_UNREACHABLE,
+    BrokerAddress,
+    NodeSettings,
+)
 from qnetem.broker import Broker
 from qnetem.emulator import wire
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.framing import FrameSplitter
+from tests.accounts import address, client, open_broker
 
 PATIENCE_S = 20.0
 WELCOME = wire.Welcome("bob", 1, "endpoint", "p", {}, False, [1], ["alice"], [], 4, 0, "hashes")
@@ -122,9 +128,9 @@ class Stage:
 
     async def publish(self, *payloads: bytes) -> None:
         """As alice would."""
-        async with aiomqtt.Client(self.broker.host, self.broker.port) as client:
+        async with client(self.broker) as alice:
             for payload in payloads:
-                await client.publish(inbox_topic("run", "bob", "alice"), payload)
+                await alice.publish(inbox_topic("run", "bob", "alice"), payload)
 
 
 async def until(test: Callable[[], bool]) -> None:
@@ -133,19 +139,17 @@ async def until(test: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def settings_in(folder: Path, broker_port: int) -> NodeSettings:
+def settings_in(folder: Path, broker: BrokerAddress) -> NodeSettings:
     (folder / "logs").mkdir(exist_ok=True)
-    return NodeSettings(
-        "run", "bob", 1, "token", str(folder / "s"), "127.0.0.1", broker_port, str(folder)
-    )
+    return NodeSettings("run", "bob", 1, "token", str(folder / "s"), broker, str(folder))
 
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
     emulator = FakeEmulator()
     server = await asyncio.start_unix_server(emulator.serve, str(folder / "s"))
-    async with server, Broker("mosquitto", folder / "broker") as broker:
-        here = Stage(broker, emulator, settings_in(folder, broker.port))
+    async with server, open_broker("mosquitto", folder / "broker") as broker:
+        here = Stage(broker, emulator, settings_in(folder, address(broker)))
         try:
             yield here
         finally:
@@ -193,7 +197,7 @@ async def test_a_broker_that_cannot_be_reached_is_told_to_the_emulator(
     emulator = FakeEmulator()
     server = await asyncio.start_unix_server(emulator.serve, str(tmp_path / "s"))
     async with server:
-        shell = NodeShell(settings_in(tmp_path, 1), FakeNode)
+        shell = NodeShell(settings_in(tmp_path, BrokerAddress("127.0.0.1", 1)), FakeNode)
         with pytest.raises(InfrastructureError, match=r"127\.0\.0\.1:1 could not be reached"):
             await shell.open()
         assert isinstance(await emulator.hears(), wire.Hello)
@@ -211,7 +215,7 @@ async def test_a_broker_that_cannot_be_reached_is_told_to_the_emulator(
 async def test_what_is_published_arrives_whole_and_in_order(here: Stage) -> None:
     node = await here.born()
     payloads = [f"{n}".encode() * 500 for n in range(1000)]
-    async with aiomqtt.Client(here.broker.host, here.broker.port) as alice:
+    async with client(here.broker) as alice:
         await alice.subscribe(inbox_topic("run", "alice", "+"))
         node.to_publish = [("alice", payload) for payload in payloads]
         here.emulator.say(wire.Grant(1, 0))
@@ -225,9 +229,7 @@ async def test_what_is_published_arrives_whole_and_in_order(here: Stage) -> None
 async def test_no_more_than_the_limit_is_in_pahos_hands_while_the_socket_is_full(
     here: Stage,
 ) -> None:
-    inbox = Inbox(
-        here.broker.host, here.broker.port, "run", "carol", 1, lambda *_: None, lambda: None
-    )
+    inbox = Inbox(address(here.broker), "run", "carol", "carol", lambda *_: None, lambda: None)
     await inbox.open()
     line, handed = inbox._paho, []
     assert line is not None
@@ -263,7 +265,7 @@ async def test_payloads_that_come_in_time_are_never_asked_for(here: Stage) -> No
     node = await here.born()
     loop = asyncio.get_running_loop()
     ends = loop.time() + 0.2
-    async with aiomqtt.Client(here.broker.host, here.broker.port) as alice:
+    async with client(here.broker) as alice:
         while loop.time() < ends:
             node.wanted = len(node.payloads) + 1
             here.emulator.say(wire.Grant(5, 0))
@@ -284,7 +286,7 @@ async def test_a_broker_that_comes_back_is_used_again_and_asked_through_at_once(
     for _ in range(4):  # the pause has grown past half a second
         assert await here.emulator.hears() == wire.Resend("alice", 1, [1])
     await here.broker.restart()
-    async with aiomqtt.Client(here.broker.host, here.broker.port) as alice:
+    async with client(here.broker) as alice:
         await alice.subscribe(inbox_topic("run", "alice", "+"))
         assert await here.emulator.hears() == wire.Resend("alice", 1, [1])
         await until(lambda: here.shell._inbox.connected)
@@ -370,17 +372,19 @@ PROGRAM = """
 import signal, sys
 from qnetem.agents import mqtt
 from qnetem.agents.process import run_node
-from qnetem.agents.settings import NodeSettings
+from qnetem.agents.settings import BrokerAddress, NodeSettings
+from tests.accounts import LOGIN
 from tests.agents.test_process import FakeNode
 mqtt.CONNECT_S = 2.0
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-folder, port = sys.argv[1], int(sys.argv[2])
+folder = sys.argv[1]
+broker = BrokerAddress("127.0.0.1", int(sys.argv[2]), LOGIN.username, LOGIN.password)
 class Talking(FakeNode):
     def receive(self, message):
         print("a word of the program")
         super().receive(message)
 sys.exit(run_node(
-    NodeSettings("run", "bob", 1, "token", folder + "/s", "127.0.0.1", port, folder), Talking
+    NodeSettings("run", "bob", 1, "token", folder + "/s", broker, folder), Talking
 ))
 """
 

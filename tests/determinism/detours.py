@@ -17,10 +17,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qnetem.broker import Broker
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology
 from qnetem.supervisor import RunOptions, Supervisor
+from tests.accounts import LOGIN, open_broker
 
 from .lab import PATIENCE_S
 
@@ -184,10 +184,10 @@ async def slow_run(
     """
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(asyncio.timeout(PATIENCE_S))
-        real = await stack.enter_async_context(Broker(broker, folder / "broker"))
+        real = await stack.enter_async_context(open_broker(broker, folder / "broker"))
         to_broker = Detour(messages, lambda: asyncio.open_connection(real.host, real.port))
         port = await stack.enter_async_context(to_broker.at_port())
-        options = RunOptions(broker=f"127.0.0.1:{port}", runs_folder=folder)
+        options = RunOptions(f"127.0.0.1:{port}", runs_folder=folder, broker_login=LOGIN)
         supervisor = _Detoured(topology, options)
         # Not in pytest's folder: the path of a socket is short.
         supervisor.front = stack.enter_context(tempfile.TemporaryDirectory(prefix="d-")) + "/front"

@@ -17,8 +17,7 @@ import pytest
 from qnetem.broker import Broker
 from qnetem.brokers import kinds, ports, probe
 from qnetem.emulator.errors import InfrastructureError, InputError
-
-TCP_NODELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+from tests.accounts import LOGIN, client, open_broker
 
 
 def runs(pid: int) -> bool:
@@ -37,12 +36,6 @@ async def until(condition: Callable[[], bool], what: str, timeout_s: float = 20.
     while not condition():
         assert loop.time() < deadline, f"{what} did not happen within {timeout_s} s"
         await asyncio.sleep(0.01)
-
-
-def client(broker: Broker, name: str) -> aiomqtt.Client:
-    return aiomqtt.Client(
-        broker.host, broker.port, identifier=name, socket_options=TCP_NODELAY, timeout=20
-    )
 
 
 async def carry(broker: Broker, bodies: list[bytes]) -> list[bytes]:
@@ -69,21 +62,21 @@ async def carry(broker: Broker, bodies: list[bytes]) -> list[bytes]:
 
 
 async def test_a_stopped_broker_leaves_no_process(broker_kind: str, tmp_path: Path) -> None:
-    async with Broker(broker_kind, tmp_path / "run" / "broker") as broker:
+    async with open_broker(broker_kind, tmp_path / "run" / "broker") as broker:
         pid = broker.pid
         assert pid is not None and runs(pid)
         assert broker.alive and broker.kind == broker_kind
-        assert await probe.answers(broker.host, broker.port, probe.client_name())
+        assert await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
     assert not runs(pid)
     assert not broker.alive and broker.pid is None
-    assert not await probe.answers(broker.host, broker.port, probe.client_name())
+    assert not await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
     await broker.stop()
 
 
 async def test_a_killed_broker_comes_back_on_the_same_port(
     broker_kind: str, tmp_path: Path
 ) -> None:
-    async with Broker(broker_kind, tmp_path) as broker:
+    async with open_broker(broker_kind, tmp_path) as broker:
         pid, port = broker.pid, broker.port
         async with client(broker, "witness"):  # its connection lies in TIME_WAIT afterwards
             await broker.kill()
@@ -100,7 +93,7 @@ async def test_a_killed_broker_comes_back_on_the_same_port(
 async def test_a_supervisor_revives_a_broker_that_dies_and_ends_with_stop(
     mosquitto: str, tmp_path: Path
 ) -> None:
-    broker = Broker("mosquitto", tmp_path)
+    broker = open_broker("mosquitto", tmp_path)
     await broker.start()
     pids = [broker.pid]
 
@@ -124,7 +117,7 @@ async def test_a_supervisor_revives_a_broker_that_dies_and_ends_with_stop(
 async def test_restart_leaves_a_running_and_a_stopped_broker_alone(
     mosquitto: str, tmp_path: Path
 ) -> None:
-    async with Broker("mosquitto", tmp_path) as broker:
+    async with open_broker("mosquitto", tmp_path) as broker:
         pid = broker.pid
         await broker.restart()
         assert broker.pid == pid
@@ -136,7 +129,7 @@ async def test_a_broker_that_ignores_sigterm_is_killed(
     mosquitto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qnetem.broker.STOP_TIMEOUT_S", 0.1)
-    async with Broker("mosquitto", tmp_path) as broker:
+    async with open_broker("mosquitto", tmp_path) as broker:
         pid = broker.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
@@ -144,7 +137,10 @@ async def test_a_broker_that_ignores_sigterm_is_killed(
 
 
 async def test_two_brokers_run_at_once(broker_kind: str, tmp_path: Path) -> None:
-    first, second = Broker(broker_kind, tmp_path / "a"), Broker(broker_kind, tmp_path / "b")
+    first, second = (
+        open_broker(broker_kind, tmp_path / "a"),
+        open_broker(broker_kind, tmp_path / "b"),
+    )
     try:
         await asyncio.gather(first.start(), second.start())
         assert first.port != second.port
@@ -157,9 +153,10 @@ async def test_two_brokers_run_at_once(broker_kind: str, tmp_path: Path) -> None
 LAUNCHER = """
 import asyncio, sys
 from qnetem.broker import Broker
+from qnetem.brokers.access import Access
 
 async def main():
-    broker = Broker(sys.argv[1], sys.argv[2])
+    broker = Broker(sys.argv[1], sys.argv[2], Access([]))
     await broker.start()
     print(broker.pid, flush=True)
     await asyncio.Event().wait()
@@ -186,7 +183,7 @@ async def test_a_broker_does_not_outlive_a_killed_launcher(
 
 
 async def test_a_broker_is_out_of_reach_of_the_terminal(broker_kind: str, tmp_path: Path) -> None:
-    async with Broker(broker_kind, tmp_path) as broker:
+    async with open_broker(broker_kind, tmp_path) as broker:
         assert broker.pid is not None
         assert os.getpgid(broker.pid) == broker.pid
 
@@ -196,18 +193,18 @@ async def test_a_broker_is_out_of_reach_of_the_terminal(broker_kind: str, tmp_pa
 
 async def test_two_thousand_messages_arrive_in_order(broker_kind: str, tmp_path: Path) -> None:
     bodies = [number.to_bytes(4, "big") * 256 for number in range(2000)]
-    async with Broker(broker_kind, tmp_path) as broker:
+    async with open_broker(broker_kind, tmp_path) as broker:
         assert await carry(broker, bodies) == bodies
 
 
 async def test_a_body_of_three_megabytes_arrives(broker_kind: str, tmp_path: Path) -> None:
     body = bytes(range(256)) * 12_000
-    async with Broker(broker_kind, tmp_path) as broker:
+    async with open_broker(broker_kind, tmp_path) as broker:
         assert await carry(broker, [body]) == [body]
 
 
 async def test_it_listens_on_the_loopback_address_only(broker_kind: str, tmp_path: Path) -> None:
-    async with Broker(broker_kind, tmp_path) as broker:
+    async with open_broker(broker_kind, tmp_path) as broker:
         assert broker.host == "127.0.0.1"
         with socket.socket() as other:  # any other loopback address would be served by 0.0.0.0
             assert other.connect_ex(("127.0.0.2", broker.port)) != 0
@@ -219,7 +216,7 @@ async def test_it_listens_on_the_loopback_address_only(broker_kind: str, tmp_pat
 async def test_a_busy_fixed_port_is_named(broker_kind: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", ports.free_port())) as squatter:
         port = squatter.getsockname()[1]
-        broker = Broker(broker_kind, tmp_path, port=port)
+        broker = open_broker(broker_kind, tmp_path, port=port)
         with pytest.raises(InfrastructureError, match=f"port {port} .*in use"):
             await broker.start()
     assert not broker.alive
@@ -231,11 +228,11 @@ async def test_a_port_taken_behind_our_back_is_replaced(
     broker_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The squatter speaks MQTT: an answer at the port must not be mistaken for our broker's."""
-    async with Broker("auto", tmp_path / "squatter") as squatter:
+    async with open_broker("auto", tmp_path / "squatter") as squatter:
         offers = [squatter.port, ports.free_port()]
         monkeypatch.setattr(ports, "free_port", lambda: offers.pop(0))
         monkeypatch.setattr(ports, "is_free", lambda port: True)
-        async with Broker(broker_kind, tmp_path / "ours") as broker:
+        async with open_broker(broker_kind, tmp_path / "ours") as broker:
             assert broker.port != squatter.port
             assert offers == []
         assert squatter.alive
@@ -251,21 +248,21 @@ def test_picked_ports_keep_clear_of_those_of_outgoing_connections() -> None:
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_a_port_out_of_range_is_refused(port: int, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=str(port)):
-        Broker("auto", tmp_path, port=port)
+        open_broker("auto", tmp_path, port=port)
 
 
 # --- which broker ---------------------------------------------------------------------------------
 
 
 def test_mosquitto_is_preferred(mosquitto: str, tmp_path: Path) -> None:
-    assert Broker("auto", tmp_path).kind == "mosquitto"
+    assert open_broker("auto", tmp_path).kind == "mosquitto"
 
 
 async def test_without_mosquitto_the_embedded_broker_serves(
     amqtt: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    async with Broker("auto", tmp_path) as broker:
+    async with open_broker("auto", tmp_path) as broker:
         assert broker.kind == "amqtt"
         assert await carry(broker, [b"body"]) == [b"body"]
 
@@ -284,7 +281,7 @@ def test_a_missing_broker_names_its_remedies(
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "amqtt", None)
     with pytest.raises(InfrastructureError) as caught:
-        Broker(choice, tmp_path)
+        open_broker(choice, tmp_path)
     assert all(remedy in str(caught.value) for remedy in remedies)
 
 
@@ -296,7 +293,7 @@ def test_a_mosquitto_outside_path_is_pointed_out(
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(kinds, "UNUSUAL_FOLDERS", (str(tmp_path),))
     with pytest.raises(InfrastructureError, match=str(tmp_path)):
-        Broker("mosquitto", tmp_path)
+        open_broker("mosquitto", tmp_path)
 
 
 async def test_a_broker_that_cannot_start_shows_the_end_of_its_log(
@@ -307,7 +304,7 @@ async def test_a_broker_that_cannot_start_shows_the_end_of_its_log(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InfrastructureError, match=r"status 3(.|\n)*no such option: listener"):
-        await Broker("mosquitto", tmp_path / "run").start()
+        await open_broker("mosquitto", tmp_path / "run").start()
 
 
 async def test_a_broker_that_never_answers_is_given_up_and_ended(
@@ -318,7 +315,7 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("qnetem.broker.START_TIMEOUT_S", 1.0)
-    broker = Broker("mosquitto", tmp_path / "run")
+    broker = open_broker("mosquitto", tmp_path / "run")
     with pytest.raises(InfrastructureError, match="did not answer"):
         await broker.start()
     assert not broker.alive
@@ -326,16 +323,16 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
 
 
 def test_root_keeps_its_user_so_that_the_leash_holds() -> None:
-    assert "user root" in kinds.mosquitto_configuration(1883, as_root=True)
-    assert "user" not in kinds.mosquitto_configuration(1883, as_root=False)
+    assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, as_root=True)
+    assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, as_root=False)
 
 
 # --- a broker that is there already ---------------------------------------------------------------
 
 
 async def test_an_external_broker_is_used_and_left_alone(mosquitto: str, tmp_path: Path) -> None:
-    async with Broker("mosquitto", tmp_path / "theirs") as theirs:
-        async with Broker(f"127.0.0.1:{theirs.port}", tmp_path / "ours") as broker:
+    async with open_broker("mosquitto", tmp_path / "theirs") as theirs:
+        async with open_broker(f"127.0.0.1:{theirs.port}", tmp_path / "ours") as broker:
             assert (broker.kind, broker.pid, broker.alive) == ("external", None, True)
             assert await carry(broker, [b"body"]) == [b"body"]
             for harm in (broker.kill, broker.restart):
@@ -347,13 +344,13 @@ async def test_an_external_broker_is_used_and_left_alone(mosquitto: str, tmp_pat
 async def test_an_external_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
     address = f"127.0.0.1:{ports.free_port()}"
     with pytest.raises(InfrastructureError, match=f"{address} .*Connection refused"):
-        await Broker(address, tmp_path).start()
+        await open_broker(address, tmp_path).start()
 
 
 @pytest.mark.parametrize("choice", ["", "mosquito", "host", "host:", ":1883", "host:0", "h:70000"])
 def test_a_choice_that_is_none_says_what_was_expected(choice: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected auto, mosquitto, amqtt or host:port"):
-        Broker(choice, tmp_path)
+        open_broker(choice, tmp_path)
 
 
 def test_an_address_may_be_ipv6() -> None:
@@ -362,4 +359,4 @@ def test_an_address_may_be_ipv6() -> None:
 
 def test_an_external_broker_takes_no_port(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its own port"):
-        Broker("localhost:1883", tmp_path, port=1884)
+        open_broker("localhost:1883", tmp_path, port=1884)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from qnetem.agents.settings import NodeSettings
+from qnetem.agents.settings import BrokerAddress, NodeSettings
 from qnetem.companion import Companion
 from qnetem.emulator.control import Exited
 from qnetem.orders import Answer, Fork, Forked, Signal, decode_answer
@@ -82,7 +82,8 @@ class Stage:
             self.companion.tell(order)
 
     def fork(self, name: str, incarnation: int = 1) -> Fork:
-        return Fork(NodeSettings("run", name, incarnation, "t", "s", "h", 1, str(self.folder)))
+        broker = BrokerAddress("h", 1)
+        return Fork(NodeSettings("run", name, incarnation, "t", "s", broker, str(self.folder)))
 
     async def answer(self) -> Answer:
         async with asyncio.timeout(PATIENCE_S):
