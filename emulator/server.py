@@ -6,8 +6,9 @@ outbox. `python -m qnetem.emulator.server CONTROL_FD LISTEN_FD`; both are inheri
 bound and listening already, so that nodes can connect while physics is still being imported.
 
 Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
-`HELLO_S`, and is closed, by name, at the first frame that cannot be read. The launcher's end of file
-ends this process at once. Wall-clock time is used here only, and only for what is not in the result.
+`HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
+access.jsonl, and no node is disturbed by it. The launcher's end of file ends this process at once.
+Wall-clock time is used here only, and only for what is not in the result.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import msgspec
 from . import control, wire
 from .errors import InfrastructureError, InternalError, QnetemError
 from .framing import FrameSplitter
+from .record.refusals import Refusals
 from .watchdog import Watchdog
 
 HELLO_S = 10.0
@@ -36,6 +38,8 @@ FAREWELL_S = 5.0
 #: How long a broken connection waits to be explained by the exit of its process.
 EXIT_S = 0.3
 BACKLOG = 4096
+#: How much of a stranger's words goes into the log.
+LONGEST_WORD = 200
 SILENT_VARIABLE = "QNETEM_SILENT_S"
 SILENT_S = 30.0
 EXIT_ORPHANED = 1
@@ -123,8 +127,8 @@ class NodeConnection(asyncio.Protocol):
             server.refuse(self, f"{what} where {'no' if self.node else 'a'} Hello was due")
             return False
         why = server.world.authenticate(message)
-        if why is not None and not server.world.over:
-            server.refuse(self, why)
+        if why is not None:
+            server.refuse(self, why, message)
             return False
         self._stop_hello_timer()
         self.node, self.incarnation, self.pid = message.node, message.incarnation, message.pid
@@ -174,6 +178,7 @@ class Server:
         self.control_closed: asyncio.Future[None] = self._loop.create_future()
         self._nodes: dict[str, NodeConnection] = {}
         self._watchdog = Watchdog(run_folder, silent_s)
+        self._refusals = Refusals(run_folder)
         self._reported = (-1, -1)
         self._farewell = False
         self._resume_timer: asyncio.TimerHandle | None = None
@@ -206,14 +211,23 @@ class Server:
         self._nodes[connection.node] = connection
         self.world.receive(connection.node, connection.incarnation, hello)
 
-    def refuse(self, connection: NodeConnection, why: str) -> None:
+    def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
         """Close a connection and say why; if it is a node's, the run cannot go on without it."""
-        sys.stderr.write(f"refused {connection.label}: {why}\n")
+        sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_WORD]}\n")
         if connection.transport is not None:
+            self._note_refusal(connection.transport, why, claim)
             connection.transport.abort()
         if connection.node:
             self.world.fail(InternalError(f"{connection.label} was refused: {why}"))
             self.drain()
+
+    def _note_refusal(
+        self, transport: asyncio.Transport, why: str, claim: wire.Hello | None
+    ) -> None:
+        try:
+            self._refusals.add(transport.get_extra_info("socket"), claim, why)
+        except OSError as error:  # a full disk: no stranger shall end a run by knocking
+            sys.stderr.write(f"access.jsonl cannot be written: {error}\n")
 
     def hung_up(self, connection: NodeConnection) -> None:
         """A connection is gone, by whichever side."""

@@ -19,6 +19,7 @@ until all are in, and applied in the order of node names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,11 @@ class World:
             return f"no node is called {hello.node!r}"
         if hello.version != PROTOCOL_VERSION:
             return f"{hello.node} speaks protocol {hello.version}, not {PROTOCOL_VERSION}"
-        if self._secret and hello.token != token(self._secret, hello.node, hello.incarnation):
+        known = token(self._secret, hello.node, hello.incarnation) if self._secret else hello.token
+        if not compare_digest(hello.token.encode(), known.encode()):
             return f"wrong token for {hello.node}"
+        if self.over:
+            return None  # a process that was still starting: it is told to stop
         if citizen.state != "starting" or hello.incarnation != citizen.incarnation:
             return f"{hello.node}.{hello.incarnation} is not expected ({citizen.state})"
         return None

@@ -10,6 +10,8 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         programs.json   the files of programs and noise functions, and the BLAKE2b of each
         outcome.json    digest, times and problem, once the run has come to its end
         journal*        events (record/journal.py)
+        access.jsonl    connections that the emulator refused (record/refusals.py)
+        observer.json   where and with which login the run can be watched (observer.py)
         logs/           emulator, zygote and one log per incarnation of a node
         nodes/          what each incarnation received and did (record: full)
 
@@ -33,9 +35,11 @@ import msgspec
 
 from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
+from .emulator.topology.names import closest
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
+LATEST = "latest"
 _NAME_LENGTH = 40
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -64,6 +68,34 @@ def create_run_folder(runs_folder: Path, name: str) -> Path:
             f"no run folder can be written in {runs}: {error.strerror or error}; "
             "name another one with --runs"
         ) from error
+
+
+def find_run(run: str, runs_folder: Path) -> Path:
+    """The folder of a run that is named by its path, by its name in `runs_folder`, or as `latest`.
+
+    Raises InputError, with the nearest known name.
+    """
+    known = {path.parent.name: path for path in runs_folder.glob("*/run.json")}
+    if run == LATEST:
+        if not known:
+            raise InputError(f"no run is in {runs_folder}; name another folder with --runs")
+        return max(known.values(), key=lambda path: path.stat().st_mtime_ns).parent
+    for folder in (Path(run), runs_folder / run):
+        if (folder / "run.json").is_file():
+            return folder.resolve()
+    near = closest(run, known)
+    meant = f"; did you mean {near!r}?" if near else ""
+    raise InputError(f"{run!r} is no run: no such folder, here or in {runs_folder}{meant}")
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What run.json says. Raises InputError when it cannot be read."""
+    return _read_json(folder / "run.json")
+
+
+def read_nodes(folder: Path) -> list[str]:
+    """The names of a run's nodes. Raises InputError when its topology.json cannot be read."""
+    return list(_read_json(folder / "topology.json").get("nodes", {}))
 
 
 def describe_run(folder: Path, topology: dict[str, Any], facts: dict[str, Any]) -> Path:
@@ -159,6 +191,15 @@ def log_tail(path: Path, lines: int = 12) -> str:
 def open_log(path: Path) -> int:
     """A descriptor that appends to a private log."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path} is not what a run writes: {error}") from error
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from .emulator.control import FaultRecord, Problem
+from .emulator.record.refusals import FILE, count_refusals
 from .emulator.units import format_ns
 from .expect import Verdict, standard_error
 from .fault_text import fault_line
@@ -60,6 +62,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "results": outcome.results,
         "metrics": outcome.metrics,
         "run_folder": str(run.run_folder),
+        "refused_connections": count_refusals(run.run_folder),
         "problem": None if outcome.problem is None else problem_data(outcome.problem),
         "expect": [_verdict_data(verdict) for verdict in run.verdicts],
         "faults": [_fault_data(fault) for fault in outcome.faults],
@@ -76,6 +79,7 @@ def nothing_ran(problem: Problem, run_folder: str = "") -> dict[str, Any]:
         "results": {},
         "metrics": {},
         "run_folder": run_folder or None,
+        "refused_connections": count_refusals(Path(run_folder)) if run_folder else 0,
         "problem": problem_data(problem),
         "expect": [],
         "faults": [],
@@ -235,6 +239,10 @@ def _print_times(run: Run, console: Console) -> None:
     console.print()
     _print_line(console, line)
     _print_line(console, f"run folder {run.run_folder}")
+    refused = count_refusals(run.run_folder)
+    if refused:
+        where = run.run_folder / FILE
+        _print_line(console, f"refused: {count(refused, 'connection')}, see {where}")
 
 
 # --- helpers ---

@@ -1,0 +1,65 @@
+"""access.jsonl: who was refused at the emulator's socket.
+
+Owns that file of the run folder; it is made with the first refusal. Does not own the decision (world.py
+and server.py).
+
+Rule: a file of its own, not a kind of event in the journal. When a stranger knocks is the stranger's
+affair, in real time: were it in the journal, two runs of one seed would no longer compare line by line,
+and the digest would no longer be of all that a reader sees there. No token is written, right or wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from ..wire import Hello
+
+FILE = "access.jsonl"
+#: What a stranger may have written of its words.
+_LONGEST = 200
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Refusal(msgspec.Struct, omit_defaults=True):
+    """One line. `pid` and `uid` are the kernel's word, the rest is the stranger's claim."""
+
+    time: str
+    why: str
+    node: str = ""
+    incarnation: int = 0
+    pid: int = 0
+    uid: int = -1
+
+
+class Refusals:
+    """The lines of one run."""
+
+    def __init__(self, run_folder: str) -> None:
+        self._path = Path(run_folder, FILE)
+
+    def add(self, peer: socket.socket | None, claim: Hello | None, why: str) -> None:
+        """Note that a connection was refused, now, in real time."""
+        refusal = Refusal(datetime.now(tz=UTC).isoformat(timespec="milliseconds"), why[:_LONGEST])
+        if claim is not None:
+            refusal.node, refusal.incarnation = claim.node[:_LONGEST], claim.incarnation
+        if peer is not None and hasattr(socket, "SO_PEERCRED"):
+            data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            refusal.pid, refusal.uid, _ = _CREDENTIALS.unpack(data)
+        line = msgspec.json.encode(refusal) + b"\n"
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(descriptor, "ab", buffering=0) as file:
+            file.write(line)
+
+
+def count_refusals(run_folder: Path) -> int:
+    """How many connections were refused in a run."""
+    try:
+        return len((run_folder / FILE).read_bytes().splitlines())
+    except FileNotFoundError:
+        return 0
