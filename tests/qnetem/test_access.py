@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from qnetem.agents.mqtt import Inbox, inbox_topic
 from qnetem.agents.settings import BrokerAddress, NodeSettings
+from qnetem.api import _options
 from qnetem.broker import Broker
 from qnetem.brokers import probe
 from qnetem.brokers.access import Access, Login, login_from, observed_topic, username
@@ -343,3 +344,12 @@ def test_a_login_comes_from_the_environment_whole_or_not_at_all() -> None:
     assert login_from({}) is None
     both = {"QNETEM_BROKER_USERNAME": "me", "QNETEM_BROKER_PASSWORD": "pw"}
     assert login_from(both) == Login("me", "pw")
+
+
+def test_the_environments_login_is_for_a_broker_that_is_there_already_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QNETEM_BROKER_USERNAME", "me")
+    monkeypatch.setenv("QNETEM_BROKER_PASSWORD", "pw")
+    assert _options("h:1", None, Path()).broker_login == Login("me", "pw")
+    assert _options("auto", None, Path()).broker_login is None

@@ -99,9 +99,9 @@ def gone(pid: int) -> bool:
 class Running:
     """A run under way: its supervisor, and how far it is."""
 
-    def __init__(self, topology: Topology, folder: Path) -> None:
+    def __init__(self, topology: Topology, folder: Path, broker: str = "mosquitto") -> None:
         self.latest = control.Progress(0, 0, {}, {})
-        self.supervisor = Supervisor(topology, options(folder), self._on_progress)
+        self.supervisor = Supervisor(topology, options(folder, broker), self._on_progress)
 
     def _on_progress(self, progress: control.Progress) -> None:
         self.latest = progress
