@@ -1,7 +1,7 @@
 """Who may log in to a run's broker, and what each may say and hear.
 
 Owns the accounts of a run and the two files in which a broker reads them. Does not own who uses an
-account (launch.py hands a node its own, ../observer.py tells the observer's), nor the checks: those are
+account (supervisor.py hands a node its own, ../observer.py tells the observer's), nor the checks: those are
 the broker's.
 
 Rules. Nobody is anonymous. A node publishes as itself only, and reads its own inbox only; the observer

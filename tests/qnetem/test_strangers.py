@@ -13,7 +13,7 @@ import pytest
 from qnetem.emulator import control, wire
 from qnetem.emulator.framing import FrameSplitter
 from qnetem.emulator.record.refusals import count_refusals
-from qnetem.launch import RunOptions, run_processes
+from qnetem.supervisor import RunOptions, run_processes
 
 from .test_launch import PATIENCE_S, Running, topology
 

@@ -18,8 +18,8 @@ from qnetem import observer
 from qnetem.agents.mqtt import inbox_topic
 from qnetem.agents.settings import BrokerAddress
 from qnetem.emulator.errors import InfrastructureError, InputError
-from qnetem.launch import Supervisor
 from qnetem.runfolder import create_run_folder, describe_run, find_run
+from qnetem.supervisor import Supervisor
 from qnetem.tap import Message, Table, Tap, Wanted, as_json, read_message
 
 from .test_launch import PATIENCE_S, Running, topology
