@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from qnetem.agents.mqtt import Inbox, inbox_topic
 from qnetem.agents.settings import BrokerAddress, NodeSettings
-from qnetem.api import _options
+from qnetem.api import plan
 from qnetem.broker import Broker
 from qnetem.brokers import probe
 from qnetem.brokers.access import Access, Login, login_from, observed_topic, username
@@ -351,5 +351,17 @@ def test_the_environments_login_is_for_a_broker_that_is_there_already_only(
 ) -> None:
     monkeypatch.setenv("QNETEM_BROKER_USERNAME", "me")
     monkeypatch.setenv("QNETEM_BROKER_PASSWORD", "pw")
-    assert _options("h:1", None, Path()).broker_login == Login("me", "pw")
-    assert _options("auto", None, Path()).broker_login is None
+    topology = "name: one\nnodes: {alice: {kind: repeater}}\n"
+    for broker, login in (("h:1", Login("me", "pw")), ("auto", None)):
+        planned = plan(
+            topology,
+            seed=None,
+            until=None,
+            faults=(),
+            in_process=False,
+            broker=broker,
+            broker_port=None,
+            runs_folder="runs",
+        )
+        assert planned.options.broker_login == login
+        assert "pw" not in repr(planned.options)

@@ -15,7 +15,7 @@ from qnetem.emulator.framing import FrameSplitter
 from qnetem.emulator.record.refusals import count_refusals
 from qnetem.supervisor import RunOptions, run_processes
 
-from .test_launch import PATIENCE_S, Running, topology
+from .test_supervisor import PATIENCE_S, Running, topology
 
 pytestmark = pytest.mark.usefixtures("mosquitto")
 ROUNDS = 300

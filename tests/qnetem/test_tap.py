@@ -22,7 +22,7 @@ from qnetem.runfolder import create_run_folder, describe_run, find_run
 from qnetem.supervisor import Supervisor
 from qnetem.tap import Message, Table, Tap, Wanted, as_json, read_message
 
-from .test_launch import PATIENCE_S, Running, topology
+from .test_supervisor import PATIENCE_S, Running, topology
 from .trouble import typed
 
 ROUNDS = 400
