@@ -224,7 +224,7 @@ def plan(
     runs_folder: str | Path,
 ) -> Plan:
     """Check everything that can be wrong before a run. Raises InputError."""
-    from .brokers.access import login_from
+    from .brokers.access import login_for
     from .supervisor import RunOptions
 
     if in_process and (broker != "auto" or broker_port is not None):
@@ -237,8 +237,7 @@ def plan(
         broker=broker,
         broker_port=broker_port,
         runs_folder=Path(runs_folder),
-        # Only a broker that is there already has a colon, and a login of its own.
-        broker_login=login_from(os.environ) if ":" in broker else None,
+        broker_login=login_for(broker, os.environ),
     )
     return Plan(topology, expectations, options, in_process)
 

@@ -7,6 +7,7 @@ it looks (diff_page.py, replay_page.py).
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -128,12 +129,17 @@ def _replay_node(
 def _replay(
     recorded: RecordedRun, in_process: bool, broker: str, runs: Path | None, form: CompareFormat
 ) -> None:
+    from .brokers.access import login_for
     from .progress import ProgressLine
     from .replay import replay
     from .replay_page import print_replay, replay_data
     from .supervisor import RunOptions
 
-    options = RunOptions(broker=broker, runs_folder=runs or recorded.path.resolve().parent)
+    options = RunOptions(
+        broker=broker,
+        runs_folder=runs or recorded.path.resolve().parent,
+        broker_login=login_for(broker, os.environ),
+    )
     with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
         done = replay(recorded, options, in_process=in_process, on_progress=progress)
     with reader_may_leave():

@@ -98,11 +98,16 @@ class Access:
         _write_private(folder / RULES_FILE, rules)
 
 
-def login_from(environment: Mapping[str, str]) -> Login | None:
+def login_for(choice: str, environment: Mapping[str, str]) -> Login | None:
     """The login at a broker that is not ours, from the environment: argv can be seen by everybody.
 
-    Raises InputError when only one of the two variables is set.
+    None for a broker that is started here: only an address has a colon. Errors as of `login_from`.
     """
+    return login_from(environment) if ":" in choice else None
+
+
+def login_from(environment: Mapping[str, str]) -> Login | None:
+    """The two variables as a login. Raises InputError when only one of them is set."""
     name, password = environment.get(USERNAME_VARIABLE), environment.get(PASSWORD_VARIABLE)
     if name is None and password is None:
         return None

@@ -33,9 +33,9 @@ def message(source: str = "alice", destination: str = "bob", kind: str = "bb84.b
     return Message(source, destination, kind, 1, 17, msgspec.Raw(b'{"n":"\\u001b[31m"}'))
 
 
-def folder_of(tmp_path: Path, name: str = "pair", broker: str = "mosquitto") -> Path:
+def folder_of(tmp_path: Path, name: str = "pair", in_process: bool = False) -> Path:
     folder = create_run_folder(tmp_path / "runs", name)
-    describe_run(folder, {"nodes": {"alice": {}, "bob": {}}}, {"broker": broker})
+    describe_run(folder, {"nodes": {name: {"program": "p:A"} for name in ("alice", "bob")}}, {"in_process": in_process})
     return folder
 
 
@@ -148,7 +148,7 @@ async def test_a_reader_that_leaves_ends_it_quietly(mosquitto: str, tmp_path: Pa
 
 
 def test_a_run_that_is_over_in_one_process_or_unknown_is_named(tmp_path: Path) -> None:
-    over, inside = folder_of(tmp_path, "over"), folder_of(tmp_path, "inside", "none (in-process)")
+    over, inside = folder_of(tmp_path, "over"), folder_of(tmp_path, "inside", True)
     observer.dismiss(over)
     runs = ["--runs", str(tmp_path / "runs")]
     for run, options, text in (
