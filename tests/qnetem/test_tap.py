@@ -35,7 +35,11 @@ def message(source: str = "alice", destination: str = "bob", kind: str = "bb84.b
 
 def folder_of(tmp_path: Path, name: str = "pair", in_process: bool = False) -> Path:
     folder = create_run_folder(tmp_path / "runs", name)
-    describe_run(folder, {"nodes": {name: {"program": "p:A"} for name in ("alice", "bob")}}, {"in_process": in_process})
+    describe_run(
+        folder,
+        {"nodes": {name: {"program": "p:A"} for name in ("alice", "bob")}},
+        {"in_process": in_process},
+    )
     return folder
 
 
