@@ -234,11 +234,11 @@ class RunView(_Frame):
 
 
 class Refused(_Frame):
-    """Answer to a request that was not carried out, and why. `kind`: an error class of errors.py."""
+    """Answer to a request that was not carried out, and why. `over`: because the run is."""
 
     number: int
     problem: str
-    kind: str = "InputError"
+    over: bool = False
 
 
 ToDesk = AddFault | HealFaults | ListFaults | Inspect

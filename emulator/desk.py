@@ -64,7 +64,7 @@ class Desk:
         ticket = Ticket(request.number, reply)
         self._open[ticket] = None
         if self._world.over:
-            self._answer(ticket, Refused(ticket.number, OVER))
+            self._answer(ticket, Refused(ticket.number, OVER, over=True))
         elif isinstance(request, ListFaults):
             self._answer(ticket, FaultList(ticket.number, self._world.faults.records()))
         elif isinstance(request, Inspect):
@@ -90,7 +90,7 @@ class Desk:
     def close(self) -> None:
         """The run is over: whoever still waits is told so."""
         for ticket in list(self._open):
-            self._answer(ticket, Refused(ticket.number, OVER))
+            self._answer(ticket, Refused(ticket.number, OVER, over=True))
 
     def _answer(self, ticket: Ticket, answer: FromDesk) -> None:
         if ticket in self._open:
@@ -104,7 +104,7 @@ class Desk:
         try:
             ids = self._add(request) if isinstance(request, AddFault) else self._heal(request)
         except QnetemError as error:
-            self._answer(ticket, Refused(ticket.number, _told(error), type(error).__name__))
+            self._answer(ticket, Refused(ticket.number, _told(error)))
             return
         records = {record.id: record for record in self._world.faults.records()}
         self._answer(ticket, FaultList(ticket.number, [records[name] for name in ids]))

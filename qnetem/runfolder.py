@@ -8,7 +8,8 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         run.json        name, seed, source file, broker, whether in one process
         versions.json   Python, platform and packages: what the digest may depend on
         programs.json   the files of programs and noise functions, and the BLAKE2b of each
-        outcome.json    digest, times and problem, once the run has come to its end
+        outcome.json    digest, times, problem, faults and what each node still had, once the run is over
+        desk.json       where the run can be spoken to, as long as it goes on
         journal*        events (record/journal.py)
         logs/           emulator, zygote and one log per incarnation of a node
         nodes/          what each incarnation received and did (record: full)
@@ -33,6 +34,7 @@ import msgspec
 
 from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
+from .noticed import notices
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
@@ -90,6 +92,9 @@ def conclude_run(folder: Path, outcome: Outcome) -> None:
         "instants": outcome.instants,
         "wall_s": outcome.wall_s,
         "problem": None,
+        "nodes": {name: _node_at_end(outcome, name) for name in outcome.nodes},
+        "faults": msgspec.to_builtins(outcome.faults),
+        "noticed": notices(outcome),
     }
     problem = outcome.problem
     if problem is not None:
@@ -100,6 +105,13 @@ def conclude_run(folder: Path, outcome: Outcome) -> None:
         if problem is None:
             text = f"{folder} cannot be written: {error.strerror or error}"
             raise InfrastructureError(text) from error
+
+
+def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:
+    """A node's state and what it still had; no results, which may hold keys."""
+    node, left = outcome.nodes[name], outcome.left.get(name)
+    facts = {"state": node.state, "incarnation": node.incarnation}
+    return facts | ({} if left is None else msgspec.to_builtins(left))
 
 
 def program_files(topology: dict[str, Any]) -> dict[str, str]:

@@ -4,8 +4,8 @@ Owns the table from a fault's name to its class, putting each on the agenda, fau
 the run goes on, and the list of all. Rules: faults of one instant happen in the order of the plan; a
 fault's numbers come from its own generator, named after its place in the plan, so that adding one at the
 end shifts nobody else's draws. A fault that is added, and a heal that somebody asks for, are journalled
-with all it takes to have them happen again. Every lasting fault ends healed: after its `for`, when somebody heals it,
-or at the end of the run.
+with all it takes to have them happen again. Every lasting fault ends healed: after its `for`, when
+somebody heals it, or at the end of the run.
 """
 
 from __future__ import annotations
