@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .census import Citizen
+from .conductor import FAULT
 from .control import (
     AddFault,
     FaultList,
@@ -33,6 +34,7 @@ from .control import (
 from .errors import InputError, QnetemError
 from .topology.fault_live import read_live_faults
 from .topology.fault_specs import FaultSpec
+from .units import format_ns
 from .wire import Ask, Wait
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 Reply = Callable[[FromDesk], None]
 OVER = "the run is over"
+#: Reading takes real time of the run's.
+LONGEST_ENTRY = 4096
+#: In one instant: when all its faults have begun and healed.
+_AFTER_ALL = (1 << 48, 0)
 
 
 class Ticket:
@@ -57,7 +63,11 @@ class Desk:
     def __init__(self, world: World) -> None:
         self._world = world
         self._open: dict[Ticket, None] = {}
+        #: Views that wait for an instant to begin with, and those that wait for nodes to answer.
+        self._looks: dict[Ticket, None] = {}
         self._views: dict[Ticket, _View] = {}
+        #: Changes that are on the agenda: their faults.
+        self._done: dict[Ticket, list[str]] = {}
 
     def ask(self, request: ToDesk, reply: Reply) -> Ticket:
         """Take a request; `reply` is called once, now or later."""
@@ -68,14 +78,20 @@ class Desk:
         elif isinstance(request, ListFaults):
             self._answer(ticket, FaultList(ticket.number, self._world.faults.records()))
         elif isinstance(request, Inspect):
+            self._looks[ticket] = None
             self._world.order(lambda: self._look(ticket))
         else:
             self._world.order(lambda: self._carry_out(ticket, request))
         return ticket
 
     def hurry(self, ticket: Ticket) -> None:
-        """No instant came for too long, or a node does not answer: a view as it is must do."""
-        if ticket not in self._views and ticket in self._open:
+        """No instant came for too long, or a node does not answer: what is known must do.
+
+        A change that has yet to be carried out is waited for all the same.
+        """
+        if ticket in self._done:
+            self._tell(ticket)
+        elif ticket in self._looks:
             self._look(ticket)
         view = self._views.get(ticket)
         if view is not None:
@@ -101,21 +117,45 @@ class Desk:
     # --- faults ---
 
     def _carry_out(self, ticket: Ticket, request: AddFault | HealFaults) -> None:
+        """Put a change on the agenda. The answer comes when it has happened, in the same instant."""
         try:
-            ids = self._add(request) if isinstance(request, AddFault) else self._heal(request)
+            due_ns = self._due_ns()
+            if isinstance(request, AddFault):
+                due = self._add(request, due_ns)
+            else:
+                due = self._heal(request, due_ns)
         except QnetemError as error:
             self._answer(ticket, Refused(ticket.number, _told(error)))
             return
+        self._done[ticket] = list(due)
+        last_ns = max(due.values())
+        self._world.conductor.at(last_ns, _AFTER_ALL, lambda: self._tell(ticket), FAULT)
+
+    def _due_ns(self) -> int:
+        """When a change happens that is asked for now. Raises InputError if the run ends before."""
+        world = self._world
+        due_ns, until_ns = world.conductor.now_ns + 1, world.topology.time.until_ns
+        due_ns = max(due_ns, world.wall_instant_ns())
+        if until_ns is not None and due_ns > until_ns:
+            raise InputError(f"the run ends at {format_ns(until_ns)}, before this could happen")
+        return due_ns
+
+    def _tell(self, ticket: Ticket) -> None:
+        """What has become of the faults that were asked for: they have begun or healed, or are about to."""
         records = {record.id: record for record in self._world.faults.records()}
+        ids = self._done.pop(ticket, [])
         self._answer(ticket, FaultList(ticket.number, [records[name] for name in ids]))
 
-    def _add(self, request: AddFault) -> list[str]:
+    def _add(self, request: AddFault, due_ns: int) -> dict[str, int]:
         world = self._world
+        if len(request.entry) > LONGEST_ENTRY:
+            raise InputError(
+                f"an entry of {len(request.entry)} characters; at most {LONGEST_ENTRY}"
+            )
         specs = read_live_faults(request.entry, world.topology, world.faults.next_name)
         for spec in specs:
             self._refuse_the_dead(spec)
-        not_before_ns = world.wall_instant_ns()
-        return [world.faults.add(spec, not_before_ns) for spec in specs]
+        return {world.faults.add(spec, due_ns): due_ns for spec in specs}
 
     def _refuse_the_dead(self, spec: FaultSpec) -> None:
         """What needs a process that runs is refused while there is none; others wait for the next one."""
@@ -127,7 +167,7 @@ class Desk:
         if citizen.state == "killed" and spec.verb != "restart":
             raise InputError(f"{spec.verb}: {citizen.name} is dead; expected a node that runs")
 
-    def _heal(self, request: HealFaults) -> list[str]:
+    def _heal(self, request: HealFaults, due_ns: int) -> dict[str, int]:
         faults = self._world.faults
         active = faults.active()
         ids = active if request.ids == ["all"] else list(dict.fromkeys(request.ids))
@@ -137,16 +177,14 @@ class Desk:
             if name not in active:
                 known = ", ".join(active) or "none"
                 raise InputError(f"no fault {name!r} is active; active: {known}")
-        not_before_ns = self._world.wall_instant_ns()
-        for name in ids:
-            faults.end(name, not_before_ns)
-        return ids
+        return {name: faults.end(name, due_ns) for name in ids}
 
     # --- views ---
 
     def _look(self, ticket: Ticket) -> None:
-        if ticket not in self._open or ticket in self._views:
+        if ticket not in self._looks:
             return
+        del self._looks[ticket]
         world = self._world
         view = self._views[ticket] = _View(world)
         for name in view.asked:

@@ -33,7 +33,7 @@ MOST_CONNECTIONS = 64
 #: Requests of one connection that may be open at a time, and bytes that may wait to be fetched.
 MOST_OPEN = 64
 MOST_UNFETCHED = 16 * 1024 * 1024
-#: A view that no instant has given after this time is made of what is known.
+#: After this time what is known must do for an answer.
 HURRY_S = 1.0
 #: How often a run without an event loop looks at the door.
 LOOK_S = 0.05
@@ -83,7 +83,7 @@ class Conversation:
             return
         self._open += 1
         ticket = self._desk.ask(request, self._reply)
-        if self._open and isinstance(request, control.Inspect):
+        if self._open:
             self._later(lambda: self._desk.hurry(ticket))
 
     def _reply(self, answer: control.FromDesk) -> None:

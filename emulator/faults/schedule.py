@@ -119,13 +119,13 @@ class Faults:
         self._plan(spec.model_copy(update=update), _LIVE_ORDER + self._live)
         return name
 
-    def end(self, name: str, not_before_ns: int = 0) -> None:
-        """Heal a fault, 1 ns after now or later. Raises InputError for one that does not last now."""
+    def end(self, name: str, not_before_ns: int = 0) -> int:
+        """Heal a fault, 1 ns after now or later; when. Raises InputError for one that does not last now."""
         planned = self._planned.get(name)
         if planned is None or not planned.active:
             active = ", ".join(self.active()) or "none"
             raise InputError(f"no fault {name!r} is active; active: {active}")
-        self._end_early(planned, max(self._conductor.now_ns + 1, not_before_ns))
+        return self._end_early(planned, max(self._conductor.now_ns + 1, not_before_ns))
 
     def active(self) -> list[str]:
         """The faults that last at this moment, in the order of the plan."""
@@ -188,14 +188,15 @@ class Faults:
             self._end_early(planned, spec.healed_ns)
         planned.fault.begin(self._world)
 
-    def _end_early(self, planned: _Planned, t_ns: int) -> None:
+    def _end_early(self, planned: _Planned, t_ns: int) -> int:
         """Somebody wants it healed at `t_ns`: so it is, unless it heals by itself until then."""
         if planned.due_ns is not None and planned.due_ns <= t_ns:
-            return
+            return planned.due_ns
         if planned.heal_entry is not None:
             planned.heal_entry.cancel()
         planned.asked = True
         self._heal_at(planned, t_ns)
+        return t_ns
 
     def _heal_at(self, planned: _Planned, t_ns: int) -> None:
         planned.due_ns = t_ns
