@@ -75,7 +75,7 @@ class Visitor(PolledDoor):
         self.looks = 0
         self.answers: list[FromDesk] = []
 
-    def look(self) -> None:
+    def look(self, seconds: float = 0.0) -> None:
         self.looks += 1
         for request in self._visits.pop(self.looks, []):
             self._world.desk.ask(request, self.answers.append)

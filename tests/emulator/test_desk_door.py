@@ -91,7 +91,7 @@ def look_now_and_then(
     door = PolledDoor(desk, listening(path, 100))
     ready.set()
     while not over.is_set():
-        door.wait(0.01)
+        door.look(0.01)
         door.look()
     door.close()
 
