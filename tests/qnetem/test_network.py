@@ -17,7 +17,11 @@ import pytest
 
 import qnetem
 from qnetem import Agent
+from qnetem.desk import RunIsOver
 from qnetem.emulator.errors import InputError, Refused
+from qnetem.recorded import open_run
+from qnetem.replay import replay
+from qnetem.supervisor import RunOptions
 
 PATIENCE_S = 60.0
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
@@ -144,6 +148,29 @@ async def test_real_time_passes_in_a_launched_network(in_process: bool, tmp_path
         run = await network.finished()
     run.assert_ok()
     assert time.monotonic() - began >= run.outcome.t_ns / 1e9 / 0.05
+
+
+@BOTH
+async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
+    in_process: bool, tmp_path: Path
+) -> None:
+    nodes = {"alice": {"program": Ping, "with": {"count": 10**6}}, "bob": {"program": Pong}}
+    source = pair(nodes=nodes, time={"mode": "real", "speed": 1.0, "until": "4 s"})
+    async with qnetem.launch(source, in_process=in_process, runs_folder=tmp_path) as network:
+        [cut] = await network.fault({"cut": "alice-bob"})
+        with pytest.raises(InputError, match="<fault>:1:8: kill: unknown node 'carol'"):
+            await network.fault("{kill: carol}")
+        view = await network.inspect()
+        assert [fault.id for fault in view.faults] == [cut.id]
+        assert [node.name for node in view.nodes] == ["alice", "bob"]
+        [healed] = await network.heal(cut.id)
+        assert (healed.state, healed.asked) == ("healed", True)
+        run = await network.finished()
+        with pytest.raises(RunIsOver):
+            await network.faults()
+    assert [fault.id for fault in run.outcome.faults] == ["live.1"]
+    options = RunOptions(runs_folder=tmp_path)
+    assert replay(open_run(run.run_folder), options, in_process=True).same
 
 
 async def test_a_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:
