@@ -49,6 +49,23 @@ class Pong(Agent):
         }
 
 
+class Knocks(Agent):
+    """Sends until there is an answer."""
+
+    async def run(self) -> None:
+        answer = asyncio.create_task(self.receive("bob"))
+        while not answer.done():
+            await self.send("bob", "knock")
+            await asyncio.sleep(1e-2)
+
+
+class Opens(Agent):
+    """Answers the first."""
+
+    async def run(self) -> None:
+        await self.send((await self.receive()).source, "come in")
+
+
 class Gambler(Agent):
     """Draws what a run cannot repeat."""
 
@@ -154,21 +171,24 @@ async def test_real_time_passes_in_a_launched_network(in_process: bool, tmp_path
 async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
     in_process: bool, tmp_path: Path
 ) -> None:
-    nodes = {"alice": {"program": Ping, "with": {"count": 10**6}}, "bob": {"program": Pong}}
-    source = pair(nodes=nodes, time={"mode": "real", "speed": 1.0, "until": "4 s"})
+    nodes = {"alice": {"program": Knocks}, "bob": {"program": Opens}}
+    source = pair(nodes=nodes, time={"mode": "real"}, faults=[{"at": "0 s", "cut": "alice-bob"}])
     async with qnetem.launch(source, in_process=in_process, runs_folder=tmp_path) as network:
-        [cut] = await network.fault({"cut": "alice-bob"})
+        [delay] = await network.fault({"delay": "alice-bob", "by": "1 ms"})
         with pytest.raises(InputError, match="<fault>:1:8: kill: unknown node 'carol'"):
             await network.fault("{kill: carol}")
         view = await network.inspect()
-        assert [fault.id for fault in view.faults] == [cut.id]
+        assert [(fault.id, fault.state) for fault in view.faults] == [
+            ("0", "active"),
+            (delay.id, "active"),
+        ]
         assert [node.name for node in view.nodes] == ["alice", "bob"]
-        [healed] = await network.heal(cut.id)
-        assert (healed.state, healed.asked) == ("healed", True)
+        healed = await network.heal("all")  # that of the file, too: so the run comes to its end
+        assert [(fault.id, fault.asked) for fault in healed] == [("0", True), ("live.1", True)]
         run = await network.finished()
         with pytest.raises(RunIsOver):
             await network.faults()
-    assert [fault.id for fault in run.outcome.faults] == ["live.1"]
+    run.assert_ok()
     options = RunOptions(runs_folder=tmp_path)
     assert replay(open_run(run.run_folder), options, in_process=True).same
 
