@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -238,6 +238,9 @@ class Mailbox(Generic[T]):
             self._waiters.remove(waiter)
         elif future.done() and not future.cancelled():
             self._place(waiter.number, future.result())  # back to where it was in the line
+
+    def __iter__(self) -> Iterator[T]:
+        return (item for _, item in self._items)
 
     def __len__(self) -> int:
         return len(self._items)

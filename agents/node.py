@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -488,11 +489,16 @@ class Node:
         for message, broken in self.loop.unhandled:
             raise _ProgramRaised(broken or InternalError(message), " in a callback")
         try:
-            return Finished(as_json(None if main.cancelled() else main.result()))
+            value = as_json(None if main.cancelled() else main.result())
         except MessageError as error:
             failure = _ProgramRaised(error, " (what run() returned)")
             failure.traceback = ""  # the program has ended: no line of it is to blame
             raise failure from error
+        return Finished(value, {} if self._dismissed else self._unread())
+
+    def _unread(self) -> dict[str, int]:
+        """Messages that came and that nobody has received, by kind."""
+        return dict(sorted(Counter(message.kind for message in self.inbox).items()))
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True

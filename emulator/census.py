@@ -26,6 +26,7 @@ class Citizen:
     __slots__ = (
         "awaited",
         "frozen",
+        "granted_ns",
         "incarnation",
         "missed",
         "name",
@@ -34,6 +35,7 @@ class Citizen:
         "result",
         "spec",
         "state",
+        "unread",
     )
 
     def __init__(self, spec: NodeSpec) -> None:
@@ -48,6 +50,9 @@ class Citizen:
         #: How many faults pause it; whether its process is stopped; and whether something is due to it.
         self.paused = 0
         self.frozen = self.missed = False
+        #: When it last ran; and what lay unread in its inbox when its program had ended, by kind.
+        self.granted_ns: int | None = None
+        self.unread: dict[str, int] = {}
 
     @property
     def alive(self) -> bool:

@@ -1,7 +1,8 @@
-"""The control plane: what the emulator and the launcher say to each other.
+"""The control plane: what the emulator and the launcher say to each other, and what the desk answers.
 
-Owns the structs; they travel framed as in wire.py, over one stream that exists from the launcher's
-first moment to its last. The emulator decides (spawn, kill, over), the launcher does.
+Owns the structs; they travel framed as in wire.py. With the launcher over one stream that exists from its
+first moment to its last: the emulator decides (spawn, kill, over), the launcher does. With whoever speaks
+to a run while it goes on over the desk's socket (desk.py): each request gets one answer of its number.
 
 Rule: the launcher starts incarnation 1 of every node on its own; the emulator asks for the later ones.
 """
@@ -103,7 +104,10 @@ class Problem(msgspec.Struct):
 
 
 class FaultRecord(msgspec.Struct):
-    """What became of one fault. `began_ns` None: the run ended before it; `hits`: what it struck."""
+    """What became of one fault. `began_ns` None: the run ended before it; `hits`: what it struck.
+
+    `lasts`: it is a kind that goes on until it is healed. `asked`: somebody healed it before its time.
+    """
 
     id: str
     verb: str
@@ -114,6 +118,34 @@ class FaultRecord(msgspec.Struct):
     began_ns: int | None
     healed_ns: int | None
     hits: int
+    lasts: bool = True
+    asked: bool = False
+
+    @property
+    def state(self) -> str:
+        """planned, active, healed; or begun, for what does not last."""
+        if self.began_ns is None:
+            return "planned"
+        if self.healed_ns is not None:
+            return "healed"
+        return "active" if self.lasts else "begun"
+
+
+class Left(msgspec.Struct):
+    """What one node still had when the run was over, and how long its program took in real time.
+
+    `held`: what is in its slots, `slots_used` of `slots`: qubits, then open requests. `unread`: messages
+    that lay in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
+    operations that have not ended, in words. `worked_s`: real seconds for which nobody else was awaited.
+    """
+
+    slots_used: int
+    slots: int
+    held: list[str]
+    unread: dict[str, int]
+    open: list[str]
+    grants: int
+    worked_s: float
 
 
 class Outcome(_Frame):
@@ -130,6 +162,92 @@ class Outcome(_Frame):
     metrics: dict[str, dict[str, float]]
     problem: Problem | None = None
     faults: list[FaultRecord] = msgspec.field(default_factory=list)
+    left: dict[str, Left] = msgspec.field(default_factory=dict)
+
+
+# --- the desk -------------------------------------------------------------------------------------
+
+
+class AddFault(_Frame):
+    """Have a fault happen now. `entry`: as in `faults:` of a file, in YAML, without `at`."""
+
+    number: int
+    entry: str
+
+
+class HealFaults(_Frame):
+    """Heal these faults now; "all": whatever is active."""
+
+    number: int
+    ids: list[str]
+
+
+class ListFaults(_Frame):
+    """Which faults are there, and what has become of them?"""
+
+    number: int
+
+
+class Inspect(_Frame):
+    """How does the run stand?"""
+
+    number: int
+
+
+class FaultList(_Frame):
+    """Answer to `ListFaults`: all; to `AddFault` and `HealFaults`: those that are concerned."""
+
+    number: int
+    faults: list[FaultRecord]
+
+
+class NodeView(msgspec.Struct):
+    """One node at some moment. `waits`: task, what it waits for, since when (ns).
+
+    `activity`: parked, at work, paused, frozen (paused, its process stopped), or as `state` if it has no
+    program that goes on. A node at work is not asked what it waits for. `granted_ns`: when it last ran.
+    """
+
+    name: str
+    kind: str
+    state: str
+    activity: str
+    incarnation: int
+    granted_ns: int | None
+    slots_used: int
+    slots: int
+    in_flight: int
+    waits: list[tuple[str, str, int]]
+
+
+class RunView(_Frame):
+    """Answer to `Inspect`. `wall_s`: real seconds since the first instant."""
+
+    number: int
+    name: str
+    seed: int
+    t_ns: int
+    instants: int
+    wall_s: float
+    nodes: list[NodeView]
+    faults: list[FaultRecord]
+
+
+class Refused(_Frame):
+    """Answer to a request that was not carried out, and why. `over`: because the run is."""
+
+    number: int
+    problem: str
+    over: bool = False
+
+
+ToDesk = AddFault | HealFaults | ListFaults | Inspect
+FromDesk = FaultList | RunView | Refused
+
+decode_to_desk: Callable[[bytes | memoryview], ToDesk] = msgspec.msgpack.Decoder(ToDesk).decode
+decode_from_desk: Callable[[bytes | memoryview], FromDesk] = msgspec.msgpack.Decoder(
+    FromDesk
+).decode
 
 
 FromLauncher = Supervise | Exited | Interrupt

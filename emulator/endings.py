@@ -6,10 +6,10 @@ of the digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .census import Citizen
-from .control import Problem
+from .control import FaultRecord, Problem
 from .errors import (
     InfrastructureError,
     InternalError,
@@ -70,13 +70,22 @@ def lost(citizen: Citizen, how: str, now_ns: int) -> NodeLost:
 
 
 def stuck(
-    waits: dict[str, list[Wait]], operations: dict[str, list[str]], now_ns: int
+    waits: dict[str, list[Wait]],
+    operations: dict[str, list[str]],
+    now_ns: int,
+    active: Sequence[FaultRecord] = (),
 ) -> StuckError:
-    """Nothing is left to happen; `operations`: node -> what it has asked for and not got."""
+    """Nothing is left to happen; `operations`: node -> what it has asked for and not got.
+
+    `active`: the faults that last at this moment, which may be why.
+    """
     lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
     for node, asked in operations.items():
         lines += _told(node, waits.get(node, []))
         lines += [f"  {node} has asked for {what}" for what in asked]
+    for fault in active:
+        since = format_ns(fault.began_ns or 0)
+        lines.append(f"  fault {fault.id} is active: {fault.verb} {fault.target} since {since}")
     return StuckError("\n".join(lines), "", now_ns)
 
 

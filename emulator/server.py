@@ -2,8 +2,9 @@
 
 Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
 Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
-outbox. `python -m qnetem.emulator.server CONTROL_FD LISTEN_FD`; both are inherited, the second one is
-bound and listening already, so that nodes can connect while physics is still being imported.
+outbox. `python -m qnetem.emulator.server CONTROL_FD LISTEN_FD DESK_FD`; all are inherited, the last two are
+bound and listening already, so that nodes can connect while physics is still being imported. Who speaks to
+the run by the last one is desk_door.py's.
 
 Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
 `HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
@@ -26,6 +27,7 @@ from typing import Any, Protocol
 import msgspec
 
 from . import control, wire
+from .desk_door import DeskCore, DeskDoor
 from .errors import InfrastructureError, InternalError, QnetemError
 from .framing import FrameSplitter
 from .record.refusals import Refusals
@@ -51,6 +53,9 @@ class WorldCore(Protocol):
     outbox: list[tuple[str, msgspec.Struct]]
     over: bool
     resume_in_s: float | None
+
+    @property
+    def desk(self) -> DeskCore: ...
 
     def start(self) -> None: ...
     def authenticate(self, hello: wire.Hello) -> str | None: ...
@@ -182,8 +187,14 @@ class Server:
         self._reported = (-1, -1)
         self._farewell = False
         self._resume_timer: asyncio.TimerHandle | None = None
+        self._door: DeskDoor | None = None
 
-    async def serve(self, channel: socket.socket, listener: socket.socket) -> None:
+    async def serve(
+        self,
+        channel: socket.socket,
+        listener: socket.socket,
+        desk_listener: socket.socket | None = None,
+    ) -> None:
         """Serve until the run is over and the outcome has been handed to the launcher."""
         loop = self._loop
         loop.set_exception_handler(self._on_exception)
@@ -194,6 +205,9 @@ class Server:
         server = await loop.create_unix_server(
             lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
         )
+        if desk_listener is not None:
+            self._door = DeskDoor(self.world.desk, self._after_desk)
+            await self._door.open(desk_listener)
         self._tick()
         try:
             await self.done
@@ -281,6 +295,14 @@ class Server:
         elif self.world.resume_in_s is not None and self._resume_timer is None:
             self._resume_timer = self._loop.call_later(self.world.resume_in_s, self._resume)
 
+    def _after_desk(self) -> None:
+        """Something was asked of the world: what is due next may be due sooner."""
+        if self._resume_timer is not None:
+            self._resume_timer.cancel()
+            self._resume()
+        else:
+            self.drain()
+
     def _resume(self) -> None:
         """Real time mode: the next instant is due."""
         self._resume_timer = None
@@ -302,6 +324,8 @@ class Server:
         if self._farewell:
             return
         self._farewell = True
+        if self._door is not None:
+            self._door.close()
         for connection in list(self.connections):
             if not connection.node and connection.transport is not None:
                 connection.transport.close()
@@ -400,15 +424,15 @@ def _stillborn(error: QnetemError) -> control.Outcome:
 
 
 async def _serve(
-    world: WorldCore, settings: control.Supervise, channel: socket.socket, listener: socket.socket
+    world: WorldCore, settings: control.Supervise, channel: socket.socket, *listeners: socket.socket
 ) -> None:
     silent_s = float(os.environ.get(SILENT_VARIABLE, SILENT_S))
-    await Server(world, settings.run_folder, silent_s).serve(channel, listener)
+    await Server(world, settings.run_folder, silent_s).serve(channel, *listeners)
 
 
 def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
-    """Serve one run; `arguments` are the numbers of the control and the listening descriptor."""
-    channel, listener = (socket.socket(fileno=int(number)) for number in arguments)
+    """Serve one run; `arguments` are the numbers of the control and the listening descriptors."""
+    channel, *listeners = (socket.socket(fileno=int(number)) for number in arguments)
     settings = receive_settings(channel)
     try:
         world = create_world(settings)
@@ -417,7 +441,7 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
         return 0
     gc.freeze()
     channel.setblocking(False)
-    asyncio.run(_serve(world, settings, channel, listener))
+    asyncio.run(_serve(world, settings, channel, *listeners))
     return 0
 
 

@@ -452,9 +452,10 @@ class Wait(_Record):
 
 
 class Finished(_Record):
-    """`run()` has returned `value`, which is JSON."""
+    """`run()` has returned `value`, which is JSON. `unread`: kind -> messages that lay in the inbox."""
 
     value: Any = None
+    unread: dict[str, int] = {}
 
 
 class Hello(_Frame):

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from hmac import compare_digest
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -31,9 +30,12 @@ from .census import Census, Citizen
 from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
 from .control import Outcome, Problem, Progress, token
+from .desk import Desk
 from .errors import InternalError, QnetemError
 from .faults.schedule import Faults
 from .harm import Harm
+from .leftovers import leftovers
+from .pace import Pace
 from .quantum.plane import QuantumPlane
 from .record.journal import Journal, rounded
 from .record.metrics import Metrics
@@ -44,6 +46,7 @@ from .wire import (
     Arrival,
     Ask,
     Failed,
+    Finished,
     Grant,
     Have,
     Hello,
@@ -96,7 +99,7 @@ class World:
         self.quantum = QuantumPlane(
             topology, self.streams, self.conductor, self.journal, self.metrics
         )
-        self._secret, self._wall = secret, wall
+        self._secret, self._wall, self._pace = secret, wall, Pace(wall)
         self._began = self._ended = 0.0
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None
@@ -121,6 +124,7 @@ class World:
             self._never_grant,
         )
         self.faults = Faults(self._harm, self.conductor, self.journal, self.streams)
+        self.desk = Desk(self)
         #: What somebody outside asks for, to be done between two instants.
         self._orders: list[Callable[[], None]] = []
         self._rounds_in_no_time = 0.0
@@ -177,6 +181,7 @@ class World:
             self._passed("have", node)
         elif isinstance(message, Waits):
             self._waits[node] = message.waits
+            self.desk.heard(citizen, message.waits)
             self._passed("waits", node)
 
     def disconnected(self, node: str, incarnation: int) -> None:
@@ -228,7 +233,11 @@ class World:
         """Real time mode: the virtual time that the wall clock has come to; else now."""
         if self.topology.time.mode != "real":
             return self.conductor.now_ns
-        return round((self._wall() - self._began) * self.topology.time.speed * 1e9)
+        return round(self.wall_s() * self.topology.time.speed * 1e9)
+
+    def wall_s(self) -> float:
+        """Real seconds since the first instant; 0 before it."""
+        return self._wall() - self._began if self.conductor.instants else 0.0
 
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
@@ -287,6 +296,7 @@ class World:
         citizen.awaited = False
         self._reports[citizen.name] = report
         self._missing_reports -= 1
+        self._pace.reported(citizen.name)
         if not self._missing_reports:
             self._ended = self._wall()
             self._apply_reports()
@@ -323,7 +333,7 @@ class World:
         if report.failed is not None:
             self._fail_program(citizen, report.failed)
         elif report.finished is not None:
-            self._finish_program(citizen, report.finished.value)
+            self._finish_program(citizen, report.finished)
         else:
             self.conductor.set_timer(name, report.next_timer_ns)
 
@@ -333,9 +343,10 @@ class World:
         if isinstance(value, (int, float)):
             self.metrics.observe(f"{node}.{note.name}", float(value))
 
-    def _finish_program(self, citizen: Citizen, value: Any) -> None:
+    def _finish_program(self, citizen: Citizen, finished: Finished) -> None:
+        value = finished.value
         citizen.state = "finished"
-        citizen.result = value
+        citizen.result, citizen.unread = value, finished.unread
         self._never_grant(citizen.name)
         self._withdraw_all(citizen.name)
         self.journal.event(citizen.name, "end", rounded(value))
@@ -467,6 +478,7 @@ class World:
                 self._reports[name] = self._unbuilt.pop(name)
                 continue
             citizen.awaited = True
+            citizen.granted_ns = conductor.now_ns
             self._missing_reports += 1
             grant = Grant(
                 conductor.now_ns,
@@ -481,6 +493,7 @@ class World:
             )
             outbox.append((name, grant))
         self._dismissing = False
+        self._pace.granted()
 
     def _collect(self) -> None:
         """What the quantum plane has for the nodes at this instant."""
@@ -521,7 +534,8 @@ class World:
         asked = {
             name: [what for _, what in self.quantum.pending(name)] for name in self.census.citizens
         }
-        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns))
+        active = [fault for fault in self.faults.records() if fault.state == "active"]
+        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns, active))
 
     def _spinning(self) -> None:
         now = self.conductor.now_ns
@@ -558,5 +572,6 @@ class World:
             metrics=self.metrics.summary(),
             problem=problem,
             faults=self.faults.records(),
+            left=leftovers(self.census, self.quantum, self._pace),
         )
         self.outbox.append(("", self.outcome))

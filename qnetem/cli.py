@@ -3,8 +3,9 @@
 Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
 checks.py, graph.py, diff.py, replay.py), how it looks (summary.py, failures.py) nor the terminal
-(terminal.py); `diff` and `replay` are in compare_commands.py, `tap` in watch_commands.py. Rule: results go
-to standard output and nothing else does; with `--format json` that is exactly one object.
+(terminal.py); `diff` and `replay` are in compare_commands.py, `tap` in watch_commands.py, `fault` and
+`inspect` in desk_commands.py. Rule: results go to standard output and nothing else does; with `--format json`
+that is exactly one object.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from . import compare_commands, watch_commands
+from . import compare_commands, desk_commands, watch_commands
 from .emulator.control import Problem
 from .emulator.errors import InputError
 from .failures import (
@@ -260,6 +261,7 @@ def physics(
 
 compare_commands.register(app)
 watch_commands.register(app)
+desk_commands.register(app)
 
 
 def main() -> None:

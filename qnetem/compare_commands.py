@@ -17,6 +17,7 @@ from rich.console import Console
 
 from .emulator.errors import InputError
 from .failures import say, tell_problem
+from .finding import find_run
 from .recorded import RecordedRun, open_run
 from .terminal import (
     Page,
@@ -37,7 +38,8 @@ class CompareFormat(StrEnum):
     json = "json"
 
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+RUN_HELP = "A run folder, its name below runs/, or latest."
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 Format = Annotated[CompareFormat, typer.Option("--format", help="A page, or one JSON object.")]
 
 
@@ -48,8 +50,8 @@ def register(app: typer.Typer) -> None:
 
 
 def diff_command(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run, or its journal.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    a: Annotated[str, typer.Argument(metavar="A", help=f"{RUN_HELP} Or a journal.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     form: Format = CompareFormat.table,
 ) -> None:
     """Find the first instant, entity and event at which two runs differ."""
@@ -57,7 +59,7 @@ def diff_command(
         from .diff import compare
         from .diff_page import as_data, print_comparison
 
-        comparison = compare(open_run(a), open_run(b))
+        comparison = compare(_opened(a), _opened(b))
         with reader_may_leave():
             if form is CompareFormat.json:
                 print_object(as_data(comparison))
@@ -67,7 +69,7 @@ def diff_command(
 
 
 def replay_command(
-    run: RunFolder,
+    run: RunName,
     node: Annotated[
         str | None, typer.Option(metavar="NODE", help="Only this node, against the record.")
     ] = None,
@@ -90,7 +92,7 @@ def replay_command(
 ) -> None:
     """Run a recorded run again and check that the same happens; or one node of it, changed or not."""
     with told_on_standard_error():
-        recorded = open_run(run)
+        recorded = _opened(run)
         if node is not None:
             reexecute_with_fixed_environment()
             _replay_node(recorded, node, program, incarnation, form)
@@ -102,6 +104,12 @@ def replay_command(
         if in_process:
             reexecute_with_fixed_environment()
         _replay(recorded, in_process, broker, runs, form)
+
+
+def _opened(name: str) -> RecordedRun:
+    """The run that is meant: a path that is there goes before a name."""
+    path = Path(name)
+    return open_run(path if path.exists() else find_run(name))
 
 
 def _replay_node(

@@ -26,7 +26,9 @@ from .agents import guards
 from .agents.asyncgens import hooked
 from .agents.files import NodeJournal, Payload
 from .agents.node import Node
+from .desk_place import desk_socket
 from .emulator.control import Kill, Outcome, Progress, Spawn
+from .emulator.desk_door import PolledDoor
 from .emulator.errors import InfrastructureError, InternalError, QnetemError
 from .emulator.topology.model import Topology
 from .emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
@@ -71,6 +73,8 @@ class InProcessNetwork:
         self._nodes_folder = nodes_folder
         self._journals: dict[str, NodeJournal] = {}
         self._next_progress = 0.0
+        #: Where those are seen to who speak to the run; None: nobody can.
+        self.door: PolledDoor | None = None
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside = ""
         self.calls = 0
@@ -80,7 +84,9 @@ class InProcessNetwork:
         try:
             with hooked():
                 for pause_s in self.batches():
-                    if pause_s:
+                    if self.door is not None:
+                        self.door.look(pause_s)
+                    elif pause_s:
                         time.sleep(pause_s)
         except KeyboardInterrupt:
             if self.world.outcome is None:
@@ -106,6 +112,9 @@ class InProcessNetwork:
             if self.world.over:
                 raise
             self.world.fail(error)
+        finally:
+            if self.door is not None:
+                self.door.close()
 
     def _batches(self) -> Iterator[float]:
         world = self.world
@@ -252,13 +261,19 @@ def recorded(
             path = folder / "logs" / f"{node}.{incarnation}.log"
             return logs.enter_context(path.open("w", encoding="utf-8"))
 
-        yield InProcessNetwork(
+        network = InProcessNetwork(
             topology,
             journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
             nodes_folder=folder / "nodes" if topology.record == "full" else None,
             log_stream=log_stream,
             on_progress=on_progress,
         )
+        with desk_socket(folder) as listener:
+            network.door = PolledDoor(network.world.desk, listener)
+            try:
+                yield network
+            finally:
+                network.door.close()
 
 
 @contextlib.contextmanager

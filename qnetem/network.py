@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .api import Plan, Run, plan
+from .desk import Desk
+from .emulator.control import FaultRecord, RunView
 from .emulator.errors import QnetemError
 from .runfolder import conclude_run
 from .slices import SlicedRun
@@ -77,6 +79,30 @@ class Network:
             exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
             self.run = self._plan.judged(RunResult(outcome, driver.run_folder, exit_code))
         return self.run
+
+    async def fault(self, entry: str | Mapping[str, Any]) -> list[FaultRecord]:
+        """Have a fault happen now: `"{cut: alice-bob, for: 1 s}"`, or the same as a mapping.
+
+        Its records, one for each target, once it has begun. Real time. Raises InputError for what is
+        refused and, as RunIsOver, when the run is over.
+        """
+        return await self._desk.fault(entry)
+
+    async def heal(self, *ids: str) -> list[FaultRecord]:
+        """Heal these faults now, "all" whatever is active. As `fault`."""
+        return await self._desk.heal(*ids)
+
+    async def faults(self) -> list[FaultRecord]:
+        """All faults so far: those of the topology and those added. Raises RunIsOver."""
+        return await self._desk.faults()
+
+    async def inspect(self) -> RunView:
+        """How the run stands: who waits for what, slots, messages, faults. Raises RunIsOver."""
+        return await self._desk.inspect()
+
+    @property
+    def _desk(self) -> Desk:
+        return Desk(self.run_folder)
 
     @property
     def started(self) -> bool:

@@ -17,13 +17,11 @@ from typing import Any
 import msgspec
 
 from .emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
-from .emulator.topology.fault_specs import FaultSpec
 from .emulator.topology.model import Topology
 from .events import digest_of
+from .live_faults import as_it_went, from_journal, from_outcome
 
 JOURNAL = "journal.jsonl"
-#: Faults that were injected while the run went on: one JSON object a line, as `faults` of topology.json.
-LIVE_FAULTS = "live_faults.jsonl"
 #: Endings that come from outside, so that a replay goes on where the recorded run stopped.
 _FROM_OUTSIDE = tuple(
     kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
@@ -71,12 +69,13 @@ class RecordedRun:
         return problem is not None and problem.get("kind") in _FROM_OUTSIDE
 
     def resolved(self) -> Topology:
-        """The topology it ran with, and what was injected into it. Raises InputError."""
+        """The topology it ran with, with its faults as they went. Raises InputError."""
         if not self.topology:
             raise InputError(f"{self.path} is a journal alone: expected the folder of a run")
         topology = Topology.from_data(self.topology)
-        injected = _live_faults(self.path / LIVE_FAULTS)
-        return topology.model_copy(update={"faults": [*topology.faults, *injected]})
+        if self.journal is not None:
+            return as_it_went(topology, from_journal(self.journal))
+        return as_it_went(topology, from_outcome(self.outcome or {}))
 
 
 def open_run(path: Path) -> RecordedRun:
@@ -121,17 +120,3 @@ def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a JSON object: {error}") from error
-
-
-def _live_faults(path: Path) -> list[FaultSpec]:
-    """What was injected while the run went on, in that order; nothing when there is no such file."""
-    if not path.is_file():
-        return []
-    faults = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            faults.append(FaultSpec.model_validate_json(line))
-        except ValueError as error:
-            first = str(error).splitlines()[0]
-            raise InputError(f"{path}:{number}: expected a fault, as JSON: {first}") from error
-    return faults

@@ -8,7 +8,8 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         run.json        name, seed, source file, broker, whether in one process
         versions.json   Python, platform and packages: what the digest may depend on
         programs.json   the files of programs and noise functions, and the BLAKE2b of each
-        outcome.json    digest, times and problem, once the run has come to its end
+        outcome.json    digest, times, problem, faults and what each node still had, once the run is over
+        desk.json       where the run can be spoken to, as long as it goes on
         journal*        events (record/journal.py)
         access.jsonl    connections that the emulator refused (record/refusals.py)
         observer.json   where and with which login the run can be watched (observer.py)
@@ -35,11 +36,10 @@ import msgspec
 
 from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
-from .emulator.topology.names import closest
+from .noticed import notices
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
-LATEST = "latest"
 _NAME_LENGTH = 40
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -68,24 +68,6 @@ def create_run_folder(runs_folder: Path, name: str) -> Path:
             f"no run folder can be written in {runs}: {error.strerror or error}; "
             "name another one with --runs"
         ) from error
-
-
-def find_run(run: str, runs_folder: Path) -> Path:
-    """The folder of a run that is named by its path, by its name in `runs_folder`, or as `latest`.
-
-    Raises InputError, with the nearest known name.
-    """
-    known = {path.parent.name: path for path in runs_folder.glob("*/run.json")}
-    if run == LATEST:
-        if not known:
-            raise InputError(f"no run is in {runs_folder}; name another folder with --runs")
-        return max(known.values(), key=lambda path: path.stat().st_mtime_ns).parent
-    for folder in (Path(run), runs_folder / run):
-        if (folder / "run.json").is_file():
-            return folder.resolve()
-    near = closest(run, known)
-    meant = f"; did you mean {near!r}?" if near else ""
-    raise InputError(f"{run!r} is no run: no such folder, here or in {runs_folder}{meant}")
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -122,6 +104,9 @@ def conclude_run(folder: Path, outcome: Outcome) -> None:
         "instants": outcome.instants,
         "wall_s": outcome.wall_s,
         "problem": None,
+        "nodes": {name: _node_at_end(outcome, name) for name in outcome.nodes},
+        "faults": msgspec.to_builtins(outcome.faults),
+        "noticed": notices(outcome),
     }
     problem = outcome.problem
     if problem is not None:
@@ -132,6 +117,13 @@ def conclude_run(folder: Path, outcome: Outcome) -> None:
         if problem is None:
             text = f"{folder} cannot be written: {error.strerror or error}"
             raise InfrastructureError(text) from error
+
+
+def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:
+    """A node's state and what it still had; no results, which may hold keys."""
+    node, left = outcome.nodes[name], outcome.left.get(name)
+    facts = {"state": node.state, "incarnation": node.incarnation}
+    return facts | ({} if left is None else msgspec.to_builtins(left))
 
 
 def program_files(topology: dict[str, Any]) -> dict[str, str]:

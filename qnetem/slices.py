@@ -68,6 +68,8 @@ class SlicedRun:
     def _slice(network: InProcessNetwork, batches: Iterator[float]) -> float | None:
         """Carry batches for a while; how long to wait then (s), or None at the end."""
         ends = _monotonic() + _SLICE_S
+        if network.door is not None:
+            network.door.look()
         try:
             with hooked(), watched(network):
                 for pause_s in batches:

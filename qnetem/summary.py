@@ -22,6 +22,7 @@ from .emulator.units import format_ns
 from .expect import Verdict, standard_error
 from .fault_text import fault_line
 from .layout import count, lay_out
+from .noticed import notices, told
 from .progress import states_text
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def print_summary(run: Run, console: Console) -> None:
     _print_verdicts(run, console)
     _print_metrics(run, console)
     _print_faults(run, console)
+    _print_noticed(run, console)
     _print_times(run, console)
 
 
@@ -66,6 +68,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "problem": None if outcome.problem is None else problem_data(outcome.problem),
         "expect": [_verdict_data(verdict) for verdict in run.verdicts],
         "faults": [_fault_data(fault) for fault in outcome.faults],
+        "noticed": notices(outcome),
     }
     return {key: _finite(value) for key, value in data.items()}
 
@@ -83,6 +86,7 @@ def nothing_ran(problem: Problem, run_folder: str = "") -> dict[str, Any]:
         "problem": problem_data(problem),
         "expect": [],
         "faults": [],
+        "noticed": [],
     }
 
 
@@ -229,6 +233,16 @@ def _print_faults(run: Run, console: Console) -> None:
 
 def _healed(fault: FaultRecord) -> str:
     return "-" if fault.healed_ns is None else format_ns(fault.healed_ns)
+
+
+def _print_noticed(run: Run, console: Console) -> None:
+    found = notices(run.outcome)
+    if not found:
+        return
+    console.print()
+    _print_line(console, "noticed", "bold")
+    for notice in found:
+        _print_line(console, told(notice))
 
 
 def _print_times(run: Run, console: Console) -> None:

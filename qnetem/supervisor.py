@@ -31,6 +31,7 @@ from .agents.settings import NodeSettings
 from .broker import Broker
 from .brokers.access import Access, Login
 from .companion import Companion
+from .desk_place import announce, listening, short_folder, withdraw
 from .emulator import control
 from .emulator.errors import (
     InfrastructureError,
@@ -168,8 +169,9 @@ class Supervisor:
         topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
         # What this process can import, the nodes can: it has imported their programs already.
         outer = environment({**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-        with self._listener() as listener:
-            await self._emulator.start(outer, [listener])
+        with self._listener("emulator") as listener, self._listener("desk") as desk:
+            await self._emulator.start(outer, [listener, desk])
+        announce(self.run_folder, self._path("desk"))
         self._emulator.tell(
             control.Supervise(str(topology_path), None, str(self.run_folder), self._secret)
         )
@@ -229,6 +231,7 @@ class Supervisor:
         await self._emulator.leave(LEAVE_S)
         observer.dismiss(self.run_folder)
         await self.broker.stop()
+        withdraw(self.run_folder)
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
@@ -297,7 +300,7 @@ class Supervisor:
             node=node,
             incarnation=incarnation,
             token=control.token(self._secret, node, incarnation),
-            socket_path=self._socket_path,
+            socket_path=self._path("emulator"),
             broker=self.broker.address_of(node),
             run_folder=str(self.run_folder),
         )
@@ -325,19 +328,17 @@ class Supervisor:
                 self.interrupt(f"{text} {self.broker.log_path}", 3)
                 return
 
-    @property
-    def _socket_path(self) -> str:
+    def _path(self, name: str) -> str:
         assert self._socket_folder is not None
-        return f"{self._socket_folder}/emulator"
+        return f"{self._socket_folder}/{name}"
 
     @contextlib.contextmanager
-    def _listener(self) -> Iterator[socket.socket]:
-        """The emulator's socket, in a private folder with a short path (108 bytes at most)."""
+    def _listener(self, name: str) -> Iterator[socket.socket]:
+        """A socket of the emulator's, in a private folder with a short path (108 bytes at most)."""
         try:
-            self._socket_folder = tempfile.mkdtemp(prefix="qnetem-", dir=_short_folder())
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(self._socket_path)
-            listener.listen(BACKLOG)
+            if self._socket_folder is None:
+                self._socket_folder = tempfile.mkdtemp(prefix="qnetem-", dir=short_folder())
+            listener = listening(self._path(name), BACKLOG)
         except OSError as error:
             raise InfrastructureError(f"the emulator's socket cannot be made: {error}") from error
         with listener:
@@ -363,11 +364,6 @@ def _resolved(topology: Topology) -> dict[str, Any]:
         if path.endswith(".py") and topology.source is not None:
             node["program"] = f"{(topology.source.parent / path).resolve()}:{name}"
     return data
-
-
-def _short_folder() -> str | None:
-    """Where the socket folder goes: /tmp when there is one, because TMPDIR can be long."""
-    return "/tmp" if os.access("/tmp", os.W_OK) else None
 
 
 async def run_processes(

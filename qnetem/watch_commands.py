@@ -51,7 +51,7 @@ def tap_command(
 ) -> None:
     """Show the messages of a run that is under way, until it ends or Ctrl-C."""
     with told_on_standard_error():
-        from .runfolder import find_run
+        from .finding import find_run
         from .tap import tap
 
         with reader_may_leave():

@@ -3,8 +3,9 @@
 Owns the table from a fault's name to its class, putting each on the agenda, faults that are added while
 the run goes on, and the list of all. Rules: faults of one instant happen in the order of the plan; a
 fault's numbers come from its own generator, named after its place in the plan, so that adding one at the
-end shifts nobody else's draws. Every lasting fault ends healed: after its `for`, when somebody heals it,
-or at the end of the run.
+end shifts nobody else's draws. A fault that is added, and a heal that somebody asks for, are journalled
+with all it takes to have them happen again. Every lasting fault ends healed: after its `for`, when
+somebody heals it, or at the end of the run.
 """
 
 from __future__ import annotations
@@ -60,13 +61,16 @@ _LIVE_ORDER = 1 << 32
 class _Planned:
     """A fault on the agenda. `began_ns` and `healed_ns` are None until it has."""
 
-    __slots__ = ("began_ns", "fault", "heal_entry", "healed_ns", "order", "spec")
+    __slots__ = ("asked", "began_ns", "due_ns", "fault", "heal_entry", "healed_ns", "order", "spec")
 
     def __init__(self, fault: Fault, order: int) -> None:
         self.fault, self.spec, self.order = fault, fault.spec, order
         self.began_ns: int | None = None
         self.healed_ns: int | None = None
         self.heal_entry: Entry | None = None
+        #: When it is to heal (None: at the end of the run), and whether somebody wants that.
+        self.due_ns: int | None = None
+        self.asked = False
 
     @property
     def active(self) -> bool:
@@ -92,28 +96,40 @@ class Faults:
             named = spec if spec.id else spec.model_copy(update={"id": str(number)})
             order = number
             if named.id.startswith(LIVE):  # of a run that is repeated
-                self._live += 1
-                order = _LIVE_ORDER + self._live
+                count = int(named.id.removeprefix(LIVE))
+                self._live = max(self._live, count)
+                order = _LIVE_ORDER + count
             self._plan(named, order)
 
+    @property
+    def next_name(self) -> str:
+        """How the next fault that is added will be called."""
+        return f"{LIVE}{self._live + 1}"
+
     def add(self, spec: FaultSpec, not_before_ns: int = 0) -> str:
-        """One more, while the run goes on: 1 ns after now, or later. Returns its id."""
+        """One more, while the run goes on: 1 ns after now, or later. Returns its id.
+
+        Numbers in it count as they are journalled, rounded: so a replay has the same ones.
+        """
+        name = self.next_name
         self._live += 1
         at_ns = max(self._conductor.now_ns + 1, not_before_ns)
-        name = f"{LIVE}{self._live}"
-        named = spec.model_copy(update={"id": name, "at_ns": at_ns})
-        self._plan(named, _LIVE_ORDER + self._live)
+        parameters = rounded(dict(spec.parameters))
+        update = {"id": name, "at_ns": at_ns, "parameters": parameters}
+        self._plan(spec.model_copy(update=update), _LIVE_ORDER + self._live)
         return name
 
-    def end(self, name: str) -> None:
-        """Heal a fault, 1 ns after now. Raises InputError for one that does not last at this moment."""
+    def end(self, name: str, not_before_ns: int = 0) -> int:
+        """Heal a fault, 1 ns after now or later; when. Raises InputError for one that does not last now."""
         planned = self._planned.get(name)
         if planned is None or not planned.active:
-            active = ", ".join(each.spec.id for each in self._planned.values() if each.active)
-            raise InputError(f"no fault {name!r} is active; active: {active or 'none'}")
-        if planned.heal_entry is not None:
-            planned.heal_entry.cancel()
-        self._heal_at(planned, self._conductor.now_ns + 1)
+            active = ", ".join(self.active()) or "none"
+            raise InputError(f"no fault {name!r} is active; active: {active}")
+        return self._end_early(planned, max(self._conductor.now_ns + 1, not_before_ns))
+
+    def active(self) -> list[str]:
+        """The faults that last at this moment, in the order of the plan."""
+        return [name for name, planned in self._planned.items() if planned.active]
 
     def heal_all(self) -> None:
         """Heal whatever lasts at this moment: the run is at its end."""
@@ -121,6 +137,7 @@ class Faults:
             if planned.active:
                 if planned.heal_entry is not None:
                     planned.heal_entry.cancel()
+                planned.asked = False
                 self._heal(planned)
 
     def records(self) -> list[FaultRecord]:
@@ -136,6 +153,8 @@ class Faults:
                 began_ns=planned.began_ns,
                 healed_ns=planned.healed_ns,
                 hits=planned.fault.hits,
+                lasts=FAULT_KINDS[planned.spec.verb].lasting,
+                asked=planned.asked and planned.healed_ns is not None,
             )
             for planned in self._planned.values()
         ]
@@ -165,14 +184,28 @@ class Faults:
         )
         if spec.for_ns is not None:
             self._heal_at(planned, now_ns + spec.for_ns)
+        if spec.healed_ns is not None:
+            self._end_early(planned, spec.healed_ns)
         planned.fault.begin(self._world)
 
+    def _end_early(self, planned: _Planned, t_ns: int) -> int:
+        """Somebody wants it healed at `t_ns`: so it is, unless it heals by itself until then."""
+        if planned.due_ns is not None and planned.due_ns <= t_ns:
+            return planned.due_ns
+        if planned.heal_entry is not None:
+            planned.heal_entry.cancel()
+        planned.asked = True
+        self._heal_at(planned, t_ns)
+        return t_ns
+
     def _heal_at(self, planned: _Planned, t_ns: int) -> None:
+        planned.due_ns = t_ns
         order = (planned.order, 1)
         planned.heal_entry = self._conductor.at(t_ns, order, lambda: self._heal(planned), FAULT)
 
     def _heal(self, planned: _Planned) -> None:
         spec = planned.spec
         planned.healed_ns = self._conductor.now_ns
-        self._journal.event("faults", "heal", spec.id, spec.verb, spec.target)
+        asked = ("asked",) if planned.asked else ()
+        self._journal.event("faults", "heal", spec.id, spec.verb, spec.target, *asked)
         planned.fault.heal(self._world)

@@ -45,7 +45,8 @@ def plan_faults(
     streams = Streams(seed)
     planned: list[FaultSpec] = []
     for number, entry in enumerate(entries):
-        found = _single_faults(entry, number, nodes, links, streams, until_ns, report)
+        name = str(number)
+        found = single_faults(entry, name, nodes, links, streams, until_ns, report)
         if len(planned) + len(found) > MOST_FAULTS:
             report(f"more than {MOST_FAULTS} single faults", entry.place)
             break
@@ -57,21 +58,22 @@ def plan_faults(
     return planned
 
 
-def _single_faults(
+def single_faults(
     entry: FaultEntry,
-    number: int,
+    place: str,
     nodes: Mapping[str, Node],
     links: Mapping[str, Link],
     streams: Streams,
     until_ns: int | None,
     report: Report,
 ) -> list[FaultSpec]:
+    """What one entry comes to; `place` names the generator of its choices, and itself if it has no id."""
     kind = FAULT_KINDS[entry.verb]
     wrong = _wrong_node(entry, nodes)
     if wrong:
         report(wrong, entry.place)
         return []
-    rng = streams.of("target", str(number))
+    rng = streams.of("target", place)
     found: list[tuple[int, str, list[str]]] = []
     for at_ns in _times(entry, until_ns, report):
         if kind.target == "groups":
@@ -83,7 +85,7 @@ def _single_faults(
             report(f"{entry.verb}: no {kind.target} fits {_told(entry)}", entry.place)
             return []
         found += [(at_ns, name, []) for name in names]
-    several, name = len(found) > 1, str(number) if entry.id is None else entry.id
+    several, name = len(found) > 1, place if entry.id is None else entry.id
     return [
         FaultSpec(
             id=f"{name}.{at}" if several else name,

@@ -76,6 +76,7 @@ class FaultSpec(Section):
     """One fault. `id` names it in journal, summary and commands: "2", "2.5" of a repeated entry, "live.1".
 
     `target` is a node or a link; of a partition the groups, and then `members` are the links it cuts.
+    `healed_ns`: somebody heals it then, unless it has ended by itself (of a run that is repeated).
     """
 
     id: str = ""
@@ -83,6 +84,7 @@ class FaultSpec(Section):
     target: str
     at_ns: DurationNs
     for_ns: PositiveNsOrNone = None
+    healed_ns: PositiveNsOrNone = None
     parameters: dict[str, Value] = Field(default_factory=dict)
     members: list[str] = Field(default_factory=list)
     place: Place = Field(default=Place(), exclude=True, repr=False)

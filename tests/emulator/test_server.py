@@ -14,11 +14,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from qnetem.emulator import control, server, wire
+from qnetem.emulator import control, desk, server, wire
 from qnetem.emulator.errors import InputError, QnetemError
 from qnetem.emulator.framing import FrameSplitter
 
 STATUS_S = 20.0
+
+
+class FakeDesk:
+    """Answers every request with an empty list of faults, or never (`deaf`)."""
+
+    def __init__(self) -> None:
+        self.deaf = False
+        self.closed = 0
+
+    def ask(
+        self, request: control.ToDesk, reply: Callable[[control.FromDesk], None]
+    ) -> desk.Ticket:
+        if not self.deaf:
+            reply(control.FaultList(request.number, []))
+        return desk.Ticket(request.number, reply)
+
+    def hurry(self, ticket: desk.Ticket) -> None:
+        ticket.reply(control.FaultList(ticket.number, []))
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class FakeWorld:
@@ -31,6 +52,7 @@ class FakeWorld:
         self.heard: list[object] = []
         self.news = asyncio.Event()
         self.answers: dict[type, list[tuple[str, msgspec.Struct]]] = {}
+        self.desk = FakeDesk()
 
     def note(self, *what: object) -> None:
         self.heard.append(what[0] if len(what) == 1 else what)

@@ -91,13 +91,13 @@ def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("diff", "seven", "nine"), "there is no nine: expected the folder of a run"),
+        (("diff", "seven", "nine"), "there is no run 'nine' here or in runs"),
         (("diff", "seven", "."), ". is not the folder of a run: it has no topology.json"),
         (
             ("diff", "seven", "pair.yaml"),
             "pair.yaml:1: expected [t_ns, m, entity, kind, ...fields]",
         ),
-        (("replay", "nine"), "there is no nine"),
+        (("replay", "nine"), "there is no run 'nine' here or in runs"),
         (("replay", "seven", "--program", "./new.py:Bob"), "name it with --node"),
         (("replay", "seven", "--node", "bbo"), "no node 'bbo'; did you mean 'bob'?"),
         (("replay", "seven", "--node", "bob", "--program", "./none.py:Bob"), "there is no file"),

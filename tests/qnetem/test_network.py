@@ -17,7 +17,11 @@ import pytest
 
 import qnetem
 from qnetem import Agent
+from qnetem.desk import RunIsOver
 from qnetem.emulator.errors import InputError, Refused
+from qnetem.recorded import open_run
+from qnetem.replay import replay
+from qnetem.supervisor import RunOptions
 
 PATIENCE_S = 60.0
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
@@ -43,6 +47,23 @@ class Pong(Agent):
         return {
             "drawn": [int(self.rng.integers(100)) for _ in range(count) if await self.receive()]
         }
+
+
+class Knocks(Agent):
+    """Sends until there is an answer."""
+
+    async def run(self) -> None:
+        answer = asyncio.create_task(self.receive("bob"))
+        while not answer.done():
+            await self.send("bob", "knock")
+            await asyncio.sleep(1e-2)
+
+
+class Opens(Agent):
+    """Answers the first."""
+
+    async def run(self) -> None:
+        await self.send((await self.receive()).source, "come in")
 
 
 class Gambler(Agent):
@@ -144,6 +165,32 @@ async def test_real_time_passes_in_a_launched_network(in_process: bool, tmp_path
         run = await network.finished()
     run.assert_ok()
     assert time.monotonic() - began >= run.outcome.t_ns / 1e9 / 0.05
+
+
+@BOTH
+async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
+    in_process: bool, tmp_path: Path
+) -> None:
+    nodes = {"alice": {"program": Knocks}, "bob": {"program": Opens}}
+    source = pair(nodes=nodes, time={"mode": "real"}, faults=[{"at": "0 s", "cut": "alice-bob"}])
+    async with qnetem.launch(source, in_process=in_process, runs_folder=tmp_path) as network:
+        [delay] = await network.fault({"delay": "alice-bob", "by": "1 ms"})
+        with pytest.raises(InputError, match="<fault>:1:8: kill: unknown node 'carol'"):
+            await network.fault("{kill: carol}")
+        view = await network.inspect()
+        assert [(fault.id, fault.state) for fault in view.faults] == [
+            ("0", "active"),
+            (delay.id, "active"),
+        ]
+        assert [node.name for node in view.nodes] == ["alice", "bob"]
+        healed = await network.heal("all")  # that of the file, too: so the run comes to its end
+        assert [(fault.id, fault.asked) for fault in healed] == [("0", True), ("live.1", True)]
+        run = await network.finished()
+        with pytest.raises(RunIsOver):
+            await network.faults()
+    run.assert_ok()
+    options = RunOptions(runs_folder=tmp_path)
+    assert replay(open_run(run.run_folder), options, in_process=True).same
 
 
 async def test_a_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:

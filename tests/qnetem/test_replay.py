@@ -11,7 +11,6 @@ import qnetem
 from qnetem.api import Run
 from qnetem.emulator import control
 from qnetem.emulator.errors import InputError, ProgramError
-from qnetem.emulator.topology.fault_specs import FaultSpec
 from qnetem.emulator.wire import HEADER, Grant, frame
 from qnetem.node_record import NodeRecord
 from qnetem.node_replay import NodeReplay, replay_node
@@ -213,18 +212,6 @@ def test_a_run_with_hashes_is_replayed_by_its_digest(topology: Path) -> None:
     (run.run_folder / "outcome.json").unlink()
     with pytest.raises(InputError, match="nothing to compare a replay with"):
         replayed(run)
-
-
-def test_what_was_injected_while_it_ran_is_scheduled_in_the_replay(run: Run) -> None:
-    cut = FaultSpec(verb="cut", target="alice-bob", at_ns=3_000_001, parameters={"only": None})
-    path = run.run_folder / "live_faults.jsonl"
-    path.write_text(json.dumps(cut.model_dump(mode="json")) + "\n")
-    topology = topology_to_replay(open_run(run.run_folder))
-    assert [fault.verb for fault in topology.faults] == ["kill", "cut"]
-    assert topology.faults[1] == cut
-    path.write_text("{}\n")
-    with pytest.raises(InputError, match=r"live_faults\.jsonl:1: expected a fault, as JSON"):
-        topology_to_replay(open_run(run.run_folder))
 
 
 def test_a_program_that_is_gone_is_named_before_anything_starts(run: Run) -> None:

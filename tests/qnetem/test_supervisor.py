@@ -125,9 +125,9 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
     async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
         await until(lambda: len(supervisor.pids) == 2)
         pids = running.pids()
-        socket_folder = Path(supervisor._socket_path).parent
+        socket_folder = Path(supervisor._path("emulator")).parent
         assert socket_folder.stat().st_mode & 0o777 == 0o700
-        assert len(supervisor._socket_path) < 60
+        assert len(supervisor._path("emulator")) < 60
         outcome = await supervisor.wait()
     assert outcome.problem is None
     assert {name: list(result) for name, result in outcome.results.items()} == {

@@ -18,7 +18,7 @@ from qnetem import observer
 from qnetem.agents.mqtt import inbox_topic
 from qnetem.agents.settings import BrokerAddress
 from qnetem.emulator.errors import InfrastructureError, InputError
-from qnetem.runfolder import create_run_folder, describe_run, find_run
+from qnetem.runfolder import create_run_folder, describe_run
 from qnetem.supervisor import Supervisor
 from qnetem.tap import Message, Table, Tap, Wanted, as_json, read_message
 
@@ -161,7 +161,7 @@ def test_a_run_that_is_over_in_one_process_or_unknown_is_named(tmp_path: Path) -
         (inside.name, [], "runs in one process"),
         (over.name[:-1], [], f"did you mean {over.name!r}"),
         (over.name, ["--node", "alise"], "did you mean 'alice'"),
-        ("latest", ["--runs", str(tmp_path)], "no run is in"),
+        ("latest", ["--runs", str(tmp_path)], "there is no run in"),
     ):
         told = typed(tmp_path, "tap", run, *runs, *options)
         assert (told.code, told.stdout) == (2, "")
@@ -179,14 +179,6 @@ async def test_a_broker_that_is_gone_is_named_with_the_run(
     with pytest.raises(InfrastructureError, match=r"127\.0\.0\.1:1 cannot be reached") as caught:
         await Tap(folder, Wanted(), lambda _: None).watch()
     assert "hidden" not in str(caught.value)
-
-
-def test_the_latest_run_is_the_one_that_began_last(tmp_path: Path) -> None:
-    first, second = folder_of(tmp_path, "zebra"), folder_of(tmp_path, "ant")
-    os.utime(first / "run.json", ns=(1, 1))
-    assert find_run("latest", tmp_path / "runs") == second
-    assert find_run(first.name, tmp_path / "runs") == first
-    assert find_run(str(first), tmp_path) == first
 
 
 # --- observer.json --------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""A fault that somebody asks for while a run goes on: from its text to single faults.
+
+Owns reading one entry of `faults:` that stands alone. Does not own what is in an entry (fault_entries.py)
+nor its targets (fault_targets.py). Rule: errors and choices are those of a file; only that places are
+places in the entry, and that choices come from the generator ("target", name).
+"""
+
+from __future__ import annotations
+
+from ..errors import TopologyError
+from ..streams import Streams
+from .document import read_document
+from .fault_entries import read_entry
+from .fault_plan import single_faults
+from .fault_specs import FaultSpec
+from .model import Topology
+from .names import shown
+from .places import Mark, Place
+from .problems import Problems
+
+#: What errors name instead of a file.
+ENTRY = "<fault>"
+
+
+def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec]:
+    """The single faults of an entry such as `{cut: alice-bob, for: 1 s}`; at least one.
+
+    `name`: what names the generator of its choices. Raises TopologyError with line and column.
+    """
+    problems = Problems(ENTRY)
+    root = read_document(text, problems)
+    if not isinstance(root.value, dict):
+        example = "a mapping such as {cut: alice-bob, for: 1 s}"
+        raise TopologyError(f"expected {example}, found {shown(root.plain())}", ENTRY, 1, 1)
+    names = {"node": list(topology.nodes), "link": list(topology.links)}
+    entry = read_entry(root, names, problems, (), live=True)
+    problems.raise_first()
+    assert entry is not None, "an entry that is not valid has a problem"
+
+    def report(problem: str, place: Place) -> None:
+        problems.add(problem, Mark(place.line, place.column))
+
+    streams = Streams(topology.seed)
+    found = single_faults(entry, name, topology.nodes, topology.links, streams, None, report)
+    problems.raise_first()
+    return found

@@ -1,0 +1,91 @@
+"""Where a run's desk is: the socket by which one speaks to a run while it goes on.
+
+Owns the file `desk.json` in the run folder, which tells the socket's path, and the sockets' folder. Does not
+own what is said (desk.py). Rules: the socket is in a folder of its own that nobody else may enter, the file
+is private, and it is there as long as somebody listens; who is killed leaves a file behind whose socket
+nobody answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from .emulator.errors import InfrastructureError, InputError
+
+FILE = "desk.json"
+BACKLOG = 16
+
+
+def announce(run_folder: Path, socket_path: str) -> None:
+    """Tell in the run folder where the desk is. Raises InfrastructureError when the disk refuses."""
+    new = run_folder / f".{FILE}"
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode({"socket": socket_path}) + b"\n")
+        new.rename(run_folder / FILE)
+    except OSError as error:
+        problem = f"{run_folder / FILE} cannot be written: {error.strerror or error}"
+        raise InfrastructureError(problem) from error
+
+
+def withdraw(run_folder: Path) -> None:
+    """The run is over: nobody is at the desk any more."""
+    with contextlib.suppress(OSError):
+        (run_folder / FILE).unlink(missing_ok=True)
+
+
+def desk_path(run_folder: Path) -> str | None:
+    """The desk's socket, or None when the run is over. Raises InputError for a file that is not ours."""
+    path = run_folder / FILE
+    try:
+        return str(msgspec.json.decode(path.read_bytes(), type=dict[str, str])["socket"])
+    except FileNotFoundError:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, OSError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+@contextlib.contextmanager
+def desk_socket(run_folder: Path) -> Iterator[socket.socket]:
+    """A desk for a run in one process. Raises InfrastructureError."""
+    folder = None
+    try:
+        folder = tempfile.mkdtemp(prefix="qnetem-", dir=short_folder())
+        listener = listening(f"{folder}/desk", BACKLOG)
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise InfrastructureError(f"the desk's socket cannot be made: {error}") from error
+    try:
+        announce(run_folder, f"{folder}/desk")
+        with listener:
+            yield listener
+    finally:
+        withdraw(run_folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def listening(path: str, backlog: int) -> socket.socket:
+    """A Unix socket that listens at `path`. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def short_folder() -> str | None:
+    """Where socket folders go: /tmp when there is one, because TMPDIR can be long."""
+    return "/tmp" if os.access("/tmp", os.W_OK) else None
