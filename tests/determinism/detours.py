@@ -155,14 +155,13 @@ class _Detoured(Supervisor):
     front = ""
     _spawning = False
 
-    @property
-    def _socket_path(self) -> str:
-        return self.front if self._spawning else self.emulator_path
+    def _path(self, name: str) -> str:
+        return self.front if self._spawning and name == "emulator" else super()._path(name)
 
     @property
     def emulator_path(self) -> str:
         """Where the emulator really is."""
-        return super()._socket_path
+        return super()._path("emulator")
 
     def _spawn(self, node: str, incarnation: int) -> None:
         self._spawning = True

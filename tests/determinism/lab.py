@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import qnetem
-from qnetem.api import Run
+from qnetem.api import Run, plan
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology, load_topology
+from qnetem.inprocess import run_in_process
 from qnetem.supervisor import RunOptions, run_processes
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -34,12 +35,27 @@ def scenario(name: str) -> Topology:
 
 def in_process(topology: Topology, folder: Path) -> Outcome:
     """The run to compare with."""
-    return good(qnetem.run(topology, in_process=True, runs_folder=folder))
+    return good(_in_process(topology, folder))
 
 
 def in_process_whatever_comes(topology: Topology, folder: Path) -> Outcome:
     """The run to compare with, if it is to go wrong."""
-    return qnetem.run(topology, in_process=True, runs_folder=folder).outcome
+    return _in_process(topology, folder).outcome
+
+
+def _in_process(topology: Topology, folder: Path) -> Run:
+    """As `qnetem.run` does it, but on a running loop too: these tests may hold theirs up."""
+    planned = plan(
+        topology,
+        seed=None,
+        until=None,
+        faults=(),
+        in_process=True,
+        broker="auto",
+        broker_port=None,
+        runs_folder=folder,
+    )
+    return planned.judged(run_in_process(planned.topology, planned.options))
 
 
 def in_processes(topology: Topology, folder: Path, broker: str = "mosquitto") -> Outcome:

@@ -61,8 +61,8 @@ async def test_whoever_claims_to_be_a_node_is_refused_and_the_run_does_not_notic
             "speaks protocol 99": wire.Hello("bob", 1, bob, 1, version=99),
         }
         for claim in claims.values():
-            assert await knock(supervisor._socket_path, claim) == []
-        assert stat.S_IMODE(os.stat(Path(supervisor._socket_path).parent).st_mode) == 0o700
+            assert await knock(supervisor._path("emulator"), claim) == []
+        assert stat.S_IMODE(os.stat(Path(supervisor._path("emulator")).parent).st_mode) == 0o700
         outcome = await supervisor.wait()
     assert outcome.problem is None
     assert outcome.digest == undisturbed.outcome.digest
@@ -78,7 +78,7 @@ async def test_the_token_of_a_dead_incarnation_opens_nothing(tmp_path: Path) -> 
         while not (supervisor.run_folder / "logs" / "bob.2.log").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         token = control.token(supervisor._secret, "bob", 1)
-        assert await knock(supervisor._socket_path, wire.Hello("bob", 1, token, 1)) == []
+        assert await knock(supervisor._path("emulator"), wire.Hello("bob", 1, token, 1)) == []
         supervisor.interrupt("enough", 3)
         await supervisor.wait()
     assert count_refusals(supervisor.run_folder) == 1
@@ -89,7 +89,7 @@ async def test_no_secret_is_in_any_file_but_the_observers(tmp_path: Path) -> Non
     async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
         await running.under_way(200)
         access, secret = supervisor.broker._access, supervisor._secret
-        await knock(supervisor._socket_path, wire.Hello("alice", 1, "f" * 32, 1))
+        await knock(supervisor._path("emulator"), wire.Hello("alice", 1, "f" * 32, 1))
         secrets = {"the run's": secret, "a stranger's": "f" * 32}
         for node in ("alice", "bob"):
             secrets[f"{node} at the broker"] = access.node(node).password
