@@ -20,11 +20,14 @@ import msgspec
 from .barrier import Barrier
 from .census import Census, Citizen
 from .channels.classical import ClassicalPlane
-from .conductor import FAULT, Conductor
+from .conductor import FAULT, Conductor, Entry
 from .control import Freeze, Kill, Spawn, Thaw
 from .quantum.plane import QuantumPlane
 from .record.journal import Journal
 from .wire import Settle, Skew
+
+#: Steps of faults come after whatever begins or heals in that instant.
+_STEP = 1 << 40
 
 
 class Harm:
@@ -196,6 +199,16 @@ class Harm:
             return None
         del self._untold[node]
         return self.clock(node)
+
+    # --- what goes on while a fault lasts ---
+
+    def after(self, delay_ns: int, key: str, action: Callable[[], None]) -> Entry:
+        """A fault's next step; see `Breakable`."""
+        return self._conductor.at(self._conductor.now_ns + delay_ns, (_STEP, key), action, FAULT)
+
+    def note(self, entity: str, kind: str, *fields: object) -> None:
+        """A step of a fault, for the journal."""
+        self._journal.event(entity, kind, *fields)
 
     def _tell(self, node: str) -> None:
         self._untold[node] = None

@@ -65,6 +65,23 @@ class Clicks(NamedTuple):
         return Clicks(*(np.concatenate(column) for column in zip(_NO_CLICKS, *parts, strict=True)))
 
 
+class Trouble(NamedTuple):
+    """What is wrong with a receiver in the slots from `first` to before `end` of the train.
+
+    `dark_count_rate_hz`: more dark counts of each detector while its gate is open. `blind`: none of them
+    sees or counts anything, nor has an afterpulse.
+    """
+
+    first: int
+    end: int
+    dark_count_rate_hz: float = 0.0
+    blind: bool = False
+
+    def within(self, first: int, end: int) -> tuple[int, int]:
+        """Its slots of those from `first` to before `end`; the second is not after the first if none."""
+        return max(self.first, first), min(self.end, end)
+
+
 _NO_CLICKS = Clicks(
     np.empty(0, dtype=np.int64),
     np.empty(0, dtype=np.uint8),
@@ -140,12 +157,13 @@ class PulseReceiver:
         block: PulseTrain,
         bases: ArrayLike | None = None,
         beside: Sequence[PulseTrain] = (),
+        troubles: Sequence[Trouble] = (),
     ) -> Clicks:
         """The clicks of a block, which is spent. `bases` (uint8, one per slot) for an active choice.
 
         `beside`: more light in the same slots, such as what an eavesdropper let pass beside what it
-        sent; spent too. Raises InputError for bases that do not fit, InternalError for blocks out of
-        order.
+        sent; spent too. `troubles`: what is wrong in which slots, one after the other. Raises InputError
+        for bases that do not fit, InternalError for blocks out of order.
         """
         layers = [each.take_layer() for each in (block, *beside)]
         light = layers[0]
@@ -161,7 +179,7 @@ class PulseReceiver:
         for several in zip(*map(chunks, layers), strict=True):
             number, chunk = several[0]
             here = None if chosen is None else _slice_of(chosen, light, chunk)
-            parts.append(self._chunk(number, [each for _, each in several], here))
+            parts.append(self._chunk(number, [each for _, each in several], here, troubles))
         return Clicks.joined(parts) if parts else _NO_CLICKS
 
     def _chosen(self, bases: ArrayLike | None, size: int) -> Bytes | None:
@@ -174,17 +192,24 @@ class PulseReceiver:
             raise InputError(f"detect: {len(chosen)} bases for {size} pulses")
         return chosen
 
-    def _chunk(self, number: int, layers: list[Layer], chosen: Bytes | None) -> Clicks:
+    def _chunk(
+        self,
+        number: int,
+        layers: list[Layer],
+        chosen: Bytes | None,
+        troubles: Sequence[Trouble],
+    ) -> Clicks:
         first, size = layers[0].first_slot, layers[0].size
         rng = self._streams.of(number, _LIGHT)
         light = [self._arrivals(layer, chosen, rng) for layer in layers]
         noise = self._noise(size, number)
+        more = self._more_noise(first, size, number, troubles)
+        closed = [(each.first, each.end) for each in troubles if each.blind]
         slots, which = [], []
         for index, counter in enumerate(self._counters):
-            events = _ascending([part[d == index] for part, d in (*light, noise)])
-            counted = counter.count(
-                events + first, first + size, self._stream(number, _AFTERPULSE + index)
-            )
+            events = _ascending([part[d == index] for part, d in (*light, noise, more)])
+            stream = self._stream(number, _AFTERPULSE + index)
+            counted = counter.count(events + first, first + size, stream, closed)
             slots.append(counted)
             which.append(np.full(len(counted), index, dtype=np.uint8))
         together = np.concatenate(slots)
@@ -205,6 +230,25 @@ class PulseReceiver:
         limits = np.cumsum(self._background) / total
         which = np.searchsorted(limits[:-1], rng.random(count), side="right").astype(np.uint8)
         return rng.integers(0, size, count), which
+
+    def _more_noise(
+        self, first: int, size: int, number: int, troubles: Sequence[Trouble]
+    ) -> tuple[Slots, Bytes]:
+        """Dark counts that troubles bring, as `_noise`; from a stream of their own."""
+        found = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8))]
+        rng = self._streams.of(number, _BACKGROUND, 1) if troubles else None
+        detectors = self._receiver.all_detectors
+        for trouble in troubles:
+            low, high = trouble.within(first, first + size)
+            if rng is None or low >= high:
+                continue
+            # The detectors of one receiver are alike in time; the first stands for them.
+            open_s = detectors[0].open_ps(self._period_ps) * 1e-12
+            mean = trouble.dark_count_rate_hz * open_s * (high - low) * len(detectors)
+            count = int(rng.poisson(mean))
+            which = rng.integers(0, len(detectors), count).astype(np.uint8)
+            found.append((rng.integers(low - first, high - first, count), which))
+        return np.concatenate([at for at, _ in found]), np.concatenate([d for _, d in found])
 
     def _arrivals(
         self, chunk: Layer, chosen: Bytes | None, rng: np.random.Generator

@@ -25,6 +25,10 @@ from ..quantum.pauli import PAULIS
 
 Density = NDArray[np.complex128]
 
+#: Two qubits that know nothing of each other, nor of anything else; what a herald without a pair stands for.
+MIXED: Density = np.eye(4, dtype=np.complex128) / 4
+MIXED.setflags(write=False)
+
 
 def attempts_until_success(success: float, rng: np.random.Generator) -> int | None:
     """The number of the first successful attempt, from 1; None if there never is one.

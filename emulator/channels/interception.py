@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..quantum.noise import check_probability
-from .detection import Clicks, PulseReceiver, Receiver
+from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
     BASES,
     EFFECTS,
@@ -63,13 +63,15 @@ class InterceptResend:
         bases: ArrayLike | None = None,
         beside: Sequence[PulseTrain] = (),
         where: NDArray[np.bool_] | None = None,
+        troubles: Sequence[Trouble] = (),
     ) -> tuple[PulseTrain, Clicks]:
         """(what goes on, what was seen); the block is spent, and what lies `beside` it.
 
         `where` (one per slot): what is seen elsewhere, a dark count, is neither told nor sent on.
+        `troubles`: as for `PulseReceiver.detect`.
         """
         first_slot, size = block.first_slot, len(block)
-        clicks = self._receiver.detect(block, bases, beside)
+        clicks = self._receiver.detect(block, bases, beside, troubles)
         if where is not None:
             told = where[clicks.slots - first_slot]
             clicks = clicks.those(told)

@@ -11,7 +11,7 @@ picoseconds. An afterpulse is a count like any other: it starts a dead time and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -119,17 +119,26 @@ class Counter:
         self._last = -1  # the last slot that was looked at
         self._pending: list[int] = []
 
-    def count(self, events: Slots, end: int, stream: Callable[[], np.random.Generator]) -> Slots:
+    def count(
+        self,
+        events: Slots,
+        end: int,
+        stream: Callable[[], np.random.Generator],
+        closed: Sequence[tuple[int, int]] = (),
+    ) -> Slots:
         """The slots, of those with an event, in which it counts, and those of afterpulses.
 
         `events` is sorted, without duplicates, below slot `end`, from where the last call ended.
-        `stream` makes the generator of this stretch, asked for only if afterpulses need one.
+        `stream` makes the generator of this stretch, asked for only if afterpulses need one. In slots
+        that are `closed` (stretches from, to before) nothing reaches it, and no afterpulse comes.
         """
+        for low, high in closed:
+            events = events[(events < low) | (events >= high)]
         due = bool(self._pending) and self._pending[0] < end
         if not len(events) and not due:
             return events
         if self._detector.afterpulse_probability:
-            return self._with_afterpulses(events.tolist(), end, stream())
+            return self._with_afterpulses(events.tolist(), end, stream(), closed)
         if self._dead_slots == 1:
             return events
         if self._detector.paralysable:
@@ -163,15 +172,22 @@ class Counter:
             self._ready = int(counted[-1]) + self._dead_slots
         return counted
 
-    def _with_afterpulses(self, events: list[int], end: int, rng: np.random.Generator) -> Slots:
+    def _with_afterpulses(
+        self,
+        events: list[int],
+        end: int,
+        rng: np.random.Generator,
+        closed: Sequence[tuple[int, int]],
+    ) -> Slots:
         counted: list[int] = []
         pending = self._pending
-        for slot in events:
-            while pending and pending[0] <= slot:
-                self._meet(heappop(pending), counted, rng)
-            self._meet(slot, counted, rng)
-        while pending and pending[0] < end:
-            self._meet(heappop(pending), counted, rng)
+        for slot in [*events, end]:
+            while pending and pending[0] <= min(slot, end - 1):
+                due = heappop(pending)
+                if not any(low <= due < high for low, high in closed):
+                    self._meet(due, counted, rng)
+            if slot < end:
+                self._meet(slot, counted, rng)
         return np.array(counted, dtype=np.int64)
 
     def _meet(self, slot: int, counted: list[int], rng: np.random.Generator) -> None:

@@ -11,7 +11,7 @@ before a qubit comes into being in a node, and freed when it has gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,6 +66,20 @@ class MemoryDecay:
             generator = noise.decay_generator(self.t1_ns, self.t2_ns)
         strength = float(np.abs(generator).max())
         return noise.evolved(generator, 1e9 / strength if strength > 0 else 0.0)
+
+    def between(self, from_ns: int, to_ns: int) -> Superoperator:
+        """What storage from `from_ns` to `to_ns` does to one qubit: it is the same at all times."""
+        return self.map(to_ns - from_ns)
+
+    def dephased(self, rate_hz: float) -> MemoryDecay:
+        """This memory with so much more decoherence: coherence goes by another exp(-rate t)."""
+        if rate_hz == 0:
+            return self
+        t2_ns = self.t2_ns
+        if t2_ns is None and self.t1_ns is not None:
+            t2_ns = 2 * self.t1_ns
+        own_per_ns = 0.0 if t2_ns is None else 1 / t2_ns
+        return replace(self, t2_ns=1 / (own_per_ns + rate_hz * 1e-9))
 
 
 class Slots:

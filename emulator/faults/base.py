@@ -7,12 +7,17 @@ few things a fault may do to it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Protocol
 
 from numpy.random import Generator
 
 from ..channels.classical import ClassicalPlane, LinkFault
 from ..channels.flights import Flight, Pass, Verdict
+from ..conductor import Entry
+from ..quantum.herald_faults import Fate
+from ..quantum.link_changes import Changes
+from ..quantum.node_changes import NodeChanges
 from ..quantum.plane import QuantumPlane
 from ..topology.fault_specs import FaultSpec, Value
 
@@ -50,6 +55,15 @@ class Breakable(Protocol):
     def unskew(self, node: str, key: str) -> None:
         """That skew is gone: the clock jumps back."""
 
+    def after(self, delay_ns: int, key: str, action: Callable[[], None]) -> Entry:
+        """Have a fault's next step done so much later, after the faults that begin or heal then.
+
+        Steps of one instant happen in the order of their keys: one fault, one key.
+        """
+
+    def note(self, entity: str, kind: str, *fields: object) -> None:
+        """Journal a step of a fault; its begin and its end are journalled already."""
+
 
 class Fault(ABC):
     """One fault. `rng` is its own generator; `spec.parameters` are checked already."""
@@ -74,6 +88,10 @@ class Fault(ABC):
         """A parameter that is a time, in ns; 0 if it was not given."""
         value = self.spec.parameters.get(name)
         return int(value or 0)
+
+    def strikes(self) -> bool:
+        """Whether this one is of the share `probability`; one draw."""
+        return self.rng.random() < self.number("probability")
 
     @abstractmethod
     def begin(self, world: Breakable) -> None:
@@ -106,6 +124,67 @@ class MessageFault(Fault, LinkFault):
     def strike(self, flight: Flight) -> Verdict:
         """What becomes of this message."""
 
+
+class LinkChange(Fault):
+    """A fault that changes what light meets on a link, or what heralds pairs there. It draws nothing.
+
+    Photons and pulses meet it that leave while it lasts, and pairs that are emitted.
+    """
+
+    @abstractmethod
+    def changes(self) -> Changes:
+        """What is different while it lasts."""
+
+    def begin(self, world: Breakable) -> None:
+        world.quantum.disturbances.links[self.target].begin(self, self.changes())
+
+    def heal(self, world: Breakable) -> None:
+        world.quantum.disturbances.links[self.target].end(self)
+
+
+class DeviceChange(Fault):
+    """A fault of the devices of a node, or of a link's heralding. It draws nothing."""
+
+    @abstractmethod
+    def link_changes(self) -> Changes:
+        """What is different about the link while it lasts."""
+
+    @abstractmethod
+    def node_changes(self) -> NodeChanges:
+        """What is different about the node while it lasts."""
+
+    def begin(self, world: Breakable) -> None:
+        disturbances = world.quantum.disturbances
+        if self.target in disturbances.nodes:
+            disturbances.nodes[self.target].begin(self, self.node_changes())
+        else:
+            disturbances.links[self.target].begin(self, self.link_changes())
+
+    def heal(self, world: Breakable) -> None:
+        disturbances = world.quantum.disturbances
+        if self.target in disturbances.nodes:
+            disturbances.nodes[self.target].end(self)
+        else:
+            disturbances.links[self.target].end(self)
+
+
+class HeraldStrike(Fault):
+    """A fault that looks at each success of a heralded link that is emitted while it lasts.
+
+    Rule: as for messages, it draws the same numbers for each whatever comes of it.
+    """
+
+    def begin(self, world: Breakable) -> None:
+        world.quantum.strike_heralds(self.target, self)
+
+    def heal(self, world: Breakable) -> None:
+        world.quantum.spare_heralds(self.target, self)
+
     def strikes(self) -> bool:
-        """Whether this message is one of the share `probability`; one draw."""
-        return self.rng.random() < self.number("probability")
+        struck = super().strikes()
+        self.hits += struck
+        return struck
+
+    @abstractmethod
+    def on_success(self, ends: tuple[str, str]) -> Fate:
+        """What becomes of this one; `ends` are the link's."""

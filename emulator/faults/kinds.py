@@ -7,6 +7,7 @@ row in schedule.py.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,6 +52,7 @@ class FaultKind:
 
 
 _ONLY = Parameter("word", words=("quantum", "classical"))
+_LOSS = Parameter("loss", required=True, typical=(1.0, 30.0))
 _CHANCE = Parameter("probability", required=True, high=1.0, typical=(0.05, 0.8))
 
 FAULT_KINDS: dict[str, FaultKind] = {
@@ -108,6 +110,55 @@ FAULT_KINDS: dict[str, FaultKind] = {
             "link",
             True,
             {"to": Parameter("bandwidth", required=True, above=True, typical=(1e4, 1e8))},
+        ),
+        # light, devices, memories
+        FaultKind("loss_db", "quantum", "link", True, {"by": _LOSS}),
+        FaultKind(
+            "misalignment",
+            "quantum",
+            "link",
+            True,
+            {
+                "by": Parameter(
+                    "angle", required=True, low=-math.pi, high=math.pi, typical=(0.02, 0.8)
+                )
+            },
+        ),
+        FaultKind(
+            "dark_counts",
+            "quantum",
+            "either",
+            True,
+            {"rate": Parameter("frequency", required=True, high=1e9, typical=(10.0, 1e5))},
+        ),
+        FaultKind("blind", "quantum", "either", True),
+        FaultKind("source_off", "quantum", "either", True),
+        FaultKind(
+            "decohere",
+            "quantum",
+            "node",
+            True,
+            {"t2": Parameter("time", required=True, above=True)},
+        ),
+        FaultKind("memory_reset", "quantum", "node", False),
+        FaultKind(
+            "lost_herald",
+            "quantum",
+            "link",
+            True,
+            {"probability": _CHANCE, "end": Parameter("node")},
+        ),
+        FaultKind("false_herald", "quantum", "link", True, {"probability": _CHANCE}),
+        FaultKind(
+            "clouds",
+            "quantum",
+            "link",
+            True,
+            {
+                "loss": _LOSS,
+                "cover": Parameter("probability", required=True, high=1.0, typical=(0.1, 0.9)),
+                "passage": Parameter("time", required=True, above=True),
+            },
         ),
         # eavesdroppers
         FaultKind(

@@ -20,20 +20,30 @@ from ..streams import Streams
 from ..topology.fault_specs import FaultSpec
 from .bandwidth import Bandwidth
 from .base import Breakable, Fault
+from .blind import Blind
 from .clock_skew import ClockSkew
+from .clouds import Clouds
 from .corrupt import Corrupt
 from .cut import Cut
+from .dark_counts import DarkCounts
+from .decohere import Decohere
 from .delay import Delay
 from .duplicate import Duplicate
 from .eavesdrop import Eavesdrop
+from .false_herald import FalseHerald
 from .jitter import Jitter
 from .kill import Kill
 from .kinds import FAULT_KINDS
 from .loss import Loss
+from .loss_db import LossDb
+from .lost_herald import LostHerald
+from .memory_reset import MemoryReset
+from .misalignment import Misalignment
 from .partition import Partition
 from .pause import Pause
 from .reorder import Reorder
 from .restart import Restart
+from .source_off import SourceOff
 
 FAULTS: dict[str, type[Fault]] = {
     "kill": Kill,
@@ -49,6 +59,16 @@ FAULTS: dict[str, type[Fault]] = {
     "corrupt": Corrupt,
     "bandwidth": Bandwidth,
     "eavesdrop": Eavesdrop,
+    "loss_db": LossDb,
+    "misalignment": Misalignment,
+    "dark_counts": DarkCounts,
+    "blind": Blind,
+    "source_off": SourceOff,
+    "decohere": Decohere,
+    "memory_reset": MemoryReset,
+    "lost_herald": LostHerald,
+    "false_herald": FalseHerald,
+    "clouds": Clouds,
     "clock_skew": ClockSkew,
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ..channels.double_click import DoubleClick
@@ -30,7 +31,7 @@ from ..channels.polarisation import misalignment_map
 from ..channels.raman import RamanNoise, click_probability, photons_per_gate
 from ..channels.single_click import SingleClick
 from ..closed_forms_links import dark_probability
-from ..errors import InputError
+from ..errors import InputError, InternalError
 from ..topology.entangle import EmitterSpec, EntangleSpec, LatchingSpec
 from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
@@ -40,6 +41,8 @@ from .links import fibre_of, placed, raman_of
 
 #: Where the station or the source stands, unless the topology says so: half way.
 HALF_WAY = 0.5
+#: Sources of one link under different changes that are kept at hand.
+_KEPT_SOURCES = 16
 _NS_PER_PS = 1e-3
 
 
@@ -77,6 +80,19 @@ def heralding(link: LinkSpec, changes: Changes = NOTHING) -> HeraldedSource | No
     first, second = split_fibre(fibre, station)
     attempts = _MADE[spec.kind](spec, _Parts(first, second, station, stray_light(link), changes))
     return replace(attempts, success=attempts.success * changes.heralds)
+
+
+def changing_source(link: LinkSpec) -> Callable[[Changes], HeraldedSource]:
+    """What heralds pairs on the link, which does, under any changes; the latest ones are kept at hand."""
+
+    @lru_cache(_KEPT_SOURCES)
+    def changed(changes: Changes) -> HeraldedSource:
+        source = heralding(link, changes)
+        if source is None:
+            raise InternalError(f"nothing heralds pairs on {link.name}")
+        return source
+
+    return changed
 
 
 def stray_light(link: LinkSpec) -> RamanNoise | None:

@@ -5,10 +5,11 @@ channels/fibre.py) or where a qubit lies at rest (registry.py).
 
 Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
 not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
-loss, delay and noise are those of that time. A photon is lost if its link is cut when it leaves or at
-any time of its flight. What arrives takes a free slot of a node that is alive, else it is lost. The
-receiver never hears of a lost one. An eavesdropper on the link stands where light enters it: what an end
-sends comes to her at once and unharmed, and what she sends goes the whole way as if that end had sent it.
+loss, delay and noise are those of that time, with what faults do to them. A photon is lost if its link is
+cut when it leaves or at any time of its flight. What arrives takes a free slot of a node that is alive, else
+it is lost. The receiver never hears of a lost one. An eavesdropper on the link stands where light enters it:
+what an end sends comes to her at once and unharmed, and what she sends goes the whole way as if that end had
+sent it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from functools import partial
 
 from ..streams import Streams
 from ..wire import Arrival
-from .links import Way
+from .disturbances import LightWay
+from .link_changes import Changes
 from .pauli import Superoperator
 from .ports import PHOTON, Clock, Entry, Journal, Metrics
 from .registry import Registry
@@ -50,7 +52,7 @@ class LightPath:
         self,
         name: str,
         ends: tuple[str, str],
-        way: Way,
+        way: LightWay,
         registry: Registry,
         streams: Streams,
         clock: Clock,
@@ -78,7 +80,9 @@ class LightPath:
             source not in self.ends
         ):  # an eavesdropper's light passes for that of the end she stands at
             source = self.ends[1] if destination.name == self.ends[0] else self.ends[0]
-        crossing = self.way.at(now, source)
+        way, moment = self.way.at(now)
+        crossing = way.at(now, source)
+        moment.strike(_on_light)
         survives = self._draw(source, destination.name) < crossing.survival
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_sent")
@@ -138,3 +142,7 @@ class LightPath:
 
     def __repr__(self) -> str:
         return f"<LightPath {self.name}: {len(self._flying)} in flight, {self._launched} launched>"
+
+
+def _on_light(changes: Changes) -> bool:
+    return changes.on_light

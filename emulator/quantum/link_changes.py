@@ -58,6 +58,11 @@ class Changes:
         )
 
     @property
+    def on_light(self) -> bool:
+        """Whether light that crosses the whole link meets any of it."""
+        return bool(self.loss_db or self.misalignment_rad)
+
+    @property
     def interference(self) -> float:
         """What is left of Hong-Ou-Mandel visibility: that, times the overlap cos^2 of the polarisations."""
         return self.visibility * math.cos(self.misalignment_rad) ** 2

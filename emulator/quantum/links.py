@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from ..channels.dispersion import Pulse
@@ -110,6 +111,17 @@ class Way:
         if latest is None or latest[0] is not passage:
             latest = self._latest[reverse] = (passage, self._crossing(passage))
         return latest[1]
+
+    def changed(self, loss_db: float, misalignment_rad: float) -> Way:
+        """The same way with more loss and with its ends' frames turned further; with the same drifts."""
+        old = self.fibre
+        fibre = replace(
+            old.fibre,
+            insertion_loss_db=old.fibre.insertion_loss_db + loss_db,
+            misalignment_rad=old.fibre.misalignment_rad + misalignment_rad,
+        )
+        link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
+        return Way(link, self._first, self.gate_ps, self._noise)
 
     def _crossing(self, passage: Passage) -> Crossing:
         survival = passage.transmittance

@@ -2,8 +2,8 @@
 
 Owns when the operations that nodes ask for take effect, and their results. Does not own the states
 and who holds what (registry.py), what an operation does (effects.py), slots (slots.py), when a qubit
-is too old (cutoffs.py), the matching of entanglement requests (requests.py) or photons in flight
-(light.py). No I/O.
+is too old (cutoffs.py), the matching of entanglement requests (requests.py), pairs that come of them
+(halves.py), photons in flight (light.py), or what faults have changed (disturbances.py). No I/O.
 
 Theory of operation. `issue` journals an operation and schedules its end. Operations on one qubit
 queue in issue order: one starts when the last one issued on any of its qubits ends, and takes as long
@@ -27,18 +27,22 @@ from ..errors import InternalError, LinkError, OperationError
 from ..streams import Streams
 from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
-from ..wire import Allocate, Arrival, Entangle, Herald, Operation, Reset, Result, Transmit
+from ..wire import Allocate, Arrival, Entangle, Operation, Reset, Result, Transmit
 from .cutoffs import CutOffs
+from .disturbances import Disturbances, LightWay
+from .disturbed_memory import let_disturb
 from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
-from .heralding import drift_of, multiplexing_of, source_of
+from .halves import Halves
+from .herald_faults import HeraldFault
+from .heralding import changing_source, drift_of, multiplexing_of, source_of
 from .light import LightPath
 from .links import Links, Way, way_of
 from .memories import check_cutoffs, decay_of
 from .ports import OPERATION, Clock, Journal, Metrics
 from .pulse_plane import OPERATIONS, PulsePlane
-from .registry import Registry
-from .requests import Attempt, HeraldedLink, Request
+from .registry import Decay, Registry
+from .requests import HeraldedLink, Request
 from .sessions import Receiving
 from .slots import Pending, Station
 from .trains import PulsePath
@@ -68,7 +72,7 @@ class QuantumPlane:
         #: (node, qubit) that its memory has discarded; the node need not be woken for it.
         self.expired: list[tuple[str, str]] = []
         nodes = sorted(topology.nodes.items())
-        decay = {name: decay_of(topology, spec) for name, spec in nodes}
+        decay: dict[str, Decay | None] = {name: decay_of(topology, spec) for name, spec in nodes}
         check_cutoffs(topology)
         cutoffs_ns = {
             name: spec.memory.cutoff_ns for name, spec in nodes if spec.memory.cutoff_ns is not None
@@ -80,8 +84,20 @@ class QuantumPlane:
         self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
         self._light: Links[LightPath] = Links("carries photons")
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")
+        self.disturbances = Disturbances(topology.links, topology.nodes, clock)
+        let_disturb(decay, self.disturbances)
         self._pulses = PulsePlane(
-            topology, streams, clock, journal, metrics, self._schedule, self._give
+            topology,
+            streams,
+            clock,
+            journal,
+            metrics,
+            self._schedule,
+            self._give,
+            self.disturbances,
+        )
+        self._halves = Halves(
+            self.registry, clock, journal, metrics, self._give, self.disturbances.links
         )
         self._links = topology.links
         for _, link in sorted(topology.links.items()):
@@ -137,7 +153,7 @@ class QuantumPlane:
         elif isinstance(pending, Request):
             del station.pending[number]
             pending.link.withdraw(pending)
-            self._give_up(pending)
+            self._halves.give_up(pending)
             station.release()
             pending.link.match()
         elif isinstance(pending.operation, Allocate):
@@ -191,6 +207,28 @@ class QuantumPlane:
             self._light.by_name[link].eavesdropper = self._stations[node] if node else None
             self._pulses.paths[link].eavesdropper = node
 
+    def strike_heralds(self, link: str, fault: HeraldFault) -> None:
+        """Have `fault` look at each success of what the link emits from now on."""
+        self._heralded.by_name[link].faults.begin(fault)
+
+    def spare_heralds(self, link: str, fault: HeraldFault) -> None:
+        """It looks at none any more that is emitted from now on."""
+        self._heralded.by_name[link].faults.end(fault)
+
+    def reset_memory(self, node: str) -> int:
+        """Every qubit in the node's memory is |0> from now on, and nobody is told; how many there were.
+
+        Operations run on: what is under way finds |0>. Halves of which the node has yet to hear are struck
+        too, at the latest when it hears.
+        """
+        station, now_ns = self._stations[node], self._clock.now_ns
+        held = self.registry.held_by(node)
+        for qubit in held:
+            self.registry.reset(qubit, now_ns, silently=True)
+        station.memory_reset_ns = now_ns
+        self._journal.event(node, "memory_reset", held)
+        return len(held)
+
     def pending(self, node: str) -> list[tuple[int, str]]:
         """The node's operations under way, oldest first: (number, what it waits for)."""
         found = self._stations[node].pending.values()
@@ -202,7 +240,7 @@ class QuantumPlane:
 
     def way(self, link: str) -> Way:
         """How light crosses the link. God's eye; asking changes nothing. Raises KeyError without one."""
-        return self._light.by_name[link].way
+        return self._light.by_name[link].way.way
 
     def at_end(self) -> dict[str, list[str]]:
         """Node -> what is still in its slots: qubits, then open requests. Empty if all is clean."""
@@ -269,44 +307,6 @@ class QuantumPlane:
         station.pending[request.number] = request
         station.claim(request, partial(link.open, request))
 
-    def _create_pair(self, link: HeraldedLink, attempt: Attempt) -> None:
-        """Attempts have succeeded: each half exists since its emission, and an end hears of it now."""
-        assert attempt.success is not None
-        link.pairs += 1
-        pair = attempt.pair = f"{link.name}#{link.pairs}"
-        first, second = link.ends
-        half, other = f"{pair}@{first}", f"{pair}@{second}"
-        attempt.first.half, attempt.second.half = half, other
-        bell, start_ns = attempt.bell, attempt.start_ns
-        emitted_ns, other_ns = (start_ns + each for each in attempt.success.emissions_ns)
-        density = link.density(attempt)
-        self.registry.create_pair(half, first, other, second, density, emitted_ns, other_ns)
-        self._metrics.count(link.metric)
-        fields = [pair, attempt.first.number, attempt.second.number, start_ns, emitted_ns]
-        if other_ns != emitted_ns or bell:
-            fields += [other_ns, bell]
-        self._journal.event(link.name, "herald", *fields)
-
-    def _herald(self, link: HeraldedLink, attempt: Attempt, request: Request) -> None:
-        """One end hears of the pair, and has its half."""
-        assert attempt.success is not None
-        node = request.station.name
-        del request.station.pending[request.number]
-        emitted_ns = attempt.start_ns + attempt.success.emissions_ns[link.ends.index(node)]
-        peer, goodness = link.other_end(node), attempt.source.fidelity
-        herald = Herald(
-            attempt.pair, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
-        )
-        request.half = ""
-        self._give(request, herald)
-
-    def _give_up(self, request: Request) -> None:
-        """Nobody waits any more for the half that lies in the request's slot, if one does."""
-        if request.half:
-            why = "withdrawn before its herald"
-            self.registry.discard([request.half], why, self._clock.now_ns)
-            self._journal.event(request.link.name, "lost", request.half, why)
-
     # --- what grows too old ---
 
     def _expire(self, node: str, qubit: str) -> None:
@@ -332,7 +332,8 @@ class QuantumPlane:
         refusal, value = pending.refusal, None
         if refusal is None:
             try:
-                value = self._effects[type(operation)](station, operation, pending.start_ns)
+                start_ns = max(pending.start_ns, station.memory_reset_ns)
+                value = self._effects[type(operation)](station, operation, start_ns)
             except OperationError as late:
                 refusal = late
         self._give(pending, value, refusal)
@@ -352,11 +353,13 @@ class QuantumPlane:
     def _connect(self, topology: Topology, link: LinkSpec) -> None:
         name, ends = link.name, link.ends
         way, source = way_of(topology, link, self._streams), source_of(topology, link)
+        disturbed = self.disturbances.links[name]
         if way is not None:
+            light = LightWay(way, disturbed)
             path = LightPath(
                 name,
                 ends,
-                way,
+                light,
                 self.registry,
                 self._streams,
                 self._clock,
@@ -365,7 +368,7 @@ class QuantumPlane:
                 self._arrived,
             )
             self._light.add(name, ends, path)
-            self._pulses.connect(name, ends, way)
+            self._pulses.connect(name, ends, light)
         if source is not None:
             rng, side_by_side = self._streams.of("link", name), multiplexing_of(link)
             heralded = HeraldedLink(
@@ -375,11 +378,14 @@ class QuantumPlane:
                 side_by_side,
                 rng,
                 self._clock,
-                self._create_pair,
-                self._herald,
+                self._halves.create,
+                self._halves.herald,
+                self._halves.lose,
                 None if way is None else drift_of(link, way.fibre),
             )
             self._heralded.add(name, ends, heralded)
+            changed = changing_source(link)
+            disturbed.heed(lambda changes: heralded.change(changed(changes)))
 
     def _channels(self, link: str) -> list[LightPath | HeraldedLink | PulsePath]:
         if link not in self._links:

@@ -29,6 +29,7 @@ from ..wire import (
     Pulses,
     Split,
 )
+from .disturbances import Disturbances
 from .kept import KeptPhotons, Schedule
 from .optics import IDEAL, receiver
 from .ports import Clock, Journal, Metrics
@@ -65,11 +66,12 @@ class PulsePlane:
         metrics: Metrics,
         schedule: Schedule,
         give: Give,
+        disturbances: Disturbances,
     ) -> None:
-        self._nodes = topology.nodes
+        self._nodes, self._disturbed = topology.nodes, disturbances.nodes
         self._streams, self._clock, self._journal, self._metrics = streams, clock, journal, metrics
         self._give = give
-        self._ways = Ways(topology.nodes, clock, journal, metrics, self._first_light)
+        self._ways = Ways(topology.nodes, clock, journal, metrics, disturbances, self._first_light)
         self.paths, self.connect = self._ways.paths, self._ways.connect
         self._senders = Senders(topology.nodes, self._ways, streams, clock, metrics, schedule)
         self._kept = KeptPhotons(topology.nodes, streams, clock, schedule)
@@ -212,9 +214,11 @@ class PulsePlane:
         if isinstance(operation, Intercept):
             onward = self._go_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
-            kind = Intercepting(train, onward, optics, operation.fraction, rng)
+            kind = Intercepting(
+                train, onward, optics, operation.fraction, rng, self._disturbed[name]
+            )
         else:
-            kind = Detecting(train, optics, rng)
+            kind = Detecting(train, optics, rng, self._disturbed[name])
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return Session(train, kind, self._clock, self._give, dead_ns)
 

@@ -36,7 +36,7 @@ _Z: Axis = (0.0, 0.0, 1.0)
 class Decay(Protocol):
     """What a holder's memory does to a stored qubit (see devices/memory.py)."""
 
-    def map(self, duration_ns: int, /) -> Superoperator: ...
+    def between(self, from_ns: int, to_ns: int, /) -> Superoperator: ...
 
 
 class Watcher(Protocol):
@@ -129,12 +129,15 @@ class Registry:
         other_ns = emitted_ns if second_emitted_ns is None else second_emitted_ns
         self._add(register, [first_holder, second_holder], [emitted_ns, other_ns])
 
-    def reset(self, qubit: str, now_ns: int) -> None:
-        """Back to |0>; whatever it was entangled with is left in its reduced state."""
+    def reset(self, qubit: str, now_ns: int, silently: bool = False) -> None:
+        """Back to |0>; whatever it was entangled with is left in its reduced state.
+
+        `silently`: the memory does not know, so that what it counts as the qubit's age goes on.
+        """
         record = self._record(qubit)
         self._check_time(record, now_ns)
         self._split(record, self.formalism.single(_Z, 0), self._without(record), now_ns)
-        if self._watcher is not None:
+        if self._watcher is not None and not silently:
             self._watcher.stored(qubit, record.holder, record.number, now_ns)
 
     def discard(self, qubits: Sequence[str], why: str, now_ns: int) -> None:
@@ -407,7 +410,7 @@ class Registry:
         if now_ns == record.touched_ns or record.holder == FLYING:
             return None
         decay = self._decay(record.holder)
-        return None if decay is None else decay.map(now_ns - record.touched_ns)
+        return None if decay is None else decay.between(record.touched_ns, now_ns)
 
     def _decayed(self, state: State, record: _Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""

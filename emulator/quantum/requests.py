@@ -15,6 +15,9 @@ when they are matched again. What has succeeded is not undone: once one end has 
 matters, and who withdraws at the other gives up its own half only. A cut link matches nothing. A request
 that can never succeed waits.
 
+A success may be no success for an end (herald_faults.py): if neither hears of it, attempts go on in their
+rhythm; an end that alone does not hear has no half, and its request is the oldest again.
+
 A change of the link's parameters (`change`) ends nobody's wait and leaves the rhythm of attempts alone: what
 was emitted before it comes to what had been drawn, a herald on its way included; the attempts from then
 on are drawn anew. So changing to what a link is already changes nothing about its statistics.
@@ -29,10 +32,11 @@ from operator import attrgetter
 
 import numpy as np
 
-from ..channels.heralded import Density, HeraldedSource, Success
+from ..channels.heralded import MIXED, Density, HeraldedSource, Success
 from ..channels.pair_drift import PairDrift
 from ..errors import InternalError
 from ..wire import Entangle
+from .herald_faults import HEARD, HeraldFaults
 from .ports import HERALD, Clock, Entry
 from .slots import Pending, Station
 
@@ -65,10 +69,22 @@ class Attempt:
     """Attempts running for two matched requests, in the order of the link's ends.
 
     `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
-    is the name of what they have led to, "" until an end hears of it.
+    is the name of what they have led to, "" until an end hears of it, and `fate` what faults made of it.
+    `unheard` are those who have yet to hear, and when, as offsets.
     """
 
-    __slots__ = ("entry", "first", "number", "pair", "second", "source", "start_ns", "success")
+    __slots__ = (
+        "entry",
+        "fate",
+        "first",
+        "number",
+        "pair",
+        "second",
+        "source",
+        "start_ns",
+        "success",
+        "unheard",
+    )
 
     def __init__(
         self, number: int, first: Request, second: Request, source: HeraldedSource, start_ns: int
@@ -76,8 +92,14 @@ class Attempt:
         self.number, self.first, self.second = number, first, second
         self.source, self.start_ns = source, start_ns
         self.success: Success | None = None
-        self.pair = ""
+        self.pair, self.fate = "", HEARD
+        self.unheard: dict[Request, int] = {}
         self.entry: Entry | None = None
+
+    @property
+    def requests(self) -> tuple[Request, Request]:
+        """Both, in the order of the link's ends."""
+        return self.first, self.second
 
     @property
     def raw(self) -> bool:
@@ -108,6 +130,8 @@ class HeraldedLink:
     `drift` is what the link's surroundings do to its pairs, if anything.
     `on_pair(link, attempt)` is called when attempts have succeeded and the first end hears of it, and
     gives each request its `half`; then `on_herald(link, attempt, request)` when each end hears.
+    `on_lost(link, attempt, request)` takes the half of one that never does; with None neither does, and there
+    was no `on_pair`.
     """
 
     def __init__(
@@ -120,6 +144,7 @@ class HeraldedLink:
         clock: Clock,
         on_pair: Callable[[HeraldedLink, Attempt], None],
         on_herald: Callable[[HeraldedLink, Attempt, Request], None],
+        on_lost: Callable[[HeraldedLink, Attempt, Request | None], None],
         drift: PairDrift | None = None,
     ) -> None:
         self.name, self.ends, self.source, self._drift = name, ends, source, drift
@@ -127,7 +152,8 @@ class HeraldedLink:
         #: Pairs heralded so far.
         self.pairs = 0
         self._multiplexing, self._rng, self._clock = multiplexing, rng, clock
-        self._on_pair, self._on_herald = on_pair, on_herald
+        self._on_pair, self._on_herald, self._on_lost = on_pair, on_herald, on_lost
+        self.faults = HeraldFaults(ends, clock)
         self._queues: dict[str, list[Request]] = {end: [] for end in ends}
         self._first, self._second = (self._queues[end] for end in ends)
         self._attempts: dict[int, Attempt] = {}
@@ -192,6 +218,8 @@ class HeraldedLink:
     def density(self, attempt: Attempt) -> Density:
         """The pair of attempts that have succeeded, at its emission and as handed over; shape (4, 4)."""
         assert attempt.success is not None
+        if attempt.fate.false:
+            return MIXED
         aligned = attempt.source.density(attempt.bell)
         if self._drift is None:
             return aligned
@@ -241,38 +269,59 @@ class HeraldedLink:
 
     def _stop(self, attempt: Attempt) -> None:
         self._forget(attempt)
-        for request in (attempt.first, attempt.second):
-            insort(self._queues[request.station.name], request, key=_age)
+        for request in attempt.requests:
+            self._put_back(request)
+
+    def _put_back(self, request: Request) -> None:
+        """To its place by age, to be matched again."""
+        request.attempt = None
+        insort(self._queues[request.station.name], request, key=_age)
 
     def _forget(self, attempt: Attempt) -> None:
         """The attempts are over, one way or another."""
         del self._attempts[attempt.number]
-        attempt.first.attempt = attempt.second.attempt = None
+        for request in attempt.requests:
+            if request.attempt is attempt:
+                request.attempt = None
         if attempt.entry is not None:
             attempt.entry.cancel()
 
     def _succeed(self, attempt: Attempt) -> None:
-        """The pair exists, and the end to which the herald's way is shorter hears of it; or both do."""
+        """The pair exists, unless no herald gets through, and whoever is nearer hears of it; or both do."""
         assert attempt.success is not None
-        first_ns, second_ns = attempt.success.heralds_ns
+        attempt.fate = self.faults.fate(attempt.start_ns + attempt.success.emission_ns)
+        if len(attempt.fate.lost) == len(self.ends):
+            self._on_lost(self, attempt, None)
+            self._go_on(attempt)
+            return
+        attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
         self._on_pair(self, attempt)
-        if first_ns <= second_ns:
-            self._on_herald(self, attempt, attempt.first)
-        if second_ns <= first_ns:
-            self._on_herald(self, attempt, attempt.second)
-        if first_ns == second_ns:
-            self._forget(attempt)
-            self.match()
-        else:
-            self._schedule(attempt, max(first_ns, second_ns), self._hear)
+        for end in attempt.fate.lost:
+            request = attempt.requests[self.ends.index(end)]
+            self._on_lost(self, attempt, request)
+            del attempt.unheard[request]
+            self._put_back(request)
+        self._hear(attempt)
 
     def _hear(self, attempt: Attempt) -> None:
-        """The other end hears."""
-        assert attempt.success is not None
-        first_ns, second_ns = attempt.success.heralds_ns
-        self._forget(attempt)
-        self._on_herald(self, attempt, attempt.first if first_ns > second_ns else attempt.second)
+        """Whoever is to hear now does. The attempts are over with the last."""
+        now_ns = self._clock.now_ns - attempt.start_ns
+        for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
+            del attempt.unheard[request]
+            self._on_herald(self, attempt, request)
+        if attempt.unheard:
+            self._schedule(attempt, min(attempt.unheard.values()), self._hear)
+        else:
+            self._forget(attempt)
         self.match()
+
+    def _go_on(self, attempt: Attempt) -> None:
+        """Nobody has heard of the success: for both ends it was a failure like those before."""
+        assert attempt.success is not None
+        timing = attempt.source.timing
+        attempt.start_ns += attempt.success.herald_ns - max(timing.heralds_ns) + timing.attempt_ns
+        attempt.source, attempt.entry = self.source, None
+        self._draw(attempt)
 
     def __repr__(self) -> str:
         waiting = ", ".join(f"{len(queue)} at {end}" for end, queue in self._queues.items())

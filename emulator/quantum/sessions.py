@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..channels.detection import Clicks, PulseReceiver, Receiver
+from ..channels.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ..channels.interception import (
     InterceptResend,
     PhotonNumberSplitter,
@@ -34,6 +34,8 @@ from ..channels.pulses import CHUNK_SLOTS, PulseTrain, Substreams
 from ..columns import packed, packed_size, unpacked
 from ..errors import OperationError
 from ..wire import Clicked, Detect, Intercept, Kept, Operation, Split
+from .disturbances import Disturbed
+from .node_changes import NodeChanges
 from .ports import OPERATION, Clock
 from .slots import Pending, Station
 from .trains import Block, Train
@@ -182,8 +184,15 @@ class Kind:
 class Detecting(Kind):
     """Detects everything."""
 
-    def __init__(self, train: Train, receiver: Receiver, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        train: Train,
+        receiver: Receiver,
+        rng: np.random.Generator,
+        disturbed: Disturbed[NodeChanges],
+    ) -> None:
         super().__init__(train)
+        self._disturbed = disturbed
         self._receiver = PulseReceiver(receiver, train.period_ps, rng)
 
     def take(
@@ -192,7 +201,8 @@ class Detecting(Kind):
         if not layers:
             return self._clicked(None, operation, block, over)
         chosen = chosen_bases(operation, block.slots)
-        clicks = self._receiver.detect(layers[0], chosen, layers[1:])
+        troubles = troubles_of(self.train, block, self._disturbed)
+        clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
         return self._clicked(clicks, operation, block, over)
 
 
@@ -206,9 +216,10 @@ class Intercepting(Kind):
         receiver: Receiver,
         fraction: float,
         rng: np.random.Generator,
+        disturbed: Disturbed[NodeChanges],
     ) -> None:
         super().__init__(train)
-        self.onward, self._fraction = onward, fraction
+        self.onward, self._fraction, self._disturbed = onward, fraction, disturbed
         self._resend = InterceptResend(receiver, train.period_ps, rng)
         self._streams = Substreams(rng)
 
@@ -224,7 +235,8 @@ class Intercepting(Kind):
             pairs = [divided(layer, where) for layer in layers]
             layers, passing = [here for here, _ in pairs], [there for _, there in pairs]
         chosen = chosen_bases(operation, block.slots)
-        resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where)
+        troubles = troubles_of(self.train, block, self._disturbed)
+        resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
         self._send_on(block, [resent, *passing], over)
         return self._clicked(clicks, operation, block, over)
 
@@ -294,6 +306,27 @@ class Store:
             at += size
         self._parts.clear()
         return np.concatenate(bits)
+
+
+def troubles_of(train: Train, block: Block, disturbed: Disturbed[NodeChanges]) -> list[Trouble]:
+    """What was wrong with a node's detectors while the block's slots arrived, one after the other."""
+    begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
+    ends_ns = train.leaves_ns(block.first + block.slots) + 1
+    found = []
+    for moment in disturbed.between(begins_ns + delay_ns, ends_ns + delay_ns):
+        changes, until_ns = moment.changes, moment.until_ns
+        first = max(block.first, train.slot_at(moment.since_ns - delay_ns))
+        end = block.first + block.slots
+        if until_ns is not None:
+            end = min(end, train.slot_at(until_ns - delay_ns))
+        if first < end and changes.on_detectors:
+            moment.strike(_on_detectors, end - first)
+            found.append(Trouble(first, end, changes.dark_count_rate_hz, changes.blind))
+    return found
+
+
+def _on_detectors(changes: NodeChanges) -> bool:
+    return changes.on_detectors
 
 
 def chosen_bases(operation: Detect | Intercept, slots: int) -> np.ndarray | None:

@@ -75,6 +75,7 @@ class Station:
         "initial_map",
         "initialisation_ns",
         "measure_ns",
+        "memory_reset_ns",
         "name",
         "pending",
         "rng",
@@ -99,6 +100,8 @@ class Station:
         self.two_map = depolarising(two, 2) if two > 0 else None
         self.slots = Slots(spec.memory.slots)
         self.incarnation, self.alive = 1, True
+        #: When all that lay in its memory was last reset by a fault: nothing there is older.
+        self.memory_reset_ns = 0
         #: Qubits allocated so far, by all incarnations.
         self.allocated = 0
         self.pending: dict[int, Pending] = {}

@@ -9,21 +9,24 @@ travels in blocks: one event when its first light arrives (whoever listens then 
 for each block, when the last slot of that block has arrived. The fibre's delay is that of the train's
 beginning: senders and receivers follow slow drifts of it.
 
-Rules. A slot meets the fibre of the time at which it leaves. It is dark if the link is cut when it
+Rules. A slot meets the fibre of the time at which it leaves, with what faults do to it. It is dark if its
+source is off then, or if the link is cut when it
 leaves or at any time of its flight: then no photon comes, and the receiver's own counts remain. A
 sender that stops, or dies, has sent the slots that had left by then. Nothing here draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..channels.pulses import NOTHING_MET, Passage, PulseTrain, passage
-from .links import Way
+from .disturbances import Disturbed, LightWay
+from .link_changes import Changes
+from .node_changes import NodeChanges
 from .ports import PULSES, Clock, Entry, Journal, Metrics
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ class Train:
         self.path, self.number, self.source, self.origin = path, number, source, origin
         self.start_ns, self.period_ps = start_ns, period_ps
         self.to, self.entrance = to, entrance
-        self.delay_ns = 0 if entrance is None else path.way.at(start_ns, entrance).delay_ns
+        self.delay_ns = 0 if entrance is None else path.way.way.at(start_ns, entrance).delay_ns
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
         self.session: Session | None = None
@@ -83,6 +86,14 @@ class Train:
     def arrives_ns(self) -> int:
         """When slot 0 reaches the other end."""
         return self.start_ns + self.delay_ns
+
+    def slot_at(self, t_ns: int) -> int:
+        """The first slot that leaves at `t_ns` or later, if the train had always been and went on."""
+        return -(-(t_ns - self.start_ns) * PS // self.period_ps)
+
+    def leaves_ns(self, slot: int) -> int:
+        """When the slot leaves, rounded down."""
+        return self.start_ns + slot * self.period_ps // PS
 
     def ends_ns(self, slots: int) -> int:
         """When `slots` more slots will have left: a whole ns, and later than those before them."""
@@ -105,7 +116,7 @@ class Train:
         """The sender sends nothing more; what had left by `now_ns` arrives."""
         over, self.over, latest = self.over, True, self._latest
         if latest is not None and latest.end_ns > now_ns:
-            left = -(-(now_ns - self.start_ns) * PS // self.period_ps) - latest.first
+            left = self.slot_at(now_ns) - latest.first
             latest.slots, latest.last = min(max(left, 0), latest.slots), True
             return
         if over:
@@ -115,8 +126,6 @@ class Train:
 
     def passage(self, block: Block) -> Passage:
         """What the fibre does to the block's slots, drifts and cuts included."""
-        if self.entrance is None:
-            return NOTHING_MET
         return self.path.passage(self, block.first, block.first + block.slots)
 
     def _arrive(self, block: Block) -> None:
@@ -130,19 +139,23 @@ class Train:
 
 
 class PulsePath:
-    """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train."""
+    """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train.
+
+    `nodes`: what is wrong with which node, whose source may be off.
+    """
 
     def __init__(
         self,
         name: str,
         ends: tuple[str, str],
-        way: Way,
+        way: LightWay,
+        nodes: Mapping[str, Disturbed[NodeChanges]],
         clock: Clock,
         journal: Journal,
         metrics: Metrics,
         on_first_light: Callable[[Train], None],
     ) -> None:
-        self.name, self.ends, self.way = name, ends, way
+        self.name, self.ends, self.way, self._nodes = name, ends, way, nodes
         self._clock, self._journal, self._metrics = clock, journal, metrics
         self._on_first_light = on_first_light
         #: Who stands on the link and takes what its ends send.
@@ -198,13 +211,15 @@ class PulsePath:
         if train.entrance is None:
             return 0.0
         reverse = train.entrance != self.ends[0]
-        return self.way.fibre.at(train.start_ns, reverse).noise_rate_hz
+        return self.way.way.fibre.at(train.start_ns, reverse).noise_rate_hz
 
     def passage(self, train: Train, first: int, end: int) -> Passage:
         """What the slots from `first` to before `end` of a train meet."""
         starts, steps, maps, spread_ps = self._steps(train, first, end)
         etas, noise = np.array(steps), np.array(maps)
         dark = self._dark_slots(train, first, end)
+        if train.entrance is None and not dark:
+            return NOTHING_MET
         if dark:
             marks = {0, *(slot for window in dark for slot in window), *starts}
             grid = np.array(sorted(mark for mark in marks if mark < end))
@@ -217,38 +232,58 @@ class PulsePath:
     def _steps(
         self, train: Train, first: int, end: int
     ) -> tuple[list[int], list[float], list[np.ndarray], float]:
-        """The cells of the environment: from slot starts[i] on, etas[i] and maps[i]."""
-        entrance, period_ps = train.entrance or train.source, train.period_ps
-        reverse = entrance != self.ends[0]
+        """Cells of the environment, cut by faults: from slot starts[i] on, etas[i] and maps[i]."""
+        if train.entrance is None:
+            return [0], [1.0], [np.eye(4)], 0.0
+        reverse = train.entrance != self.ends[0]
         starts: list[int] = []
         etas: list[float] = []
         maps: list[np.ndarray] = []
         slot, spread_ps = first, 0.0
         while slot < max(end, first + 1):
-            t_ns = train.start_ns + slot * period_ps // PS
-            here = self.way.fibre.at(t_ns, reverse)
-            noise = self.way.at(t_ns, entrance).noise
+            t_ns = train.leaves_ns(slot)
+            way, moment = self.way.at(t_ns)
+            here, noise = way.fibre.at(t_ns, reverse), way.at(t_ns, train.entrance).noise
             starts.append(slot if starts else 0)
             etas.append(here.transmittance)
             maps.append(np.eye(4) if noise is None else noise)
             spread_ps = here.spread_ps
-            if here.valid_until_ns is None:
-                break
-            slot = max(slot + 1, -(-(here.valid_until_ns - train.start_ns) * PS // period_ps))
+            ends_ns = [t for t in (here.valid_until_ns, moment.until_ns) if t is not None]
+            after = train.slot_at(min(ends_ns)) if ends_ns else end
+            after = max(slot + 1, after)
+            moment.strike(_on_light, max(0, min(after, end) - slot))
+            slot = after
         return starts, etas, maps, spread_ps
 
     def _dark_slots(self, train: Train, first: int, end: int) -> list[tuple[int, int]]:
-        """Stretches of slots that a cut has met, of those from `first` to before `end`."""
-        found = []
-        for cut_ns, heal_ns in self._dark:
-            low_ns = cut_ns - train.delay_ns - train.start_ns
-            low = max(first, -(-low_ns * PS // train.period_ps))
-            high = end
-            if heal_ns is not None:
-                high = min(end, -(-(heal_ns - train.start_ns) * PS // train.period_ps))
-            if low < high:
-                found.append((low, high))
-        return found
+        """Stretches of slots from `first` to before `end` that a cut, or a source that is off, leaves dark."""
+        cuts = [] if train.entrance is None else self._dark
+        windows_ns = [(cut_ns - train.delay_ns, heal_ns) for cut_ns, heal_ns in cuts]
+        found = [_slots_of(train, *window_ns, first, end) for window_ns in windows_ns]
+        if train.origin == train.source:
+            begins_ns, ends_ns = train.leaves_ns(first), train.leaves_ns(end)
+            for moment in self._nodes[train.source].between(begins_ns, ends_ns):
+                if moment.changes.source_off:
+                    low, high = _slots_of(train, moment.since_ns, moment.until_ns, first, end)
+                    moment.strike(_source_off, max(0, high - low))
+                    found.append((low, high))
+        return [(low, high) for low, high in found if low < high]
 
     def __repr__(self) -> str:
         return f"<PulsePath {self.name}: {self._trains} trains, {self._cuts} cuts>"
+
+
+def _slots_of(
+    train: Train, from_ns: int, until_ns: int | None, first: int, end: int
+) -> tuple[int, int]:
+    """The slots of those from `first` to before `end` that leave from `from_ns` to before `until_ns`."""
+    high = end if until_ns is None else min(end, train.slot_at(until_ns))
+    return max(first, train.slot_at(from_ns)), high
+
+
+def _on_light(changes: Changes) -> bool:
+    return changes.on_light
+
+
+def _source_off(changes: NodeChanges) -> bool:
+    return changes.source_off

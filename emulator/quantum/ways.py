@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from ..channels.fibre import Fibre, FibreLink
 from ..errors import LinkError
 from ..topology.model import NodeSpec
+from .disturbances import Disturbances, Disturbed, LightWay
+from .link_changes import NOTHING
 from .links import Links, Way
 from .ports import Clock, Journal, Metrics
 from .trains import PulsePath, Train
@@ -27,17 +29,18 @@ class Ways:
         clock: Clock,
         journal: Journal,
         metrics: Metrics,
+        disturbances: Disturbances,
         on_first_light: Callable[[Train], None],
     ) -> None:
         self._nodes = nodes
         self._clock, self._journal, self._metrics = clock, journal, metrics
-        self._on_first_light = on_first_light
+        self._disturbances, self._on_first_light = disturbances, on_first_light
         self._links: Links[PulsePath] = Links("carries photons")
         #: The links, by name.
         self.paths = self._links.by_name
         self._own: dict[str, PulsePath] = {}
 
-    def connect(self, name: str, ends: tuple[str, str], way: Way) -> None:
+    def connect(self, name: str, ends: tuple[str, str], way: LightWay) -> None:
         """The link carries trains."""
         self._links.add(name, ends, self._path(name, ends, way))
 
@@ -69,14 +72,16 @@ class Ways:
     def _own_path(self, node: str) -> PulsePath:
         path = self._own.get(node)
         if path is None:
-            nothing = Way(FibreLink(Fibre(0.0)), node)
+            way = Way(FibreLink(Fibre(0.0)), node)
+            nothing = LightWay(way, Disturbed(NOTHING, self._clock))
             # no link can be called that
             path = self._own[node] = self._path(f"{node}>{node}", (node, node), nothing)
         return path
 
-    def _path(self, name: str, ends: tuple[str, str], way: Way) -> PulsePath:
+    def _path(self, name: str, ends: tuple[str, str], way: LightWay) -> PulsePath:
         clock, journal, metrics = self._clock, self._journal, self._metrics
-        return PulsePath(name, ends, way, clock, journal, metrics, self._on_first_light)
+        nodes = self._disturbances.nodes
+        return PulsePath(name, ends, way, nodes, clock, journal, metrics, self._on_first_light)
 
     def _past_eavesdroppers(self, node: str, peer: str) -> list[PulsePath]:
         """The links of `node` that lead to `peer` with eavesdroppers, and nobody else, between."""

@@ -108,8 +108,8 @@ def check_fidelity(bench: Lab, age_ns: dict[str, int], t2_ns: dict[str, int]) ->
 
 def test_a_pair_with_two_emission_times_decays_by_both() -> None:
     class Dephasing:
-        def map(self, duration_ns: int) -> np.ndarray:
-            factor = math.exp(-duration_ns / 1e6)
+        def between(self, from_ns: int, to_ns: int) -> np.ndarray:
+            factor = math.exp(-(to_ns - from_ns) / 1e6)
             return np.diag([1.0, factor, factor, 1.0])
 
     qubits = Registry(lambda holder: Dephasing())

@@ -312,7 +312,7 @@ def test_a_reset_qubit_is_zero_and_its_partner_is_mixed() -> None:
 
 def test_a_reset_qubit_owes_no_decay_from_before() -> None:
     class Scrambling:
-        def map(self, duration_ns: int) -> noise.Superoperator:
+        def between(self, from_ns: int, to_ns: int) -> noise.Superoperator:
             return noise.depolarising(1.0)
 
     qubits = Registry(lambda holder: Scrambling())

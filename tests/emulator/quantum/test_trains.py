@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qnetem.emulator.channels.pulses import Passage
 from qnetem.emulator.conductor import Conductor
+from qnetem.emulator.quantum.disturbances import Disturbances, LightWay
 from qnetem.emulator.quantum.links import way_of
 from qnetem.emulator.quantum.trains import PulsePath, Train
 from qnetem.emulator.record.journal import Journal
@@ -32,7 +33,9 @@ class Bench:
         self.way = way
         self.began: list[Train] = []
         journal, metrics = Journal(self.clock), Metrics()
-        parts = self.way, self.clock, journal, metrics, self.began.append
+        self.disturbances = Disturbances(["alice-bob"], ["alice", "bob"], self.clock)
+        light = LightWay(way, self.disturbances.links["alice-bob"])
+        parts = light, self.disturbances.nodes, self.clock, journal, metrics, self.began.append
         self.path = PulsePath("alice-bob", ("alice", "bob"), *parts)
 
     def train(self, source: str = "alice", start_ns: int = 0) -> Train:

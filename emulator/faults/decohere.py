@@ -1,0 +1,19 @@
+"""decohere: what lies in a node's memory loses coherence with another T2 besides its own."""
+
+from __future__ import annotations
+
+from ..quantum.node_changes import NodeChanges
+from .base import Breakable, Fault
+
+
+class Decohere(Fault):
+    """`{at: 2 s, for: 500 ms, decohere: r1, t2: 1 ms}`: what lies there as it begins, and what comes."""
+
+    def begin(self, world: Breakable) -> None:
+        self.hits += len(world.quantum.registry.held_by(self.target))
+        rate_hz = 1e9 / self.time_ns("t2")
+        changes = NodeChanges(dephasing_hz=rate_hz)
+        world.quantum.disturbances.nodes[self.target].begin(self, changes)
+
+    def heal(self, world: Breakable) -> None:
+        world.quantum.disturbances.nodes[self.target].end(self)

@@ -1,0 +1,17 @@
+"""false_herald: a herald comes without a pair, with `probability` for each that comes."""
+
+from __future__ import annotations
+
+from ..quantum.herald_faults import HEARD, Fate
+from .base import HeraldStrike
+
+
+class FalseHerald(HeraldStrike):
+    """`{at: 2 s, for: 1 s, false_herald: alice-r1, probability: 0.3}`.
+
+    Both ends get a qubit that knows nothing of the other, maximally mixed: F = (1 - p) F0 + p/4. One draw a
+    success.
+    """
+
+    def on_success(self, ends: tuple[str, str]) -> Fate:
+        return Fate(false=True) if self.strikes() else HEARD
