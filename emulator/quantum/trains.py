@@ -256,7 +256,7 @@ class PulsePath:
         return starts, etas, maps, spread_ps
 
     def _dark_slots(self, train: Train, first: int, end: int) -> list[tuple[int, int]]:
-        """Stretches of slots from `first` to before `end` that a cut, or a source that is off, leaves dark."""
+        """Stretches of slots from `first` to before `end` that a cut or a source that is off leaves dark."""
         cuts = [] if train.entrance is None else self._dark
         windows_ns = [(cut_ns - train.delay_ns, heal_ns) for cut_ns, heal_ns in cuts]
         found = [_slots_of(train, *window_ns, first, end) for window_ns in windows_ns]
