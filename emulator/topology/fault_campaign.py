@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnitError
 from ..faults.kinds import FAULT_KINDS, FaultKind, Parameter
+from .fault_fits import Fits
 from .fault_specs import FaultSpec, RandomFaults, Value
 from .fault_targets import Link, Node, crossing
 from .names import nearest, shown
@@ -173,11 +174,16 @@ def draw_campaign(
     links: Mapping[str, Link],
     streams: Streams,
     report: Report,
+    fits: Fits,
 ) -> list[FaultSpec]:
-    """The campaign's faults, by time. `scheduled`: who is killed besides, and so dead for a while."""
+    """The campaign's faults, by time. `scheduled`: who is killed besides, and so dead for a while.
+
+    `fits` says why a fault cannot happen to somebody, who then is no target.
+    """
     free_nodes = [name for name in sorted(nodes) if name not in campaign.spare]
     free_links = [name for name in sorted(links) if name not in campaign.spare]
-    drawer = _Drawer(campaign, free_nodes, free_links, links, streams.of("campaign", "faults"))
+    rng = streams.of("campaign", "faults")
+    drawer = _Drawer(campaign, free_nodes, free_links, links, rng, fits)
     drawer.remember(scheduled)
     kinds = [verb for verb in campaign.kinds if drawer.has_target(FAULT_KINDS[verb])]
     if not kinds:
@@ -196,8 +202,10 @@ class _Drawer:
         links: Sequence[str],
         all_links: Mapping[str, Link],
         rng: np.random.Generator,
+        fits: Fits,
     ) -> None:
         self._campaign, self._nodes, self._links, self._rng = campaign, nodes, links, rng
+        self._fits = fits
         self._all_links = all_links
         self._dead_until: dict[str, list[tuple[int, float]]] = {}
 
@@ -249,9 +257,9 @@ class _Drawer:
         return spec
 
     def _targets(self, kind: FaultKind) -> Sequence[str]:
-        if kind.target == "either":
-            return [*self._nodes, *self._links]
-        return self._nodes if kind.target == "node" else self._links
+        named = {"node": self._nodes, "link": self._links}
+        known = named.get(kind.target, [*self._nodes, *self._links])
+        return [name for name in known if self._fits(kind.verb, name) is None]
 
     def _target(self, kind: FaultKind) -> tuple[str, list[str]]:
         rng = self._rng

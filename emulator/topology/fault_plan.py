@@ -11,11 +11,13 @@ one instant happen in the order of the plan: by entry, occurrence, target.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..faults.kinds import FAULT_KINDS
 from ..units import format_ns
 from .fault_campaign import draw_campaign
+from .fault_fits import Fits
 from .fault_specs import FaultEntry, FaultSpec, RandomFaults
 from .fault_targets import Link, Node, chosen, crossing
 from .places import Place
@@ -30,6 +32,14 @@ MOST_FAULTS = 100_000
 Report = Callable[[str, Place], object]
 
 
+def _everybody(_verb: str, _target: str) -> None:
+    """Anything can happen to anybody."""
+
+
+def _suits(fits: Fits, verb: str, target: str) -> bool:
+    return fits(verb, target) is None
+
+
 def plan_faults(
     entries: Sequence[FaultEntry],
     campaign: RandomFaults | None,
@@ -38,21 +48,25 @@ def plan_faults(
     seed: int,
     until_ns: int | None,
     report: Report,
+    fits: Fits = _everybody,
 ) -> list[FaultSpec]:
-    """The single faults, in their order. What is wrong is told to `report`, and left out."""
+    """The single faults, in their order. What is wrong is told to `report`, and left out.
+
+    `fits` says why a fault cannot happen to somebody: who is chosen is chosen among the others.
+    """
     from ..streams import Streams  # brings numpy, which a file without faults does not need
 
     streams = Streams(seed)
     planned: list[FaultSpec] = []
     for number, entry in enumerate(entries):
         name = str(number)
-        found = single_faults(entry, name, nodes, links, streams, until_ns, report)
+        found = single_faults(entry, name, nodes, links, streams, until_ns, report, fits)
         if len(planned) + len(found) > MOST_FAULTS:
             report(f"more than {MOST_FAULTS} single faults", entry.place)
             break
         planned += found
     if campaign is not None:
-        planned += draw_campaign(campaign, planned, nodes, links, streams, report)
+        planned += draw_campaign(campaign, planned, nodes, links, streams, report, fits)
     _refuse_equal_names(planned, report)
     _refuse_kills_of_the_dead(planned, report)
     return planned
@@ -66,6 +80,7 @@ def single_faults(
     streams: Streams,
     until_ns: int | None,
     report: Report,
+    fits: Fits,
 ) -> list[FaultSpec]:
     """What one entry comes to; `place` names the generator of its choices, and itself if it has no id."""
     kind = FAULT_KINDS[entry.verb]
@@ -80,9 +95,11 @@ def single_faults(
             groups = entry.target.groups or []
             found.append((at_ns, told_groups(groups), crossing(groups, links)))
             continue
-        names = chosen(kind.target, entry.target, nodes, links, rng)
+        suits = partial(_suits, fits, entry.verb)
+        names = chosen(kind.target, entry.target, nodes, links, rng, suits)
         if not names:
-            report(f"{entry.verb}: no {kind.target} fits {_told(entry)}", entry.place)
+            could = "" if kind.plane != "quantum" else " that it could happen to"
+            report(f"{entry.verb}: no {kind.target}{could} fits {_told(entry)}", entry.place)
             return []
         found += [(at_ns, name, []) for name in names]
     several, name = len(found) > 1, place if entry.id is None else entry.id

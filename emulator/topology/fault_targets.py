@@ -10,7 +10,7 @@ alphabetical order, with one draw each: who stands where in the file makes no di
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -155,11 +155,15 @@ def chosen(
     nodes: Mapping[str, Node],
     links: Mapping[str, Link],
     rng: np.random.Generator,
+    suits: Callable[[str], bool] = lambda _: True,
 ) -> list[str]:
-    """The names that a target comes to, in alphabetical order if they were not named; may be empty."""
+    """The names that a target comes to, in alphabetical order if they were not named; may be empty.
+
+    `suits`: whether it can happen to that one at all; whoever is named is taken all the same.
+    """
     if target.names is not None:
         return list(dict.fromkeys(target.names))
-    fitting = sorted(_fitting(aim, target, nodes, links))
+    fitting = sorted(filter(suits, _fitting(aim, target, nodes, links)))
     if target.pick == "all" or not fitting:
         return fitting
     if target.pick == "one":

@@ -10,6 +10,7 @@ Rule: a `Topology` that exists is valid, needs no file any more, and never chang
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from pydantic import (
 from ..errors import TopologyError
 from ..units import format_ns, to_ns
 from .entangle import EntangleSpec
+from .fault_fits import misfit, wrong_with
 from .fault_plan import Report, plan_faults
 from .fault_specs import FaultEntry, FaultSpec, RandomFaults
 from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
@@ -351,6 +353,7 @@ class Topology(Section):
         """
         if not self.fault_entries and self.campaign is None:
             return self
+        report = report or _raise
         planned = plan_faults(
             self.fault_entries,
             self.campaign,
@@ -358,8 +361,13 @@ class Topology(Section):
             self.links,
             self.seed,
             self.time.until_ns,
-            report or _raise,
+            report,
+            partial(misfit, self),
         )
+        found = ((wrong_with(self, spec), spec.place) for spec in planned)
+        for wrong, place in dict.fromkeys(found):
+            if wrong is not None:
+                report(wrong, place)
         return self.model_copy(update={"faults": planned})
 
     def to_data(self) -> dict[str, Any]:

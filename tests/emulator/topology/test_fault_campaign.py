@@ -10,7 +10,10 @@ from qnetem.emulator.topology.fault_campaign import RANDOM_KINDS
 
 from .topologies import refusal
 
-NET = "name: x\nnodes: {a: , b: {kind: repeater}, c: }\nlinks: [{between: [a, b]}, {between: [b, c]}]\n"
+NET = (
+    "name: x\nnodes: {a: {source: {}}, b: {kind: repeater, detector: {}}, c: }\nlinks: [{between: [a, b]}, "
+    "{between: [b, c], quantum: {entangle: {success: 1, fidelity: 1, attempt: 1 ms}}}]\n"
+)
 
 
 def campaign(said: str, seed: int = 0, more: str = "") -> Topology:

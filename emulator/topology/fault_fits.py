@@ -1,0 +1,97 @@
+"""Whom a fault can happen to at all: dark counts need a detector, a false herald needs heralds.
+
+Owns those conditions, for nodes and links as the topology has them. Does not own names and selectors
+(fault_targets.py), a parameter's limits (faults/kinds.py), nor what happens (faults/, quantum/).
+
+Rules. No physics is imported: what stands here agrees with what quantum/heralding.py refuses, and tests hold
+them together. Whoever is chosen (`all`, `one`, a share, a campaign) is one of those who fit; whoever is named
+and does not fit is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..faults.kinds import FAULT_KINDS
+from .entangle import EntangleSpec
+from .fault_specs import FaultSpec
+
+if TYPE_CHECKING:
+    from .model import LinkSpec, NodeSpec, Topology
+
+#: (verb, target): why it cannot happen to that one; None if it can.
+Fits = Callable[[str, str], str | None]
+
+
+def misfit(topology: Topology, verb: str, target: str) -> str | None:
+    """Why the fault cannot happen to the node or link of that name, whatever its parameters, or None."""
+    if FAULT_KINDS[verb].plane != "quantum":
+        return None
+    if target in topology.nodes:
+        return _of_node(verb, topology.nodes[target])
+    link = topology.links[target]
+    if link.quantum is None:
+        return f"{target} has no quantum side"
+    if verb == "misalignment":
+        return _turned(topology, link)
+    if verb in ("dark_counts", "blind", "source_off", "lost_herald", "false_herald"):
+        return _of_heralds(verb, link)
+    return None
+
+
+def wrong_with(topology: Topology, spec: FaultSpec) -> str | None:
+    """Why a single fault cannot happen as it stands, or None."""
+    if FAULT_KINDS[spec.verb].target == "groups":
+        return None
+    problem = misfit(topology, spec.verb, spec.target)
+    if problem is not None:
+        return f"{spec.verb}: {problem}"
+    end = spec.parameters.get("end")
+    if spec.verb == "lost_herald" and end is not None:
+        ends = topology.links[spec.target].ends
+        if end not in ends:
+            return f"lost_herald: {end} is no end of {spec.target}, expected {' or '.join(ends)}"
+    if spec.verb == "clouds" and spec.for_ns is None and topology.time.until_ns is None:
+        return "clouds come and go for ever: expected 'for', or 'until' under time"
+    return None
+
+
+def _of_node(verb: str, node: NodeSpec) -> str | None:
+    if verb in ("dark_counts", "blind") and node.detector is None:
+        return f"{node.name} has no detectors: expected a 'detector' there, or a link with heralds"
+    if verb == "source_off" and node.source is None:
+        return f"{node.name} has no source: expected a 'source' there, or a link with heralds"
+    return None
+
+
+def _of_heralds(verb: str, link: LinkSpec) -> str | None:
+    entangle = None if link.quantum is None else link.quantum.entangle
+    if entangle is None:
+        return f"nothing heralds pairs on {link.name}: expected 'entangle' there"
+    if verb == "dark_counts" and not _counts(entangle):
+        what = "'window' in 'latching'" if entangle.kind == "midpoint_source" else "a 'detector'"
+        return f"{link.name}, of kind {entangle.kind}, counts nothing" + (
+            "" if entangle.kind == "simple" else f": expected {what} in 'entangle'"
+        )
+    return None
+
+
+def _counts(entangle: EntangleSpec) -> bool:
+    """Whether something is said of what could count in the dark."""
+    if entangle.kind == "midpoint_source":
+        return entangle.latching is not None and entangle.latching.window_ps is not None
+    return entangle.kind != "simple" and entangle.detector is not None
+
+
+def _turned(topology: Topology, link: LinkSpec) -> str | None:
+    """Light that is turned suffers no Pauli noise. Only interference just loses visibility by it."""
+    entangle = None if link.quantum is None else link.quantum.entangle
+    if entangle is not None and entangle.kind in ("single_click", "double_click"):
+        return None
+    if topology.formalism in ("bell_diagonal", "stabilizer") and topology.approximate == "none":
+        return (
+            f"light on {link.name} would be turned, which formalism: {topology.formalism} cannot carry: "
+            "expected formalism: auto or density_matrix, or approximate: twirl"
+        )
+    return None
