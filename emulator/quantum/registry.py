@@ -58,7 +58,17 @@ class _Register:
 
 
 class _Qubit:
-    __slots__ = ("born_ns", "drawn", "holder", "name", "number", "register", "touched_ns", "why")
+    __slots__ = (
+        "born_ns",
+        "drawn",
+        "holder",
+        "mate",
+        "name",
+        "number",
+        "register",
+        "touched_ns",
+        "why",
+    )
 
     def __init__(
         self, name: str, number: int, holder: str, register: _Register, born_ns: int
@@ -69,6 +79,8 @@ class _Qubit:
         self.register = register
         self.born_ns = born_ns
         self.touched_ns = born_ns
+        #: The other half of the pair that it is said to be half of, by heralds and joins; "" for none.
+        self.mate = ""
         #: How many numbers of its own noise are used up; the first one is its birth's.
         self.drawn = 1
         #: What became of it, and when; put into words when somebody asks.
@@ -128,6 +140,7 @@ class Registry:
         register = _Register(self.formalism.pair(density, u), [first, second])
         other_ns = emitted_ns if second_emitted_ns is None else second_emitted_ns
         self._add(register, [first_holder, second_holder], [emitted_ns, other_ns])
+        self._qubits[first].mate, self._qubits[second].mate = second, first
 
     def reset(self, qubit: str, now_ns: int, silently: bool = False) -> None:
         """Back to |0>; whatever it was entangled with is left in its reduced state.
@@ -219,6 +232,9 @@ class Registry:
         self._put(list(states), self.formalism.settled(rest))
         for record in records:
             self._forget(record, "measured", now_ns)
+        for here, there in ((left.mate, right.mate), (right.mate, left.mate)):
+            if here in self._qubits:
+                self._qubits[here].mate = there
         return z, x
 
     # --- knowing ----------------------------------------------------------------------------------
@@ -255,6 +271,12 @@ class Registry:
             return None
         return names[1] if names[0] == qubit else names[0]
 
+    def _partner_or_mate(self, qubit: str) -> str | None:
+        record = self._record(qubit)
+        if len(record.register.names) == 1 and record.mate in self._qubits:
+            return record.mate
+        return self.partner(qubit)
+
     def born_ns(self, qubit: str) -> int:
         """When the qubit came into being: allocated, or emitted."""
         return self._record(qubit).born_ns
@@ -263,7 +285,9 @@ class Registry:
         """<target|rho|target> of the named qubits' state at `now_ns`; changes nothing.
 
         `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
-        is Phi+ of two qubits, or of one and its partner. Raises OperationError where that makes no sense.
+        is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if it has
+        none, what heralds and joins say it is entangled with. Raises OperationError where that makes no
+        sense.
         """
         if target is None:
             qubits, target = self._with_partner(qubits), bell_vector(0)
@@ -461,7 +485,7 @@ class Registry:
     def _with_partner(self, qubits: Sequence[str]) -> Sequence[str]:
         if len(qubits) == 2:
             return qubits
-        partner = self.partner(qubits[0]) if len(qubits) == 1 else None
+        partner = self._partner_or_mate(qubits[0]) if len(qubits) == 1 else None
         if partner is None:
             raise OperationError(
                 qubits=list(qubits), why="without a target, name two qubits or one half of a pair"
