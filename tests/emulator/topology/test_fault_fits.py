@@ -1,0 +1,120 @@
+"""Faults that cannot happen to their target are refused at their place, and nobody is chosen for one."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from qnetem.emulator.errors import InputError
+from qnetem.emulator.faults.kinds import FAULT_KINDS
+from qnetem.emulator.quantum.heralding import heralding
+from qnetem.emulator.quantum.link_changes import Changes
+from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.topology.fault_fits import misfit
+
+from .topologies import refusal
+
+KINDS = {
+    "simple": "{success: 0.1, fidelity: 1, attempt: 1 ms}",
+    "single": "{kind: single_click, alpha: 0.1, emitter: {collection: 0.5}, detector: {window: 10 ns}}",
+    "single_bare": "{kind: single_click, alpha: 0.1, detection: {first: 0.1, second: 0.1}, preparation: 1 us}",
+    "double": "{kind: double_click, emitter: {collection: 0.5}, detector: {window: 10 ns}}",
+    "double_bare": "{kind: double_click, detection: {first: 0.1, second: 0.1}, preparation: 1 us}",
+    "midpoint": "{kind: midpoint_source, clock: 1 us, pair_probability: 0.1, "
+    "latching: {first: 1, second: 1, window: 1 ns}}",
+    "midpoint_bare": "{kind: midpoint_source, clock: 1 us, pair_probability: 0.1}",
+}
+LINKS = "".join(
+    f"  - {{between: [a, b], name: {name}, quantum: {{length: 10 km, entangle: {spec}}}}}\n"
+    for name, spec in KINDS.items()
+)
+NET = (
+    "name: x\nnodes: {a: {source: {}}, b: {detector: {}}, c: }\nlinks:\n"
+    "  - {between: [b, c], name: wire, classical: {latency: 1 ms}}\n"
+    "  - {between: [b, c], name: fibre, quantum: {length: 1 km}}\n" + LINKS
+)
+CHANGES = {
+    "loss_db": Changes(loss_db=3.0),
+    "misalignment": Changes(misalignment_rad=0.3),
+    "dark_counts": Changes(dark_count_rate_hz=100.0),
+    "blind": Changes(heralds=0.0),
+    "source_off": Changes(light=(0.0, 0.0)),
+}
+TOPOLOGY = parse_topology(NET)
+
+
+@pytest.mark.parametrize(("verb", "name"), [*product(CHANGES, KINDS)])
+def test_what_is_let_through_can_be_and_what_is_refused_cannot(verb: str, name: str) -> None:
+    link = TOPOLOGY.links[name]
+    try:
+        changed = heralding(link, CHANGES[verb])
+    except InputError:
+        assert misfit(TOPOLOGY, verb, name) is not None
+        return
+    assert misfit(TOPOLOGY, verb, name) is None
+    plain = heralding(link)
+    assert changed is not None and plain is not None
+    assert changed.timing == plain.timing
+    if verb in ("blind", "source_off") and "midpoint" not in name:
+        assert changed.success == 0, "no dark counts here"
+
+
+@pytest.mark.parametrize("verb", [v for v, k in FAULT_KINDS.items() if k.plane == "quantum"])
+def test_no_quantum_fault_happens_to_a_wire(verb: str) -> None:
+    if FAULT_KINDS[verb].target != "node":
+        assert "no quantum side" in str(misfit(TOPOLOGY, verb, "wire"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "wanted"),
+    [
+        ("dark_counts: simple, rate: 1 kHz", "simple, of kind simple, counts nothing"),
+        ("dark_counts: midpoint_bare, rate: 1 kHz", "'window' in 'latching'"),
+        ("dark_counts: double_bare, rate: 1 kHz", "expected a 'detector' in 'entangle'"),
+        ("dark_counts: a, rate: 1 kHz", "a has no detectors"),
+        ("blind: c", "c has no detectors"),
+        ("source_off: b", "b has no source"),
+        ("loss_db: wire, by: 3 dB", "wire has no quantum side"),
+        ("false_herald: fibre, probability: 0.5", "nothing heralds pairs on fibre"),
+        ("lost_herald: simple, probability: 0.5, end: c", "c is no end of simple, expected a or b"),
+        ("clouds: fibre, loss: 3 dB, cover: 0.5, passage: 1 s", "come and go for ever"),
+    ],
+)
+def test_it_is_refused_at_its_place(entry: str, wanted: str) -> None:
+    error = refusal(f"{NET}faults:\n  - {{at: 1 s, cut: wire}}\n  - {{at: 1 s, {entry}}}\n")
+    line = len(NET.splitlines()) + 3
+    assert (error.line, error.column) == (line, 5)
+    assert wanted in str(error)
+
+
+@pytest.mark.parametrize("formalism", ["bell_diagonal", "stabilizer"])
+def test_a_formalism_that_cannot_carry_turned_light_refuses_it(formalism: str) -> None:
+    net = (
+        "name: x\nnodes: {a: , b: }\nlinks: [{between: [a, b], quantum: {length: 1 km}}]\n"
+        f"formalism: {formalism}\nfaults: [{{at: 1 s, misalignment: a-b, by: 10 deg}}]\n"
+    )
+    assert f"formalism: {formalism} cannot carry" in str(refusal(net))
+    parse_topology(net + "approximate: twirl\n")
+
+
+def test_who_is_chosen_is_one_to_whom_it_can_happen() -> None:
+    text = f"{NET}faults: [{{at: 1 s, loss_db: all, by: 3 dB}}, {{at: 1 s, false_herald: one, probability: 1}}]\n"
+    faults = parse_topology(text).faults
+    assert [f.target for f in faults if f.verb == "loss_db"] == sorted(["fibre", *KINDS])
+    for seed in range(20):
+        chosen = parse_topology(f"{text}seed: {seed}\n").faults[-1]
+        assert chosen.verb == "false_herald" and chosen.target in KINDS
+
+
+def test_a_campaign_draws_only_what_can_happen() -> None:
+    text = f"{NET}faults: {{random: {{rate: 100 per s, until: 10 s}}}}\n"
+    topology = parse_topology(text)
+    drawn = {(fault.verb, fault.target) for fault in topology.faults}
+    assert all(misfit(topology, verb, target) is None for verb, target in drawn if "," not in target)
+    assert {verb for verb, _ in drawn} == set(FAULT_KINDS)
+
+
+def test_a_choice_among_nobody_is_said_so() -> None:
+    net = "name: x\nnodes: {a: , b: }\nlinks: [{between: [a, b]}]\nfaults: [{at: 1 s, loss_db: all, by: 3 dB}]\n"
+    assert "no link that it could happen to fits" in str(refusal(net))
