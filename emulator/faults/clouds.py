@@ -40,6 +40,8 @@ class Clouds(Fault):
             disturbed.end(self)
         world.note(self.target, "clouds", self.spec.id, cloudy)
         mean_ns, cover = self.number("passage"), self.number("cover")
+        if cover in (0.0, 1.0):
+            return  # it is always clear, or never
         if not cloudy:
             mean_ns *= (1 - cover) / cover
         lasts_ns = max(1, round(self.rng.exponential(mean_ns)))

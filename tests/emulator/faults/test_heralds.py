@@ -86,7 +86,9 @@ def test_a_success_that_nobody_hears_of_is_none_and_attempts_keep_their_rhythm()
     mine, yours = bench.ask()
     bench.lab.run()
     assert (bench.heard_ns("alice", mine), bench.heard_ns("bob", yours)) == (3000, 3000)
-    assert bench.lab.plane.registry.held_by("alice") == [f"{NAME}#1@alice"], "no trace of the others"
+    assert bench.lab.plane.registry.held_by("alice") == [f"{NAME}#1@alice"], (
+        "no trace of the others"
+    )
     assert bench.fidelity("alice", mine) == pytest.approx(1.0)
 
 
@@ -141,7 +143,10 @@ def test_the_struck_request_is_served_before_younger_ones() -> None:
     bench.lab.run()
     assert bench.heard_ns("alice", first[0]) == 1000
     assert bench.heard_ns("alice", second[0]) == bench.heard_ns("bob", first[1]) == 2000
-    assert bench.lab.outcome("bob", first[1]).value.pair == bench.lab.outcome("alice", second[0]).value.pair
+    assert (
+        bench.lab.outcome("bob", first[1]).value.pair
+        == bench.lab.outcome("alice", second[0]).value.pair
+    )
     assert bench.fidelity("bob", first[1]) == pytest.approx(1.0)
     assert not bench.lab.has_ended("bob", second[1])
 

@@ -93,7 +93,9 @@ def test_the_schema_is_json_and_every_reference_in_it_leads_somewhere() -> None:
 
 def test_the_schema_speaks_the_words_of_the_file() -> None:
     assert list(SCHEMA["properties"]) == written_keys(File)
-    units = re.compile(r"\"(?!loss_db\")\w+_(ns|km|bps|db|ps|nm|rad|dbm|k|hz|s)\"")  # loss_db is a fault
+    units = re.compile(
+        r"\"(?!loss_db\")\w+_(ns|km|bps|db|ps|nm|rad|dbm|k|hz|s)\""
+    )  # loss_db is a fault
     assert not units.search(json.dumps(SCHEMA))
 
 
