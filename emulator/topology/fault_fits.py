@@ -26,8 +26,8 @@ Fits = Callable[[str, str], str | None]
 
 def misfit(topology: Topology, verb: str, target: str) -> str | None:
     """Why the fault cannot happen to the node or link of that name, whatever its parameters, or None."""
-    if FAULT_KINDS[verb].plane != "quantum":
-        return None
+    if FAULT_KINDS[verb].plane != "quantum" or verb == "eavesdrop":
+        return None  # messages alone may be listened to
     if target in topology.nodes:
         return _of_node(verb, topology.nodes[target])
     link = topology.links[target]

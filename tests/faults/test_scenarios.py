@@ -22,7 +22,8 @@ def test_every_fault_has_one() -> None:
 @pytest.mark.parametrize("path", SCENARIOS, ids=[path.stem for path in SCENARIOS])
 def test_it_shows_what_it_promises(path: Path, tmp_path: Path) -> None:
     topology = load_topology(path)
-    assert path.stem in {fault.verb for fault in topology.faults}, "the scenario shows its fault"
+    if path.stem in FAULT_KINDS:
+        assert path.stem in {fault.verb for fault in topology.faults}, "it shows what it is called"
     run = qnetem.run(path, runs_folder=tmp_path, in_process=True)
     assert run.problem is None
     assert [verdict for verdict in run.verdicts if not verdict.ok] == []
