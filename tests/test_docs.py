@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import parse_topology
 
 PAGE = Path(__file__).parent.parent / "docs" / "topology.md"
@@ -21,3 +22,21 @@ def test_the_topology_reference_is_one_valid_topology() -> None:
     assert topology.links["alice-r1"].quantum is not None
     assert [fault.verb for fault in topology.faults] == ["cut", "kill", "loss", "delay"]
     assert list(topology.expect) == ["bob.qber", "bob.teleported.fidelity"]
+
+
+def test_every_fault_has_a_row_that_names_its_parameters_and_its_examples_are_valid() -> None:
+    page = (PAGE.parent / "faults.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", page, re.MULTILINE))
+    assert set(rows) == set(FAULT_KINDS)
+    for verb, kind in FAULT_KINDS.items():
+        target, parameters = rows[verb].split("|")[:2]
+        aim = "node, link" if kind.target == "either" else kind.target
+        assert target.strip() == aim
+        named = {name.strip("[]` ").split(":")[0] for name in re.findall(r"`[^`]+`", parameters)}
+        assert named == set(kind.parameters)
+    net = (
+        "name: x\nnodes: {alice: , r1: }\n"
+        "links: [{between: [alice, r1], quantum: {length: 1 km}, classical: {latency: 1 ms}}]\n"
+    )
+    for block in re.findall(r"```yaml\n(faults:.*?)```", page, re.DOTALL):
+        assert parse_topology(net + block).faults
