@@ -7,10 +7,13 @@ places in the entry, and that choices come from the generator ("target", name).
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import TopologyError
 from ..streams import Streams
 from .document import read_document
 from .fault_entries import read_entry
+from .fault_fits import misfit, wrong_with
 from .fault_plan import single_faults
 from .fault_specs import FaultSpec
 from .model import Topology
@@ -41,6 +44,12 @@ def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec
         problems.add(problem, Mark(place.line, place.column))
 
     streams = Streams(topology.seed)
-    found = single_faults(entry, name, topology.nodes, topology.links, streams, None, report)
+    fits = partial(misfit, topology)
+    nodes, links = topology.nodes, topology.links
+    found = single_faults(entry, name, nodes, links, streams, None, report, fits)
+    for spec in found:
+        wrong = wrong_with(topology, spec)
+        if wrong is not None:
+            report(wrong, spec.place)
     problems.raise_first()
     return found

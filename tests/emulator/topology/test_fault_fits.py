@@ -6,13 +6,14 @@ from itertools import product
 
 import pytest
 
-from qnetem.emulator.errors import InputError
+from qnetem.emulator.errors import InputError, TopologyError
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.quantum.heralding import heralding
 from qnetem.emulator.quantum.link_changes import Changes
 from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.fault_campaign import RANDOM_KINDS
 from qnetem.emulator.topology.fault_fits import misfit
+from qnetem.emulator.topology.fault_live import read_live_faults
 
 from .topologies import refusal
 
@@ -126,3 +127,14 @@ def test_a_choice_among_nobody_is_said_so() -> None:
     net = "name: x\nnodes: {a: , b: }\nlinks: [{between: [a, b]}]\n"
     lossy = "faults: [{at: 1 s, loss_db: all, by: 3 dB}]\n"
     assert "no link that it could happen to fits" in str(refusal(net + lossy))
+
+
+def test_a_live_fault_is_refused_and_chosen_alike() -> None:
+    with pytest.raises(TopologyError, match="a has no detectors"):
+        read_live_faults("{blind: a}", TOPOLOGY, "live.1")
+    with pytest.raises(TopologyError, match="come and go for ever"):
+        read_live_faults(
+            "{clouds: fibre, loss: 3 dB, cover: 0.5, passage: 1 s}", TOPOLOGY, "live.1"
+        )
+    found = read_live_faults("{loss_db: all, by: 3 dB}", TOPOLOGY, "live.1")
+    assert [spec.target for spec in found] == sorted(["fibre", *KINDS])
