@@ -1,0 +1,157 @@
+"""A campaign, run and judged: what must hold whatever happened.
+
+Owns running a topology (in this process, or as processes), reading its journal, and the properties. Rule: all
+but the free slots of an in-process run is judged by results and journal, which both ways have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import qnetem
+from qnetem.emulator.control import Outcome
+from qnetem.emulator.topology import Topology
+from qnetem.events import Event, read_events
+from qnetem.inprocess import recorded
+
+#: Results that are an end's own, and not agreed on.
+OWN = ("duration_s", "sifted_bits", "repeated")
+#: Operations after which a qubit is not held any more: where its name stands among the arguments.
+CONSUMING = {"join": (0, 1), "bell_measure": (0, 1), "transmit": (0,), "measure": (0,)}
+
+
+@dataclass
+class Ended:
+    """A run that is over."""
+
+    outcome: Outcome
+    events: list[Event]
+
+    @property
+    def digest(self) -> str:
+        return self.outcome.digest
+
+
+def in_process(topology: Topology, folder: Path) -> Ended:
+    """Run it here, and look into all slots at the end."""
+    folder.mkdir()
+    (folder / "logs").mkdir()
+    with recorded(folder, topology) as network:
+        outcome = network.run()
+    left = network.world.quantum.at_end()
+    assert left == {}, f"left in slots: {left}"
+    return Ended(outcome, read_events(folder))
+
+
+def as_processes(topology: Topology, runs: Path) -> Ended:
+    """Run it with a process for each node, and look for what is left of them."""
+    before = set(_family())
+    run = qnetem.run(topology, runs_folder=runs)
+    left = [pid for pid in _family() if pid not in before]
+    assert left == [], f"processes left: {left}"
+    pids = {state.pid for state in run.outcome.nodes.values()}
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    return Ended(run.outcome, run.events())
+
+
+def judge(ended: Ended, ends: tuple[str, str]) -> str:
+    """Everything that must hold; returns the two statuses, for statistics."""
+    outcome = ended.outcome
+    assert outcome.problem is None, outcome.problem
+    assert {outcome.nodes[end].state for end in ends} == {"finished"}
+    first, second = (outcome.results[end] for end in ends)
+    statuses = f"{first['status']}+{second['status']}"
+    if statuses == "confirmed+confirmed":
+        assert agreed(first) == agreed(second)
+        rounds = accepted(ended.events)
+        session = first["session"]
+        assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
+    one_use_of_each_pair(ended.events)
+    one_use_of_each_half(ended.events)
+    return statuses
+
+
+def agreed(result: dict[str, Any]) -> dict[str, Any]:
+    """What both ends must say alike: `teleported` and `received` are one thing."""
+    told = {key: value for key, value in result.items() if key not in OWN}
+    if "teleported" in told:
+        told["received"] = told.pop("teleported")
+    return told
+
+
+def accepted(events: list[Event]) -> dict[tuple[str, str], dict[int, str]]:
+    """(end, session) -> round -> the pair by which its state came, as that end noted it."""
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    for event in events:
+        if event.kind == "note" and event.fields[0] == "teleportation.accepted":
+            session, number, pair = event.fields[1]
+            rounds = found.setdefault((event.entity, session), {})
+            assert number not in rounds, f"{event.entity} accepts round {number} twice"
+            rounds[number] = pair
+    return found
+
+
+def one_use_of_each_pair(events: list[Event]) -> None:
+    """No pair of a link is in the pairs of two rounds."""
+    used: Counter[tuple[str, str]] = Counter()
+    for (end, _), rounds in accepted(events).items():
+        used.update((end, part) for name in rounds.values() for part in name.split("+"))
+    assert [pair for pair, times in used.items() if times > 1] == []
+
+
+def one_use_of_each_half(events: list[Event]) -> None:
+    """Each qubit that came into being is consumed at most once, and nothing is held at the end."""
+    held: dict[str, str] = {}
+    for node, come, gone in _flow(events):
+        for qubit in gone:
+            assert held.pop(qubit, None) == node, f"{node} consumes {qubit}, which it does not hold"
+        for qubit in come:
+            assert qubit not in held
+            held[qubit] = node
+    assert held == {}
+
+
+def _flow(events: list[Event]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """(node, qubits that come to it, qubits that go), in the order of the journal."""
+    asked: dict[tuple[str, int], tuple[str, list[Any]]] = {}
+    for event in events:
+        node, fields = event.entity, event.fields
+        if event.kind == "operation":
+            asked[node, fields[0]] = fields[1], list(fields[2:])
+        elif event.kind in ("result", "dropped"):
+            verb, arguments = asked.pop((node, fields[0]), ("", []))
+            if fields[2] is not None:
+                continue
+            if verb in ("entangle", "allocate"):
+                yield node, [fields[1]], []
+            elif verb == "discard":
+                yield node, [], arguments[0]
+            elif verb in CONSUMING and not (verb == "measure" and arguments[2]):
+                yield node, [], [arguments[place] for place in CONSUMING[verb]]
+        elif event.kind == "arrival":
+            yield node, [fields[2]], []
+        elif event.kind == "memory_lost":
+            asked = {key: value for key, value in asked.items() if key[0] != node}
+            yield node, [], [qubit for qubit in fields[0]]
+
+
+def _family() -> list[int]:
+    """Processes that descend from this one, or from nobody any more, with our user and session."""
+    session = os.getsid(0)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            command = (entry / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if int(stat[3]) == session and stat[0] != "Z" and b"qnetem" in command:
+            found.append(int(entry.name))
+    return found
