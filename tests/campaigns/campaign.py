@@ -6,18 +6,21 @@ but the free slots of an in-process run is judged by results and journal, which 
 
 from __future__ import annotations
 
-import os
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import qnetem
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology
 from qnetem.events import Event, read_events
-from qnetem.inprocess import recorded
+from qnetem.inprocess import InProcessNetwork
+
+from ..qnetem.trouble import left_in
 
 #: Results that are an end's own, and not agreed on.
 OWN = ("duration_s", "sifted_bits", "repeated")
@@ -37,25 +40,24 @@ class Ended:
         return self.outcome.digest
 
 
-def in_process(topology: Topology, folder: Path) -> Ended:
+def in_process(topology: Topology) -> Ended:
     """Run it here, and look into all slots at the end."""
-    folder.mkdir()
-    (folder / "logs").mkdir()
-    with recorded(folder, topology) as network:
+    with TemporaryDirectory() as folder:
+        journal = Path(folder) / "journal.jsonl"
+        network = InProcessNetwork(
+            topology, journal_path=journal, log_stream=lambda node, incarnation: io.StringIO()
+        )
         outcome = network.run()
+        events = read_events(Path(folder))
     left = network.world.quantum.at_end()
     assert left == {}, f"left in slots: {left}"
-    return Ended(outcome, read_events(folder))
+    return Ended(outcome, events)
 
 
-def as_processes(topology: Topology, runs: Path) -> Ended:
-    """Run it with a process for each node, and look for what is left of them."""
-    before = set(_family())
-    run = qnetem.run(topology, runs_folder=runs)
-    left = [pid for pid in _family() if pid not in before]
-    assert left == [], f"processes left: {left}"
-    pids = {state.pid for state in run.outcome.nodes.values()}
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+def as_processes(topology: Topology, folder: Path) -> Ended:
+    """Run it with a process for each node, in the current folder, and look for what is left of them."""
+    run = qnetem.run(topology, runs_folder=folder)
+    assert left_in(folder) == []
     return Ended(run.outcome, run.events())
 
 
@@ -137,21 +139,4 @@ def _flow(events: list[Event]) -> Iterator[tuple[str, list[str], list[str]]]:
             yield node, [fields[2]], []
         elif event.kind == "memory_lost":
             asked = {key: value for key, value in asked.items() if key[0] != node}
-            yield node, [], [qubit for qubit in fields[0]]
-
-
-def _family() -> list[int]:
-    """Processes that descend from this one, or from nobody any more, with our user and session."""
-    session = os.getsid(0)
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if int(stat[3]) == session and stat[0] != "Z" and b"qnetem" in command:
-            found.append(int(entry.name))
-    return found
+            yield node, [], list(fields[0])

@@ -76,7 +76,10 @@ def repeater() -> dict[str, Any]:
 def chain() -> dict[str, Any]:
     """Two repeaters, and no way round them."""
     options = {"rounds": 6, "timeout": "8 ms", "tries": 6}
-    quantum = {"length": "10 km", "entangle": {"success": 0.2, "fidelity": 0.97, "attempt": "100 us"}}
+    quantum = {
+        "length": "10 km",
+        "entangle": {"success": 0.2, "fidelity": 0.97, "attempt": "100 us"},
+    }
     routes = {"r1": ["alice", "r2"], "r2": ["r1", "bob"]}
     repeaters = {
         name: {"kind": "repeater", "with": {"routes": [route], "ends": ["alice", "bob"]}}
@@ -98,7 +101,9 @@ def bb84() -> dict[str, Any]:
     return {
         "name": "bb84",
         "nodes": _ends(f"{QKD}.bb84", {"qubits": 200, **patience}, patience),
-        "links": [{"between": ["alice", "bob"], "quantum": {"length": "20 km", "depolarising": 0.05}}],
+        "links": [
+            {"between": ["alice", "bob"], "quantum": {"length": "20 km", "depolarising": 0.05}}
+        ],
     }
 
 
