@@ -14,13 +14,14 @@ Every word carries it, and the asked ones are numbered from 1. Who asks says a w
 `timeout` without an answer, at most `tries` times; who answers answers a word that comes again as before,
 and never takes it twice. The asking end begins a new session when it has been restarted or the old one is
 broken. The answering end follows the newest session it is offered: it drops what it did for the old one,
-whose words it does not know any more, and says so (number 0). A restarted one knows no session at all.
+whose words it does not know any more, and says so (by the word's number, negative). A restarted one knows no
+session at all.
 
 The last word is the one that no end can be sure of (two generals). Before it the asking end must have its
-result, and then it begins no other session: so an end that *hears* the last word knows that the other has
-the same result, and may call its own `confirmed`; the asking end may when the last word is answered. What
-is not confirmed is `unconfirmed`; without a result an end is `incomplete`. The other end may still be killed
-afterwards: confirmed says what it had, or was about to have.
+result, and then it begins no other session, unless the other end has forgotten this one: so an end that
+*hears* the last word knows that the other has the same result, and may call its own `confirmed`; the asking
+end may when the last word is answered. What is not confirmed is `unconfirmed`; without a result an end is
+`incomplete`. The other end may still be killed afterwards: confirmed says what it had, or was about to have.
 
 Without a timeout words are said once and waited for for ever, as suits a network without faults.
 """
@@ -61,13 +62,16 @@ class End(Word, tag="end"):
 
 
 class Broken(QnetemError):
-    """A conversation that cannot go on; `alone`: the other end has not said a word in it."""
+    """A conversation that cannot go on.
+
+    `alone`: the other end has not said a word in it; `unknown`: it says that it knows nothing of it.
+    """
 
     exit_code = 1
 
-    def __init__(self, why: str, *, alone: bool = False) -> None:
+    def __init__(self, why: str, *, alone: bool = False, unknown: bool = False) -> None:
         super().__init__(why)
-        self.alone = alone
+        self.alone, self.unknown = alone, unknown
 
 
 @dataclass(frozen=True)
@@ -132,17 +136,22 @@ class Talk:
                     message = await self._heard()
             except TimeoutError:
                 continue
-            if message.body.number == 0:
-                raise Broken(f"{self._peer} does not know this session (any more)")
+            if message.body.number < 0:
+                raise Broken(f"{self._peer} does not know this session (any more)", unknown=True)
             heard: W = _read(message, answer)
             return heard
         raise Broken(f"{self._peer} does not answer", alone=self._number == 1)
 
     async def conclude(self, word: Word, answer: type[Word]) -> str:
-        """Say the last word, of a result that this end has: whether that is confirmed or not."""
+        """Say the last word, of a result that this end has: whether that is confirmed or not.
+
+        Raises Broken if the other end has been restarted: its result is lost, and another session no harm.
+        """
         try:
             await self.ask(word, answer)
-        except Broken:
+        except Broken as broken:
+            if broken.unknown:
+                raise
             return UNCONFIRMED
         if self.patience.timeout_s is not None:
             end = End(session=self.session, number=self._number + 1)
@@ -158,7 +167,7 @@ class Talk:
                 type=Word,
                 where=lambda word: bool(word.session == self.session),
             )
-            if message.body.number in (0, self._number):
+            if abs(message.body.number) == self._number:
                 return message
 
 
@@ -316,7 +325,7 @@ class _Follower:
             elif self._is_newer(message):
                 await self._begin(message)
             elif word.number > 0:
-                unknown = Word(session=word.session)
+                unknown = Word(session=word.session, number=-word.number)
                 await self._agent.send(self._peer, unknown, kind=_answers(self._subject))
 
     def _is_newer(self, message: Message) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 import qnetem
 from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology
@@ -21,9 +23,12 @@ from qnetem.events import Event, read_events
 from qnetem.inprocess import InProcessNetwork
 
 from ..qnetem.trouble import left_in
+from .networks import Network
 
 #: Results that are an end's own, and not agreed on.
 OWN = ("duration_s", "sifted_bits", "repeated")
+#: What both ends note of each state: [session, round, pair].
+ACCEPTED = "teleportation.accepted"
 #: Operations after which a qubit is not held any more: where its name stands among the arguments.
 CONSUMING = {"join": (0, 1), "bell_measure": (0, 1), "transmit": (0,), "measure": (0,)}
 
@@ -61,9 +66,9 @@ def as_processes(topology: Topology, folder: Path) -> Ended:
     return Ended(run.outcome, run.events())
 
 
-def judge(ended: Ended, ends: tuple[str, str]) -> str:
+def judge(ended: Ended, network: Network) -> str:
     """Everything that must hold; returns the two statuses, for statistics."""
-    outcome = ended.outcome
+    outcome, ends = ended.outcome, network.ends
     assert outcome.problem is None, outcome.problem
     assert {outcome.nodes[end].state for end in ends} == {"finished"}
     first, second = (outcome.results[end] for end in ends)
@@ -75,7 +80,18 @@ def judge(ended: Ended, ends: tuple[str, str]) -> str:
         assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
     one_use_of_each_pair(ended.events)
     one_use_of_each_half(ended.events)
+    if network.fidelity is not None:
+        every_state_has(network.fidelity, outcome)
     return statuses
+
+
+def every_state_has(fidelity: float, outcome: Outcome) -> None:
+    """All states came over whole pairs of the two ends, and with the correction that belonged to them."""
+    struck = {fault.verb for fault in outcome.faults if fault.began_ns is not None}
+    seen = outcome.metrics.get("bob.teleported.fidelity")
+    if seen is not None and "memory_reset" not in struck:
+        assert seen["min"] == pytest.approx(fidelity), seen
+        assert seen["max"] == pytest.approx(fidelity), seen
 
 
 def agreed(result: dict[str, Any]) -> dict[str, Any]:
@@ -87,10 +103,12 @@ def agreed(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepted(events: list[Event]) -> dict[tuple[str, str], dict[int, str]]:
-    """(end, session) -> round -> the pair by which its state came, as that end noted it."""
+    """(end, session) -> round -> the pair by which its state came, as the end's last incarnation noted it."""
     found: dict[tuple[str, str], dict[int, str]] = {}
     for event in events:
-        if event.kind == "note" and event.fields[0] == "teleportation.accepted":
+        if event.kind == "killed":
+            found = {key: rounds for key, rounds in found.items() if key[0] != event.entity}
+        elif event.kind == "note" and event.fields[0] == ACCEPTED:
             session, number, pair = event.fields[1]
             rounds = found.setdefault((event.entity, session), {})
             assert number not in rounds, f"{event.entity} accepts round {number} twice"
@@ -101,8 +119,9 @@ def accepted(events: list[Event]) -> dict[tuple[str, str], dict[int, str]]:
 def one_use_of_each_pair(events: list[Event]) -> None:
     """No pair of a link is in the pairs of two rounds."""
     used: Counter[tuple[str, str]] = Counter()
-    for (end, _), rounds in accepted(events).items():
-        used.update((end, part) for name in rounds.values() for part in name.split("+"))
+    for event in events:
+        if event.kind == "note" and event.fields[0] == ACCEPTED:
+            used.update((event.entity, part) for part in event.fields[1][2].split("+"))
     assert [pair for pair, times in used.items() if times > 1] == []
 
 

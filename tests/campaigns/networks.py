@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from qnetem.emulator import closed_forms
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import Topology, build_topology
 
@@ -33,12 +34,14 @@ class Network:
     """A network, and how hard campaigns are on it.
 
     `lasts`: until when faults begin (it would be over before, by itself). `faults`: how many are to be
-    expected, from .. to. `ends`: the two programs that speak with each other.
+    expected, from .. to. `ends`: the two programs that speak with each other. `fidelity`: of every state that
+    is teleported, unless a memory was reset; None where none is.
     """
 
     topology: Callable[[], dict[str, Any]]
     lasts: str
     faults: tuple[float, float]
+    fidelity: float | None = None
     ends: tuple[str, str] = ("alice", "bob")
 
     def campaign(self, seed: int, kinds: Sequence[str] = KINDS) -> Topology:
@@ -121,8 +124,12 @@ def decoy() -> dict[str, Any]:
 
 
 NETWORKS = {
-    "repeater": Network(repeater, "120 ms", (4, 30)),
-    "chain": Network(chain, "30 ms", (4, 30)),
+    "repeater": Network(
+        repeater, "120 ms", (4, 30), closed_forms.teleported(closed_forms.werner_join(0.97, 0.97))
+    ),
+    "chain": Network(
+        chain, "30 ms", (4, 30), closed_forms.teleported(closed_forms.werner_join(*[0.97] * 3))
+    ),
     "bb84": Network(bb84, "10 ms", (4, 40)),
     "decoy": Network(decoy, "14 ms", (4, 40)),
 }

@@ -31,7 +31,7 @@ def alone(name: str, seed: int) -> tuple[str, str]:
     """(digest, statuses) of a campaign in one process."""
     network = NETWORKS[name]
     ended = in_process(network.campaign(seed))
-    return ended.digest, judge(ended, network.ends)
+    return ended.digest, judge(ended, network)
 
 
 @each
@@ -51,7 +51,7 @@ def test_a_campaign_is_the_same_with_processes(
     monkeypatch.chdir(tmp_path)
     network = NETWORKS[name]
     ended = as_processes(network.campaign(seed), tmp_path)
-    assert (ended.digest, judge(ended, network.ends)) == alone(name, seed)
+    assert (ended.digest, judge(ended, network)) == alone(name, seed)
 
 
 def test_campaigns_strike_and_a_good_part_is_confirmed_all_the_same() -> None:

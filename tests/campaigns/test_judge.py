@@ -12,15 +12,14 @@ from qnetem.events import Event
 from .campaign import Ended, in_process, judge, one_use_of_each_half, one_use_of_each_pair
 from .networks import NETWORKS, Network
 
-ENDS = ("alice", "bob")
+CHAIN = NETWORKS["chain"]
 
 
 @pytest.fixture(scope="module")
 def ended() -> Ended:
     """A run without any fault, confirmed by both ends."""
-    chain = NETWORKS["chain"]
-    run = in_process(Network(chain.topology, "1 ms", (1e-6, 1e-6)).campaign(1))
-    assert judge(run, ENDS) == "confirmed+confirmed"
+    run = in_process(Network(CHAIN.topology, "1 ms", (1e-6, 1e-6)).campaign(1))
+    assert judge(run, CHAIN) == "confirmed+confirmed"
     return run
 
 
@@ -33,16 +32,16 @@ def told(ended: Ended, end: str, **changed: Any) -> Ended:
 @pytest.mark.parametrize("changed", [{"received": 5}, {"session": "another"}])
 def test_confirmed_results_that_differ_are_refused(ended: Ended, changed: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):
-        judge(told(ended, "bob", **changed), ENDS)
+        judge(told(ended, "bob", **changed), CHAIN)
 
 
 def test_results_that_differ_are_not_held_against_an_end_that_did_not_confirm(ended: Ended) -> None:
-    assert judge(told(ended, "bob", received=5, status="unconfirmed"), ENDS)
+    assert judge(told(ended, "bob", received=5, status="unconfirmed"), CHAIN)
 
 
 def test_a_round_over_another_pair_than_the_peers_is_refused(ended: Ended) -> None:
     with pytest.raises(AssertionError):
-        judge(Ended(ended.outcome, [e for e in ended.events if not accepts(e, "bob", 3)]), ENDS)
+        judge(Ended(ended.outcome, [e for e in ended.events if not accepts(e, "bob", 3)]), CHAIN)
 
 
 def test_a_pair_of_two_rounds_is_seen(ended: Ended) -> None:
@@ -64,6 +63,13 @@ def test_a_half_that_is_consumed_twice_is_seen(ended: Ended, verb: str) -> None:
     )
     with pytest.raises(AssertionError):
         one_use_of_each_half([*ended.events, issued, result])
+
+
+def test_a_state_that_is_not_what_its_pairs_give_is_seen(ended: Ended) -> None:
+    outcome = deepcopy(ended.outcome)
+    outcome.metrics["bob.teleported.fidelity"]["min"] -= 0.01
+    with pytest.raises(AssertionError):
+        judge(Ended(outcome, ended.events), CHAIN)
 
 
 def test_a_half_that_is_left_is_seen(ended: Ended) -> None:
