@@ -83,6 +83,31 @@ def test_lost_messages_are_survived_too(seed: int) -> None:
     assert_all_arrived(play(chain(1, faults), seed), 2)
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_notices_that_come_twice_are_taken_once(seed: int) -> None:
+    links = ("alice-r1", "r1-r2", "r2-r3", "r3-bob")
+    twice = [f"at: 0 ms, duplicate: {link}, probability: 1, after: 30 us" for link in links]
+    assert_all_arrived(play(chain(3, twice), seed), 4)
+
+
+@pytest.mark.parametrize(("node", "whole"), [("alice", True), ("bob", False)])
+@pytest.mark.parametrize("at_us", range(500, 9000, 1700))
+def test_an_end_that_is_killed_counts_anew_or_says_that_it_has_not_all(
+    node: str, whole: bool, at_us: int
+) -> None:
+    """A new sender is a new session; a new receiver cannot know what the old one had."""
+    ran = play(chain(1, [f"at: {at_us} us, kill: {node}, restart: 700 us"]), 2)
+    alice, bob = ran.results["alice"], ran.results["bob"]
+    assert ran.left_in_slots() == {}
+    assert ran.outcome.t_ns < 2_000_000_000
+    if whole or alice["status"] == "confirmed":  # the first state had not arrived
+        assert (alice["teleported"], bob["received"]) == (ROUNDS, ROUNDS)
+        assert alice["status"] == bob["status"] == "confirmed"
+        assert alice["session"] == bob["session"]
+    else:
+        assert (alice["status"], bob["status"]) == ("incomplete", "incomplete")
+
+
 @pytest.mark.parametrize("probability", [0.2, 0.5])
 def test_with_attempts_that_always_succeed_the_ends_do_not_miss_each_other_for_ever(
     probability: float,
