@@ -87,7 +87,9 @@ def test_lost_messages_are_survived_too(seed: int) -> None:
 def test_notices_that_come_twice_are_taken_once(seed: int) -> None:
     links = ("alice-r1", "r1-r2", "r2-r3", "r3-bob")
     twice = [f"at: 0 ms, duplicate: {link}, probability: 1, after: 30 us" for link in links]
-    assert_all_arrived(play(chain(3, twice), seed), 4)
+    ran = play(chain(3, twice), seed)
+    assert_all_arrived(ran, 4)
+    assert ran.outcome.t_ns == play(chain(3, []), seed).outcome.t_ns  # no pair was given up
 
 
 @pytest.mark.parametrize(("node", "whole"), [("alice", True), ("bob", False)])
