@@ -164,7 +164,9 @@ class Sender(Agent):
                 if basis == "X":
                     await qubit.h()
                 await self._until(due_ns)
-                late_ns = self.now_ns - due_ns  # after the wait: the node may have been paused in it
+                late_ns = (
+                    self.now_ns - due_ns
+                )  # after the wait: the node may have been paused in it
                 if 2 * late_ns < self._slot_ns:
                     await self.transmit(qubit, peer, link=self._link)
                 elif patience.timeout_s is not None:
