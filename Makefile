@@ -8,13 +8,17 @@ TOPOLOGY ?= topologies/quickstart.yaml
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench physics clean
+.PHONY: run test campaign lint format bench physics clean
 
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
 
 test: lint
 	$(BIN)/pytest $(TESTS)
+
+# Random campaigns of faults in full; `make test` runs a tenth of them.
+campaign: $(STAMP)
+	QNETEM_CAMPAIGNS=$(or $(CAMPAIGNS),200) $(BIN)/pytest tests/campaigns
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -83,6 +83,11 @@ class Agent:
         """All other nodes of the network, in the order of their names."""
         return tuple(self._node.welcome.peers)
 
+    @property
+    def pulse_period_ps(self) -> int:
+        """From slot to slot of this node's source, in ps; 0 without a source."""
+        return self._node.welcome.optics.period_ps
+
     async def compute(self, duration: str | float) -> None:
         """Let virtual time pass as if something were computed: `"3 us"`, or seconds as a number."""
         ns = parse_ns(duration) if isinstance(duration, str) else to_ns(duration)

@@ -156,6 +156,7 @@ class Harm:
 
         def joined() -> None:
             self._journal.event(node, "restarted", citizen.incarnation)
+            citizen.result = None  # what an earlier incarnation returned is not this one's
             self.quantum.node_joined(node, citizen.incarnation)
             self._untold.pop(node, None)
             self._conductor.wake(node)

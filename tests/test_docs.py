@@ -1,14 +1,17 @@
-"""The topology reference is true: what it shows is accepted, word for word."""
+"""The references are true: what they show is accepted, word for word, and runs."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import qnetem
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import parse_topology
 
-PAGE = Path(__file__).parent.parent / "docs" / "topology.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "topology.md"
 
 
 def test_the_topology_reference_is_one_valid_topology() -> None:
@@ -41,3 +44,27 @@ def test_every_fault_has_a_row_that_names_its_parameters_and_its_examples_are_va
     )
     for block in re.findall(r"```yaml\n(faults:.*?)```", page, re.DOTALL):
         assert parse_topology(net + block).faults
+
+
+def test_the_conversation_of_the_programs_page_survives_what_it_says(tmp_path: Path) -> None:
+    page = (DOCS / "programs.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "sums.py").write_text(program, encoding="utf-8")
+    ends = {
+        name: {"program": f"./sums.py:{name.title()}", "with": {"timeout": "5 ms"}}
+        for name in ("alice", "bob")
+    }
+    links = [{"between": ["alice", "bob"], "quantum": "none", "classical": {"latency": "1 ms"}}]
+    (tmp_path / "sums.json").write_text(
+        json.dumps({"name": "sums", "nodes": ends, "links": links}), encoding="utf-8"
+    )
+    faults = [
+        {"at": "0 ms", "for": "8 ms", "cut": "alice-bob"},
+        {"at": "12 ms", "kill": "bob", "restart": "1 ms"},
+    ]
+    run = qnetem.run(
+        tmp_path / "sums.json", faults=faults, in_process=True, runs_folder=tmp_path / "runs"
+    )
+    run.assert_ok()
+    assert run.results["alice"] == run.results["bob"]
+    assert (run.results["bob"]["value"], run.results["bob"]["status"]) == (6, "confirmed")

@@ -24,11 +24,11 @@ import asyncio
 import msgspec
 
 from ...emulator.errors import LinkError
-from ...emulator.units import parse_ns
 from ...emulator.wire import Joined
 from ..agent import Agent
 from ..qubits import Pair
 from .holding import Holding, give_back
+from .talk import seconds
 
 KIND = "swapping"
 
@@ -75,11 +75,15 @@ class LongPairs:
         self._patience_s = seconds(timeout)
         #: The half held now: from its herald until it is given up or `forget`.
         self.half: Pair | None = None
+        #: Set while no half waits for its joins.
+        self.settled = asyncio.Event()
+        self.settled.set()
 
     async def obtain(self) -> Pair:
         """The next pair; waits for it. Cancelling gives the half back."""
         while True:
             pair = self.half = await self._agent.entangle(self._first)
+            self.settled.clear()
             try:
                 async with Holding(pair):
                     if await self._in_time(pair):
@@ -87,6 +91,8 @@ class LongPairs:
             except BaseException:
                 self.half = None
                 raise
+            finally:
+                self.settled.set()
             await self._give_up(pair)
 
     async def give_up(self) -> None:
@@ -115,7 +121,8 @@ class LongPairs:
         def concerns(notice: Notice) -> bool:
             if isinstance(notice, PairDropped):
                 return notice.pair == pair.path[0]
-            return pair.reached in (notice.left, notice.right)
+            joined = (notice.left, notice.right)  # both in the path: a notice that came twice
+            return pair.reached in joined and not set(joined) <= set(pair.path)
 
         while pair.peer != self._peer:
             message = await self._agent.receive(kind=KIND, type=Notice, where=concerns)
@@ -126,10 +133,9 @@ class LongPairs:
 
     async def _give_up(self, pair: Pair) -> None:
         self.half = None
-        async with Holding(pair):
-            if self._first != self._peer:
-                await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
-            await give_back(pair)  # it may be past its memory's cut-off
+        if self._first != self._peer:
+            await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
+        await give_back(pair)  # it may be past its memory's cut-off
 
 
 async def long_pair(
@@ -137,11 +143,6 @@ async def long_pair(
 ) -> Pair:
     """One pair with `peer`; arguments as for `LongPairs`. Cancelling gives the half back."""
     return await LongPairs(agent, peer, via=via, timeout=timeout).obtain()
-
-
-def seconds(duration: str | float | None) -> float | None:
-    """A duration given as "20 ms" or in seconds, in seconds. Raises UnitError."""
-    return parse_ns(duration) / 1e9 if isinstance(duration, str) else duration
 
 
 def _first_hop(agent: Agent, peer: str) -> str:

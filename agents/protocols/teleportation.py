@@ -8,39 +8,53 @@ the state after Z^z X^x. With a pair of fidelity F (fully entangled fraction) th
 random states is (2F + 1) / 3 (M., P. and R. Horodecki, Phys. Rev. A 60, 1888 (1999)).
 
 Both ends name the pair a round is about, so they never take two different pairs for one. A correction
-for a pair that the receiver has given up is refused, and the sender prepares the state once more. With
-a `timeout`, at both ends the same, dead repeaters and lost messages are survived too: a pair whose
-joins or whose correction do not come in time is given up, a correction without an answer is sent again
-and answered as before. The timeout must be longer than a message takes there and back.
+for a pair that the receiver has not got (any more) is refused, and the sender prepares the state once more.
+With a `timeout`, at both ends the same and longer than a message takes there and back, dead repeaters and
+lost messages are survived too: a pair whose joins or whose correction do not come in time is given up, a
+correction without an answer is sent again and answered as before (talk.py).
+
+Rounds are those of a session. A sender that is restarted begins a new one and the receiver starts counting
+anew; a receiver that is restarted cannot tell what it had: both ends are then `incomplete`. The sender is
+`confirmed` with the last answer; the receiver when it hears that the sender has it, and is `unconfirmed` if
+it has all states and does not hear.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from ...emulator.errors import QubitError
 from ..agent import Agent
 from .holding import Holding
-from .swapping import LongPairs, seconds
+from .swapping import LongPairs
+from .talk import (
+    CONFIRMED,
+    INCOMPLETE,
+    TRIES,
+    UNCONFIRMED,
+    Broken,
+    Followed,
+    Patience,
+    Talk,
+    Word,
+    follow,
+    within,
+)
 
 if TYPE_CHECKING:
-    from ..qubits import Qubit
+    from ..qubits import Pair, Qubit
 
-CORRECTION = "teleportation.correction"
-DONE = "teleportation.done"
-END = "teleportation.end"
-#: How often a correction is sent before the sender believes its peer dead.
-TRIES = 20
+KIND = "teleportation"
 #: For how many timeouts the receiver waits for a correction: two may be lost before the state is.
 CORRECTION_TIMEOUTS = 3
 
 Amplitudes = tuple[complex, complex]
 
 
-class Correction(msgspec.Struct):
+class Correction(Word, tag="correction"):
     """What the sender tells: the round, the pair used, the outcome, and the angles for the record."""
 
     round: int
@@ -51,12 +65,14 @@ class Correction(msgspec.Struct):
     phi: float
 
 
-class Answer(msgspec.Struct):
-    """What the receiver tells: whether it has the state of this round, which came by this pair."""
+class Answer(Word, tag="answer"):
+    """What the receiver tells: whether it has the state of the round, by the pair that was named."""
 
-    round: int
-    pair: str
     accepted: bool
+
+
+class Complete(Word, tag="complete"):
+    """Sender -> receiver, and back: it knows that all states have arrived."""
 
 
 def amplitudes(theta: float, phi: float) -> Amplitudes:
@@ -74,8 +90,7 @@ async def prepare(qubit: Qubit, theta: float, phi: float) -> None:
 class Sender(Agent):
     """Teleports `rounds` states to `peer`: the given one, or random ones (Haar) without `theta`.
 
-    Returns `teleported`, and `repeated`: how many more pairs that took. Raises TimeoutError when
-    the peer does not answer at all (only with a `timeout`).
+    Returns how many were `teleported`, how many more pairs that took (`repeated`), `status` and `session`.
     """
 
     async def run(
@@ -86,55 +101,59 @@ class Sender(Agent):
         phi: float = 0.0,
         via: str | None = None,
         timeout: str | None = None,
-    ) -> dict[str, object]:
-        pairs, patience_s = LongPairs(self, peer, via=via, timeout=timeout), seconds(timeout)
-        repeated = 0
-        for number in range(rounds):
-            angles = (theta, phi) if theta is not None else self._random_angles()
-            while not await self._teleport(peer, pairs, number, angles, patience_s):
-                repeated += 1
-        if patience_s is not None:
-            await self.send(peer, kind=END)
-        return {"teleported": rounds, "repeated": repeated}
+        tries: int = TRIES,
+    ) -> dict[str, Any]:
+        pairs = LongPairs(self, peer, via=via, timeout=timeout)
+        talk = Talk(self, peer, KIND, Patience.of(timeout, tries))
+        teleported = repeated = 0
+        status = CONFIRMED
+        try:
+            while teleported < rounds:
+                angles = (theta, phi) if theta is not None else self._random_angles()
+                repeated += await self._round(pairs, talk, teleported, angles)
+                teleported += 1
+            await talk.conclude(Complete(), Complete)
+        except Broken as broken:
+            self.log.warning("%s", broken)
+            status = INCOMPLETE
+        return {
+            "teleported": teleported,
+            "repeated": repeated,
+            "status": status,
+            "session": talk.session,
+        }
+
+    async def _round(
+        self, pairs: LongPairs, talk: Talk, number: int, angles: tuple[float, float]
+    ) -> int:
+        """One state, over as many pairs as it takes; returns how many were in vain. Raises Broken."""
+        for vain in range(talk.patience.tries):
+            if await self._teleport(pairs, talk, number, angles):
+                return vain
+        raise Broken(f"round {number}: no pair of {talk.patience.tries} did it")
 
     async def _teleport(
-        self,
-        peer: str,
-        pairs: LongPairs,
-        number: int,
-        angles: tuple[float, float],
-        patience_s: float | None,
+        self, pairs: LongPairs, talk: Talk, number: int, angles: tuple[float, float]
     ) -> bool:
-        """One state over one pair; False if the receiver had given the pair up."""
-        pair = await pairs.obtain()
+        """One state over one pair; False if the receiver has not got the pair, or the memory lost it."""
+        pair = await within(talk.patience.limit_s(), pairs.obtain(), "pair")
         started_ns = self.now_ns
-        async with Holding(pair) as holding:
-            qubit = holding.add(await self.qubit())
-            await prepare(qubit, *angles)
-            z, x = await self.bell_measure(qubit, pair)
-        pairs.forget()
-        z, x = z ^ pair.frame[0], x ^ pair.frame[1]
-        correction = Correction(number, pair.id, z, x, *angles)
-        if not await self._tell(peer, correction, patience_s):
+        try:
+            async with Holding(pair) as holding:
+                qubit = holding.add(await self.qubit())
+                await prepare(qubit, *angles)
+                z, x = await self.bell_measure(qubit, pair)
+        except QubitError:
             return False
+        finally:
+            pairs.forget()
+        z, x = z ^ pair.frame[0], x ^ pair.frame[1]
+        answer = await talk.ask(Correction(number, pair.id, z, x, *angles), Answer)
+        if not answer.accepted:
+            return False
+        self.record("teleportation.accepted", [talk.session, number, pair.id])
         self.record("teleportation.round_trip_s", (self.now_ns - started_ns) / 1e9)
         return True
-
-    async def _tell(self, peer: str, correction: Correction, patience_s: float | None) -> bool:
-        """Send the correction, again after each timeout, until it is answered."""
-
-        def answers(answer: Answer) -> bool:
-            return answer.round == correction.round and answer.pair == correction.pair
-
-        for _ in range(TRIES):
-            await self.send(peer, correction, kind=CORRECTION)
-            try:
-                async with asyncio.timeout(patience_s):
-                    message = await self.receive(peer, kind=DONE, type=Answer, where=answers)
-                return bool(message.body.accepted)
-            except TimeoutError:
-                continue
-        raise TimeoutError(f"{peer} does not answer: {TRIES} corrections, {patience_s} s each")
 
     def _random_angles(self) -> tuple[float, float]:
         """Uniform on the Bloch sphere."""
@@ -145,8 +164,7 @@ class Sender(Agent):
 class Receiver(Agent):
     """Receives `rounds` states from `peer`; the recorder notes each one's fidelity.
 
-    With a `timeout` it stays, when it has all, until the sender has heard so (at the longest, as long
-    as the sender would go on asking).
+    Returns how many it has `received`, `status` and `session`.
     """
 
     async def run(
@@ -155,61 +173,105 @@ class Receiver(Agent):
         rounds: int = 1,
         via: str | None = None,
         timeout: str | None = None,
-    ) -> dict[str, object]:
-        pairs, patience_s = LongPairs(self, peer, via=via, timeout=timeout), seconds(timeout)
-        accepted: dict[int, str] = {}
-        others = asyncio.create_task(self._answer_others(peer, pairs, accepted), name="answers")
+        tries: int = TRIES,
+    ) -> dict[str, Any]:
+        patience = Patience.of(timeout, tries)
+        hand = _Hand(LongPairs(self, peer, via=via, timeout=timeout), patience)
+        self._received = 0
+        supply = asyncio.create_task(hand.supply(), name="pairs")
         try:
-            for _ in range(rounds):
-                while not await self._accept(peer, pairs, accepted, patience_s):
-                    pass
-            if patience_s is not None:
-                await self._linger(peer, TRIES * patience_s)
+            status, session = await follow(
+                self, peer, KIND, patience, partial(self._session, hand, rounds)
+            ) or (INCOMPLETE, None)
         finally:
-            others.cancel()
-        return {"received": rounds}
+            supply.cancel()
+            await asyncio.wait([supply])
+        return {"received": self._received, "status": status, "session": session}
 
-    async def _accept(
-        self, peer: str, pairs: LongPairs, accepted: dict[int, str], patience_s: float | None
-    ) -> bool:
-        """One state over one pair; False if no correction for the pair came in time."""
-        pair = await pairs.obtain()
-        name = pair.id
-        async with Holding(pair):
-            try:
-                async with asyncio.timeout(patience_s and CORRECTION_TIMEOUTS * patience_s):
-                    message = await self.receive(
-                        peer, kind=CORRECTION, type=Correction, where=lambda c: c.pair == name
-                    )
-            except TimeoutError:
-                await pairs.give_up()
-                return False
-            correction: Correction = message.body
-            self.record("teleportation.latency_s", (self.now_ns - message.sent_ns) / 1e9)
-            pair.shift(correction.z, correction.x)
-            await pair.correct()
-            target = amplitudes(correction.theta, correction.phi)
-            await self.probe("teleported", pair.qubit, target)
-            await pair.discard()
-        accepted[correction.round] = name
-        pairs.forget()
-        await self.send(peer, Answer(correction.round, name, True), kind=DONE)
+    async def _session(self, hand: _Hand, rounds: int, talk: Followed) -> tuple[str, str]:
+        self._received = 0
+        hand.used()  # by a session that was broken off, perhaps
+        hand.wanted.set()
+        while self._received < rounds:
+            # the sender may take as long for its pair, before it says anything, as for an answer
+            correction = await talk.hear(Correction, talk.patience.limit_s() or 0.0)
+            if correction.round != self._received:
+                raise Broken(f"round {correction.round} instead of {self._received}")
+            accepted = await self._accept(hand, correction, talk)
+            self._received += accepted
+            if self._received == rounds:
+                hand.wanted.clear()
+            hand.used()
+            await talk.answer(Answer(accepted))
+        try:
+            await talk.hear(Complete)
+        except Broken:
+            return UNCONFIRMED, talk.session
+        await talk.answer(Complete())
+        return CONFIRMED, talk.session
+
+    async def _accept(self, hand: _Hand, correction: Correction, talk: Followed) -> bool:
+        """Whether the state has come: by the pair that is named, if that is the one held here."""
+        pair = await hand.take(correction.pair)
+        if pair is None:
+            return False
+        self.record("teleportation.latency_s", (self.now_ns - talk.sent_ns) / 1e9)
+        try:
+            async with Holding(pair):
+                pair.shift(correction.z, correction.x)
+                await pair.correct()
+                target = amplitudes(correction.theta, correction.phi)
+                await self.probe("teleported", pair.qubit, target)
+                await pair.discard()
+        except QubitError:
+            return False  # the memory has lost it
+        self.record("teleportation.accepted", [talk.session, correction.round, correction.pair])
         return True
 
-    async def _answer_others(self, peer: str, pairs: LongPairs, accepted: dict[int, str]) -> None:
-        """Answer corrections that are about another pair than the one held: old ones, sent again."""
-        while True:
-            message = await self.receive(
-                peer, kind=CORRECTION, type=Correction, where=lambda c: not pairs.names(c.pair)
-            )
-            correction: Correction = message.body
-            known = accepted.get(correction.round) == correction.pair
-            answer = Answer(correction.round, correction.pair, known)
-            await self.send(peer, answer, kind=DONE)
 
-    async def _linger(self, peer: str, at_most_s: float) -> None:
-        try:
-            async with asyncio.timeout(at_most_s):
-                await self.receive(peer, kind=END)
-        except TimeoutError:
-            self.log.warning("%s has not said that it heard of the last state", peer)
+class _Hand:
+    """The half that a receiver holds ready: got, given up when no correction comes, got again."""
+
+    def __init__(self, pairs: LongPairs, patience: Patience) -> None:
+        self._pairs = pairs
+        self._limit_s = patience.timeout_s and CORRECTION_TIMEOUTS * patience.timeout_s
+        self._pair: Pair | None = None
+        self._taken, self._used = asyncio.Event(), asyncio.Event()
+        #: Set while pairs are wanted.
+        self.wanted = asyncio.Event()
+        self.wanted.set()
+
+    async def supply(self) -> None:
+        """Hold one pair after the other; cancel to end."""
+        while True:
+            await self.wanted.wait()
+            self._taken.clear()
+            pair = await self._pairs.obtain()
+            self._pair = pair
+            async with Holding(pair):
+                try:
+                    async with asyncio.timeout(self._limit_s):
+                        await self._taken.wait()
+                except TimeoutError:
+                    if self._pair is not None:
+                        self._pair = None
+                        await self._pairs.give_up()
+                        continue
+            await self._used.wait()
+
+    async def take(self, name: str) -> Pair | None:
+        """The pair of that name, if it is held or about to be; then `used` must follow."""
+        if self._pairs.names(name):
+            await self._pairs.settled.wait()
+        pair = self._pair
+        if pair is None or pair.id != name:
+            return None
+        self._pair = None
+        self._pairs.forget()
+        self._used.clear()
+        self._taken.set()
+        return pair
+
+    def used(self) -> None:
+        """What was taken is gone: the next one is welcome."""
+        self._used.set()

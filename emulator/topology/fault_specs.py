@@ -9,9 +9,9 @@ one beginning and at most one end. Only `FaultSpec`s are carried out.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from .places import Place
 from .quantities import DurationNs, PositiveNs, PositiveNsOrNone
@@ -67,7 +67,7 @@ class RandomFaults(Section):
     kinds: list[str]
     from_ns: DurationNs = 0
     until_ns: PositiveNs
-    for_ns: tuple[int, int]
+    for_ns: Annotated[tuple[int, int], Strict(False)]  # JSON makes a list of it
     spare: list[str] = Field(default_factory=list)
     place: Place = Field(default=Place(), exclude=True, repr=False)
 

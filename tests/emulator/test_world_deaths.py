@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from qnetem import Agent
 from qnetem.emulator.control import Kill, Spawn
 from qnetem.emulator.wire import (
@@ -122,6 +124,24 @@ def test_a_node_killed_after_its_end_runs_again() -> None:
     faults = [fault("kill", "bob", 1000, restart=1000)]
     run = harness.run(harness.pair(alice, bob, faults=faults))
     assert run.results == {"alice": 5000, "bob": 2000}
+
+
+@pytest.mark.parametrize(("restart", "result"), [(1000, None), (None, 0)])
+def test_a_result_stands_until_the_node_runs_again(restart: int | None, result: int | None) -> None:
+    """A new life that has not ended yet has no result, and an older one's is not passed off for it."""
+
+    async def alice(me: Agent) -> None:
+        await asyncio.sleep(9e-6)
+
+    async def bob(me: Agent) -> int:
+        if me.now_ns:
+            await asyncio.sleep(1)
+        return me.now_ns
+
+    faults = [fault("kill", "bob", 1000, restart=restart)]
+    nodes = {"alice": alice, "bob": bob}
+    run = harness.run(network(nodes, LINKED, faults, until_ns=5000))
+    assert run.results["bob"] == result
 
 
 def test_the_death_of_a_node_with_qubits_leaves_its_peers_requests_in_the_queue() -> None:

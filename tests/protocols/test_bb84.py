@@ -29,13 +29,18 @@ def text(
     receiver: type[Agent] = bb84.Receiver,
     devices: str = "",
     classical: str = "{latency: auto}",
+    timeout: str | None = None,
+    faults: tuple[str, ...] = (),
     **options: object,
 ) -> str:
-    sender = json.dumps({"peer": "bob", "qubits": qubits, "sample": 1.0} | options)
+    patience = {} if timeout is None else {"timeout": timeout}
+    sender = json.dumps({"peer": "bob", "qubits": qubits, "sample": 1.0} | patience | options)
+    receiving = json.dumps({"peer": "alice"} | patience)
     return f"""
+faults: [{", ".join(f"{{{fault}}}" for fault in faults)}]
 nodes:
   alice: {{program: "{program(bb84.Sender)}", with: {sender}, {devices}}}
-  bob: {{program: "{program(receiver)}", with: {{peer: alice}}, {devices}}}
+  bob: {{program: "{program(receiver)}", with: {receiving}, {devices}}}
 links:
   - {{between: [alice, bob], quantum: {quantum}, classical: {classical}}}
 """
@@ -135,6 +140,38 @@ def test_gates_slower_than_a_slot_are_refused_by_name() -> None:
 def test_a_key_of_nothing_is_no_error() -> None:
     result = exchanged("{insertion_loss: 200 dB}", 20).results["alice"]
     assert (result["detected"], result["qber"], result["sifted_bits"]) == (0, None, "")
+
+
+@pytest.mark.parametrize("node", ["alice", "bob"])
+@pytest.mark.parametrize("at_us", range(0, 4000, 370))
+def test_an_end_that_is_killed_at_any_moment_leads_to_another_session(
+    node: str, at_us: int
+) -> None:
+    """All is over at about 4 ms: the slots are 1 to 3 ms."""
+    fault = f"at: {at_us} us, kill: {node}, restart: 200 us"
+    ran = exchanged("{length: 10 km}", 200, timeout="500 us", faults=(fault,))
+    alice, bob = ran.results["alice"], ran.results["bob"]
+    assert alice["status"] == bob["status"] == "confirmed"
+    assert alice["session"] == bob["session"]
+    assert alice["qber"] == 0
+    assert ran.left_in_slots() == {}
+
+
+def test_no_photon_leaves_unless_the_receiver_is_known_to_know_when() -> None:
+    """The word of the start gets through, its answer never does."""
+    cut = "at: 140 us, for: 1 s, loss: alice-bob, probability: 1"
+    _, outcome = attempt(text("{length: 10 km}", 200, timeout="500 us", faults=(cut,)))
+    assert outcome.problem is None
+    assert {end["status"] for end in outcome.results.values()} == {"incomplete"}
+    assert "links.alice-bob.photons_sent" not in outcome.metrics
+
+
+def test_a_sender_that_was_paused_leaves_slots_empty_and_shifts_none() -> None:
+    pause = "at: 3 ms, for: 500 us, pause: alice"
+    ran = exchanged("{attenuation: 0 dB/km}", 200, timeout="500 us", faults=(pause,), sample=1.0)
+    assert ran.results["bob"]["status"] == "confirmed"
+    assert 140 <= ran.results["bob"]["detected"] <= 151
+    assert ran.results["bob"]["qber"] == 0
 
 
 def test_same_seed_same_digest_other_seed_other_bits() -> None:

@@ -61,8 +61,10 @@ links:
 """,
         seed,
     )
-    assert ran.results["alice"] == {"teleported": rounds, "repeated": 0}
-    assert ran.results["bob"] == {"received": rounds}
+    alice, bob = ran.results["alice"], ran.results["bob"]
+    confirmed = {"status": "confirmed", "session": alice["session"]}
+    assert alice == {"teleported": rounds, "repeated": 0} | confirmed
+    assert bob == {"received": rounds} | confirmed
     assert ran.left_in_slots() == {}
     return ran
 

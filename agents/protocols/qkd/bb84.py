@@ -7,66 +7,90 @@ Owns preparation, detection by time slot, sifting and the error estimate. Does n
 privacy amplification or authentication: what comes out is a sifted key and its QBER, not a secret key.
 
 The sender waits until the receiver listens, and says when slot 0 leaves; slot n leaves at
-start + n * slot. A lost photon gives no event, so the receiver tells slots by arrival times. After the
-last slot the receiver says which slots clicked and in which basis, the sender which bases agree, and
-both compare a random part of the sifted bits. On the fibre, `depolarising: p` gives a QBER of p/2 in
-both bases, `dephasing: p` one of p in X and none in Z.
+start + n * slot, and none does unless the receiver has said in time that it knows. A lost photon gives no
+event, so the receiver tells slots by arrival times. After the last slot the receiver says which slots
+clicked and in which basis, the sender which bases agree, and both compare a random part of the sifted bits.
+On the fibre, `depolarising: p` gives a QBER of p/2 in both bases, `dephasing: p` one of p in X and none in Z.
+
+The sender asks (talk.py); its last word are its bits. With a `timeout`, at both ends the same and longer than
+a message takes there and back, messages may be lost and ends killed: a session that is broken is begun anew,
+with new photons, and the results say what is `confirmed`. A photon that is not ready in its slot (the sender
+was paused, its memory reset) is not sent then.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
-import msgspec
-
-from ....emulator.errors import LinkError, ProgramError
+from ....emulator.errors import LinkError, ProgramError, QubitError
 from ....emulator.units import parse_ns
 from ...agent import Agent
-from ..holding import Holding
+from ..holding import Holding, give_back
+from ..talk import CONFIRMED, TRIES, Followed, Patience, Talk, Word, follow, lead, nothing, within
 
+KIND = "bb84"
 BASES = "ZX"
 GUARD_SLOTS = 2
+#: How many timeouts the start lies ahead: so often it may be told in vain.
+AHEAD_TIMEOUTS = 4
 
 
-class Announcement(msgspec.Struct):
-    """Sender -> receiver: how long a slot is, and how many there are. Answered when listening."""
+class Announcement(Word, tag="announcement"):
+    """Sender -> receiver: how long a slot is, and how many there are."""
 
     slot_ns: int
     qubits: int
 
 
-class Start(msgspec.Struct):
-    """Sender -> receiver: when slot 0 leaves. Arrives before the first photon."""
+class Ready(Word, tag="ready"):
+    """Receiver -> sender: it will listen."""
+
+
+class Start(Word, tag="start"):
+    """Sender -> receiver: when slot 0 leaves."""
 
     start_ns: int
 
 
-class Clicks(msgspec.Struct):
+class Listening(Word, tag="listening"):
+    """Receiver -> sender: it knows the start. In time, or nothing is sent."""
+
+
+class Sent(Word, tag="sent"):
+    """Sender -> receiver: the last slot has left."""
+
+
+class Clicks(Word, tag="clicks"):
     """Receiver -> sender: the slots that clicked, and a letter per click for its basis."""
 
     slots: list[int]
     bases: str
 
 
-class Sifted(msgspec.Struct):
+class Sifted(Word, tag="sifted"):
     """Sender -> receiver: the slots whose bases agree, and those of them to be compared in public."""
 
     slots: list[int]
     compared: list[int]
 
 
-class Compared(msgspec.Struct):
+class Compared(Word, tag="compared"):
     """Receiver -> sender, and back: the bits of the compared slots, in their order."""
 
     bits: list[int]
+
+
+class Done(Word, tag="done"):
+    """Receiver -> sender: it has its result."""
 
 
 class Sender(Agent):
     """Sends `qubits` single photons to `peer`, one every `slot`; compares `sample` of the sifted bits.
 
     Returns what `summary` describes. Raises ProgramError when the gates that prepare a photon take longer
-    than a slot.
+    than a slot (without a `timeout`; with one such slots stay empty).
     """
 
     async def run(
@@ -76,30 +100,35 @@ class Sender(Agent):
         slot: str = "10 us",
         sample: float = 0.5,
         link: str | None = None,
+        timeout: str | None = None,
+        tries: int = TRIES,
     ) -> dict[str, Any]:
         if not 0 < sample <= 1:
             raise ProgramError(f"sample must be in (0, 1], not {sample}")
         if qubits < 1:
             raise ProgramError(f"BB84 needs a qubit, not {qubits}")
-        slot_ns = parse_ns(slot)
+        self._link, self._slot_ns = link, parse_ns(slot)
+        part = partial(self._session, peer, qubits, sample)
+        result = await lead(self, peer, KIND, Patience.of(timeout, tries), part)
+        return nothing() if result is None else result
+
+    async def _session(self, peer: str, qubits: int, sample: float, talk: Talk) -> dict[str, Any]:
         bits = [int(bit) for bit in self.rng.integers(0, 2, qubits)]
         bases = "".join(BASES[int(basis)] for basis in self.rng.integers(0, 2, qubits))
         started_ns = self.now_ns
-        start_ns = await self._agree_on_start(peer, slot_ns, qubits)
+        start_ns = await self._agree_on_start(talk, qubits)
+        await self._until(start_ns - self._slot_ns)
         for number in range(qubits):
-            due_ns = start_ns + number * slot_ns
-            await self._emit(peer, link, due_ns, slot_ns, bits[number], bases[number])
-        clicks: Clicks = (await self.receive(peer, kind="bb84.clicks", type=Clicks)).body
+            due_ns = start_ns + number * self._slot_ns
+            await self._emit(peer, due_ns, bits[number], bases[number], talk.patience)
+        clicks = await talk.ask(Sent(), Clicks)
         sifted = [
             s for s, basis in zip(clicks.slots, clicks.bases, strict=True) if bases[s] == basis
         ]
         chosen = self.rng.permutation(len(sifted))[: round(sample * len(sifted))]
         compared = sorted(sifted[int(index)] for index in chosen)
-        await self.send(peer, Sifted(sifted, compared), kind="bb84.sifted")
-        theirs: Compared = (await self.receive(peer, kind="bb84.compared", type=Compared)).body
-        ours = [bits[slot] for slot in compared]
-        await self.send(peer, Compared(ours), kind="bb84.compared")
-        return summary(
+        theirs = await talk.ask(Sifted(sifted, compared), Compared)
+        result = summary(
             self,
             sent=qubits,
             detected=len(clicks.slots),
@@ -107,54 +136,81 @@ class Sender(Agent):
             compared=dict(zip(compared, theirs.bits, strict=True)),
             started_ns=started_ns,
         )
+        status = await talk.conclude(Compared([bits[slot] for slot in compared]), Done)
+        return {**result, "status": status, "session": talk.session}
 
-    async def _agree_on_start(self, peer: str, slot_ns: int, qubits: int) -> int:
-        """When slot 0 leaves: after the receiver is sure to know it.
+    async def _agree_on_start(self, talk: Talk, qubits: int) -> int:
+        """When slot 0 leaves: not before the receiver is known to know it, else Broken.
 
-        The word of the start needs no longer than the announcement and its answer together did.
+        The word of the start and its answer need no longer than the announcement and its answer did.
         """
         announced_ns = self.now_ns
-        await self.send(peer, Announcement(slot_ns, qubits), kind="bb84.announcement")
-        await self.receive(peer, kind="bb84.ready")
-        start_ns = self.now_ns + (self.now_ns - announced_ns) + slot_ns
-        await self.send(peer, Start(start_ns), kind="bb84.start")
+        await talk.ask(Announcement(self._slot_ns, qubits), Ready)
+        ahead_ns = self.now_ns - announced_ns + self._slot_ns
+        if talk.patience.timeout_s is not None:  # it may have to be said again
+            ahead_ns = max(ahead_ns, round(AHEAD_TIMEOUTS * talk.patience.timeout_s * 1e9))
+        start_ns = self.now_ns + ahead_ns
+        told = talk.ask(Start(start_ns), Listening)
+        await within(ahead_ns / 1e9, told, "word that the start is known")
         return start_ns
 
-    async def _emit(
-        self, peer: str, link: str | None, due_ns: int, slot_ns: int, bit: int, basis: str
-    ) -> None:
+    async def _emit(self, peer: str, due_ns: int, bit: int, basis: str, patience: Patience) -> None:
         """Prepare |0>, |1>, |+> or |->, and let it go at `due_ns`."""
         qubit = await self.qubit()
-        async with Holding(qubit):
-            if bit:
-                await qubit.x()
-            if basis == "X":
-                await qubit.h()
-            late_ns = self.now_ns - due_ns
-            if 2 * late_ns >= slot_ns:  # it would count as the next slot's
-                raise ProgramError(f"a slot of {slot_ns} ns is too short: photon {late_ns} ns late")
-            await asyncio.sleep(max(0, -late_ns) / 1e9)
-            await self.transmit(qubit, peer, link=link)
+        try:
+            async with Holding(qubit):
+                if bit:
+                    await qubit.x()
+                if basis == "X":
+                    await qubit.h()
+                await self._until(due_ns)
+                late_ns = (
+                    self.now_ns - due_ns
+                )  # after the wait: the node may have been paused in it
+                if 2 * late_ns < self._slot_ns:
+                    await self.transmit(qubit, peer, link=self._link)
+                elif patience.timeout_s is not None:
+                    await give_back(qubit)
+                else:  # it would count as the next slot's
+                    why = f"a slot of {self._slot_ns} ns is too short: photon {late_ns} ns late"
+                    raise ProgramError(why)
+        except QubitError as lost:
+            self.log.warning("slot stays empty: %s", lost)
+
+    async def _until(self, due_ns: int) -> None:
+        await asyncio.sleep(max(0, due_ns - self.now_ns) / 1e9)
 
 
 class Receiver(Agent):
     """Measures what comes from `peer` in random bases. Returns what `summary` describes."""
 
-    async def run(self, peer: str, link: str | None = None) -> dict[str, Any]:
-        delay_ns = self._delay_ns(peer, link)
-        heard = await self.receive(peer, kind="bb84.announcement", type=Announcement)
-        plan: Announcement = heard.body
+    async def run(
+        self,
+        peer: str,
+        link: str | None = None,
+        timeout: str | None = None,
+        tries: int = TRIES,
+    ) -> dict[str, Any]:
+        patience = Patience.of(timeout, tries)
+        part = partial(self._session, peer, self._delay_ns(peer, link))
+        result = await follow(self, peer, KIND, patience, part)
+        await self._sweep(peer, patience.limit_s() if result is None else 0.0)
+        return nothing() if result is None else result
+
+    async def _session(self, peer: str, delay_ns: int, talk: Followed) -> dict[str, Any]:
+        plan: Announcement = await talk.hear(Announcement)
         started_ns = self.now_ns
-        await self.send(peer, kind="bb84.ready")
-        start: Start = (await self.receive(peer, kind="bb84.start", type=Start)).body
+        await talk.answer(Ready())
+        start: Start = await talk.hear(Start)
+        await talk.answer(Listening())
         clicks = await self._detect(peer, plan, start.start_ns + delay_ns)
+        await talk.hear(Sent, plan.qubits * plan.slot_ns / 1e9)
         bases = "".join(basis for basis, _ in clicks.values())
-        await self.send(peer, Clicks(list(clicks), bases), kind="bb84.clicks")
-        sifted: Sifted = (await self.receive(peer, kind="bb84.sifted", type=Sifted)).body
-        ours = [clicks[slot][1] for slot in sifted.compared]
-        await self.send(peer, Compared(ours), kind="bb84.compared")
-        theirs: Compared = (await self.receive(peer, kind="bb84.compared", type=Compared)).body
-        return summary(
+        await talk.answer(Clicks(list(clicks), bases))
+        sifted: Sifted = await talk.hear(Sifted)
+        await talk.answer(Compared([clicks[slot][1] for slot in sifted.compared]))
+        theirs: Compared = await talk.hear(Compared)
+        result = summary(
             self,
             sent=plan.qubits,
             detected=len(clicks),
@@ -162,6 +218,8 @@ class Receiver(Agent):
             compared=dict(zip(sifted.compared, theirs.bits, strict=True)),
             started_ns=started_ns,
         )
+        await talk.answer(Done())
+        return {**result, "status": CONFIRMED, "session": talk.session}
 
     async def _detect(
         self, peer: str, plan: Announcement, first_ns: int
@@ -179,10 +237,24 @@ class Receiver(Agent):
             except TimeoutError:
                 return clicks
             basis = BASES[int(self.rng.integers(0, 2))]
-            bit = await qubit.measure(basis)
+            try:
+                async with Holding(qubit):
+                    bit = await qubit.measure(basis)
+            except QubitError:
+                continue  # the memory has lost it
             slot = round((qubit.arrived_ns - first_ns) / plan.slot_ns)
             if 0 <= slot < plan.qubits:
                 clicks.setdefault(slot, (basis, bit))
+
+    async def _sweep(self, peer: str, quiet_s: float | None) -> None:
+        """Give back what still comes of a session that is over, until nothing has for so long."""
+        try:
+            while True:
+                async with asyncio.timeout(quiet_s):
+                    qubit = await self.receive_qubit(peer)
+                await give_back(qubit)
+        except TimeoutError:
+            return
 
     def _delay_ns(self, peer: str, link: str | None) -> int:
         found = [

@@ -11,27 +11,60 @@ The receiver says that it listens; the sender sends its train; the receiver says
 which bases; the sender says which bases agree, and with which intensity each of those was sent. The first
 setting of the source is the signal. All sifted bits of the others are compared in public, and a part of
 the signal's. Arrays travel as bytes inside the messages.
+
+The sender asks (talk.py); its last word are its bits. With a `timeout`, at both ends the same and longer than
+a message takes there and back, messages may be lost and ends killed: a session that is broken, or whose train
+did not come whole, is begun anew with a new train, and the results say what is `confirmed`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ....emulator.columns import packed, planes_for, unpacked
 from ....emulator.errors import ProgramError
 from ...agent import Agent
-from ...pulses import Clicks, PulseTrain
+from ...pulses import PulseTrain
+from ..talk import (
+    CONFIRMED,
+    TRIES,
+    Broken,
+    Followed,
+    Patience,
+    Talk,
+    Word,
+    follow,
+    lead,
+    nothing,
+    within,
+)
 
 Bytes = NDArray[np.uint8]
+KIND = "decoy"
 SIGNAL = 0
 
 
-class Clicked(msgspec.Struct):
+class Announcement(Word, tag="announcement"):
+    """Sender -> receiver: how many slots will come, and how long their train is."""
+
+    pulses: int
+    lasts_ns: int
+
+
+class Ready(Word, tag="ready"):
+    """Receiver -> sender: it listens."""
+
+
+class Sent(Word, tag="sent"):
+    """Sender -> receiver: the train has left."""
+
+
+class Clicked(Word, tag="clicked"):
     """Receiver -> sender: slots that clicked (uint32, little-endian), a plane of bases."""
 
     count: int
@@ -39,7 +72,7 @@ class Clicked(msgspec.Struct):
     bases: bytes
 
 
-class Sifted(msgspec.Struct):
+class Sifted(Word, tag="sifted"):
     """Sender -> receiver, for each click: do the bases agree, is the bit compared, which intensity.
 
     `means` are the mean photon numbers of the settings, `sent` how often each was sent.
@@ -52,10 +85,14 @@ class Sifted(msgspec.Struct):
     sent: list[int]
 
 
-class Compared(msgspec.Struct):
+class Compared(Word, tag="compared"):
     """Receiver -> sender, and back: a plane of the compared bits, in the order of the clicks."""
 
     bits: bytes
+
+
+class Done(Word, tag="done"):
+    """Receiver -> sender: it has its result."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +107,8 @@ class Exchange:
     compared: NDArray[np.bool_]
     #: For each compared click, whether the peer's bit differs.
     wrong: NDArray[np.bool_]
+    status: str
+    session: str
 
     @property
     def sifted_bits(self) -> Bytes:
@@ -106,6 +145,8 @@ class Exchange:
             "compared": int(self.compared.sum()),
             "kept": len(self.sifted_bits),
             **settings,
+            "status": self.status,
+            "session": self.session,
         }
 
 
@@ -117,56 +158,97 @@ class Sender(Agent):
     """
 
     async def run(
-        self, peer: str, pulses: int = 1_000_000, sample: float = 0.5, link: str | None = None
+        self,
+        peer: str,
+        pulses: int = 1_000_000,
+        sample: float = 0.5,
+        link: str | None = None,
+        timeout: str | None = None,
+        tries: int = TRIES,
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        return (await self.exchange(peer, pulses, sample, link)).summary()
+        patience = Patience.of(timeout, tries)
+        found = await self.exchange(peer, pulses, sample, link, patience)
+        return nothing() if found is None else found.summary()
 
-    async def exchange(self, peer: str, pulses: int, sample: float, link: str | None) -> Exchange:
-        """One train, sifted and compared."""
-        await self.receive(peer, kind="decoy.ready")
+    async def exchange(
+        self, peer: str, pulses: int, sample: float, link: str | None, patience: Patience
+    ) -> Exchange | None:
+        """One train, sifted and compared; None if no session came to an end."""
+        part = partial(self._session, peer, pulses, sample, link)
+        return await lead(self, peer, KIND, patience, part)
+
+    async def _session(
+        self, peer: str, pulses: int, sample: float, link: str | None, talk: Talk
+    ) -> Exchange:
+        lasts_ns = pulses * self.pulse_period_ps // 1000
+        await talk.ask(Announcement(pulses, lasts_ns), Ready)
         train = await self.pulses(peer, pulses, link=link)
-        heard: Clicked = (await self.receive(peer, kind="decoy.clicks", type=Clicked)).body
+        heard = await talk.ask(Sent(), Clicked)
         slots = np.frombuffer(heard.slots, dtype="<u4").astype(np.int64)
         bases, bits, intensities = train.at(slots)
         agree = unpacked(heard.bases, heard.count) == bases
         chosen = self.rng.random(heard.count) < sample
         compared = agree & ((intensities != SIGNAL) | chosen)
-        await self.send(peer, _sifted(train, agree, compared, intensities), kind="decoy.sifted")
-        theirs: Compared = (await self.receive(peer, kind="decoy.compared", type=Compared)).body
+        theirs = await talk.ask(_sifted(train, agree, compared, intensities), Compared)
         ours = bits[compared]
-        await self.send(peer, Compared(packed(ours)), kind="decoy.compared")
         wrong = unpacked(theirs.bits, len(ours)) != ours
-        sent = train.sent.tolist()
-        return Exchange(train.means, sent, intensities, bits, agree, compared, wrong)
+        status = await talk.conclude(Compared(packed(ours)), Done)
+        means, sent = train.means, train.sent.tolist()
+        return Exchange(
+            means, sent, intensities, bits, agree, compared, wrong, status, talk.session
+        )
 
 
 class Receiver(Agent):
     """Detects the train of `peer` in random bases. Returns `Exchange.summary()`."""
 
-    async def run(self, peer: str, link: str | None = None) -> dict[str, Any]:
-        return (await self.exchange(peer, link)).summary()
+    async def run(
+        self,
+        peer: str,
+        link: str | None = None,
+        timeout: str | None = None,
+        tries: int = TRIES,
+    ) -> dict[str, Any]:
+        found = await self.exchange(peer, link, Patience.of(timeout, tries))
+        return nothing() if found is None else found.summary()
 
-    async def exchange(self, peer: str, link: str | None) -> Exchange:
-        """One train, sifted and compared."""
-        await self.send(peer, kind="decoy.ready")
-        clicks: Clicks = await self.detect(peer, link=link)
-        slots = clicks.slots.astype("<u4").tobytes()
-        told = Clicked(len(clicks), slots, packed(clicks.bases))
-        await self.send(peer, told, kind="decoy.clicks")
-        sifted: Sifted = (await self.receive(peer, kind="decoy.sifted", type=Sifted)).body
-        count = len(clicks)
+    async def exchange(self, peer: str, link: str | None, patience: Patience) -> Exchange | None:
+        """One train, sifted and compared; None if no session came to an end."""
+        return await follow(self, peer, KIND, patience, partial(self._session, peer, link))
+
+    async def _session(self, peer: str, link: str | None, talk: Followed) -> Exchange:
+        plan: Announcement = await talk.hear(Announcement)
+        await talk.answer(Ready())
+        lasts_s = plan.lasts_ns / 1e9
+        limit_s = talk.patience.limit_s(lasts_s)
+        clicks = await within(limit_s, self.detect(peer, link=link), "train")
+        if clicks.seen != plan.pulses:
+            raise Broken(f"{clicks.seen} slots came of {plan.pulses}")
+        await talk.hear(Sent, lasts_s)
+        count, slots = len(clicks), clicks.slots.astype("<u4").tobytes()
+        await talk.answer(Clicked(count, slots, packed(clicks.bases)))
+        sifted: Sifted = await talk.hear(Sifted)
         agree = unpacked(sifted.agree, count).astype(bool)
         compared = unpacked(sifted.compared, count).astype(bool)
-        planes = planes_for(len(sifted.means))
-        intensities = unpacked(sifted.intensities, count, planes)
+        intensities = unpacked(sifted.intensities, count, planes_for(len(sifted.means)))
         ours = clicks.bits[compared]
-        await self.send(peer, Compared(packed(ours)), kind="decoy.compared")
-        theirs: Compared = (await self.receive(peer, kind="decoy.compared", type=Compared)).body
+        await talk.answer(Compared(packed(ours)))
+        theirs: Compared = await talk.hear(Compared)
         wrong = unpacked(theirs.bits, len(ours)) != ours
-        means, sent = sifted.means, sifted.sent
-        return Exchange(means, sent, intensities, clicks.bits, agree, compared, wrong)
+        await talk.answer(Done())
+        return Exchange(
+            sifted.means,
+            sifted.sent,
+            intensities,
+            clicks.bits,
+            agree,
+            compared,
+            wrong,
+            CONFIRMED,
+            talk.session,
+        )
 
 
 def _sifted(

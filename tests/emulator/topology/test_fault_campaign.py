@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from qnetem.emulator.faults.kinds import FAULT_KINDS
@@ -24,6 +26,15 @@ def test_a_campaign_is_a_function_of_the_seed() -> None:
     said = "rate: 5 per s, until: 8 s"
     assert campaign(said, 1).faults == campaign(said, 1).faults != campaign(said, 2).faults
     assert campaign(said, 1).with_seed(2).faults == campaign(said, 2).faults
+
+
+def test_a_campaign_reaches_the_processes_of_a_run_as_it_is() -> None:
+    """A run as processes hands its topology on as JSON."""
+    topology = campaign("rate: 5 per s, until: 8 s, for: [2 ms, 30 ms], spare: a", 3)
+    copy = Topology.from_data(json.loads(json.dumps(topology.to_data())))
+    assert copy.to_data() == topology.to_data()
+    again, other = topology.with_seed(4), copy.with_seed(4)
+    assert again.to_data() == other.to_data() != topology.to_data()
 
 
 def test_as_many_faults_come_as_the_rate_says() -> None:
