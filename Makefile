@@ -8,13 +8,17 @@ TOPOLOGY ?= topologies/quickstart.yaml
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench physics clean
+.PHONY: run test campaign lint format bench physics clean
 
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
 
 test: lint
 	$(BIN)/pytest $(TESTS)
+
+# What is drawn at random, ten times as often as in `make test` (tests/counts.py).
+campaign: $(STAMP)
+	QNETEM_FULL=1 $(BIN)/pytest -m campaign $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
