@@ -8,7 +8,8 @@ the run by the last one is desk_door.py's.
 
 Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
 `HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
-access.jsonl, and no node is disturbed by it. The launcher's end of file ends this process at once.
+access.jsonl, and no node is disturbed by it. The launcher's end of file ends this process at once;
+after the outcome this process waits for it.
 Wall-clock time is used here only, and only for what is not in the result.
 """
 
@@ -40,6 +41,7 @@ FAREWELL_S = 5.0
 #: How long a broken connection waits to be explained by the exit of its process.
 EXIT_S = 0.3
 BACKLOG = 4096
+READ_BYTES = 65536
 #: How much of a stranger's words goes into the log.
 LONGEST_WORD = 200
 SILENT_VARIABLE = "QNETEM_SILENT_S"
@@ -213,7 +215,7 @@ class Server:
             await self.done
         finally:
             server.close()
-        await self._flush_control()
+        await self._end_control()
 
     # --- what connections report ------------------------------------------------------------------
 
@@ -340,10 +342,14 @@ class Server:
         if not self.done.done():
             self.done.set_result(None)
 
-    async def _flush_control(self) -> None:
-        """Close the control stream once all of it has been handed to the kernel."""
+    async def _end_control(self) -> None:
+        """Say no more, and wait until the launcher has hung up.
+
+        A launcher that is busy may still be talking to us. Had we closed, its next word would break the
+        stream at its end, and the outcome that it has not read yet would be lost.
+        """
         if self.control is not None:
-            self.control.close()
+            self.control.write_eof()
             await self.control_closed
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -438,6 +444,9 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
         world = create_world(settings)
     except QnetemError as error:
         channel.sendall(wire.frame(_stillborn(error)))
+        channel.shutdown(socket.SHUT_WR)
+        while channel.recv(READ_BYTES):  # as in Server: the launcher hangs up first
+            pass
         return 0
     gc.freeze()
     channel.setblocking(False)

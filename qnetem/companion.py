@@ -3,8 +3,8 @@
 Owns the process from start to reaping, and the frames in both directions. Does not own what the frames
 mean. All times are real.
 
-Rules: it is leashed (leash.py), is out of the terminal's reach (a process group of its own),
-has an empty stdin and logs to a file. Closing the stream tells it to leave; if it does not, it is
+Rules: it is leashed (leash.py; `at_death` is the signal), is out of the terminal's reach (a process group of
+its own), has an empty stdin and logs to a file. Closing the stream tells it to leave; if it does not, it is
 killed by its pid.
 """
 
@@ -43,8 +43,9 @@ class Companion(asyncio.Protocol):
         on_body: Callable[[bytes], None],
         on_hangup: Callable[[], None],
         role: str = "",
+        at_death: int = signal.SIGKILL,
     ) -> None:
-        self.role = role
+        self.role, self._at_death = role, at_death
         self.name, self.log_path = name, log_path
         self._program = list(program)
         self._on_body, self._on_hangup = on_body, on_hangup
@@ -59,19 +60,22 @@ class Companion(asyncio.Protocol):
         return self._process.pid if self._process is not None else None
 
     async def start(
-        self, outer: Mapping[str, str], inherited: Sequence[socket.socket] = ()
+        self,
+        outer: Mapping[str, str],
+        inherited: Sequence[socket.socket] = (),
+        words: Sequence[str] = (),
     ) -> None:
-        """Start it with this environment; it inherits the sockets, named after the channel.
+        """Start it with this environment; it inherits the sockets, named after the channel, before `words`.
 
         Raises InfrastructureError when it cannot be started.
         """
         ours, theirs = socket.socketpair()
         numbers = [theirs.fileno(), *(one.fileno() for one in inherited)]
-        command = [sys.executable, *self._program, *map(str, numbers)]
+        command = [sys.executable, *self._program, *map(str, numbers), *words]
         log = open_log(self.log_path)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *leashed(command),
+                *leashed(command, self._at_death),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,8 +5,8 @@ zygote the nodes. Does not own the run: the emulator decides what is spawned, ki
 launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
 
 Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is
-killed, leashes and ends of files do it. A broker that dies is started again on its port, which no
-result can tell. Emulator, zygote and broker start side by side, and nodes are ordered at once: what is
+killed, leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is
+started again on its port, which no result can tell. Emulator, zygote and broker start side by side, and nodes are ordered at once: what is
 not up yet reads its orders when it is.
 """
 
@@ -43,7 +43,7 @@ from .emulator.errors import (
 from .emulator.topology import Topology
 from .orders import Fork, Forked, Signal, decode_answer
 from .runfolder import conclude_run, create_run_folder, describe_run
-from .zygote import environment
+from .zygote import LAUNCHER_GONE, environment
 
 EXIT_INTERRUPTED = 130
 #: After Ctrl-C the emulator has this long to hand over the outcome.
@@ -133,6 +133,7 @@ class Supervisor:
             self._on_zygote,
             lambda: self._on_death(self._zygote, InfrastructureError),
             role="which starts the nodes",
+            at_death=LAUNCHER_GONE,
         )
         self._secret = os.urandom(32).hex()
         self._socket_folder: str | None = None
@@ -178,7 +179,8 @@ class Supervisor:
         self._supervised = True
         if self._early is not None:
             self._emulator.tell(self._early)
-        await self._zygote.start(outer)
+        assert self._socket_folder is not None
+        await self._zygote.start(outer, words=[self._socket_folder])
         await self.broker.start()
         observer.admit(self.run_folder, self.broker.observer_address())
         self._chores.append(asyncio.create_task(self._keep_broker()))

@@ -1,13 +1,14 @@
 """The zygote: one process with everything imported, which becomes any node's process by a fork.
 
 Owns the nodes' processes: it alone forks, signals and reaps them. Does not own which should live: the
-launcher orders it (orders.py). `python -m qnetem.zygote CONTROL_FD`, started in a fixed environment
-(see `environment`), because a hash seed or a number of threads cannot be changed afterwards.
+launcher orders it (orders.py). `python -m qnetem.zygote CONTROL_FD SOCKET_FOLDER`, started in a fixed
+environment (see `environment`), because a hash seed or a number of threads cannot be changed afterwards.
 
 Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only
 to a child that has not been reaped, so never to a stranger with a recycled pid. The launcher's end of
-file ends all children and then the zygote; its own death ends the children too (Linux; elsewhere they
-see the end of the emulator's socket). Children ignore SIGINT, and inherit no socket of the zygote.
+file, or its death, ends all children and then the zygote, which removes the socket folder: of those that
+outlive a launcher that is killed it is the one that never computes for long. Its own death ends the
+children too (Linux; elsewhere they see the end of the emulator's socket). Children ignore SIGINT, and inherit no socket of the zygote.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -64,6 +66,8 @@ PRELOADED = (
     "qnetem.agents.qubits",
 )
 READ_BYTES = 65536
+#: The signal of the zygote's leash.
+LAUNCHER_GONE = signal.SIGUSR2
 
 RunNode = Callable[..., int]
 
@@ -80,6 +84,7 @@ class Zygote:
         self.children: dict[int, tuple[str, int]] = {}
         self._channel, self._run_node = channel, run_node
         self._splitter = FrameSplitter()
+        self._orphaned = False
         self._wake_reader, self._wake_writer = os.pipe()
         for end in (self._wake_reader, self._wake_writer):
             os.set_blocking(end, False)
@@ -87,14 +92,19 @@ class Zygote:
     def serve(self) -> None:
         """Obey until the launcher hangs up, or is gone; then end all children."""
         signal.signal(signal.SIGCHLD, lambda number, current: None)
+        signal.signal(LAUNCHER_GONE, self._on_launcher_gone)
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         # A launcher that was killed may be noticed while writing to it.
         with contextlib.suppress(ConnectionError):
             self._obey_all()
         self.end_all()
 
+    def _on_launcher_gone(self, number: int, current: object) -> None:
+        # Its end of the channel may live on in a process that it has forked.
+        self._orphaned = True
+
     def _obey_all(self) -> None:
-        while True:
+        while not self._orphaned:
             channel = self._channel.fileno()
             readable, _, _ = select.select([channel, self._wake_reader], [], [])
             if self._wake_reader in readable:
@@ -159,7 +169,8 @@ class Zygote:
 
     def _become_child(self) -> None:
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, LAUNCHER_GONE):
+            signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._channel.close()
         os.close(self._wake_reader)
@@ -178,7 +189,7 @@ def _run_real_node(*arguments: object) -> int:
 
 
 def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
-    """Serve the launcher at the inherited descriptor named first."""
+    """Serve the launcher at the inherited descriptor named first; then remove the folder named second."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=int(arguments[0]))
     for name in PRELOADED:
@@ -190,6 +201,8 @@ def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
     gc.freeze()
     sys.stdout.flush()
     Zygote(channel, run_node).serve()
+    for folder in arguments[1:]:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

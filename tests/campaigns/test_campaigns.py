@@ -1,22 +1,24 @@
 """Random campaigns: two ends never both report success with different results, whatever happens between them.
 
-`make test` runs a tenth of them, `make campaign` all: QNETEM_CAMPAIGNS says how many. A campaign is repeated
-by its name, e.g. `QNETEM_CAMPAIGNS=200 pytest tests/campaigns -k chain-17`.
+`make test` runs a tenth of them, `make campaign` all (tests/counts.py). A campaign is repeated by its name,
+e.g. `QNETEM_FULL=1 pytest tests/campaigns -k chain-17`.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.counts import count
+
 from .campaign import as_processes, in_process, judge
 from .networks import NETWORKS
 
-CAMPAIGNS = int(os.environ.get("QNETEM_CAMPAIGNS", "20"))
+pytestmark = pytest.mark.campaign
+CAMPAIGNS = count(200)
 #: All of the full count run as processes too, of fewer a part: each costs seconds.
 APART = CAMPAIGNS if CAMPAIGNS >= 200 else max(len(NETWORKS), CAMPAIGNS // 5)
 #: The part of all campaigns that both ends must confirm: else they would prove nothing.

@@ -1,7 +1,7 @@
-"""Lines that are slow on purpose: proxies between nodes and emulator, and between nodes and broker.
+"""Lines that are bad on purpose: proxies between nodes and emulator, and between nodes and broker.
 
-Owns `Detour` and `slow_run`. Bytes of one connection keep their order, as on any stream; those of
-different connections overtake each other. All times are real; every delay is drawn from a seed, but
+Owns `Detour`, `Detoured` and `slow_run`. Bytes of one connection keep their order, as on any stream; those
+of different connections overtake each other. All times are real; every delay is drawn from a seed, but
 what the delays meet with is up to the machine.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import socket
+import struct
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from tests.accounts import LOGIN, open_broker
 from .lab import PATIENCE_S
 
 READ_BYTES = 65536
+NARROW_BYTES = 8192
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -34,6 +37,8 @@ class Delays:
 
     `loses`: what a node has written and is still held back when it hangs up is lost with it.
     `passes`: after so many portions on their way to a node a connection swallows the rest.
+    `stalls_s`: longest time that nothing is read for a node after each portion, so that it piles up there.
+    `lives_s`: longest time after its first answer until a connection is reset, towards both sides.
     """
 
     seed: int
@@ -41,13 +46,15 @@ class Delays:
     to_node_s: float = 0.0
     loses: bool = False
     passes: int = sys.maxsize
+    stalls_s: float = 0.0
+    lives_s: float = math.inf
 
 
 class Detour:
-    """A proxy. Counts the `portions` of bytes it has held back for at least a millisecond."""
+    """A proxy. Counts the `portions` of bytes it has held back for a millisecond or more, and its `resets`."""
 
     def __init__(self, delays: Delays, onward: Callable[[], Awaitable[Ends]]) -> None:
-        self.portions = 0
+        self.portions = self.resets = 0
         self._delays, self._onward = delays, onward
         self._rng = random.Random(delays.seed)
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -85,17 +92,42 @@ class Detour:
             far_reader, far_writer = await self._onward()
             for end in (writer, far_writer):
                 _at_once(end)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pass(reader, far_writer, delays.from_node_s, delays.loses))
-                both.create_task(
-                    self._pass(far_reader, writer, delays.to_node_s, passes=delays.passes)
-                )
+            answered = asyncio.Event()
+            resetting = asyncio.create_task(self._reset_some_time(answered, writer, far_writer))
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(
+                        self._pass(reader, far_writer, delays.from_node_s, delays.loses)
+                    )
+                    both.create_task(self._answer(answered, far_reader, writer))
+            finally:
+                resetting.cancel()
         except asyncio.CancelledError:
             pass  # the end of the test; nobody awaits a connection's task
         except OSError:
             writer.close()
         finally:
             del self._tasks[task]
+
+    async def _answer(
+        self, answered: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """The way back to the node."""
+        delays = self._delays
+        await self._pass(
+            reader, writer, delays.to_node_s, False, delays.passes, delays.stalls_s, answered
+        )
+
+    async def _reset_some_time(
+        self, answered: asyncio.Event, *writers: asyncio.StreamWriter
+    ) -> None:
+        lives_s = self._delays.lives_s
+        if lives_s < math.inf:
+            await answered.wait()
+            await asyncio.sleep(self._rng.uniform(0, lives_s))
+            self.resets += 1
+            for writer in writers:
+                reset(writer)
 
     async def _pass(
         self,
@@ -104,6 +136,8 @@ class Detour:
         longest_s: float,
         loses: bool = False,
         passes: int = sys.maxsize,
+        stalls_s: float = 0.0,
+        began: asyncio.Event | None = None,
     ) -> None:
         """Write what is read a while later, in order, and then the end."""
         loop = asyncio.get_running_loop()
@@ -112,9 +146,13 @@ class Detour:
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(self._write(held, writer))
                 async for data in _portions(reader):
+                    if began is not None:
+                        began.set()
                     if passes > 0:
                         held.put_nowait((loop.time() + self._rng.uniform(0, longest_s), data))
                     passes -= 1
+                    if stalls_s:
+                        await asyncio.sleep(self._rng.uniform(0, stalls_s))
                 if loses:
                     writing.cancel()
                 held.put_nowait((0.0, b""))
@@ -142,6 +180,13 @@ async def _portions(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             yield data
 
 
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection at once: what is under way is lost, and over TCP the other side gets a reset."""
+    end = writer.get_extra_info("socket")
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 def _at_once(writer: asyncio.StreamWriter) -> None:
     """A TCP connection shall not wait for more to send: the delays are ours alone."""
     end = writer.get_extra_info("socket")
@@ -149,14 +194,19 @@ def _at_once(writer: asyncio.StreamWriter) -> None:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class _Detoured(Supervisor):
-    """A supervisor that tells its nodes another address of the emulator than it tells itself."""
+class Detoured(Supervisor):
+    """A supervisor that tells its nodes another address of the emulator than it tells itself.
+
+    `front` is that address, and `only` the one node that is told it (None: all are).
+    """
 
     front = ""
-    _spawning = False
+    only: str | None = None
+    _spawning = ""
 
     def _path(self, name: str) -> str:
-        return self.front if self._spawning and name == "emulator" else super()._path(name)
+        there = name == "emulator" and self._spawning and self.only in (None, self._spawning)
+        return self.front if there else super()._path(name)
 
     @property
     def emulator_path(self) -> str:
@@ -164,9 +214,9 @@ class _Detoured(Supervisor):
         return super()._path("emulator")
 
     def _spawn(self, node: str, incarnation: int) -> None:
-        self._spawning = True
+        self._spawning = node
         super()._spawn(node, incarnation)
-        self._spawning = False
+        self._spawning = ""
 
 
 async def slow_run(
@@ -181,19 +231,48 @@ async def slow_run(
 
     The outcome, and how many portions of bytes were held back on the two.
     """
+    outcome, to_emulator, to_broker = await detoured_run(
+        topology, folder, reports=reports, messages=messages, broker=broker
+    )
+    return outcome, to_emulator.portions, to_broker.portions
+
+
+async def detoured_run(
+    topology: Topology, folder: Path, *, reports: Delays, messages: Delays, broker: str
+) -> tuple[Outcome, Detour, Detour]:
+    """A run with such lines; the outcome, and the proxies before emulator and broker."""
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(asyncio.timeout(PATIENCE_S))
         real = await stack.enter_async_context(open_broker(broker, folder / "broker"))
-        to_broker = Detour(messages, lambda: asyncio.open_connection(real.host, real.port))
+        to_broker = Detour(messages, lambda: _narrow_connection(real.host, real.port))
         port = await stack.enter_async_context(to_broker.at_port())
         options = RunOptions(f"127.0.0.1:{port}", runs_folder=folder, broker_login=LOGIN)
-        supervisor = _Detoured(topology, options)
-        # Not in pytest's folder: the path of a socket is short.
-        supervisor.front = stack.enter_context(tempfile.TemporaryDirectory(prefix="d-")) + "/front"
+        supervisor = Detoured(topology, options)
+        supervisor.front = stack.enter_context(front())
         to_emulator = Detour(
             reports, lambda: asyncio.open_unix_connection(supervisor.emulator_path)
         )
         await stack.enter_async_context(to_emulator.at_path(supervisor.front))
         await stack.enter_async_context(supervisor)
         outcome = await supervisor.wait()
-    return outcome, to_emulator.portions, to_broker.portions
+    return outcome, to_emulator, to_broker
+
+
+@contextlib.contextmanager
+def front() -> Iterator[str]:
+    """A path for a socket; not in pytest's folder, because such a path is short."""
+    with tempfile.TemporaryDirectory(prefix="d-") as folder:
+        yield f"{folder}/front"
+
+
+async def _narrow_connection(host: str, port: int) -> Ends:
+    """A connection whose buffer holds little, so that a sender soon feels that nobody reads."""
+    end = socket.socket()
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_BYTES)
+    end.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(end, (host, port))
+        return await asyncio.open_connection(sock=end, limit=NARROW_BYTES)
+    except BaseException:
+        end.close()
+        raise

@@ -33,6 +33,12 @@ def scenario(name: str) -> Topology:
     return load_topology(SCENARIOS / f"{name}.yaml")
 
 
+def at_its_own_pace(topology: Topology, speed: float) -> Topology:
+    """The same run in real time, so that it lasts long enough to be disturbed on any machine."""
+    time = topology.time.model_copy(update={"mode": "real", "speed": speed})
+    return topology.model_copy(update={"time": time})
+
+
 def in_process(topology: Topology, folder: Path) -> Outcome:
     """The run to compare with."""
     return good(_in_process(topology, folder))

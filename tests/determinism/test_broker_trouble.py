@@ -1,10 +1,13 @@
-"""A broker that dies and comes back is invisible to the result."""
+"""A broker that dies and comes back is invisible to the result, whenever it dies."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,65 +15,93 @@ import pytest
 from qnetem.emulator.control import Outcome, Progress
 from qnetem.emulator.topology import Topology
 from qnetem.supervisor import RunOptions, Supervisor
+from tests.counts import count
 
 from .detours import Delays, slow_run
-from .lab import PATIENCE_S, in_process, scenario, seen
+from .lab import PATIENCE_S, at_its_own_pace, in_process, scenario, seen
 
 pytestmark = pytest.mark.processes
 
-
-def at_its_own_pace(topology: Topology, speed: float) -> Topology:
-    """The same run in real time, so that it lasts long enough to be disturbed on any machine."""
-    time = topology.time.model_copy(update={"mode": "real", "speed": speed})
-    return topology.model_copy(update={"time": time})
+#: A broker that dies more often in a row is given up (supervisor.py).
+KILLS = 5
+#: The scenarios are paced to last longer in real time than this, in which all kills fall.
+DISTURBED_S = 2.0
+SPEED = 0.02
+LOOK_S = 0.002
 
 
 class Breaker:
-    """Kills the broker whenever the run has gone on since the last time, `times` in all."""
+    """Kills the broker `KILLS` times, at moments drawn from a seed since time began to pass."""
 
-    def __init__(self, times: int) -> None:
-        self.times, self.killed = times, list[int]()
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        self.moments_s = sorted(rng.uniform(0, DISTURBED_S) for _ in range(KILLS))
+        self.killed: list[int] = []
         self.supervisor: Supervisor | None = None
-        self._instants = 0
+        self._began = asyncio.Event()
 
     def watch(self, progress: Progress) -> None:
         """Called by the launcher: the run is as far as this."""
-        pid = self.supervisor.broker.pid if self.supervisor is not None else None
-        due = progress.instants > self._instants and len(self.killed) < self.times
-        if due and pid is not None and pid not in self.killed:
-            self._instants = progress.instants
+        if progress.instants:
+            self._began.set()
+
+    async def work(self) -> None:
+        """A moment at which there is no broker is that of the next one's birth, ready or not."""
+        await self._began.wait()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for moment_s in self.moments_s:
+            await asyncio.sleep(began + moment_s - loop.time())
+            while (pid := self._pid()) is None or pid in self.killed:  # noqa: ASYNC110 a birth has none
+                await asyncio.sleep(LOOK_S)
             self.killed.append(pid)
             os.kill(pid, signal.SIGKILL)
+
+    def _pid(self) -> int | None:
+        return self.supervisor.broker.pid if self.supervisor is not None else None
+
+
+@contextlib.asynccontextmanager
+async def at_work(breaker: Breaker) -> AsyncIterator[None]:
+    working = asyncio.create_task(breaker.work())
+    try:
+        yield
+    finally:
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
 
 
 async def broken_run(topology: Topology, folder: Path, broker: str, breaker: Breaker) -> Outcome:
     options = RunOptions(broker=broker, runs_folder=folder)
     supervisor = breaker.supervisor = Supervisor(topology, options, breaker.watch)
-    async with asyncio.timeout(PATIENCE_S), supervisor:
+    async with asyncio.timeout(PATIENCE_S), supervisor, at_work(breaker):
         return await supervisor.wait()
 
 
-async def test_a_broker_killed_again_and_again_changes_nothing(
-    tmp_path: Path, broker_kind: str
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(count(10)))
+async def test_a_broker_killed_at_random_moments_changes_nothing(
+    tmp_path: Path, broker_kind: str, seed: int
 ) -> None:
-    topology = scenario("ring")
-    breaker = Breaker(times=4)
-    outcome = await broken_run(
-        at_its_own_pace(topology, speed=0.02), tmp_path, broker_kind, breaker
-    )
-    assert len(set(breaker.killed)) == 4
+    topology, breaker = scenario("ring"), Breaker(seed)
+    paced = at_its_own_pace(topology, SPEED)
+    outcome = await broken_run(paced, tmp_path, broker_kind, breaker)
+    assert outcome.problem is None, outcome.problem
+    assert len(set(breaker.killed)) == KILLS
     assert seen(outcome) == seen(in_process(topology, tmp_path))
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(count(10)))
 async def test_a_node_that_dies_while_there_is_no_broker_changes_nothing(
-    tmp_path: Path, mosquitto: str
+    tmp_path: Path, mosquitto: str, seed: int
 ) -> None:
-    topology = scenario("perilous")
-    breaker = Breaker(times=4)
-    outcome = await broken_run(
-        at_its_own_pace(topology, speed=0.02), tmp_path, "mosquitto", breaker
-    )
-    assert len(set(breaker.killed)) == 4
+    topology, breaker = scenario("perilous"), Breaker(seed)
+    paced = at_its_own_pace(topology, SPEED)
+    outcome = await broken_run(paced, tmp_path, "mosquitto", breaker)
+    assert outcome.problem is None, outcome.problem
+    assert len(set(breaker.killed)) == KILLS
     assert seen(outcome) == seen(in_process(topology, tmp_path))
 
 

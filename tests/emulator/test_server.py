@@ -121,6 +121,7 @@ class Peer:
             while not self._bodies:
                 data = await self.reader.read(65536)
                 if not data:
+                    self.writer.close()
                     return None
                 self._bodies += self._splitter.feed(data)
         return self._bodies.pop(0)
@@ -322,9 +323,9 @@ async def test_after_the_outcome_the_server_ends_when_the_nodes_have_hung_up(
         assert here.task is not None
         assert not here.task.done()
         alice.writer.close()
-        await asyncio.wait_for(here.task, STATUS_S)
         bodies = [control.decode_from_emulator(b) for b in await all_bodies(here.launcher)]
         assert isinstance(bodies[-1], control.Outcome)
+        await asyncio.wait_for(here.task, STATUS_S)
 
 
 async def all_bodies(peer: Peer) -> list[bytes]:
@@ -352,6 +353,13 @@ PROGRAM = """
 import sys
 from qnetem.emulator import server
 from qnetem.emulator.errors import InputError
+from qnetem.emulator.control import Outcome
+class Over:
+    outbox, over, resume_in_s = [], False, None
+    def start(self):
+        self.over = True
+        self.outbox.append(("", Outcome("n", 1, "d", 0, 0.0, 0, {{}}, {{}}, {{}})))
+    def exited(self, *_): pass
 def create(settings):
     {body}
 sys.exit(server.main(sys.argv[1:], create))
@@ -380,6 +388,7 @@ def test_a_world_that_cannot_be_built_is_an_outcome_with_that_error() -> None:
         data = b""
         while portion := ours.recv(65536):
             data += portion
+        ours.close()
         assert process.wait(STATUS_S) == 0
     [body] = FrameSplitter().feed(data)
     outcome = control.decode_from_emulator(body)
@@ -387,6 +396,22 @@ def test_a_world_that_cannot_be_built_is_an_outcome_with_that_error() -> None:
     assert outcome.problem is not None
     assert (outcome.problem.kind, outcome.problem.exit_code) == ("InputError", InputError.exit_code)
     assert outcome.problem.text == "no such thing"
+
+
+@pytest.mark.parametrize("body", ["raise InputError('no such thing')", "return Over()"])
+def test_the_outcome_is_not_lost_on_a_launcher_that_goes_on_talking(body: str) -> None:
+    process, ours = emulator(body)
+    with process, ours:
+        ours.sendall(wire.frame(SETTINGS))
+        splitter, bodies = FrameSplitter(), list[bytes]()
+        while portion := ours.recv(65536):
+            bodies += splitter.feed(portion)
+        for _ in range(3):  # it has said its last word: a broken pipe would be raised here
+            ours.sendall(wire.frame(control.Exited("alice", 1, 0)))
+            assert process.poll() is None
+        ours.close()
+        assert process.wait(STATUS_S) == 0
+    assert isinstance(control.decode_from_emulator(bodies[-1]), control.Outcome)
 
 
 IDLE = """

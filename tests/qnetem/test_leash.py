@@ -31,7 +31,16 @@ def test_an_orphan_does_not_start(tmp_path: Path) -> None:
     """The parent named on the command line is gone: someone else has adopted the child."""
     mark = tmp_path / "ran"
     stranger = str(os.getpid() + 1_000_000)
-    command = [sys.executable, "-I", "-S", leash.__file__, stranger, "/usr/bin/touch", str(mark)]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        leash.__file__,
+        stranger,
+        "9",
+        "/usr/bin/touch",
+        str(mark),
+    ]
     assert subprocess.run(command, timeout=60, check=False).returncode == leash.ORPHANED
     assert not mark.exists()
 
@@ -54,6 +63,30 @@ def test_the_child_ends_with_its_parent() -> None:
         reader.start()
         reader.join(timeout=60)
         assert not reader.is_alive()
+
+
+@linux
+def test_a_child_that_asks_for_another_signal_may_clean_up(tmp_path: Path) -> None:
+    mark = tmp_path / "cleaned"
+    child = (
+        "import pathlib, signal, sys; wanted = {signal.SIGUSR2}; "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, wanted); "
+        "signal.signal(signal.SIGUSR2, signal.SIG_DFL); print('ready', flush=True); "
+        f"signal.sigwait(wanted); pathlib.Path({str(mark)!r}).touch()"
+    )
+    parent = (
+        "import signal, subprocess, sys; from qnetem.leash import leashed; "
+        f"command = leashed([sys.executable, '-c', {child!r}], signal.SIGUSR2); "
+        "subprocess.Popen(command, stdout=sys.stdout); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        process.stdout.read()  # until the child is gone, too
+    assert mark.exists()
 
 
 @linux

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -87,14 +88,18 @@ def kill_again_and_again(running: Running, over: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
-def test_a_launcher_that_is_killed_leaves_nobody(
+def test_a_launcher_that_is_killed_leaves_nobody_and_no_sockets(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(kind)
     with Running(tmp_path, "--broker", kind) as running:
+        [desk] = tmp_path.glob("runs/*/desk.json")
+        folder = Path(json.loads(desk.read_bytes())["socket"]).parent
+        assert (folder / "emulator").is_socket()
         running.process.kill()
         running.process.wait()
         running.gone()
+    assert not folder.exists()
 
 
 # --- somebody stops it ----------------------------------------------------------------------------

@@ -81,6 +81,26 @@ class Restless(Gossip):
             os.sched_yield()
 
 
+class Flooder(Agent):
+    """Tells everybody `count` long things in one step, `rounds` times, and chains what it hears itself."""
+
+    async def run(self, rounds: int = 2, count: int = 15, size: int = 50_000) -> dict[str, Any]:
+        chain = Chain()
+        listening = asyncio.create_task(self.listen(chain))
+        for _ in range(rounds):
+            await asyncio.sleep(0.001)
+            for _ in range(count):
+                await self.broadcast(f"{int(self.rng.integers(1_000_000)):0{size}}")
+        await asyncio.sleep(0.01)
+        listening.cancel()
+        return chain.result()
+
+    async def listen(self, chain: Chain) -> None:
+        while True:
+            message = await self.receive()
+            chain.add(self.now_ns, message.source, message.seq, message.body)
+
+
 class Sender(Agent):
     """Sends `count` messages in one step and waits; its next incarnation only says that it is back."""
 
