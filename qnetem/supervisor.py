@@ -4,10 +4,10 @@ Owns the run folder, the socket folder and the processes: broker, emulator, zygo
 zygote the nodes. Does not own the run: the emulator decides what is spawned, killed and over; the
 launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
 
-Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is
-killed, leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is
-started again on its port, which no result can tell. Emulator, zygote and broker start side by side, and nodes are ordered at once: what is
-not up yet reads its orders when it is.
+Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is killed,
+leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is started
+again on its port, which no result can tell. Emulator, zygote and broker start side by side, and nodes are
+ordered at once: what is not up yet reads its orders when it is.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ Owns the nodes' processes: it alone forks, signals and reaps them. Does not own 
 launcher orders it (orders.py). `python -m qnetem.zygote CONTROL_FD SOCKET_FOLDER`, started in a fixed
 environment (see `environment`), because a hash seed or a number of threads cannot be changed afterwards.
 
-Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only
-to a child that has not been reaped, so never to a stranger with a recycled pid. The launcher's end of
-file, or its death, ends all children and then the zygote, which removes the socket folder: of those that
-outlive a launcher that is killed it is the one that never computes for long. Its own death ends the
-children too (Linux; elsewhere they see the end of the emulator's socket). Children ignore SIGINT, and inherit no socket of the zygote.
+Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only to a
+child that has not been reaped, so never to a stranger with a recycled pid. The launcher's end of file, or
+its death, ends all children and then the zygote, which removes the socket folder: of those that outlive a
+launcher that is killed it is the one that never computes for long. Its own death ends the children too
+(Linux; elsewhere they see the end of the emulator's socket). Children ignore SIGINT, and inherit no socket
+of the zygote.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Delays:
 
 
 class Detour:
-    """A proxy. Counts the `portions` of bytes it has held back for a millisecond or more, and its `resets`."""
+    """A proxy. Counts the `portions` of bytes it has held back for 1 ms or more, and its `resets`."""
 
     def __init__(self, delays: Delays, onward: Callable[[], Awaitable[Ends]]) -> None:
         self.portions = self.resets = 0
