@@ -34,12 +34,13 @@ Sending = Pulses | PairPulses
 Emission = Callable[[Block], list[PulseTrain]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outgoing:
-    """What a node sends: one train, or the two arms of `pairs`."""
+    """What a node sends: one train, or the two arms of `pairs`. `operation`: its present block's."""
 
     trains: list[Train]
     pairs: PairTrain | None = None
+    operation: Sending | None = None
 
 
 class Senders:
@@ -69,7 +70,7 @@ class Senders:
     def end(self, station: Station, operation: Sending) -> Sent | None:
         """A block has left; None if its train had been withdrawn before."""
         found = self._under_way(station.name, self._paths(station.name, operation))
-        if found is None:
+        if found is None or found.operation is not operation:  # perhaps another train by now
             return None
         if operation.last:
             self._forget(found)
@@ -78,7 +79,7 @@ class Senders:
     def withdraw(self, node: str, operation: Sending) -> None:
         """Nobody awaits the train any more: it ends with what has left."""
         found = self._under_way(node, self._paths(node, operation))
-        if found is not None:
+        if found is not None and found.operation is operation:
             self._stop(found)
 
     def node_died(self, node: str) -> None:
@@ -157,6 +158,7 @@ class Senders:
         self, station: Station, operation: Sending, found: Outgoing, lights: Sequence[Emission]
     ) -> None:
         """A block is on its way, and its operation ends with it."""
+        found.operation = operation
         end_ns = found.trains[0].ends_ns(operation.slots)
         for train, light in zip(found.trains, lights, strict=True):
             train.send(operation.slots, end_ns, operation.last, light)

@@ -35,7 +35,7 @@ class Network:
 
     `lasts`: until when faults begin (it would be over before, by itself). `faults`: how many are to be
     expected, from .. to. `ends`: the two programs that speak with each other. `fidelity`: of every state that
-    is teleported, unless a memory was reset; None where none is.
+    is teleported, unless faults strike the quantum side; None where none is.
     """
 
     topology: Callable[[], dict[str, Any]]
@@ -123,6 +123,33 @@ def decoy() -> dict[str, Any]:
     }
 
 
+def bbm92() -> dict[str, Any]:
+    """BBM92 with a source of pairs between the ends, whose messages go by way of it."""
+    patience = {"timeout": "1 ms", "tries": 4}
+    detector = {"efficiency": 0.5, "dark_count_rate": "2 kHz"}
+    ends = {
+        name: {
+            "program": f"{QKD}.bbm92:{name.title()}",
+            "with": {"peer": peer, "source": "charlie", **patience},
+            "detector": detector,
+        }
+        for name, peer in (("alice", "bob"), ("bob", "alice"))
+    }
+    charlie = {
+        "program": f"{QKD}.bbm92:Source",
+        "with": {"alice": "alice", "bob": "bob", "slots": 20_000, **patience},
+        "source": {"kind": "spdc", "rate": "20 MHz", "mean_pairs": 0.06, "fidelity": 0.98},
+    }
+    return {
+        "name": "bbm92",
+        "nodes": {**ends, "charlie": charlie},
+        "links": [
+            {"between": ["charlie", end], "quantum": {"length": length}}
+            for end, length in (("alice", "5 km"), ("bob", "8 km"))
+        ],
+    }
+
+
 NETWORKS = {
     "repeater": Network(
         repeater, "120 ms", (4, 30), closed_forms.teleported(closed_forms.werner_join(0.97, 0.97))
@@ -131,5 +158,6 @@ NETWORKS = {
         chain, "30 ms", (4, 30), closed_forms.teleported(closed_forms.werner_join(*[0.97] * 3))
     ),
     "bb84": Network(bb84, "10 ms", (4, 40)),
+    "bbm92": Network(bbm92, "10 ms", (4, 40)),
     "decoy": Network(decoy, "14 ms", (4, 40)),
 }

@@ -395,3 +395,16 @@ def test_two_links_to_one_node_may_carry_both_arms() -> None:
     ran = run({"alice": (EYES, alice), "charlie": (pairs(0.001), charlie)}, f"[{', '.join(links)}]")
     first, second = ran.results["alice"]
     assert len(first) > 5 and first == second
+
+
+def test_a_cancelled_train_of_pairs_does_not_end_the_next_one() -> None:
+    async def charlie(me: Agent) -> list[int]:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(300e-6):
+                await me.pair_pulses("alice", "bob", 1_000_000)
+        await me.compute("1 us")
+        train = await me.pair_pulses("alice", "bob", 900_000)
+        return [len(train), me.now_ns]
+
+    ran = three((pairs(0.01), charlie), alice=(EYES, nothing), bob=(EYES, nothing))
+    assert ran.results["charlie"] == [900_000, 1_201_000]

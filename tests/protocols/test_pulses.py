@@ -427,6 +427,24 @@ def test_a_cancelled_train_ends_where_it_stood_and_another_may_follow() -> None:
     assert ran.results["bob"] == [300_000, 10]
 
 
+def test_the_end_of_a_cancelled_block_is_not_taken_for_that_of_the_next_train() -> None:
+    """The first train would have ended at 1.05 ms, in the middle of the second one."""
+
+    async def alice(me: Agent) -> list[int]:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(300e-6):
+                await me.pulses("bob", BLOCK_SLOTS)
+        await me.compute("1 us")
+        train = await me.pulses("bob", 1_000_000)
+        return [train.start_ns, me.now_ns]
+
+    async def bob(me: Agent) -> None:
+        del me
+
+    ran = run({"alice": (IDEAL, alice), "bob": (IDEAL, bob)}, PLAIN)
+    assert ran.results["alice"] == [301_000, 1_301_000]
+
+
 def test_an_eavesdropper_that_dies_ends_the_train_behind_her() -> None:
     async def eve(me: Agent) -> None:
         await me.intercept("alice", "bob")

@@ -7,18 +7,23 @@ Owns the exchange of one train, coincidences, sifting, and the comparison of bit
 reconciliation, privacy amplification or authentication: what comes out is a sifted key and what is known of
 the channel, not a secret key.
 
-The source waits until both ends say that they listen, then sends. Bob says which slots clicked, in which
-bases; Alice finds the coincidences and says which of Bob's clicks they are, in which of them the bases agree,
-and which of those are compared in public. The source may stand in the middle, or at Alice's.
+Once Bob has said that he listens, Alice has the source send. Bob says which slots clicked, in which bases;
+Alice finds the coincidences and says which of Bob's clicks they are, in which of them the bases agree, and
+which of those are compared in public. The source may stand in the middle, or at Alice's.
+
+Alice asks (talk.py), Bob and the source; her last word to Bob are her bits. With a `timeout`, at all the same
+and longer than a message takes there and back, messages may be lost and nodes killed: a session that is
+broken, or whose train did not come whole, is begun anew with a new train, and the results say what is
+`confirmed`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,12 +31,52 @@ from ....emulator.columns import packed, unpacked
 from ....emulator.errors import ProgramError
 from ...agent import Agent
 from ...pulses import Clicks
+from ..talk import (
+    CONFIRMED,
+    TRIES,
+    Broken,
+    Followed,
+    Patience,
+    Talk,
+    Word,
+    follow,
+    lead,
+    nothing,
+    within,
+)
 
 Bytes = NDArray[np.uint8]
-READY = "bbm92.ready"
+KIND = "bbm92"
 
 
-class Clicked(msgspec.Struct):
+class Wanted(Word, tag="wanted"):
+    """Alice -> source: she will want a train."""
+
+
+class Train(Word, tag="train"):
+    """Source -> Alice, and Alice -> Bob: how many slots will come, and how long that takes."""
+
+    slots: int
+    lasts_ns: int
+
+
+class Ready(Word, tag="ready"):
+    """Bob -> Alice: he listens."""
+
+
+class Emit(Word, tag="emit"):
+    """Alice -> source: both listen."""
+
+
+class Emitting(Word, tag="emitting"):
+    """Source -> Alice: the train leaves."""
+
+
+class Detected(Word, tag="detected"):
+    """Alice -> Bob: her train is over."""
+
+
+class Clicked(Word, tag="clicked"):
     """Bob -> Alice: slots that clicked (uint32, little-endian), a plane of bases."""
 
     count: int
@@ -39,7 +84,7 @@ class Clicked(msgspec.Struct):
     bases: bytes
 
 
-class Coincident(msgspec.Struct):
+class Coincident(Word, tag="coincident"):
     """Alice -> Bob, for each of his clicks: is it a coincidence, do the bases agree, is it compared.
 
     `clicks` are hers, `slots` those of the train.
@@ -52,10 +97,14 @@ class Coincident(msgspec.Struct):
     slots: int
 
 
-class Compared(msgspec.Struct):
+class Compared(Word, tag="compared"):
     """Bob -> Alice, and back: a plane of the compared bits, in the order of the slots."""
 
     bits: bytes
+
+
+class Done(Word, tag="done"):
+    """Bob -> Alice: he has his result. Alice -> source, and back: no other train is wanted."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +120,8 @@ class Exchange:
     compared: NDArray[np.bool_]
     #: For each compared coincidence, whether the peer's bit differs.
     wrong: NDArray[np.bool_]
+    status: str
+    session: str
 
     @property
     def sifted_bits(self) -> Bytes:
@@ -99,6 +150,8 @@ class Exchange:
             "qber": errors / compared if compared else None,
             "by_basis": by_basis,
             "kept": len(self.sifted_bits),
+            "status": self.status,
+            "session": self.session,
         }
 
     def _errors(self, here: NDArray[np.bool_]) -> dict[str, int]:
@@ -106,12 +159,30 @@ class Exchange:
 
 
 class Source(Agent):
-    """Sends `slots` slots of pairs to `alice` and `bob`, once both listen. Returns their number."""
+    """Sends `slots` slots of pairs to `alice` and `bob` when Alice says so. Returns their number."""
 
-    async def run(self, alice: str, bob: str, slots: int = 1_000_000) -> int:
-        for name in (alice, bob):
-            await self.receive(name, kind=READY)
-        return len(await self.pair_pulses(alice, bob, slots))
+    async def run(
+        self,
+        alice: str,
+        bob: str,
+        slots: int = 1_000_000,
+        timeout: str | None = None,
+        tries: int = TRIES,
+    ) -> int:
+        part = partial(self._session, alice, bob, slots)
+        return await follow(self, alice, KIND, Patience.of(timeout, tries), part) or 0
+
+    async def _session(self, alice: str, bob: str, slots: int, talk: Followed) -> int:
+        lasts_ns = slots * self.pulse_period_ps // 1000
+        await talk.hear(Wanted)
+        await talk.answer(Train(slots, lasts_ns))
+        waits_s = talk.patience.limit_s() or 0.0
+        await talk.hear(Emit, waits_s)  # she asks Bob first
+        await talk.answer(Emitting())
+        await self.pair_pulses(alice, bob, slots)
+        await talk.hear(Done, lasts_ns / 1e9 + 4 * waits_s)  # and has four words for him then
+        await talk.answer(Done())
+        return slots
 
 
 class Alice(Agent):
@@ -122,16 +193,61 @@ class Alice(Agent):
     """
 
     async def run(
-        self, peer: str, source: str | None = None, slots: int = 1_000_000, sample: float = 0.5
+        self,
+        peer: str,
+        source: str | None = None,
+        slots: int = 1_000_000,
+        sample: float = 0.5,
+        timeout: str | None = None,
+        tries: int = TRIES,
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        return (await self.exchange(peer, source, slots, sample)).summary()
+        found = await self.exchange(peer, source, slots, sample, Patience.of(timeout, tries))
+        return nothing() if found is None else found.summary()
 
-    async def exchange(self, peer: str, source: str | None, slots: int, sample: float) -> Exchange:
-        """One train, sifted and compared."""
-        clicks = await self._clicks(peer, source, slots)
-        heard: Clicked = (await self.receive(peer, kind="bbm92.clicks", type=Clicked)).body
+    async def exchange(
+        self, peer: str, source: str | None, slots: int, sample: float, patience: Patience
+    ) -> Exchange | None:
+        """One train, sifted and compared; None if no session came to an end."""
+        if source is None:
+            part = partial(self._from_here, peer, slots, sample)
+        else:
+            part = partial(self._from_between, peer, source, sample)
+        return await lead(self, peer, KIND, patience, part)
+
+    async def _from_here(self, peer: str, slots: int, sample: float, talk: Talk) -> Exchange:
+        """A session with the source at this node."""
+        train = Train(slots, slots * self.pulse_period_ps // 1000)
+        await talk.ask(train, Ready)
+        clicks, _ = await asyncio.gather(
+            self.detect(self.name), self.pair_pulses(self.name, peer, slots)
+        )
+        return await self._sift(clicks, sample, talk)
+
+    async def _from_between(self, peer: str, source: str, sample: float, talk: Talk) -> Exchange:
+        """A session with the source at another node, and one with that node."""
+        order = Talk(self, source, KIND, talk.patience)
+        train = await order.ask(Wanted(), Train)
+        await talk.ask(Train(train.slots, train.lasts_ns), Ready)
+        listening = asyncio.create_task(self.detect(source), name="detect")
+        try:
+            await order.ask(Emit(), Emitting)
+            limit_s = talk.patience.limit_s(train.lasts_ns / 1e9)
+            clicks = await within(limit_s, listening, "train")
+        finally:
+            listening.cancel()
+        if clicks.seen != train.slots:
+            raise Broken(f"{clicks.seen} slots came of {train.slots}")
+        found = await self._sift(clicks, sample, talk)
+        try:
+            await order.conclude(Done(), Done)
+        except Broken as broken:
+            self.log.warning("%s: %s", source, broken)
+        return found
+
+    async def _sift(self, clicks: Clicks, sample: float, talk: Talk) -> Exchange:
+        heard = await talk.ask(Detected(), Clicked)
         theirs = np.frombuffer(heard.slots, dtype="<u4").astype(np.int64)
         _, ours, others = np.intersect1d(
             clicks.slots, theirs, assume_unique=True, return_indices=True
@@ -143,48 +259,66 @@ class Alice(Agent):
             _marks(heard.count, others[there]) for there in (np.ones_like(agree), agree, compared)
         ]
         told = Coincident(marks[0], marks[1], marks[2], len(clicks), clicks.seen)
-        await self.send(peer, told, kind="bbm92.coincident")
-        answer: Compared = (await self.receive(peer, kind="bbm92.compared", type=Compared)).body
-        await self.send(peer, Compared(packed(bits[compared])), kind="bbm92.compared")
+        answer = await talk.ask(told, Compared)
         wrong = unpacked(answer.bits, int(compared.sum())) != bits[compared]
+        status = await talk.conclude(Compared(packed(bits[compared])), Done)
+        singles = len(clicks), heard.count
         return Exchange(
-            clicks.seen, (len(clicks), heard.count), bits, bases, agree, compared, wrong
+            clicks.seen, singles, bits, bases, agree, compared, wrong, status, talk.session
         )
-
-    async def _clicks(self, peer: str, source: str | None, slots: int) -> Clicks:
-        if source is not None:
-            await self.send(source, kind=READY)
-            return await self.detect(source)
-        await self.receive(peer, kind=READY)
-        clicks, _ = await asyncio.gather(
-            self.detect(self.name), self.pair_pulses(self.name, peer, slots)
-        )
-        return clicks
 
 
 class Bob(Agent):
     """Detects what `source` (or `peer` herself) sends, and sifts with `peer`. Returns as Alice does."""
 
-    async def run(self, peer: str, source: str | None = None) -> dict[str, Any]:
-        return (await self.exchange(peer, source)).summary()
+    async def run(
+        self,
+        peer: str,
+        source: str | None = None,
+        timeout: str | None = None,
+        tries: int = TRIES,
+    ) -> dict[str, Any]:
+        found = await self.exchange(peer, source, Patience.of(timeout, tries))
+        return nothing() if found is None else found.summary()
 
-    async def exchange(self, peer: str, source: str | None) -> Exchange:
-        """One train, sifted and compared."""
-        sender = peer if source is None else source
-        await self.send(sender, kind=READY)
-        clicks: Clicks = await self.detect(sender)
+    async def exchange(self, peer: str, source: str | None, patience: Patience) -> Exchange | None:
+        """One train, sifted and compared; None if no session came to an end."""
+        part = partial(self._session, peer if source is None else source)
+        return await follow(self, peer, KIND, patience, part)
+
+    async def _session(self, source: str, talk: Followed) -> Exchange:
+        train: Train = await talk.hear(Train)
+        await talk.answer(Ready())
+        # Alice may take as long to reach the source as an answer may take
+        more_s = train.lasts_ns / 1e9 + (talk.patience.limit_s() or 0.0)
+        clicks = await within(talk.patience.limit_s(more_s), self.detect(source), "train")
+        if clicks.seen != train.slots:
+            raise Broken(f"{clicks.seen} slots came of {train.slots}")
+        await talk.hear(Detected, more_s)
         count, raw = len(clicks), clicks.slots.astype("<u4").tobytes()
-        await self.send(peer, Clicked(count, raw, packed(clicks.bases)), kind="bbm92.clicks")
-        heard = (await self.receive(peer, kind="bbm92.coincident", type=Coincident)).body
+        await talk.answer(Clicked(count, raw, packed(clicks.bases)))
+        heard: Coincident = await talk.hear(Coincident)
         here = unpacked(heard.coincident, count).astype(bool)
         agree, compared = (
             unpacked(column, count).astype(bool)[here] for column in (heard.agree, heard.compared)
         )
         bits, bases = clicks.bits[here], clicks.bases[here]
-        await self.send(peer, Compared(packed(bits[compared])), kind="bbm92.compared")
-        answer: Compared = (await self.receive(peer, kind="bbm92.compared", type=Compared)).body
+        await talk.answer(Compared(packed(bits[compared])))
+        answer: Compared = await talk.hear(Compared)
         wrong = unpacked(answer.bits, int(compared.sum())) != bits[compared]
-        return Exchange(heard.slots, (heard.clicks, count), bits, bases, agree, compared, wrong)
+        await talk.answer(Done())
+        singles = heard.clicks, count
+        return Exchange(
+            heard.slots,
+            singles,
+            bits,
+            bases,
+            agree,
+            compared,
+            wrong,
+            CONFIRMED,
+            talk.session,
+        )
 
 
 def _marks(count: int, places: NDArray[np.int64]) -> bytes:
