@@ -4,7 +4,8 @@ Owns the envelope on MQTT, the rules for bodies, and `Mailbox`: items that came 
 for one. Does not know where messages come from.
 
 Rules: a body is a JSON value or a msgspec Struct; NaN, infinities, int keys and untyped bytes are
-refused at `send`, because JSON would change or lose them. Waiting receivers are served first-in
+refused at `send`, because JSON would change or lose them, and so is what is nested too deep for whoever
+reads it. Waiting receivers are served first-in
 first-out; a receiver that is cancelled never loses an item.
 """
 
@@ -19,11 +20,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from ..emulator.errors import MessageError
+from ..emulator.wire import UNREADABLE
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 #: The integers that every part of the way carries (the emulator plane's msgpack ends there).
 _LEAST, _MOST = -(2**63), 2**64 - 1
+#: Levels of lists, mappings and Structs in a body: a program can build more than its readers can follow.
+DEEPEST = 100
 
 
 class Envelope(msgspec.Struct):
@@ -72,7 +76,7 @@ class Message:
             return self
         try:
             self.body = msgspec.json.decode(self._raw, type=Any if type is None else type)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise MessageError(
                 f"message {self.kind!r} from {self.source} is not a {type}: {error}"
             ) from error
@@ -108,7 +112,7 @@ def unseal(payload: bytes) -> Envelope:
     """The envelope of an MQTT payload. Raises MessageError when it is none."""
     try:
         return _decode_envelope(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MessageError(f"not an envelope: {error}") from error
 
 
@@ -123,7 +127,7 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST)
 
 
-def _check(value: Any, where: str) -> None:
+def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
     kind = type(value)
     if value is None or kind in (str, bool):
         return
@@ -133,21 +137,23 @@ def _check(value: Any, where: str) -> None:
     elif kind is float:
         if not math.isfinite(value):
             raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
+    elif not levels:
+        raise MessageError(f"a message body has at most {DEEPEST} levels of lists and mappings")
     elif kind is dict:
         for key, item in value.items():
             if type(key) is not str:
                 raise MessageError(f"{where} has the key {key!r}: keys must be strings")
             if not _is_plain(item):
-                _check(item, f"{where}[{key!r}]")
+                _check(item, f"{where}[{key!r}]", levels - 1)
     elif kind in (list, tuple):
         for index, item in enumerate(value):
             if not _is_plain(item):
-                _check(item, f"{where}[{index}]")
+                _check(item, f"{where}[{index}]", levels - 1)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             field = getattr(value, name)
             if not isinstance(field, (bytes, bytearray)):
-                _check(field, f"{where}.{name}")
+                _check(field, f"{where}.{name}", levels - 1)
     elif isinstance(value, (bytes, bytearray, memoryview)):
         raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
     elif isinstance(value, (str, int)):

@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from . import control, wire
 from .desk import Ticket
 from .errors import InfrastructureError
@@ -69,7 +67,7 @@ class Conversation:
         """Bytes have come."""
         try:
             requests = [control.decode_to_desk(body) for body in self._splitter.feed(data)]
-        except (msgspec.MsgspecError, InfrastructureError) as error:
+        except (*wire.UNREADABLE, InfrastructureError) as error:
             self._end(f"a request that cannot be read: {error}")
             return
         for request in requests:

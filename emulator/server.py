@@ -9,8 +9,8 @@ the run by the last one is desk_door.py's.
 Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
 `HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
 access.jsonl, and no node is disturbed by it. The launcher's end of file ends this process at once;
-after the outcome this process waits for it.
-Wall-clock time is used here only, and only for what is not in the result.
+after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not in
+the result.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class NodeConnection(asyncio.Protocol):
                     world.receive(self.node, self.incarnation, message)
                 elif not self._greet(message):
                     return
-        except (msgspec.MsgspecError, InfrastructureError) as error:
+        except (*wire.UNREADABLE, InfrastructureError) as error:
             server.refuse(self, f"a frame that cannot be read: {error}")
         if world.outbox:
             server.drain()

@@ -18,6 +18,9 @@ from typing import Any
 import msgspec
 
 PROTOCOL_VERSION = 1
+#: What decoding raises, here or as JSON, when the bytes are not what they should be: msgspec itself tells
+#: neither of text that is no UTF-8 nor of values nested without end by an error of its own.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 HEADER = struct.Struct(">I")
 #: A longer frame is a mistake or an attack, not a message.
 MAX_FRAME = 64 * 1024 * 1024

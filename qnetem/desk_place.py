@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from .emulator.errors import InfrastructureError, InputError
+from .emulator.wire import UNREADABLE
 
 FILE = "desk.json"
 BACKLOG = 16
@@ -50,7 +51,7 @@ def desk_path(run_folder: Path) -> str | None:
         return str(msgspec.json.decode(path.read_bytes(), type=dict[str, str])["socket"])
     except FileNotFoundError:
         return None
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, OSError) as error:
+    except (*UNREADABLE, KeyError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 

@@ -18,6 +18,7 @@ import msgspec
 from .emulator.errors import InputError
 from .emulator.record.journal import Chains
 from .emulator.units import format_ns
+from .emulator.wire import UNREADABLE
 
 #: No event is longer: what it holds came over the wire.
 _LONGEST_LINE = 256 * 1024 * 1024
@@ -110,7 +111,7 @@ class Lines:
         """A line as an event. Raises InputError, with the number."""
         try:
             found = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise self._no_event(line, number) from error
         match found:
             case [int(t_ns), int(m), str(entity), str(kind), *fields]:

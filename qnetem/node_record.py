@@ -11,14 +11,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from .agents.files import JournalRecord, Payload, decode_record
 from .agents.messages import Envelope, unseal
 from .emulator.errors import InfrastructureError, InputError, MessageError
 from .emulator.framing import FrameSplitter
 from .emulator.topology.names import nearest
-from .emulator.wire import HEADER, Welcome
+from .emulator.wire import HEADER, UNREADABLE, Welcome
 from .recorded import RecordedRun
 
 _READ_BYTES = 256 * 1024
@@ -38,7 +36,7 @@ class NodeRecord:
         for body in self._bodies():
             try:
                 record = decode_record(body)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 raise self._no_record(at, str(error)) from error
             if first != isinstance(record, Welcome):
                 what = type(record).__name__

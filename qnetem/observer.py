@@ -20,6 +20,7 @@ import msgspec
 from .agents.settings import BrokerAddress
 from .brokers.access import observed_topic
 from .emulator.errors import InfrastructureError
+from .emulator.wire import UNREADABLE
 
 FILE = "observer.json"
 
@@ -73,7 +74,7 @@ def find(run_folder: Path) -> Observer | None:
         return None
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InfrastructureError(f"{path} is not an observer's file: {error}") from error
 
 

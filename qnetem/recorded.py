@@ -18,6 +18,7 @@ import msgspec
 
 from .emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
 from .emulator.topology.model import Topology
+from .emulator.wire import UNREADABLE
 from .events import digest_of
 from .live_faults import as_it_went, from_journal, from_outcome
 
@@ -118,5 +119,5 @@ def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
         raise InputError(f"there is no {path}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: expected a JSON object: {error}") from error

@@ -36,6 +36,7 @@ import msgspec
 
 from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
+from .emulator.wire import UNREADABLE
 from .noticed import notices
 
 #: The packages whose version can change a result or its speed.
@@ -190,7 +191,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} is not what a run writes: {error}") from error
 
 

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .emulator.errors import InputError
-from .emulator.topology import Topology
+from .emulator.errors import InputError, TopologyError
+from .emulator.topology import Topology, parse_topology
 from .emulator.topology.fault_specs import FaultSpec
 from .emulator.units import format_ns
 from .fault_text import fault_entry, fault_line
@@ -57,12 +57,35 @@ def as_entries(topology: Topology) -> list[str]:
 
 
 def frozen(topology: Topology) -> str:
-    """The topology's file with its faults frozen. Raises InputError for a topology without a file."""
+    """The topology's file with its faults frozen.
+
+    Raises InputError for a topology without a file, and for a file in which the faults cannot be told from
+    the rest by their lines.
+    """
     if topology.source is None:
         raise InputError("only a topology that comes from a file can be frozen")
-    lines = Path(topology.source).read_text(encoding="utf-8-sig").splitlines()
+    lines = Path(topology.source).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     begin, end = _section(lines, "faults")
-    return "\n".join([*lines[:begin], *as_entries(topology), *lines[end:], ""])
+    text = "\n".join([*lines[:begin], *as_entries(topology), *lines[end:], ""])
+    if not _has_faults_of(text, topology):
+        problem = "expected its faults below a line that begins with `faults:`, or none"
+        raise InputError(f"{topology.source} cannot be frozen: {problem}")
+    return text
+
+
+def _has_faults_of(text: str, topology: Topology) -> bool:
+    try:
+        found = parse_topology(text, str(topology.source))
+    except TopologyError:
+        return False
+    return [_harm(fault) for fault in by_time(found)] == [
+        _harm(fault) for fault in by_time(topology)
+    ]
+
+
+def _harm(fault: FaultSpec) -> dict[str, Any]:
+    """What a fault does; its id is its place in the file."""
+    return fault.model_dump(exclude={"id"})
 
 
 def write_frozen(topology: Topology, path: Path) -> None:

@@ -27,6 +27,7 @@ from .agents.messages import Envelope
 from .brokers.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_from
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.topology.names import closest
+from .emulator.wire import UNREADABLE
 from .observer import Observer
 from .runfolder import read_facts, read_nodes
 
@@ -170,7 +171,7 @@ def read_message(topic: str, payload: bytes) -> Message | None:
         return None
     try:
         envelope = msgspec.json.decode(payload, type=Envelope)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     return Message(levels[5], levels[3], envelope.kind, envelope.inc, envelope.seq, envelope.body)
 
