@@ -74,10 +74,26 @@ class NodeJournal:
     def flush(self) -> None:
         """Hand everything to the operating system: it outlives this process from now on."""
         bodies, self._bodies = self._bodies, []
-        rest = b"".join([part for body in bodies for part in (_length(len(body)), body)])
-        with self._named():
-            while rest:  # a disk that is nearly full takes a part, and says no only to the rest
-                rest = rest[self._file.write(rest) :]
+        if self._file.closed:  # it has been given up
+            return
+        data, taken = b"".join([_length(len(body)) + body for body in bodies]), 0
+        try:
+            while taken < len(
+                data
+            ):  # a disk that is nearly full takes a part, and says no to the rest
+                taken += self._file.write(memoryview(data)[taken:])
+        except OSError as error:
+            self._give_up(bodies, taken)
+            raise self._refused(error) from error
+
+    def _give_up(self, bodies: list[bytes], taken: int) -> None:
+        """Leave whole records only, and write no more: what came later would hide the gap before it."""
+        for body in bodies:
+            if taken < HEADER.size + len(body):
+                break
+            taken -= HEADER.size + len(body)
+        with self._file, contextlib.suppress(OSError):  # a device has no length
+            self._file.truncate(self._file.tell() - taken)
 
     def close(self) -> None:
         """Flush and close; may be called again."""

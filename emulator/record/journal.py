@@ -11,6 +11,7 @@ waits, process ids, wall-clock time, logs, secrets.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -96,12 +97,22 @@ class Journal:
         if self._file is None:
             return
         lines.append(b"")
-        rest = memoryview(b"\n".join(lines))
+        data, taken = b"\n".join(lines), 0
         try:
-            while rest:  # a disk that is nearly full takes a part, and says no only to the rest
-                rest = rest[self._file.write(rest) :]
+            while taken < len(
+                data
+            ):  # a disk that is nearly full takes a part, and says no to the rest
+                taken += self._file.write(memoryview(data)[taken:])
         except OSError as error:
+            self._give_up(taken - (data.rfind(b"\n", 0, taken) + 1))
             raise _not_written(self._path, error) from error
+
+    def _give_up(self, half_bytes: int) -> None:
+        """Leave whole lines only, and write no more: what came later would hide the gap before it."""
+        file, self._file = self._file, None
+        assert file is not None
+        with file, contextlib.suppress(OSError):  # a device has no length
+            file.truncate(file.tell() - half_bytes)
 
     def close(self) -> None:
         """Flush and close; the journal takes no event afterwards."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from qnetem.agents.files import NodeJournal, Payload, decode_record
 from qnetem.emulator.errors import InfrastructureError
+from qnetem.emulator.framing import FrameSplitter
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.topology.loader import parse_topology
 from qnetem.inprocess import InProcessNetwork
@@ -45,6 +51,72 @@ def test_a_write_that_takes_a_part_is_followed_by_the_rest(tmp_path: Path) -> No
     journal.event("alice", "note", "a value", 1)
     journal.flush()
     assert reluctant.taken == b'[5,0,"alice","note","a value",1]\n'
+
+
+class NearlyFull:
+    """A real file on a disk that takes so many bytes more, and later some again."""
+
+    def __init__(self, path: Path, room_bytes: int) -> None:
+        self.file = path.open("wb", buffering=0)
+        self.room_bytes = room_bytes
+
+    def write(self, data: Any) -> int:
+        if not self.room_bytes:
+            self.room_bytes = 10_000
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = self.file.write(data[: self.room_bytes]) or 0
+        self.room_bytes -= taken
+        return taken
+
+    def __enter__(self) -> NearlyFull:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+@contextlib.contextmanager
+def nearly_full(file: Any, path: Path, room_bytes: int) -> Iterator[NearlyFull]:
+    file.close()
+    stand_in = NearlyFull(path, room_bytes)
+    yield stand_in
+    assert stand_in.file.closed
+
+
+def test_a_journal_on_a_full_disk_ends_with_a_whole_line_and_takes_none_after_the_gap(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(CLOCK, path)
+    with nearly_full(journal._file, path, 50) as file:
+        journal._file = file  # type: ignore[assignment]
+        for number in range(3):
+            journal.event("alice", "note", "a value", number)
+        with pytest.raises(InfrastructureError, match="No space left on device"):
+            journal.flush()
+        journal.event("alice", "note", "a value", 3)
+        journal.close()
+    assert path.read_bytes() == b'[5,0,"alice","note","a value",0]\n'
+
+
+def test_a_nodes_journal_on_a_full_disk_ends_with_a_whole_record_and_takes_none_after_the_gap(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bob.1.bin"
+    journal = NodeJournal(path)
+    with nearly_full(journal._file, path, 50) as file:
+        journal._file = file  # type: ignore[assignment]
+        for number in range(3):
+            journal.payload("alice", bytes([number]) * 20)
+        with pytest.raises(InfrastructureError, match="No space left on device"):
+            journal.flush()
+        journal.payload("alice", b"later")
+        journal.close()
+    [body] = FrameSplitter().feed(path.read_bytes())
+    assert decode_record(body) == Payload("alice", bytes(20))
 
 
 def test_a_full_disk_is_named_with_the_file(tmp_path: Path) -> None:

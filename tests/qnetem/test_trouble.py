@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from qnetem.node_record import NodeRecord
 
 from .trouble import SILENT_S, Told, both_ways, command, in_process, typed, written
 
@@ -299,6 +302,19 @@ def test_a_disk_that_is_full_ends_the_run_by_the_name_of_the_file(tmp_path: Path
     assert told.error.endswith(" cannot be written: File too large")
     assert str(told.run_folder) in told.error
     assert "Traceback" not in told.stderr
+    see_whole_lines_and_records(told.run_folder)
+
+
+def see_whole_lines_and_records(folder: Path) -> None:
+    """Nothing is half written."""
+    journal = (folder / "journal.jsonl").read_bytes()
+    assert len(journal) > 20_000 and journal.endswith(b"\n")
+    assert all(json.loads(line) for line in journal.splitlines())
+    for path in (folder / "nodes").iterdir():
+        record = NodeRecord(path)
+        assert len(list(record.records())) > 100
+        assert not record.cut
+    assert json.loads((folder / "outcome.json").read_bytes())["problem"] is not None
 
 
 def test_the_topology_of_these_tests_is_a_good_one(tmp_path: Path) -> None:
