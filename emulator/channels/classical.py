@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..conductor import GRANT, HOP, Conductor
+from ..errors import InternalError
 from ..record.journal import Journal
 from ..record.metrics import Metrics
 from ..topology.model import LinkSpec, Topology
@@ -105,7 +106,9 @@ class ClassicalPlane:
     # --- from the nodes ---
 
     def send(self, src: str, inc: int, send: Send) -> None:
-        """A node has published a message at the present instant."""
+        """A node has published a message at the present instant. Raises InternalError for a number again."""
+        if (src, inc, send.seq) in self._sent:
+            raise InternalError(f"{src} ({inc}) sends message {send.seq} twice")
         sent = Sent(src, inc, send, self._conductor.now_ns)
         self._sent[src, inc, send.seq] = sent
         fields = [send.dst, inc, send.seq, send.kind, send.size, send.hash.hex()]

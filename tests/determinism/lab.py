@@ -90,7 +90,7 @@ async def side_by_side(topology: Topology, folder: Path, count: int) -> list[Out
         async with gate:
             return (await run_processes(topology, options)).outcome
 
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S + 10 * count):
         return await asyncio.gather(*[one() for _ in range(count)])
 
 

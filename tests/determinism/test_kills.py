@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qnetem.emulator.control import Outcome
+from tests.counts import count
 
 from .detours import Delays, slow_run
 from .lab import in_process, in_processes, scenario, seen, side_by_side
@@ -21,15 +22,16 @@ def all_arrived(outcome: Outcome) -> bool:
     return (alice.incarnation, bob["numbers"], bob["count"]) == (2, list(range(20)), 21)
 
 
+@pytest.mark.campaign
 async def test_all_that_a_killed_node_had_sent_arrives_in_every_run(
     tmp_path: Path, mosquitto: str
 ) -> None:
     topology = scenario("killed")
     expected = in_process(topology, tmp_path)
     assert all_arrived(expected)
-    outcomes = await side_by_side(topology, tmp_path, 10)
+    outcomes = await side_by_side(topology, tmp_path, count(50))
     assert all(all_arrived(outcome) for outcome in outcomes)
-    assert [seen(outcome) for outcome in outcomes] == 10 * [seen(expected)]
+    assert [seen(outcome) for outcome in outcomes] == count(50) * [seen(expected)]
 
 
 @pytest.mark.parametrize("longest_s", [0.02, 0.3])

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import count
+
 from .lab import in_process, in_processes, scenario, seen, side_by_side
 
 pytestmark = pytest.mark.processes
 
 
-async def test_twenty_runs_are_one(tmp_path: Path, mosquitto: str) -> None:
+@pytest.mark.campaign
+async def test_many_runs_are_one(tmp_path: Path, mosquitto: str) -> None:
     topology = scenario("small")
     expected = in_process(topology, tmp_path)
     assert all(result["count"] > 10 for result in expected.results.values())
-    outcomes = await side_by_side(topology, tmp_path, 20)
-    assert [seen(outcome) for outcome in outcomes] == 20 * [seen(expected)]
+    outcomes = await side_by_side(topology, tmp_path, count(50))
+    assert [seen(outcome) for outcome in outcomes] == count(50) * [seen(expected)]
 
 
 def test_no_broker_and_any_broker_give_the_same(tmp_path: Path, broker_kind: str) -> None:

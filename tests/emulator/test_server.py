@@ -244,8 +244,12 @@ async def test_a_wrong_token_is_refused_by_name_and_the_connection_closed(
         wire.HEADER.pack(wire.MAX_FRAME + 1),
         wire.HEADER.pack(3) + b"abc",
         wire.frame(wire.Waits([])),
+        wire.HEADER.pack(100_000)
+        + b"\x9a\xa6Report\x00\x00\xc0\x90\x90\x90\x90"
+        + b"\x91" * 99_986,
+        wire.HEADER.pack(15) + b"\x96\xa5Hello\xa2\xff\xfe\x01\xa1a\x01\x01",
     ],
-    ids=["too long", "undecodable", "no hello"],
+    ids=["too long", "undecodable", "no hello", "nested without end", "not UTF-8"],
 )
 async def test_a_stranger_that_talks_nonsense_is_closed_and_nobody_is_told(
     tmp_path: Path, nonsense: bytes, capsys: pytest.CaptureFixture[str]

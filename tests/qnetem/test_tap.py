@@ -13,6 +13,8 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from qnetem import observer
 from qnetem.agents.mqtt import inbox_topic
@@ -258,3 +260,17 @@ def test_an_object_has_the_whole_body() -> None:
         "seq": 17,
         "body": {"n": "\x1b[31m"},
     }
+
+
+@given(
+    st.lists(st.sampled_from(["qnetem", "v1", "run", "bob", "inbox", ""]) | st.text(max_size=3)),
+    st.binary(max_size=60) | st.just(b'{"seq":1,"inc":1,"kind":"k","body":1}'),
+)
+@example(["qnetem", "v1", "run", "bob", "inbox", "alice"], b"[" * 100_000)
+def test_whatever_a_broker_hands_over_is_a_message_with_a_line_or_nothing(
+    levels: list[str], payload: bytes
+) -> None:
+    message = read_message("/".join(levels), payload)
+    if message is not None:
+        assert Table(["alice"], 80).line(message).isprintable()
+        assert as_json(message)
