@@ -7,6 +7,8 @@ Rule: an entry is exact. Read again, it gives the same fault to the nanosecond.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,10 @@ from .emulator.control import FaultRecord
 from .emulator.faults.kinds import FAULT_KINDS, Parameter
 from .emulator.topology.fault_specs import FaultSpec
 from .emulator.units import BASE, format_ns
+
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+#: What YAML takes for something else than text.
+_NO_NAMES = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def fault_line(fault: FaultSpec | FaultRecord) -> str:
@@ -26,7 +32,7 @@ def fault_line(fault: FaultSpec | FaultRecord) -> str:
 
 def fault_entry(fault: FaultSpec) -> str:
     """`{id: random.3, at: 2 s, for: 500 ms, cut: alice-r1}`: an entry of `faults:` in flow style."""
-    words = [f"id: {fault.id}", f"at: {exact_time(fault.at_ns)}"]
+    words = [f"id: {_word(fault.id)}", f"at: {exact_time(fault.at_ns)}"]
     if fault.for_ns is not None:
         words.append(f"for: {exact_time(fault.for_ns)}")
     words.append(f"{fault.verb}: {_target(fault)}")
@@ -46,9 +52,15 @@ def exact_time(time_ns: int) -> str:
 
 def _target(fault: FaultSpec) -> str:
     if FAULT_KINDS[fault.verb].target != "groups":
-        return fault.target
-    groups = [f"[{', '.join(group.split(','))}]" for group in fault.target.split("|")]
+        return _word(fault.target)
+    groups = [f"[{', '.join(map(_word, group.split(',')))}]" for group in fault.target.split("|")]
     return f"[{', '.join(groups)}]"
+
+
+def _word(text: str) -> str:
+    """A name that YAML reads as these letters: 0.10 would be the number 0.1, and a node may be called no."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_NAMES
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _given(

@@ -97,8 +97,12 @@ class Live:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+        self.process.terminate()  # not killed: a run in one process would leave its socket
+        try:
+            self.process.communicate(timeout=PATIENCE_S)
+        finally:
+            self.process.kill()
+            self.process.communicate()
 
     @property
     def run_folder(self) -> Path:

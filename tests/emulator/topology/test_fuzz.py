@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qnetem.emulator.errors import InputError, TopologyError
@@ -169,6 +169,7 @@ def test_a_section_of_faults_is_a_plan_or_an_error_with_any_seed(section: str, s
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(sections(), st.sampled_from(["", "# a word\n", "expect: {}\n"]), st.integers(0, 99))
+@example("faults:\n  - {cut: a-r, every: 1 s, until: 30 s}\n", "", 0)  # 0.1 and 0.10 are two names
 def test_a_frozen_file_holds_the_same_faults_with_any_seed(
     tmp_path: Path, section: str, after: str, seed: int
 ) -> None:
