@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from qnetem.emulator.topology.model import Topology
 
 from .. import harness, puppets
+from ..counts import count
 
 SETTINGS = settings(
     max_examples=150,
@@ -34,8 +36,9 @@ def test_any_network_runs_alike_in_any_order_of_carrying(
         assert seen == wanted
 
 
+@pytest.mark.campaign
 @given(puppets.chatters(), st.integers(0, 2**32))
-@SETTINGS
+@settings(SETTINGS, max_examples=count(600))
 def test_kills_in_the_middle_of_talk_run_alike_however_much_the_broker_loses(
     topology: Topology, order: int
 ) -> None:

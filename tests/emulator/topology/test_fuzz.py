@@ -27,6 +27,7 @@ links:
 """
 
 times = st.sampled_from(["1 ns", "1 ms", "250 ms", "1 s", "3 s"])
+periods = st.sampled_from(["1 ns", "250 ms", "1 s", "3 s"])  # thousands of faults take seconds
 NODES = ["a", "r", "b", "all", "one", "50 %", "[a, b]", "{kind: repeater}", "{pick: one}"]
 LINKS = [
     "a-r",
@@ -94,7 +95,7 @@ def entries(draw: st.DrawFn) -> str:
     parts = [f"{verb}: {draw(mostly(st.sampled_from(TARGETS[kind.target])))}"]
     when = draw(st.sampled_from(["at", "at", "at", "at", "every", "every", "none"]))
     if when != "none":
-        parts.append(f"{when}: {draw(mostly(times))}")
+        parts.append(f"{when}: {draw(mostly(times if when == 'at' else periods))}")
     if when == "every":
         parts.append(f"until: {draw(mostly(st.just('5 s')))}")
     if kind.lasting and draw(st.booleans()):
