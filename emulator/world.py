@@ -324,10 +324,16 @@ class World:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
             self.classical.send(name, incarnation, send)
+        # What is given up makes room for what is asked for in the same step: a slot, a link to send on.
+        issued = {operation.number for operation in report.operations} if report.cancels else ()
+        for number in report.cancels:
+            if number not in issued:
+                self.quantum.withdraw(name, number)
         for operation in report.operations:
             self.quantum.issue(name, incarnation, operation)
         for number in report.cancels:
-            self.quantum.withdraw(name, number)
+            if number in issued:
+                self.quantum.withdraw(name, number)
         for note in report.notes:
             self._note(name, note)
         if report.failed is not None:

@@ -30,6 +30,10 @@ from .states import bell_vector
 #: Qubits whose end is remembered; the oldest are forgotten first.
 MAX_REMEMBERED = 65536
 FLYING = ""
+#: The mate of a half whose pair is no more: the other half was traced out. No qubit has this name.
+_LOST = "(lost)"
+#: <Phi+| rho x I/2 |Phi+> of such a half: 1/4, whatever rho is.
+_LOST_FIDELITY = 0.25
 _Z: Axis = (0.0, 0.0, 1.0)
 
 
@@ -79,7 +83,8 @@ class _Qubit:
         self.register = register
         self.born_ns = born_ns
         self.touched_ns = born_ns
-        #: The other half of the pair that it is said to be half of, by heralds and joins; "" for none.
+        #: The other half of the pair that it is said to be half of, by heralds and joins; "" for none,
+        #: _LOST once it was traced out.
         self.mate = ""
         #: How many numbers of its own noise are used up; the first one is its birth's.
         self.drawn = 1
@@ -161,6 +166,8 @@ class Registry:
         for record in records:
             record.register.state = self._without(record)
             self._forget(record, why, now_ns)
+            if record.mate in self._qubits:
+                self._qubits[record.mate].mate = _LOST
 
     def lift(self, qubit: str, now_ns: int, why: str) -> None:
         """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
@@ -277,6 +284,13 @@ class Registry:
             return record.mate
         return self.partner(qubit)
 
+    def _is_lost(self, qubits: Sequence[str]) -> bool:
+        """Whether this is one half, and the other one was traced out."""
+        if len(qubits) != 1:
+            return False
+        record = self._record(qubits[0])
+        return record.mate == _LOST and len(record.register.names) == 1
+
     def born_ns(self, qubit: str) -> int:
         """When the qubit came into being: allocated, or emitted."""
         return self._record(qubit).born_ns
@@ -286,10 +300,13 @@ class Registry:
 
         `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
         is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if it has
-        none, what heralds and joins say it is entangled with. Raises OperationError where that makes no
-        sense.
+        none, what heralds and joins say it is entangled with. Where that was traced out (lost, discarded,
+        too old, its node dead) nothing is known of it: 1/4. Raises OperationError where Phi+ makes no
+        sense, as for half of a pair whose other half was measured.
         """
         if target is None:
+            if self._is_lost(qubits):
+                return _LOST_FIDELITY
             qubits, target = self._with_partner(qubits), bell_vector(0)
         try:
             return self._look(qubits, now_ns).fidelity(target)

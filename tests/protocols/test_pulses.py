@@ -427,6 +427,23 @@ def test_a_cancelled_train_ends_where_it_stood_and_another_may_follow() -> None:
     assert ran.results["bob"] == [300_000, 10]
 
 
+def test_a_train_may_follow_a_cancelled_one_in_the_same_instant() -> None:
+    async def alice(me: Agent) -> list[int]:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(300e-6):
+                await me.pulses("bob", BLOCK_SLOTS)
+        train = await me.pulses("bob", 10)
+        return [train.start_ns, me.now_ns]
+
+    async def bob(me: Agent) -> list[int]:
+        found = await asyncio.gather(me.detect("alice"), me.detect("alice"))
+        return [each.seen for each in found]
+
+    ran = run({"alice": (IDEAL, alice), "bob": (IDEAL, bob)}, PLAIN)
+    assert ran.results["alice"] == [300_000, 300_010]
+    assert ran.results["bob"] == [300_000, 10]
+
+
 def test_the_end_of_a_cancelled_block_is_not_taken_for_that_of_the_next_train() -> None:
     """The first train would have ended at 1.05 ms, in the middle of the second one."""
 

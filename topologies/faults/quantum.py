@@ -73,22 +73,6 @@ def counted(seen: dict[str, int], wrong: dict[str, int]) -> dict[str, Any]:
     return {**seen, **rates}
 
 
-class HalvesOfPairs(Agent):
-    """Asks for pairs for three seconds, and counts the halves that came in each."""
-
-    async def run(self, peer: str) -> dict[str, Any]:
-        found = dict.fromkeys(WINDOWS, 0)
-        try:
-            async with asyncio.timeout_at(3):
-                while True:
-                    pair = await self.entangle(peer)
-                    found[window(self.now_ns / 1e9, 2)] += 1
-                    await pair.measure()
-        except TimeoutError:
-            pass
-        return found
-
-
 class Keeps(Agent):
     """Keeps a pair through the fault, and asks for another one after it.
 

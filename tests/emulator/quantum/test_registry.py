@@ -329,6 +329,30 @@ def test_discarding_one_half_leaves_the_other_mixed() -> None:
     assert qubits.partner("b") is None
 
 
+@pytest.mark.parametrize("fidelity", [1.0, 0.7])
+def test_a_half_whose_other_half_was_lost_has_a_quarter_of_phi_plus(fidelity: float) -> None:
+    qubits = with_pair(lossless(), fidelity)
+    qubits.discard(["b"], "herald lost", 0)
+    assert qubits.fidelity(["a"], None, 5) == 0.25
+    qubits.apply_gate("h", 0.0, ["a"], 5)
+    assert qubits.fidelity(["a"], None, 5) == 0.25, "whatever is done to it alone"
+
+
+def test_a_join_with_a_half_whose_other_half_was_lost_leaves_another_such_half() -> None:
+    qubits = with_pair(lossless())
+    qubits.create_pair("c", "bob", "d", "carol", werner(1.0), 0)
+    qubits.discard(["a"], "alice died", 0)
+    qubits.bell_measure("b", "c", 0.3, 0.6, 0)
+    assert qubits.fidelity(["d"], None, 0) == 0.25
+
+
+def test_a_half_whose_other_half_was_measured_is_half_of_nothing() -> None:
+    qubits = with_pair(lossless())
+    qubits.measure("b", Z, 0.3, 0)
+    with pytest.raises(OperationError, match="one half of a pair"):
+        qubits.fidelity(["a"], None, 0)
+
+
 def test_states_come_with_per_qubit_dims_in_the_asked_order() -> None:
     qubits = with_pair(lossless())
     qubits.allocate("one", "alice", 0)
