@@ -40,7 +40,8 @@ class Parameter:
 class FaultKind:
     """A row of the table. `lasting`: takes `for` and is healed at its end.
 
-    `random`: a campaign may draw it without being told more than its kind.
+    `random`: a campaign may draw it without being told more than its kind. `some`: parameters of which at
+    least one must be given.
     """
 
     verb: str
@@ -49,6 +50,7 @@ class FaultKind:
     lasting: bool
     parameters: dict[str, Parameter] = field(default_factory=dict)
     random: bool = True
+    some: tuple[str, ...] = ()
 
 
 _ONLY = Parameter("word", words=("quantum", "classical"))
@@ -182,6 +184,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
                 "offset": Parameter("time", default=0, low=-3.6e12, high=3.6e12),
                 "ppm": Parameter("number", default=0.0, low=-1e5, high=1e5, typical=(0.1, 1000)),
             },
+            some=("offset", "ppm"),
         ),
     )
 }

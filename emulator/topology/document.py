@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import yaml
 
@@ -50,6 +51,15 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's parser with our table of scalars; only its node graph is used, never its objects."""
 
     yaml_implicit_resolvers = {None: _SCALARS}  # noqa: RUF012
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As ever, but what an alias stands for stands where the alias does; its parts do not."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if node is None or not is_alias:
+            return node
+        return type(node)(node.tag, node.value, event.start_mark, event.end_mark)
 
 
 def read_document(text: str, problems: Problems) -> Written:
@@ -110,7 +120,7 @@ class _Reader:
         self._count += 1
         if self._count > MAX_VALUES:
             self._stop(f"the file expands to more than {MAX_VALUES} values", mark)
-        if any(node is opened for opened in self._open):
+        if any(node.value is opened.value for opened in self._open):
             self._stop("an alias stands inside the very value it refers to", mark)
         if isinstance(node, yaml.ScalarNode):
             return Written(self._scalar(node, mark), mark, key_mark)

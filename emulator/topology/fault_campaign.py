@@ -103,7 +103,7 @@ class _Reader:
             try:
                 found.append(int(_SPAN.read(item.plain()) or 0))
             except UnitError as error:
-                self._wrong(str(error), "for")
+                self._wrong(str(error), "for", item)
                 return 1, 1
         if len(found) != 2 or found[0] > found[1]:
             self._wrong("expected one duration, or the shortest and the longest", "for")
@@ -137,9 +137,10 @@ class _Reader:
             self._wrong(str(error), key)
             return None
 
-    def _wrong(self, problem: str, key: str | None = None) -> None:
+    def _wrong(self, problem: str, key: str | None = None, item: Written | None = None) -> None:
+        """Something is wrong with the section, with what stands under `key`, or with `item` of that."""
         self._good = False
-        found = self._entry.nearest([key] if key else [])
+        found = item or self._entry.nearest([key] if key else [])
         self._problems.add(problem, found.best_mark, (*_PATH, key) if key else _PATH)
 
 
@@ -259,7 +260,7 @@ class _Drawer:
     def _targets(self, kind: FaultKind) -> Sequence[str]:
         named = {"node": self._nodes, "link": self._links}
         known = named.get(kind.target, [*self._nodes, *self._links])
-        return [name for name in known if self._fits(kind.verb, name) is None]
+        return [name for name in known if self._fits(kind.verb, name, {}) is None]
 
     def _target(self, kind: FaultKind) -> tuple[str, list[str]]:
         rng = self._rng

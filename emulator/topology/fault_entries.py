@@ -106,7 +106,7 @@ class _Entry:
             return None
         self._refuse_unknown_keys(kind, live)
         every_ns = None if live else self._time("every", _SPAN)
-        at_ns = 0 if live else self._time("at", _AT, required=every_ns is None)
+        at_ns = 0 if live else self._time("at", _AT, required="every" not in self._entry.entries)
         until_ns = None if live else self._time("until", _SPAN)
         if until_ns is not None and "every" not in self._entry.entries:
             self._wrong_key("'until' goes with 'every'; a fault ends after its 'for'", "until")
@@ -116,6 +116,8 @@ class _Entry:
         parameters = {
             name: self._parameter(name, parameter) for name, parameter in kind.parameters.items()
         }
+        if kind.some and not any(key in self._entry.entries for key in kind.some):
+            self._wrong(f"expected {' or '.join(map(repr, kind.some))}, or both")
         if not self._good or target is None:
             return None
         return FaultEntry(
@@ -127,8 +129,19 @@ class _Entry:
             until_ns=until_ns,
             for_ns=for_ns,
             parameters=parameters,
-            place=Place(self._problems.file, *self._entry.best_mark),
+            place=self._place(self._entry),
+            places=self._places(kind.verb),
         )
+
+    def _place(self, entry: Written) -> Place:
+        return Place(self._problems.file, *entry.best_mark)
+
+    def _places(self, verb: str) -> dict[str, Place]:
+        """Where each key's value stands, and each name of a list of targets."""
+        entries = self._entry.entries
+        places = {key: self._place(entry) for key, entry in entries.items()}
+        named = (item for item in entries[verb].items if isinstance(item.value, str))
+        return places | {f"{verb}:{item.value}": self._place(item) for item in named}
 
     def _kind(self) -> FaultKind | None:
         entries = self._entry.entries
@@ -178,10 +191,15 @@ class _Entry:
         entry = self._entry.entries.get("id")
         if entry is None:
             return None
-        name = str(entry.plain())
-        if _ID.fullmatch(name) is None or name.startswith("live."):
-            text = f"{shown(name)} cannot name a fault: expected letters, digits, _ and -"
-            self._wrong(text, "id")
+        value = entry.value
+        is_word = isinstance(value, (str, int)) and not isinstance(value, bool)
+        name = str(value)
+        if not is_word or _ID.fullmatch(name) is None:
+            found = shown(entry.plain())
+            self._wrong(f"{found} cannot name a fault: expected letters, digits, _ and -", "id")
+        elif name == "all" or name.startswith("live."):
+            whose = "all faults" if name == "all" else "faults that are added while a run goes on"
+            self._wrong(f"{shown(name)} means {whose}: expected another name", "id")
         return name
 
     def _target(self, kind: FaultKind) -> Target | None:
@@ -318,7 +336,12 @@ def _target_schema(kind: FaultKind) -> dict[str, Any]:
     share = {"anyOf": [{"enum": ["all", "one"]}, {"type": "string"}, *_TARGET_SCHEMAS["chosen"]]}
     keys = ("kind", "name") if kind.target == "node" else ("name", "node")
     properties = {key: {"type": "string"} for key in keys} | {"pick": share}
-    selector = {"type": "object", "properties": properties, "additionalProperties": False}
+    selector = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
     forms += [*_TARGET_SCHEMAS["chosen"], selector]
     return {"anyOf": forms, "description": description}
 
@@ -350,10 +373,13 @@ def _verb_schema(kind: FaultKind) -> dict[str, Any]:
         properties[name] = _parameter_schema(name, parameter)
         if parameter.required:
             required.append(name)
-    return {
+    schema: dict[str, Any] = {
         "type": "object",
         "properties": properties,
         "required": required,
         "anyOf": [{"required": ["at"]}, {"required": ["every"]}],
         "additionalProperties": False,
     }
+    if kind.some:
+        schema["allOf"] = [{"anyOf": [{"required": [key]} for key in kind.some]}]
+    return schema

@@ -10,51 +10,83 @@ and does not fit is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..faults.kinds import FAULT_KINDS
 from .entangle import EntangleSpec
-from .fault_specs import FaultSpec
+from .fault_specs import FaultSpec, Value
+from .places import Place
 
 if TYPE_CHECKING:
     from .model import LinkSpec, NodeSpec, Topology
 
-#: (verb, target): why it cannot happen to that one; None if it can.
-Fits = Callable[[str, str], str | None]
+#: (verb, target, parameters): why it cannot happen to that one; None if it can.
+Fits = Callable[[str, str, Mapping[str, Value]], str | None]
+_NONE: Mapping[str, Value] = MappingProxyType({})
 
 
-def misfit(topology: Topology, verb: str, target: str) -> str | None:
-    """Why the fault cannot happen to the node or link of that name, whatever its parameters, or None."""
-    if FAULT_KINDS[verb].plane != "quantum" or verb == "eavesdrop":
-        return None  # messages alone may be listened to
-    if target in topology.nodes:
-        return _of_node(verb, topology.nodes[target])
+def misfit(
+    topology: Topology, verb: str, target: str, parameters: Mapping[str, Value] = _NONE
+) -> str | None:
+    """Why the fault cannot happen to the node or link of that name, or None."""
+    kind = FAULT_KINDS[verb]
+    if target in topology.nodes and kind.target != "link":
+        return _of_node(verb, topology.nodes[target]) if kind.plane == "quantum" else None
     link = topology.links[target]
-    if link.quantum is None:
+    if verb == "eavesdrop":
+        return _eavesdropped(link, parameters)
+    plane = parameters.get("only") if verb == "cut" else kind.plane
+    if plane == "classical" and link.classical is None:
+        return f"{target} has no classical side"
+    if plane == "quantum" and link.quantum is None:
         return f"{target} has no quantum side"
     if verb == "misalignment":
         return _turned(topology, link)
     if verb in ("dark_counts", "blind", "source_off", "lost_herald", "false_herald"):
-        return _of_heralds(verb, link)
+        return _of_heralds(verb, link) or _of_end(link, parameters)
     return None
 
 
-def wrong_with(topology: Topology, spec: FaultSpec) -> str | None:
-    """Why a single fault cannot happen as it stands, or None."""
+def wrong_with(topology: Topology, spec: FaultSpec) -> tuple[str, Place] | None:
+    """Why a single fault cannot happen as it stands, and what is to blame; None if it can."""
     if FAULT_KINDS[spec.verb].target == "groups":
         return None
-    problem = misfit(topology, spec.verb, spec.target)
+    target = f"{spec.verb}:{spec.target}", spec.verb
+    problem = misfit(topology, spec.verb, spec.target, spec.parameters)
     if problem is not None:
-        return f"{spec.verb}: {problem}"
-    end = spec.parameters.get("end")
-    if spec.verb == "lost_herald" and end is not None:
-        ends = topology.links[spec.target].ends
-        if end not in ends:
-            return f"lost_herald: {end} is no end of {spec.target}, expected {' or '.join(ends)}"
+        link = topology.links.get(spec.target)
+        is_end = link is not None and problem == _of_end(link, spec.parameters)
+        return f"{spec.verb}: {problem}", spec.place_of(*(("end",) if is_end else target))
     if spec.verb == "clouds" and spec.for_ns is None and topology.time.until_ns is None:
-        return "clouds come and go for ever: expected 'for', or 'until' under time"
+        problem = "clouds come and go for ever: expected 'for', or 'until' under time"
+        return problem, spec.place_of(*target)
     return None
+
+
+def _eavesdropped(link: LinkSpec, parameters: Mapping[str, Value]) -> str | None:
+    """Messages alone may be listened to; of heralded pairs an eavesdropper gets nothing."""
+    name, ask = link.name, "expected 'classical: tap' or 'intercept'"
+    if parameters.get("by") in link.ends:
+        return f"{parameters['by']} is an end of {name}"
+    if parameters.get("classical") is not None:
+        return None if link.classical is not None else f"{name} has no classical side"
+    if link.quantum is None:
+        return f"{name} has no quantum side: {ask} for its messages"
+    if link.quantum.entangle is not None:
+        return (
+            f"{name} heralds pairs, of which an eavesdropper gets nothing: {ask} for its messages, or a "
+            "link without 'entangle'"
+        )
+    return None
+
+
+def _of_end(link: LinkSpec, parameters: Mapping[str, Value]) -> str | None:
+    end = parameters.get("end")
+    if end is None or end in link.ends:
+        return None
+    return f"{end} is no end of {link.name}, expected {' or '.join(link.ends)}"
 
 
 def _of_node(verb: str, node: NodeSpec) -> str | None:

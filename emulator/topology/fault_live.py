@@ -50,6 +50,6 @@ def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec
     for spec in found:
         wrong = wrong_with(topology, spec)
         if wrong is not None:
-            report(wrong, spec.place)
+            report(*wrong)
     problems.raise_first()
     return found

@@ -18,7 +18,7 @@ from ..faults.kinds import FAULT_KINDS
 from ..units import format_ns
 from .fault_campaign import draw_campaign
 from .fault_fits import Fits
-from .fault_specs import FaultEntry, FaultSpec, RandomFaults
+from .fault_specs import FaultEntry, FaultSpec, RandomFaults, Value
 from .fault_targets import Link, Node, chosen, crossing
 from .places import Place
 
@@ -32,12 +32,12 @@ MOST_FAULTS = 100_000
 Report = Callable[[str, Place], object]
 
 
-def _everybody(_verb: str, _target: str) -> None:
+def _everybody(_verb: str, _target: str, _parameters: Mapping[str, Value]) -> None:
     """Anything can happen to anybody."""
 
 
-def _suits(fits: Fits, verb: str, target: str) -> bool:
-    return fits(verb, target) is None
+def _suits(fits: Fits, entry: FaultEntry, target: str) -> bool:
+    return fits(entry.verb, target, entry.parameters) is None
 
 
 def plan_faults(
@@ -85,8 +85,9 @@ def single_faults(
     """What one entry comes to; `place` names the generator of its choices, and itself if it has no id."""
     kind = FAULT_KINDS[entry.verb]
     wrong = _wrong_node(entry, nodes)
-    if wrong:
-        report(wrong, entry.place)
+    if wrong is not None:
+        problem, key = wrong
+        report(problem, entry.place_of(key))
         return []
     rng = streams.of("target", place)
     found: list[tuple[int, str, list[str]]] = []
@@ -95,11 +96,13 @@ def single_faults(
             groups = entry.target.groups or []
             found.append((at_ns, told_groups(groups), crossing(groups, links)))
             continue
-        suits = partial(_suits, fits, entry.verb)
+        suits = partial(_suits, fits, entry)
         names = chosen(kind.target, entry.target, nodes, links, rng, suits)
         if not names:
-            could = "" if kind.plane != "quantum" else " that it could happen to"
-            report(f"{entry.verb}: no {kind.target}{could} fits {_told(entry)}", entry.place)
+            is_picky = kind.plane == "quantum" or kind.target == "link"
+            could = " that it could happen to" if is_picky else ""
+            problem = f"{entry.verb}: no {kind.target}{could} fits {_told(entry)}"
+            report(problem, entry.place_of(entry.verb))
             return []
         found += [(at_ns, name, []) for name in names]
     several, name = len(found) > 1, place if entry.id is None else entry.id
@@ -113,6 +116,7 @@ def single_faults(
             parameters=entry.parameters,
             members=members,
             place=entry.place,
+            places=entry.places,
         )
         for at, (at_ns, target, members) in enumerate(found, 1)
     ]
@@ -124,30 +128,33 @@ def _times(entry: FaultEntry, until_ns: int | None, report: Report) -> Iterator[
         return
     end_ns = entry.until_ns or until_ns
     if end_ns is None:
-        report("'every' needs an end: expected until, here or under time", entry.place)
+        problem = "'every' needs an end: expected until, here or under time"
+        report(problem, entry.place_of("every"))
         return
     if end_ns <= entry.at_ns:
         ends, begins = format_ns(end_ns), format_ns(entry.at_ns)
-        report(f"'every' ends at {ends}, before it begins at {begins}", entry.place)
+        place = entry.place_of("until", "at")
+        report(f"'every' ends at {ends}, before it begins at {begins}", place)
         return
     count = (end_ns - entry.at_ns - 1) // entry.every_ns + 1
     if count > MOST_FAULTS:
-        report(f"{count} times: expected at most {MOST_FAULTS}", entry.place)
+        report(f"{count} times: expected at most {MOST_FAULTS}", entry.place_of("every"))
         return
     for at in range(count):
         yield entry.at_ns + at * entry.every_ns
 
 
-def _wrong_node(entry: FaultEntry, nodes: Mapping[str, Node]) -> str:
-    """What is wrong with a node that an entry names besides its target, or ""."""
+def _wrong_node(entry: FaultEntry, nodes: Mapping[str, Node]) -> tuple[str, str] | None:
+    """What is wrong with a node that an entry names besides its target, and under which key."""
     for name, parameter in FAULT_KINDS[entry.verb].parameters.items():
         node = entry.parameters.get(name)
         if parameter.dimension != "node" or not parameter.words or not isinstance(node, str):
             continue
         if nodes[node].kind not in parameter.words:
             wanted = " or ".join(_a(word) for word in parameter.words)
-            return f"{entry.verb}: {name} is {node!r}, {_a(nodes[node].kind)}; expected {wanted}"
-    return ""
+            found = f"{name} is {node!r}, {_a(nodes[node].kind)}"
+            return f"{entry.verb}: {found}; expected {wanted}", name
+    return None
 
 
 def _a(kind: str) -> str:
@@ -168,7 +175,8 @@ def _refuse_equal_names(planned: Sequence[FaultSpec], report: Report) -> None:
     named: dict[str, FaultSpec] = {}
     for spec in planned:
         if named.setdefault(spec.id, spec) is not spec:
-            report(f"another fault is called {spec.id!r}{_line(named[spec.id])}", spec.place)
+            other = _line(named[spec.id])
+            report(f"another fault is called {spec.id!r}{other}", spec.place_of("id"))
 
 
 # --- kills of the dead ----------------------------------------------------------------------------
@@ -176,20 +184,26 @@ def _refuse_equal_names(planned: Sequence[FaultSpec], report: Report) -> None:
 
 def _refuse_kills_of_the_dead(planned: Sequence[FaultSpec], report: Report) -> None:
     """A node can be killed again only after it has restarted."""
+    #: Node -> what it is dead by, or was.
     last: dict[str, FaultSpec] = {}
     for spec in sorted((spec for spec in planned if spec.verb in ("kill", "restart")), key=_when):
         before = last.get(spec.target)
-        last[spec.target] = spec
-        if before is None or spec.verb == "restart":
-            continue
-        back_ns = _back_ns(before)
-        dies = f"{spec.target!r} is killed at {format_ns(spec.at_ns)}, but "
-        killed = f"after the {before.verb} at {format_ns(before.at_ns)}{_line(before)}"
-        if back_ns is None:
-            report(f"{dies}it is dead: {killed} it does not restart", spec.place)
-        elif spec.at_ns <= back_ns:
-            back = format_ns(back_ns)
-            report(f"{dies}{killed} it is back only at {back}: expected a later time", spec.place)
+        back_ns = None if before is None else _back_ns(before)
+        if spec.verb == "restart":
+            if before is None or back_ns is None or back_ns <= spec.at_ns:
+                last[spec.target] = spec  # else it is being restarted already
+        elif before is not None and (back_ns is None or spec.at_ns <= back_ns):
+            report(_told_dead(spec, before, back_ns), spec.place)
+        else:
+            last[spec.target] = spec
+
+
+def _told_dead(spec: FaultSpec, before: FaultSpec, back_ns: int | None) -> str:
+    dies = f"{spec.target!r} is killed at {format_ns(spec.at_ns)}, but "
+    killed = f"after the {before.verb} at {format_ns(before.at_ns)}{_line(before)}"
+    if back_ns is None:
+        return f"{dies}it is dead: {killed} it does not restart"
+    return f"{dies}{killed} it is back only at {format_ns(back_ns)}: expected a later time"
 
 
 def _when(spec: FaultSpec) -> int:

@@ -9,9 +9,10 @@ one beginning and at most one end. Only `FaultSpec`s are carried out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, SkipValidation, Strict
 
 from .places import Place
 from .quantities import DurationNs, PositiveNs, PositiveNsOrNone
@@ -20,6 +21,19 @@ from .vocabulary import Section
 Value = float | int | str | None
 #: "all" that fit, "one" of them, or that share of them (rounded up, so never none).
 Pick = Literal["all", "one"] | float
+
+
+class _Placed(Section):
+    """What knows where it stands, and by key where its parts stand; "kill:r1" is a name in a list."""
+
+    place: Place = Field(default=Place(), exclude=True, repr=False)
+    places: Annotated[Mapping[str, Place], SkipValidation] = Field(
+        default_factory=dict, exclude=True, repr=False
+    )
+
+    def place_of(self, *keys: str) -> Place:
+        """Where the first of these stands that was written; else the whole."""
+        return next((self.places[key] for key in keys if key in self.places), self.place)
 
 
 class Target(Section):
@@ -37,7 +51,7 @@ class Target(Section):
     groups: list[list[str]] | None = None
 
 
-class FaultEntry(Section):
+class FaultEntry(_Placed):
     """An entry of `faults:`. `parameters` holds every parameter of the verb, times in integer ns.
 
     A parameter that was not given has its default. `for_ns` None: it never heals, or cannot last.
@@ -53,7 +67,6 @@ class FaultEntry(Section):
     until_ns: PositiveNsOrNone = None
     for_ns: PositiveNsOrNone = None
     parameters: dict[str, Value] = Field(default_factory=dict)
-    place: Place = Field(default=Place(), exclude=True, repr=False)
 
 
 class RandomFaults(Section):
@@ -72,7 +85,7 @@ class RandomFaults(Section):
     place: Place = Field(default=Place(), exclude=True, repr=False)
 
 
-class FaultSpec(Section):
+class FaultSpec(_Placed):
     """One fault. `id` names it in journal, summary and commands: "2", "2.5" of a repeated entry, "live.1".
 
     `target` is a node or a link; of a partition the groups, and then `members` are the links it cuts.
@@ -87,4 +100,3 @@ class FaultSpec(Section):
     healed_ns: PositiveNsOrNone = None
     parameters: dict[str, Value] = Field(default_factory=dict)
     members: list[str] = Field(default_factory=list)
-    place: Place = Field(default=Place(), exclude=True, repr=False)

@@ -93,7 +93,7 @@ def _known(aim: Aim, name: object, known: Sequence[str], *path: int) -> str:
     return name
 
 
-def _pick(value: object) -> Pick | None:
+def _pick(value: object, *path: str) -> Pick | None:
     """`all`, `one`, or a share; None for what is none of them. Raises BadTarget for a bad share."""
     if value in ("all", "one"):
         return "all" if value == "all" else "one"
@@ -103,42 +103,51 @@ def _pick(value: object) -> Pick | None:
     try:
         share = _SHARE.read(value)
     except UnitError as error:
-        raise BadTarget(f"a share of those who fit: {error}") from error
+        raise BadTarget(f"a share of those who fit: {error}", *path) from error
     return float(share or 0.0)
 
 
 def _selector(aim: Aim, value: dict[str, Any], names: Mapping[str, Sequence[str]]) -> Target:
     allowed = _SELECTORS[aim]
+    if not value:
+        raise BadTarget(f"expected {_EXAMPLE[aim]}, found an empty mapping")
     for key in value:
         if key not in allowed:
             problem = f"unknown key {shown(key)} for a {aim}{nearest(key, allowed)}"
             raise BadTarget(problem, key, key=True)
     kind, pattern, node = value.get("kind"), value.get("name"), value.get("node")
-    if kind is not None and kind not in KINDS:
-        raise BadTarget(f"unknown kind {shown(kind)}{nearest(str(kind), KINDS)}", "kind")
-    if node is not None and node not in names["node"]:
-        problem = f"unknown node {shown(node)}{nearest(str(node), names['node'])}"
-        raise BadTarget(problem, "node")
-    if pattern is not None and not isinstance(pattern, str):
+    for what, found, known in (("kind", kind, list(KINDS)), ("node", node, names["node"])):
+        if what in value and not isinstance(found, str):
+            raise BadTarget(f"expected one of {', '.join(known)}; found {shown(found)}", what)
+        if isinstance(found, str) and found not in known:
+            raise BadTarget(f"unknown {what} {shown(found)}{nearest(found, known)}", what)
+    if "name" in value and not isinstance(pattern, str):
         raise BadTarget(f"expected a pattern such as 'r*', found {shown(pattern)}", "name")
-    pick = _pick(value.get("pick", "all"))
+    pick = _pick(value.get("pick", "all"), "pick")
     if pick is None:
         problem = f"expected all, one or a share such as 50 %, found {shown(value['pick'])}"
         raise BadTarget(problem, "pick")
     return Target(kind=kind, name=pattern, node=node, pick=pick)
 
 
+def _a_list(value: object) -> str:
+    return "an empty list" if value == [] else shown(value)
+
+
 def _groups(value: object, nodes: Sequence[str]) -> list[list[str]]:
     if not isinstance(value, list) or not value:
-        raise BadTarget(f"expected {_EXAMPLE['groups']}, found {shown(value)}")
+        raise BadTarget(f"expected {_EXAMPLE['groups']}, found {_a_list(value)}")
     groups: list[list[str]] = []
     seen: dict[str, None] = {}
     for at, group in enumerate(value):
+        if group == []:
+            raise BadTarget(f"expected {_EXAMPLE['groups']}, found an empty group", at)
         members = group if isinstance(group, list) else [group]
-        for name in members:
-            _known("node", name, nodes, at)
+        for place, name in enumerate(members):
+            path = (at, place) if isinstance(group, list) else (at,)
+            _known("node", name, nodes, *path)
             if name in seen:
-                raise BadTarget(f"{shown(name)} stands in two groups", at)
+                raise BadTarget(f"{shown(name)} stands twice", *path)
             seen[name] = None
         groups.append(members)
     if len(groups) == 1 and len(seen) == len(nodes):

@@ -364,10 +364,9 @@ class Topology(Section):
             report,
             partial(misfit, self),
         )
-        found = ((wrong_with(self, spec), spec.place) for spec in planned)
-        for wrong, place in dict.fromkeys(found):
+        for wrong in dict.fromkeys(wrong_with(self, spec) for spec in planned):
             if wrong is not None:
-                report(wrong, place)
+                report(*wrong)
         return self.model_copy(update={"faults": planned})
 
     def to_data(self) -> dict[str, Any]:

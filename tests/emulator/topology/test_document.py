@@ -72,7 +72,7 @@ def test_every_value_knows_its_place_and_that_of_its_key() -> None:
         ("a: *nobody", 1, 4, "undefined alias 'nobody'"),
         ("--- {a: 1}\n--- {b: 1}", 2, 1, "another document"),
         ("[" * 3000, 1, 1, "nested too deeply"),
-        ("a: &a [1, *a]", 1, 4, "inside the very value"),
+        ("a: &a [1, *a]", 1, 11, "inside the very value"),
         ("a: 1\nb: 2\na: 3", 3, 1, "'a' stands twice in one mapping; first in line 1"),
         ("{? [a]: b}", 1, 4, "a key must be a word"),
         (
@@ -103,10 +103,12 @@ def test_what_is_not_plain_yaml_is_refused_at_its_place(
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-def test_an_alias_stands_for_its_anchor_and_keeps_the_anchors_place() -> None:
-    root = read("base: &b {t2: 1 s}\nmine: *b\n")
-    assert root.plain() == {"base": {"t2": "1 s"}, "mine": {"t2": "1 s"}}
+def test_an_alias_stands_for_its_anchor_whose_parts_keep_their_place() -> None:
+    root = read("base: &b {t2: &t 1 s}\nmine: *b\nother: *t\n")
+    assert root.plain() == {"base": {"t2": "1 s"}, "mine": {"t2": "1 s"}, "other": "1 s"}
+    assert root.nearest(["mine"]).mark == Mark(2, 7)
     assert root.nearest(["mine", "t2"]).mark == Mark(1, 15)
+    assert root.nearest(["other"]).mark == Mark(3, 8)
 
 
 @pytest.mark.parametrize(

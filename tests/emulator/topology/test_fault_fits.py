@@ -33,9 +33,12 @@ LINKS = "".join(
     for name, spec in KINDS.items()
 )
 NET = (
-    "name: x\nnodes: {a: {source: {}}, b: {detector: {}}, c: }\nlinks:\n"
+    "name: x\nnodes: {a: {source: {}}, b: {detector: {}}, c: , eve: {kind: eavesdropper, program: 'x:Y'}}\n"
+    "links:\n"
     "  - {between: [b, c], name: wire, classical: {latency: 1 ms}}\n"
-    "  - {between: [b, c], name: fibre, quantum: {length: 1 km}}\n" + LINKS
+    "  - {between: [b, c], name: fibre, quantum: {length: 1 km}}\n"
+    "  - {between: [b, c], name: light, quantum: {length: 1 km}, classical: none}\n"
+    "  - {between: [c, eve], name: hers, quantum: {length: 1 km}}\n" + LINKS
 )
 CHANGES = {
     "loss_db": Changes(loss_db=3.0),
@@ -71,26 +74,75 @@ def test_nothing_happens_to_a_wire_that_takes_light(verb: str) -> None:
         assert "no quantum side" in str(misfit(TOPOLOGY, verb, "wire"))
 
 
+#: "^" stands before what is to blame.
 @pytest.mark.parametrize(
     ("entry", "wanted"),
     [
-        ("dark_counts: simple, rate: 1 kHz", "simple, of kind simple, counts nothing"),
-        ("dark_counts: midpoint_bare, rate: 1 kHz", "'window' in 'latching'"),
-        ("dark_counts: double_bare, rate: 1 kHz", "expected a 'detector' in 'entangle'"),
-        ("dark_counts: a, rate: 1 kHz", "a has no detectors"),
-        ("blind: c", "c has no detectors"),
-        ("source_off: b", "b has no source"),
-        ("loss_db: wire, by: 3 dB", "wire has no quantum side"),
-        ("false_herald: fibre, probability: 0.5", "nothing heralds pairs on fibre"),
-        ("lost_herald: simple, probability: 0.5, end: c", "c is no end of simple, expected a or b"),
-        ("clouds: fibre, loss: 3 dB, cover: 0.5, passage: 1 s", "come and go for ever"),
+        ("dark_counts: ^simple, rate: 1 kHz", "simple, of kind simple, counts nothing"),
+        ("dark_counts: ^midpoint_bare, rate: 1 kHz", "'window' in 'latching'"),
+        ("dark_counts: ^double_bare, rate: 1 kHz", "expected a 'detector' in 'entangle'"),
+        ("dark_counts: ^a, rate: 1 kHz", "a has no detectors"),
+        ("dark_counts: [b, ^a], rate: 1 kHz", "a has no detectors"),
+        ("blind: ^c", "c has no detectors"),
+        ("source_off: ^b", "b has no source"),
+        ("loss_db: ^wire, by: 3 dB", "wire has no quantum side"),
+        ("loss_db: [fibre, ^wire, single], by: 3 dB", "wire has no quantum side"),
+        ("false_herald: ^fibre, probability: 0.5", "nothing heralds pairs on fibre"),
+        (
+            "lost_herald: simple, probability: 0.5, end: ^c",
+            "c is no end of simple, expected a or b",
+        ),
+        ("clouds: ^fibre, loss: 3 dB, cover: 0.5, passage: 1 s", "come and go for ever"),
+        ("loss: ^light, probability: 1", "light has no classical side"),
+        ("bandwidth: [wire, ^light], to: 1 kbit/s", "light has no classical side"),
+        ("cut: ^light, only: classical", "light has no classical side"),
+        ("cut: ^wire, only: quantum", "wire has no quantum side"),
+        ("eavesdrop: ^wire, by: eve", "wire has no quantum side: expected 'classical: tap'"),
+        ("eavesdrop: ^light, by: eve, classical: tap", "light has no classical side"),
+        (
+            "eavesdrop: ^simple, by: eve",
+            "simple heralds pairs, of which an eavesdropper gets nothing",
+        ),
+        ("eavesdrop: ^hers, by: eve", "eve is an end of hers"),
+        ("eavesdrop: fibre, by: ^c", "by is 'c', an endpoint; expected an eavesdropper"),
     ],
 )
 def test_it_is_refused_at_its_place(entry: str, wanted: str) -> None:
-    error = refusal(f"{NET}faults:\n  - {{at: 1 s, cut: wire}}\n  - {{at: 1 s, {entry}}}\n")
+    before = f"  - {{at: 1 s, {entry.partition('^')[0]}"
+    written = entry.replace("^", "")
+    error = refusal(f"{NET}faults:\n  - {{at: 1 s, cut: wire}}\n  - {{at: 1 s, {written}}}\n")
     line = len(NET.splitlines()) + 3
-    assert (error.line, error.column) == (line, 5)
+    assert (error.line, error.column) == (line, len(before) + 1)
     assert wanted in str(error)
+
+
+@pytest.mark.parametrize("classical", ["tap", "intercept"])
+def test_messages_of_a_link_without_photons_may_be_listened_to(classical: str) -> None:
+    entry = f"{{at: 1 s, eavesdrop: [wire, simple], by: eve, classical: {classical}}}"
+    faults = parse_topology(f"{NET}faults: [{entry}]\n").faults
+    assert [fault.target for fault in faults] == ["wire", "simple"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "spared"),
+    [
+        ("cut: all, only: quantum", ["wire"]),
+        ("cut: all, only: classical", ["light"]),
+        ("cut: all", []),
+        ("delay: all, by: 1 ms", ["light"]),
+        ("eavesdrop: all, by: eve", ["wire", "hers", *KINDS]),
+        ("eavesdrop: all, by: eve, classical: tap", ["light", "hers"]),
+        ("lost_herald: all, probability: 1, end: a", ["wire", "fibre", "light", "hers", "other"]),
+    ],
+)
+def test_parameters_count_when_it_is_chosen_among_those_who_fit(
+    entry: str, spared: list[str]
+) -> None:
+    other = f"  - {{between: [b, c], name: other, quantum: {{entangle: {KINDS['simple']}}}}}\n"
+    spared = [*spared, "other"] if entry == "eavesdrop: all, by: eve" else spared
+    topology = parse_topology(f"{NET}{other}faults: [{{at: 1 s, {entry}}}]\n")
+    targets = {fault.target for fault in topology.faults}
+    assert targets == {name for name in topology.links if name not in spared}
 
 
 @pytest.mark.parametrize("formalism", ["bell_diagonal", "stabilizer"])
@@ -107,7 +159,9 @@ def test_who_is_chosen_is_one_to_whom_it_can_happen() -> None:
     lossy, false = "loss_db: all, by: 3 dB", "false_herald: one, probability: 1"
     text = f"{NET}faults: [{{at: 1 s, {lossy}}}, {{at: 1 s, {false}}}]\n"
     faults = parse_topology(text).faults
-    assert [f.target for f in faults if f.verb == "loss_db"] == sorted(["fibre", *KINDS])
+    assert [f.target for f in faults if f.verb == "loss_db"] == sorted(
+        ["fibre", "light", "hers", *KINDS]
+    )
     for seed in range(20):
         chosen = parse_topology(f"{text}seed: {seed}\n").faults[-1]
         assert chosen.verb == "false_herald" and chosen.target in KINDS
@@ -137,4 +191,4 @@ def test_a_live_fault_is_refused_and_chosen_alike() -> None:
             "{clouds: fibre, loss: 3 dB, cover: 0.5, passage: 1 s}", TOPOLOGY, "live.1"
         )
     found = read_live_faults("{loss_db: all, by: 3 dB}", TOPOLOGY, "live.1")
-    assert [spec.target for spec in found] == sorted(["fibre", *KINDS])
+    assert [spec.target for spec in found] == sorted(["fibre", "light", "hers", *KINDS])
