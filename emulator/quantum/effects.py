@@ -215,6 +215,11 @@ class Effects:
         vector = None
         if operation.target is not None:
             vector = [complex(re, im) for re, im in operation.target]
+        elif len(qubits) == 1 and self._registry.is_left_over(qubits[0]):
+            # What the other end has done must not be told: an error would be faster than light.
+            self._metrics.count(f"{station.name}.{operation.name}.left_over")
+            self._journal.event(station.name, "fidelity", operation.name, qubits, None)
+            return
         fidelity = rounded(self._registry.fidelity(qubits, vector, start_ns))
         self._metrics.observe(f"{station.name}.{operation.name}.fidelity", fidelity)
         self._journal.event(station.name, "fidelity", operation.name, qubits, fidelity)

@@ -240,7 +240,7 @@ class Registry:
         for record in records:
             self._forget(record, "measured", now_ns)
         for here, there in ((left.mate, right.mate), (right.mate, left.mate)):
-            if here in self._qubits:
+            if here in self._qubits and there:
                 self._qubits[here].mate = there
         return z, x
 
@@ -278,18 +278,21 @@ class Registry:
             return None
         return names[1] if names[0] == qubit else names[0]
 
-    def _partner_or_mate(self, qubit: str) -> str | None:
+    def is_left_over(self, qubit: str) -> bool:
+        """Whether it was half of a pair whose other half was measured: there is no fidelity of that."""
         record = self._record(qubit)
-        if len(record.register.names) == 1 and record.mate in self._qubits:
-            return record.mate
-        return self.partner(qubit)
+        is_alone = self.partner(qubit) is None and record.mate not in self._qubits
+        return is_alone and record.mate not in ("", _LOST)
+
+    def _partner_or_mate(self, qubit: str) -> str | None:
+        partner, mate = self.partner(qubit), self._record(qubit).mate
+        return mate if partner is None and mate in self._qubits else partner
 
     def _is_lost(self, qubits: Sequence[str]) -> bool:
         """Whether this is one half, and the other one was traced out."""
         if len(qubits) != 1:
             return False
-        record = self._record(qubits[0])
-        return record.mate == _LOST and len(record.register.names) == 1
+        return self._record(qubits[0]).mate == _LOST and self.partner(qubits[0]) is None
 
     def born_ns(self, qubit: str) -> int:
         """When the qubit came into being: allocated, or emitted."""
@@ -299,10 +302,10 @@ class Registry:
         """<target|rho|target> of the named qubits' state at `now_ns`; changes nothing.
 
         `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
-        is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if it has
-        none, what heralds and joins say it is entangled with. Where that was traced out (lost, discarded,
-        too old, its node dead) nothing is known of it: 1/4. Raises OperationError where Phi+ makes no
-        sense, as for half of a pair whose other half was measured.
+        is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if that has
+        not just one, what heralds and joins say it is entangled with. Where that was traced out (lost,
+        discarded, too old, its node dead) nothing is known of it: 1/4. Raises OperationError where Phi+
+        makes no sense, as for one that `is_left_over`.
         """
         if target is None:
             if self._is_lost(qubits):

@@ -346,11 +346,26 @@ def test_a_join_with_a_half_whose_other_half_was_lost_leaves_another_such_half()
     assert qubits.fidelity(["d"], None, 0) == 0.25
 
 
-def test_a_half_whose_other_half_was_measured_is_half_of_nothing() -> None:
+def test_a_half_whose_other_half_was_measured_is_left_over() -> None:
     qubits = with_pair(lossless())
-    qubits.measure("b", Z, 0.3, 0)
+    qubits.allocate("data", "bob", 0)
+    assert not qubits.is_left_over("a") and not qubits.is_left_over("data")
+    qubits.bell_measure("data", "b", 0.3, 0.6, 0)
+    assert qubits.is_left_over("a")
     with pytest.raises(OperationError, match="one half of a pair"):
         qubits.fidelity(["a"], None, 0)
+    qubits = with_pair(lossless())
+    qubits.measure("b", Z, 0.3, 0)
+    assert qubits.is_left_over("a")
+
+
+def test_a_half_keeps_its_fidelity_though_the_other_one_is_entangled_with_more() -> None:
+    qubits = with_pair(lossless())
+    qubits.allocate("c", "bob", 0)
+    qubits.apply_gate("h", 0.0, ["c"], 0)
+    qubits.apply_gate("cx", 0.0, ["b", "c"], 0)
+    assert qubits.size("a") == 3
+    assert qubits.fidelity(["a"], None, 0) == pytest.approx(1.0, abs=CLOSE), "cx leaves |+> alone"
 
 
 def test_states_come_with_per_qubit_dims_in_the_asked_order() -> None:
