@@ -403,7 +403,7 @@ class World:
             self._end(self._problem)
             return False
         over = self.census.has_programs() and not self.census.busy()
-        if over and conductor.instants and not self._last:
+        if over and conductor.instants and not self._last and not self._comes_back():
             self._last_step()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
@@ -447,6 +447,12 @@ class World:
             self._advance()
         except QnetemError as error:
             self.fail(error)
+
+    def _comes_back(self) -> bool:
+        """Whether a program is dead, and a fault is planned that starts it again."""
+        citizens = self.census.citizens.values()
+        killed = (c.name for c in citizens if c.state == "killed" and not c.spec.service)
+        return any(map(self.faults.will_restart, killed))
 
     def _last_step(self) -> None:
         """All programs have ended: what is broken heals, the services get one step to clean up."""

@@ -151,6 +151,15 @@ class Faults:
         """The faults that last at this moment, in the order of the plan."""
         return [name for name, planned in self._planned.items() if planned.active]
 
+    def will_restart(self, node: str) -> bool:
+        """Whether a fault that has yet to begin starts this node again."""
+        return any(
+            planned.spec.verb == "restart"
+            and planned.spec.target == node
+            and planned.began_ns is None
+            for planned in self._planned.values()
+        )
+
     def heal_all(self) -> None:
         """Heal whatever lasts at this moment: the run is at its end."""
         for planned in self._planned.values():

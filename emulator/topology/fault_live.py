@@ -18,7 +18,7 @@ from .fault_plan import single_faults
 from .fault_specs import FaultSpec
 from .model import Topology
 from .names import shown
-from .places import Mark, Place
+from .places import Mark, Place, Written
 from .problems import Problems
 
 #: What errors name instead of a file.
@@ -31,7 +31,7 @@ def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec
     `name`: what names the generator of its choices. Raises TopologyError with line and column.
     """
     problems = Problems(ENTRY)
-    root = read_document(text, problems)
+    root = read_document(text, problems) if text.strip() else Written(None)
     if not isinstance(root.value, dict):
         example = "a mapping such as {cut: alice-bob, for: 1 s}"
         raise TopologyError(f"expected {example}, found {shown(root.plain())}", ENTRY, 1, 1)
