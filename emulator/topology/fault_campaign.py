@@ -5,7 +5,8 @@ Owns reading the section and drawing its faults from the seed. Does not own what
 
 Rules. Faults begin as a Poisson process; kind, target and size are drawn one after the other from the one
 generator "campaign". Everything heals: a killed node restarts, and nobody is killed who is dead at that
-moment (such a draw is dropped). Who is spared is never a target.
+moment (such a draw is dropped). Who is spared is never a target, nor is a spared link cut by a partition: its
+ends stay on one side.
 """
 
 from __future__ import annotations
@@ -193,6 +194,21 @@ def draw_campaign(
     return drawer.draw(kinds)
 
 
+def _inseparable(nodes: Sequence[str], joined: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Nodes in groups that a partition may put on either side: who is joined stays together.
+
+    A group with somebody who is not among `nodes` stays where it is, and is left out.
+    """
+    group = {name: [name] for ends in joined for name in ends} | {name: [name] for name in nodes}
+    for first, second in joined:
+        if group[first] is not group[second]:
+            group[first].extend(group[second])
+            for name in group[second]:
+                group[name] = group[first]
+    found: dict[int, list[str]] = {id(group[name]): group[name] for name in nodes}
+    return [sorted(members) for members in found.values() if all(name in nodes for name in members)]
+
+
 class _Drawer:
     """Draws one fault after the other, and knows who is dead until when."""
 
@@ -208,6 +224,9 @@ class _Drawer:
         self._campaign, self._nodes, self._links, self._rng = campaign, nodes, links, rng
         self._fits = fits
         self._all_links = all_links
+        self._sides = _inseparable(
+            nodes, [all_links[name].ends for name in campaign.spare if name in all_links]
+        )
         self._dead_until: dict[str, list[tuple[int, float]]] = {}
 
     def remember(self, scheduled: Sequence[FaultSpec]) -> None:
@@ -219,7 +238,7 @@ class _Drawer:
     def has_target(self, kind: FaultKind) -> bool:
         """Whether somebody is there to whom such a fault could happen."""
         if kind.target == "groups":
-            return len(self._nodes) > 1
+            return len(self._sides) > 1
         return bool(self._targets(kind))
 
     def draw(self, kinds: Sequence[str]) -> list[FaultSpec]:
@@ -265,9 +284,10 @@ class _Drawer:
     def _target(self, kind: FaultKind) -> tuple[str, list[str]]:
         rng = self._rng
         if kind.target == "groups":
-            side = rng.random(len(self._nodes)) < 0.5
-            here = [name for name, there in zip(self._nodes, side, strict=True) if there]
-            here = here if 0 < len(here) < len(self._nodes) else list(self._nodes[:1])
+            drawn = dict(zip(self._nodes, rng.random(len(self._nodes)) < 0.5, strict=True))
+            there = [side for side in self._sides if drawn[side[0]]]
+            there = there if 0 < len(there) < len(self._sides) else self._sides[:1]
+            here = sorted(name for side in there for name in side)
             return ",".join(here), crossing([here], self._all_links)
         targets = self._targets(kind)
         return targets[int(rng.random() * len(targets))], []

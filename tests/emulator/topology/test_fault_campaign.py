@@ -80,6 +80,26 @@ def test_who_is_spared_is_no_target() -> None:
     assert {fault.target for fault in campaign(said).faults} == {"b", "b-c"}
 
 
+def test_no_partition_of_a_campaign_cuts_a_spared_link() -> None:
+    ring = "".join(f"{{between: [{a}, {b}]}}, " for a, b in ("ab", "bc", "cd", "de", "ea"))
+    net = f"name: x\nnodes: {{a: , b: , c: , d: , e: }}\nlinks: [{ring}]\n"
+    said = "rate: 50 per s, until: 5 s, kinds: [partition]"
+    for spare in (["a-b", "b-c"], ["a-b", "a"], ["e-a"]):
+        text = f"{net}faults: {{random: {{{said}, spare: [{', '.join(spare)}]}}}}\n"
+        faults = parse_topology(text).faults
+        cut = {link for fault in faults for link in fault.members}
+        assert len(faults) > 100 and cut.isdisjoint(spare)
+        assert len({fault.target for fault in faults}) > 1
+        groups = [fault.target for fault in faults]
+        frozen = [f"{{at: 1 s, partition: [[{group}]]}}" for group in dict.fromkeys(groups)]
+        again = parse_topology(f"{net}faults: [{', '.join(frozen)}]\n").faults
+        members = {fault.target: fault.members for fault in faults}
+        assert {fault.target: fault.members for fault in again} == members
+    joined = "[a-b, b-c, c-d, d-e]"
+    problem = refusal(f"{net}faults: {{random: {{{said}, spare: {joined}}}}}\n").problem
+    assert "nobody is left" in problem
+
+
 def test_a_schedule_goes_before_a_campaign_and_is_not_shifted_by_it() -> None:
     said = "rate: 50 per s, until: 5 s, kinds: [kill]"
     schedule = ", schedule: [{at: 1 s, kill: one, restart: 4 s}]"
