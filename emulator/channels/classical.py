@@ -353,11 +353,18 @@ class ClassicalPlane:
         self._most_forgets = max(self._most_forgets, len(waiting))
 
     def overdue(self) -> list[tuple[str, list[Forget]]]:
-        """What nodes that are not granted have still to forget, once it has become much."""
+        """What nodes that are not granted have still to forget, once it has become much.
+
+        Who is being restarted is told with its first grant: its next life may hold what came before it.
+        """
         if self._most_forgets < FORGETS_AT_ONCE:
             return []
         self._most_forgets = 0
-        full = [node for node in sorted(self.forgets) if len(self.forgets[node]) >= FORGETS_AT_ONCE]
+        full = [
+            node
+            for node in sorted(self.forgets)
+            if len(self.forgets[node]) >= FORGETS_AT_ONCE and self._receiver(node) is not None
+        ]
         return [(node, self.forgets.pop(node)) for node in full]
 
     def forget_node(self, node: str) -> None:

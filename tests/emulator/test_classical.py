@@ -336,6 +336,29 @@ def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
     assert len(run.world.classical.forgets.get("bob", [])) < 300
 
 
+def test_who_is_being_restarted_is_told_what_to_forget_when_it_is_back() -> None:
+    """While nobody is there, nothing can be told."""
+
+    async def alice(me: Agent) -> None:
+        for number in range(1000):
+            await me.send("bob", number)
+            if number % 100 == 99:
+                await me.compute("1 ms")
+        await me.compute("20 ms")
+        await me.send("bob", "well?")
+
+    async def bob(me: Agent) -> object:
+        return (await me.receive()).body
+
+    faults = [harness.fault("kill", "bob", 0, restart=20_000_000)]
+    run = harness.run(
+        harness.network({"alice": alice, "bob": bob}, [link("alice", "bob", 5)], faults)
+    )
+    assert run.outcome.problem is None and run.outcome.results["bob"] == "well?"
+    assert not run.nodes["bob"]._payloads._here
+    assert len(run.world.classical.forgets.get("bob", [])) == 0
+
+
 def test_what_waits_for_a_paused_node_is_kept_by_its_sender_and_settled_with_it() -> None:
     bench = Bench(link("a", "b", 5))
     bench.send("a", "b")
