@@ -54,6 +54,8 @@ class Agent:
         self._node = node
         #: This node's name.
         self.name: str = node.welcome.name
+        #: 1, and one more with each restart.
+        self.incarnation: int = node.welcome.incarnation
         #: The node's own generator; the only source of randomness a program may use.
         self.rng: np.random.Generator = node.rng
         #: The node's slots for qubits.

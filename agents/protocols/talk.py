@@ -9,13 +9,13 @@ One end asks (`lead`, `Talk`), the other answers (`follow`, `Followed`), a word 
         ready = await talk.ask(Announcement(...), Ready)       plan = await talk.hear(Announcement)
         ...                                                    await talk.answer(Ready())
 
-Rules. A conversation is named by a session, which the asking end draws: another one in each incarnation.
-Every word carries it, and the asked ones are numbered from 1. Who asks says a word again after each
-`timeout` without an answer, at most `tries` times; who answers answers a word that comes again as before,
-and never takes it twice. The asking end begins a new session when it has been restarted or the old one is
-broken. The answering end follows the newest session it is offered: it drops what it did for the old one,
-whose words it does not know any more, and says so (by the word's number, negative). A restarted one knows no
-session at all.
+Rules. A conversation is named by a session, which the asking end draws; of two of its sessions the later one
+has the greater name, also after a restart, and whatever clocks show. Every word carries it, and the asked
+ones are numbered from 1. Who asks says a word again after each `timeout` without an answer, at most `tries`
+times; who answers answers a word that comes again as before, and never takes it twice. The asking end begins
+a new session when it has been restarted or the old one is broken. The answering end follows the newest
+session it is offered: it drops what it did for the old one, whose words it does not know any more, and says
+so (by the word's number, negative). A restarted one knows no session at all.
 
 The last word is the one that no end can be sure of (two generals). Before it the asking end must have its
 result, and then it begins no other session, unless the other end has forgotten this one: so an end that
@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from ...emulator.errors import MessageError, ProgramError, QnetemError
 from ...emulator.units import parse_ns
@@ -121,8 +122,7 @@ class Talk:
     def __init__(self, agent: Agent, peer: str, subject: str, patience: Patience) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
         self.patience = patience
-        # From a generator of its own: the name of a session shifts none of the protocol's draws.
-        self.session = f"{int(agent.rng.spawn(1)[0].integers(1 << 63)):016x}"
+        self.session = _session_name(agent)
         self._number = 0
 
     async def ask(self, word: Word, answer: type[W]) -> W:
@@ -272,9 +272,8 @@ class _Follower:
         self._talk: Followed | None = None
         self._task: asyncio.Task[Any] | None = None
         self._offered = asyncio.Event()
-        #: When the opening of the newest session was sent; and all sessions ever followed.
-        self._opened_ns = -1
-        self._known: set[str] = set()
+        #: The newest session that was followed.
+        self._newest = ""
 
     async def run(self) -> Any:
         reader = asyncio.create_task(self._read(), name=f"{self._subject} from {self._peer}")
@@ -331,18 +330,29 @@ class _Follower:
     def _is_newer(self, message: Message) -> bool:
         """Whether it opens a session that may be followed; not an old one, come late."""
         word: Word = message.body
-        opens = word.number == 1 and word.session not in self._known
-        return opens and message.sent_ns > self._opened_ns
+        return word.number == 1 and _order(word.session) > _order(self._newest)
 
     async def _begin(self, message: Message) -> None:
-        session: str = message.body.session
-        self._opened_ns = message.sent_ns
-        self._known.add(session)
+        session = self._newest = message.body.session
         self._talk = Followed(self._agent, self._peer, self._subject, self._patience, session)
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
         await self._talk.take(message)
+
+
+def _session_name(agent: Agent) -> str:
+    """A new session's: incarnation, how many came before in it, and a part that nobody can guess."""
+    # From a generator of its own: it shifts none of the protocol's draws. Seeds count their children.
+    tail = int(agent.rng.spawn(1)[0].integers(1 << 28))
+    seeds = agent.rng.bit_generator.seed_seq
+    assert isinstance(seeds, np.random.SeedSequence)
+    return f"{agent.incarnation:03x}{seeds.n_children_spawned:06x}{tail:07x}"
+
+
+def _order(session: str) -> tuple[int, str]:
+    """Sorts sessions of one end by age: their names are of one width, or wider when that does not suffice."""
+    return len(session), session
 
 
 def _answers(subject: str) -> str:

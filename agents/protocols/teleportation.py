@@ -225,7 +225,7 @@ class Receiver(Agent):
                 await pair.discard()
         except QubitError:
             return False  # the memory has lost it
-        self.record("teleportation.accepted", [talk.session, correction.round, correction.pair])
+        self.record("teleportation.accepted", [talk.session, correction.round, pair.id])
         return True
 
 

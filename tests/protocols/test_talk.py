@@ -159,6 +159,15 @@ def test_the_answering_end_follows_the_newest_session_however_old_words_arrive()
     assert_agreed(talked(*faults))
 
 
+def test_a_clock_that_jumps_back_keeps_no_end_from_the_newest_session() -> None:
+    """bob's clock is wrong when the first session opens, and right when alice is back with another one."""
+    faults = (
+        "at: 0 ms, for: 10 ms, clock_skew: bob, offset: 1 s",
+        "at: 20 ms, kill: alice, restart: 1 ms",
+    )
+    assert_agreed(talked(*faults))
+
+
 def test_a_lost_last_answer_leaves_the_asking_end_unconfirmed() -> None:
     """It is said at 48 ms, and answered at 49."""
     ran = talked("at: 47.5 ms, for: 1 s, loss: alice-bob, probability: 1")
