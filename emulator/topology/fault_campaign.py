@@ -258,7 +258,7 @@ class _Drawer:
     def _spec(self, kind: FaultKind, at_ns: int, name: str) -> FaultSpec | None:
         target, members = self._target(kind)
         for_ns = self._duration_ns()
-        parameters = {key: self._value(key, each) for key, each in kind.parameters.items()}
+        parameters = {key: self._value(each) for key, each in kind.parameters.items()}
         spec = FaultSpec(
             id=name,
             verb=kind.verb,
@@ -296,11 +296,10 @@ class _Drawer:
         shortest, longest = self._campaign.for_ns
         return round(self._log_uniform(shortest, longest))
 
-    def _value(self, name: str, parameter: Parameter) -> Value:
-        if parameter.dimension == "time" and (parameter.required or name in ("restart", "after")):
-            return max(1, self._duration_ns())
+    def _value(self, parameter: Parameter) -> Value:
         if parameter.typical is None:
-            return parameter.default
+            is_time = parameter.dimension == "time"
+            return max(1, self._duration_ns()) if is_time else parameter.default
         value = self._log_uniform(*parameter.typical)
         return round(value) if parameter.dimension == "count" else float(f"{value:.4g}")
 
