@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections import Counter
 
 import pytest
+
+#: The property of a campaign's report: [family, network, statuses of its conversations].
+CONFIRMED = "confirmed"
 
 
 def require(present: bool, what: str, remedy: str) -> None:
@@ -40,3 +44,18 @@ def broker_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     request.getfixturevalue(kind)
     return kind
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many campaigns came to a confirmed end: where few do, little is proven."""
+    statuses: dict[str, Counter[str]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for family, network, told in (
+            value for name, value in report.user_properties if name == CONFIRMED
+        ):
+            statuses.setdefault(f"{family} {network}", Counter()).update(told)
+    if statuses:
+        terminalreporter.section("campaigns: conversations, and how they ended")
+    for name, found in statuses.items():
+        kinds = ", ".join(f"{count} {status}" for status, count in found.most_common())
+        terminalreporter.write_line(f"{name:24}{found.total():5}: {kinds}")

@@ -1,14 +1,15 @@
 """A campaign, run and judged: what must hold whatever happened.
 
 Owns running a topology (in this process, or as processes), reading its journal, and the properties. Rule: all
-but the free slots of an in-process run is judged by results and journal, which both ways have.
+is judged by outcome and journal, which both ways have.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,14 +25,17 @@ from qnetem.events import Event, read_events
 from qnetem.inprocess import InProcessNetwork
 
 from ..qnetem.trouble import left_in
-from .networks import Network
+from .networks import Conversation, Network
+from .programs import SIFTED
 
 #: Results that are an end's own, and not agreed on.
-OWN = ("duration_s", "sifted_bits", "repeated")
+OWN = ("duration_s", "sifted_bits", "repeated", "status")
 #: What both ends note of each state: [session, round, pair].
 ACCEPTED = "teleportation.accepted"
 #: Operations after which a qubit is not held any more: where its name stands among the arguments.
 CONSUMING = {"join": (0, 1), "bell_measure": (0, 1), "transmit": (0,), "measure": (0,)}
+#: What is less probable than this does not happen by chance, in as many campaigns as there will be.
+NEVER = 1e-9
 
 
 @dataclass
@@ -47,52 +51,72 @@ class Ended:
 
 
 def in_process(topology: Topology) -> Ended:
-    """Run it here, and look into all slots at the end."""
+    """Run it here."""
     with TemporaryDirectory() as folder:
         journal = Path(folder) / "journal.jsonl"
         network = InProcessNetwork(
             topology, journal_path=journal, log_stream=lambda node, incarnation: io.StringIO()
         )
-        outcome = network.run()
-        events = read_events(Path(folder))
-    left = network.world.quantum.at_end()
-    assert left == {}, f"left in slots: {left}"
-    return Ended(outcome, events)
+        return Ended(network.run(), read_events(Path(folder)))
 
 
-def as_processes(topology: Topology, folder: Path) -> Ended:
+def as_processes(topology: Topology, folder: Path, broker: str = "auto") -> Ended:
     """Run it with a process for each node, in the current folder, and look for what is left of them."""
-    run = qnetem.run(topology, runs_folder=folder)
+    run = qnetem.run(topology, runs_folder=folder, broker=broker)
     assert left_in(folder) == []
     return Ended(run.outcome, run.events())
 
 
-def judge(ended: Ended, network: Network) -> str:
-    """Everything that must hold; returns the two statuses, for statistics."""
-    outcome, ends = ended.outcome, network.ends
+def judge(ended: Ended, network: Network) -> list[str]:
+    """Everything that must hold; returns the two statuses of each conversation, for statistics."""
+    outcome = ended.outcome
     assert outcome.problem is None, outcome.problem
-    assert {outcome.nodes[end].state for end in ends} == {"finished"}
-    first, second = (outcome.results[end] for end in ends)
-    statuses = f"{first['status']}+{second['status']}"
-    if statuses == "confirmed+confirmed":
-        assert agreed(first) == agreed(second)
-        rounds = accepted(ended.events)
-        session = first["session"]
-        assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
+    assert {node: left.held for node, left in outcome.left.items() if left.slots_used} == {}
     one_use_of_each_pair(ended.events)
     one_use_of_each_half(ended.events)
-    if network.fidelity is not None:
-        every_state_has(network.fidelity, outcome)
-    return statuses
+    return [_judge(ended, conversation) for conversation in network.conversations]
 
 
-def every_state_has(fidelity: float, outcome: Outcome) -> None:
-    """All states came over whole pairs of the two ends, and with the correction that belonged to them."""
-    struck = [fault.verb for fault in outcome.faults if fault.began_ns is not None]
-    seen = outcome.metrics.get("bob.teleported.fidelity")
-    if seen is not None and all(FAULT_KINDS[verb].plane != "quantum" for verb in struck):
-        assert seen["min"] == pytest.approx(fidelity), seen
-        assert seen["max"] == pytest.approx(fidelity), seen
+def _judge(ended: Ended, conversation: Conversation) -> str:
+    outcome, ends = ended.outcome, conversation.ends
+    assert {outcome.nodes[end].state for end in ends} == {"finished"}
+    results = conversation.results(outcome.results)
+    what_is_confirmed_is_there(results, [outcome.nodes[end].incarnation for end in ends])
+    if is_agreed(results):
+        first, second = results
+        assert agreed(first) == agreed(second)
+        if first["status"] == second["status"] == "confirmed":
+            rounds = accepted(ended.events)
+            session = first["session"]
+            assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
+        errors_are_told(ended, conversation)
+    if conversation.fidelity is not None:
+        every_state_has(conversation.fidelity, conversation.ends[1], outcome)
+    return "+".join(result["status"] for result in results)
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def what_is_confirmed_is_there(results: Iterable[dict[str, Any]], incarnations: list[int]) -> None:
+    """Who confirms says that the other has a result of that session, unless it was killed since."""
+    first, second = results
+    for one, other, incarnation in (
+        (first, second, incarnations[1]),
+        (second, first, incarnations[0]),
+    ):
+        assert one["status"] in ("confirmed", "unconfirmed", "incomplete")
+        if one["status"] == "confirmed" and incarnation == 1:
+            assert (other["status"] != "incomplete", other["session"]) == (True, one["session"])
+
+
+def is_agreed(results: Iterable[dict[str, Any]]) -> bool:
+    """Whether the results must be the same: both confirmed, or both of one session."""
+    first, second = results
+    statuses = {first["status"], second["status"]}
+    if statuses == {"confirmed"}:
+        return True
+    return "incomplete" not in statuses and bool(first["session"] == second["session"])
 
 
 def agreed(result: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +139,82 @@ def accepted(events: list[Event]) -> dict[tuple[str, str], dict[int, str]]:
             assert number not in rounds, f"{event.entity} accepts round {number} twice"
             rounds[number] = pair
     return found
+
+
+# --- states and errors ----------------------------------------------------------------------------
+
+
+def struck(outcome: Outcome) -> set[str]:
+    """The planes that faults have struck."""
+    return {FAULT_KINDS[fault.verb].plane for fault in outcome.faults if fault.began_ns is not None}
+
+
+def every_state_has(fidelity: float, end: str, outcome: Outcome) -> None:
+    """All states came over whole pairs of the two ends, and with the correction that belonged to them."""
+    seen = outcome.metrics.get(f"{end}.teleported.fidelity")
+    if seen is not None and "quantum" not in struck(outcome):
+        assert seen["min"] == pytest.approx(fidelity), seen
+        assert seen["max"] == pytest.approx(fidelity), seen
+
+
+def errors_are_told(ended: Ended, conversation: Conversation) -> None:
+    """The error rate that both tell is that of the bits they keep, and what the link makes if it is whole."""
+    first, second = conversation.results(ended.outcome.results)
+    signal = first.get("signal", first)
+    if "qber" not in signal:
+        return
+    compared, errors = signal["compared"], round((signal["qber"] or 0.0) * signal["compared"])
+    one, other = (kept_bits(ended, conversation, result) for result in (first, second))
+    assert len(one) == len(other)
+    wrong = sum(here != there for here, there in zip(one, other, strict=True))
+    same_rate(errors, compared, wrong, len(one))
+    if conversation.error is not None and not struck(ended.outcome) & {"quantum", "clock"}:
+        at_most(errors + wrong, compared + len(one), conversation.error)
+
+
+def kept_bits(ended: Ended, conversation: Conversation, result: dict[str, Any]) -> str:
+    """The bits that an end has kept in secret: they are in its result, or noted for its session."""
+    if SIFTED in result:
+        return str(result[SIFTED])
+    first, _ = conversation.results(ended.outcome.results)
+    end = conversation.ends[0 if result is first else 1]
+    noted = [
+        event.fields[1][1]
+        for event in ended.events
+        if (event.entity, event.kind, event.fields[0]) == (end, "note", SIFTED)
+        and event.fields[1][0] == result["session"]
+    ]
+    assert len(noted) == 1, f"{end} has bits of session {result['session']} {len(noted)} times"
+    return str(noted[0])
+
+
+def same_rate(errors: int, of: int, wrong: int, among: int) -> None:
+    """Both counts may come from one rate (Chernoff): the compared bits were a fair sample."""
+    rate = (errors + wrong) / max(1, of + among)
+    chance = math.exp(-of * _divergence(errors, of, rate) - among * _divergence(wrong, among, rate))
+    assert chance > NEVER, f"{errors} of {of} compared, but {wrong} of {among} kept bits are wrong"
+
+
+def at_most(errors: int, of: int, rate: float) -> None:
+    """So many errors may come from a rate no higher than this (Chernoff)."""
+    if errors > rate * of:
+        chance = math.exp(-of * _divergence(errors, of, rate))
+        assert chance > NEVER, f"{errors} of {of} bits are wrong on a link that is whole"
+
+
+def _divergence(hits: int, of: int, rate: float) -> float:
+    """Kullback-Leibler, of the observed frequency from the rate; nats."""
+    if not of:
+        return 0.0
+    observed = hits / of
+    return sum(
+        share * math.log(share / expected)
+        for share, expected in ((observed, rate), (1 - observed, 1 - rate))
+        if share
+    )
+
+
+# --- pairs and qubits -----------------------------------------------------------------------------
 
 
 def one_use_of_each_pair(events: list[Event]) -> None:
