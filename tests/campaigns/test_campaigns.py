@@ -77,6 +77,8 @@ def test_a_campaign_is_the_same_with_processes(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_campaigns_strike_and_a_good_part_is_confirmed_all_the_same(family: str) -> None:
     drawn = [one for one in DRAWN if one[0] == family]
+    if CAMPAIGNS < 200:
+        drawn = drawn[: len(NETWORKS)]
     statuses = {name: Counter[str]() for name in NETWORKS}
     for one in drawn:
         statuses[one[1]].update(alone(*one)[1])
@@ -88,7 +90,8 @@ def test_campaigns_strike_and_a_good_part_is_confirmed_all_the_same(family: str)
             assert found["confirmed+confirmed"] >= SHARE_OF_ONE * found.total(), (name, found)
     struck = [alone(*one)[2] for one in drawn]
     assert sum(bool(verbs) for verbs in struck) >= 0.9 * len(drawn)
-    assert frozenset().union(*struck) >= set(HARSH)
+    if CAMPAIGNS >= 200:
+        assert frozenset().union(*struck) == set(FAMILIES[family])
 
 
 def test_all_topologies_whose_ends_converse_are_under_campaigns() -> None:
@@ -98,6 +101,5 @@ def test_all_topologies_whose_ends_converse_are_under_campaigns() -> None:
 
 
 def test_each_kind_of_fault_is_in_a_campaign_of_some_network() -> None:
-    for family, kinds in FAMILIES.items():
-        met = {verb for network in NETWORKS.values() for verb in fitting(network, family)}
-        assert met == set(kinds)
+    met = {verb for network in NETWORKS.values() for verb in fitting(network, "any")}
+    assert met == set(FAMILIES["any"]) > set(HARSH)
