@@ -18,7 +18,7 @@ test: lint
 
 # What is drawn at random, ten times as often as in `make test` (tests/counts.py).
 campaign: $(STAMP)
-	QNETEM_FULL=1 $(BIN)/pytest -m campaign $(TESTS)
+	QNETEM_FULL=1 $(BIN)/pytest -n 2 -m campaign $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

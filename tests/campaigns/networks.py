@@ -235,10 +235,10 @@ NETWORKS = {
         ),
     ),
     "decoy": Network(
-        partial(shipped, "decoy", "1 ms", 4, pulses=60_000),
-        36,
+        partial(shipped, "decoy", "1 ms", 4, pulses=40_000),
+        28,
         (Conversation(error=0.04),),
-        (4, 40),
+        (4, 25),
     ),
     "spdc": Network(
         partial(shipped, "spdc", "1 ms", 4, slots=100_000, sample=0.5),
