@@ -5,8 +5,9 @@ and the files of this incarnation. Does not own what a grant means: that is Node
 
 Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call
 its outbox goes to the emulator first, then its publishes to the broker. Hello is said only after the
-subscription stands. The end of the emulator's socket, or `Stop`, ends the process: with status 0,
-because how a run ended is not for a node to judge. An exception of ours ends it with status 70 and a
+subscription stands. `Stop` ends the process with status 0, because how a run ended is not for a node to
+judge. If the emulator's socket ends without it, the process is alive and of no use: it ends with a status
+of its own, by which the emulator tells this from a death. An exception of ours ends it with status 70 and a
 traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
 """
 
@@ -53,10 +54,15 @@ class NodeCore(Protocol):
 NodeFactory = Callable[[wire.Welcome], NodeCore]
 
 
+class _CutOff(InfrastructureError):
+    """The emulator's socket has ended without a `Stop`."""
+
+
 class NodeShell(asyncio.Protocol):
     """The sockets around one `Node`.
 
-    Attributes: `left` (a future: None once the emulator is done with us, or an exception of ours).
+    Attributes: `left` (a future: None once the emulator is done with us, an exception of ours, or that the
+    emulator's socket has ended before).
     """
 
     def __init__(self, settings: NodeSettings, create_node: NodeFactory) -> None:
@@ -107,6 +113,7 @@ class NodeShell(asyncio.Protocol):
 
     async def close(self) -> None:
         """Flush what is left and close everything."""
+        self._leave()  # from now on the end of the emulator's socket is our own doing
         if self._resend_timer is not None:
             self._resend_timer.cancel()
         await self._inbox.close()
@@ -174,7 +181,9 @@ class NodeShell(asyncio.Protocol):
                     return
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        if not self.left.done():
+            why = f": {exc}" if exc is not None else ""
+            self.left.set_exception(_CutOff(f"the connection to the emulator broke{why}"))
 
     def _be_born(self, message: wire.ToNode, body: bytes) -> None:
         """The first message: Welcome makes the node; Stop means that the run is over already."""
@@ -303,7 +312,7 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
     """Live as one incarnation of a node until the emulator is done with it; the exit status.
 
     Takes over stdout, stderr, stdin and the signals of the calling process, which should be a fresh
-    fork. Returns EXIT_LEFT, EXIT_UNREACHABLE or EXIT_INTERNAL (agents/settings.py).
+    fork. Returns EXIT_LEFT, EXIT_UNREACHABLE, EXIT_INTERNAL (agents/settings.py) or EXIT_CUT_OFF (wire.py).
     """
     redirect_output(settings.log_path)
     guards.install()
@@ -311,7 +320,7 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
         asyncio.run(_live(settings, create_node))
     except InfrastructureError as error:
         sys.stderr.write(f"{settings.label}: {error}\n")
-        return EXIT_UNREACHABLE
+        return wire.EXIT_CUT_OFF if isinstance(error, _CutOff) else EXIT_UNREACHABLE
     except BaseException:  # noqa: BLE001 - the border of the process: it ends here, and says why
         traceback.print_exc()
         return EXIT_INTERNAL

@@ -24,7 +24,7 @@ from .errors import (
     StuckError,
 )
 from .units import format_ns
-from .wire import Failed, Wait
+from .wire import EXIT_CUT_OFF, Failed, Wait
 
 #: What a node's `Failed.kind` is to the run.
 _FAILURES: dict[str, type[QnetemError]] = {
@@ -62,11 +62,27 @@ def silent(node: str, stacks: str, now_ns: int) -> Problem:
     return Problem(NodeSilent.__name__, text, NodeSilent.exit_code, node, now_ns, stacks)
 
 
-def lost(citizen: Citizen, how: str, now_ns: int) -> NodeLost:
-    """A node's process has died unplanned."""
-    again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
-    text = f"node {citizen.name}{again} was lost at {format_ns(now_ns)}: {how}"
+def gone(citizen: Citizen, status: int, now_ns: int) -> RunError:
+    """A node's process has ended unplanned: died, or left because nobody spoke to it any more."""
+    if status == EXIT_CUT_OFF:
+        return cut_off(citizen, now_ns)
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
+    text = f"node {_named(citizen)} was lost at {format_ns(now_ns)}: its process {how}"
     return NodeLost(text, citizen.name, now_ns)
+
+
+def cut_off(citizen: Citizen, now_ns: int) -> InfrastructureError:
+    """A node's process lives, and cannot be spoken to."""
+    text = (
+        f"the connection between node {_named(citizen)} and the emulator broke at {format_ns(now_ns)}, "
+        "while the node's process lived"
+    )
+    return InfrastructureError(text, citizen.name, now_ns)
+
+
+def _named(citizen: Citizen) -> str:
+    again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
+    return f"{citizen.name}{again}"
 
 
 def stuck(

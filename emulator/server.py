@@ -38,8 +38,8 @@ HELLO_S = 10.0
 PROGRESS_S = 0.1
 #: After the outcome the nodes have this long to hang up.
 FAREWELL_S = 5.0
-#: How long a broken connection waits to be explained by the exit of its process.
-EXIT_S = 0.3
+#: How long a broken connection waits to be explained by the exit of its process: on a busy machine too.
+EXIT_S = 3.0
 BACKLOG = 4096
 READ_BYTES = 65536
 #: How much of a stranger's words goes into the log.
@@ -250,7 +250,7 @@ class Server:
         self.connections.pop(connection, None)
         if self._nodes.get(connection.node) is connection:
             del self._nodes[connection.node]
-            # The launcher will soon say how the process ended; if it does not, this must do.
+            # The launcher will soon say how the process ended; if it does not, the process lives.
             self._loop.call_later(EXIT_S, self._missed, connection.node, connection.incarnation)
         self._check_farewell()
 

@@ -24,6 +24,8 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 HEADER = struct.Struct(">I")
 #: A longer frame is a mistake or an attack, not a message.
 MAX_FRAME = 64 * 1024 * 1024
+#: The exit status of a node's process whose connection to the emulator broke before it was told to stop.
+EXIT_CUT_OFF = 74
 
 
 class _Record(msgspec.Struct, array_like=True, gc=False):

@@ -31,7 +31,7 @@ from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
 from .control import Outcome, Problem, Progress, token
 from .desk import Desk
-from .errors import InternalError, QnetemError
+from .errors import InternalError, QnetemError, RunError
 from .faults.schedule import Faults
 from .harm import Harm
 from .leftovers import leftovers
@@ -185,13 +185,13 @@ class World:
             self._passed("waits", node)
 
     def disconnected(self, node: str, incarnation: int) -> None:
-        """A node's socket is closed. Unplanned, that ends the run at once."""
+        """A node's socket is closed, and its process has not ended. Unplanned, that ends the run at once."""
         citizen = self.census[node]
         if self.over or citizen.incarnation != incarnation or not citizen.alive:
             return
         if self._barrier.awaits("exit", node):
             return
-        self._lose(citizen, "its connection closed")
+        self._lose(citizen, endings.cut_off(citizen, self.conductor.now_ns))
 
     def exited(self, node: str, incarnation: int, status: int) -> None:
         """A node's process has ended, and is reaped."""
@@ -204,8 +204,7 @@ class World:
             except QnetemError as error:
                 self.fail(error)
         elif citizen.state in ("starting", "running", "finished", "failed"):
-            how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
-            self._lose(citizen, f"its process {how}")
+            self._lose(citizen, endings.gone(citizen, status, self.conductor.now_ns))
 
     def interrupt(self, reason: str, exit_code: int) -> None:
         """Somebody outside stops the run now."""
@@ -553,9 +552,9 @@ class World:
         now = self.conductor.now_ns
         self.fail(endings.spinning(list(self._granted), self._waits, self.conductor.m, now))
 
-    def _lose(self, citizen: Citizen, how: str) -> None:
+    def _lose(self, citizen: Citizen, why: RunError) -> None:
         citizen.state = "lost"
-        self.fail(endings.lost(citizen, how, self.conductor.now_ns))
+        self.fail(why)
 
     def _end(self, problem: Problem | None) -> None:
         if self.over:

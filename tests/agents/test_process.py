@@ -329,10 +329,11 @@ async def test_a_stop_instead_of_a_welcome_ends_it_too(here: Stage) -> None:
     assert here.nodes == []
 
 
-async def test_the_end_of_the_emulators_stream_ends_it(here: Stage) -> None:
+async def test_the_end_of_the_emulators_stream_ends_it_as_trouble(here: Stage) -> None:
     await here.born()
     here.emulator.hang_up()
-    await asyncio.wait_for(here.shell.left, PATIENCE_S)
+    with pytest.raises(InfrastructureError, match="the connection to the emulator broke"):
+        await asyncio.wait_for(here.shell.left, PATIENCE_S)
 
 
 async def test_an_exception_of_ours_is_raised_and_not_swallowed(here: Stage) -> None:
@@ -418,6 +419,19 @@ async def test_a_process_leaves_with_status_0_on_stop_and_logs_the_programs_outp
         here.emulator.say(wire.Stop())
         assert await ended(running) == EXIT_LEFT
     assert "a word of the program" in here.settings.log_path.read_text()
+
+
+async def test_a_process_whose_emulator_hangs_up_says_so_by_its_status_and_in_its_log(
+    here: Stage, tmp_path: Path
+) -> None:
+    async with process(here, tmp_path) as running:
+        await here.emulator.hears()
+        here.emulator.say(WELCOME, wire.Grant(1, 0))
+        assert await here.emulator.hears() == wire.Report(1, 0)
+        here.emulator.hang_up()
+        assert await ended(running) == wire.EXIT_CUT_OFF
+    last = here.settings.log_path.read_text().splitlines()[-1]
+    assert last == "bob.1: the connection to the emulator broke"
 
 
 async def test_a_process_with_an_exception_of_ours_tells_it_everywhere(

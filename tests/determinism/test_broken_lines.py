@@ -12,6 +12,7 @@ import pytest
 from qnetem import supervisor
 from qnetem.emulator.control import Progress
 from qnetem.events import digest_of
+from qnetem.node_record import NodeRecord
 from qnetem.recorded import open_run
 from qnetem.supervisor import RunOptions, run_processes
 from tests.counts import count
@@ -107,8 +108,9 @@ async def test_a_living_node_whose_socket_to_the_emulator_is_reset_ends_the_run_
     assert line.resets == 1
     problem = ended.outcome.problem
     assert problem is not None and ended.exit_code == 3
-    assert (problem.kind, problem.node) == ("NodeLost", "b")
-    assert problem.text.startswith("node b was lost at ")
+    assert (problem.kind, problem.node) == ("InfrastructureError", "b")
+    assert problem.text.startswith("the connection between node b and the emulator broke at ")
+    assert problem.text.endswith(", while the node's process lived")
     _see_that_it_is_whole(ended.run_folder, ended.outcome.digest)
     assert len(pids) >= 2
     assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
@@ -123,3 +125,7 @@ def _see_that_it_is_whole(folder: Path, digest: str) -> None:
     assert text == b"" or text.endswith(b"\n")
     assert all(msgspec.json.decode(line) for line in text.splitlines())
     assert digest_of(recorded.journal) == digest
+    for path in (folder / "nodes").iterdir():
+        record = NodeRecord(path)
+        assert path.stat().st_size == 0 or list(record.records())
+        assert not record.cut

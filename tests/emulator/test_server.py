@@ -287,7 +287,10 @@ async def test_who_says_no_hello_in_time_is_closed(
         assert await stranger.ends()
 
 
-async def test_a_node_that_hangs_up_is_reported_once_with_its_incarnation(tmp_path: Path) -> None:
+async def test_a_node_that_hangs_up_is_reported_once_with_its_incarnation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EXIT_S", 0.05)
     async with stage(tmp_path) as here:
         alice = await here.alice()
         alice.writer.close()
@@ -296,8 +299,9 @@ async def test_a_node_that_hangs_up_is_reported_once_with_its_incarnation(tmp_pa
 
 
 async def test_a_new_incarnation_takes_the_name_and_the_old_ones_end_is_not_its(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server, "EXIT_S", 0.05)
     async with stage(tmp_path) as here:
         old = await here.alice()
         new = await here.connect()

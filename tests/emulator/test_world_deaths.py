@@ -10,6 +10,7 @@ import pytest
 from qnetem import Agent
 from qnetem.emulator.control import Kill, Spawn
 from qnetem.emulator.wire import (
+    EXIT_CUT_OFF,
     Grant,
     Have,
     Hello,
@@ -165,18 +166,33 @@ def test_the_death_of_a_node_with_qubits_leaves_its_peers_requests_in_the_queue(
     assert run.of("alice", "withdrawn") == []
 
 
-def test_an_unplanned_death_ends_the_run_and_is_named() -> None:
-    for how in ("exit", "hangup"):
-        stage = Stage()
-        if how == "exit":
-            stage.world.exited("bob", 1, -11)
-        else:
-            stage.world.disconnected("bob", 1)
-        assert (stage.problem.kind, stage.problem.node) == ("NodeLost", "bob")
-        wanted = "signal 11" if how == "exit" else "its connection closed"
-        assert wanted in stage.problem.text and "bob" in stage.problem.text
-        outcome = stage.world.outcome
-        assert outcome is not None and outcome.nodes["bob"].state == "lost"
+BROKEN = (
+    "the connection between node bob and the emulator broke at 0 ns, while the node's process lived"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "text"),
+    [
+        (-11, "NodeLost", "node bob was lost at 0 ns: its process was killed by signal 11"),
+        (0, "NodeLost", "node bob was lost at 0 ns: its process exited with 0"),
+        (EXIT_CUT_OFF, "InfrastructureError", BROKEN),
+        (None, "InfrastructureError", BROKEN),
+    ],
+    ids=["killed", "left", "cut off", "its process goes on"],
+)
+def test_an_unplanned_end_of_a_node_ends_the_run_by_what_happened(
+    status: int | None, kind: str, text: str
+) -> None:
+    stage = Stage()
+    if status is None:
+        stage.world.disconnected("bob", 1)
+    else:
+        stage.world.exited("bob", 1, status)
+    assert (stage.problem.kind, stage.problem.node, stage.problem.text) == (kind, "bob", text)
+    assert stage.problem.exit_code == 3
+    outcome = stage.world.outcome
+    assert outcome is not None and outcome.nodes["bob"].state == "lost"
 
 
 def test_news_of_an_earlier_life_are_no_news() -> None:
