@@ -5,9 +5,9 @@ loop, or looked after between two batches of a run that has no event loop. Does 
 (desk.py).
 
 Rules. Whatever comes through the door cannot disturb the run: a frame that is too long or cannot be read,
-a request too many or an answer that nobody fetches ends that conversation, and no other. Whoever leaves
-before the answer is not waited for. The socket is in a folder that only the user may enter, so nobody has
-to prove who he is.
+a request too many or an answer that nobody fetches ends that conversation, and no other. When all places are
+taken, whoever has been answered and came first makes room for the next. Whoever leaves before the answer is
+not waited for. The socket is in a folder that only the user may enter, so nobody has to prove who he is.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ class Conversation:
         self._open = 0
         self.gone = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being waited for: it may be ended without harm."""
+        return not self._open
+
     def feed(self, data: bytes) -> None:
         """Bytes have come."""
         try:
@@ -107,7 +112,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        if len(self._door.connections) >= MOST_CONNECTIONS:
+        if not self._door.has_room():
             transport.abort()
             return
         self._door.connections[self] = None
@@ -124,6 +129,11 @@ class _Connection(asyncio.Protocol):
         self._door.connections.pop(self, None)
         if self._conversation is not None:
             self._conversation.gone = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be ended without harm."""
+        return self._conversation is not None and self._conversation.idle
 
     def hang_up(self) -> None:
         """Close once all that was written is fetched."""
@@ -150,6 +160,16 @@ class DeskDoor:
         """Listen from now on."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Connection(self), sock=listener)
+
+    def has_room(self) -> bool:
+        """Whether one more may come in; if it is full, one who is idle goes."""
+        if len(self.connections) >= MOST_CONNECTIONS:
+            idle = next((guest for guest in self.connections if guest.idle), None)
+            if idle is None:
+                return False
+            del self.connections[idle]
+            idle.hang_up()
+        return True
 
     def later(self, action: Callable[[], None]) -> None:
         """Do it when an answer is overdue."""
@@ -225,12 +245,20 @@ class PolledDoor:
     def _let_in(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             connection, _ = self._listener.accept()
-            if len(self._guests) >= MOST_CONNECTIONS:
+            if not self._has_room():
                 connection.close()
                 return
             connection.setblocking(False)
             self._guests[connection] = _Guest(self, self._desk, connection, self._later)
             self._selector.register(connection, selectors.EVENT_READ)
+
+    def _has_room(self) -> bool:
+        if len(self._guests) >= MOST_CONNECTIONS:
+            idle = next((guest for guest in self._guests.values() if guest.idle), None)
+            if idle is None:
+                return False
+            idle.hang_up()
+        return True
 
     def _later(self, action: Callable[[], None]) -> None:
         self._overdue.append((_monotonic() + HURRY_S, action))
@@ -248,6 +276,10 @@ class _Guest:
     ) -> None:
         self.socket, self._door = connection, door
         self._conversation = Conversation(desk, self._write, self.hang_up, later)
+
+    @property
+    def idle(self) -> bool:
+        return self._conversation.idle
 
     def on_data(self) -> None:
         try:

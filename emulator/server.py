@@ -8,7 +8,8 @@ the run by the last one is desk_door.py's.
 
 Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
 `HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
-access.jsonl, and no node is disturbed by it. The launcher's end of file ends this process at once;
+access.jsonl, and no node is disturbed by it: a stranger's frame may be as long as a Hello, and of those who
+say nothing the first to come make room for the next. The launcher's end of file ends this process at once;
 after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not in
 the result.
 """
@@ -16,6 +17,7 @@ the result.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -35,6 +37,9 @@ from .record.refusals import Refusals
 from .watchdog import Watchdog
 
 HELLO_S = 10.0
+#: No Hello is longer; and so many may stand about without one, beside as many as there are nodes.
+HELLO_BYTES = 4096
+MOST_STRANGERS = 64
 PROGRESS_S = 0.1
 #: After the outcome the nodes have this long to hang up.
 FAREWELL_S = 5.0
@@ -88,7 +93,7 @@ class NodeConnection(asyncio.Protocol):
         self.pending: list[bytes] = []
         self.transport: asyncio.Transport | None = None
         self._server = server
-        self._splitter = FrameSplitter()
+        self._splitter = FrameSplitter(HELLO_BYTES)
         self._hello_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -100,6 +105,7 @@ class NodeConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._server.connections[self] = None
+        self._server.let_in(self)
         loop = asyncio.get_running_loop()
         why = f"no Hello within {HELLO_S:g} s"
         self._hello_timer = loop.call_later(HELLO_S, self._server.refuse, self, why)
@@ -138,6 +144,7 @@ class NodeConnection(asyncio.Protocol):
             server.refuse(self, why, message)
             return False
         self._stop_hello_timer()
+        self._splitter.limit = wire.MAX_FRAME
         self.node, self.incarnation, self.pid = message.node, message.incarnation, message.pid
         server.admit(self, message)
         return True
@@ -184,6 +191,9 @@ class Server:
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.control_closed: asyncio.Future[None] = self._loop.create_future()
         self._nodes: dict[str, NodeConnection] = {}
+        #: Connections that have not said Hello yet, in the order in which they came.
+        self._strangers: dict[NodeConnection, None] = {}
+        self._most_strangers = len(world.progress().nodes) + MOST_STRANGERS
         self._watchdog = Watchdog(run_folder, silent_s)
         self._refusals = Refusals(run_folder)
         self._reported = (-1, -1)
@@ -219,8 +229,15 @@ class Server:
 
     # --- what connections report ------------------------------------------------------------------
 
+    def let_in(self, stranger: NodeConnection) -> None:
+        """Somebody has connected. All nodes may come at once; whoever says nothing makes room."""
+        self._strangers[stranger] = None
+        if len(self._strangers) > self._most_strangers:
+            self.refuse(next(iter(self._strangers)), "no Hello, and others wait at the door")
+
     def admit(self, connection: NodeConnection, hello: wire.Hello) -> None:
         """A Hello has been accepted: from now on this is the node's connection."""
+        self._strangers.pop(connection, None)
         if self.world.over:
             self._write(connection, wire.Stop())
             return
@@ -229,7 +246,9 @@ class Server:
 
     def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
         """Close a connection and say why; if it is a node's, the run cannot go on without it."""
-        sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_WORD]}\n")
+        if not self._refusals.full:
+            sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_WORD]}\n")
+        self._strangers.pop(connection, None)
         if connection.transport is not None:
             self._note_refusal(connection.transport, why, claim)
             connection.transport.abort()
@@ -248,6 +267,7 @@ class Server:
     def hung_up(self, connection: NodeConnection) -> None:
         """A connection is gone, by whichever side."""
         self.connections.pop(connection, None)
+        self._strangers.pop(connection, None)
         if self._nodes.get(connection.node) is connection:
             del self._nodes[connection.node]
             # The launcher will soon say how the process ended; if it does not, the process lives.
@@ -357,6 +377,12 @@ class Server:
         error = context.get("exception")
         if error is None or "future" in context or self.done.done():
             loop.default_exception_handler(context)
+        elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            problem = (
+                f"the emulator can hold no more connections: {error.strerror}; see `ulimit -n`"
+            )
+            self.world.fail(InfrastructureError(problem))
+            self.drain()
         else:
             self.done.set_exception(error)
 

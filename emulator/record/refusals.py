@@ -23,6 +23,8 @@ from ..wire import Hello
 FILE = "access.jsonl"
 #: What a stranger may have written of its words.
 _LONGEST = 200
+#: So many are noted: a process that comes back again and again shall not fill the disk.
+MOST_NOTED = 10_000
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -38,13 +40,21 @@ class Refusal(msgspec.Struct, omit_defaults=True):
 
 
 class Refusals:
-    """The lines of one run."""
+    """The lines of one run. Attribute: `full`, so many are noted that no more will be."""
 
     def __init__(self, run_folder: str) -> None:
         self._path = Path(run_folder, FILE)
+        self._noted = 0
+        self.full = False
 
     def add(self, peer: socket.socket | None, claim: Hello | None, why: str) -> None:
-        """Note that a connection was refused, now, in real time."""
+        """Note that a connection was refused, now, in real time; nothing once it is `full`."""
+        if self.full:
+            return
+        self._noted += 1
+        self.full = self._noted >= MOST_NOTED
+        if self.full:
+            why = f"{why[: _LONGEST // 2]} (no more than {MOST_NOTED} are noted)"
         refusal = Refusal(datetime.now(tz=UTC).isoformat(timespec="milliseconds"), why[:_LONGEST])
         if claim is not None:
             refusal.node, refusal.incarnation = claim.node[:_LONGEST], claim.incarnation

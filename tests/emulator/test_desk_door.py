@@ -189,14 +189,25 @@ def test_more_open_requests_than_anybody_needs_end_the_conversation(place: Place
     assert guest.answer() is None
 
 
-def test_more_guests_than_there_is_room_for_are_sent_away(place: Place) -> None:
+def test_guests_who_have_been_answered_make_room_for_others(place: Place) -> None:
     guests = [place.guest() for _ in range(desk_door.MOST_CONNECTIONS)]
     for guest in guests:
         guest.say(control.ListFaults(1))
         assert guest.answer() is not None
+    assert place.works()
+    assert guests[0].answer() is None
+    guests[1].say(control.ListFaults(2))
+    assert guests[1].answer() == control.FaultList(2, [])
+
+
+def test_guests_who_wait_for_an_answer_make_room_for_nobody(place: Place) -> None:
+    place.desk.deaf = True
+    guests = [place.guest() for _ in range(desk_door.MOST_CONNECTIONS)]
+    for guest in guests:
+        guest.say(control.ListFaults(1))
+    place.desk.asked(len(guests))
     assert place.guest().answer() is None
-    guests[0].say(control.ListFaults(2))
-    assert guests[0].answer() == control.FaultList(2, [])
+    assert guests[0].answer() == control.FaultList(1, [])  # it is overdue
 
 
 def test_an_answer_that_is_overdue_is_hurried(

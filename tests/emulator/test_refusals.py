@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from qnetem.emulator import wire
+from qnetem.emulator.record import refusals
 from qnetem.emulator.record.refusals import FILE, Refusal, Refusals, count_refusals
 
 from .test_server import stage
@@ -42,13 +43,28 @@ async def test_a_claim_that_is_refused_is_noted_with_who_made_it(tmp_path: Path)
 async def test_each_is_counted_and_long_words_are_cut(tmp_path: Path) -> None:
     assert count_refusals(tmp_path) == 0
     async with stage(tmp_path) as here:
-        for nonsense in (b"\xff\xff\xff\xff", wire.frame(wire.Hello("n" * 100_000, 1, "", 1))):
+        for nonsense in (b"\xff\xff\xff\xff", wire.frame(wire.Hello("n" * 3_000, 1, "", 1))):
             stranger = await here.connect()
             stranger.writer.write(nonsense)
             assert await stranger.ends()
     assert count_refusals(tmp_path) == 2
     assert len(noted(tmp_path)[1].node) == 200
     assert (tmp_path / FILE).stat().st_size < 2000
+
+
+async def test_who_comes_again_and_again_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(refusals, "MOST_NOTED", 3)
+    async with stage(tmp_path) as here:
+        for _ in range(5):
+            stranger = await here.connect()
+            stranger.say(wire.Hello("alice", 1, "bad", 1))
+            assert await stranger.ends()
+        await here.alice()
+    whys = [refusal.why for refusal in noted(tmp_path)]
+    assert whys == [*2 * ["wrong token for alice"], f"{whys[0]} (no more than 3 are noted)"]
+    assert capsys.readouterr().err.count("wrong token") == 3
 
 
 async def test_a_full_disk_is_no_way_to_end_a_run(

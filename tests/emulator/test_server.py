@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ import pytest
 from qnetem.emulator import control, desk, server, wire
 from qnetem.emulator.errors import InputError, QnetemError
 from qnetem.emulator.framing import FrameSplitter
+from qnetem.emulator.record.refusals import count_refusals
 
 STATUS_S = 20.0
 
@@ -27,10 +31,12 @@ class FakeDesk:
     def __init__(self) -> None:
         self.deaf = False
         self.closed = 0
+        self._requests = threading.Semaphore(0)
 
     def ask(
         self, request: control.ToDesk, reply: Callable[[control.FromDesk], None]
     ) -> desk.Ticket:
+        self._requests.release()
         if not self.deaf:
             reply(control.FaultList(request.number, []))
         return desk.Ticket(request.number, reply)
@@ -40,6 +46,11 @@ class FakeDesk:
 
     def close(self) -> None:
         self.closed += 1
+
+    def asked(self, times: int) -> None:
+        """Wait until so many more requests have come; from another thread than the door's."""
+        for _ in range(times):
+            assert self._requests.acquire(timeout=STATUS_S)
 
 
 class FakeWorld:
@@ -278,6 +289,44 @@ async def test_a_node_that_talks_nonsense_ends_the_run_with_its_name(
         assert await alice.ends()
 
 
+async def test_a_stranger_cannot_have_memory_filled(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        stranger = await here.connect()
+        stranger.writer.write(wire.HEADER.pack(server.HELLO_BYTES + 1))
+        assert await stranger.ends()
+        alice = await here.alice()  # whose frames may be long, once she is known
+        alice.say(wire.Have("b" * 2 * server.HELLO_BYTES, 1))
+        await here.world.hears(lambda what: what == ("alice", 1, wire.Have("b" * 8192, 1)))
+
+
+async def test_strangers_who_stand_about_make_room_for_who_says_hello(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        alice = await here.alice()
+        strangers = [await here.connect() for _ in range(server.MOST_STRANGERS)]
+        here.world.answers[wire.Hello] = [("bob", wire.Grant(9, 0))]
+        bob = await here.connect()
+        bob.say(wire.Hello("bob", 1, "good", 2))
+        assert wire.decode_to_node(await bob.body() or b"") == wire.Grant(9, 0)
+        assert await strangers[0].ends()
+        strangers[1].say(wire.Hello("carol", 1, "good", 3))  # the others are not disturbed
+        await here.world.hears(lambda what: isinstance(what, tuple) and what[0] == "carol")
+        here.world.answers[wire.Waits] = [("alice", wire.Grant(3, 0))]
+        alice.say(wire.Waits([]))
+        assert wire.decode_to_node(await alice.body() or b"") == wire.Grant(3, 0)
+    assert count_refusals(tmp_path) == 1
+
+
+async def test_more_files_than_the_system_allows_end_the_run_by_name(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        loop = asyncio.get_running_loop()
+        full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        loop.call_exception_handler({"message": "socket.accept() out of system resource",
+                                     "exception": full})  # fmt: skip
+        failure = await here.world.hears(lambda what: isinstance(what, tuple) and what[0] == "fail")
+        assert isinstance(failure, tuple) and failure[1] == "InfrastructureError"
+        assert "Too many open files" in failure[2] and "ulimit -n" in failure[2]
+
+
 async def test_who_says_no_hello_in_time_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,13 +410,14 @@ PROGRAM = """
 import sys
 from qnetem.emulator import server
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.control import Outcome
+from qnetem.emulator.control import Outcome, Progress
 class Over:
     outbox, over, resume_in_s = [], False, None
     def start(self):
         self.over = True
         self.outbox.append(("", Outcome("n", 1, "d", 0, 0.0, 0, {{}}, {{}}, {{}})))
     def exited(self, *_): pass
+    def progress(self): return Progress(0, 0, {{}}, {{}})
 def create(settings):
     {body}
 sys.exit(server.main(sys.argv[1:], create))
