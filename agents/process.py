@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from ..emulator import wire
 from ..emulator.errors import InfrastructureError
 from ..emulator.framing import FrameSplitter
+from ..emulator.socket_paths import short
 from . import guards
 from .files import NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
@@ -136,7 +137,8 @@ class NodeShell(asyncio.Protocol):
         path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
         while True:
             try:
-                await self._loop.create_unix_connection(lambda: self, path)
+                with short(path) as reachable:
+                    await self._loop.create_unix_connection(lambda: self, reachable)
                 return
             except OSError as error:
                 if self._loop.time() >= deadline or not os.path.exists(path):

@@ -159,7 +159,7 @@ class DeskDoor:
     async def open(self, listener: socket.socket) -> None:
         """Listen from now on."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Connection(self), sock=listener)
+        self._server = await loop.create_server(lambda: _Connection(self), sock=listener)
 
     def has_room(self) -> bool:
         """Whether one more may come in; if it is full, one who is idle goes."""

@@ -214,7 +214,8 @@ class Server:
         self.tell(control.Ready())
         self.world.start()
         self.drain()
-        server = await loop.create_unix_server(
+        # Not `create_unix_server`, which would look for the socket at the name it was bound by.
+        server = await loop.create_server(
             lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
         )
         if desk_listener is not None:

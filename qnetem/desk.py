@@ -20,6 +20,7 @@ from .emulator import control, wire
 from .emulator.control import FaultRecord, FromDesk, RunView, ToDesk
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.framing import FrameSplitter
+from .emulator.socket_paths import short
 
 #: A node that keeps the processor for so long keeps those who ask waiting, too.
 ANSWER_S = 30.0
@@ -98,7 +99,8 @@ def ask(run_folder: Path, request: ToDesk) -> FromDesk:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_S)
-            connection.connect(path)
+            with short(path) as reachable:
+                connection.connect(reachable)
             connection.sendall(wire.frame(request))
             answer = _receive(connection)
     except TimeoutError as error:

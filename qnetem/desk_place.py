@@ -1,9 +1,8 @@
 """Where a run's desk is: the socket by which one speaks to a run while it goes on.
 
-Owns the file `desk.json` in the run folder, which tells the socket's path, and the sockets' folder. Does not
-own what is said (desk.py). Rules: the socket is in a folder of its own that nobody else may enter, the file
-is private, and it is there as long as somebody listens; who is killed leaves a file behind whose socket
-nobody answers.
+Owns the file `desk.json` in the run folder, which tells the socket's path. Does not own what is said
+(desk.py) nor the sockets' folder (sockets.py). Rules: the file is private, and it is there as long as
+somebody listens; who is killed leaves a file behind whose socket nobody answers.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import contextlib
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import msgspec
 
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.wire import UNREADABLE
+from .sockets import open_sockets
 
 FILE = "desk.json"
 BACKLOG = 16
@@ -58,14 +57,7 @@ def desk_path(run_folder: Path) -> str | None:
 @contextlib.contextmanager
 def desk_socket(run_folder: Path) -> Iterator[socket.socket]:
     """A desk for a run in one process. Raises InfrastructureError."""
-    folder = None
-    try:
-        folder = tempfile.mkdtemp(prefix="qnetem-", dir=short_folder())
-        listener = listening(f"{folder}/desk", BACKLOG)
-    except OSError as error:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise InfrastructureError(f"the desk's socket cannot be made: {error}") from error
+    folder, [listener] = open_sockets(run_folder, ["desk"], BACKLOG)
     try:
         announce(run_folder, f"{folder}/desk")
         with listener:
@@ -73,20 +65,3 @@ def desk_socket(run_folder: Path) -> Iterator[socket.socket]:
     finally:
         withdraw(run_folder)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def listening(path: str, backlog: int) -> socket.socket:
-    """A Unix socket that listens at `path`. Raises OSError."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(path)
-        listener.listen(backlog)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def short_folder() -> str | None:
-    """Where socket folders go: /tmp when there is one, because TMPDIR can be long."""
-    return "/tmp" if os.access("/tmp", os.W_OK) else None

@@ -10,6 +10,7 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         programs.json   the files of programs and noise functions, and the BLAKE2b of each
         outcome.json    digest, times, problem, faults and what each node still had, once the run is over
         desk.json       where the run can be spoken to, as long as it goes on
+        sockets/        the emulator's and the desk's, as long as it goes on (sockets.py)
         journal*        events (record/journal.py)
         access.jsonl    connections that the emulator refused (record/refusals.py)
         observer.json   where and with which login the run can be watched (observer.py)

@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from .agents.settings import NodeSettings
 from .broker import Broker
 from .brokers.access import Access, Login
 from .companion import Companion
-from .desk_place import announce, listening, short_folder, withdraw
+from .desk_place import announce, withdraw
 from .emulator import control
 from .emulator.errors import (
     InfrastructureError,
@@ -43,6 +42,7 @@ from .emulator.errors import (
 from .emulator.topology import Topology
 from .orders import Fork, Forked, Signal, decode_answer
 from .runfolder import conclude_run, create_run_folder, describe_run
+from .sockets import open_sockets
 from .zygote import LAUNCHER_GONE, environment
 
 EXIT_INTERRUPTED = 130
@@ -170,8 +170,8 @@ class Supervisor:
         topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
         # What this process can import, the nodes can: it has imported their programs already.
         outer = environment({**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-        with self._listener("emulator") as listener, self._listener("desk") as desk:
-            await self._emulator.start(outer, [listener, desk])
+        with self._listeners() as listeners:
+            await self._emulator.start(outer, listeners)
         announce(self.run_folder, self._path("desk"))
         self._emulator.tell(
             control.Supervise(str(topology_path), None, str(self.run_folder), self._secret)
@@ -335,16 +335,15 @@ class Supervisor:
         return f"{self._socket_folder}/{name}"
 
     @contextlib.contextmanager
-    def _listener(self, name: str) -> Iterator[socket.socket]:
-        """A socket of the emulator's, in a private folder with a short path (108 bytes at most)."""
-        try:
-            if self._socket_folder is None:
-                self._socket_folder = tempfile.mkdtemp(prefix="qnetem-", dir=short_folder())
-            listener = listening(self._path(name), BACKLOG)
-        except OSError as error:
-            raise InfrastructureError(f"the emulator's socket cannot be made: {error}") from error
-        with listener:
-            yield listener
+    def _listeners(self) -> Iterator[list[socket.socket]]:
+        """The emulator's sockets, for as long as it takes to hand them over."""
+        self._socket_folder, listeners = open_sockets(
+            self.run_folder, ["emulator", "desk"], BACKLOG
+        )
+        with contextlib.ExitStack() as stack:
+            for listener in listeners:
+                stack.enter_context(listener)
+            yield listeners
 
     def _facts(self) -> dict[str, object]:
         source = self.topology.source

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qnetem.emulator.control import Outcome
+from qnetem.emulator.socket_paths import short
 from qnetem.emulator.topology import Topology
 from qnetem.supervisor import RunOptions, Supervisor
 from tests.accounts import LOGIN, open_broker
@@ -208,10 +209,10 @@ class Detoured(Supervisor):
         there = name == "emulator" and self._spawning and self.only in (None, self._spawning)
         return self.front if there else super()._path(name)
 
-    @property
-    def emulator_path(self) -> str:
-        """Where the emulator really is."""
-        return super()._path("emulator")
+    async def to_emulator(self) -> Ends:
+        """A connection to where the emulator really is."""
+        with short(super()._path("emulator")) as reachable:
+            return await asyncio.open_unix_connection(reachable)
 
     def _spawn(self, node: str, incarnation: int) -> None:
         self._spawning = node
@@ -249,9 +250,7 @@ async def detoured_run(
         options = RunOptions(f"127.0.0.1:{port}", runs_folder=folder, broker_login=LOGIN)
         supervisor = Detoured(topology, options)
         supervisor.front = stack.enter_context(front())
-        to_emulator = Detour(
-            reports, lambda: asyncio.open_unix_connection(supervisor.emulator_path)
-        )
+        to_emulator = Detour(reports, supervisor.to_emulator)
         await stack.enter_async_context(to_emulator.at_path(supervisor.front))
         await stack.enter_async_context(supervisor)
         outcome = await supervisor.wait()

@@ -98,7 +98,7 @@ async def test_a_living_node_whose_socket_to_the_emulator_is_reset_ends_the_run_
     with front() as path:
         line = Detour(
             Delays(seed, from_node_s=0.002, lives_s=1.5),
-            lambda: asyncio.open_unix_connection(runs[0].emulator_path),
+            lambda: runs[0].to_emulator(),  # noqa: PLW0108 - there is no run yet
         )
         topology = at_its_own_pace(scenario("ring"), 0.01)
         async with asyncio.timeout(PATIENCE_S), line.at_path(path):

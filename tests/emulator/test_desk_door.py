@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from qnetem.desk_place import listening
 from qnetem.emulator import control, desk_door, wire
 from qnetem.emulator.desk_door import DeskDoor, PolledDoor
 from qnetem.emulator.framing import FrameSplitter
+from qnetem.sockets import listening
 
 from .test_server import FakeDesk
 

@@ -13,6 +13,7 @@ import pytest
 from qnetem.emulator import control, wire
 from qnetem.emulator.framing import FrameSplitter
 from qnetem.emulator.record.refusals import count_refusals
+from qnetem.emulator.socket_paths import short
 from qnetem.supervisor import RunOptions, run_processes
 
 from .test_supervisor import PATIENCE_S, Running, topology
@@ -24,7 +25,8 @@ MORE = "faults:\n  - {at: 5 ms, kill: bob, restart: 1 ms}\n"
 
 async def knock(path: str, hello: wire.Hello) -> list[wire.ToNode]:
     """Say Hello at the emulator's socket; all that it answers before it hangs up."""
-    reader, writer = await asyncio.open_unix_connection(path)
+    with short(path) as reachable:
+        reader, writer = await asyncio.open_unix_connection(reachable)
     splitter, heard = FrameSplitter(), list[wire.ToNode]()
     writer.write(wire.frame(hello))
     try:
