@@ -191,6 +191,8 @@ class Server:
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.control_closed: asyncio.Future[None] = self._loop.create_future()
         self._nodes: dict[str, NodeConnection] = {}
+        #: How processes have ended whose connections are still to be read to their ends.
+        self._exits: dict[tuple[str, int], int] = {}
         #: Connections that have not said Hello yet, in the order in which they came.
         self._strangers: dict[NodeConnection, None] = {}
         self._most_strangers = len(world.progress().nodes) + MOST_STRANGERS
@@ -271,19 +273,36 @@ class Server:
         self._strangers.pop(connection, None)
         if self._nodes.get(connection.node) is connection:
             del self._nodes[connection.node]
-            # The launcher will soon say how the process ended; if it does not, the process lives.
-            self._loop.call_later(EXIT_S, self._missed, connection.node, connection.incarnation)
+            label = (connection.node, connection.incarnation)
+            if label in self._exits:
+                self._tell_exit(*label)
+            else:
+                # The launcher will soon say how the process ended; if it does not, the process lives.
+                self._loop.call_later(EXIT_S, self._missed, *label)
         self._check_farewell()
 
     def _missed(self, node: str, incarnation: int) -> None:
         self.world.disconnected(node, incarnation)
         self.drain()
 
+    def _tell_exit(self, node: str, incarnation: int) -> None:
+        """The process has ended, and all that it has said is heard."""
+        status = self._exits.pop((node, incarnation), None)
+        if status is not None:
+            self.world.exited(node, incarnation, status)
+            self.drain()
+
     def obey(self, message: control.FromLauncher) -> None:
         """A word of the launcher."""
         match message:
             case control.Exited(node, incarnation, status):
-                self.world.exited(node, incarnation, status)
+                self._exits[node, incarnation] = status
+                connection = self._nodes.get(node)
+                if connection is None or connection.incarnation != incarnation:
+                    self._tell_exit(node, incarnation)
+                else:
+                    # Its last words are perhaps still to be read: why it ended may be among them.
+                    self._loop.call_later(EXIT_S, self._tell_exit, node, incarnation)
             case control.Interrupt(reason, exit_code):
                 self.world.interrupt(reason, exit_code)
             case control.Supervise():

@@ -194,7 +194,6 @@ class Broker:
     # --- starting ---------------------------------------------------------------------------------
 
     async def _start_ours(self, kind: kinds.Kind, fixed_port: int | None) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         for _ in range(PORT_ATTEMPTS):
             port = ports.free_port() if fixed_port is None else fixed_port
             try:
@@ -216,9 +215,14 @@ class Broker:
 
     async def _start_at(self, kind: kinds.Kind, port: int) -> None:
         """One attempt at one port. Raises _PortTaken or InfrastructureError; then nothing is left."""
-        self._access.write(self._folder)
-        command = leashed(kind.command(self._folder, port))
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._access.write(self._folder)
+            command = leashed(kind.command(self._folder, port))
+            log = self._open_log(f"{kind.name} shall serve 127.0.0.1:{port}\n")
+        except OSError as error:
+            problem = f"{self._folder} cannot be written: {error.strerror or error}"
+            raise InfrastructureError(problem) from error
         try:
             log_start = os.fstat(log).st_size
             self._process = await asyncio.create_subprocess_exec(
@@ -237,6 +241,16 @@ class Broker:
         except BaseException:
             await self._end(signal.SIGKILL)
             raise
+
+    def _open_log(self, first_line: str) -> int:
+        """The log, with a line of ours: on a full disk the broker's own would be missed in vain."""
+        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(log, first_line.encode())
+        except OSError:
+            os.close(log)
+            raise
+        return log
 
     async def _until_ready(self, kind: kinds.Kind, port: int, log_start: int) -> None:
         """Return when the broker that we started answers at its port, and knows its accounts.

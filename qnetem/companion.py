@@ -69,10 +69,14 @@ class Companion(asyncio.Protocol):
 
         Raises InfrastructureError when it cannot be started.
         """
+        try:
+            log = open_log(self.log_path)
+        except OSError as error:
+            problem = f"{self.log_path} cannot be written: {error.strerror or error}"
+            raise InfrastructureError(problem) from error
         ours, theirs = socket.socketpair()
         numbers = [theirs.fileno(), *(one.fileno() for one in inherited)]
         command = [sys.executable, *self._program, *map(str, numbers), *words]
-        log = open_log(self.log_path)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *leashed(command, self._at_death),

@@ -8,7 +8,6 @@ somebody listens; who is killed leaves a file behind whose socket nobody answers
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import msgspec
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.wire import UNREADABLE
 from .sockets import open_sockets
+from .whole_files import write_whole
 
 FILE = "desk.json"
 BACKLOG = 16
@@ -26,12 +26,8 @@ BACKLOG = 16
 
 def announce(run_folder: Path, socket_path: str) -> None:
     """Tell in the run folder where the desk is. Raises InfrastructureError when the disk refuses."""
-    new = run_folder / f".{FILE}"
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode({"socket": socket_path}) + b"\n")
-        new.rename(run_folder / FILE)
+        write_whole(run_folder / FILE, msgspec.json.encode({"socket": socket_path}) + b"\n")
     except OSError as error:
         problem = f"{run_folder / FILE} cannot be written: {error.strerror or error}"
         raise InfrastructureError(problem) from error

@@ -259,7 +259,11 @@ def recorded(
 
         def log_stream(node: str, incarnation: int) -> IO[str]:
             path = folder / "logs" / f"{node}.{incarnation}.log"
-            return logs.enter_context(path.open("w", encoding="utf-8"))
+            try:
+                return logs.enter_context(path.open("w", encoding="utf-8"))
+            except OSError as error:
+                problem = f"{path} cannot be written: {error.strerror or error}"
+                raise InfrastructureError(problem, node) from error
 
         network = InProcessNetwork(
             topology,

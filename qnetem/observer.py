@@ -12,7 +12,6 @@ a watcher tells the end of a run from a broker that has only stumbled.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from .agents.settings import BrokerAddress
 from .brokers.access import observed_topic
 from .emulator.errors import InfrastructureError
 from .emulator.wire import UNREADABLE
+from .whole_files import write_whole
 
 FILE = "observer.json"
 
@@ -79,12 +79,7 @@ def find(run_folder: Path) -> Observer | None:
 
 
 def _write(run_folder: Path, observer: Observer) -> None:
-    """In one step, so that a reader sees the old file or the new one."""
-    path, draft = run_folder / FILE, run_folder / f".{FILE}"
-    draft.unlink(missing_ok=True)
     if observer.over:
-        path.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(observer), indent=2) + b"\n")
-    draft.rename(path)
+        (run_folder / FILE).unlink(missing_ok=True)
+    data = msgspec.json.format(msgspec.json.encode(observer), indent=2) + b"\n"
+    write_whole(run_folder / FILE, data)

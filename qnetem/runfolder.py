@@ -39,6 +39,7 @@ from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.wire import UNREADABLE
 from .noticed import notices
+from .whole_files import PUBLIC, write_whole
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
@@ -197,4 +198,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: object) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    data = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    write_whole(path, data, PUBLIC)

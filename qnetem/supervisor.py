@@ -311,7 +311,7 @@ class Supervisor:
     async def _keep_broker(self) -> None:
         """Start the broker again whenever it dies; give up when it will not stay."""
         loop = asyncio.get_running_loop()
-        failures = 0
+        failures, why = 0, ""
         while True:
             up_since = loop.time()
             await self.broker.wait()
@@ -320,14 +320,14 @@ class Supervisor:
                 try:
                     await self.broker.restart()
                     break
-                except InfrastructureError:
-                    failures += 1
+                except InfrastructureError as error:
+                    failures, why = failures + 1, f"; at last: {error}"
                     await asyncio.sleep(BROKER_PAUSE_S)
             else:
                 address = f"{self.broker.host}:{self.broker.port}"
                 times = f"died {failures} times in a row, each time soon after its start"
                 text = f"the broker ({self.broker.kind}, {address}) {times}; it wrote"
-                self.interrupt(f"{text} {self.broker.log_path}", 3)
+                self.interrupt(f"{text} {self.broker.log_path}{why}", 3)
                 return
 
     def _path(self, name: str) -> str:

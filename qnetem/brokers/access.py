@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..emulator.errors import InputError
+from ..whole_files import write_whole
 
 OBSERVER, PROBE = "observer", "probe"
 #: The login at a broker that is there already; both or none.
@@ -90,12 +91,12 @@ class Access:
         return self._accounts[OBSERVER].login
 
     def write(self, folder: Path) -> None:
-        """Write both files, readable by their owner only."""
+        """Write both files, readable by their owner only. Raises OSError."""
         logins = [account.login for account in self._accounts.values()]
         hashes = "".join(f"{login.username}:{_hashed(login.password)}\n" for login in logins)
         rules = "\n".join(account.rules() for account in self._accounts.values())
-        _write_private(folder / PASSWORDS_FILE, hashes)
-        _write_private(folder / RULES_FILE, rules)
+        write_whole(folder / PASSWORDS_FILE, hashes.encode())
+        write_whole(folder / RULES_FILE, rules.encode())
 
 
 def login_for(choice: str, environment: Mapping[str, str]) -> Login | None:
@@ -137,11 +138,3 @@ def _hashed(password: str) -> str:
     salt = os.urandom(_SALT_BYTES)
     digest = hashlib.sha512(password.encode() + salt).digest()
     return "$".join(["", "6", *(base64.b64encode(part).decode() for part in (salt, digest))])
-
-
-def _write_private(path: Path, text: str) -> None:
-    # Anew, not over what is there: an old file could be open to others, or a link to elsewhere.
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

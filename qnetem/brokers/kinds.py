@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..emulator.errors import InfrastructureError, InputError
+from ..whole_files import write_whole
 from .access import PASSWORDS_FILE, RULES_FILE
 
 CHOICES = "auto, mosquitto, amqtt or host:port"
@@ -59,7 +60,7 @@ class Kind:
     """A broker that can be started here.
 
     `command(folder, port)` writes its configuration into the folder, where the accounts are already, and
-    returns the command line.
+    returns the command line. Raises OSError.
     `confirms(log, port, client)` tells from its log that it is this broker which serves the port, and
     which accepted the probe named `client`.
     """
@@ -109,7 +110,8 @@ def _mosquitto() -> Kind | None:
 
     def command(folder: Path, port: int) -> list[str]:
         path = folder / "mosquitto.conf"
-        path.write_text(mosquitto_configuration(folder, port, as_root=os.geteuid() == 0))
+        text = mosquitto_configuration(folder, port, as_root=os.geteuid() == 0)
+        write_whole(path, text.encode())
         return [os.path.abspath(program), "-c", str(path)]
 
     return Kind("mosquitto", command, lambda log, port, client: client in log)

@@ -370,6 +370,28 @@ async def test_the_launchers_words_reach_the_world(tmp_path: Path) -> None:
         assert ("exited", "alice", 1, -9) in here.world.heard
 
 
+async def test_the_last_words_of_a_process_are_heard_before_its_end(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        alice = await here.alice()
+        here.launcher.say(control.Exited("alice", 1, 3), control.Exited("bob", 1, -9))
+        await here.world.hears(lambda what: what == ("exited", "bob", 1, -9))
+        words = wire.Failed("infrastructure", "the disk is full", "", 0)
+        alice.say(words)
+        alice.writer.close()
+        await here.world.hears(lambda what: what == ("exited", "alice", 1, 3))
+        assert here.world.heard[-2:] == [("alice", 1, words), ("exited", "alice", 1, 3)]
+
+
+async def test_a_process_that_has_ended_is_told_although_its_connection_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EXIT_S", 0.05)
+    async with stage(tmp_path) as here:
+        await here.alice()
+        here.launcher.say(control.Exited("alice", 1, -9))
+        await here.world.hears(lambda what: what == ("exited", "alice", 1, -9))
+
+
 async def test_after_the_outcome_the_server_ends_when_the_nodes_have_hung_up(
     tmp_path: Path,
 ) -> None:
