@@ -28,6 +28,8 @@ class LocalClock:
 
     def local_ns(self, true_ns: int) -> int:
         """What the clock shows at that true time."""
+        if not self.skews:
+            return true_ns
         return true_ns + sum(
             skew.offset_ns + (true_ns - skew.since_ns) * skew.rate_ppb // _BILLION
             for skew in self.skews

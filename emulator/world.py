@@ -306,11 +306,11 @@ class World:
         working = False
         for name in self._granted:
             report = reports[name]
-            if isinstance(report, Failed):
-                self._fail_program(citizens[name], report)
-            else:
+            if type(report) is Report:
                 working = working or bool(report.operations)
                 self._apply(citizens[name], report)
+            elif type(report) is Failed:
+                self._fail_program(citizens[name], report)
         reports.clear()
         self._rounds_in_no_time += 1 / _WORKING if working else 1
         self.classical.taken()

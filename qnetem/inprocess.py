@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -44,9 +44,9 @@ _PROGRESS_S = 0.1
 _LONGEST_NAP_S = 0.1
 #: Bound before the guards are there: asked at every instant, and never by a program.
 _monotonic = time.monotonic
-#: What a node's journal keeps, beside payloads.
-_RECORDED_INPUT = (Welcome, Grant, Release)
-_RECORDED_OUTPUT = (Report, Failed)
+#: What a node's journal keeps, beside its Welcome and payloads.
+_RECORDED_INPUT = frozenset((Grant, Release))
+_RECORDED_OUTPUT = frozenset((Report, Failed))
 
 
 class InProcessNetwork:
@@ -158,29 +158,37 @@ class InProcessNetwork:
         self.world.receive(name, incarnation, hello)
 
     def _to_node(self, name: str, message: msgspec.Struct) -> None:
-        if isinstance(message, Welcome):
-            stream = self._log_stream(name, message.incarnation) if self._log_stream else sys.stderr
-            self._streams[name] = stream
-            if self._nodes_folder is not None:
-                path = self._nodes_folder / f"{name}.{message.incarnation}.bin"
-                self._journals[name] = NodeJournal(path)
-            self.nodes[name] = Node(message, stream)
-        node = self.nodes[name]
-        journal = self._journals.get(name)
-        if journal is not None and isinstance(message, _RECORDED_INPUT):
-            journal.record(message)
+        if type(message) is Welcome:
+            node = self.nodes[name] = self._born(name, message)
+        else:
+            node = self.nodes[name]
+            self._tell(name, node, message)
+        if node.stopped:
+            node.kill()  # ends what still waits here and now, not when its memory is freed some day
+        self._carry(name, node)
+
+    def _born(self, name: str, welcome: Welcome) -> Node:
+        """The first message makes the node, and what goes with it."""
+        stream = self._log_stream(name, welcome.incarnation) if self._log_stream else sys.stderr
+        self._streams[name] = stream
+        if self._nodes_folder is not None:
+            journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
+            journal.record(welcome)
+            self._journals[name] = journal
+        return Node(welcome, stream)
+
+    def _tell(self, name: str, node: Node, message: Any) -> None:
+        """Hand the node a message; what it prints meanwhile goes to its log."""
+        if name in self._journals and type(message) in _RECORDED_INPUT:
+            self._journals[name].record(message)
         stdout, sys.stdout = sys.stdout, self._streams[name]
         self.calls += 1
         self.inside = name
         try:
-            if not isinstance(message, Welcome):
-                node.receive(message)  # type: ignore[arg-type]
+            node.receive(message)
         finally:
             self.inside = ""
             sys.stdout = stdout
-        if node.stopped:
-            node.kill()  # ends what still waits here and now, not when its memory is freed some day
-        self._carry(name, node)
 
     def _carry(self, name: str, node: Node) -> None:
         """Payloads straight into the other nodes' buffers, then frames to the world."""
@@ -198,8 +206,8 @@ class InProcessNetwork:
             node.outbox.clear()
             journal = self._journals.get(name)
             for frame in frames:
-                if journal is not None and isinstance(frame, _RECORDED_OUTPUT):
-                    journal.record(frame)
+                if journal is not None and type(frame) in _RECORDED_OUTPUT:
+                    journal.record(frame)  # type: ignore[arg-type]
                 self.world.receive(name, incarnation, frame)
 
     def _from_world(self, message: msgspec.Struct) -> None:

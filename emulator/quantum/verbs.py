@@ -7,7 +7,9 @@ number is a float in every mode (a program may have said 0 where the wire says 0
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -36,6 +38,8 @@ from ..wire import (
     Transmit,
 )
 
+_Shown = Callable[[Any], tuple[Any, ...]]
+
 VERBS: dict[type[Operation], str] = {
     Allocate: "allocate",
     Apply: "apply",
@@ -54,8 +58,6 @@ VERBS: dict[type[Operation], str] = {
     Split: "split",
     MeasureStored: "measure_stored",
 }
-#: Their columns would make lines of a megabyte.
-_OF_TRAINS = (Pulses, Detect, Intercept, Split, MeasureStored)
 
 
 def verb(operation: Operation) -> str:
@@ -65,32 +67,48 @@ def verb(operation: Operation) -> str:
 
 def arguments(operation: Operation) -> tuple[Any, ...]:
     """What the operation was asked with, in the order of its fields, without its number."""
-    if isinstance(operation, Measure):
-        return operation.qubit, _shown_axis(operation.axis), operation.keep
-    if isinstance(operation, Apply):
-        return operation.gate, operation.qubits, rounded(float(operation.angle))
-    if isinstance(operation, Probe) and operation.target is not None:
-        target = [(float(re), float(im)) for re, im in operation.target]
-        return operation.name, operation.qubits, rounded(target)
+    shown: _Shown = _ARGUMENTS.get(type(operation), _fields)
+    return shown(operation)
+
+
+def outcome(value: Any) -> Any:
+    """A result's value. Of a herald the qubit is enough: the rest stands in the link's own event."""
+    return _OUTCOMES.get(type(value), _short)(value)
+
+
+def _fields(operation: Operation) -> tuple[Any, ...]:
     fields: tuple[Any, ...] = msgspec.structs.astuple(operation)
-    if isinstance(operation, _OF_TRAINS):
-        return tuple(_short(field) for field in fields[1:])
     return fields[1:]
+
+
+def _measured(operation: Measure) -> tuple[Any, ...]:
+    return operation.qubit, _shown_axis(operation.axis), operation.keep
+
+
+def _applied(operation: Apply) -> tuple[Any, ...]:
+    return operation.gate, operation.qubits, rounded(float(operation.angle))
+
+
+def _probed(operation: Probe) -> tuple[Any, ...]:
+    if operation.target is None:
+        return _fields(operation)
+    target = [(float(re), float(im)) for re, im in operation.target]
+    return operation.name, operation.qubits, rounded(target)
+
+
+def _of_train(operation: Operation) -> tuple[Any, ...]:
+    """Its columns would make lines of a megabyte."""
+    return tuple(_short(field) for field in _fields(operation))
+
+
+def _clicked(value: Clicked | Kept) -> list[Any]:
+    return [_short(field) for field in msgspec.structs.astuple(value)]
 
 
 @lru_cache(maxsize=1024)
 def _shown_axis(axis: tuple[float, float, float]) -> list[float]:
     shown: list[float] = rounded([float(part) for part in axis])
     return shown
-
-
-def outcome(value: Any) -> Any:
-    """A result's value. Of a herald the qubit is enough: the rest stands in the link's own event."""
-    if isinstance(value, Herald):
-        return value.qubit
-    if isinstance(value, (Clicked, Kept)):
-        return [_short(field) for field in msgspec.structs.astuple(value)]
-    return _short(value)
 
 
 def _short(value: Any) -> Any:
@@ -102,3 +120,16 @@ def _short(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(item, float) for item in value):
         return rounded(value)
     return value
+
+
+_ARGUMENTS: dict[type[Operation], _Shown] = {
+    Measure: _measured,
+    Apply: _applied,
+    Probe: _probed,
+    **dict.fromkeys((Pulses, Detect, Intercept, Split, MeasureStored), _of_train),
+}
+_OUTCOMES: dict[type, Callable[[Any], Any]] = {
+    Herald: attrgetter("qubit"),
+    Clicked: _clicked,
+    Kept: _clicked,
+}
