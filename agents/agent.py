@@ -130,14 +130,7 @@ class Agent:
         call begins, and when a message comes. Damaged messages are skipped unless `damaged=True`, which
         yields their raw bytes. Cancelling loses no message.
         """
-
-        def fits(message: Message) -> bool:
-            try:
-                return where is None or where(message.read(type).body)
-            except MessageError:
-                return False
-
-        condition = None if where is None else fits
+        condition = None if where is None else _of_body(where, type)
         message = await self._node.receive_message(source, kind, damaged, condition)
         return message.read(type)
 
@@ -329,6 +322,18 @@ class Agent:
             why = "no link" if not found else f"several links: {[link.name for link in found]}"
             raise LinkError(node=self.name, peer=peer, why=why)
         return found[0]
+
+
+def _of_body(where: Callable[[Any], bool], type: Any) -> Callable[[Message], bool]:
+    """`where` as a condition on messages: on the body as `type`, false if it is none."""
+
+    def fits(message: Message) -> bool:
+        try:
+            return where(message.read(type).body)
+        except MessageError:
+            return False
+
+    return fits
 
 
 def _names(peer: str, link: str | None) -> tuple[str, str | None]:

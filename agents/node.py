@@ -16,7 +16,8 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -108,7 +109,7 @@ class Node:
         self.log = _logger(self, log_stream)
         self.inbox: Mailbox[Message] = Mailbox()
         self.landed: Mailbox[Arrival] = Mailbox()
-        self.operations: dict[int, waiting.Pending] = {}
+        self.operations: dict[int, waiting.OperationFuture] = {}
         self._payloads = Payloads(welcome.name, welcome.incarnation)
         self._number = 0
         self._waiting_grant: Grant | None = None
@@ -218,7 +219,7 @@ class Node:
             self.loop.now_ns = self.clock.local_ns(grant.t_ns)  # a clock that is put wrong jumps
         try:
             local_ns = self.clock.local_ns(grant.t_ns)
-            next_timer_ns = self.loop.step(local_ns, lambda: self._inputs(grant))
+            next_timer_ns = self.loop.step(local_ns, partial(self._inputs, grant))
         except Spinning as error:
             self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
             return
@@ -313,22 +314,23 @@ class Node:
         )
 
     def _resolve(self, result: Result) -> None:
-        pending = self.operations.pop(result.number, None)
-        if pending is None:
+        future = self.operations.pop(result.number, None)
+        if future is None:
             return  # nobody waits for it: the discard of a result that nobody took
+        operation = future.operation
         if result.error is not None:
-            if not pending.future.done():
-                pending.future.set_exception(operation_error(*result.error))
+            if not future.done():
+                future.set_exception(operation_error(*result.error))
             return
-        kind = _RESULT_TYPES.get(type(pending.operation))
+        kind = _RESULT_TYPES.get(type(operation))
         value = result.value if kind is None else msgspec.convert(result.value, kind)
         if self.clock.skews:
             self._by_own_clock(value)
-        self._account(pending.operation, value)
-        if pending.future.done():
-            self._give_back(pending.operation, value)
+        self._account(operation, value)
+        if future.done():
+            self._give_back(operation, value)
         else:
-            pending.future.set_result(value)
+            future.set_result(value)
 
     def _by_own_clock(self, value: Any) -> None:
         """Times in a result are true ones: the program sees them as its own clock shows them."""
@@ -338,33 +340,28 @@ class Node:
 
     # --- what programs ask for (agent.py, qubits.py) ---
 
-    async def operate(self, make: Callable[[int], AnyOperation]) -> Any:
-        """Issue an operation and wait for its end. Cancelled: it is withdrawn.
+    def operate(self, make: Callable[[int], AnyOperation]) -> waiting.OperationFuture:
+        """Issue an operation; await its end. Cancelled: it is withdrawn.
 
-        Raises what the emulator answers (OperationError and its kin).
+        The await raises what the emulator answers (OperationError and its kin).
         """
-        return await self._issue(make).future
-
-    async def obtain(self, make: Callable[[int], AnyOperation]) -> Any:
-        """As `operate`, for operations that yield a qubit: what nobody takes is discarded."""
-        pending = self._issue(make)
-        try:
-            return await pending.future
-        except asyncio.CancelledError:
-            future = pending.future
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_back(pending.operation, future.result())
-            raise
-
-    def _issue(self, make: Callable[[int], AnyOperation]) -> waiting.Pending:
         self._number += 1
         operation = make(self._number)
         future = waiting.OperationFuture(self.loop, self, operation)
-        pending = waiting.Pending(operation, future)
         if not self.dead:
-            self.operations[self._number] = pending
+            self.operations[self._number] = future
             self._issued.append(operation)
-        return pending
+        return future
+
+    async def obtain(self, make: Callable[[int], AnyOperation]) -> Any:
+        """As `operate`, for operations that yield a qubit: what nobody takes is discarded."""
+        future = self.operate(make)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_back(future.operation, future.result())
+            raise
 
     def withdraw(self, operation: AnyOperation) -> None:
         """The await of this operation was cancelled: no result will come.
@@ -408,8 +405,8 @@ class Node:
     def slots_in_use(self) -> int:
         """Qubits held, and slots promised to open requests."""
         open_requests = sum(
-            isinstance(pending.operation, (Allocate, Entangle))
-            for pending in self.operations.values()
+            isinstance(future.operation, (Allocate, Entangle))
+            for future in self.operations.values()
         )
         return len(self._held) + open_requests
 
@@ -433,13 +430,13 @@ class Node:
         else:
             self.publishes.append((destination, payload))
 
-    async def receive_message(
+    def receive_message(
         self,
         source: str | None,
         kind: str | None,
         damaged: bool,
         where: Callable[[Message], bool] | None = None,
-    ) -> Message:
+    ) -> Awaitable[Message]:
         """The next message that fits."""
 
         def fits(message: Message) -> bool:
@@ -450,15 +447,15 @@ class Node:
                 and (where is None or where(message))
             )
 
-        what = f"a message{waiting.of(source, kind)}"
-        return await self.inbox.take(fits, lambda: waiting.NamedFuture(self.loop, what))
+        return self.inbox.take(
+            fits, lambda: waiting.NamedFuture(self.loop, "a message", source, kind)
+        )
 
-    async def receive_arrival(self, source: str | None) -> Arrival:
+    def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
         """The next qubit that has landed."""
-        what = f"a qubit{waiting.of(source, None)}"
-        return await self.landed.take(
+        return self.landed.take(
             lambda arrival: source is None or arrival.source == source,
-            lambda: waiting.NamedFuture(self.loop, what),
+            lambda: waiting.NamedFuture(self.loop, "a qubit", source),
         )
 
     async def sleep_ns(self, duration_ns: int) -> None:

@@ -36,12 +36,21 @@ _ASYNCIO = asyncio.__file__.rpartition("/")[0]
 class NamedFuture(Future):
     """A future that knows what it is for, and since when it is waited for."""
 
-    __slots__ = ("what",)
+    __slots__ = ("_kind", "_source", "_thing")
 
-    def __init__(self, loop: VirtualLoop, what: str) -> None:
+    def __init__(
+        self, loop: VirtualLoop, thing: str, source: str | None, kind: str | None = None
+    ) -> None:
         super().__init__(loop=loop)
-        self.what = what
+        self._thing, self._source, self._kind = thing, source, kind
         self.since_ns = loop.now_ns
+
+    @property
+    def what(self) -> str:
+        """In words: `a message of kind 'x' from bob`, as far as given."""
+        wanted = f" of kind {self._kind!r}" if self._kind is not None else ""
+        whence = f" from {self._source}" if self._source is not None else ""
+        return f"{self._thing}{wanted}{whence}"
 
 
 class OperationFuture(Future):
@@ -80,21 +89,6 @@ class OperationFuture(Future):
         if isinstance(operation, (Detect, Intercept, Split)):
             return f"pulses from {operation.source}"
         return type(operation).__name__.lower()
-
-
-class Pending:
-    """An operation that has been issued and has not ended."""
-
-    __slots__ = ("operation", "future")
-
-    def __init__(self, operation: AnyOperation, future: OperationFuture) -> None:
-        self.operation, self.future = operation, future
-
-
-def of(source: str | None, kind: str | None) -> str:
-    """` of kind 'x' from bob`, as far as given."""
-    wanted = f" of kind {kind!r}" if kind is not None else ""
-    return wanted + (f" from {source}" if source is not None else "")
 
 
 def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:
