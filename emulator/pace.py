@@ -1,22 +1,33 @@
-"""Whose word a run waits for, in real time.
+"""Real time: how it runs beside virtual time, and whose word a run waits for in it.
 
-Owns the stopwatch: from the moment grants go out, real time is put down to whoever reports next, so that
-of several nodes that work side by side only the slowest pays for what the others did not need. It is told
-at the end of a run and never decided on; the digest knows nothing of it.
+Owns the stopwatch. From the moment grants go out, real time is put down to whoever reports next, so that
+of several nodes that work side by side only the slowest pays for what the others did not need. Does not
+own virtual time (conductor.py).
+
+Rule: what it tells is reported, and in real time mode says when to go on; what happens is never decided
+on it, and the digest knows nothing of it.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 
 class Pace:
-    """`worked_s` and `grants` by node. `wall` gives real seconds."""
+    """`worked_s` and `grants` by node. `wall` gives real seconds; `speed` virtual ones for each of them."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self.worked_s: dict[str, float] = {}
-        self.grants: dict[str, int] = {}
-        self._wall, self._since_s = wall, 0.0
+    def __init__(self, wall: Callable[[], float], speed: float) -> None:
+        self.worked_s: defaultdict[str, float] = defaultdict(float)
+        self.grants: Counter[str] = Counter()
+        self._wall, self._speed = wall, speed
+        self._began_s: float | None = None
+        #: When grants last went out or a report came, and when the last report did.
+        self._since_s = self._reported_s = 0.0
+
+    def begin(self) -> None:
+        """The first instant."""
+        self._began_s = self._reported_s = self._wall()
 
     def granted(self) -> None:
         """Grants have gone out: reports are awaited from now on."""
@@ -25,6 +36,25 @@ class Pace:
     def reported(self, node: str) -> None:
         """A node has reported."""
         now_s = self._wall()
-        self.worked_s[node] = self.worked_s.get(node, 0.0) + now_s - self._since_s
-        self.grants[node] = self.grants.get(node, 0) + 1
-        self._since_s = now_s
+        self.worked_s[node] += now_s - self._since_s
+        self.grants[node] += 1
+        self._since_s = self._reported_s = now_s
+
+    @property
+    def wall_s(self) -> float:
+        """Real seconds since the first instant; 0 before it."""
+        return 0.0 if self._began_s is None else self._wall() - self._began_s
+
+    @property
+    def wall_ns(self) -> int:
+        """The virtual time that the wall clock has come to."""
+        return round(self.wall_s * self._speed * 1e9)
+
+    @property
+    def reported_s(self) -> float:
+        """Real seconds from the first instant to the last report."""
+        return 0.0 if self._began_s is None else self._reported_s - self._began_s
+
+    def ahead_s(self, t_ns: int) -> float:
+        """How long in real time until this instant is due; negative: it is late."""
+        return t_ns / 1e9 / self._speed - self.wall_s

@@ -31,6 +31,7 @@ from .channels.classical import ClassicalPlane
 from .conductor import FAULT, Conductor
 from .control import Outcome, Problem, Progress, token
 from .desk import Desk
+from .dues import Dues
 from .errors import InternalError, QnetemError, RunError
 from .faults.schedule import Faults
 from .harm import Harm
@@ -43,18 +44,15 @@ from .streams import Streams
 from .topology.model import Topology
 from .wire import (
     PROTOCOL_VERSION,
-    Arrival,
     Ask,
     Failed,
     Finished,
-    Grant,
     Have,
     Hello,
     Note,
     Release,
     Report,
     Resend,
-    Result,
     Stop,
     ToEmulator,
     Wait,
@@ -99,13 +97,10 @@ class World:
         self.quantum = QuantumPlane(
             topology, self.streams, self.conductor, self.journal, self.metrics
         )
-        self._secret, self._wall, self._pace = secret, wall, Pace(wall)
-        self._began = self._ended = 0.0
+        self._secret, self._pace = secret, Pace(wall, topology.time.speed)
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None
-        self._results: dict[str, list[Result]] = {}
-        self._arrivals: dict[str, list[Arrival]] = {}
-        self._expired: dict[str, list[str]] = {}
+        self._dues = Dues(self.census, self.conductor, self.classical, self.quantum)
         self._reports: dict[str, Report | Failed] = {}
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
         #: them fail in the order of their names, not in the order in which they say so.
@@ -232,11 +227,11 @@ class World:
         """Real time mode: the virtual time that the wall clock has come to; else now."""
         if self.topology.time.mode != "real":
             return self.conductor.now_ns
-        return round(self.wall_s() * self.topology.time.speed * 1e9)
+        return self._pace.wall_ns
 
     def wall_s(self) -> float:
         """Real seconds since the first instant; 0 before it."""
-        return self._wall() - self._began if self.conductor.instants else 0.0
+        return self._pace.wall_s
 
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
@@ -279,7 +274,7 @@ class World:
     # --- instants ---
 
     def _wake_all(self) -> None:
-        self._began = self._wall()
+        self._pace.begin()
         for name in self.census.citizens:
             self.conductor.wake(name)
 
@@ -297,7 +292,6 @@ class World:
         self._missing_reports -= 1
         self._pace.reported(citizen.name)
         if not self._missing_reports:
-            self._ended = self._wall()
             self._apply_reports()
             self._advance()
 
@@ -364,8 +358,7 @@ class World:
     def _never_grant(self, node: str) -> None:
         """This incarnation runs no more."""
         self._unbuilt.pop(node, None)
-        self._expired.pop(node, None)
-        self.classical.forget_node(node)
+        self._dues.forget_node(node)
         self.conductor.forget_node(node)
 
     def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
@@ -430,7 +423,7 @@ class World:
         """
         if not self.conductor.instants:
             return True
-        ahead_s = t_ns / 1e9 / self.topology.time.speed - (self._wall() - self._began)
+        ahead_s = self._pace.ahead_s(t_ns)
         if ahead_s > 0:
             self.resume_in_s = ahead_s
             return False
@@ -472,11 +465,9 @@ class World:
 
     def _grant(self) -> None:
         """Hand out what is due, to the nodes in the order of their names."""
-        conductor, citizens, outbox = self.conductor, self.census.citizens, self.outbox
-        self._collect()
+        conductor, citizens = self.conductor, self.census.citizens
+        self._dues.collect()
         self._granted = []
-        deliveries, forgets = self.classical.deliveries, self.classical.forgets
-        arrivals, results = self._arrivals, self._results
         for name in conductor.take_due():
             citizen = citizens[name]
             if citizen.state != "running":
@@ -491,41 +482,11 @@ class World:
             citizen.awaited = True
             citizen.granted_ns = conductor.now_ns
             self._missing_reports += 1
-            grant = Grant(
-                conductor.now_ns,
-                conductor.m,
-                deliveries.pop(name, []),
-                arrivals.pop(name, []),
-                results.pop(name, []),
-                forgets.pop(name, []),
-                self._dismissing and citizen.spec.service,
-                self._harm.take_clock(name),
-                self._expired.pop(name, []),
-            )
-            outbox.append((name, grant))
+            last = self._dismissing and citizen.spec.service
+            grant = self._dues.grant(citizen, last, self._harm.take_clock(name))
+            self.outbox.append((name, grant))
         self._dismissing = False
         self._pace.granted()
-
-    def _collect(self) -> None:
-        """What the quantum plane has for the nodes at this instant."""
-        plane, census = self.quantum, self.census
-        if plane.results:
-            for name, incarnation, result in plane.results:
-                if census.receiver(name) == incarnation:
-                    self._results.setdefault(name, []).append(result)
-                    self.conductor.wake(name)
-            plane.results.clear()
-        if plane.arrivals:
-            for name, arrival in plane.arrivals:
-                if census.receiver(name) is not None:
-                    self._arrivals.setdefault(name, []).append(arrival)
-                    self.conductor.wake(name)
-            plane.arrivals.clear()
-        if plane.expired:
-            for name, qubit in plane.expired:
-                if census.receiver(name) is not None:
-                    self._expired.setdefault(name, []).append(qubit)
-            plane.expired.clear()
 
     # --- the end ---
 
@@ -576,7 +537,7 @@ class World:
             seed=self.topology.seed,
             digest=self.journal.digest(),
             t_ns=t_ns,
-            wall_s=max(0.0, self._ended - self._began),
+            wall_s=self._pace.reported_s,
             instants=self.conductor.instants,
             nodes=self.census.states(),
             results=self.census.results(),

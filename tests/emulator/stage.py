@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,9 +27,16 @@ LINKED = [link("alice", "bob", 1000)]
 class Stage:
     """A world without nodes: the test says what they say, and sees what they are told."""
 
-    def __init__(self, topology: Topology | None = None, *, secret: str = "", hello: bool = True):
+    def __init__(
+        self,
+        topology: Topology | None = None,
+        *,
+        secret: str = "",
+        hello: bool = True,
+        wall: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         topology = topology or network(TWO, LINKED)
-        self.world = World(topology, secret=secret)
+        self.world = World(topology, secret=secret, wall=wall)
         self.events = harness.recorded(self.world)
         self.world.start()
         if hello:

@@ -232,9 +232,11 @@ def test_what_is_not_active_cannot_be_healed_and_then_nothing_is() -> None:
 
 def test_what_cannot_happen_any_more_is_refused() -> None:
     topology = network({"alice": idle, "bob": idle}, [link("alice", "bob")], until_ns=1)
-    stage = Stage(topology.model_copy(update={"time": Time(mode="real", until_ns=1)}))
+    clock = [0.0]
+    real = topology.model_copy(update={"time": Time(mode="real", until_ns=1)})
+    stage = Stage(real, wall=lambda: clock[0])
     answers: list[FromDesk] = []
-    stage.world._wall = lambda: 7.0
+    clock[0] = 7.0
     stage.world.desk.ask(AddFault(4, "{cut: alice-bob}"), answers.append)
     stage.reports("alice", "bob")
     assert refusal(answers) == "the run ends at 1 ns, before this could happen"

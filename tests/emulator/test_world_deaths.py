@@ -202,3 +202,24 @@ def test_news_of_an_earlier_life_are_no_news() -> None:
     stage.world.disconnected("alice", 1)
     stage.world.exited("alice", 1, -9)
     assert not stage.world.over
+
+
+def test_what_lay_ready_for_a_paused_node_dies_with_it() -> None:
+    """A qubit that came in the pause is traced out with the dead node: the next incarnation never gets it."""
+
+    async def alice(self: Agent) -> None:
+        await self.transmit(await self.qubit(), "bob")
+
+    async def bob(self: Agent) -> str:
+        try:
+            async with asyncio.timeout(1e-3):
+                return repr(await self.receive_qubit())
+        except TimeoutError:
+            return "nothing came"
+
+    found = harness.run_results(
+        {"alice": alice, "bob": bob},
+        [link("alice", "bob", length_km=1.0)],
+        [fault("pause", "bob", 1, 50_000), fault("kill", "bob", 20_000, restart=1_000)],
+    )
+    assert found["bob"] == "nothing came"
