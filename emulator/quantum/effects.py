@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from ..errors import OperationError
@@ -31,7 +30,7 @@ from ..wire import (
     Probe,
     Reset,
 )
-from .engine import Axis
+from .engine import unit_axis
 from .gates import GATES
 from .ports import Journal, Metrics
 from .registry import Registry
@@ -104,18 +103,6 @@ PLANS: dict[type[Operation], Callable[[Station, Any], tuple[Sequence[str], int]]
 }
 
 
-@lru_cache(maxsize=1024)
-def unit_axis(axis: Axis) -> Axis:
-    """The Bloch vector of length 1 along `axis`. Raises OperationError if it has no direction."""
-    length = math.hypot(*axis)
-    if not math.isfinite(length) or length == 0:
-        raise OperationError(
-            why=f"a measurement axis is three finite numbers, not all 0; not {axis}"
-        )
-    x, y, z = axis
-    return (x / length, y / length, z / length)
-
-
 def _both(first: str, second: str) -> tuple[str, str]:
     _distinct((first, second))
     return (first, second)
@@ -168,8 +155,7 @@ class Effects:
         qubit, keep = operation.qubit, operation.keep
         self._registry.require(station.name, (qubit,))
         u, flip = station.rng.random(), station.rng.random()
-        axis = unit_axis(operation.axis)
-        outcome = self._registry.measure(qubit, axis, u, start_ns, keep)
+        outcome = self._registry.measure(qubit, operation.axis, u, start_ns, keep)
         if not keep:
             station.vacate(qubit)
         return outcome ^ (flip < station.flip)

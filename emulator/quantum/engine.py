@@ -14,12 +14,15 @@ follows one trajectory with it. Probabilities are rounded to 12 digits before th
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import OperationError
 from .pauli import Superoperator
 
 #: Digits of a probability that count when an outcome is decided.
@@ -32,16 +35,28 @@ Axis = tuple[float, float, float]
 _T = TypeVar("_T")
 
 
+@lru_cache(maxsize=1024)
+def unit_axis(axis: Axis) -> Axis:
+    """The Bloch vector of length 1 along `axis`. Raises OperationError if it has no direction."""
+    length = math.hypot(*axis)
+    if not math.isfinite(length) or length == 0:
+        raise OperationError(
+            why=f"a measurement axis is three finite numbers, not all 0; not {axis}"
+        )
+    x, y, z = axis
+    return (x / length, y / length, z / length)
+
+
 def decide(probability: float, u: float) -> int:
     """Outcome 0 iff `u` is below the (rounded) probability of outcome 0."""
     return 0 if u < round(probability, PROBABILITY_DIGITS) else 1
 
 
 class PerMap(Generic[_T]):
-    """What an engine works out of a compiled map, kept per map object.
+    """What is worked out of a compiled map, or of a link's pairs, kept per array object.
 
-    Maps are read-only and shared, so an object's identity stands for its contents; each is kept alive
-    with its entry, so an identity is never used again. A map that may be written to is not kept.
+    These are read-only and shared, so an object's identity stands for its contents; each is kept alive
+    with its entry, so an identity is never used again. An array that may be written to is not kept.
     """
 
     __slots__ = ("_limit", "_work", "known")

@@ -82,7 +82,7 @@ class Formalism:
         #: Whether noise has to be looked at before it acts.
         self._watches = self._strict or self._twirls
         self._four_numbers = name in {"auto", "bell_diagonal"}
-        self._blueprints: dict[tuple[Any, ...], BellDiagonal | DensityMatrix] = {}
+        self._blueprints = PerMap(self._blueprint, _MAX_BLUEPRINTS)
         self.limit = {"bell_diagonal": MAX_AT_WORK, "stabilizer": Stabilizer.limit}.get(
             name, DensityMatrix.limit
         )
@@ -100,12 +100,7 @@ class Formalism:
 
         Raises InputError for what is no density matrix, OperationError for one that is refused.
         """
-        key = (density.shape, density.dtype.char, density.tobytes())
-        blueprint = self._blueprints.get(key)
-        if blueprint is None:
-            if len(self._blueprints) >= _MAX_BLUEPRINTS:
-                self._blueprints.clear()
-            blueprint = self._blueprints[key] = self._blueprint(density)
+        blueprint = self._blueprints(density)
         if self.stochastic and isinstance(blueprint, BellDiagonal):
             return Stabilizer.sampled(blueprint, u)
         return blueprint

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError, InternalError, OperationError, QubitError
 from ..units import format_ns
 from . import gates
-from .engine import Axis, State
+from .engine import Axis, State, unit_axis
 from .formalism import Formalism
 from .pauli import Superoperator
 from .states import bell_vector
@@ -205,7 +205,7 @@ class Registry:
         Raises OperationError for an axis of length zero.
         """
         record = self._record(qubit)
-        unit = _unit(axis)
+        unit = unit_axis(axis)
         register = record.register
         state = self._decayed(register.state, record, now_ns)
         outcome, rest = state.measure(register.names.index(qubit), unit, u)
@@ -517,13 +517,3 @@ def _told(why: tuple[str, int]) -> str:
     """How a qubit went, in words; nothing for one that never left."""
     what, when_ns = why
     return f"{what} at {format_ns(when_ns)}" if what else ""
-
-
-def _unit(axis: Axis) -> Axis:
-    x, y, z = axis
-    length: float = (x * x + y * y + z * z) ** 0.5
-    if length == 1.0:
-        return axis
-    if not 0.0 < length < float("inf"):
-        raise OperationError(why=f"a measurement axis needs a direction, not {axis}")
-    return (x / length, y / length, z / length)
