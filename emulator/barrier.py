@@ -15,26 +15,23 @@ Answer = Literal["hello", "have", "exit", "waits"]
 
 
 class Barrier:
-    """Answers awaited from outside; true while there are any."""
+    """Answers awaited from outside: time stands while `awaited` is not empty."""
 
     def __init__(self) -> None:
-        self._awaited: dict[tuple[Answer, str], None] = {}
+        self.awaited: dict[tuple[Answer, str], None] = {}
         self._then: Callable[[], None] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self._awaited)
 
     def awaits(self, kind: Answer, node: str) -> bool:
         """Whether this node's answer is awaited."""
-        return (kind, node) in self._awaited
+        return (kind, node) in self.awaited
 
     def add(self, kind: Answer, node: str) -> None:
         """Time stands until this node has answered."""
-        self._awaited[kind, node] = None
+        self.awaited[kind, node] = None
 
     def afterwards(self, then: Callable[[], None]) -> None:
         """Do `then` once nothing is awaited: at once, if nothing is. `then` may await anew."""
-        if self._awaited:
+        if self.awaited:
             self._then = then
         else:
             then()
@@ -44,10 +41,10 @@ class Barrier:
 
         An answer that nobody awaits is ignored.
         """
-        if (kind, node) not in self._awaited:
+        if (kind, node) not in self.awaited:
             return False
-        del self._awaited[kind, node]
-        if self._awaited:
+        del self.awaited[kind, node]
+        if self.awaited:
             return False
         then, self._then = self._then, None
         if then is not None:
@@ -56,4 +53,4 @@ class Barrier:
 
     def silent(self) -> list[str]:
         """The nodes whose program must answer now (not their processes' births and deaths)."""
-        return [node for kind, node in self._awaited if kind in ("have", "waits")]
+        return [node for kind, node in self.awaited if kind in ("have", "waits")]

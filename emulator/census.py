@@ -97,9 +97,9 @@ class Census:
         """Services that are running."""
         return [c for c in self.citizens.values() if c.spec.service and c.state == "running"]
 
-    def has_programs(self) -> bool:
-        """Whether any node is not a service."""
-        return self._has_programs
+    def over(self) -> bool:
+        """Whether there were programs, and all have ended. Services alone are never over."""
+        return self._has_programs and not self.busy()
 
     def states(self) -> dict[str, NodeState]:
         """How every node stands, for the summary."""

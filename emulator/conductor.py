@@ -107,11 +107,14 @@ class Conductor:
 
     def next_instant(self) -> tuple[int, int] | None:
         """The earliest instant at which something is due, or None."""
-        self._purge()
-        agenda, timers = self._agenda, self._timer_heap
-        if agenda and (not timers or agenda[0][:2] <= (timers[0][0], 0)):
+        agenda, heap, timers = self._agenda, self._timer_heap, self._timers
+        while agenda and agenda[0][5].action is None:  # it was cancelled
+            heappop(agenda)
+        while heap and timers.get(heap[0][1]) != heap[0][0]:  # the node has another one now
+            heappop(heap)
+        if agenda and (not heap or agenda[0][:2] <= (heap[0][0], 0)):
             return agenda[0][:2]
-        return (timers[0][0], 0) if timers else None
+        return (heap[0][0], 0) if heap else None
 
     def enter(self, t_ns: int, m: int) -> None:
         """Make `(t_ns, m)` the current instant, and wake the nodes whose timer is due at it."""
@@ -154,10 +157,3 @@ class Conductor:
         """The node is gone: no timer, nothing due."""
         self._timers.pop(node, None)
         self._due.pop(node, None)
-
-    def _purge(self) -> None:
-        agenda, heap, timers = self._agenda, self._timer_heap, self._timers
-        while agenda and agenda[0][5].action is None:
-            heappop(agenda)
-        while heap and timers.get(heap[0][1]) != heap[0][0]:
-            heappop(heap)

@@ -374,11 +374,12 @@ class World:
 
     def _advance(self) -> None:
         conductor = self.conductor
-        while not (self.over or self._barrier or self._missing_reports):
+        awaited = self._barrier.awaited
+        while not (self.over or awaited or self._missing_reports):
             if not self._in_instant and not self._enter_next():
                 return
             while conductor.run_phases():
-                if self._barrier or self.over:
+                if awaited or self.over:
                     return
             self._in_instant = False
             self._grant()
@@ -394,8 +395,8 @@ class World:
         if broken or (self._last and not self._cleaning_up()):
             self._end(self._problem)
             return False
-        over = self.census.has_programs() and not self.census.busy()
-        if over and conductor.instants and not self._last and not self._comes_back():
+        over = conductor.instants and self.census.over()
+        if over and not self._last and not self._comes_back():
             self._last_step()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns

@@ -202,13 +202,12 @@ class InProcessNetwork:
             node.publishes.clear()
         if node.outbox:
             incarnation = node.welcome.incarnation
-            frames = node.outbox[:]
-            node.outbox.clear()
             journal = self._journals.get(name)
-            for frame in frames:
+            for frame in node.outbox:
                 if journal is not None and type(frame) in _RECORDED_OUTPUT:
                     journal.record(frame)  # type: ignore[arg-type]
                 self.world.receive(name, incarnation, frame)
+            node.outbox.clear()
 
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):

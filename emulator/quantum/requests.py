@@ -68,6 +68,7 @@ class Request(Pending):
 class Attempt:
     """Attempts running for two matched requests, in the order of the link's ends.
 
+    `raw`: an end wants the pair as it was heralded, without the herald's correction.
     `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
     is the name of what they have led to, "" until an end hears of it, and `fate` what faults made of it.
     `unheard` are those who have yet to hear, and when, as offsets.
@@ -79,6 +80,8 @@ class Attempt:
         "first",
         "number",
         "pair",
+        "raw",
+        "requests",
         "second",
         "source",
         "start_ns",
@@ -90,21 +93,13 @@ class Attempt:
         self, number: int, first: Request, second: Request, source: HeraldedSource, start_ns: int
     ) -> None:
         self.number, self.first, self.second = number, first, second
+        self.requests = first, second
+        self.raw = first.raw or second.raw
         self.source, self.start_ns = source, start_ns
         self.success: Success | None = None
         self.pair, self.fate = "", HEARD
         self.unheard: dict[Request, int] = {}
         self.entry: Entry | None = None
-
-    @property
-    def requests(self) -> tuple[Request, Request]:
-        """Both, in the order of the link's ends."""
-        return self.first, self.second
-
-    @property
-    def raw(self) -> bool:
-        """Whether an end wants the pair as it was heralded, without the herald's correction."""
-        return self.first.raw or self.second.raw
 
     @property
     def bell(self) -> int:

@@ -24,7 +24,9 @@ class _Series:
         step = value - self.mean
         self.mean += step / self.count
         self.squares += step * (value - self.mean)
-        self.low, self.high, self.last = min(self.low, value), max(self.high, value), value
+        self.last = value
+        self.low = min(self.low, value)
+        self.high = max(self.high, value)
 
     def summary(self) -> dict[str, float]:
         spread = math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
