@@ -160,24 +160,20 @@ class World:
         if self.over or citizen.incarnation != incarnation:
             return
         try:
-            self._take(citizen, message)
+            if isinstance(message, (Report, Failed)):
+                self._on_report(citizen, message)
+            elif isinstance(message, Hello):
+                self._on_hello(citizen, message)
+            elif isinstance(message, Resend):
+                self._on_resend(node, message)
+            elif isinstance(message, Have):
+                self._passed("have", node)
+            elif isinstance(message, Waits):
+                self._waits[node] = message.waits
+                self.desk.heard(citizen, message.waits)
+                self._passed("waits", node)
         except QnetemError as error:
             self.fail(error)
-
-    def _take(self, citizen: Citizen, message: ToEmulator) -> None:
-        node = citizen.name
-        if isinstance(message, (Report, Failed)):
-            self._on_report(citizen, message)
-        elif isinstance(message, Hello):
-            self._on_hello(citizen, message)
-        elif isinstance(message, Resend):
-            self._on_resend(node, message)
-        elif isinstance(message, Have):
-            self._passed("have", node)
-        elif isinstance(message, Waits):
-            self._waits[node] = message.waits
-            self.desk.heard(citizen, message.waits)
-            self._passed("waits", node)
 
     def disconnected(self, node: str, incarnation: int) -> None:
         """A node's socket is closed, and its process has not ended. Unplanned, that ends the run at once."""

@@ -49,6 +49,16 @@ _RECORDED_INPUT = frozenset((Grant, Release))
 _RECORDED_OUTPUT = frozenset((Report, Failed))
 
 
+class Seat:
+    """One incarnation of a node: where its lines go, and its journal (None: it keeps none)."""
+
+    __slots__ = ("journal", "name", "node", "stream")
+
+    def __init__(self, name: str, node: Node, stream: IO[str]) -> None:
+        self.name, self.node, self.stream = name, node, stream
+        self.journal: NodeJournal | None = None
+
+
 class InProcessNetwork:
     """A whole network in this process. `run()` runs it to its end, in this thread.
 
@@ -67,11 +77,10 @@ class InProcessNetwork:
     ) -> None:
         guards.install()
         self.world = World(topology, journal_path=journal_path, wall=_monotonic)
-        self.nodes: dict[str, Node] = {}
+        #: Who is alive, by name.
+        self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
-        self._streams: dict[str, IO[str]] = {}
         self._nodes_folder = nodes_folder
-        self._journals: dict[str, NodeJournal] = {}
         self._next_progress = 0.0
         #: Where those are seen to who speak to the run; None: nobody can.
         self.door: PolledDoor | None = None
@@ -147,8 +156,9 @@ class InProcessNetwork:
             try:
                 yield
             finally:
-                for journal in self._journals.values():
-                    stack.callback(journal.close)
+                for seat in self.seats.values():
+                    if seat.journal is not None:
+                        stack.callback(seat.journal.close)
 
     def _hello(self, name: str, incarnation: int) -> None:
         hello = Hello(name, incarnation, "", os.getpid())
@@ -159,61 +169,60 @@ class InProcessNetwork:
 
     def _to_node(self, name: str, message: msgspec.Struct) -> None:
         if type(message) is Welcome:
-            node = self.nodes[name] = self._born(name, message)
+            seat = self.seats[name] = self._seat(name, message)
         else:
-            node = self.nodes[name]
-            self._tell(name, node, message)
-        if node.stopped:
-            node.kill()  # ends what still waits here and now, not when its memory is freed some day
-        self._carry(name, node)
+            seat = self.seats[name]
+            self._tell(seat, message)
+        if seat.node.stopped:
+            seat.node.kill()  # ends what still waits here and now, not when its memory is freed some day
+        self._carry(seat)
 
-    def _born(self, name: str, welcome: Welcome) -> Node:
+    def _seat(self, name: str, welcome: Welcome) -> Seat:
         """The first message makes the node, and what goes with it."""
         stream = self._log_stream(name, welcome.incarnation) if self._log_stream else sys.stderr
-        self._streams[name] = stream
+        seat = Seat(name, Node(welcome, stream), stream)
         if self._nodes_folder is not None:
-            journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
-            journal.record(welcome)
-            self._journals[name] = journal
-        return Node(welcome, stream)
+            seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
+            seat.journal.record(welcome)
+        return seat
 
-    def _tell(self, name: str, node: Node, message: Any) -> None:
+    def _tell(self, seat: Seat, message: Any) -> None:
         """Hand the node a message; what it prints meanwhile goes to its log."""
-        if name in self._journals and type(message) in _RECORDED_INPUT:
-            self._journals[name].record(message)
-        stdout, sys.stdout = sys.stdout, self._streams[name]
+        if seat.journal is not None and type(message) in _RECORDED_INPUT:
+            seat.journal.record(message)
+        stdout, sys.stdout = sys.stdout, seat.stream
         self.calls += 1
-        self.inside = name
+        self.inside = seat.name
         try:
-            node.receive(message)
+            seat.node.receive(message)
         finally:
             self.inside = ""
             sys.stdout = stdout
 
-    def _carry(self, name: str, node: Node) -> None:
+    def _carry(self, seat: Seat) -> None:
         """Payloads straight into the other nodes' buffers, then frames to the world."""
+        node = seat.node
         if node.publishes:
             for destination, payload in node.publishes:
-                receiver = self.nodes.get(destination)
-                if receiver is not None and not receiver.dead:
-                    if destination in self._journals:
-                        self._journals[destination].record(Payload(name, payload))
-                    receiver.payload(name, payload)
+                receiver = self.seats.get(destination)
+                if receiver is not None and not receiver.node.dead:
+                    if receiver.journal is not None:
+                        receiver.journal.record(Payload(seat.name, payload))
+                    receiver.node.payload(seat.name, payload)
             node.publishes.clear()
         if node.outbox:
-            incarnation = node.welcome.incarnation
-            journal = self._journals.get(name)
             for frame in node.outbox:
-                if journal is not None and type(frame) in _RECORDED_OUTPUT:
-                    journal.record(frame)  # type: ignore[arg-type]
-                self.world.receive(name, incarnation, frame)
+                if seat.journal is not None and type(frame) in _RECORDED_OUTPUT:
+                    seat.journal.record(frame)  # type: ignore[arg-type]
+                self.world.receive(seat.name, node.welcome.incarnation, frame)
             node.outbox.clear()
 
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):
-            self.nodes.pop(message.node).kill()
-            if message.node in self._journals:
-                self._journals.pop(message.node).close()
+            seat = self.seats.pop(message.node)
+            seat.node.kill()
+            if seat.journal is not None:
+                seat.journal.close()
             gc.collect()
             self.world.exited(message.node, message.incarnation, -9)
         elif isinstance(message, Spawn):

@@ -42,7 +42,7 @@ class _Watch:
             return
         self._ticks += 1
         if self._ticks >= _TICKS:
-            node = network.nodes[network.inside]
+            node = network.seats[network.inside].node
             place = f"{node.stacks()}the process is at:\n{program_stack(current)}"
             network.world.stalled(network.inside, place)
             raise KeyboardInterrupt  # the one exception that every loop lets pass

@@ -220,7 +220,8 @@ def run(topology: Topology) -> Run:
     carried = InProcessNetwork(topology, log_stream=logs.open)
     events = recorded(carried.world)
     outcome = carried.run()
-    return Run(outcome, carried.world, carried.nodes, events, logs.texts())
+    nodes = {name: seat.node for name, seat in carried.seats.items()}
+    return Run(outcome, carried.world, nodes, events, logs.texts())
 
 
 def run_results(*args: Any, **kwargs: Any) -> dict[str, Any]:
