@@ -17,9 +17,9 @@ import numpy as np
 import yaml
 
 from qnetem.emulator import closed_forms
-from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import Topology, build_topology
+from qnetem.emulator.topology.fault_fits import misfit
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -81,34 +81,31 @@ class Network:
         count = rng.uniform(*self.faults)
         kinds = fitting(self, family)
         chosen = [verb for verb in kinds if rng.random() < 0.6] or list(kinds)
-        return self._under(
-            seed,
-            {
-                "rate": f"{count / self.lasts_ms * 1e3:.6g} per s",
-                "kinds": chosen,
-                "until": f"{self.lasts_ms} ms",
-                "for": [f"{self.lasts_ms * 0.01:.6g} ms", f"{self.lasts_ms * 0.3:.6g} ms"],
-            },
-        )
-
-    def can_meet(self, verb: str) -> bool:
-        """Whether such a fault can happen to anything here."""
-        try:
-            self._under(1, {"rate": "1000 per s", "kinds": [verb], "until": "1 s"})
-        except TopologyError:
-            return False
-        return True
-
-    def _under(self, seed: int, campaign: dict[str, Any]) -> Topology:
-        return build_topology(
-            self.topology() | {"seed": seed, "faults": {"random": campaign}}, folder=TOPOLOGIES
-        )
+        section = {
+            "rate": f"{count / self.lasts_ms * 1e3:.6g} per s",
+            "kinds": chosen,
+            "until": f"{self.lasts_ms} ms",
+            "for": [f"{self.lasts_ms * 0.01:.6g} ms", f"{self.lasts_ms * 0.3:.6g} ms"],
+        }
+        data = self.topology() | {"seed": seed, "faults": {"random": section}}
+        return build_topology(data, folder=TOPOLOGIES)
 
 
 @cache
 def fitting(network: Network, family: str) -> tuple[str, ...]:
-    """The kinds of the family that can happen there."""
-    return tuple(verb for verb in FAMILIES[family] if network.can_meet(verb))
+    """The kinds of the family that can happen to something there."""
+    topology = build_topology(network.topology(), folder=TOPOLOGIES)
+    targets = {
+        "node": [*topology.nodes],
+        "link": [*topology.links],
+        "either": [*topology.nodes, *topology.links],
+    }
+
+    def fits(verb: str) -> bool:
+        aim = FAULT_KINDS[verb].target
+        return aim == "groups" or any(misfit(topology, verb, name) is None for name in targets[aim])
+
+    return tuple(verb for verb in FAMILIES[family] if fits(verb))
 
 
 # --- shipped --------------------------------------------------------------------------------------
