@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import msgspec
 
@@ -119,7 +121,42 @@ class NodeJournal:
 decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(JournalRecord).decode
 
 
-def redirect_output(path: Path) -> None:
+class _LogFile(io.FileIO):
+    """A file whose `write` never fails: `trouble` is why something is missing in it."""
+
+    def __init__(self, file: Path | int, path: Path) -> None:
+        super().__init__(file, "w", closefd=not isinstance(file, int))
+        self._path = path
+        self.trouble: InfrastructureError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            problem = f"{self._path} cannot be written: {error.strerror or error}"
+            self.trouble = self.trouble or InfrastructureError(problem)
+            return memoryview(data).nbytes
+
+
+class Log(io.TextIOWrapper):
+    """What programs print to. On a full disk the run ends, by its shell; no `print` in a program fails.
+
+    `file`: a path, or a descriptor that is open already; `by_line`: written out after every line. Raises
+    OSError when the file cannot be opened.
+    """
+
+    def __init__(self, file: Path | int, path: Path, by_line: bool = False) -> None:
+        self._file = _LogFile(file, path)
+        file_buffer = io.BufferedWriter(self._file)
+        super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)
+
+    @property
+    def trouble(self) -> InfrastructureError | None:
+        """Why something is missing in it, if something is."""
+        return self._file.trouble
+
+
+def redirect_output(path: Path) -> list[Log]:
     """Have stdout and stderr of this process go to the file, line by line, and stdin be empty."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -128,10 +165,8 @@ def redirect_output(path: Path) -> None:
     os.dup2(log, 2)
     os.close(nothing)
     os.close(log)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(line_buffering=True)
+    sys.stdout, sys.stderr = logs = Log(1, path, True), Log(2, path, True)
+    return list(logs)
 
 
 def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:

@@ -18,7 +18,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..emulator import wire
@@ -26,7 +26,7 @@ from ..emulator.errors import InfrastructureError
 from ..emulator.framing import FrameSplitter
 from ..emulator.socket_paths import short
 from . import guards
-from .files import NodeJournal, answer_stack_signal, redirect_output
+from .files import Log, NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
 from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
 
@@ -66,8 +66,10 @@ class NodeShell(asyncio.Protocol):
     emulator's socket has ended before).
     """
 
-    def __init__(self, settings: NodeSettings, create_node: NodeFactory) -> None:
-        self._settings, self._create_node = settings, create_node
+    def __init__(
+        self, settings: NodeSettings, create_node: NodeFactory, logs: Sequence[Log] = ()
+    ) -> None:
+        self._settings, self._create_node, self._logs = settings, create_node, logs
         self._loop = asyncio.get_running_loop()
         self.left: asyncio.Future[None] = self._loop.create_future()
         self._node: NodeCore | None = None
@@ -221,6 +223,9 @@ class NodeShell(asyncio.Protocol):
 
     def _settle(self, node: NodeCore) -> None:
         """Send what the core has to say, emulator first; or note that it waits for payloads."""
+        for log in self._logs:
+            if log.trouble is not None:
+                raise log.trouble
         outbox = node.outbox
         if outbox:
             assert self._transport is not None
@@ -296,8 +301,8 @@ def _create_real_node(welcome: wire.Welcome) -> NodeCore:
     return Node(welcome)
 
 
-async def _live(settings: NodeSettings, create_node: NodeFactory) -> None:
-    shell = NodeShell(settings, create_node)
+async def _live(settings: NodeSettings, create_node: NodeFactory, logs: Sequence[Log]) -> None:
+    shell = NodeShell(settings, create_node, logs)
     answer_stack_signal(settings.stacks_path, shell.stacks)
     try:
         await shell.open()
@@ -316,10 +321,10 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
     Takes over stdout, stderr, stdin and the signals of the calling process, which should be a fresh
     fork. Returns EXIT_LEFT, EXIT_UNREACHABLE, EXIT_INTERNAL (agents/settings.py) or EXIT_CUT_OFF (wire.py).
     """
-    redirect_output(settings.log_path)
+    logs = redirect_output(settings.log_path)
     guards.install()
     try:
-        asyncio.run(_live(settings, create_node))
+        asyncio.run(_live(settings, create_node, logs))
     except InfrastructureError as error:
         sys.stderr.write(f"{settings.label}: {error}\n")
         return wire.EXIT_CUT_OFF if isinstance(error, _CutOff) else EXIT_UNREACHABLE

@@ -69,6 +69,7 @@ BASE = {
     "Raman coefficient": "/km/nm",
 }
 
+_LONGEST_TOLD = 60
 _QUANTITY = re.compile(
     r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*((?:per )?\S*)\s*\Z"
 )
@@ -93,14 +94,14 @@ def parse_quantity(value: object, dimension: str) -> float:
     """
     units = UNITS[dimension]
     if isinstance(value, bool):
-        raise UnitError(f"expected {_expected(dimension)}, found {value!r}")
+        raise UnitError(f"expected {_expected(dimension)}, found {_told(value)}")
     if isinstance(value, (int, float)):
         if "" in units:
             return _finite(float(value), value)
-        raise UnitError(f"{value!r} has no unit: expected {_expected(dimension)}")
+        raise UnitError(f"{_told(value)} has no unit: expected {_expected(dimension)}")
     match = _QUANTITY.match(value) if isinstance(value, str) else None
     if match is None:
-        raise UnitError(f"expected {_expected(dimension)}, found {value!r}")
+        raise UnitError(f"expected {_expected(dimension)}, found {_told(value)}")
     number, unit = match.groups()
     if unit not in units:
         raise UnitError(_wrong_unit(str(value), unit, dimension))
@@ -122,9 +123,15 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def _told(value: object) -> str:
+    """What stands there, for an error: its beginning, if it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
+
+
 def _finite(number: float, value: object) -> float:
     if not math.isfinite(number):
-        raise UnitError(f"expected a finite quantity, found {value!r}")
+        raise UnitError(f"expected a finite quantity, found {_told(value)}")
     return number
 
 
@@ -140,9 +147,9 @@ def _expected(dimension: str) -> str:
 def _wrong_unit(value: str, unit: str, dimension: str) -> str:
     for other, units in UNITS.items():
         if unit in units and unit:
-            return f"{value!r} is a {other}: expected {_expected(dimension)}"
+            return f"{_told(value)} is a {other}: expected {_expected(dimension)}"
     if not unit:
-        return f"{value!r} has no unit: expected {_expected(dimension)}"
+        return f"{_told(value)} has no unit: expected {_expected(dimension)}"
     near = get_close_matches(unit, [u for u in UNITS[dimension] if u], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{value!r}: unknown unit {unit!r}, expected {_expected(dimension)}{hint}"
+    return f"{_told(value)}: unknown unit {_told(unit)}, expected {_expected(dimension)}{hint}"

@@ -24,7 +24,7 @@ import msgspec
 
 from .agents import guards
 from .agents.asyncgens import hooked
-from .agents.files import NodeJournal, Payload
+from .agents.files import Log, NodeJournal, Payload
 from .agents.node import Node
 from .desk_place import desk_socket
 from .emulator.control import Kill, Outcome, Progress, Spawn
@@ -198,6 +198,8 @@ class InProcessNetwork:
         finally:
             self.inside = ""
             sys.stdout = stdout
+        if isinstance(seat.stream, Log) and seat.stream.trouble is not None:
+            raise seat.stream.trouble
 
     def _carry(self, seat: Seat) -> None:
         """Payloads straight into the other nodes' buffers, then frames to the world."""
@@ -271,12 +273,14 @@ def recorded(
         "in_process": True,
     }
     describe_run(folder, topology.to_data(), facts)
+    opened: list[Log] = []
     with contextlib.ExitStack() as logs:
 
         def log_stream(node: str, incarnation: int) -> IO[str]:
             path = folder / "logs" / f"{node}.{incarnation}.log"
             try:
-                return logs.enter_context(path.open("w", encoding="utf-8"))
+                opened.append(logs.enter_context(Log(path, path)))
+                return opened[-1]
             except OSError as error:
                 problem = f"{path} cannot be written: {error.strerror or error}"
                 raise InfrastructureError(problem, node) from error
@@ -294,6 +298,11 @@ def recorded(
                 yield network
             finally:
                 network.door.close()
+    outcome = network.world.outcome
+    if outcome is not None and outcome.problem is None:  # the last lines are out only now
+        for log in opened:
+            if log.trouble is not None:
+                raise log.trouble
 
 
 @contextlib.contextmanager

@@ -67,6 +67,25 @@ def test_a_run_on_a_disk_that_is_too_small_ends_by_name_and_with_whole_files(
             see_that_it_is_whole(path)
 
 
+@pytest.mark.parametrize("way", ["processes", "in-process"])
+def test_a_program_is_not_to_blame_for_a_log_that_is_full(
+    tmp_path: Path, disk: Path, way: str
+) -> None:
+    mounted(disk, "size=200k")
+    file = written(tmp_path, "Talks", "Talks")
+    file.write_text(file.read_text() + "record: hashes\n")
+    programs = (tmp_path / "programs.py").read_text()
+    programs = programs.replace("count += 1", "count += 1; print('a line ' * 100)")
+    (tmp_path / "programs.py").write_text(programs)
+    words: list[str | Path] = ["trouble.yaml", "--runs", disk]
+    if way == "processes":
+        told = typed(tmp_path, "run", *words, "--format", "json")
+    else:
+        told = in_process(tmp_path, *words)
+    see_the_name(told, disk)
+    assert told.code == 3 and ".log cannot be written" in told.error
+
+
 def see_the_name(told: Told, disk: Path) -> None:
     """No end of an unknown kind; the text says what could not be written, and why."""
     assert told.code in (2, 3), told.stderr

@@ -190,6 +190,15 @@ def told(fault: FaultSpec) -> object:
 
 
 @pytest.mark.parametrize(
+    "length", ["9" * 10**5 + " km", "9" * 10**5, "1 " + "k" * 10**5, "x" * 10**5]
+)
+def test_an_error_shows_of_a_value_without_end_how_it_begins(length: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        parse_topology(NET + f"  - {{between: [a, b], name: more, length: {length}}}\n")
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "{name: x, nodes: {a: , b: }, links: [{between: [a, b]}], faults: [{at: 1 s, cut: a-b}]}\n",
