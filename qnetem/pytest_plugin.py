@@ -22,7 +22,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .api import Run
-    from .emulator.errors import QnetemError
+    from .emulator.errors import InputError, QnetemError
     from .emulator.topology import Topology
     from .emulator.topology.loader import MoreFaults
     from .network import Network
@@ -77,7 +77,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report: pytest.TestReport = outcome.get_result()
     records = item.stash.get(_RECORDS, [])
     if report.failed and records:
-        lines = [line for record in records for line in record.lines()]
+        above = report.longreprtext
+        lines = [line for record in records for line in record.lines(above)]
         lines.append(f"again       {_command(item)}")
         report.sections.append(("qnetem", "\n".join(lines)))
 
@@ -96,8 +97,10 @@ class _Record:
     network: Network | None = None
     error: QnetemError | None = None
 
-    def lines(self) -> list[str]:
-        """Which run it was, where it is recorded and how it ended."""
+    def lines(self, above: str) -> list[str]:
+        """Which run it was, where it is recorded and how it ended; `above`: what the report tells already."""
+        from .failures import replay_command
+
         run = self.network.run if self.network is not None else self.run
         place = "in one process" if self.in_process else "as processes"
         lines = [
@@ -107,7 +110,12 @@ class _Record:
         if run is not None:
             lines.append(f"digest      {run.digest}")
         told = "\n".join(self._ending(run)).splitlines()
-        return lines + [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(told)]
+        if run is not None and len(told) > 1 and all(line in above for line in told):
+            told = [f"with {run.problem.kind if run.problem else 'what failed'}, as told above"]
+        lines += [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(told)]
+        if run is not None and _touched(run):
+            lines.append(f"replay      {replay_command(run.run_folder)}")
+        return lines
 
     def _folder(self, run: Run | None) -> Path | str:
         if run is not None:
@@ -120,13 +128,28 @@ class _Record:
         from .failures import tell_failed, tell_problem
 
         if run is None:
-            return [f"with {type(self.error).__name__}" if self.error else "not over"]
+            unknown = "unknown: the test has not awaited finished()"
+            return [f"with {type(self.error).__name__}" if self.error else unknown]
         problem = run.problem
         lines = ["well"] if problem is None else tell_problem(problem, self.topology.seed)
         return lines + tell_failed(run.failed)
 
 
+def _touched(run: Run) -> bool:
+    """Whether faults were added or healed by hand: when that was, only the record knows."""
+    from .emulator.faults.schedule import LIVE
+
+    return any(fault.asked or fault.id.startswith(LIVE) for fault in run.outcome.faults)
+
+
 _RECORDS = pytest.StashKey[list[_Record]]()
+
+
+def _mistake(error: InputError) -> InputError:
+    """A mistake in the test, without our own lines in its traceback, and with the others in the topology."""
+    for other in getattr(error, "others", []):
+        error.add_note(str(other))
+    return error.with_traceback(None)
 
 
 def _command(item: pytest.Item) -> str:
@@ -187,22 +210,32 @@ class RunNetwork(_Fixture):
         """Run to the end; arguments and errors are those of `qnetem.run`.
 
         A relative `source`, and "./file.py:Class" in text or data, is looked for beside the test's file.
-        `seed` beats --qnetem-seed; `in_process` beats the command line's choice.
+        `seed` beats --qnetem-seed; `in_process` beats the command line's choice. Ctrl-C ends the run and the
+        session: raises KeyboardInterrupt.
         """
+        __tracebackhide__ = True
         from .api import run
-        from .emulator.errors import QnetemError
+        from .emulator.errors import InputError, Interrupted, QnetemError
 
-        record = self._begin(source, seed, until, faults, in_process)
+        record: _Record | None = None
         try:
+            record = self._begin(source, seed, until, faults, in_process)
             record.run = run(
                 record.topology,
                 in_process=record.in_process,
                 broker=broker,
                 runs_folder=self._runs_folder,
             )
+        except InputError as error:
+            raise _mistake(error) from error.__cause__
+        except Interrupted as error:
+            raise KeyboardInterrupt from error
         except QnetemError as error:
-            record.error = error
+            if record is not None:
+                record.error = error
             raise
+        if record.run.exit_code == Interrupted.exit_code:
+            raise KeyboardInterrupt
         return record.run
 
 
@@ -220,13 +253,18 @@ class LaunchNetwork(_Fixture):
         broker: str = "auto",
     ) -> Network:
         """A network for `async with`; arguments as for `network`, errors as of `qnetem.launch`."""
+        __tracebackhide__ = True
+        from .emulator.errors import InputError
         from .network import launch
 
-        record = self._begin(source, seed, until, faults, in_process)
-        record.network = launch(
-            record.topology,
-            in_process=record.in_process,
-            broker=broker,
-            runs_folder=self._runs_folder,
-        )
+        try:
+            record = self._begin(source, seed, until, faults, in_process)
+            record.network = launch(
+                record.topology,
+                in_process=record.in_process,
+                broker=broker,
+                runs_folder=self._runs_folder,
+            )
+        except InputError as error:
+            raise _mistake(error) from error.__cause__
         return record.network

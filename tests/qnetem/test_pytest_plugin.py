@@ -143,16 +143,115 @@ def test_a_failure_shows_every_run_and_how_it_ended(elsewhere: pytest.Pytester) 
     """
     result = pytest_on(elsewhere, test)
     result.assert_outcomes(failed=1)
+    assert result.stdout.str().count("nothing is left to happen") == 1
     result.stdout.fnmatch_lines(
         [
+            "E*error: nothing is left to happen at 0 ns, but:",
             "run         coin, seed 3, in one process",
             "ended       well",
             "run         coin, seed 4, in one process",
+            "ended       with StuckError, as told above",
+            "again       pytest test_coin.py::test_coin",
+        ]
+    )
+
+
+def test_a_run_whose_end_the_assertion_does_not_tell_is_told(elsewhere: pytest.Pytester) -> None:
+    test = """
+        def test_coin(network):
+            assert network("coin.yaml", faults=[{"at": "0 s", "kill": "bob"}]).results["bob"] == 1
+    """
+    pytest_on(elsewhere, test).stdout.fnmatch_lines(
+        [
             "ended       error: nothing is left to happen at 0 ns, but:",
             "              alice waits for entangle with bob *",
             "again       pytest test_coin.py::test_coin",
         ]
     )
+
+
+def test_a_mistake_in_a_topology_is_shown_without_our_lines(elsewhere: pytest.Pytester) -> None:
+    test = """
+        def test_coin(network):
+            network("coin.yaml", faults=[{"at": "0 s", "kill": "bib"}, {"at": "0 s", "cut": "x"}])
+
+        async def test_launched(launch_network):
+            launch_network("coin.yaml", until="-3 s")
+    """
+    result = pytest_on(elsewhere, test, auto=True)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*TopologyError: *kill: unknown node 'bib'; did you mean 'bob'? (and 1 more)",
+            "E*cut: unknown link 'x'*",
+            "E*InputError: until: a run needs some time, not '-3 s'",
+        ]
+    )
+    for ours in ("loader.py", "api.py", "pytest_plugin.py:"):
+        assert ours not in result.stdout.str()
+
+
+def test_a_run_that_was_touched_by_hand_is_repeated_from_its_record(
+    elsewhere: pytest.Pytester,
+) -> None:
+    """The same test again adds the fault at another instant; a replay knows when it was."""
+    test = """
+        import asyncio
+        from qnetem import Agent
+
+        class Forever(Agent):
+            async def run(self):
+                while True:
+                    await asyncio.sleep(1e-3)
+
+        async def test_coin(launch_network):
+            async with launch_network({"name": "x", "nodes": {"a": {"program": Forever}}}) as network:
+                await network.fault("{kill: a}")
+                await network.finished()
+            assert False
+    """
+    result = pytest_on(elsewhere, test, auto=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "run folder  *runs/x-*",
+            "ended       well",
+            "replay      qnetem replay *runs/x-*",
+            "again       pytest test_coin.py::test_coin",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "place", [[], pytest.param(["--qnetem-processes"], marks=pytest.mark.processes)]
+)
+def test_ctrl_c_ends_the_session_and_not_the_run_alone(
+    place: list[str], elsewhere: pytest.Pytester
+) -> None:
+    test = """
+        import asyncio, os, signal, threading, time
+        from qnetem import Agent
+
+        class Forever(Agent):
+            async def run(self):
+                while True:
+                    await asyncio.sleep(1e-3)
+
+        def press_ctrl_c_once_it_runs(folder):
+            while not any(path.stat().st_size for path in folder.glob("runs/*/nodes/a.1.bin")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def test_first(network, tmp_path):
+            threading.Thread(target=press_ctrl_c_once_it_runs, args=[tmp_path], daemon=True).start()
+            network({"name": "x", "nodes": {"a": {"program": Forever}}})
+
+        def test_second():
+            pass
+    """
+    result = pytest_on(elsewhere, test, *place)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*", "*no tests ran*"])
 
 
 def test_a_network_that_is_left_by_a_failure_is_shown_too(elsewhere: pytest.Pytester) -> None:
@@ -163,7 +262,9 @@ def test_a_network_that_is_left_by_a_failure_is_shown_too(elsewhere: pytest.Pyte
     """
     result = pytest_on(elsewhere, test, auto=True)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["run folder  *runs/coin-*", "ended       not over"])
+    result.stdout.fnmatch_lines(
+        ["run folder  *runs/coin-*", "ended       unknown: the test has not awaited finished()"]
+    )
 
 
 def test_a_test_that_passes_shows_nothing(elsewhere: pytest.Pytester) -> None:
