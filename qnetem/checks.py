@@ -33,7 +33,7 @@ def check_programs(topology: Topology) -> None:
             key = "with"
             fit_options(program, node.options)
         except ProgramError as error:
-            problem = f"node {name}: {error}{_raised_at(error)}"
+            problem = f"node {name}: {error}{raised_at(error)}"
             raise topology.error(problem, "nodes", name, key) from error
 
 
@@ -59,7 +59,7 @@ def warnings(topology: Topology) -> list[str]:
     return [f"no classical path between these nodes, messages between them are lost: {named}"]
 
 
-def _raised_at(error: ProgramError) -> str:
+def raised_at(error: ProgramError) -> str:
     """The line of the user's module that kept it from being imported, if there is one."""
     cause = error.__cause__
     if isinstance(cause, SyntaxError) and cause.filename:

@@ -19,7 +19,6 @@ from rich.text import Text
 
 from . import desk
 from .emulator.control import FaultRecord, RunView
-from .emulator.errors import InputError
 from .emulator.units import format_ns
 from .fault_text import fault_line
 from .layout import count, lay_out
@@ -41,7 +40,7 @@ def faults_of(run_folder: Path) -> list[FaultRecord]:
     try:
         return desk.list_faults(run_folder)
     except desk.RunIsOver:
-        return _recorded_faults(_outcome(run_folder))
+        return open_run(run_folder).end().faults
 
 
 def view_of(run_folder: Path) -> dict[str, Any]:
@@ -140,41 +139,27 @@ def _going_on(view: RunView) -> dict[str, Any]:
 
 
 def _ended(run_folder: Path) -> dict[str, Any]:
-    outcome, run = _outcome(run_folder), open_run(run_folder)
-    described = run.topology.get("nodes", {})
-    nodes = [
-        node | {"name": name, "kind": described.get(name, {}).get("kind", ""), "activity": None}
-        for name, node in outcome.get("nodes", {}).items()
-    ]
-    empty: dict[str, Any] = {"granted_s": None, "in_flight": None, "waits": []}
+    run = open_run(run_folder)
+    end, planned = run.end(), run.planned()
+    empty: dict[str, Any] = {"activity": None, "granted_s": None, "in_flight": None, "waits": []}
+    nodes = []
+    for name, node in end.nodes.items():
+        data = {"name": name, "kind": planned.nodes[name].kind if name in planned.nodes else ""}
+        nodes.append(empty | data | msgspec.to_builtins(node))
     return {
         "run_folder": str(run_folder),
         "live": False,
-        "name": run.topology.get("name"),
-        "seed": run.seed,
-        "digest": outcome["digest"],
-        "virtual_time_s": outcome["t_ns"] / 1e9,
-        "wall_time_s": outcome["wall_s"],
-        "instants": outcome["instants"],
-        "nodes": [empty | node for node in nodes],
-        "faults": [fault_data(fault) for fault in _recorded_faults(outcome)],
-        "noticed": outcome.get("noticed", []),
-        "problem": outcome["problem"],
+        "name": planned.name,
+        "seed": planned.seed,
+        "digest": end.digest,
+        "virtual_time_s": end.t_ns / 1e9,
+        "wall_time_s": end.wall_s,
+        "instants": end.instants,
+        "nodes": nodes,
+        "faults": [fault_data(fault) for fault in end.faults],
+        "noticed": end.noticed,
+        "problem": end.problem,
     }
-
-
-def _outcome(run_folder: Path) -> dict[str, Any]:
-    outcome = open_run(run_folder).outcome
-    if outcome is None:
-        raise InputError(f"{run_folder}: the run was broken off: it has no outcome.json")
-    return outcome
-
-
-def _recorded_faults(outcome: dict[str, Any]) -> list[FaultRecord]:
-    try:
-        return msgspec.convert(outcome.get("faults", []), list[FaultRecord])
-    except msgspec.ValidationError as error:
-        raise InputError(f"outcome.json: expected a list of faults: {error}") from error
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -90,15 +90,22 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether the same happened in both runs."""
-        if self.compared_events:
-            return self.first is None
-        return self.a.digest == self.b.digest
+        """Whether the same happened in both runs: no event differs, and no digest that was printed."""
+        return self.first is None and not self.digests_differ
+
+    @property
+    def digests_differ(self) -> bool:
+        """Whether the runs' own digests differ; with journals, of runs that came to an outcome."""
+        if self.compared_events and (self.a.outcome is None or self.b.outcome is None):
+            return False
+        return self.a.digest != self.b.digest
 
     @property
     def is_beginning(self) -> bool:
         """Whether `a` is `b`, but for an end that came too early."""
-        return self.same or (self.first is not None and self.first.over_a)
+        if self.first is not None:
+            return self.first.over_a
+        return self.same or self.compared_events
 
 
 def compare(a: RecordedRun, b: RecordedRun) -> Comparison:

@@ -81,7 +81,8 @@ def _verdict(comparison: Comparison) -> str:
             return "the same: the digests are equal"
         return "the digests differ; without two journals nobody can tell where"
     events, instants = count(comparison.events, "event"), count(comparison.instants, "instant")
-    return f"the same: {events} in {instants}"
+    said = "the same" if comparison.same else "not the same, as the digests say; both journals have"
+    return f"{said}: {events} in {instants}"
 
 
 def _settings(settings: list[Setting], width: int) -> list[str]:

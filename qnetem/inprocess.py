@@ -150,6 +150,10 @@ class InProcessNetwork:
         """Stop after the present instant; safe from a signal handler."""
         self.world.interrupt(reason, exit_code)
 
+    def stalled(self, node: str, place: str) -> None:
+        """A program does not come back (silence.py): the run ends with it."""
+        self.world.stalled(node, place)
+
     @contextlib.contextmanager
     def _journals_closed(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:

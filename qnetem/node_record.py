@@ -75,11 +75,10 @@ def incarnations(run: RecordedRun, node: str) -> list[int]:
         if match is not None and match["node"] == node:
             found.append(int(match["incarnation"]))
     if not found:
-        why = "was recorded with `record: hashes`, which keeps none"
+        missing = f"{run.path} has no record of what {node} received"
         hashes = run.topology.get("record") == "hashes"
-        raise InputError(
-            f"{run.path} {why if hashes else 'has none'}: no record of what {node} received"
-        )
+        why = ": it was recorded with `record: hashes`, which keeps none" if hashes else ""
+        raise InputError(missing + why)
     return sorted(found)
 
 

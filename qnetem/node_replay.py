@@ -24,12 +24,15 @@ from .agents.files import Payload
 from .agents.messages import unseal
 from .agents.node import Node
 from .agents.program import fit_options, load_program
-from .emulator.errors import InputError
+from .checks import raised_at
+from .emulator.errors import InputError, NodeSilent, ProgramError
 from .emulator.record.journal import rounded
 from .emulator.topology.names import absolute
+from .emulator.units import format_ns
 from .emulator.wire import Failed, Grant, Release, Report, Send, Welcome
 from .node_record import node_record, sent_body
 from .recorded import RecordedRun
+from .silence import watched
 
 Did = Report | Failed
 
@@ -91,7 +94,8 @@ def replay_node(
     """Run one incarnation of a node against its record, with `program` in place of its own.
 
     File paths are relative to `base`. The program runs in this process, whose hash seed should be that
-    of nodes. Raises InputError for a record that is none, ProgramError for a program that does not fit.
+    of nodes. Raises InputError for a record that is none, ProgramError for a program that does not fit,
+    NodeSilent for one that does not come back.
     """
     record = node_record(run, node, incarnation)
     records = record.records()
@@ -101,10 +105,13 @@ def replay_node(
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)
     guards.install()
-    fit_options(load_program(welcome.program), welcome.options)
+    try:
+        fit_options(load_program(welcome.program), welcome.options)
+    except ProgramError as error:
+        raise ProgramError(f"{error}{raised_at(error)}") from error
     result = NodeReplay(run, record.path, welcome, welcome.program)
     again = _Again(run, welcome)
-    with hooked():
+    with hooked(), watched(again):
         try:
             for each in records:
                 if isinstance(each, (Report, Failed)):
@@ -128,7 +135,7 @@ class _Incomplete(Exception):
 
 
 class _Again:
-    """The node, alive once more."""
+    """The node, alive once more. `nodes`, `inside`, `calls` and `stalled` are for silence.py."""
 
     def __init__(self, run: RecordedRun, welcome: Welcome) -> None:
         self.node = Node(welcome)
@@ -137,10 +144,30 @@ class _Again:
         #: Bodies of what it has sent in this step, by sequence number.
         self._bodies: dict[int, str] = {}
         self._grant: Grant | None = None
+        self.nodes, self.inside, self.calls = {welcome.name: self.node}, "", 0
+        self._silent = ""
         self._gather()
+
+    def stalled(self, node: str, place: str) -> None:
+        """The program does not come back: it is about to be broken off."""
+        self._silent = place
 
     def take(self, record: Welcome | Grant | Release | Payload) -> None:
         """Something comes in, as it had."""
+        self.calls += 1
+        self.inside = self._welcome.name
+        try:
+            self._take(record)
+        finally:
+            self.inside = ""
+        if self._silent:
+            now_ns = self._grant.t_ns if self._grant is not None else 0
+            name, stands = self._welcome.name, self._silent.rstrip()
+            text = f"node {name} does not come back at {format_ns(now_ns)}; {stands}"
+            raise NodeSilent(text, name, now_ns)
+        self._gather()
+
+    def _take(self, record: Welcome | Grant | Release | Payload) -> None:
         if isinstance(record, Payload):
             self.node.payload(record.source, record.data)
         elif isinstance(record, (Grant, Release)):
@@ -148,7 +175,6 @@ class _Again:
                 self._grant = record
                 self._bodies.clear()
             self.node.receive(record)
-        self._gather()
 
     def compare(self, then: Did) -> Divergence | None:
         """The node had ended a step like this: what it did otherwise now, or None."""

@@ -12,21 +12,62 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from .emulator.control import FaultRecord
 from .emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
 from .emulator.topology.model import Topology
 from .emulator.wire import UNREADABLE
 from .events import digest_of
 from .live_faults import as_it_went, from_journal, from_outcome
 
+_Read = TypeVar("_Read", bound=msgspec.Struct)
 JOURNAL = "journal.jsonl"
 #: Endings that come from outside, so that a replay goes on where the recorded run stopped.
 _FROM_OUTSIDE = tuple(
     kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
 )
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class Planned(msgspec.Struct):
+    """What topology.json says first, whichever version of qnetem wrote it."""
+
+    name: str
+    seed: int
+    nodes: dict[str, _Kind]
+
+
+class NodeAtEnd(msgspec.Struct):
+    """One node in outcome.json; what it still had is as in `emulator.control.Left`."""
+
+    state: str
+    incarnation: int
+    slots_used: int = 0
+    slots: int = 0
+    held: list[str] = []
+    unread: dict[str, int] = {}
+    open: list[str] = []
+    grants: int = 0
+    worked_s: float = 0.0
+
+
+class End(msgspec.Struct):
+    """What outcome.json says."""
+
+    digest: str
+    t_ns: int
+    instants: int
+    wall_s: float
+    problem: dict[str, str] | None
+    nodes: dict[str, NodeAtEnd]
+    faults: list[FaultRecord] = []
+    noticed: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True)
@@ -69,6 +110,16 @@ class RecordedRun:
         problem = self.outcome.get("problem")
         return problem is not None and problem.get("kind") in _FROM_OUTSIDE
 
+    def end(self) -> End:
+        """How it ended. Raises InputError when it was broken off, or outcome.json cannot be read."""
+        if self.outcome is None:
+            raise InputError(f"{self.path}: the run was broken off: it has no outcome.json")
+        return _as(End, self.outcome, self.path / "outcome.json")
+
+    def planned(self) -> Planned:
+        """What it was to be, in short. Raises InputError when topology.json is not what a run writes."""
+        return _as(Planned, self.topology, self.path / "topology.json")
+
     def resolved(self) -> Topology:
         """The topology it ran with, with its faults as they went. Raises InputError."""
         if not self.topology:
@@ -108,6 +159,13 @@ def why_no_journal(run: RecordedRun) -> str:
     if run.topology.get("record") == "hashes":
         return f"{run.path} was recorded with `record: hashes`, which keeps no journal"
     return f"{run.path} has no {JOURNAL}"
+
+
+def _as(kind: type[_Read], data: dict[str, Any], path: Path) -> _Read:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is not what a run writes: {error}") from error
 
 
 def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:

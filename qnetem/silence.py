@@ -1,8 +1,8 @@
 """A program that never comes back, when all nodes share this process.
 
-Owns a ticking alarm (SIGALRM) that looks whether the network is still in the call of the node in which it
-was some ticks ago. It then tells the world where that node stands, and breaks the program off. Between
-processes this is the emulator's watchdog; the verdict and its words are the same.
+Owns a ticking alarm (SIGALRM) that looks whether a network (or the replay of one node) is still in the call
+of the node in which it was some ticks ago. It then tells it where that node stands, and breaks the program
+off. Between processes this is the emulator's watchdog; the verdict and its words are the same.
 
 Rule: ticks are counted and no clock is read, because inside a step the clocks are virtual. No alarm ticks
 outside the main thread, where there are no signals, nor on a system that has none, nor where somebody has
@@ -17,21 +17,30 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .agents.files import debugged
+from .agents.node import Node
 from .agents.traces import program_stack
 from .emulator.server import SILENT_S, SILENT_VARIABLE
-
-if TYPE_CHECKING:
-    from .inprocess import InProcessNetwork
 
 #: So many ticks in one call are too long.
 _TICKS = 5
 
 
+class Watched(Protocol):
+    """What calls nodes. `inside`: the one that is being called, or ""; `calls`: how many there have been."""
+
+    nodes: dict[str, Node]
+    inside: str
+    calls: int
+
+    def stalled(self, node: str, place: str) -> None:
+        """The node does not come back; `place` is where it stands."""
+
+
 class _Watch:
-    def __init__(self, network: InProcessNetwork) -> None:
+    def __init__(self, network: Watched) -> None:
         self._network = network
         self._call, self._ticks = 0, 0
 
@@ -44,7 +53,7 @@ class _Watch:
         if self._ticks >= _TICKS:
             node = network.seats[network.inside].node
             place = f"{node.stacks()}the process is at:\n{program_stack(current)}"
-            network.world.stalled(network.inside, place)
+            network.stalled(network.inside, place)
             raise KeyboardInterrupt  # the one exception that every loop lets pass
 
 
@@ -55,7 +64,7 @@ def _alarm_is_free() -> bool:
 
 
 @contextlib.contextmanager
-def watched(network: InProcessNetwork) -> Iterator[None]:
+def watched(network: Watched) -> Iterator[None]:
     """End the run by name when a node's program does not return for QNETEM_SILENT_S, in real time."""
     if not _alarm_is_free():
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,23 @@ def test_a_failing_run_says_the_command_that_replays_it_and_that_does(tmp_path: 
     assert command[:2] == ["qnetem", "replay"]
     again = shell(tmp_path, *command[1:])
     assert again.returncode == 0 and again.stdout.startswith("the same: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("outcome.json", '{"digest": "x"}'),
+        ("outcome.json", '{"digest": "x", "nodes": 3}'),
+        ("outcome.json", "{"),
+        ("topology.json", '{"name": "x", "seed": 1, "nodes": {"alice": 7}}'),
+        ("topology.json", "{}"),
+    ],
+)
+def test_a_record_that_somebody_wrote_over_is_named_by_inspect(
+    file: str, text: str, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(lab / "seven", tmp_path / "spoiled")
+    (tmp_path / "spoiled" / file).write_text(text)
+    result = typed(lab, monkeypatch, "inspect", str(tmp_path / "spoiled"))
+    assert result.exit_code == 2 and f"{file}" in result.stderr, result
+    assert "bug" not in result.stderr

@@ -307,3 +307,12 @@ def test_a_broken_description_is_named(tmp_path: Path, name: str, text: str, sai
 def test_the_journal_of_a_run_stands_for_the_run(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", START)
     assert open_run(folder / "journal.jsonl").seed == 7
+
+
+def test_equal_journals_of_unequal_digests_are_not_the_same(tmp_path: Path) -> None:
+    digest = digest_of(write(tmp_path / "j.jsonl", START))
+    a = run_folder(tmp_path / "a", START, outcome={"digest": digest})
+    b = run_folder(tmp_path / "b", START, outcome={"digest": "0" * 32})
+    comparison = compare(open_run(a), open_run(b))
+    assert comparison.first is None and not comparison.same
+    assert "a journal is not as the run left it" in comparison.notes[0]

@@ -10,7 +10,7 @@ import pytest
 import qnetem
 from qnetem.api import Run
 from qnetem.emulator import control
-from qnetem.emulator.errors import InputError, ProgramError
+from qnetem.emulator.errors import InputError, NodeSilent, ProgramError
 from qnetem.emulator.wire import HEADER, Grant, frame
 from qnetem.node_record import NodeRecord
 from qnetem.node_replay import NodeReplay, replay_node
@@ -202,12 +202,33 @@ def test_a_broken_off_run_that_went_otherwise_is_no_beginning(run: Run) -> None:
     assert not replayed(folder).same
 
 
+def test_a_program_that_never_comes_back_is_named(
+    topology: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorded_run(topology)
+    topology.with_name("endless.py").write_text(
+        PROGRAMS.replace('return {"bits": bits}', "\n        while True: pass")
+    )
+    monkeypatch.setenv("QNETEM_SILENT_S", "0.5")
+    with pytest.raises(NodeSilent) as found:
+        alone(run, "alice", program=f"{topology.with_name('endless.py')}:Alice")
+    told = str(found.value)
+    assert told.startswith("node alice does not come back at ") and "while True: pass" in told
+
+
+def test_a_program_that_cannot_be_imported_is_told_with_its_line(topology: Path) -> None:
+    run = recorded_run(topology)
+    topology.with_name("broken.py").write_text("\n\nclass Alice(:\n")
+    with pytest.raises(ProgramError, match=r"SyntaxError: .* \(.*broken\.py, line 3\)"):
+        alone(run, "alice", program=f"{topology.with_name('broken.py')}:Alice")
+
+
 def test_a_run_with_hashes_is_replayed_by_its_digest(topology: Path) -> None:
     topology.write_text(TOPOLOGY.replace("seed: 7", "seed: 7\nrecord: hashes"))
     run = recorded_run(topology)
     done = replayed(run)
     assert done.same and not done.comparison.compared_events
-    with pytest.raises(InputError, match="keeps none: no record of what alice received"):
+    with pytest.raises(InputError, match=r"no record of what alice received: .* keeps none"):
         alone(run, "alice")
     (run.run_folder / "outcome.json").unlink()
     with pytest.raises(InputError, match="nothing to compare a replay with"):
