@@ -85,7 +85,7 @@ class InProcessNetwork:
         #: Where those are seen to who speak to the run; None: nobody can.
         self.door: PolledDoor | None = None
         #: The node that is being called at this moment, and how many calls there have been.
-        self.inside = ""
+        self.inside: Node | None = None
         self.calls = 0
 
     def run(self) -> Outcome:
@@ -196,11 +196,11 @@ class InProcessNetwork:
             seat.journal.record(message)
         stdout, sys.stdout = sys.stdout, seat.stream
         self.calls += 1
-        self.inside = seat.name
+        self.inside = seat.node
         try:
             seat.node.receive(message)
         finally:
-            self.inside = ""
+            self.inside = None
             sys.stdout = stdout
         if isinstance(seat.stream, Log) and seat.stream.trouble is not None:
             raise seat.stream.trouble

@@ -135,7 +135,7 @@ class _Incomplete(Exception):
 
 
 class _Again:
-    """The node, alive once more. `nodes`, `inside`, `calls` and `stalled` are for silence.py."""
+    """The node, alive once more. `inside`, `calls` and `stalled` are for silence.py."""
 
     def __init__(self, run: RecordedRun, welcome: Welcome) -> None:
         self.node = Node(welcome)
@@ -144,7 +144,8 @@ class _Again:
         #: Bodies of what it has sent in this step, by sequence number.
         self._bodies: dict[int, str] = {}
         self._grant: Grant | None = None
-        self.nodes, self.inside, self.calls = {welcome.name: self.node}, "", 0
+        self.inside: Node | None = None
+        self.calls = 0
         self._silent = ""
         self._gather()
 
@@ -155,11 +156,11 @@ class _Again:
     def take(self, record: Welcome | Grant | Release | Payload) -> None:
         """Something comes in, as it had."""
         self.calls += 1
-        self.inside = self._welcome.name
+        self.inside = self.node
         try:
             self._take(record)
         finally:
-            self.inside = ""
+            self.inside = None
         if self._silent:
             now_ns = self._grant.t_ns if self._grant is not None else 0
             name, stands = self._welcome.name, self._silent.rstrip()

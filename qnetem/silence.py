@@ -29,10 +29,9 @@ _TICKS = 5
 
 
 class Watched(Protocol):
-    """What calls nodes. `inside`: the one that is being called, or ""; `calls`: how many there have been."""
+    """What calls nodes. `inside`: the one that is being called; `calls`: how many there have been."""
 
-    nodes: dict[str, Node]
-    inside: str
+    inside: Node | None
     calls: int
 
     def stalled(self, node: str, place: str) -> None:
@@ -46,14 +45,14 @@ class _Watch:
 
     def tick(self, number: int, current: FrameType | None) -> None:
         network = self._network
-        if not network.inside or network.calls != self._call or debugged():
+        node = network.inside
+        if node is None or network.calls != self._call or debugged():
             self._call, self._ticks = network.calls, 0
             return
         self._ticks += 1
         if self._ticks >= _TICKS:
-            node = network.seats[network.inside].node
             place = f"{node.stacks()}the process is at:\n{program_stack(current)}"
-            network.stalled(network.inside, place)
+            network.stalled(node.welcome.name, place)
             raise KeyboardInterrupt  # the one exception that every loop lets pass
 
 
