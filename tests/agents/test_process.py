@@ -11,10 +11,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qnetem.agents import mqtt
+from qnetem.agents import process as shells
 from qnetem.agents.files import Payload, decode_record
 from qnetem.agents.mqtt import Inbox, inbox_topic
 from qnetem.agents.process import NodeShell
@@ -245,18 +247,26 @@ async def test_no_more_than_the_limit_is_in_pahos_hands_while_the_socket_is_full
     await inbox.close()
 
 
-async def test_a_missing_payload_is_asked_for_and_then_again_ever_more_slowly(here: Stage) -> None:
+async def test_a_missing_payload_is_asked_for_and_then_again_ever_more_slowly(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    call_later, pauses_s = loop.call_later, []
+
+    def spied(delay: float, callback: Callable[..., object], *arguments: object) -> Any:
+        if callback == here.shell._on_resend_timer:
+            pauses_s.append(delay)
+        return call_later(delay, callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_later", spied)
+    monkeypatch.setattr(shells, "LONGEST_RESEND_S", 0.2)
     node = await here.born()
     node.wanted = 1
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     here.emulator.say(wire.Grant(5, 0))
-    asked: list[float] = []
-    for _ in range(3):
+    for _ in range(4):
         assert await here.emulator.hears() == wire.Resend("alice", 1, [1])
-        asked.append(loop.time() - began)
-    assert asked[0] >= 0.045
-    assert asked[2] - asked[1] > 1.5 * 0.05
+    whole = [pause for pause in pauses_s if pause in (0.05, 0.1, 0.2)]  # else the rest of one
+    assert whole[:4] == [0.05, 0.1, 0.2, 0.2]
     await here.publish(b"x")
     assert await here.emulator.hears() == wire.Report(5, 0)
 
