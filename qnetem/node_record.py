@@ -8,7 +8,8 @@ not there, and `cut` tells.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from .agents.files import JournalRecord, Payload, decode_record
@@ -30,8 +31,8 @@ class NodeRecord:
         self.path = path
         self.cut = False
 
-    def records(self) -> Iterator[JournalRecord]:
-        """All records, Welcome first. Raises InputError at what is none."""
+    def records(self) -> Generator[JournalRecord, None, None]:
+        """All records, Welcome first; close it when not all are taken. Raises InputError at what is none."""
         at, first = 0, True
         for body in self._bodies():
             try:
@@ -99,11 +100,13 @@ def sent_body(run: RecordedRun, source: str, incarnation: int, dst: str, seq: in
     """
     try:
         for receiving in incarnations(run, dst):
-            for record in NodeRecord(run.path / "nodes" / f"{dst}.{receiving}.bin").records():
-                if isinstance(record, Payload) and record.source == source:
-                    envelope = _envelope(record.data)
-                    if envelope and (envelope.inc, envelope.seq) == (incarnation, seq):
-                        return bytes(envelope.body).decode()
+            received = NodeRecord(run.path / "nodes" / f"{dst}.{receiving}.bin")
+            with closing(received.records()) as records:
+                for record in records:
+                    if isinstance(record, Payload) and record.source == source:
+                        envelope = _envelope(record.data)
+                        if envelope and (envelope.inc, envelope.seq) == (incarnation, seq):
+                            return bytes(envelope.body).decode()
     except InputError:
         return None
     return None

@@ -11,6 +11,8 @@ an exception: they may hold lines, paths and addresses. Its class is.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -20,7 +22,7 @@ import msgspec
 
 from .agents import guards
 from .agents.asyncgens import hooked
-from .agents.files import Payload
+from .agents.files import JournalRecord, Payload
 from .agents.messages import unseal
 from .agents.node import Node
 from .agents.program import fit_options, load_program
@@ -30,7 +32,7 @@ from .emulator.record.journal import rounded
 from .emulator.topology.names import absolute
 from .emulator.units import format_ns
 from .emulator.wire import Failed, Grant, Release, Report, Send, Welcome
-from .node_record import node_record, sent_body
+from .node_record import NodeRecord, node_record, sent_body
 from .recorded import RecordedRun
 from .silence import watched
 
@@ -98,7 +100,17 @@ def replay_node(
     NodeSilent for one that does not come back.
     """
     record = node_record(run, node, incarnation)
-    records = record.records()
+    with closing(record.records()) as records:
+        return _replayed(run, record, records, program, base)
+
+
+def _replayed(
+    run: RecordedRun,
+    record: NodeRecord,
+    records: Iterator[JournalRecord],
+    program: str | None,
+    base: Path | None,
+) -> NodeReplay:
     welcome = next(records)
     assert isinstance(welcome, Welcome)
     if program is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -334,6 +336,17 @@ def test_a_program_that_does_not_fit_is_the_users_mistake(run: Run) -> None:
     needy = changed(run, "rounds: int = 6", "rounds: int", "Alice")
     with pytest.raises(ProgramError, match=r"run\(\) needs 'rounds'"):
         alone(run, "alice", needy)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_record_is_closed_though_somebody_keeps_the_error(run: Run) -> None:
+    needy = changed(run, "rounds: int = 6", "rounds: int", "Alice")
+    with pytest.raises(ProgramError) as kept:
+        alone(run, "alice", needy)
+    opened = [
+        os.readlink(entry) for entry in Path("/proc/self/fd").glob("[0-9]*") if entry.is_symlink()
+    ]
+    assert not [path for path in opened if path.endswith(".bin")], kept.value
 
 
 def test_an_unknown_node_or_life_is_told_with_those_that_are_known(run: Run) -> None:
