@@ -18,9 +18,8 @@ import msgspec
 from .emulator.control import FaultRecord
 from .emulator.errors import InputError
 from .emulator.faults.kinds import FAULT_KINDS
-from .emulator.faults.schedule import LIVE
 from .emulator.topology import Topology
-from .emulator.topology.fault_specs import FaultSpec
+from .emulator.topology.fault_specs import LIVE, FaultSpec
 from .emulator.topology.fault_targets import crossing
 from .events import Event, Lines
 

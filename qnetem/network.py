@@ -17,12 +17,12 @@ from .desk import Desk
 from .emulator.control import FaultRecord, RunView
 from .emulator.errors import QnetemError
 from .runfolder import conclude_run
-from .slices import SlicedRun
 from .supervisor import RunResult, Supervisor
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
     from .emulator.topology.loader import MoreFaults
+    from .slices import SlicedRun
     from .sources import Source
 
 
@@ -44,8 +44,7 @@ class Network:
 
     async def __aenter__(self) -> Network:
         """Raises InputError (no run folder, no such broker) and InfrastructureError."""
-        kind = SlicedRun if self._plan.in_process else Supervisor
-        self._driver = kind(self.topology, self._plan.options)
+        self._driver = self._create_driver()
         try:
             await self._driver.start()
         except BaseException as error:
@@ -53,6 +52,15 @@ class Network:
             self._mark(error)
             raise
         return self
+
+    def _create_driver(self) -> Supervisor | SlicedRun:
+        if not self._plan.in_process:
+            return Supervisor(self.topology, self._plan.options)
+        from .slices import (
+            SlicedRun,
+        )  # brings the physics, which a launcher of processes does not need
+
+        return SlicedRun(self.topology, self._plan.options)
 
     async def __aexit__(
         self,

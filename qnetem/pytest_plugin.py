@@ -137,7 +137,7 @@ class _Record:
 
 def _touched(run: Run) -> bool:
     """Whether faults were added or healed by hand: when that was, only the record knows."""
-    from .emulator.faults.schedule import LIVE
+    from .emulator.topology.fault_specs import LIVE
 
     return any(fault.asked or fault.id.startswith(LIVE) for fault in run.outcome.faults)
 

@@ -17,7 +17,7 @@ from ..control import FaultRecord
 from ..errors import InputError
 from ..record.journal import Journal, rounded
 from ..streams import Streams
-from ..topology.fault_specs import FaultSpec
+from ..topology.fault_specs import LIVE, FaultSpec
 from .bandwidth import Bandwidth
 from .base import Breakable, Fault
 from .blind import Blind
@@ -72,8 +72,6 @@ FAULTS: dict[str, type[Fault]] = {
     "clock_skew": ClockSkew,
 }
 
-#: How a fault that was added while the run goes on is called: "live.1".
-LIVE = "live."
 #: Live faults come after all that were planned for the same instant.
 _LIVE_ORDER = 1 << 32
 

@@ -19,6 +19,8 @@ from .quantities import DurationNs, PositiveNs, PositiveNsOrNone
 from .vocabulary import Section
 
 Value = float | int | str | None
+#: How a fault that was added while the run goes on is called: "live.1".
+LIVE = "live."
 #: "all" that fit, "one" of them, or that share of them (rounded up, so never none).
 Pick = Literal["all", "one"] | float
 

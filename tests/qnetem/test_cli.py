@@ -385,6 +385,24 @@ def test_an_agent_is_imported_without_what_only_the_front_door_needs() -> None:
     assert not {"pydantic", "qutip", "scipy", "typer", "rich", "yaml"} & set(loaded)
 
 
+def test_a_launcher_of_processes_does_not_import_the_physics(
+    mosquitto: str, tmp_path: Path
+) -> None:
+    topology = Path(__file__).parents[2] / "topologies" / "two-nodes.yaml"
+    code = (
+        "import sys, asyncio, qnetem, qnetem.cli\n"
+        f"assert qnetem.run({str(topology)!r}, until='1 ms', runs_folder={str(tmp_path)!r}).digest\n"
+        "async def main():\n"
+        f"    async with qnetem.launch({str(topology)!r}, runs_folder={str(tmp_path)!r}): pass\n"
+        "asyncio.run(main())\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "qnetem.supervisor" in loaded
+    assert not {"qutip", "scipy", "stim"} & set(loaded)
+
+
 def test_public_names_are_there_and_others_are_not() -> None:
     assert {name for name in qnetem.__all__ if getattr(qnetem, name) is None} == set()
     assert set(qnetem.__all__) <= set(dir(qnetem))
