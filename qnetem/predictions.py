@@ -1,7 +1,7 @@
 """What a topology predicts: the functions that `expect` may call.
 
 Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out the
-public functions of emulator/closed_forms.py, closed_forms_links.py and closed_forms_qkd.py beside them.
+public functions of basics.py, links.py and qkd.py of emulator/closed_forms beside them.
 Draws nothing and runs nothing: a prediction is a formula over the topology's parameters, so that it can
 stand beside what a run has measured.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .emulator import closed_forms, closed_forms_links, closed_forms_qkd
+from .emulator.closed_forms import basics, links, qkd
 from .emulator.errors import InputError
 from .expressions import nearest
 
@@ -29,8 +29,7 @@ _S = 1e-9
 
 def functions(topology: Topology) -> dict[str, Callable[..., float]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
-    formulas = _public_functions(closed_forms) | _public_functions(closed_forms_links)
-    formulas |= _public_functions(closed_forms_qkd)
+    formulas = _public_functions(basics) | _public_functions(links) | _public_functions(qkd)
     return formulas | _Readers(topology).table()
 
 
@@ -127,7 +126,7 @@ class _Readers:
     def transmittance(self, link: str) -> float:
         """Probability that a photon gets through."""
         quantum = self._quantum(link)
-        return closed_forms.transmittance(
+        return basics.transmittance(
             quantum.length_km, quantum.attenuation_db_per_km, quantum.insertion_loss_db
         )
 

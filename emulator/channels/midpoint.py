@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 
-from .. import closed_forms_links
+from ..closed_forms import links
 from ..errors import InputError
 from ..quantum import states
 from ..quantum.noise import check_probability
@@ -82,15 +82,13 @@ class Station:
     def dark_probability(self) -> float:
         """Probability per detector and window of a click that no emitter made: a dark one, or noise."""
         noise_hz = self.noise_rate_hz * self.detector_efficiency / PORTS
-        return closed_forms_links.dark_probability(
-            self.dark_count_rate_hz + noise_hz, self.window_ns
-        )
+        return links.dark_probability(self.dark_count_rate_hz + noise_hz, self.window_ns)
 
     def detection_probability(self, arm: Arm) -> float:
         """Probability that an excited emitter at the far end of `arm` makes a detector click."""
         inside = 1.0
         if arm.lifetime_ns is not None:
-            inside = closed_forms_links.window_fraction(self.window_ns, arm.lifetime_ns)
+            inside = links.window_fraction(self.window_ns, arm.lifetime_ns)
         return arm.arrival_probability * inside * self.detector_efficiency
 
 

@@ -30,7 +30,7 @@ from ..channels.pair_drift import (
 from ..channels.polarisation import misalignment_map
 from ..channels.raman import RamanNoise, click_probability, photons_per_gate
 from ..channels.single_click import SingleClick
-from ..closed_forms_links import dark_probability
+from ..closed_forms.links import dark_probability
 from ..errors import InputError, InternalError
 from ..topology.entangle import EmitterSpec, EntangleSpec, LatchingSpec
 from ..topology.model import LinkSpec, Topology

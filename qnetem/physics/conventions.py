@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from ..emulator import closed_forms_free_space, closed_forms_limits
 from ..emulator.channels import raman
 from ..emulator.channels.fibre import Fibre
+from ..emulator.closed_forms import free_space, limits
 from ..emulator.devices.sources import Pairs, WeakCoherent, mean_photons
 from ..emulator.quantum import noise, states
 from ..emulator.quantum.density_matrix import DensityMatrix
@@ -39,10 +39,10 @@ VECTORS = [
     Vector("0.2", "transmittance of 21.715 km", math.exp(-1), relative(1e-3), _POWER,
            lambda: Fibre(21.715, 0.2).transmittance),
     Vector("0.2", "flat top, full angle, dB", 21.6, absolute(0.05), _DIVERGENCE,
-           lambda: closed_forms_free_space.loss_db(
-               closed_forms_free_space.flat_top_capture(10, 1200, 1))),
+           lambda: free_space.loss_db(
+               free_space.flat_top_capture(10, 1200, 1))),
     Vector("0.2", "Gaussian, 10 urad full angle, dB", 18.6, absolute(0.05), _DIVERGENCE,
-           lambda: gaussian_loss_db(closed_forms_free_space.half_angle_of_full(10))),
+           lambda: gaussian_loss_db(free_space.half_angle_of_full(10))),
     Vector("0.2", "Gaussian, 10 urad half angle, dB", 24.6, absolute(0.05), _DIVERGENCE,
            lambda: gaussian_loss_db(10)),
     Vector("0.3", "gain, mu 0.5, eta 0.1", 1e-4 - math.expm1(-0.05), sigmas(), _GAINS,
@@ -55,9 +55,9 @@ VECTORS = [
     Vector("0.3", "P(1 pair) = 2 l/(1+l)^3", 2 * 0.05 / 1.05**3, relative(1e-6), _PAIRS,
            lambda: float(Pairs(0.1).photons()[1])),
     Vector("0.3", "QBER without key, f = 1, %", 11.0028, relative(1e-5), _EFFICIENCY,
-           lambda: 100 * closed_forms_limits.bb84_threshold()),
+           lambda: 100 * limits.bb84_threshold()),
     Vector("0.3", "QBER without key, f = 1.22, %", 9.4235, relative(1e-4), _EFFICIENCY,
-           lambda: 100 * closed_forms_limits.bb84_threshold(1.22)),
+           lambda: 100 * limits.bb84_threshold(1.22)),
 ]  # fmt: skip
 
 
@@ -75,5 +75,5 @@ def depolarised_zero(probability: float) -> float:
 
 def gaussian_loss_db(half_angle_urad: float) -> float:
     """Loss over 1200 km into 1 m."""
-    caught = closed_forms_free_space.gaussian_capture(half_angle_urad, 1200, 1)
-    return closed_forms_free_space.loss_db(caught)
+    caught = free_space.gaussian_capture(half_angle_urad, 1200, 1)
+    return free_space.loss_db(caught)

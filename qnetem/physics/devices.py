@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator import closed_forms_qkd
 from ..emulator.channels.dispersion import gate_fraction, rms_of_fwhm
+from ..emulator.closed_forms import qkd
 from ..emulator.devices.detectors import Detector
 from ..emulator.devices.memory import MemoryDecay
 from ..emulator.devices.sources import Fock, Heralded, Pairs, SinglePhoton, WeakCoherent, g2
@@ -81,7 +81,7 @@ VECTORS = [
            lambda: trains.seen(WeakCoherent(20.0), 1.0, 0.0, 0.1, 400_000).qber),
     *_dead_time_vectors(),
     Vector("2.1", "counts per click, p_ap 0.04", 1.04, relative(1e-10), _AFTER,
-           lambda: closed_forms_qkd.afterpulsed(1e-3, 0.01, 0.04)[0] / 1e-3),
+           lambda: qkd.afterpulsed(1e-3, 0.01, 0.04)[0] / 1e-3),
     Vector("2.1", "counts per click, drawn", 1 / 0.96, sigmas(), _AFTERS,
            lambda: trains.counts_per_event(0.04, 400_000)),
     Vector("2.1", "jitter 50 ps in 100 ps", 0.98147, relative(1e-5), _JITTER,

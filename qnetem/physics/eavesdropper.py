@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator import closed_forms_eavesdropping as attacks
-from ..emulator import closed_forms_qkd as qkd
-from ..emulator.closed_forms import transmittance
+from ..emulator.closed_forms import eavesdropping as attacks
+from ..emulator.closed_forms import qkd, transmittance
 from . import circuits, trains
 from .vectors import Source, Vector, absolute, item, relative, sigmas
 

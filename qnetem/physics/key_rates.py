@@ -6,12 +6,9 @@ import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from ..emulator import closed_forms_finite_key as finite
-from ..emulator import closed_forms_limits as limits
-from ..emulator import closed_forms_mdi as mdi
-from ..emulator import closed_forms_qkd as qkd
-from ..emulator.closed_forms import depolarising_qber, transmittance
-from ..emulator.closed_forms_qkd import GYS, binary_entropy
+from ..emulator.closed_forms import depolarising_qber, limits, mdi, qkd, transmittance
+from ..emulator.closed_forms import finite_key as finite
+from ..emulator.closed_forms.qkd import GYS, binary_entropy
 from ..emulator.quantum import states
 from ..emulator.quantum.density_matrix import DensityMatrix
 from . import circuits, decoy_runs, runs

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator import closed_forms_links
 from ..emulator.channels.double_click import DoubleClick
 from ..emulator.channels.fibre import Fibre
 from ..emulator.channels.heralded import Timing
 from ..emulator.channels.midpoint import MidpointSource, meet_in_the_middle
 from ..emulator.channels.single_click import SingleClick
+from ..emulator.closed_forms import links
 from . import runs, waits
 from .vectors import Kind, Sample, Source, Vector, absolute, between, item, relative, sigmas
 
@@ -45,7 +45,7 @@ def nv_link(alpha: float, imperfect: bool = True) -> SingleClick:
         2.8e-4,
         4.2e-4,
         _NV_TIMING,
-        closed_forms_links.dark_probability(20.0, 25.0),
+        links.dark_probability(20.0, 25.0),
         visibility=0.9,
         phase_noise_rad=math.radians(15.0) if imperfect else 0.0,
         double_excitation=0.04 if imperfect else 0.0,
@@ -117,7 +117,7 @@ def _break_even() -> float:
     low, high = 0.1, 1.0
     for _ in range(50):
         middle = (low + high) / 2
-        worse = closed_forms_links.best_delivered_fidelity(middle) < 0.5
+        worse = links.best_delivered_fidelity(middle) < 0.5
         low, high = (middle, high) if worse else (low, middle)
     return low
 
@@ -157,11 +157,11 @@ VECTORS = [
     Vector("5.2", "attempt, 100 km, one end, us", 979.34, relative(1e-4), _JONES,
            lambda: meet_in_the_middle(0, Fibre(100.0).delay_ns, 0).attempt_ns / 1e3),
     *(Vector("5.3", f"best F on a clock, eta_link {eta:g}", expected, absolute(5.1e-5), _DELIVERY,
-             partial(closed_forms_links.best_delivered_fidelity, eta))
+             partial(links.best_delivered_fidelity, eta))
       for eta, expected in ((1.0, 0.5259), (2.0, 0.625), (5.0, 0.7516), (8.0, 0.8072))),
     Vector("5.3", "eta_link for F of 1/2", 0.83, absolute(5e-3), _DELIVERED, _break_even),
     Vector("5.3", "delivered, p 0.3 of F 0.8", 0.415, relative(1e-10), _DELIVERY_OF,
-           lambda: closed_forms_links.delivered_fidelity(0.3, 0.8)),
+           lambda: links.delivered_fidelity(0.3, 0.8)),
     Vector("5.3", "attempts, p = 0.01, drawn", 100.0, sigmas(), _GEOMETRIC,
            lambda: waits.slowest(0.01, 1)),
 ]  # fmt: skip

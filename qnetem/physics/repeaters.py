@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache, partial
 
-from ..emulator import closed_forms, closed_forms_codes, closed_forms_waiting
-from ..emulator import closed_forms_purification as purification
-from ..emulator.closed_forms import BellWeights
+from ..emulator import closed_forms
+from ..emulator.closed_forms import BellWeights, purification, waiting
+from ..emulator.closed_forms import codes as code_forms
 from . import circuits, codes, runs, waits
 from .vectors import Sample, Source, Vector, absolute, item, relative, sigmas
 
@@ -219,26 +219,26 @@ VECTORS = [
              partial(waits.slowest, 0.1, links))
       for links, expected in zip(_LINKS, _SLOWEST_TABLE[0.1], strict=True)),
     Vector("6.3", "lag of two links, p = 0.1", 1.8 / 0.19, relative(1e-10), _SLOWEST,
-           lambda: closed_forms_waiting.mean_lag(0.1)),
+           lambda: waiting.mean_lag(0.1)),
     Vector("6.3", "lag of two links, p = 0.1, drawn", 1.8 / 0.19, sigmas(), _SLOWEST,
            lambda: waits.lag(0.1)),
     Vector("6.3", "both at once, p = 0.1, drawn", 0.1 / 1.9, sigmas(), _SLOWEST,
            lambda: waits.together(0.1)),
     Vector("6.3", "e^(-0.05 lag), p = 0.1", _DECAYED, relative(1e-10), _SLOWEST,
-           lambda: closed_forms_waiting.mean_decay_of_lag(0.1, 0.05)),
+           lambda: waiting.mean_decay_of_lag(0.1, 0.05)),
     Vector("6.3", "e^(-0.05 lag), p = 0.1, drawn", _DECAYED, sigmas(), _SLOWEST,
            lambda: waits.decayed(0.1, 0.05)),
     *(Vector("6.3", f"{2**levels} links, p = 0.1, swaps {swap}", expected, absolute(5.1e-7), _CHAIN,
-             partial(closed_forms_waiting.mean_attempts_of_chain, 0.1, swap, levels))
+             partial(waiting.mean_attempts_of_chain, 0.1, swap, levels))
       for swap, levels, expected in ((0.5, 1, 29.473684), (0.5, 2, 84.817580),
                                      (0.9, 3, 37.365644))),
     Vector("6.3", "2 links, 0.1, swaps 0.5, drawn", 29.473684, sigmas(), _CHAIN,
            lambda: waits.swapped(0.1, 0.5)),
     *(Vector("6.3", f"cut-off {cutoff}, p = 0.1: attempts", expected, absolute(5.1e-5), _CUTOFF,
-             partial(closed_forms_waiting.mean_attempts_with_cutoff, 0.1, cutoff))
+             partial(waiting.mean_attempts_with_cutoff, 0.1, cutoff))
       for cutoff, expected in ((5, 20.7512), (20, 15.3534))),
     *(Vector("6.3", f"cut-off {cutoff}, p = 0.1: stored for", expected, absolute(5.1e-6), _CUTOFF,
-             partial(closed_forms_waiting.mean_storage_with_cutoff, 0.1, cutoff))
+             partial(waiting.mean_storage_with_cutoff, 0.1, cutoff))
       for cutoff, expected in ((5, 2.45697), (20, 6.80176))),
     *(Vector("6.3", f"cut-off {cutoff}: {name}, drawn", expected, sigmas(), _CUTOFF,
              partial(_with_cutoff, cutoff, index))
@@ -253,28 +253,28 @@ VECTORS = [
              item(1, nested_round, rounds))
       for rounds, (_, success) in enumerate(_ROUNDS, 1)),
     Vector("6.5", "three qubits, majority, p = 0.1", 0.028, relative(1e-10), _REPETITION,
-           lambda: closed_forms_codes.repetition_logical_error(0.1)),
+           lambda: code_forms.repetition_logical_error(0.1)),
     Vector("6.5", "five qubits, p = 0.1", 1 - 0.9**5 - 0.5 * 0.9**4, relative(1e-10), _FIVE,
-           lambda: closed_forms_codes.distance_three_logical_error(5, 0.1)),
+           lambda: code_forms.distance_three_logical_error(5, 0.1)),
     Vector("6.5", "flips of 0.01 on 10 hops", (1 - 0.98**10) / 2, relative(1e-10), _ODD,
-           lambda: closed_forms_codes.odd_flips(0.01, 10)),
+           lambda: code_forms.odd_flips(0.01, 10)),
     *(Vector("6.5", name, expected, relative(1e-5), _STEANE,
              compute)
       for flip, expected in ((0.01, 2.00407e-3), (0.05, 4.14863e-2), (0.1, 0.1306432))
-      for name, compute in ((f"Steane, q = {flip}", partial(closed_forms_codes.steane_logical_error, flip)),
+      for name, compute in ((f"Steane, q = {flip}", partial(code_forms.steane_logical_error, flip)),
                             (f"Steane, q = {flip}, circuit", partial(codes.steane_wrong, flip)))),
     *(Vector("6.5", f"[[4,2,2]], {p}: {name}{how}", expected, relative(1e-5), _DETECT,
              item(index, compute, p))
       for p, accepted, wrong in ((0.001, 0.996008, 2.0049e-6), (0.01, 0.960793, 2.04937e-4),
                                  (0.05, 0.819126, 5.63948e-3))
       for index, (name, expected) in enumerate((("kept", accepted), ("wrong", wrong)))
-      for how, compute in (("", closed_forms_codes.detection_code), (", circuit", codes.detected))),
+      for how, compute in (("", code_forms.detection_code), (", circuit", codes.detected))),
     *(Vector("6.5", f"parity code ({blocks},{photons}), eta {eta}", expected, absolute(5.1e-6),
-             _PARITY, partial(closed_forms_codes.parity_code_success, blocks, photons, eta))
+             _PARITY, partial(code_forms.parity_code_success, blocks, photons, eta))
       for blocks, photons, eta, expected in ((3, 3, 0.9, 0.97732), (3, 3, 0.95, 0.996731),
                                              (6, 5, 0.9, 0.995225), (13, 6, 0.9, 0.999935))),
     *(Vector("6.6", f"width {width}, {hops} hops", expected, absolute(5.1e-7), _EXT,
-             partial(closed_forms_waiting.expected_throughput, width, [0.6] * hops, 0.9))
+             partial(waiting.expected_throughput, width, [0.6] * hops, 0.9))
       for width, hops, expected in ((1, 3, 0.174960), (2, 3, 0.517882), (3, 3, 0.892783),
                                     (2, 5, 0.278356), (3, 6, 0.440849))),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.qubits import BELL_NAMES
-from qnetem.emulator import closed_forms_links as theory
+from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.topology import parse_topology
 from qnetem.predictions import functions
 

@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms, closed_forms_limits, closed_forms_qkd
-from qnetem.emulator import closed_forms_free_space as free_space
-from qnetem.emulator import closed_forms_links as link_forms
+from qnetem.emulator import closed_forms
 from qnetem.emulator.channels import raman
 from qnetem.emulator.channels.double_click import DoubleClick
 from qnetem.emulator.channels.fibre import Fibre
 from qnetem.emulator.channels.heralded import Timing
 from qnetem.emulator.channels.single_click import SingleClick
+from qnetem.emulator.closed_forms import free_space, limits, qkd
+from qnetem.emulator.closed_forms import links as link_forms
 from qnetem.emulator.devices.sources import Pairs, WeakCoherent, mean_photons
 from qnetem.emulator.quantum import states
 from qnetem.emulator.quantum.density_matrix import DensityMatrix
@@ -62,13 +62,13 @@ def test_divergence_is_a_half_angle_to_one_over_e_squared() -> None:
 
 def test_a_gain_is_per_pulse_a_yield_per_photon_number_and_a_qber_per_click() -> None:
     seen = trains.seen(WeakCoherent(0.5), 0.1, 1e-4, 0.02, 200_000)
-    gain, qber = closed_forms_qkd.gain(0.5, 0.1, 1e-4), closed_forms_qkd.qber(0.5, 0.1, 1e-4, 0.02)
+    gain, qber = qkd.gain(0.5, 0.1, 1e-4), qkd.qber(0.5, 0.1, 1e-4, 0.02)
     sigma = math.sqrt(qber * (1 - qber) / seen.clicks)
     assert seen.qber.value == pytest.approx(qber, abs=3 * sigma)
     error_gain = seen.errors / seen.pulses
     assert error_gain == pytest.approx(gain * qber, rel=0.2)
     assert abs(error_gain - qber) > 3 * sigma
-    single = closed_forms_qkd.photon_yield(1, 0.1, 1e-4)
+    single = qkd.photon_yield(1, 0.1, 1e-4)
     assert single == pytest.approx(0.1, rel=1e-2) and abs(single - gain) > 0.04
 
 
@@ -79,18 +79,18 @@ def test_mu_of_a_pair_source_is_pairs_per_pulse_twice_lambda() -> None:
     assert source.photons()[1] == pytest.approx(2 * lam / (1 + lam) ** 3)
     taken_for_lambda = 2 * 0.1 / 1.1**3
     assert abs(source.photons()[1] - taken_for_lambda) > 0.05
-    low = closed_forms_qkd.pair_gain(1e-4, (0.1, 0.1), (0.0, 0.0))
+    low = qkd.pair_gain(1e-4, (0.1, 0.1), (0.0, 0.0))
     assert low == pytest.approx(1e-4 * 0.1 * 0.1, rel=1e-3)
 
 
 def test_error_correction_that_is_worse_has_the_larger_f() -> None:
-    perfect, real = (closed_forms_limits.bb84_threshold(f) for f in (1.0, 1.22))
+    perfect, real = (limits.bb84_threshold(f) for f in (1.0, 1.22))
     assert perfect == pytest.approx(0.110028, rel=1e-5)
     assert real < perfect
-    gain, qber = closed_forms_qkd.GYS.gain(0.48, 50), closed_forms_qkd.GYS.qber(0.48, 50)
-    singles = closed_forms_qkd.GYS.singles(50)
-    rates = [closed_forms_qkd.decoy_rate(0.48, gain, qber, singles, f=f) for f in (1.0, 1.22)]
-    leaked = 0.5 * gain * 0.22 * closed_forms_qkd.binary_entropy(qber)
+    gain, qber = qkd.GYS.gain(0.48, 50), qkd.GYS.qber(0.48, 50)
+    singles = qkd.GYS.singles(50)
+    rates = [qkd.decoy_rate(0.48, gain, qber, singles, f=f) for f in (1.0, 1.22)]
+    leaked = 0.5 * gain * 0.22 * qkd.binary_entropy(qber)
     assert rates[0] - rates[1] == pytest.approx(leaked)
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.protocols.qkd.bbm92 import Alice, Bob, Source
-from qnetem.emulator import closed_forms_qkd as theory
 from qnetem.emulator.channels.pairs import PairChunk
+from qnetem.emulator.closed_forms import qkd as theory
 from qnetem.emulator.errors import OperationError
 from qnetem.emulator.wire import BLOCK_SLOTS
 

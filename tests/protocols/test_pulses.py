@@ -15,7 +15,7 @@ import pytest
 import qnetem
 from qnetem import Agent
 from qnetem.agents.protocols.qkd.decoy import Receiver, Sender
-from qnetem.emulator import closed_forms_qkd as theory
+from qnetem.emulator.closed_forms import qkd as theory
 from qnetem.emulator.closed_forms import transmittance
 from qnetem.emulator.errors import OperationError
 from qnetem.emulator.topology import parse_topology

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms, closed_forms_qkd
+from qnetem.emulator import closed_forms
 from qnetem.emulator.channels import detection, pulses
 from qnetem.emulator.channels.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.channels.pulses import CHUNK_SLOTS, PulseTrain, passage
-from qnetem.emulator.closed_forms_qkd import GYS
+from qnetem.emulator.closed_forms import qkd
+from qnetem.emulator.closed_forms.qkd import GYS
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.presets import DETECTORS
 from qnetem.emulator.devices.sources import VACUUM, Fock, WeakCoherent, decoy_table
@@ -102,12 +103,12 @@ def test_the_gain_and_errors_of_the_self_differencing_system_are_counted(length_
     channel = passage(eta, pulses.misalignment(error=0.005))
     pulses_sent = 2 * 10**7 if length_km == 50 else 2 * 10**8
     for mu in (0.45, 0.18):
-        gain = closed_forms_qkd.gain(mu, eta * detector.efficiency, 2 * 6e-7)
-        qber = closed_forms_qkd.qber(mu, eta * detector.efficiency, 2 * 6e-7, 0.005)
+        gain = qkd.gain(mu, eta * detector.efficiency, 2 * 6e-7)
+        qber = qkd.qber(mu, eta * detector.efficiency, 2 * 6e-7, 0.005)
         all_orders = 0.04 / 0.96
-        counts, errors = closed_forms_qkd.afterpulsed(gain, qber, all_orders)
+        counts, errors = qkd.afterpulsed(gain, qber, all_orders)
         Tally(pulses_sent, mu, channel, Receiver(detector), 3).check(counts, errors)
-        first_order = closed_forms_qkd.afterpulsed(gain, qber, 0.04)
+        first_order = qkd.afterpulsed(gain, qber, 0.04)
         assert counts == pytest.approx(first_order[0], rel=0.04**2 * 1.1)
         assert errors == pytest.approx(first_order[1], abs=1e-3)
 
@@ -133,8 +134,8 @@ def test_gain_and_errors_over_ultra_low_loss_fibre_are_counted(
     length_km, loss_db, mu, recalled, pulses_sent = row
     eta = closed_forms.transmittance(0, 0, loss_db)
     receiver = Receiver(Detector(0.34, dark_count_rate_hz=3e-11 / (PERIOD_PS * 1e-12)))
-    gain = closed_forms_qkd.gain(mu, 0.34 * eta, 6e-11)
-    qber = closed_forms_qkd.qber(mu, 0.34 * eta, 6e-11, 0.005)
+    gain = qkd.gain(mu, 0.34 * eta, 6e-11)
+    qber = qkd.qber(mu, 0.34 * eta, 6e-11, 0.005)
     assert qber == pytest.approx(recalled, abs=0.015 if length_km > 420 else 0.005)
     channel = passage(eta, pulses.misalignment(error=0.005))
     Tally(pulses_sent, mu, channel, receiver, 4).check(gain, qber)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qnetem.emulator import closed_forms_links as theory
 from qnetem.emulator.channels.double_click import DoubleClick
 from qnetem.emulator.channels.fibre import Fibre
 from qnetem.emulator.channels.heralded import Density, Timing
 from qnetem.emulator.channels.midpoint import Arm, Station
+from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.quantum import noise, states
 from qnetem.emulator.quantum.oracle import qutip

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_qkd
 from qnetem.emulator.channels import detection, interception, pulses
 from qnetem.emulator.channels.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.channels.interception import InterceptResend, PhotonNumberSplitter
 from qnetem.emulator.channels.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.closed_forms import qkd
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import VACUUM, Fock, WeakCoherent, decoy_table
 from qnetem.emulator.errors import InputError, InternalError
@@ -104,7 +104,7 @@ def test_splitting_makes_no_errors_but_starves_the_decoy() -> None:
     assert np.array_equal(clicks.bits, bits[clicks.slots])
     per_setting = np.bincount(intensities[clicks.slots], minlength=2) / np.bincount(intensities)
     ratio = per_setting[1] / per_setting[0]
-    expected = closed_forms_qkd.photon_number_splitting_ratio(0.5, 0.1)
+    expected = qkd.photon_number_splitting_ratio(0.5, 0.1)
     decoys = int((intensities[clicks.slots] == 1).sum())
     assert expected == pytest.approx(0.0519, abs=5e-5)
     assert ratio == pytest.approx(expected, rel=3.2 / math.sqrt(decoys))

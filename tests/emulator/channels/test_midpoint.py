@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_links as theory
 from qnetem.emulator.channels.double_click import DoubleClick
 from qnetem.emulator.channels.fibre import Fibre
 from qnetem.emulator.channels.midpoint import (
@@ -16,6 +15,7 @@ from qnetem.emulator.channels.midpoint import (
     meet_in_the_middle,
     split_fibre,
 )
+from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.quantum.states import bell_vector, werner
 

@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_qkd
 from qnetem.emulator.channels import pulses
 from qnetem.emulator.channels.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.channels.interception import InterceptResend, PhotonNumberSplitter, divided
 from qnetem.emulator.channels.pairs import PairChunk, PairTrain
 from qnetem.emulator.channels.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.closed_forms import qkd
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import Pairs
 from qnetem.emulator.errors import InputError, InternalError
@@ -98,9 +98,9 @@ def test_gain_and_errors_are_those_of_ma_fung_and_lo_whoever_looks_first(
 ) -> None:
     """Bright pairs at high efficiency: the several photons of a slot are not pairs by themselves."""
     seen = Both(Pairs(mu), efficiencies, slots, first=first)
-    expected = closed_forms_qkd.pair_gain(mu, efficiencies, (0, 0))
+    expected = qkd.pair_gain(mu, efficiencies, (0, 0))
     assert_share(seen.coincidences, slots, expected)
-    assert_share(*seen.errors(), closed_forms_qkd.pair_qber(mu, efficiencies, (0, 0), 0.0))
+    assert_share(*seen.errors(), qkd.pair_qber(mu, efficiencies, (0, 0), 0.0))
     unmatched = ~seen.agree
     assert_share(int(seen.differ[unmatched].sum()), int(unmatched.sum()), 0.5)
 
@@ -117,7 +117,7 @@ def test_independent_pairs_err_more_than_pairs_of_one_mode_each() -> None:
     unlike = (1 - alone) ** 2
     expected = 0.5 - (same - unlike) / gain
     assert_share(*seen.errors(), expected)
-    bosonic = closed_forms_qkd.pair_qber(mu, (eta, eta), (0, 0), 0.0)
+    bosonic = qkd.pair_qber(mu, (eta, eta), (0, 0), 0.0)
     assert expected > bosonic
 
 
@@ -126,7 +126,7 @@ def test_a_pair_alone_has_the_visibility_of_its_fidelity() -> None:
     for fidelity, error in ((0.85, 0.0), (0.925, 0.04)):
         seen = Both(Pairs(0.004), (1.0, 1.0), 4_000_000, fidelity, error=error)
         visibility = (4 * fidelity - 1) / 3 * (1 - 2 * error)
-        accidental = closed_forms_qkd.pair_qber(0.004, (1, 1), (0, 0), 0.0)
+        accidental = qkd.pair_qber(0.004, (1, 1), (0, 0), 0.0)
         expected = (1 - visibility * (1 - 2 * accidental)) / 2
         assert_share(*seen.errors(), expected)
 

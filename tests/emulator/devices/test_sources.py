@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_qkd
+from qnetem.emulator.closed_forms import qkd
 from qnetem.emulator.devices import sources
 from qnetem.emulator.devices.sources import (
     VACUUM,
@@ -100,7 +100,7 @@ def test_the_mean_of_pairs_is_pairs_per_pulse_twice_lambda() -> None:
         1 - (1 - y0) * (1 - eta) ** numbers for eta, y0 in zip(etas, y0s, strict=True)
     )
     total = float(photons @ (click_a * click_b))
-    assert total == pytest.approx(closed_forms_qkd.pair_gain(mu, etas, y0s), rel=1e-10)
+    assert total == pytest.approx(qkd.pair_gain(mu, etas, y0s), rel=1e-10)
 
 
 def test_several_pairs_in_a_pulse_err_as_two_thermal_modes_do() -> None:
@@ -118,8 +118,8 @@ def test_several_pairs_in_a_pulse_err_as_two_thermal_modes_do() -> None:
     coincidences = float((weights * (a_0 + a_1) * (b_0 + b_1)).sum())
     errors = float((weights * (a_0 * b_1 + a_1 * b_0)).sum())
     no_background = (0.0, 0.0)
-    assert coincidences == pytest.approx(closed_forms_qkd.pair_gain(mu, etas, no_background))
-    qber = closed_forms_qkd.pair_qber(mu, etas, no_background, 0.0)
+    assert coincidences == pytest.approx(qkd.pair_gain(mu, etas, no_background))
+    qber = qkd.pair_qber(mu, etas, no_background, 0.0)
     assert errors / coincidences == pytest.approx(qber, rel=1e-9)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.protocols.swapping import LongPairs
-from qnetem.emulator.closed_forms_purification import bbpssw, dejmps
+from qnetem.emulator.closed_forms.purification import bbpssw, dejmps
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.quantum import gates
 from qnetem.emulator.quantum.engine import Axis

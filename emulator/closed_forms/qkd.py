@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .closed_forms import transmittance
+from .basics import transmittance
 
 #: Error rate of a background count.
 E0 = 0.5

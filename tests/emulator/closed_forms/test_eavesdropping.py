@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_eavesdropping as attacks
-from qnetem.emulator.closed_forms_qkd import binary_entropy
+from qnetem.emulator.closed_forms import eavesdropping as attacks
+from qnetem.emulator.closed_forms.qkd import binary_entropy
 
 
 def test_measure_and_resend_from_nothing_to_everything() -> None:

@@ -1,7 +1,4 @@
-"""Closed forms: what theory says a run must come out at.
-
-Owns formulas, pure and independent of the emulator's own arithmetic (no numpy, no QuTiP), so that tests
-and reports can set one against the other. Holds no state and draws nothing.
+"""What every subject builds on: fibre, noise, memories, swapping, teleportation, waiting.
 
 Conventions: fidelity is <phi|rho|phi> with Phi+; Bell-diagonal weights come in the order of the Bell
 index (Phi+, Psi+, Phi-, Psi-), whose bits are the X and Z corrections; depolarising by p is
@@ -12,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from .units import to_ns
+from ..units import to_ns
 
 LIGHT_KM_PER_S = 299_792.458
 #: Standard single-mode fibre at 1550 nm (SMF-28 data sheet).

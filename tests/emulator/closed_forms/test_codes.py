@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_codes as codes
+from qnetem.emulator.closed_forms import codes
 
 CHECKS = np.array([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 0, 0, 1, 1], [1, 0, 1, 0, 1, 0, 1]])
 

@@ -1,7 +1,7 @@
 """Closed forms of eavesdropping on key distribution: what each attack costs, and what it tells.
 
 Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
-draws. Photon-number splitting is in closed_forms_qkd.py. Conventions: `share` is the fraction of the
+draws. Photon-number splitting is in qkd.py. Conventions: `share` is the fraction of the
 photons attacked; information is in bits per sifted bit.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from .closed_forms_qkd import binary_entropy
+from .qkd import binary_entropy
 
 # --- measure and resend ---------------------------------------------------------------------------
 

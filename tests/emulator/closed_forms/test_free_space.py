@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_free_space as free_space
+from qnetem.emulator.closed_forms import free_space
 
 
 def test_a_telescope_as_wide_as_the_beam_catches_most_of_it() -> None:

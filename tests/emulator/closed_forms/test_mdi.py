@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator import closed_forms_mdi as mdi
+from qnetem.emulator.closed_forms import mdi
 
 MUS, ETAS, DARK = (0.4, 0.3), (0.05, 0.02), 1e-4
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_qkd as qkd
-from qnetem.emulator.closed_forms_qkd import GYS
+from qnetem.emulator.closed_forms import qkd
+from qnetem.emulator.closed_forms.qkd import GYS
 
 #: km, eta, Q_mu, E_mu, R infinite decoy, R vacuum + weak, Y1 bound, e1 bound; mu 0.48, nu 0.05.
 GYS_TABLE = [

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_finite_key as finite
-from qnetem.emulator.closed_forms_finite_key import DecoySystem
-from qnetem.emulator.closed_forms_qkd import binary_entropy
+from qnetem.emulator.closed_forms import finite_key as finite
+from qnetem.emulator.closed_forms.finite_key import DecoySystem
+from qnetem.emulator.closed_forms.qkd import binary_entropy
 
 INTENSITIES, PROBABILITIES = (0.45, 0.18, 2e-4), (0.6, 0.3, 0.1)
 

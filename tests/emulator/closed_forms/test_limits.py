@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_limits as limits
-from qnetem.emulator.closed_forms_qkd import binary_entropy
+from qnetem.emulator.closed_forms import limits
+from qnetem.emulator.closed_forms.qkd import binary_entropy
 from qnetem.emulator.errors import InputError
 
 

@@ -1,6 +1,6 @@
 """Closed forms of finite keys: how many secret bits a block of a given size holds.
 
-Owns formulas, as closed_forms_qkd.py does and by its conventions: pure, independent of the emulator's own
+Owns formulas, as qkd.py does and by its conventions: pure, independent of the emulator's own
 arithmetic, no state, no draws. Which is not the same as post-processing: nothing here touches a key.
 
 Conventions: `eps_sec` bounds what an attacker may know, `eps_cor` that the ends' keys differ; the
@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .closed_forms_qkd import binary_entropy
+from .qkd import binary_entropy
 
 # --- single photons, and pairs --------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 
-from .closed_forms import BellWeights, werner_chain
-from .errors import InputError
+from ..errors import InputError
+from .basics import BellWeights, werner_chain
 
 #: Rounds after which a recurrence that has not arrived never will.
 _MOST_ROUNDS = 10_000

@@ -7,8 +7,7 @@ import math
 import pytest
 
 from qnetem.emulator import closed_forms
-from qnetem.emulator import closed_forms_purification as purification
-from qnetem.emulator.closed_forms import werner_weights
+from qnetem.emulator.closed_forms import purification, werner_weights
 from qnetem.emulator.errors import InputError
 from qnetem.physics import circuits
 

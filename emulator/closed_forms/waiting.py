@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from .closed_forms import mean_attempts_of_all
+from .basics import mean_attempts_of_all
 
 # --- two links ------------------------------------------------------------------------------------
 

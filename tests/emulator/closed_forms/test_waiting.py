@@ -8,7 +8,7 @@ import math
 import pytest
 
 from qnetem.emulator import closed_forms
-from qnetem.emulator import closed_forms_waiting as waiting
+from qnetem.emulator.closed_forms import waiting
 
 
 @pytest.mark.parametrize("success", [0.1, 0.5, 0.9])

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from qnetem.emulator import closed_forms_links as theory
+from qnetem.emulator.closed_forms import links as theory
 
 
 @pytest.mark.parametrize(

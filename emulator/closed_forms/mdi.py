@@ -5,15 +5,15 @@ draws. Lo, Curty, Qi, PRL 108, 130503 (2012); formulas of Ma, Razavi, PRA 86, 06
 beam splitter, polarising ones behind it, and four threshold detectors.
 
 Conventions: `etas` include the detectors; both Psi+ and Psi- count; `dark` is per detector and gate. Yields
-of single photons are those of a double-click link (closed_forms_links.py).
+of single photons are those of a double-click link (links.py).
 """
 
 from __future__ import annotations
 
 import math
 
-from .closed_forms_links import double_click_error, double_click_success
-from .closed_forms_qkd import E0, binary_entropy
+from .links import double_click_error, double_click_success
+from .qkd import E0, binary_entropy
 
 Two = tuple[float, float]
 

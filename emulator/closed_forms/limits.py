@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .closed_forms_qkd import binary_entropy
-from .errors import InputError
+from ..errors import InputError
+from .qkd import binary_entropy
 
 # --- Werner pairs ---------------------------------------------------------------------------------
 
