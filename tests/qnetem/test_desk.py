@@ -154,7 +154,7 @@ def test_a_run_is_broken_mended_ended_and_replayed(live: Live) -> None:
     told = live.types(
         "fault", live.run_folder.name, "add", "{loss: one, probability: 40 %, for: 50 ms}"
     )
-    assert told.stdout.splitlines()[1].startswith("live.2  loss alice-bob, probability 0.4 for")
+    assert told.stdout.splitlines()[1].startswith("live.2  loss alice-bob, probability 0.4")
     assert inspect(live.run_folder).faults[0].state == "active"
     told = live.types("fault", str(live.run_folder), "heal", "live.1")
     assert "healed" in told.stdout.splitlines()[1]
