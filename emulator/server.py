@@ -17,6 +17,7 @@ the result.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
@@ -130,7 +131,17 @@ class NodeConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_hello_timer()
+        if exc is not None:
+            self._hear_out()
         self._server.hung_up(self)
+
+    def _hear_out(self) -> None:
+        """Writing to who is gone has ended the connection: what he had said before is still to be read."""
+        assert self.transport is not None
+        number = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while data := os.read(number, READ_BYTES):
+                self.data_received(data)
 
     def _greet(self, message: wire.ToEmulator) -> bool:
         """The first frame of a connection; False when it has been refused."""

@@ -69,7 +69,8 @@ BASE = {
     "Raman coefficient": "/km/nm",
 }
 
-_LONGEST_TOLD = 60
+#: So many characters of a value an error quotes.
+_LONGEST_QUOTED = 60
 _QUANTITY = re.compile(
     r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*((?:per )?\S*)\s*\Z"
 )
@@ -94,14 +95,14 @@ def parse_quantity(value: object, dimension: str) -> float:
     """
     units = UNITS[dimension]
     if isinstance(value, bool):
-        raise UnitError(f"expected {_expected(dimension)}, found {_told(value)}")
+        raise UnitError(f"expected {_expected(dimension)}, found {quoted(value)}")
     if isinstance(value, (int, float)):
         if "" in units:
             return _finite(float(value), value)
-        raise UnitError(f"{_told(value)} has no unit: expected {_expected(dimension)}")
+        raise UnitError(f"{quoted(value)} has no unit: expected {_expected(dimension)}")
     match = _QUANTITY.match(value) if isinstance(value, str) else None
     if match is None:
-        raise UnitError(f"expected {_expected(dimension)}, found {_told(value)}")
+        raise UnitError(f"expected {_expected(dimension)}, found {quoted(value)}")
     number, unit = match.groups()
     if unit not in units:
         raise UnitError(_wrong_unit(str(value), unit, dimension))
@@ -123,15 +124,15 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
-def _told(value: object) -> str:
-    """What stands there, for an error: its beginning, if it is long."""
+def quoted(value: object) -> str:
+    """A value as an error quotes it: the beginning, if it is long."""
     text = repr(value)
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
+    return text if len(text) <= _LONGEST_QUOTED else f"{text[: _LONGEST_QUOTED - 4]}..."
 
 
 def _finite(number: float, value: object) -> float:
     if not math.isfinite(number):
-        raise UnitError(f"expected a finite quantity, found {_told(value)}")
+        raise UnitError(f"expected a finite quantity, found {quoted(value)}")
     return number
 
 
@@ -147,9 +148,9 @@ def _expected(dimension: str) -> str:
 def _wrong_unit(value: str, unit: str, dimension: str) -> str:
     for other, units in UNITS.items():
         if unit in units and unit:
-            return f"{_told(value)} is a {other}: expected {_expected(dimension)}"
+            return f"{quoted(value)} is a {other}: expected {_expected(dimension)}"
     if not unit:
-        return f"{_told(value)} has no unit: expected {_expected(dimension)}"
+        return f"{quoted(value)} has no unit: expected {_expected(dimension)}"
     near = get_close_matches(unit, [u for u in UNITS[dimension] if u], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{_told(value)}: unknown unit {_told(unit)}, expected {_expected(dimension)}{hint}"
+    return f"{quoted(value)}: unknown unit {quoted(unit)}, expected {_expected(dimension)}{hint}"

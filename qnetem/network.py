@@ -56,9 +56,8 @@ class Network:
     def _create_driver(self) -> Supervisor | SlicedRun:
         if not self._plan.in_process:
             return Supervisor(self.topology, self._plan.options)
-        from .slices import (
-            SlicedRun,
-        )  # brings the physics, which a launcher of processes does not need
+        # Here, because it brings the physics, which a launcher of processes does not need.
+        from .slices import SlicedRun
 
         return SlicedRun(self.topology, self._plan.options)
 

@@ -1,6 +1,6 @@
 """Closed forms of quantum error correction: what codes make of independent errors and losses.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Conventions: `error` is the probability of one physical qubit's error; ideal operations.
 """
 

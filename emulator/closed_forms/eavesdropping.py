@@ -1,6 +1,6 @@
 """Closed forms of eavesdropping on key distribution: what each attack costs, and what it tells.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Photon-number splitting is in qkd.py. Conventions: `share` is the fraction of the
 photons attacked; information is in bits per sifted bit.
 """

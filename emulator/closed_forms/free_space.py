@@ -1,6 +1,6 @@
 """Closed forms of a beam in free space: which part of it a telescope catches.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Conventions: the divergence of a Gaussian beam is its half angle, out to 1/e^2 of the intensity on
 the axis; whoever has a full angle or a full width at half maximum converts it first, in the open.
 """

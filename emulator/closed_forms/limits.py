@@ -1,6 +1,6 @@
 """Closed forms of what quantum correlations and lossy channels allow: CHSH, thresholds, capacities.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Conventions: fidelity is <phi|rho|phi>; rates are bits per use of the channel; the visibility of a
 Werner state is V = (4F-1)/3; f of error correction is 1 or more.
 """

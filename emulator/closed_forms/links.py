@@ -1,6 +1,6 @@
 """Closed forms of heralded links: what theory says they must come out at.
 
-Owns formulas, as closed_forms.py does and by the same conventions: pure, independent of the emulator's own
+Owns formulas, as the package says and by the same conventions: pure, independent of the emulator's own
 arithmetic, no state, no draws. The channels build their states from branches and events
 (channels/single_click.py and its neighbours); tests and reports set one against the other.
 

@@ -1,6 +1,6 @@
 """Closed forms of measurement-device-independent key distribution with weak pulses.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Lo, Curty, Qi, PRL 108, 130503 (2012); formulas of Ma, Razavi, PRA 86, 062319 (2012), for a 50:50
 beam splitter, polarising ones behind it, and four threshold detectors.
 

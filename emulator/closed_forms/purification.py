@@ -1,6 +1,6 @@
 """Closed forms of entanglement purification and of the nested repeater built on it.
 
-Owns formulas, as closed_forms.py does and by the same conventions: pure, independent of the emulator's own
+Owns formulas, as the package says and by the same conventions: pure, independent of the emulator's own
 arithmetic, no state, no draws. Tests set them against circuits of four qubits.
 
 Conventions: Bell weights come in the order of the Bell index (Phi+, Psi+, Phi-, Psi-), not in that of the

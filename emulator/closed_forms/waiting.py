@@ -1,7 +1,7 @@
 """Closed forms of waiting: how long a chain of links takes, and how much a path yields.
 
-Owns formulas, as closed_forms.py does: pure, independent of the emulator's own arithmetic, no state, no
-draws. One link, and all of several links, are in closed_forms.py.
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
+draws. One link, and all of several links, are in basics.py.
 
 Conventions: times count attempts; every link succeeds with p in each, independently; q = 1 - p. A failed
 swap costs all pairs that went into it, and both sides begin anew.

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..units import quoted
+
 #: Regular expression (ECMA dialect too, for the JSON Schema) of a name.
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*$"
 NAME_LENGTH = 64
@@ -73,5 +75,4 @@ def shown(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:56] + "..."
+    return quoted(value)

@@ -153,6 +153,7 @@ class Stage:
     def __init__(self, world: FakeWorld, path: Path, launcher: Peer) -> None:
         self.world, self.path, self.launcher = world, path, launcher
         self.task: asyncio.Task[None] | None = None
+        self.drain: Callable[[], None] = lambda: None
         self.peers = [launcher]
 
     async def connect(self) -> Peer:
@@ -180,6 +181,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     here = Stage(world, path, launcher)
     shell = server.Server(world, str(tmp_path), 30.0)
     here.task = asyncio.create_task(shell.serve(theirs, listener))
+    here.drain = shell.drain
     await world.hears(lambda what: what == "start")
     try:
         yield here
@@ -378,6 +380,24 @@ async def test_the_last_words_of_a_process_are_heard_before_its_end(tmp_path: Pa
         words = wire.Failed("infrastructure", "the disk is full", "", 0)
         alice.say(words)
         alice.writer.close()
+        await here.world.hears(lambda what: what == ("exited", "alice", 1, 3))
+        assert here.world.heard[-2:] == [("alice", 1, words), ("exited", "alice", 1, 3)]
+
+
+async def test_last_words_are_heard_of_a_process_to_whom_we_wrote_when_it_was_gone(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as here:
+        with socket.socket(socket.AF_UNIX) as alice:
+            alice.connect(str(here.path))
+            alice.sendall(wire.frame(wire.Hello("alice", 1, "good", 1)))
+            await here.world.hears(lambda what: isinstance(what, tuple) and what[0] == "alice")
+            words = wire.Failed("infrastructure", "the disk is full", "", 0)
+            alice.sendall(wire.frame(words))
+        # Nothing of that is read yet; the write fails, and with it the connection.
+        here.world.outbox.append(("alice", wire.Grant(0, 0)))
+        here.drain()
+        here.launcher.say(control.Exited("alice", 1, 3))
         await here.world.hears(lambda what: what == ("exited", "alice", 1, 3))
         assert here.world.heard[-2:] == [("alice", 1, words), ("exited", "alice", 1, 3)]
 

@@ -97,7 +97,7 @@ class Live:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()  # not killed: a run in one process would leave its socket
+        self.process.terminate()
         try:
             self.process.communicate(timeout=PATIENCE_S)
         finally:
@@ -116,6 +116,10 @@ class Live:
             capture_output=True,
             text=True,
             cwd=self.folder,
+            env={
+                **os.environ,
+                "COLUMNS": "120",
+            },  # whatever the digits of an instant, nothing is cut
             timeout=PATIENCE_S,
         )
         return Told(done.returncode, done.stdout, done.stderr)
@@ -154,7 +158,7 @@ def test_a_run_is_broken_mended_ended_and_replayed(live: Live) -> None:
     told = live.types(
         "fault", live.run_folder.name, "add", "{loss: one, probability: 40 %, for: 50 ms}"
     )
-    assert told.stdout.splitlines()[1].startswith("live.2  loss alice-bob, probability 0.4")
+    assert told.stdout.splitlines()[1].startswith("live.2  loss alice-bob, probability 0.4 for")
     assert inspect(live.run_folder).faults[0].state == "active"
     told = live.types("fault", str(live.run_folder), "heal", "live.1")
     assert "healed" in told.stdout.splitlines()[1]

@@ -56,12 +56,7 @@ def test_a_run_on_a_disk_that_is_too_small_ends_by_name_and_with_whole_files(
 ) -> None:
     mounted(disk, limit)
     written(tmp_path, "Talks", "Talks")
-    words: list[str | Path] = ["trouble.yaml", "--runs", disk]
-    if way == "processes":
-        told = typed(tmp_path, "run", *words, "--format", "json")
-    else:
-        told = in_process(tmp_path, *words)
-    see_the_name(told, disk)
+    see_the_name(run(tmp_path, disk, way), disk)
     for path in disk.rglob("*"):
         if path.is_file():
             see_that_it_is_whole(path)
@@ -77,13 +72,16 @@ def test_a_program_is_not_to_blame_for_a_log_that_is_full(
     programs = (tmp_path / "programs.py").read_text()
     programs = programs.replace("count += 1", "count += 1; print('a line ' * 100)")
     (tmp_path / "programs.py").write_text(programs)
-    words: list[str | Path] = ["trouble.yaml", "--runs", disk]
-    if way == "processes":
-        told = typed(tmp_path, "run", *words, "--format", "json")
-    else:
-        told = in_process(tmp_path, *words)
+    told = run(tmp_path, disk, way)
     see_the_name(told, disk)
     assert told.code == 3 and ".log cannot be written" in told.error
+
+
+def run(folder: Path, disk: Path, way: str) -> Told:
+    words: list[str | Path] = ["trouble.yaml", "--runs", disk]
+    if way == "processes":
+        return typed(folder, "run", *words, "--format", "json")
+    return in_process(folder, *words)
 
 
 def see_the_name(told: Told, disk: Path) -> None:
