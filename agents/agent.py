@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..emulator.errors import LinkError, MessageError, OperationError
-from ..emulator.units import parse_ns, to_ns
+from ..emulator.units import parse_ns, to_ns, unsigned_zero
 from ..emulator.wire import (
     Allocate,
     BellMeasure,
@@ -312,7 +312,7 @@ class Agent:
                 raise OperationError(
                     f"a state of {len(names)} qubits has {2 ** len(names)} amplitudes, not {len(vector)}"
                 )
-            amplitudes = [(amplitude.real, amplitude.imag) for amplitude in vector]
+            amplitudes = [(unsigned_zero(one.real), unsigned_zero(one.imag)) for one in vector]
         await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
 
     def link_to(self, peer: str) -> LinkInfo:

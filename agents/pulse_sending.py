@@ -114,7 +114,7 @@ def _settings(
         return as_column("intensities", array, len(means), total), None
     if not tunable:
         raise OperationError("pulses: this source has no mean photon number to choose")
-    chosen, column = np.unique(array, return_inverse=True)
+    chosen, column = np.unique(array + 0.0, return_inverse=True)  # 0.0 for -0.0
     if len(chosen) > MOST_SETTINGS or not np.all((chosen >= 0) & (chosen <= 200)):
         raise OperationError(
             f"pulses: intensities as mean photon numbers: expected at most {MOST_SETTINGS} different "

@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..emulator.errors import OperationError
+from ..emulator.units import unsigned_zero
 from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def bloch(axis: Axis) -> tuple[float, float, float]:
         if found is None:
             raise OperationError(f"no axis {axis!r}: expected X, Y, Z or a Bloch vector (x, y, z)")
         return found
-    x, y, z = (float(part) for part in axis)
+    x, y, z = (unsigned_zero(float(part)) for part in axis)
     length = math.sqrt(x * x + y * y + z * z)
     if not math.isfinite(length) or length == 0:
         raise OperationError(f"{axis!r} is no axis: expected a finite vector that is not zero")
@@ -55,7 +56,8 @@ class Qubit:
 
     async def _gate(self, gate: str, *others: Qubit, angle: float = 0.0) -> None:
         qubits = [self.name, *(other.name for other in others)]
-        await self._node.operate(lambda number: Apply(number, gate, qubits, float(angle)))
+        angle = unsigned_zero(float(angle))
+        await self._node.operate(lambda number: Apply(number, gate, qubits, angle))
 
     async def x(self) -> None:
         """Pauli X."""
@@ -119,8 +121,10 @@ class Qubit:
 
     async def measure_along(self, vector: tuple[float, float, float], keep: bool) -> int:
         """`measure` along a unit vector."""
+        x, y, z = (unsigned_zero(float(part)) for part in vector)
+        axis = (x, y, z)
         return int(
-            await self._node.operate(lambda number: Measure(number, self.name, vector, bool(keep)))
+            await self._node.operate(lambda number: Measure(number, self.name, axis, bool(keep)))
         )
 
     async def reset(self) -> None:

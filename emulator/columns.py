@@ -8,10 +8,19 @@ of a plane is filled with zeros. A column is its planes one after the other, the
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def read_only(array: _Array) -> _Array:
+    """The array itself, which nobody can write to any more: runs that follow share it."""
+    array.setflags(write=False)
+    return array
 
 
 def planes_for(kinds: int) -> int:

@@ -87,6 +87,11 @@ def to_ns(seconds: float) -> int:
     return 1 if ns == 0 and seconds > 0 else ns
 
 
+def unsigned_zero(value: float) -> float:
+    """The number, and 0.0 for -0.0: what is equal is one number to caches, maps and the journal."""
+    return value + 0.0
+
+
 def parse_quantity(value: object, dimension: str) -> float:
     """A quantity such as `"3 us"` in its dimension's base unit (see BASE).
 
@@ -133,7 +138,7 @@ def quoted(value: object) -> str:
 def _finite(number: float, value: object) -> float:
     if not math.isfinite(number):
         raise UnitError(f"expected a finite quantity, found {quoted(value)}")
-    return number
+    return unsigned_zero(number)
 
 
 def _expected(dimension: str) -> str:

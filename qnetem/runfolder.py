@@ -160,9 +160,13 @@ def _program_path(place: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
-@functools.cache  # reading the metadata of eight packages takes as long as a small run
 def versions() -> dict[str, str]:
     """Python, machine and package versions; a package that is not installed is left out."""
+    return dict(_versions())
+
+
+@functools.cache  # reading the metadata of eight packages takes as long as a small run
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found["machine"] = platform.machine()
     for package in PACKAGES:

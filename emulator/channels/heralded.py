@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import read_only
 from ..errors import InputError
 from ..quantum import noise, states
 from ..quantum.pauli import PAULIS
@@ -26,7 +27,7 @@ from ..quantum.pauli import PAULIS
 Density = NDArray[np.complex128]
 
 #: Two qubits that know nothing of each other, nor of anything else; what a herald without a pair stands for.
-MIXED: Density = np.eye(4, dtype=np.complex128) / 4
+MIXED: Density = read_only(np.eye(4, dtype=np.complex128) / 4)
 MIXED.setflags(write=False)
 
 

@@ -31,6 +31,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import read_only
 from ..devices.sources import Distribution, Pairs
 from ..errors import InputError
 from .pulses import (
@@ -50,8 +51,8 @@ Amplitudes = NDArray[np.complex128]
 #: What the streams of one chunk are for.
 _NUMBERS = 0
 #: Phi+ is the same in Z and X, opposite in Y: the partner of a direction.
-_CONJUGATE = np.array([1.0, -1.0, 1.0])
-_NOWHERE = np.zeros((1, 3))
+_CONJUGATE = read_only(np.array([1.0, -1.0, 1.0]))
+_NOWHERE = read_only(np.zeros((1, 3)))
 
 
 class PairTrain:

@@ -27,6 +27,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..columns import read_only
 from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..quantum.pauli import Superoperator
@@ -41,12 +42,14 @@ Floats = NDArray[np.float64]
 #: Above this share of slots with photons, one number per slot is cheaper than skips.
 _DENSE = 0.3
 #: Row 2 * basis + bit: Pauli vector (1, x, y, z) of the state that is sent.
-STATES = np.array(
-    [[1, 0, 0, 1], [1, 0, 0, -1], [1, 1, 0, 0], [1, -1, 0, 0], [1, 0, 1, 0], [1, 0, -1, 0]],
-    dtype=float,
+STATES = read_only(
+    np.array(
+        [[1, 0, 0, 1], [1, 0, 0, -1], [1, 1, 0, 0], [1, -1, 0, 0], [1, 0, 1, 0], [1, 0, -1, 0]],
+        dtype=float,
+    )
 )
 #: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
-EFFECTS = STATES[::2] / 2
+EFFECTS = read_only(STATES[::2] / 2)
 BASES = len(EFFECTS)
 
 

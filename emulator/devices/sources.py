@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import read_only
 from ..errors import InputError
 from ..quantum.noise import check_probability
 
@@ -285,7 +286,7 @@ def poisson(mean: float) -> Distribution:
 @lru_cache(maxsize=256)
 def thinned(source: Source, transmittance: float) -> Distribution:
     """What of `source.photons()` survives: each photon by itself, with `transmittance`."""
-    return _frozen(_binomial(source.photons(), transmittance))
+    return read_only(_binomial(source.photons(), transmittance))
 
 
 @lru_cache(maxsize=256)
@@ -309,7 +310,7 @@ def _recursion(vacuum: float, ratio: _Ratio, mean: float) -> Distribution:
         terms.append(terms[-1] * ratio(len(terms)))
         if terms[-1] == 0.0:
             break
-    return _frozen(np.array(terms))
+    return read_only(np.array(terms))
 
 
 def _binomial(distribution: Distribution, keep: float) -> Distribution:
@@ -324,8 +325,3 @@ def _binomial(distribution: Distribution, keep: float) -> Distribution:
         row[1:] = row[1:] * (1 - keep) + row[:-1] * keep
         row[0] *= 1 - keep
     return result
-
-
-def _frozen(array: Distribution) -> Distribution:
-    array.setflags(write=False)
-    return array

@@ -24,12 +24,12 @@ from ..errors import InputError
 from .density_matrix import NOTHING, DensityMatrix, target_projector
 from .engine import Axis, PerMap, State, decide
 from .noise import EXACT
-from .pauli import PauliVector, Superoperator
+from .pauli import PauliVector, Superoperator, frozen
 
 #: Where <II>, <XX>, <YY>, <ZZ> stand in the Pauli vector of two qubits.
 _DIAGONAL = (0, 5, 10, 15)
 _OTHERS = [index for index in range(16) if index not in _DIAGONAL]
-_MIXED = DensityMatrix(np.array((1.0, 0.0, 0.0, 0.0)), 1)
+_MIXED = DensityMatrix(frozen(np.array((1.0, 0.0, 0.0, 0.0))), 1)
 
 #: Rows for <XX>, <YY>, <ZZ>: (constant, of <XX>, of <YY>, of <ZZ>).
 _Rows = tuple[tuple[float, ...], ...]

@@ -33,7 +33,7 @@ from .pauli import (
 _BELL_SIGNS = {
     (z, x): (1.0, (-1.0) ** z, -((-1.0) ** (z + x)), (-1.0) ** x) for z in (0, 1) for x in (0, 1)
 }
-_BELL_PROJECTORS = {outcome: np.array(signs) for outcome, signs in _BELL_SIGNS.items()}
+_BELL_PROJECTORS = {outcome: frozen(np.array(signs)) for outcome, signs in _BELL_SIGNS.items()}
 
 
 @lru_cache(maxsize=4096)

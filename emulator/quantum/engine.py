@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OperationError
+from ..units import unsigned_zero
 from .pauli import Superoperator
 
 #: Digits of a probability that count when an outcome is decided.
@@ -44,7 +45,7 @@ def unit_axis(axis: Axis) -> Axis:
             why=f"a measurement axis is three finite numbers, not all 0; not {axis}"
         )
     x, y, z = axis
-    return (x / length, y / length, z / length)
+    return unsigned_zero(x / length), unsigned_zero(y / length), unsigned_zero(z / length)
 
 
 def decide(probability: float, u: float) -> int:

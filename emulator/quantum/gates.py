@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import OperationError
+from ..units import unsigned_zero
 from .oracle import qutip
 from .pauli import Superoperator, transfer_matrix
 
@@ -50,7 +51,7 @@ def unitary(name: str, angle: float = 0.0) -> Any:
         raise OperationError(gate=name, why=f"unknown gate; there are {', '.join(GATES)}")
     if not math.isfinite(angle):
         raise OperationError(gate=name, why=f"an angle must be finite, not {angle}")
-    return _ROTATIONS[name](angle)
+    return _ROTATIONS[name](unsigned_zero(angle))
 
 
 @lru_cache(maxsize=1024)

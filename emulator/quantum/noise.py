@@ -47,7 +47,7 @@ __all__ = [
 #: Entries smaller than this are zeros with rounding errors.
 EXACT = 1e-12
 #: +1 where two of I, X, Y, Z commute, else -1.
-_COMMUTE = np.array(((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1)), dtype=float)
+_COMMUTE = frozen(np.array(((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))))
 #: How far a user's map may be from physical, as an eigenvalue of its Choi matrix or in trace.
 TOLERANCE = 1e-9
 

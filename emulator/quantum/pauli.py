@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..columns import read_only
 from .oracle import qutip
 
 #: Real vector of length 4**n: Tr(P rho) for all Pauli strings P.
@@ -27,11 +28,12 @@ PauliVector = NDArray[np.float64]
 Superoperator = NDArray[np.float64]
 
 PAULIS: tuple[NDArray[np.complex128], ...] = tuple(
-    operator.full() for operator in (qutip.qeye(2), qutip.sigmax(), qutip.sigmay(), qutip.sigmaz())
+    read_only(operator.full())
+    for operator in (qutip.qeye(2), qutip.sigmax(), qutip.sigmay(), qutip.sigmaz())
 )
 #: (row, column) of rho -> Tr(P rho); and back, rho = sum of v_P P / 2.
-_TO_PAULI = np.array([pauli.T.ravel() for pauli in PAULIS])
-_FROM_PAULI = np.array([pauli.ravel() / 2 for pauli in PAULIS]).T.copy()
+_TO_PAULI = read_only(np.array([pauli.T.ravel() for pauli in PAULIS]))
+_FROM_PAULI = read_only(np.array([pauli.ravel() / 2 for pauli in PAULIS]).T.copy())
 
 
 def qubits_of(dimension: int) -> int:
@@ -78,7 +80,7 @@ def projector_vector(amplitudes: ArrayLike) -> PauliVector:
 def _columns(qubits: int) -> NDArray[np.complex128]:
     """All Pauli strings on `qubits`, column-stacked, as the columns of a (4**n, 4**n) matrix."""
     basis = np.eye(4**qubits)
-    return np.array([2**qubits * density_of(row).T.ravel() for row in basis]).T
+    return read_only(np.array([2**qubits * density_of(row).T.ravel() for row in basis]).T)
 
 
 def transfer_matrix(superoperator: NDArray[Any]) -> Superoperator:
@@ -104,6 +106,4 @@ def superoperator_of(matrix: Superoperator) -> Any:
 
 def frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:
     """The array, contiguous and read-only: maps are shared and cached."""
-    array = np.ascontiguousarray(array, dtype=np.float64)
-    array.setflags(write=False)
-    return array
+    return read_only(np.ascontiguousarray(array, dtype=np.float64))

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import read_only
 from .oracle import qutip
 
 BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
@@ -22,8 +23,7 @@ _QUTIP_BELL = ("00", "10", "01", "11")
 def bell_vector(index: int = 0) -> NDArray[np.complex128]:
     """The Bell state of that index as a read-only vector of length 4."""
     vector: NDArray[np.complex128] = qutip.bell_state(_QUTIP_BELL[index]).full().ravel()
-    vector.setflags(write=False)
-    return vector
+    return read_only(vector)
 
 
 def bell_density(index: int = 0) -> NDArray[np.complex128]:

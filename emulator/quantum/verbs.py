@@ -106,9 +106,8 @@ def _clicked(value: Clicked | Kept) -> list[Any]:
 
 
 @lru_cache(maxsize=1024)
-def _shown_axis(axis: tuple[float, float, float]) -> list[float]:
-    shown: list[float] = rounded([float(part) for part in axis])
-    return shown
+def _shown_axis(axis: tuple[float, float, float]) -> tuple[float, ...]:
+    return tuple(rounded(float(part)) for part in axis)
 
 
 def _short(value: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Protocol
 import msgspec
 
 from ..errors import InfrastructureError
+from ..units import unsigned_zero
 
 _encode = msgspec.json.Encoder().encode
 _FLUSH_BYTES = 256 * 1024
@@ -125,9 +126,12 @@ class Journal:
 
 
 def rounded(value: Any) -> Any:
-    """`value` with every float rounded to 12 significant digits: BLAS kernels differ in the last ones."""
+    """`value` with every float rounded to 12 significant digits: BLAS kernels differ in the last ones.
+
+    A zero has no sign: 0.0 and -0.0 are equal, so which of them comes first may not be seen.
+    """
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}")
+        return unsigned_zero(float(f"{value:.{_DIGITS}g}"))
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
