@@ -27,7 +27,7 @@ import threading
 from asyncio import _get_running_loop, _set_running_loop
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ..emulator.errors import InternalError, Refused, Spinning
 from ..emulator.units import format_ns, to_ns
@@ -58,7 +58,8 @@ class VirtualLoop(WithoutIO):
     Attributes: `now_ns` (virtual time, read only), `name` (of the node, for messages), `cap` (callbacks in
     one step beyond which the program is said to spin), `context` (the contextvars a program's first task
     starts from: empty at birth, one per loop), `unhandled` (errors that belong to no task: a message and
-    an exception or None, in the order they happened), `generators` (its unfinished async generators).
+    an exception or None, in the order they happened), `generators` (its unfinished async generators),
+    `output` (what prints in its steps go to, where loops share a process; None: as everywhere).
     """
 
     def __init__(self, name: str = "", *, cap: int = 200_000) -> None:
@@ -67,6 +68,7 @@ class VirtualLoop(WithoutIO):
         self.cap = cap
         self.now_ns = 0
         self.context = contextvars.Context()
+        self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []
         self._ready: deque[Handle | TimerHandle] = deque()
         self._timers: list[tuple[int, int, TimerHandle]] = []

@@ -92,7 +92,10 @@ _RESULT_TYPES: dict[type, Any] = {
 
 
 class Node:
-    """One incarnation of a node, from its Welcome on. `log_stream` takes the program's log lines."""
+    """One incarnation of a node, from its Welcome on.
+
+    `log_stream` takes the program's log lines and, where nodes share a process, its prints.
+    """
 
     def __init__(self, welcome: Welcome, log_stream: IO[str] | None = None) -> None:
         self.welcome = welcome
@@ -104,6 +107,7 @@ class Node:
         self.true_ns = welcome.t_ns
         self.loop = VirtualLoop(welcome.name)
         self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
+        self.loop.output = log_stream
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.log = _logger(self, log_stream)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from .emulator.errors import InputError, ProgramFailed, UnitError
 from .emulator.units import parse_ns
 from .expect import Expectation, Verdict, judge, parse_expectations
 from .sources import Source, read_source
+from .turns import Share, alone
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
@@ -166,6 +168,7 @@ class Plan:
     expectations: list[Expectation]
     options: RunOptions
     in_process: bool
+    share: Share
 
     def judged(self, result: RunResult) -> Run:
         """The run, with a verdict on every expectation if it came to its end."""
@@ -199,17 +202,18 @@ def run(
     """
     if asyncio._get_running_loop() is not None:
         raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
-    planned = plan(
-        source,
-        seed=seed,
-        until=until,
-        faults=faults,
-        in_process=in_process,
-        broker=broker,
-        broker_port=broker_port,
-        runs_folder=runs_folder,
-    )
-    return planned.judged(_start(planned, on_progress))
+    with alone() if in_process else nullcontext():
+        planned = plan(
+            source,
+            seed=seed,
+            until=until,
+            faults=faults,
+            in_process=in_process,
+            broker=broker,
+            broker_port=broker_port,
+            runs_folder=runs_folder,
+        )
+        return planned.judged(_start(planned, on_progress))
 
 
 def plan(
@@ -231,15 +235,17 @@ def plan(
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
     topology = prepare(source, seed=seed, until=until, faults=faults)
     expectations = parse_expectations(topology)
-    forget_program_files()
-    check_programs(topology)
+    share = Share()
+    with share.turn():
+        forget_program_files()
+        check_programs(topology)
     options = RunOptions(
         broker=broker,
         broker_port=broker_port,
         runs_folder=Path(runs_folder),
         broker_login=login_for(broker, os.environ),
     )
-    return Plan(topology, expectations, options, in_process)
+    return Plan(topology, expectations, options, in_process, share)
 
 
 def prepare(
@@ -280,7 +286,7 @@ def _start(planned: Plan, on_progress: OnProgress | None) -> RunResult:
     if planned.in_process:
         from .inprocess import run_in_process
 
-        return run_in_process(planned.topology, planned.options, on_progress)
+        return run_in_process(planned.topology, planned.options, on_progress, planned.share)
     from .supervisor import run_processes
 
     return asyncio.run(run_processes(planned.topology, planned.options, on_progress))

@@ -33,8 +33,10 @@ from .emulator.errors import InfrastructureError, InternalError, QnetemError
 from .emulator.topology.model import Topology
 from .emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
 from .emulator.world import World
+from .output import OwnStreams, unrouted
 from .runfolder import conclude_run, create_run_folder, describe_run
 from .silence import watched
+from .turns import Share, alone
 
 if TYPE_CHECKING:
     from .supervisor import RunOptions, RunResult
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 _PROGRESS_S = 0.1
 #: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
 _LONGEST_NAP_S = 0.1
+#: A turn takes so long where something else waits.
+_SLICE_S = 0.01
 #: Bound before the guards are there: asked at every instant, and never by a program.
 _monotonic = time.monotonic
 #: What a node's journal keeps, beside its Welcome and payloads.
@@ -52,10 +56,11 @@ _RECORDED_OUTPUT = frozenset((Report, Failed))
 class Seat:
     """One incarnation of a node: where its lines go, and its journal (None: it keeps none)."""
 
-    __slots__ = ("journal", "name", "node", "stream")
+    __slots__ = ("journal", "name", "node", "own", "stream")
 
     def __init__(self, name: str, node: Node, stream: IO[str]) -> None:
         self.name, self.node, self.stream = name, node, stream
+        self.own = OwnStreams()
         self.journal: NodeJournal | None = None
 
 
@@ -64,6 +69,7 @@ class InProcessNetwork:
 
     `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
     `nodes_folder` takes a journal for each incarnation, as its process would write it; None: none does.
+    `share`: with what importing the programs has changed about the process, if that was its turn, too.
     """
 
     def __init__(
@@ -74,9 +80,12 @@ class InProcessNetwork:
         nodes_folder: Path | None = None,
         log_stream: Callable[[str, int], IO[str]] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        share: Share | None = None,
     ) -> None:
-        guards.install()
-        self.world = World(topology, journal_path=journal_path, wall=_monotonic)
+        self._share = share or Share()
+        with self._share.turn():
+            guards.install()
+            self.world = World(topology, journal_path=journal_path, wall=_monotonic)
         #: Who is alive, by name.
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
@@ -90,16 +99,14 @@ class InProcessNetwork:
 
     def run(self) -> Outcome:
         """Run to the end. Raises InternalError when the cores stop short of one."""
-        try:
-            with hooked():
-                for pause_s in self.batches():
-                    if self.door is not None:
-                        self.door.look(pause_s)
-                    elif pause_s:
-                        time.sleep(pause_s)
-        except KeyboardInterrupt:
-            if self.world.outcome is None:
-                raise
+        batches = self.batches()
+        pause_s = self.carry(batches, polite=False)
+        while pause_s is not None:
+            if self.door is not None:
+                self.door.look(pause_s)
+            elif pause_s:
+                time.sleep(pause_s)
+            pause_s = self.carry(batches, polite=False)
         return self.ended()
 
     def ended(self) -> Outcome:
@@ -108,11 +115,33 @@ class InProcessNetwork:
             raise InternalError("the network stands still without an outcome")
         return self.world.outcome
 
+    def carry(self, batches: Iterator[float], *, polite: bool = True) -> float | None:
+        """One turn: carry batches; how long to wait then (s), or None at the end.
+
+        It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
+        """
+        ends = _monotonic() + _SLICE_S
+        if self.door is not None:
+            self.door.look()
+        try:
+            with self._share.turn(), hooked():
+                for pause_s in batches:
+                    if pause_s:
+                        return pause_s
+                    if self.door is not None:
+                        self.door.look()
+                    if _monotonic() >= ends and (polite or self._share.wanted):
+                        return 0.0
+        except KeyboardInterrupt:  # a program that did not come back was broken off
+            if self.world.outcome is None:
+                raise
+        return None
+
     def batches(self) -> Iterator[float]:
         """Carry frames, batch by batch, to the end; after each: how long to wait in real time (s).
 
-        Iterate inside `hooked()`, and as a whole or not at all: a new iterator starts the run. A node's
-        journal that cannot be written ends the run.
+        For `carry`, and as a whole or not at all: a new iterator starts the run. A node's journal that
+        cannot be written ends the run.
         """
         try:
             with self._journals_closed():
@@ -183,7 +212,12 @@ class InProcessNetwork:
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
         """The first message makes the node, and what goes with it."""
-        stream = self._log_stream(name, welcome.incarnation) if self._log_stream else sys.stderr
+        stream = (
+            self._log_stream(name, welcome.incarnation)
+            if self._log_stream
+            else unrouted(sys.stderr)
+        )
+        welcome = _own(welcome)
         seat = Seat(name, Node(welcome, stream), stream)
         if self._nodes_folder is not None:
             seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
@@ -191,17 +225,17 @@ class InProcessNetwork:
         return seat
 
     def _tell(self, seat: Seat, message: Any) -> None:
-        """Hand the node a message; what it prints meanwhile goes to its log."""
+        """Hand the node a message."""
         if seat.journal is not None and type(message) in _RECORDED_INPUT:
             seat.journal.record(message)
-        stdout, sys.stdout = sys.stdout, seat.stream
         self.calls += 1
         self.inside = seat.node
+        seat.own.begin()
         try:
             seat.node.receive(message)
         finally:
             self.inside = None
-            sys.stdout = stdout
+            seat.own.end()
         if isinstance(seat.stream, Log) and seat.stream.trouble is not None:
             raise seat.stream.trouble
 
@@ -241,8 +275,16 @@ class InProcessNetwork:
             self._on_progress(self.world.progress())
 
 
+def _own(welcome: Welcome) -> Welcome:
+    """As it comes to a process: a copy, so that no program can write to the topology's `with`."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
+
+
 def run_in_process(
-    topology: Topology, options: RunOptions, on_progress: Callable[[Progress], None] | None = None
+    topology: Topology,
+    options: RunOptions,
+    on_progress: Callable[[Progress], None] | None = None,
+    share: Share | None = None,
 ) -> RunResult:
     """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
     from .supervisor import RunResult
@@ -251,7 +293,8 @@ def run_in_process(
     folder = create_run_folder(options.runs_folder, topology.name)
     try:
         with (
-            recorded(folder, topology, on_progress) as network,
+            alone(),
+            recorded(folder, topology, on_progress, share) as network,
             _signals_interrupt(network),
             watched(network),
         ):
@@ -266,7 +309,10 @@ def run_in_process(
 
 @contextlib.contextmanager
 def recorded(
-    folder: Path, topology: Topology, on_progress: Callable[[Progress], None] | None = None
+    folder: Path,
+    topology: Topology,
+    on_progress: Callable[[Progress], None] | None = None,
+    share: Share | None = None,
 ) -> Iterator[InProcessNetwork]:
     """A network that is recorded in a run folder. Raises InputError when the disk refuses."""
     facts: dict[str, object] = {
@@ -295,6 +341,7 @@ def recorded(
             nodes_folder=folder / "nodes" if topology.record == "full" else None,
             log_stream=log_stream,
             on_progress=on_progress,
+            share=share,
         )
         with desk_socket(folder) as listener:
             network.door = PolledDoor(network.world.desk, listener)

@@ -59,7 +59,7 @@ class Network:
         # Here, because it brings the physics, which a launcher of processes does not need.
         from .slices import SlicedRun
 
-        return SlicedRun(self.topology, self._plan.options)
+        return SlicedRun(self.topology, self._plan.options, self._plan.share)
 
     async def __aexit__(
         self,

@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterator
 
-from .agents.asyncgens import hooked
 from .emulator.control import Outcome
 from .emulator.topology import Topology
 from .inprocess import InProcessNetwork, recorded
 from .runfolder import create_run_folder
 from .silence import watched
 from .supervisor import RunOptions
-
-#: So long the event loop waits for its turn.
-_SLICE_S = 0.01
-_monotonic = time.monotonic
+from .turns import Share
 
 
 class SlicedRun:
     """A run in this process, on the event loop it was made on. Methods as those of `Supervisor`."""
 
-    def __init__(self, topology: Topology, options: RunOptions) -> None:
+    def __init__(self, topology: Topology, options: RunOptions, share: Share | None = None) -> None:
         """Raises InputError when no run folder can be made."""
         self.topology = options.applied(topology)
+        self._share = share
         self.run_folder = create_run_folder(options.runs_folder, topology.name)
         self.pids: dict[str, int] = {}
         self._records = contextlib.ExitStack()
@@ -39,7 +35,9 @@ class SlicedRun:
 
     async def start(self) -> None:
         """Begin. Raises InputError when the run folder cannot be written."""
-        self._network = self._records.enter_context(recorded(self.run_folder, self.topology))
+        self._network = self._records.enter_context(
+            recorded(self.run_folder, self.topology, share=self._share)
+        )
         self._task = asyncio.create_task(self._run(self._network), name=f"run {self.topology.name}")
 
     async def wait(self) -> Outcome:
@@ -67,15 +65,5 @@ class SlicedRun:
     @staticmethod
     def _slice(network: InProcessNetwork, batches: Iterator[float]) -> float | None:
         """Carry batches for a while; how long to wait then (s), or None at the end."""
-        ends = _monotonic() + _SLICE_S
-        if network.door is not None:
-            network.door.look()
-        try:
-            with hooked(), watched(network):
-                for pause_s in batches:
-                    if pause_s or _monotonic() >= ends:
-                        return pause_s
-        except KeyboardInterrupt:  # a program that did not come back was broken off
-            if network.world.outcome is None:
-                raise
-        return None
+        with watched(network):
+            return network.carry(batches)
