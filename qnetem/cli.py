@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -132,8 +132,14 @@ def run_command(
         int | None, typer.Option(min=1, max=65535, help="Port of the broker to start.")
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
+    twice: Annotated[
+        bool,
+        typer.Option("--twice", help="Run it in two processes set up differently, and compare."),
+    ] = False,
 ) -> None:
     """Run a topology to its end and report."""
+    if twice:
+        _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
     told = _Report(file, form, in_process, until, broker)
@@ -273,6 +279,26 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
             stream.reconfigure(errors="replace")
     app(prog_name="qnetem")
+
+
+def _run_twice(
+    file: Path,
+    runs: Path,
+    in_process: bool,
+    seed: int | None,
+    until: str | None,
+    broker: str,
+    broker_port: int | None,
+    form: RunFormat,
+) -> NoReturn:
+    options = {"--seed": seed, "--until": until, "--broker": broker, "--broker-port": broker_port}
+    words = ["--in-process"] if in_process else []
+    for name, value in options.items():
+        words += [] if value is None else [name, str(value)]
+    with told_on_standard_error():
+        from .twice import run_twice
+
+        raise typer.Exit(run_twice(file, runs, words, as_json=form is RunFormat.json))
 
 
 def _tell_campaign(topology: Topology) -> None:

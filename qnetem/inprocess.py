@@ -33,7 +33,7 @@ from .emulator.errors import InfrastructureError, InternalError, QnetemError
 from .emulator.topology.model import Topology
 from .emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
 from .emulator.world import World
-from .output import OwnStreams, unrouted
+from .output import NOWHERE, OwnStreams, printing, unrouted
 from .runfolder import conclude_run, create_run_folder, describe_run
 from .silence import watched
 from .turns import Share, alone
@@ -207,7 +207,9 @@ class InProcessNetwork:
             seat = self.seats[name]
             self._tell(seat, message)
         if seat.node.stopped:
-            seat.node.kill()  # ends what still waits here and now, not when its memory is freed some day
+            _kill(
+                seat.node
+            )  # ends what still waits here and now, not when its memory is freed some day
         self._carry(seat)
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
@@ -218,7 +220,8 @@ class InProcessNetwork:
             else unrouted(sys.stderr)
         )
         welcome = _own(welcome)
-        seat = Seat(name, Node(welcome, stream), stream)
+        with printing(stream):  # importing the program may print
+            seat = Seat(name, Node(welcome, stream), stream)
         if self._nodes_folder is not None:
             seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
             seat.journal.record(welcome)
@@ -260,7 +263,7 @@ class InProcessNetwork:
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):
             seat = self.seats.pop(message.node)
-            seat.node.kill()
+            _kill(seat.node)
             if seat.journal is not None:
                 seat.journal.close()
             gc.collect()
@@ -273,6 +276,12 @@ class InProcessNetwork:
         if now >= self._next_progress and self._on_progress is not None:
             self._next_progress = now + _PROGRESS_S
             self._on_progress(self.world.progress())
+
+
+def _kill(node: Node) -> None:
+    """A process that is gone prints nothing."""
+    with printing(NOWHERE):
+        node.kill()
 
 
 def _own(welcome: Welcome) -> Welcome:

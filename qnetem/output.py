@@ -1,8 +1,8 @@
 """Where prints go while nodes share this process: a program's to its node's log, all others where they went.
 
 Owns the two streams that stand as `sys.stdout` and `sys.stderr` while a run has its turn (turns.py). Each
-asks whose code is running: inside a step that is the node of the thread's running loop. Does not own the
-logs (agents/files.py).
+asks whose code is running: inside a step that is the node of the thread's running loop, elsewhere what
+`printing` names. Does not own the logs (agents/files.py).
 
 Rule: nothing is exchanged for a step, so a thread that runs beside it prints where it always did. One that
 has kept a stream of ours may print to it for ever.
@@ -11,6 +11,7 @@ has kept a stream of ours may print to it for ever.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from asyncio import _get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +27,12 @@ class Routed:
         self.plain: Any = None
 
     def _target(self) -> Any:
+        if _printing and get_ident() in _printing:
+            return _printing[get_ident()]
         loop = _get_running_loop()
         if isinstance(loop, VirtualLoop) and loop.output is not None:
             return loop.output
-        return _NOWHERE if self.plain is None else self.plain
+        return NOWHERE if self.plain is None else self.plain
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target(), name)
@@ -47,7 +50,7 @@ class Routed:
 
 
 class _Nowhere:
-    """Takes what a process would print that has no such stream."""
+    """Takes what is printed to no stream: by a process that has none, or a node that has been killed."""
 
     closed = False
     encoding, errors = "utf-8", "backslashreplace"
@@ -65,7 +68,9 @@ class _Nowhere:
         raise OSError("there is no such stream")
 
 
-_NOWHERE = _Nowhere()
+NOWHERE: Any = _Nowhere()
+#: By thread: what its prints go to, whatever its loop is.
+_printing: dict[int, Any] = {}
 #: The streams by their names in `sys`: one each, for all runs.
 _STREAMS = {"stdout": Routed(), "stderr": Routed()}
 
@@ -83,6 +88,16 @@ def routed() -> Iterator[None]:
         for name, stream in _STREAMS.items():
             if getattr(sys, name) is stream:
                 setattr(sys, name, stream.plain)
+
+
+@contextmanager
+def printing(stream: Any) -> Iterator[None]:
+    """What this thread prints meanwhile goes to the stream: to be used within `routed`."""
+    _printing[get_ident()] = stream
+    try:
+        yield
+    finally:
+        del _printing[get_ident()]
 
 
 def unrouted(stream: Any) -> Any:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from .emulator.errors import InfrastructureError
 from .failures import problem_of, say, tell_problem
-from .zygote import FIXED
+from .zygote import fixed
 
 #: Set once the process has been replaced by one with a fixed environment.
 REEXECUTED = "QNETEM_REEXECUTED"
@@ -88,9 +88,10 @@ def reexecute_with_fixed_environment() -> None:
     Hash seed, encoding and number of BLAS threads can only be chosen before Python starts; without them
     the digest would not be that of the run in processes. Directory and arguments stay.
     """
-    if os.environ.get(REEXECUTED) or all(os.environ.get(k) == v for k, v in FIXED.items()):
+    wanted = fixed(os.environ)
+    if os.environ.get(REEXECUTED) or all(os.environ.get(k) == v for k, v in wanted.items()):
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    environment = {**os.environ, **FIXED, REEXECUTED: "1"}
+    environment = {**os.environ, **wanted, REEXECUTED: "1"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

@@ -46,6 +46,11 @@ FIXED = {
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
 }
+#: What has no say in a result, made different: for the second run of `--twice` (twice.py). The hash seed
+#: gives most sets of two short words another order than 0 does; the allocator gives objects other addresses.
+OTHERWISE = {"PYTHONHASHSEED": "296", "PYTHONMALLOC": "malloc"}
+#: With any value, in the launcher's environment: `OTHERWISE` counts.
+OTHERWISE_VARIABLE = "QNETEM_OTHERWISE"
 #: What a program may need of its user's environment; anything else would be an unrecorded input.
 KEPT = (
     "PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
@@ -75,7 +80,12 @@ RunNode = Callable[..., int]
 
 def environment(outer: Mapping[str, str]) -> dict[str, str]:
     """The environment of zygote and emulator, from the launcher's own."""
-    return {name: outer[name] for name in KEPT if name in outer} | FIXED
+    return {name: outer[name] for name in KEPT if name in outer} | fixed(outer)
+
+
+def fixed(outer: Mapping[str, str]) -> dict[str, str]:
+    """The part of it that is not the user's to say."""
+    return FIXED | OTHERWISE if outer.get(OTHERWISE_VARIABLE) else FIXED
 
 
 class Zygote:
