@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..columns import read_only
 from ..devices.detectors import Counter, Detector
 from ..errors import InputError, InternalError
 from ..quantum.noise import check_probability
@@ -83,10 +84,10 @@ class Trouble(NamedTuple):
 
 
 _NO_CLICKS = Clicks(
-    np.empty(0, dtype=np.int64),
-    np.empty(0, dtype=np.uint8),
-    np.empty(0, dtype=np.uint8),
-    np.empty(0, dtype=bool),
+    read_only(np.empty(0, dtype=np.int64)),
+    read_only(np.empty(0, dtype=np.uint8)),
+    read_only(np.empty(0, dtype=np.uint8)),
+    read_only(np.empty(0, dtype=bool)),
 )
 
 

@@ -122,7 +122,7 @@ def passage(
     `noise` (k, 4, 4) hold, beginning with 0. Raises InputError for what is no transmittance, a spread
     below 0, shapes that do not fit, and starts that do not ascend from 0.
     """
-    slots = np.atleast_1d(np.asarray(starts, dtype=np.int64))
+    slots = read_only(np.array(starts, dtype=np.int64, ndmin=1))
     etas, maps = np.asarray(eta, dtype=float), np.eye(4) if noise is None else np.asarray(noise)
     if slots[0] != 0 or np.any(slots[1:] <= slots[:-1]):
         raise InputError("pulse channel: starts ascend from slot 0")
@@ -137,8 +137,8 @@ def passage(
     size = len(slots)
     return Passage(
         slots,
-        np.broadcast_to(etas, (size,)).copy(),
-        np.broadcast_to(maps, (size, 4, 4)).astype(float),
+        read_only(np.broadcast_to(etas, (size,)).copy()),
+        read_only(np.broadcast_to(maps, (size, 4, 4)).astype(float)),
         spread_ps,
     )
 
