@@ -83,6 +83,11 @@ class Task(asyncio.Task[Any]):
 class _GatheringFuture(asyncio.tasks._GatheringFuture):  # type: ignore[name-defined, misc]
     """`gather`'s future, under whatever loop."""
 
+    def __init__(self, children: Any, *, loop: Any) -> None:
+        super().__init__(children, loop=loop)
+        if isinstance(loop, _Adopted.loop_class):
+            loop.note_gather(self)
+
     def set_exception(self, exception: type | BaseException, /) -> None:
         super().set_exception(exception)
         if isinstance(self._loop, _Adopted.loop_class):
@@ -145,6 +150,7 @@ def adopt(loop_class: type[VirtualLoop]) -> None:
         members |= {"__module__": "asyncio", "__slots__": ()}
         setattr(asyncio, name, _Front(name, (plain,), members))
     asyncio.tasks._GatheringFuture = _GatheringFuture  # type: ignore[attr-defined]
+    asyncio.tasks._wait = _noted_wait(asyncio.tasks._wait)  # type: ignore[attr-defined]
     for name, function in (
         ("as_completed", _ordered_as_completed(asyncio.as_completed)),
         ("all_tasks", _ordered_all_tasks(asyncio.all_tasks)),
@@ -163,10 +169,21 @@ def _ordered_as_completed(plain: Callable[..., Any]) -> Callable[..., Any]:
         if not is_one and isinstance(_get_running_loop(), _Adopted.loop_class):
             # asyncio makes a set of them first: coroutines would become tasks in address order.
             fs = [asyncio.ensure_future(future) for future in dict.fromkeys(fs)]
+            _get_running_loop().note_group(fs)
         return plain(fs, timeout=timeout)
 
     as_completed.__doc__ = plain.__doc__
     return as_completed
+
+
+def _noted_wait(plain: Callable[..., Any]) -> Callable[..., Any]:
+    async def _wait(fs: Any, timeout: float | None, return_when: str, loop: Any) -> Any:
+        if not isinstance(loop, _Adopted.loop_class):
+            return await plain(fs, timeout, return_when, loop)
+        with loop.waited(fs):
+            return await plain(fs, timeout, return_when, loop)
+
+    return _wait
 
 
 def _ordered_all_tasks(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,6 +196,15 @@ def _ordered_all_tasks(plain: Callable[..., Any]) -> Callable[..., Any]:
 
     all_tasks.__doc__ = plain.__doc__
     return all_tasks
+
+
+def task_of(callback: Any) -> asyncio.Task[Any] | None:
+    """The task whose turn a callback is; None for any other callback."""
+    try:
+        owner = callback.__self__
+    except BaseException:  # noqa: BLE001 a program's object may do anything when it is asked
+        return None
+    return owner if issubclass(type(owner), _PlainTask) else None
 
 
 @dataclass(frozen=True)
