@@ -40,6 +40,8 @@ from .task_list import TaskList
 from .tasks import Future, Task, TaskStack, adopt, task_of
 from .without_io import WithoutIO
 
+#: Later timers are never due: no run lasts 146 years, and the wire's integers end at twice that.
+LAST_NS = 2**62
 #: Cancelled timers stay in the heap until there are this many, and more than live ones.
 _SWEEP = 64
 #: How many of the last callbacks are looked at to name the task that spins.
@@ -284,7 +286,7 @@ class VirtualLoop(WithoutIO):
         number = self._number
         self._number = number + 1
         timer = TimerHandle(when_ns, number, callback, args, self, context)
-        if not self._closed:
+        if not self._closed and when_ns <= LAST_NS:
             timer._scheduled = True
             heapq.heappush(self._timers, (when_ns, number, timer))
         return timer

@@ -30,8 +30,8 @@ _encode = msgspec.json.Encoder().encode
 _LEAST, _MOST = -(2**63), 2**64 - 1
 #: Levels of lists, mappings and Structs in a body: a program can build more than its readers can follow.
 DEEPEST = 100
-#: Bytes of JSON in a message; and in what a program records or returns, which is kept in memory to the end.
-LARGEST_BODY, LARGEST_VALUE = 16 * 1024 * 1024, 4 * 1024 * 1024
+#: Bytes of JSON in a message, in a record and in what a program returns.
+LARGEST_VALUE = 16 * 1024 * 1024
 #: Characters of a name that a program gives: a kind of message, a record, a probe.
 LONGEST_NAME = 256
 #: Characters of a value or a place that an error shows.
@@ -94,26 +94,27 @@ class Message:
         return f"<Message {self.kind!r} from {self.source} seq {self.seq}>"
 
 
-def encode_body(body: Any, most: int = LARGEST_BODY) -> bytes:
-    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and over `most` bytes."""
+def encode_body(body: Any) -> bytes:
+    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much."""
     try:
         _check(body, "body")
         encoded = _encode(body)
     except MessageError:
         raise
-    except Exception as error:  # noqa: BLE001 a program's object may raise anything when it is read
+    except Exception as error:
         raise MessageError(f"a message body must be JSON: {headline(error)}") from error
-    if len(encoded) > most:
-        raise MessageError(f"{len(encoded):,} bytes as JSON are too many: at most {most:,}")
+    if len(encoded) > LARGEST_VALUE:
+        size = f"{len(encoded):,} bytes as JSON"
+        raise MessageError(f"{size} are too many: at most {LARGEST_VALUE:,}")
     return encoded
 
 
 def as_json(value: Any) -> Any:
     """What is left of a value once it has travelled as JSON: lists for tuples, dicts for Structs.
 
-    Raises MessageError as `encode_body` does, and over `LARGEST_VALUE` bytes.
+    Raises MessageError as `encode_body` does.
     """
-    return msgspec.json.decode(encode_body(value, LARGEST_VALUE))
+    return msgspec.json.decode(encode_body(value))
 
 
 def seal(seq: int, inc: int, kind: str, body: bytes) -> bytes:
@@ -187,7 +188,7 @@ def plain_name(value: object, what: str) -> str:
     """
     if not issubclass(type(value), str):
         raise MessageError(f"{what} is a str, not {quoted(value)}")
-    name = str.__str__(value)  # type: ignore[arg-type]
+    name = str.__str__(value)
     if len(name) > LONGEST_NAME:
         raise MessageError(f"{what} has {len(name):,} characters: at most {LONGEST_NAME}")
     if not name.isascii() and encodable(name) != name:

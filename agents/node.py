@@ -77,7 +77,6 @@ from .allowance import Allowance
 from .local_clock import LocalClock
 from .loop import VirtualLoop
 from .messages import (
-    LARGEST_VALUE,
     Mailbox,
     Message,
     as_json,
@@ -505,7 +504,7 @@ class Node:
     def note(self, name: str, value: Any) -> None:
         """Report a value for the record. Raises MessageError when it is not JSON."""
         name = plain_name(name, "a record's name")
-        encoded = encode_body(value, LARGEST_VALUE)
+        encoded = encode_body(value)
         self._allowance.record(name, len(encoded))
         self._notes.append(Note(name, msgspec.json.decode(encoded)))
 

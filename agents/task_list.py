@@ -86,7 +86,9 @@ class TaskList:
         if not self._failures:
             return []
         self._failures = [failed for failed in self._failures if _failed_unseen(failed)]
-        awaited = {id(child) for outer in self._gathers if not outer.done() for child in outer._children}
+        awaited = {
+            id(child) for outer in self._gathers if not outer.done() for child in outer._children
+        }
         awaited.update(id(future) for group in self._groups for future in group)
         return _named(failed for failed in self._failures if id(failed) not in awaited)
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .traces import is_library, users_line
+
 if TYPE_CHECKING:
     from .loop import VirtualLoop
 
@@ -55,9 +57,11 @@ class Future(asyncio.Future[Any]):
 class Task(asyncio.Task[Any]):
     """A task of one VirtualLoop, named `Task-1`, `Task-2` ... per loop unless told otherwise."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("_number", "origin")
     _log_destroy_pending: bool
     _number: int
+    #: The user's line that started it, of a task whose coroutine is a library's; else None.
+    origin: tuple[str, int] | None
 
     def __init__(
         self,
@@ -71,6 +75,8 @@ class Task(asyncio.Task[Any]):
         self._number = loop.next_number()  # first: asyncio hashes the task while building it
         if name is None:
             name = loop.next_task_name()
+        code = getattr(coro, "cr_code", None)
+        self.origin = users_line() if code is not None and is_library(code.co_filename) else None
         super().__init__(coro, loop=loop, name=str(name), context=context, **kwargs)
         if _leave_weak_set is not None:
             _leave_weak_set(self)
@@ -166,10 +172,11 @@ def _build_future(*, loop: VirtualLoop) -> Future:
 def _ordered_as_completed(plain: Callable[..., Any]) -> Callable[..., Any]:
     def as_completed(fs: Any, *, timeout: float | None = None) -> Any:
         is_one = asyncio.isfuture(fs) or asyncio.iscoroutine(fs)
-        if not is_one and isinstance(_get_running_loop(), _Adopted.loop_class):
+        loop: Any = _get_running_loop()
+        if not is_one and isinstance(loop, _Adopted.loop_class):
             # asyncio makes a set of them first: coroutines would become tasks in address order.
             fs = [asyncio.ensure_future(future) for future in dict.fromkeys(fs)]
-            _get_running_loop().note_group(fs)
+            loop.note_group(fs)
         return plain(fs, timeout=timeout)
 
     as_completed.__doc__ = plain.__doc__

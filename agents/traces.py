@@ -11,6 +11,8 @@ notes, and its message may be of any length: then as much is told as can be.
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from types import FrameType
@@ -21,6 +23,12 @@ from ..emulator.plain_text import encodable, shortened
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PROGRAMS = tuple(_HERE + folder + os.sep for folder in ("roles", "protocols"))
+_LOOP = _HERE + "loop.py"
+_LIBRARIES = (
+    os.path.dirname(_HERE.rstrip(os.sep)) + os.sep,
+    *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},
+    "<frozen ",
+)
 #: A group with more failures than this is told in part.
 _MOST = 3
 #: Where a process stands that is not inside a program: its last frames.
@@ -32,6 +40,23 @@ LONGEST_HEADLINE, LONGEST_TRACEBACK = 2_000, 50_000
 def is_machinery(file: str) -> bool:
     """Whether a source file is part of what carries programs."""
     return file.startswith(_HERE) and not file.startswith(_PROGRAMS)
+
+
+def is_library(file: str) -> bool:
+    """Whether a source file belongs to no user: of this package, of Python, of an installed package."""
+    return file.startswith(_LIBRARIES)
+
+
+def users_line() -> tuple[str, int] | None:
+    """The file and line of the innermost frame that is a user's own, of those that run now."""
+    frame: FrameType | None = sys._getframe(1)
+    while (
+        frame is not None and frame.f_code.co_filename != _LOOP
+    ):  # above it nothing is a program's
+        if not is_library(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 def headline(error: BaseException) -> str:
