@@ -12,8 +12,8 @@ from ..emulator.wire import AnyOperation, PairPulses
 
 #: Bytes in one step: of records and operations, and of what names each message.
 MOST_BYTES = 32 * 1024 * 1024
-#: What each message, record or operation counts beside its own text.
-EACH_BYTES = 64
+#: What each message, record or operation counts beside its own text: so many are still read fast.
+EACH_BYTES = 256
 #: Different names under which one node records.
 MOST_NAMES = 10_000
 _COLUMNS = ("bases", "bits", "intensities")

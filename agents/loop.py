@@ -21,7 +21,6 @@ import asyncio
 import asyncio.tasks
 import contextvars
 import heapq
-import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
@@ -252,8 +251,8 @@ class VirtualLoop(WithoutIO):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
-        """After `delay` virtual seconds (rounded by `to_ns`; for ever when infinite)."""
-        if delay == math.inf:
+        """After `delay` virtual seconds (rounded by `to_ns`; for ever past `LAST_NS`)."""
+        if delay > LAST_NS / 1e9:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         return self._call_at_ns(self.now_ns + to_ns(delay), callback, args, context)
 
@@ -261,7 +260,7 @@ class VirtualLoop(WithoutIO):
         self, when: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
         """At virtual second `when`, to the nearest nanosecond; never now if `when` is in the future."""
-        if when == math.inf:
+        if when > LAST_NS / 1e9:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         when_ns = to_ns(when)
         if when_ns <= self.now_ns and when > self.time():
@@ -416,7 +415,7 @@ class VirtualLoop(WithoutIO):
         doomed = [task for task in self.tasks() if task is not current]
         for task in doomed:
             task.cancel()
-        self.create_task(self._after_cancel(doomed), name="cleanup")
+        Task(self._after_cancel(doomed), loop=self, name="cleanup")
 
     async def _after_cancel(self, doomed: list[Task]) -> None:
         if doomed:
@@ -437,7 +436,7 @@ class VirtualLoop(WithoutIO):
             self.call_soon(self._start_closing, generator, context=self.context.copy())
 
     def _start_closing(self, generator: Any) -> None:
-        self.create_task(generator.aclose(), context=contextvars.copy_context())
+        Task(generator.aclose(), loop=self, context=contextvars.copy_context())
 
     def abandon(self) -> None:
         """The node was killed: close all its coroutines; whatever they still call does nothing.

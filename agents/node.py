@@ -16,7 +16,7 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -36,6 +36,7 @@ from ..emulator.units import format_ns
 from ..emulator.wire import (
     Allocate,
     AnyOperation,
+    Apply,
     Arrival,
     Ask,
     BellMeasure,
@@ -56,10 +57,12 @@ from ..emulator.wire import (
     Measure,
     Note,
     PairPulses,
+    Probe,
     Pulses,
     Release,
     Report,
     Resend,
+    Reset,
     Result,
     Send,
     Sent,
@@ -379,6 +382,9 @@ class Node:
         self._number += 1
         operation = make(self._number)
         self._allowance.operation(operation)
+        for qubit in _qubits(operation):
+            if qubit not in self._held:  # a handle that the program has made or changed
+                plain_name(qubit, "a qubit")
         future = waiting.OperationFuture(self.loop, self, operation)
         if not self.dead:
             self.operations[self._number] = future
@@ -555,6 +561,17 @@ class _ProgramRaised(Exception):
         self.problem = headline(error) + where
         self.traceback = program_traceback(error)
         super().__init__(self.problem)
+
+
+def _qubits(operation: AnyOperation) -> Sequence[str]:
+    """The qubits that an operation names."""
+    if isinstance(operation, (Apply, Discard, Probe)):
+        return operation.qubits
+    if isinstance(operation, (Measure, Reset, Transmit)):
+        return (operation.qubit,)
+    if isinstance(operation, BellMeasure):
+        return (operation.first, operation.second)
+    return (operation.left, operation.right) if isinstance(operation, Join) else ()
 
 
 def _cause(error: QnetemError) -> str:
