@@ -4,7 +4,7 @@ Owns the stopwatch. From the moment grants go out, real time is put down to whoe
 of several nodes that work side by side only the slowest pays for what the others did not need. Does not
 own virtual time (conductor.py).
 
-The first step of an incarnation is not counted: the program's imports take their time in it.
+The first step of an incarnation takes none of it: the program's imports are waited for in it.
 
 Rule: what it tells is reported, and in real time mode says when to go on; what happens is never decided
 on it, and the digest knows nothing of it.
@@ -41,7 +41,7 @@ class Pace:
         now_s = self._wall()
         if self._begun.get(node) == incarnation:
             self.worked_s[node] += now_s - self._since_s
-            self.grants[node] += 1
+        self.grants[node] += 1
         self._begun[node] = incarnation
         self._since_s = self._reported_s = now_s
 

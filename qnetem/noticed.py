@@ -103,4 +103,4 @@ def _slow(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _per_grant_s(left: Left) -> float:
-    return left.worked_s / left.grants
+    return left.worked_s / max(1, left.grants - 1)  # the first step took none of it
