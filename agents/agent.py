@@ -312,6 +312,8 @@ class Agent:
                 raise OperationError(
                     f"a state of {len(names)} qubits has {2 ** len(names)} amplitudes, not {len(vector)}"
                 )
+            if not np.isfinite(vector).all():
+                raise OperationError("probe: the target's amplitudes must be finite")
             amplitudes = [(unsigned_zero(one.real), unsigned_zero(one.imag)) for one in vector]
         await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
 

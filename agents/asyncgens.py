@@ -59,6 +59,11 @@ class _Collector:
     watched = False
 
 
+def is_collecting() -> bool:
+    """Whether this thread is inside the cycle collector."""
+    return _Collector.thread == get_ident()
+
+
 def _watch(phase: str, _info: dict[str, int]) -> None:
     _Collector.thread = get_ident() if phase == "start" else 0
 
@@ -116,7 +121,7 @@ class AsyncGenerators:
         self._disown((id(generator),))
         if entry is None:
             return
-        if _Collector.thread == get_ident():
+        if is_collecting():
             self._stranded.append((entry[0], generator))
         else:
             self._close(generator)

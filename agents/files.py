@@ -181,7 +181,7 @@ def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
         head = UNDER_A_DEBUGGER if debugged() else ""
         running = program_stack(current)
         unfinished = path.with_suffix(".unfinished")
-        with open(unfinished, "w", encoding="utf-8", opener=_private) as file:
+        with open(unfinished, "w", -1, "utf-8", "backslashreplace", opener=_private) as file:
             file.write(f"{head}{stacks()}the process is at:\n{running}")
         os.replace(unfinished, path)
 

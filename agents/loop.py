@@ -21,7 +21,6 @@ import asyncio
 import asyncio.tasks
 import contextvars
 import heapq
-import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
@@ -33,11 +32,15 @@ from ..emulator.errors import InternalError, Refused, Spinning
 from ..emulator.units import format_ns, to_ns
 from .asyncgens import AsyncGenerators, finalizer, first_iteration
 from .closing import close_for_good
+from .destructors import in_destructor, put_aside
 from .handles import Handle, TimerHandle
+from .interpreter import put_back, settings
 from .task_list import TaskList
-from .tasks import Future, Task, TaskStack, adopt
+from .tasks import Future, Task, TaskStack, adopt, task_of
 from .without_io import WithoutIO
 
+#: Later timers are never due: no run lasts 146 years, and the wire's integers end at twice that.
+LAST_NS = 2**62
 #: Cancelled timers stay in the heap until there are this many, and more than live ones.
 _SWEEP = 64
 #: How many of the last callbacks are looked at to name the task that spins.
@@ -47,8 +50,11 @@ _swap_current_task: Callable[[Any, Any], Any] | None = getattr(
     asyncio.tasks, "_swap_current_task", None
 )
 
+#: How asyncio's reports end that are made when a future or task is freed.
+_COLLECTED = ("exception was never retrieved", "was destroyed but it is pending!")
+
 Callback = Callable[..., object]
-_Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any]
+_Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any]
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
@@ -78,6 +84,9 @@ class VirtualLoop(WithoutIO):
         self._task_list = TaskList()
         self.note_task = self._task_list.note_task
         self.note_failure = self._task_list.note_failure
+        self.note_gather = self._task_list.note_gather
+        self.note_group = self._task_list.note_group
+        self.waited = self._task_list.waited
         self._task_factory: Any = None
         self._exception_handler: ExceptionHandler | None = None
         self.generators = AsyncGenerators(self.next_number, self._close_generator)
@@ -105,12 +114,13 @@ class VirtualLoop(WithoutIO):
             raise InternalError(f"step to {t_ns} ns of {self!r}")
         self.now_ns = t_ns
         self._stepping = True
-        outside = self._enter()
+        outside, before = self._enter(), settings()
         try:
             if inputs is not None:
                 self.context.run(inputs)
             self._run_until_idle()
         finally:
+            put_back(before)
             self._leave(outside)
             self._stepping = False
         return self.next_timer_ns()
@@ -124,14 +134,18 @@ class VirtualLoop(WithoutIO):
             if task is not None:
                 _swap_current_task(loop, None)
         hooks = sys.get_asyncgen_hooks()
+        unraisable = sys.unraisablehook
         if hooks.firstiter is not first_iteration:
             sys.set_asyncgen_hooks(first_iteration, finalizer)
+        if unraisable is not in_destructor:
+            put_aside(unraisable)
         _set_running_loop(self)
-        return loop, task, hooks
+        return loop, task, hooks, unraisable
 
     def _leave(self, outside: _Outside) -> None:
-        loop, task, hooks = outside
+        loop, task, hooks, unraisable = outside
         _set_running_loop(loop)
+        sys.unraisablehook = unraisable
         if hooks.firstiter is not first_iteration:
             sys.set_asyncgen_hooks(*hooks)
         if task is not None and _swap_current_task is not None:
@@ -181,8 +195,8 @@ class VirtualLoop(WithoutIO):
             if not ready:
                 return
             handle = ready.popleft()
-            owner = getattr(handle._callback, "__self__", None)
-            who = f"task {owner.get_name()!r}" if isinstance(owner, asyncio.Task) else ""
+            task = task_of(handle._callback)
+            who = f"task {task.get_name()!r}" if task is not None else ""
             who = who or f"callback {_name_of(handle._callback)}"
             counts[who] = counts.get(who, 0) + 1
             self.run_handle(handle)
@@ -206,10 +220,9 @@ class VirtualLoop(WithoutIO):
     def _callback_raised(self, handle: Handle | TimerHandle, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt):
             raise error
-        owner = getattr(handle._callback, "__self__", None)
-        if isinstance(owner, asyncio.Task) and isinstance(error, SystemExit):
+        if isinstance(error, SystemExit) and task_of(handle._callback) is not None:
             return  # sys.exit() in a program: its task has failed with it, which is enough
-        message = f"callback {handle._callback!r} raised"
+        message = f"callback {_name_of(handle._callback)} raised"
         self.call_exception_handler({"message": message, "exception": error, "handle": handle})
 
     # --- scheduling -------------------------------------------------------------------------------
@@ -240,8 +253,8 @@ class VirtualLoop(WithoutIO):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
-        """After `delay` virtual seconds (rounded by `to_ns`; for ever when infinite)."""
-        if delay == math.inf:
+        """After `delay` virtual seconds (rounded by `to_ns`; for ever past `LAST_NS`)."""
+        if delay > LAST_NS / 1e9:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         return self._call_at_ns(self.now_ns + to_ns(delay), callback, args, context)
 
@@ -249,7 +262,7 @@ class VirtualLoop(WithoutIO):
         self, when: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
         """At virtual second `when`, to the nearest nanosecond; never now if `when` is in the future."""
-        if when == math.inf:
+        if when > LAST_NS / 1e9:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         when_ns = to_ns(when)
         if when_ns <= self.now_ns and when > self.time():
@@ -274,7 +287,7 @@ class VirtualLoop(WithoutIO):
         number = self._number
         self._number = number + 1
         timer = TimerHandle(when_ns, number, callback, args, self, context)
-        if not self._closed:
+        if not self._closed and when_ns <= LAST_NS:
             timer._scheduled = True
             heapq.heappush(self._timers, (when_ns, number, timer))
         return timer
@@ -347,6 +360,13 @@ class VirtualLoop(WithoutIO):
         """The live tasks in order of creation: name, frames, and the future each waits for."""
         return self._task_list.stacks()
 
+    def lost(self) -> list[tuple[str, BaseException]]:
+        """Tasks and futures that failed and whose exception no await retrieves any more, by creation.
+
+        Meant for the end of a step: see task_list.py.
+        """
+        return self._task_list.lost()
+
     def unretrieved(self) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception nobody has asked for, by creation.
 
@@ -357,6 +377,8 @@ class VirtualLoop(WithoutIO):
     # --- errors that belong to no task ------------------------------------------------------------
 
     def set_exception_handler(self, handler: ExceptionHandler | None) -> None:
+        if handler is not None and not callable(handler):
+            raise TypeError(f"A callable object or None is expected, got {handler!r}")
         self._exception_handler = handler
 
     def get_exception_handler(self) -> Any:
@@ -367,13 +389,22 @@ class VirtualLoop(WithoutIO):
         self.unhandled.append((context.get("message", ""), context.get("exception")))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """As asyncio's, but deaf to reports made on garbage collection: see `unretrieved`."""
-        if self._closed or "future" in context or "task" in context:
+        """As asyncio's, but deaf to reports made on garbage collection: see `lost`.
+
+        What a handler of the program raises belongs to no task either.
+        """
+        message = str(context.get("message", ""))
+        if self._closed or message.endswith(_COLLECTED):
             return
         if self._exception_handler is None:
             self.default_exception_handler(context)
-        else:
+            return
+        try:
             self._exception_handler(self, context)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 as asyncio: it stops no other callback
+            self.unhandled.append(("the exception handler raised", error))
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -386,7 +417,7 @@ class VirtualLoop(WithoutIO):
         doomed = [task for task in self.tasks() if task is not current]
         for task in doomed:
             task.cancel()
-        self.create_task(self._after_cancel(doomed), name="cleanup")
+        Task(self._after_cancel(doomed), loop=self, name="cleanup")
 
     async def _after_cancel(self, doomed: list[Task]) -> None:
         if doomed:
@@ -407,7 +438,7 @@ class VirtualLoop(WithoutIO):
             self.call_soon(self._start_closing, generator, context=self.context.copy())
 
     def _start_closing(self, generator: Any) -> None:
-        self.create_task(generator.aclose(), context=contextvars.copy_context())
+        Task(generator.aclose(), loop=self, context=contextvars.copy_context())
 
     def abandon(self) -> None:
         """The node was killed: close all its coroutines; whatever they still call does nothing.
@@ -432,7 +463,11 @@ class VirtualLoop(WithoutIO):
             self._leave(outside)
         self._task_list.silence()
 
-    close = abandon
+    def close(self) -> None:
+        """`abandon`, for whoever made the loop. Raises Refused for the program that runs in it."""
+        if self._stepping:
+            raise Refused("a program cannot close its loop: return from run()", call="loop.close")
+        self.abandon()
 
     def is_running(self) -> bool:
         """True inside a step."""
@@ -454,4 +489,7 @@ def _eager_task_factory(loop: VirtualLoop, coro: Any, **kwargs: Any) -> Task:
 
 def _name_of(callback: object) -> str:
     """Its name, never its address: the text goes into reports that two runs must share."""
-    return str(getattr(callback, "__qualname__", type(callback).__qualname__))
+    try:
+        return str(getattr(callback, "__qualname__", type(callback).__qualname__))
+    except BaseException:  # noqa: BLE001 a program's object may do anything when it is asked
+        return type(callback).__qualname__

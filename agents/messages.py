@@ -4,8 +4,8 @@ Owns the envelope on MQTT, the rules for bodies, and `Mailbox`: items that came 
 for one. Does not know where messages come from.
 
 Rules: a body is a JSON value or a msgspec Struct; NaN, infinities, int keys and untyped bytes are
-refused at `send`, because JSON would change or lose them, and so is what is nested too deep for whoever
-reads it. Waiting receivers are served first-in
+refused at `send`, because JSON would change or lose them, and so is what is nested too deep or too large
+for its readers. Waiting receivers are served first-in
 first-out; a receiver that is cancelled never loses an item.
 """
 
@@ -20,7 +20,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from ..emulator.errors import MessageError
+from ..emulator.plain_text import encodable, shortened
 from ..emulator.wire import UNREADABLE
+from .traces import headline
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -28,6 +30,12 @@ _encode = msgspec.json.Encoder().encode
 _LEAST, _MOST = -(2**63), 2**64 - 1
 #: Levels of lists, mappings and Structs in a body: a program can build more than its readers can follow.
 DEEPEST = 100
+#: Bytes of JSON in a message, in a record and in what a program returns.
+LARGEST_VALUE = 16 * 1024 * 1024
+#: Characters of a name that a program gives: a kind of message, a record, a probe.
+LONGEST_NAME = 256
+#: Characters of a value or a place that an error shows.
+_SHOWN, _SHOWN_BITS = 60, 200
 
 
 class Envelope(msgspec.Struct):
@@ -87,12 +95,18 @@ class Message:
 
 
 def encode_body(body: Any) -> bytes:
-    """A body as JSON. Raises MessageError for what JSON would change or cannot hold."""
-    _check(body, "body")
+    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much."""
     try:
-        return _encode(body)
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
-        raise MessageError(f"a message body must be JSON: {error}") from error
+        _check(body, "body")
+        encoded = _encode(body)
+    except MessageError:
+        raise
+    except Exception as error:
+        raise MessageError(f"a message body must be JSON: {headline(error)}") from error
+    if len(encoded) > LARGEST_VALUE:
+        size = f"{len(encoded):,} bytes as JSON"
+        raise MessageError(f"{size} are too many: at most {LARGEST_VALUE:,}")
+    return encoded
 
 
 def as_json(value: Any) -> Any:
@@ -131,9 +145,11 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
     kind = type(value)
     if value is None or kind in (str, bool):
         return
-    if kind is int:
+    if issubclass(kind, int):  # a member of an IntEnum too: JSON carries its value
         if not _LEAST <= value <= _MOST:
-            raise MessageError(f"{where} is {value}, which does not fit into 64 bits")
+            bits = int.bit_length(value)
+            shown = f"{value:d}" if bits < _SHOWN_BITS else f"an integer of {bits:,} bits"
+            raise MessageError(f"{where} is {shown}, which does not fit into 64 bits")
     elif kind is float:
         if not math.isfinite(value):
             raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
@@ -142,21 +158,21 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
     elif kind is dict:
         for key, item in value.items():
             if type(key) is not str:
-                raise MessageError(f"{where} has the key {key!r}: keys must be strings")
+                raise MessageError(f"{where} has the key {quoted(key)}: keys must be strings")
             if not _is_plain(item):
-                _check(item, f"{where}[{key!r}]", levels - 1)
+                _check(item, f"{where}[{quoted(key)}]", levels - 1)
     elif kind in (list, tuple):
         for index, item in enumerate(value):
             if not _is_plain(item):
                 _check(item, f"{where}[{index}]", levels - 1)
-    elif isinstance(value, msgspec.Struct):
+    elif issubclass(kind, msgspec.Struct):
         for name in value.__struct_fields__:
             field = getattr(value, name)
             if not isinstance(field, (bytes, bytearray)):
                 _check(field, f"{where}.{name}", levels - 1)
-    elif isinstance(value, (bytes, bytearray, memoryview)):
+    elif issubclass(kind, (bytes, bytearray, memoryview)):
         raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
-    elif isinstance(value, (str, int)):
+    elif issubclass(kind, str):
         return  # an enum member, say: JSON carries its value
     else:
         raise MessageError(
@@ -168,11 +184,24 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
 def plain_name(value: object, what: str) -> str:
     """A name as the wire carries it: a str, and no subclass (numpy's choice among names gives one).
 
-    Raises MessageError for anything that is no str.
+    Raises MessageError for anything that is no str, is longer than `LONGEST_NAME`, or cannot be encoded.
     """
-    if not isinstance(value, str):
-        raise MessageError(f"{what} is a str, not {value!r}")
-    return str.__str__(value)
+    if not issubclass(type(value), str):
+        raise MessageError(f"{what} is a str, not {quoted(value)}")
+    name = str.__str__(value)
+    if len(name) > LONGEST_NAME:
+        raise MessageError(f"{what} has {len(name):,} characters: at most {LONGEST_NAME}")
+    if not name.isascii() and encodable(name) != name:
+        raise MessageError(f"{what} is {quoted(name)}, which no encoding carries")
+    return name
+
+
+def quoted(value: object) -> str:
+    """`repr(value)`, in short; of an object that cannot give one, its class."""
+    try:
+        return encodable(shortened(repr(value), _SHOWN))
+    except Exception:  # noqa: BLE001 the error that is worded is another one
+        return f"a {type(value).__qualname__}"
 
 
 class _Waiter(Generic[T]):
@@ -212,9 +241,13 @@ class Mailbox(Generic[T]):
         """Whether the taker wants the item; a condition that raises raises where the taker waits."""
         try:
             return waiter.matches(item)
-        except Exception as error:  # noqa: BLE001 it is the program's own, and goes to the program
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except StopIteration as error:  # no future takes it
+            waiter.future.set_exception(RuntimeError(f"the condition raised {headline(error)}"))
+        except BaseException as error:  # noqa: BLE001 it is the program's own, and goes to the program
             waiter.future.set_exception(error)
-            return False
+        return False
 
     def drop(self, unwanted: Callable[[T], bool]) -> None:
         """Kept items that nobody shall have any more."""

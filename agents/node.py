@@ -16,7 +16,7 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -36,6 +36,7 @@ from ..emulator.units import format_ns
 from ..emulator.wire import (
     Allocate,
     AnyOperation,
+    Apply,
     Arrival,
     Ask,
     BellMeasure,
@@ -56,10 +57,12 @@ from ..emulator.wire import (
     Measure,
     Note,
     PairPulses,
+    Probe,
     Pulses,
     Release,
     Report,
     Resend,
+    Reset,
     Result,
     Send,
     Sent,
@@ -73,13 +76,25 @@ from ..emulator.wire import (
     Welcome,
 )
 from . import waiting
+from .allowance import Allowance
 from .local_clock import LocalClock
 from .loop import VirtualLoop
-from .messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, unseal
+from .messages import (
+    Mailbox,
+    Message,
+    as_json,
+    body_hash,
+    encode_body,
+    plain_name,
+    quoted,
+    unseal,
+)
 from .payloads import Payloads
 from .program import fit_options, load_program
 from .traces import headline, program_traceback
 
+#: Of messages that were not received so many kinds are named.
+_MOST_KINDS, _OTHER_KINDS = 100, "(other kinds)"
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
     Join: Joined,
@@ -115,6 +130,7 @@ class Node:
         self.landed: Mailbox[Arrival] = Mailbox()
         self.operations: dict[int, waiting.OperationFuture] = {}
         self._payloads = Payloads(welcome.name, welcome.incarnation)
+        self._allowance = Allowance()
         self._number = 0
         self._waiting_grant: Grant | None = None
         self._settles: list[Settle] = []
@@ -224,6 +240,9 @@ class Node:
         try:
             local_ns = self.clock.local_ns(grant.t_ns)
             next_timer_ns = self.loop.step(local_ns, partial(self._inputs, grant))
+            failure = self._failure()
+            if failure is not None:
+                self.loop.step(local_ns, self.loop.cancel_all)  # its tasks may clean up, as ever
         except Spinning as error:
             self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
             return
@@ -232,15 +251,30 @@ class Node:
             return
         for forget in grant.forget:
             self._payloads.forget(forget)
-        finished = failed = None
-        if self._main is not None and self._main.done() and not self._over:
-            self._over = True
-            self._payloads.end()
+        finished = None
+        if self._main is not None and self._main.done() and failure is None:
             try:
                 finished = self._finish(self._main)
-            except _ProgramRaised as failure:
-                failed = Failed("raised", failure.problem, failure.traceback, self.true_ns)
+            except _ProgramRaised as raised:
+                failure = raised
+        failed = None
+        if failure is not None:
+            failed = Failed("raised", failure.problem, failure.traceback, self.true_ns)
+        if finished is not None or failed is not None:
+            self._over = True
+            self._payloads.end()
         self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
+        self._allowance.renew()
+
+    def _failure(self) -> _ProgramRaised | None:
+        """What went wrong in this step beside `run()`, while that goes on."""
+        if self._main is None or self._main.done():
+            return None
+        for name, error in self.loop.lost():
+            return _ProgramRaised(error, _in_task(name))
+        for message, broken in self.loop.unhandled:
+            return _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
+        return None
 
     def _report(
         self,
@@ -351,6 +385,10 @@ class Node:
         """
         self._number += 1
         operation = make(self._number)
+        self._allowance.operation(operation)
+        for qubit in _qubits(operation):
+            if qubit not in self._held:  # a handle that the program has made or changed
+                plain_name(qubit, "a qubit")
         future = waiting.OperationFuture(self.loop, self, operation)
         if not self.dead:
             self.operations[self._number] = future
@@ -419,11 +457,13 @@ class Node:
 
         `claims`: a forgery, which shall pass as that node's.
         """
+        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
         if destination not in self._peers:
             why = f"no node is called {destination!r}"
             raise LinkError(node=self.welcome.name, peer=destination, why=why)
-        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
+        claims = plain_name(claims, "a node")
         encoded = encode_body(body)
+        self._allowance.message(len(destination) + len(kind))
         if self.dead:
             return
         seq, payload = self._payloads.sent(kind, encoded)
@@ -473,7 +513,10 @@ class Node:
 
     def note(self, name: str, value: Any) -> None:
         """Report a value for the record. Raises MessageError when it is not JSON."""
-        self._notes.append(Note(plain_name(name, "a record's name"), as_json(value)))
+        name = plain_name(name, "a record's name")
+        encoded = encode_body(value)
+        self._allowance.record(name, len(encoded))
+        self._notes.append(Note(name, msgspec.json.decode(encoded)))
 
     # --- the end of a program ---
 
@@ -486,9 +529,9 @@ class Node:
         elif not self._dismissed:
             raise _ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
         for name, unretrieved in self.loop.unretrieved():
-            raise _ProgramRaised(unretrieved, f" in task {name!r}, and nobody retrieved it")
+            raise _ProgramRaised(unretrieved, _in_task(name))
         for message, broken in self.loop.unhandled:
-            raise _ProgramRaised(broken or InternalError(message), " in a callback")
+            raise _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
         try:
             value = as_json(None if main.cancelled() else main.result())
         except MessageError as error:
@@ -499,11 +542,20 @@ class Node:
 
     def _unread(self) -> dict[str, int]:
         """Messages that came and that nobody has received, by kind."""
-        return dict(sorted(Counter(message.kind for message in self.inbox).items()))
+        kinds = sorted(Counter(message.kind for message in self.inbox).items())
+        shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
+        return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
         self.outbox.append(Failed(kind, problem, details, self.true_ns))
+
+
+_IN_CALLBACK = " in a callback"
+
+
+def _in_task(name: str) -> str:
+    return f" in task {quoted(name)}, and nobody retrieved it"
 
 
 class _ProgramRaised(Exception):
@@ -513,6 +565,17 @@ class _ProgramRaised(Exception):
         self.problem = headline(error) + where
         self.traceback = program_traceback(error)
         super().__init__(self.problem)
+
+
+def _qubits(operation: AnyOperation) -> Sequence[str]:
+    """The qubits that an operation names."""
+    if isinstance(operation, (Apply, Discard, Probe)):
+        return operation.qubits
+    if isinstance(operation, (Measure, Reset, Transmit)):
+        return (operation.qubit,)
+    if isinstance(operation, BellMeasure):
+        return (operation.first, operation.second)
+    return (operation.left, operation.right) if isinstance(operation, Join) else ()
 
 
 def _cause(error: QnetemError) -> str:

@@ -56,8 +56,12 @@ class Qubit:
 
     async def _gate(self, gate: str, *others: Qubit, angle: float = 0.0) -> None:
         qubits = [self.name, *(other.name for other in others)]
-        angle = unsigned_zero(float(angle))
-        await self._node.operate(lambda number: Apply(number, gate, qubits, angle))
+        turned = unsigned_zero(float(angle))
+        if not math.isfinite(turned):
+            raise OperationError(
+                f"{gate}: {turned} is no angle: expected a finite number of radians"
+            )
+        await self._node.operate(lambda number: Apply(number, gate, qubits, turned))
 
     async def x(self) -> None:
         """Pauli X."""

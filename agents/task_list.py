@@ -1,8 +1,12 @@
-"""A loop's live tasks, and the failures nobody has looked at.
+"""A loop's live tasks, and the failures that no await has retrieved.
 
-Owns two lists that never depend on garbage collection. asyncio keeps tasks in a weak set and reports a
-lost exception when the collector gets to it; here live tasks are held until they have ended, and failures
-until somebody has asked for the exception.
+Owns lists that never depend on garbage collection. asyncio keeps tasks in a weak set and reports a lost
+exception when the collector gets to it; here live tasks are held until they have ended, and failures
+until the exception has been asked for.
+
+A failure is lost when a step ends and its exception is not retrieved, unless a `gather`, a `wait` or an
+`as_completed` that is under way will look at it later: those three collect exceptions when they end. Any
+other await retrieves an exception in the step in which it is raised.
 
 Rule: memory is bounded by what lives. Finished tasks are dropped in bulk, when as many have gathered as
 were alive, so that a task costs the same however many there are.
@@ -11,11 +15,16 @@ were alive, so that a task costs the same however many there are.
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .tasks import Future, Task, TaskStack, task_stack
 
 _SWEEP = 64
+#: Where the callbacks of this module run: nothing of a program's context is kept for them.
+_CONTEXT = contextvars.Context()
 
 
 class TaskList:
@@ -26,16 +35,22 @@ class TaskList:
         self._failures: list[Any] = []
         self._sweep_tasks_at = _SWEEP
         self._sweep_failures_at = _SWEEP
+        #: What collects exceptions later: futures of `gather`, and what others wait for side by side.
+        self._gathers: list[Any] = []
+        self._sweep_gathers_at = _SWEEP
+        self._groups: list[list[Any]] = []
 
     def note_task(self, task: Task) -> None:
         """Called by each new task."""
         if len(self._tasks) >= self._sweep_tasks_at:
-            for ended in self._tasks.values():
-                if _failed_unseen(ended):
-                    self.note_failure(ended)
             self._tasks = {n: other for n, other in self._tasks.items() if not other.done()}
             self._sweep_tasks_at = max(_SWEEP, 2 * len(self._tasks))
         self._tasks[hash(task)] = task
+        task.add_done_callback(self._ended, context=_CONTEXT)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if _failed_unseen(task):
+            self.note_failure(task)
 
     def note_failure(self, future: asyncio.Future[Any]) -> None:
         """Called for each future that got an exception."""
@@ -43,6 +58,39 @@ class TaskList:
             self._failures = [other for other in self._failures if _failed_unseen(other)]
             self._sweep_failures_at = max(_SWEEP, 2 * len(self._failures))
         self._failures.append(future)
+
+    def note_gather(self, outer: Any) -> None:
+        """Called by each new future of a `gather`: it looks at its children when it ends."""
+        if len(self._gathers) >= self._sweep_gathers_at:
+            self._gathers = [other for other in self._gathers if not other.done()]
+            self._sweep_gathers_at = max(_SWEEP, 2 * len(self._gathers))
+        self._gathers.append(outer)
+
+    @contextmanager
+    def waited(self, futures: Iterable[Any]) -> Iterator[None]:
+        """For as long as a `wait` for these is under way."""
+        group = list(futures)
+        self._groups.append(group)
+        try:
+            yield
+        finally:
+            self._groups = [other for other in self._groups if other is not group]
+
+    def note_group(self, futures: list[Any]) -> None:
+        """An `as_completed` hands these out, one by one."""
+        self._groups = [group for group in self._groups if not all(map(_is_over, group))]
+        self._groups.append(futures)
+
+    def lost(self) -> list[tuple[str, BaseException]]:
+        """Name and exception of each failure that no await will retrieve, in order of creation."""
+        if not self._failures:
+            return []
+        self._failures = [failed for failed in self._failures if _failed_unseen(failed)]
+        awaited = {
+            id(child) for outer in self._gathers if not outer.done() for child in outer._children
+        }
+        awaited.update(id(future) for group in self._groups for future in group)
+        return _named(failed for failed in self._failures if id(failed) not in awaited)
 
     def live(self) -> list[Task]:
         """The live tasks in order of creation."""
@@ -55,8 +103,7 @@ class TaskList:
     def unretrieved(self) -> list[tuple[str, BaseException]]:
         """Name and exception of each failure nobody has asked for, in order of creation."""
         failed = [*self._failures, *self._tasks.values()]
-        unseen = {hash(future): future for future in failed if _failed_unseen(future)}
-        return [(_name(unseen[n]), unseen[n]._exception) for n in sorted(unseen)]
+        return _named(filter(_failed_unseen, failed))
 
     def silence(self) -> None:
         """Forget everything; asyncio's own warnings about it stay unsaid."""
@@ -65,12 +112,21 @@ class TaskList:
         for future in [*self._failures, *self._tasks.values()]:
             if future._log_traceback:
                 future._log_traceback = False
-        self._tasks, self._failures = {}, []
+        self._tasks, self._failures, self._gathers, self._groups = {}, [], [], []
 
 
 def _failed_unseen(future: Any) -> bool:
     """asyncio keeps this flag: set with the exception, cleared when somebody asks for it."""
     return bool(future._log_traceback)
+
+
+def _is_over(future: Any) -> bool:
+    return future.done() and not _failed_unseen(future)
+
+
+def _named(failed: Iterable[Any]) -> list[tuple[str, BaseException]]:
+    by_number = {hash(future): future for future in failed}
+    return [(_name(by_number[n]), by_number[n]._exception) for n in sorted(by_number)]
 
 
 def _name(future: Any) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .traces import is_library, users_line
+
 if TYPE_CHECKING:
     from .loop import VirtualLoop
 
@@ -55,9 +57,11 @@ class Future(asyncio.Future[Any]):
 class Task(asyncio.Task[Any]):
     """A task of one VirtualLoop, named `Task-1`, `Task-2` ... per loop unless told otherwise."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("_number", "origin")
     _log_destroy_pending: bool
     _number: int
+    #: The user's line that started it, of a task whose coroutine is a library's; else None.
+    origin: tuple[str, int] | None
 
     def __init__(
         self,
@@ -71,6 +75,8 @@ class Task(asyncio.Task[Any]):
         self._number = loop.next_number()  # first: asyncio hashes the task while building it
         if name is None:
             name = loop.next_task_name()
+        code = getattr(coro, "cr_code", None)
+        self.origin = users_line() if code is not None and is_library(code.co_filename) else None
         super().__init__(coro, loop=loop, name=str(name), context=context, **kwargs)
         if _leave_weak_set is not None:
             _leave_weak_set(self)
@@ -82,6 +88,11 @@ class Task(asyncio.Task[Any]):
 
 class _GatheringFuture(asyncio.tasks._GatheringFuture):  # type: ignore[name-defined, misc]
     """`gather`'s future, under whatever loop."""
+
+    def __init__(self, children: Any, *, loop: Any) -> None:
+        super().__init__(children, loop=loop)
+        if isinstance(loop, _Adopted.loop_class):
+            loop.note_gather(self)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         super().set_exception(exception)
@@ -145,6 +156,7 @@ def adopt(loop_class: type[VirtualLoop]) -> None:
         members |= {"__module__": "asyncio", "__slots__": ()}
         setattr(asyncio, name, _Front(name, (plain,), members))
     asyncio.tasks._GatheringFuture = _GatheringFuture  # type: ignore[attr-defined]
+    asyncio.tasks._wait = _noted_wait(asyncio.tasks._wait)  # type: ignore[attr-defined]
     for name, function in (
         ("as_completed", _ordered_as_completed(asyncio.as_completed)),
         ("all_tasks", _ordered_all_tasks(asyncio.all_tasks)),
@@ -160,13 +172,25 @@ def _build_future(*, loop: VirtualLoop) -> Future:
 def _ordered_as_completed(plain: Callable[..., Any]) -> Callable[..., Any]:
     def as_completed(fs: Any, *, timeout: float | None = None) -> Any:
         is_one = asyncio.isfuture(fs) or asyncio.iscoroutine(fs)
-        if not is_one and isinstance(_get_running_loop(), _Adopted.loop_class):
+        loop: Any = _get_running_loop()
+        if not is_one and isinstance(loop, _Adopted.loop_class):
             # asyncio makes a set of them first: coroutines would become tasks in address order.
             fs = [asyncio.ensure_future(future) for future in dict.fromkeys(fs)]
+            loop.note_group(fs)
         return plain(fs, timeout=timeout)
 
     as_completed.__doc__ = plain.__doc__
     return as_completed
+
+
+def _noted_wait(plain: Callable[..., Any]) -> Callable[..., Any]:
+    async def _wait(fs: Any, timeout: float | None, return_when: str, loop: Any) -> Any:
+        if not isinstance(loop, _Adopted.loop_class):
+            return await plain(fs, timeout, return_when, loop)
+        with loop.waited(fs):
+            return await plain(fs, timeout, return_when, loop)
+
+    return _wait
 
 
 def _ordered_all_tasks(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,6 +203,15 @@ def _ordered_all_tasks(plain: Callable[..., Any]) -> Callable[..., Any]:
 
     all_tasks.__doc__ = plain.__doc__
     return all_tasks
+
+
+def task_of(callback: Any) -> asyncio.Task[Any] | None:
+    """The task whose turn a callback is; None for any other callback."""
+    try:
+        owner = callback.__self__
+    except BaseException:  # noqa: BLE001 a program's object may do anything when it is asked
+        return None
+    return owner if issubclass(type(owner), _PlainTask) else None
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,38 @@
 Owns the wording and which frames are shown. The machinery between a program and its loop (everything in
 agents/ that is not itself a program) says nothing about the program's mistake, so its frames are left out;
 roles and protocols are programs, and stay.
+
+Rule: telling never fails. A program's exception may raise when it is asked for its text, its class or its
+notes, and its message may be of any length: then as much is told as can be.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from ..emulator.errors import QnetemError
+from ..emulator.plain_text import encodable, shortened
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PROGRAMS = tuple(_HERE + folder + os.sep for folder in ("roles", "protocols"))
+_LOOP = _HERE + "loop.py"
+_LIBRARIES = (
+    os.path.dirname(_HERE.rstrip(os.sep)) + os.sep,
+    *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},
+    "<frozen ",
+)
 #: A group with more failures than this is told in part.
 _MOST = 3
 #: Where a process stands that is not inside a program: its last frames.
 _LAST_FRAMES = 8
+#: Characters of a message in one line, and of a traceback.
+LONGEST_HEADLINE, LONGEST_TRACEBACK = 2_000, 50_000
 
 
 def is_machinery(file: str) -> bool:
@@ -27,16 +42,60 @@ def is_machinery(file: str) -> bool:
     return file.startswith(_HERE) and not file.startswith(_PROGRAMS)
 
 
+def is_library(file: str) -> bool:
+    """Whether a source file belongs to no user: of this package, of Python, of an installed package."""
+    return file.startswith(_LIBRARIES)
+
+
+def users_line() -> tuple[str, int] | None:
+    """The file and line of the innermost frame that is a user's own, of those that run now."""
+    frame: FrameType | None = sys._getframe(1)
+    while (
+        frame is not None and frame.f_code.co_filename != _LOOP
+    ):  # above it nothing is a program's
+        if not is_library(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
 def headline(error: BaseException) -> str:
     """`ValueError: no good`; of a group, what is in it."""
-    if not isinstance(error, BaseExceptionGroup):
-        text = str(error)
-        return f"{type(error).__name__}{': ' + text if text else ''}"
-    leaves = [headline(leaf) for leaf in _leaves(error)]
+    try:
+        told = _headline(error) if _is_group(error) else _line(error)
+    except BaseException:  # noqa: BLE001 a group may raise when it is asked what is in it
+        told = _line(error)
+    return encodable(shortened(told, LONGEST_HEADLINE))
+
+
+def class_name(error: BaseException) -> str:
+    """The name of its class, whatever its metaclass says."""
+    return encodable(shortened(type.__dict__["__name__"].__get__(type(error)), 200))
+
+
+def text_of(value: object) -> str:
+    """`str(value)`, or which exception that raised."""
+    try:
+        return encodable(str(value))
+    except BaseException as error:  # noqa: BLE001 it is the program's, and not what is told here
+        return f"(its text cannot be had: {class_name(error)})"
+
+
+def _line(error: BaseException) -> str:
+    text = text_of(error)
+    return f"{class_name(error)}{': ' + text if text else ''}"
+
+
+def _is_group(error: BaseException) -> bool:
+    return issubclass(type(error), BaseExceptionGroup)  # `isinstance` would ask its `__class__`
+
+
+def _headline(error: Any) -> str:
+    leaves = [_line(leaf) for leaf in _leaves(error)]
     if len(leaves) == 1:
         return f"{leaves[0]} (in a group of tasks)"
     more = f"; and {len(leaves) - _MOST} more" if len(leaves) > _MOST else ""
-    return f"{type(error).__name__} of {len(leaves)}: {'; '.join(leaves[:_MOST])}{more}"
+    return f"{class_name(error)} of {len(leaves)}: {'; '.join(leaves[:_MOST])}{more}"
 
 
 def program_traceback(error: BaseException) -> str:
@@ -44,9 +103,13 @@ def program_traceback(error: BaseException) -> str:
 
     Those below the program stay when the machinery did not raise on purpose: they show a bug of ours.
     """
-    told = traceback.TracebackException.from_exception(error)
-    _strip(told, error)
-    return "".join(told.format())
+    try:
+        told = traceback.TracebackException.from_exception(error)
+        _strip(told, error)
+        text = "".join(told.format())
+    except BaseException:  # noqa: BLE001 causes, notes and groups may raise when they are asked
+        text = f"{''.join(_frames(error))}{_line(error)}\n"
+    return encodable(shortened(text, LONGEST_TRACEBACK))
 
 
 def program_stack(current: FrameType | None) -> str:
@@ -58,17 +121,24 @@ def program_stack(current: FrameType | None) -> str:
     return "".join(traceback.format_list(inside or frames[-_LAST_FRAMES:]))
 
 
+def _frames(error: BaseException) -> list[str]:
+    """The frames alone."""
+    trace = BaseException.__dict__["__traceback__"].__get__(error)
+    kept = [frame for frame in traceback.extract_tb(trace) if not is_machinery(frame.filename)]
+    return traceback.format_list(kept)
+
+
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
+        if _is_group(error):
+            yield from _leaves(error)  # type: ignore[arg-type]
         else:
             yield error
 
 
 def _strip(told: traceback.TracebackException, error: BaseException) -> None:
     kept = [frame for frame in told.stack if not is_machinery(frame.filename)]
-    if kept and not isinstance(error, QnetemError):
+    if kept and not issubclass(type(error), QnetemError):
         kept = told.stack[told.stack.index(kept[0]) :]
     if kept:
         told.stack[:] = kept
@@ -76,6 +146,6 @@ def _strip(told: traceback.TracebackException, error: BaseException) -> None:
         _strip(told.__cause__, error.__cause__)
     if told.__context__ is not None and error.__context__ is not None:
         _strip(told.__context__, error.__context__)
-    if isinstance(error, BaseExceptionGroup):
-        for inner, each in zip(told.exceptions or (), error.exceptions, strict=False):
+    if _is_group(error):
+        for inner, each in zip(told.exceptions or (), error.exceptions, strict=False):  # type: ignore[attr-defined]
             _strip(inner, each)

@@ -1,14 +1,17 @@
 """What a program waits for: futures that can say it, and the description of a node that stands still.
 
 Owns the two futures behind every await of ours, and `describe`. A task that waits for something else (a
-Queue, an Event) is described by the line of the program it stands at.
+Queue, an Event) is described by the line of the program it stands at. That line is the user's own, not one of
+a library the user calls; a task that is a call of a library is known by the line that started it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import asyncio.tasks
 from typing import TYPE_CHECKING, Any
 
+from ..emulator.plain_text import encodable, shortened
 from ..emulator.wire import (
     Allocate,
     AnyOperation,
@@ -22,8 +25,8 @@ from ..emulator.wire import (
     Transmit,
     Wait,
 )
-from .tasks import Future, task_stack
-from .traces import is_machinery
+from .tasks import Future, Task, task_stack
+from .traces import is_library, is_machinery
 
 if TYPE_CHECKING:
     from .local_clock import LocalClock
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from .node import Node
 
 _ASYNCIO = asyncio.__file__.rpartition("/")[0]
+#: Characters of a task's name, and of what it waits for.
+_LONGEST_TASK, _LONGEST_WAIT = 100, 500
 
 
 class NamedFuture(Future):
@@ -51,6 +56,11 @@ class NamedFuture(Future):
         wanted = f" of kind {self._kind!r}" if self._kind is not None else ""
         whence = f" from {self._source}" if self._source is not None else ""
         return f"{self._thing}{wanted}{whence}"
+
+    @property
+    def peer(self) -> str:
+        """The node that it must come from; "" for any."""
+        return self._source or ""
 
 
 class OperationFuture(Future):
@@ -90,6 +100,14 @@ class OperationFuture(Future):
             return f"pulses from {operation.source}"
         return type(operation).__name__.lower()
 
+    @property
+    def peer(self) -> str:
+        """The node that would have to act, too; "" if none."""
+        operation = self.operation
+        if isinstance(operation, Entangle):
+            return operation.peer
+        return operation.source if isinstance(operation, (Detect, Intercept, Split)) else ""
+
 
 def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:
     """Every live task of a node and what it waits for, since when in true time."""
@@ -98,11 +116,16 @@ def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:
         future = getattr(task, "_fut_waiter", None)
         if isinstance(future, (NamedFuture, OperationFuture)):
             since_ns = clock.true_ns(future.since_ns)
-            waits.append(Wait(task.get_name(), f"{future.what}{_place(task)}", since_ns))
+            waits.append(_wait(task, f"{future.what}{_place(task)}", since_ns, future.peer))
         elif not isinstance(future, asyncio.Task):
             since_ns = clock.true_ns(getattr(future, "since_ns", loop.now_ns))
-            waits.append(Wait(task.get_name(), _foreign(task, future), since_ns))
+            waits.append(_wait(task, _foreign(task, future), since_ns))
     return waits
+
+
+def _wait(task: asyncio.Task[Any], what: str, since_ns: int, peer: str = "") -> Wait:
+    name = encodable(shortened(task.get_name(), _LONGEST_TASK))
+    return Wait(name, encodable(shortened(what, _LONGEST_WAIT)), since_ns, peer)
 
 
 def stacks(loop: VirtualLoop) -> str:
@@ -127,9 +150,17 @@ def _told(future: asyncio.Future[Any]) -> str:
 
 
 def _place(task: asyncio.Task[Any]) -> str:
-    """Where in the program the task stands: its innermost frame that is neither ours nor asyncio's."""
-    frames = [frame for frame in task_stack(task).frames if not _is_library(frame[1])]
-    return f" ({_short(frames[-1])})" if frames else ""
+    """Where in the program the task stands: its innermost frame that is no library's.
+
+    A program of ours is a library too, unless it is all there is.
+    """
+    frames = task_stack(task).frames
+    own = [frame for frame in frames if not is_library(frame[1])]
+    own = own or [frame for frame in frames if not _is_carrier(frame[1])]
+    if own:
+        return f" ({_short(own[-1])})"
+    origin = task.origin if isinstance(task, Task) else None
+    return f" (started at {_short(('', *origin))})" if origin is not None else ""
 
 
 def _foreign(task: asyncio.Task[Any], future: object) -> str:
@@ -138,11 +169,14 @@ def _foreign(task: asyncio.Task[Any], future: object) -> str:
     if not frames:
         return "its first turn"
     inner, place = frames[-1], _place(task)
-    call = f"{inner[0]}(){place}" if _is_library(inner[1]) else f"something of its own{place}"
+    if isinstance(future, asyncio.tasks._GatheringFuture):  # type: ignore[attr-defined]
+        return f"tasks side by side{place}"
+    call = f"{inner[0]}(){place}" if _is_carrier(inner[1]) else f"something of its own{place}"
     return call if future is not None else f"its turn in {call}"
 
 
-def _is_library(file: str) -> bool:
+def _is_carrier(file: str) -> bool:
+    """Whether a source file is asyncio's or what carries programs."""
     return is_machinery(file) or file.startswith(_ASYNCIO)
 
 

@@ -25,6 +25,7 @@ class Citizen:
 
     __slots__ = (
         "awaited",
+        "ended_ns",
         "frozen",
         "granted_ns",
         "incarnation",
@@ -34,6 +35,7 @@ class Citizen:
         "pid",
         "result",
         "spec",
+        "started",
         "state",
         "unread",
     )
@@ -41,8 +43,11 @@ class Citizen:
     def __init__(self, spec: NodeSpec) -> None:
         self.name = spec.name
         self.spec = spec
-        self.incarnation = 1
+        #: The one that counts, or that would come next; and the last one that a process was started for.
+        self.incarnation = self.started = 1
         self.state = "starting"
+        #: When its program ended, or when it died.
+        self.ended_ns: int | None = None
         self.pid = 0
         self.result: Any = None
         #: Whether its report is being waited for.
@@ -103,7 +108,7 @@ class Census:
 
     def states(self) -> dict[str, NodeState]:
         """How every node stands, for the summary."""
-        return {c.name: NodeState(c.pid, c.incarnation, c.state) for c in self.citizens.values()}
+        return {c.name: NodeState(c.pid, c.started, c.state) for c in self.citizens.values()}
 
     def results(self) -> dict[str, Any]:
         """What every node's `run()` returned (None for those that have not)."""

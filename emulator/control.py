@@ -137,6 +137,8 @@ class Left(msgspec.Struct):
     `held`: what is in its slots, `slots_used` of `slots`: qubits, then open requests. `unread`: messages
     that lay in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
     operations that have not ended, in words. `worked_s`: real seconds for which nobody else was awaited.
+    It leaves out the first step of each incarnation, in which imports are waited for. `waits`: what each
+    task of a program waits for that `until` has ended, as in `NodeView`.
     """
 
     slots_used: int
@@ -146,6 +148,7 @@ class Left(msgspec.Struct):
     open: list[str]
     grants: int
     worked_s: float
+    waits: list[tuple[str, str, int]] = []
 
 
 class Outcome(_Frame):

@@ -233,7 +233,7 @@ def _node_view(world: World, citizen: Citizen) -> NodeView:
         kind=citizen.spec.kind,
         state=citizen.state,
         activity=_activity(citizen),
-        incarnation=citizen.incarnation,
+        incarnation=citizen.started,
         granted_ns=citizen.granted_ns,
         slots_used=world.quantum.slots_used(citizen.name),
         slots=citizen.spec.memory.slots,

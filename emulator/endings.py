@@ -6,7 +6,7 @@ of the digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .census import Citizen
 from .control import FaultRecord, Problem
@@ -34,6 +34,12 @@ _FAILURES: dict[str, type[QnetemError]] = {
     "infrastructure": InfrastructureError,
     "internal": InternalError,
 }
+
+
+#: How a node that runs no more has ended, by its state.
+_ENDS = {"finished": "has finished", "failed": "has failed", "killed": "was killed"}
+#: Tasks of one node that a text names.
+_MOST_WAITS = 20
 
 
 def problem_of(error: QnetemError, now_ns: int) -> Problem:
@@ -90,15 +96,19 @@ def stuck(
     operations: dict[str, list[str]],
     now_ns: int,
     active: Sequence[FaultRecord] = (),
+    over: Mapping[str, str] | None = None,
 ) -> StuckError:
     """Nothing is left to happen; `operations`: node -> what it has asked for and not got.
 
-    `active`: the faults that last at this moment, which may be why.
+    `active`: the faults that last at this moment, and `over`: how nodes have ended; either may be why.
     """
+    over = dict(over or {})
     lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
     for node, asked in operations.items():
-        lines += _told(node, waits.get(node, []))
-        lines += [f"  {node} has asked for {what}" for what in asked]
+        lines += _told(node, waits.get(node, []), over)
+        lines += [f"  {node} has asked for {what}" for what in asked[:_MOST_WAITS]]
+    missed = {wait.peer for told in waits.values() for wait in told}
+    lines += [f"  {node} {how}" for node, how in over.items() if node not in missed]
     for fault in active:
         since = format_ns(fault.began_ns or 0)
         lines.append(f"  fault {fault.id} is active: {fault.verb} {fault.target} since {since}")
@@ -116,10 +126,21 @@ def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: 
     return Spinning("\n".join(lines), nodes[0] if nodes else "", t_ns)
 
 
-def _told(node: str, waits: Iterable[Wait]) -> list[str]:
-    """What a node has answered to Ask, a line for each of its tasks."""
+def ended(citizens: Iterable[Citizen]) -> dict[str, str]:
+    """Node -> how and when it ended, in words, for those that run no more."""
+    return {
+        citizen.name: f"{_ENDS[citizen.state]} at {format_ns(citizen.ended_ns)}"
+        for citizen in citizens
+        if citizen.state in _ENDS and citizen.ended_ns is not None
+    }
+
+
+def _told(node: str, waits: Sequence[Wait], over: Mapping[str, str] | None = None) -> list[str]:
+    """What a node has answered to Ask, a line for each of its tasks; `over`: how nodes have ended."""
     lines = []
-    for wait in waits:
+    for wait in waits[:_MOST_WAITS]:
         who = node if wait.task == node else f"{node}, task {wait.task!r},"
-        lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}")
-    return lines
+        why = f"; {wait.peer} {over[wait.peer]}" if over and wait.peer in over else ""
+        lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}{why}")
+    more = len(waits) - _MOST_WAITS
+    return [*lines, f"  {node}: and {more} more tasks wait"] if more > 0 else lines

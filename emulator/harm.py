@@ -135,6 +135,7 @@ class Harm:
     def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
         node = citizen.name
         citizen.state = "starting" if restart_ns is not None else "killed"
+        citizen.ended_ns = self._conductor.now_ns
         citizen.awaited = citizen.frozen = citizen.missed = False
         citizen.paused = 0
         self._journal.event(node, "killed", citizen.incarnation)
@@ -151,6 +152,7 @@ class Harm:
 
     def _start(self, citizen: Citizen) -> None:
         node = citizen.name
+        citizen.started = citizen.incarnation
         self._barrier.add("hello", node)
         self._outbox.append(("", Spawn(node, citizen.incarnation)))
 

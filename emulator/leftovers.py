@@ -10,10 +10,13 @@ from .census import Census
 from .control import Left
 from .pace import Pace
 from .quantum.plane import QuantumPlane
+from .wire import Wait
 
 
-def leftovers(census: Census, quantum: QuantumPlane, pace: Pace) -> dict[str, Left]:
-    """Node -> what it still had, in the order of names."""
+def leftovers(
+    census: Census, quantum: QuantumPlane, pace: Pace, waits: dict[str, list[Wait]]
+) -> dict[str, Left]:
+    """Node -> what it still had, in the order of names; `waits`: of programs that `until` has ended."""
     held = quantum.at_end()
     return {
         name: Left(
@@ -24,6 +27,7 @@ def leftovers(census: Census, quantum: QuantumPlane, pace: Pace) -> dict[str, Le
             open=[what for _, what in quantum.pending(name)],
             grants=pace.grants.get(name, 0),
             worked_s=pace.worked_s.get(name, 0.0),
+            waits=[(wait.task, wait.what, wait.since_ns) for wait in waits.get(name, [])],
         )
         for name, citizen in census.citizens.items()
     }

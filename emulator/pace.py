@@ -4,6 +4,8 @@ Owns the stopwatch. From the moment grants go out, real time is put down to whoe
 of several nodes that work side by side only the slowest pays for what the others did not need. Does not
 own virtual time (conductor.py).
 
+The first step of an incarnation takes none of it: the program's imports are waited for in it.
+
 Rule: what it tells is reported, and in real time mode says when to go on; what happens is never decided
 on it, and the digest knows nothing of it.
 """
@@ -21,6 +23,7 @@ class Pace:
         self.worked_s: defaultdict[str, float] = defaultdict(float)
         self.grants: Counter[str] = Counter()
         self._wall, self._speed = wall, speed
+        self._begun: dict[str, int] = {}
         self._began_s: float | None = None
         #: When grants last went out or a report came, and when the last report did.
         self._since_s = self._reported_s = 0.0
@@ -33,11 +36,13 @@ class Pace:
         """Grants have gone out: reports are awaited from now on."""
         self._since_s = self._wall()
 
-    def reported(self, node: str) -> None:
+    def reported(self, node: str, incarnation: int) -> None:
         """A node has reported."""
         now_s = self._wall()
-        self.worked_s[node] += now_s - self._since_s
+        if self._begun.get(node) == incarnation:
+            self.worked_s[node] += now_s - self._since_s
         self.grants[node] += 1
+        self._begun[node] = incarnation
         self._since_s = self._reported_s = now_s
 
     @property

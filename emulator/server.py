@@ -61,6 +61,7 @@ class WorldCore(Protocol):
     outbox: list[tuple[str, msgspec.Struct]]
     over: bool
     resume_in_s: float | None
+    settle_in_s: float | None
 
     @property
     def desk(self) -> DeskCore: ...
@@ -76,6 +77,7 @@ class WorldCore(Protocol):
     def silent(self) -> list[str]: ...
     def progress(self) -> control.Progress: ...
     def resume(self) -> None: ...
+    def settle(self) -> None: ...
 
 
 WorldFactory = Callable[[control.Supervise], WorldCore]
@@ -212,6 +214,7 @@ class Server:
         self._reported = (-1, -1)
         self._farewell = False
         self._resume_timer: asyncio.TimerHandle | None = None
+        self._settling = False
         self._door: DeskDoor | None = None
 
     async def serve(
@@ -347,6 +350,14 @@ class Server:
             self._say_farewell()
         elif self.world.resume_in_s is not None and self._resume_timer is None:
             self._resume_timer = self._loop.call_later(self.world.resume_in_s, self._resume)
+        if self.world.settle_in_s is not None and not self._settling:
+            self._settling = True
+            self._loop.call_later(self.world.settle_in_s, self._settle)
+
+    def _settle(self) -> None:
+        """A node is lost, and no other one was lost with it for long enough."""
+        self.world.settle()
+        self.drain()
 
     def _after_desk(self) -> None:
         """Something was asked of the world: what is due next may be due sooner."""

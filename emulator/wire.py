@@ -22,8 +22,11 @@ PROTOCOL_VERSION = 1
 #: neither of text that is no UTF-8 nor of values nested without end by an error of its own.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 HEADER = struct.Struct(">I")
-#: A longer frame is a mistake or an attack, not a message.
-MAX_FRAME = 64 * 1024 * 1024
+#: A longer frame is a mistake or an attack, not a message: what one node makes in a step is limited where it
+#: is made (agents/allowance.py), and a grant holds what several have made for one.
+MAX_FRAME = 256 * 1024 * 1024
+#: The longest frame there can be: an outcome holds the results of all nodes.
+ANY_FRAME = 2**32 - 1
 #: The exit status of a node's process whose connection to the emulator broke before it was told to stop.
 EXIT_CUT_OFF = 74
 
@@ -449,11 +452,12 @@ class Note(_Record):
 
 
 class Wait(_Record):
-    """One task and what it waits for, since when."""
+    """One task and what it waits for, since when; `peer`: the node that would have to act, if any."""
 
     task: str
     what: str
     since_ns: int
+    peer: str = ""
 
 
 class Finished(_Record):

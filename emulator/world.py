@@ -13,12 +13,13 @@ Theory of operation. The world is always in one of these:
     over       the outcome is out; nothing counts any more
 
 Rule: nothing that depends on the real order in which frames come may have an effect. Reports are kept
-until all are in, and applied in the order of node names.
+until all are in, and applied in the order of node names. Processes die in any real order, too: the run ends
+when all that were granted in the instant have reported or died, and the first of the dead by name is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from pathlib import Path
 
@@ -63,6 +64,9 @@ from .wire import (
 #: physical world counts 1/50: many free operations in a row are a program at work.
 MICROSTEP_CAP = 20_000
 _WORKING = 50
+#: Real seconds that a lost node waits for others that may be lost with it: for the reports of its instant;
+#: and before time begins, where processes that are still starting say nothing about it.
+SETTLE_S, SETTLE_AT_START_S = 5.0, 0.5
 
 
 class World:
@@ -100,6 +104,9 @@ class World:
         self._secret, self._pace = secret, Pace(wall, topology.time.speed)
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None
+        #: Set when a node is lost and others are awaited: seconds until `settle()`.
+        self.settle_in_s: float | None = None
+        self._lost: dict[str, RunError] = {}
         self._dues = Dues(self.census, self.conductor, self.classical, self.quantum)
         self._reports: dict[str, Report | Failed] = {}
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
@@ -157,7 +164,7 @@ class World:
     def receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
         """A node says something. A `QnetemError` it causes ends the run with a named problem."""
         citizen = self.census.citizens[node]
-        if self.over or citizen.incarnation != incarnation:
+        if self.over or citizen.incarnation != incarnation or citizen.state == "lost":
             return
         try:
             if isinstance(message, (Report, Failed)):
@@ -206,6 +213,11 @@ class World:
         """End the run with this error."""
         if not self.over:
             self._end(endings.problem_of(error, self.conductor.now_ns))
+
+    def settle(self) -> None:
+        """`settle_in_s` have passed since a node was lost: end the run with it."""
+        if self._lost and not self.over:
+            self.fail(self._lost[min(self._lost)])
 
     def stalled(self, node: str, stacks: str) -> None:
         """A node has been silent for too long in real time."""
@@ -285,17 +297,22 @@ class World:
             raise InternalError(f"{citizen.name} reports without having been granted")
         citizen.awaited = False
         self._reports[citizen.name] = report
+        self._pace.reported(citizen.name, citizen.incarnation)
+        self._one_less()
+
+    def _one_less(self) -> None:
+        """One of those who were granted has reported, or has died."""
         self._missing_reports -= 1
-        self._pace.reported(citizen.name)
         if not self._missing_reports:
             self._apply_reports()
+            self.settle()
             self._advance()
 
     def _apply_reports(self) -> None:
         reports, citizens = self._reports, self.census.citizens
         working = False
         for name in self._granted:
-            report = reports[name]
+            report = reports.get(name)  # None: it has died instead
             if type(report) is Report:
                 working = working or bool(report.operations)
                 self._apply(citizens[name], report)
@@ -340,7 +357,7 @@ class World:
 
     def _finish_program(self, citizen: Citizen, finished: Finished) -> None:
         value = finished.value
-        citizen.state = "finished"
+        citizen.state, citizen.ended_ns = "finished", self.conductor.now_ns
         citizen.result, citizen.unread = value, finished.unread
         self._never_grant(citizen.name)
         self._withdraw_all(citizen.name)
@@ -358,7 +375,7 @@ class World:
         self.conductor.forget_node(node)
 
     def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
-        citizen.state = "failed"
+        citizen.state, citizen.ended_ns = "failed", self.conductor.now_ns
         self._never_grant(citizen.name)
         self._withdraw_all(citizen.name)
         # The class alone: a message may hold an address in memory, which no digest may depend on.
@@ -397,17 +414,17 @@ class World:
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
         if instant is None and self.census.busy():
-            self._ask(self._stuck)
+            self._ask(self._stuck, self.census.citizens.values())
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
-            self._end(self._problem)
+            self._ask(lambda: self._end(self._problem, self._waits), self.census.unfinished())
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
         if instant[1] == 0:
             self._rounds_in_no_time = 0
         elif self._rounds_in_no_time > MICROSTEP_CAP:
-            self._ask(self._spinning)
+            self._ask(self._spinning, self.census.citizens.values())
             return False
         conductor.enter(*instant)
         self._in_instant = True
@@ -487,10 +504,10 @@ class World:
 
     # --- the end ---
 
-    def _ask(self, then: Callable[[], None]) -> None:
-        """Have everybody who runs say what they wait for; then end the run with it."""
+    def _ask(self, then: Callable[[], None], citizens: Iterable[Citizen]) -> None:
+        """Have those of them that run say what they wait for; then end the run with it."""
         self._waits.clear()
-        for citizen in self.census.citizens.values():
+        for citizen in citizens:
             if citizen.state == "running" and citizen.paused:
                 what = "a fault pauses it"
                 self._waits[citizen.name] = [Wait(citizen.name, what, self.conductor.now_ns)]
@@ -504,17 +521,30 @@ class World:
             name: [what for _, what in self.quantum.pending(name)] for name in self.census.citizens
         }
         active = [fault for fault in self.faults.records() if fault.state == "active"]
-        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns, active))
+        ended = endings.ended(self.census.citizens.values())
+        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns, active, ended))
 
     def _spinning(self) -> None:
         now = self.conductor.now_ns
         self.fail(endings.spinning(list(self._granted), self._waits, self.conductor.m, now))
 
     def _lose(self, citizen: Citizen, why: RunError) -> None:
+        """A node is lost. Others may be dying at the same instant: they are waited for, and not for long."""
         citizen.state = "lost"
-        self.fail(why)
+        self._lost[citizen.name] = why
+        if citizen.awaited:
+            citizen.awaited = False
+            self._one_less()
+        if self.over or self.settle_in_s is not None:
+            return
+        others = any(node not in self._lost for _, node in self._barrier.awaited)
+        if others or self._missing_reports:
+            self.settle_in_s = SETTLE_S if self.conductor.instants else SETTLE_AT_START_S
+        else:
+            self.settle()
 
-    def _end(self, problem: Problem | None) -> None:
+    def _end(self, problem: Problem | None, waits: dict[str, list[Wait]] | None = None) -> None:
+        """The run is over; `waits`: what the programs wait for that have not finished by `until`."""
         if self.over:
             return
         self.over = True
@@ -541,6 +571,6 @@ class World:
             metrics=self.metrics.summary(),
             problem=problem,
             faults=self.faults.records(),
-            left=leftovers(self.census, self.quantum, self._pace),
+            left=leftovers(self.census, self.quantum, self._pace, waits or {}),
         )
         self.outbox.append(("", self.outcome))

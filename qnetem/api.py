@@ -22,6 +22,7 @@ from .agents.program import forget_program_files
 from .checks import check_programs
 from .emulator.control import Outcome, Problem, Progress
 from .emulator.errors import InputError, ProgramFailed, UnitError
+from .emulator.topology.fault_specs import LIVE
 from .emulator.units import parse_ns
 from .expect import Expectation, Verdict, judge, parse_expectations
 from .sources import Source, read_source
@@ -92,6 +93,11 @@ class Run:
     def ok(self) -> bool:
         """The run ended well and every expectation holds."""
         return self.exit_code == 0
+
+    @property
+    def touched(self) -> bool:
+        """Whether faults were added or healed by hand: then only the record knows what happened."""
+        return any(fault.asked or fault.id.startswith(LIVE) for fault in self.outcome.faults)
 
     def events(self, entity: str | None = None, kind: str | None = None) -> list[Event]:
         """The journal: what happened, in order, to one entity (a node, a link), of one kind.

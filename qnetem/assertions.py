@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .emulator import plain_text
 from .emulator.errors import InputError
 from .emulator.units import format_ns
 from .expect import Expectation, Verdict, check_quantity, parse
@@ -31,7 +32,7 @@ def ended_well(run: Run) -> None:
     lines = [] if run.problem is None else tell_problem(run.problem, run.outcome.seed)
     lines += tell_failed(run.failed)
     if lines:
-        raise AssertionError("\n".join(lines))
+        raise AssertionError(plain_text.lines("\n".join(lines)))
 
 
 def result(run: Run, quantity: str, expected: str) -> None:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from .agents import program as program_module
 from .agents.program import fit_options, load_program
 from .emulator.errors import ProgramError
+from .emulator.topology.kinds import KINDS
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
 
+EAVESDROPPER = "eavesdropper"
 #: Frames of an import that are not the imported module's: ours, and the import system's.
 _NOT_THE_USERS = (str(Path(program_module.__file__)), "<frozen ", importlib.__file__)
 
@@ -52,11 +54,29 @@ def islands(topology: Topology) -> list[list[str]]:
 
 def warnings(topology: Topology) -> list[str]:
     """What is allowed but probably not meant."""
-    groups = islands(topology)
-    if len(groups) < 2:
-        return []
-    named = "; ".join(_some(group) for group in groups)
-    return [f"no classical path between these nodes, messages between them are lost: {named}"]
+    found = []
+    # An eavesdropper without links stands on one by a fault, and speaks to nobody.
+    groups = [
+        group for group in islands(topology) if not _is_unlinked_eavesdropper(topology, group)
+    ]
+    if len(groups) > 1:
+        named = "; ".join(_some(group) for group in groups)
+        found.append(
+            f"no classical path between these nodes, messages between them are lost: {named}"
+        )
+    idle = [
+        name
+        for name, node in topology.nodes.items()
+        if node.kind == EAVESDROPPER and node.program == KINDS[EAVESDROPPER].program
+    ]
+    if idle:
+        found.append(f"an eavesdropper without a `program` takes nothing: {_some(idle)}")
+    return found
+
+
+def _is_unlinked_eavesdropper(topology: Topology, group: list[str]) -> bool:
+    linked = {end for link in topology.links.values() for end in link.ends}
+    return all(topology.nodes[name].kind == EAVESDROPPER and name not in linked for name in group)
 
 
 def raised_at(error: ProgramError) -> str:

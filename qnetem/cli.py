@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 
 from . import compare_commands, desk_commands, watch_commands
+from .emulator import plain_text
 from .emulator.control import Problem
 from .emulator.errors import InputError
 from .failures import (
@@ -193,7 +194,7 @@ def graph(
 
         drawn = draw(load_topology(file), form.value)
         with reader_may_leave():
-            sys.stdout.write(drawn)
+            sys.stdout.write(plain_text.lines(drawn))
 
 
 @app.command()
@@ -226,7 +227,7 @@ def schedule(
             ScheduleFormat.yaml: lambda: as_entries(topology),
         }[form]()
         with reader_may_leave():
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
 
 
 @app.command()
@@ -324,7 +325,7 @@ def _validate(file: Path) -> None:
     counts.append(count(len(topology.faults), "fault"))
     counts.append(count(len(expectations), "expectation"))
     with reader_may_leave():
-        typer.echo(f"ok: {file}: {topology.name}, {', '.join(counts)}")
+        typer.echo(plain_text.printable(f"ok: {file}: {topology.name}, {', '.join(counts)}"))
 
 
 class _Report:
@@ -353,7 +354,9 @@ class _Report:
             say(tell_problem(run.problem, run.outcome.seed))
         say(tell_failed(run.failed))
         if run.exit_code != INTERRUPTED:
-            say([f"run folder: {run.run_folder}", f"reproduce:  {self._again(run.outcome.seed)}"])
+            say([f"run folder: {run.run_folder}"])
+            # Faults by hand stand in the record alone: only a replay meets them again.
+            say([] if run.touched else [f"reproduce:  {self._again(run.outcome.seed)}"])
             say([f"replay:     {replay_command(run.run_folder)}"])
 
     @contextlib.contextmanager

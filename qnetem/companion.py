@@ -23,7 +23,7 @@ import msgspec
 
 from .emulator.errors import InfrastructureError
 from .emulator.framing import FrameSplitter
-from .emulator.wire import frame
+from .emulator.wire import ANY_FRAME, frame
 from .leash import leashed
 from .runfolder import log_tail, open_log
 
@@ -49,7 +49,7 @@ class Companion(asyncio.Protocol):
         self.name, self.log_path = name, log_path
         self._program = list(program)
         self._on_body, self._on_hangup = on_body, on_hangup
-        self._splitter = FrameSplitter()
+        self._splitter = FrameSplitter(ANY_FRAME)
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._leaving = False

@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.text import Text
 
 from . import desk
 from .emulator.control import FaultRecord, RunView
+from .emulator.plain_text import ascii_json
 from .emulator.units import format_ns
 from .fault_text import fault_line
-from .layout import count, lay_out
+from .layout import count, lay_out, page_line
 from .noticed import told
 from .recorded import open_run
 
@@ -104,7 +104,7 @@ def print_view(view: dict[str, Any], console: Console) -> None:
     _print_rows(rows, console, yields=0, right=(3, 4, 5, 6))
     lines = [line for node in view["nodes"] for line in _details(node)]
     lines += [_active(fault) for fault in view["faults"] if fault["state"] == "active"]
-    lines += [f"  {told(notice)}" for notice in view["noticed"]]
+    lines += [f"  {told(each)}" for each in view["noticed"] if each["what"] != "unfinished"]
     if view["problem"] is not None:
         lines += view["problem"]["text"].splitlines()
     for line in ["", *lines] if lines else []:
@@ -119,10 +119,7 @@ def _going_on(view: RunView) -> dict[str, Any]:
     for node in view.nodes:
         data = msgspec.to_builtins(node)
         data["granted_s"] = _seconds(data.pop("granted_ns"))
-        data["waits"] = [
-            {"task": task, "what": what, "since_s": since_ns / 1e9}
-            for task, what, since_ns in node.waits
-        ]
+        data["waits"] = _waits(node.waits)
         nodes.append(data | {"held": None, "unread": None, "open": None})
     return {
         "name": view.name,
@@ -138,14 +135,25 @@ def _going_on(view: RunView) -> dict[str, Any]:
     }
 
 
+def _waits(waits: list[tuple[str, str, int]]) -> list[dict[str, Any]]:
+    return [
+        {"task": task, "what": what, "since_s": since_ns / 1e9} for task, what, since_ns in waits
+    ]
+
+
 def _ended(run_folder: Path) -> dict[str, Any]:
     run = open_run(run_folder)
     end, planned = run.end(), run.planned()
     empty: dict[str, Any] = {"activity": None, "granted_s": None, "in_flight": None, "waits": []}
     nodes = []
     for name, node in end.nodes.items():
-        data = {"name": name, "kind": planned.nodes[name].kind if name in planned.nodes else ""}
-        nodes.append(empty | data | msgspec.to_builtins(node))
+        data: dict[str, Any] = {
+            "name": name,
+            "kind": planned.nodes[name].kind if name in planned.nodes else "",
+        }
+        data |= msgspec.to_builtins(node)
+        data["waits"] = _waits(node.waits)
+        nodes.append(empty | data)
     return {
         "run_folder": str(run_folder),
         "live": False,
@@ -212,20 +220,23 @@ def _csv(keys: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
     for row in rows:
         cells = [row[key] for key in keys]
         writer.writerow(
-            msgspec.json.encode(cell).decode() if isinstance(cell, (dict, list)) else cell
+            ascii_json(msgspec.json.encode(cell).decode())
+            if isinstance(cell, (dict, list))
+            else cell
             for cell in cells
         )
     return text.getvalue()
 
 
 def _print(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+    for line in text.split("\n"):
+        console.print(page_line(line), soft_wrap=True)
 
 
 def _print_rows(
     rows: list[list[str]], console: Console, *, yields: int, right: Sequence[int]
 ) -> None:
     first, *lines = lay_out(rows, console.width, yields=yields, right=right)
-    console.print(Text(first, style="bold"), soft_wrap=True)
+    console.print(page_line(first, "bold"), soft_wrap=True)
     for line in lines:
         _print(console, line)

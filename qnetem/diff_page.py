@@ -10,11 +10,10 @@ import json
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from .diff import Comparison, Difference, Setting
 from .events import Event
-from .layout import clipped, count, lay_out
+from .layout import clipped, count, lay_out, page_line
 from .recorded import RecordedRun
 
 _MOST_SETTINGS = 12
@@ -40,7 +39,7 @@ def print_comparison(comparison: Comparison, console: Console, labels: Labels = 
     else:
         lines.append(_verdict(comparison))
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(page_line(line), soft_wrap=True)
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:

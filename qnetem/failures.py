@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from .emulator import plain_text
 from .emulator.control import Problem
 from .emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
 from .emulator.units import format_ns
@@ -103,7 +104,7 @@ def replay_command(run_folder: str | Path) -> str:
 def say(lines: Iterable[str]) -> None:
     """Write to standard error, at once."""
     with contextlib.suppress(OSError):  # nobody is there to be told that nobody is there
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
         sys.stderr.flush()
 
 

@@ -1,5 +1,7 @@
 """What is worth a word when a run is over: slots that stayed in use, messages that nobody received, slowness.
 
+Programs that `until` has ended are named, too.
+
 Owns when something is worth it, and the words. Does not own the figures (emulator/leftovers.py). Rule: a
 run that is clean is silent. How slow a node was is told in real time and differs from run to run.
 """
@@ -10,9 +12,10 @@ import statistics
 from typing import Any
 
 from .emulator.control import Left, Outcome
+from .emulator.units import format_ns
 from .layout import clipped, count
 
-_MOST_NAMED = 6
+_MOST_NAMED, _MOST_WAITS = 6, 3
 #: A node is slow if the run has waited so long for it, that share of its real time, and so many times as
 #: long for each grant as for the others' (the middle one of them).
 SLOW_S = 0.5
@@ -21,13 +24,15 @@ SLOW_RATIO = 5.0
 
 
 def notices(outcome: Outcome) -> list[dict[str, Any]]:
-    """What is worth a word, as JSON values; `what` is slots, unread or slow."""
-    return [*_slots(outcome), *_unread(outcome), *_slow(outcome)]
+    """What is worth a word, as JSON values; `what` is unfinished, slots, unread or slow."""
+    return [*_unfinished(outcome), *_slots(outcome), *_unread(outcome), *_slow(outcome)]
 
 
 def told(notice: dict[str, Any]) -> str:
     """One of them as a line."""
     node = notice["node"]
+    if notice["what"] == "unfinished":
+        return f"{node} had not finished at {_time(notice['time_s'])}: {_awaited(notice['waits'])}"
     if notice["what"] == "slots":
         held = notice["held"]
         names = ", ".join(held[:_MOST_NAMED]) + (", ..." if len(held) > _MOST_NAMED else "")
@@ -38,6 +43,33 @@ def told(notice: dict[str, Any]) -> str:
         return clipped(f"{node} did not receive {received}: {', '.join(kinds)}", 160)
     share, each = notice["share"], notice["per_grant_s"] * 1e3
     return f"{node} took {share:.0%} of the run's real time: {each:.3g} ms for each of its steps"
+
+
+def _unfinished(outcome: Outcome) -> list[dict[str, Any]]:
+    """Programs that `until` has ended, and what their tasks waited for."""
+    return [
+        {
+            "what": "unfinished",
+            "node": name,
+            "time_s": outcome.t_ns / 1e9,
+            "waits": [
+                {"task": task, "what": what, "since_s": since_ns / 1e9}
+                for task, what, since_ns in left.waits
+            ],
+        }
+        for name, left in outcome.left.items()
+        if left.waits
+    ]
+
+
+def _awaited(waits: list[dict[str, Any]]) -> str:
+    told = [f"waits for {wait['what']} since {_time(wait['since_s'])}" for wait in waits]
+    more = len(told) - _MOST_WAITS
+    return "; ".join(told[:_MOST_WAITS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _time(seconds: float) -> str:
+    return format_ns(round(seconds * 1e9))
 
 
 def _slots(outcome: Outcome) -> list[dict[str, Any]]:
@@ -71,4 +103,4 @@ def _slow(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _per_grant_s(left: Left) -> float:
-    return left.worked_s / left.grants
+    return left.worked_s / max(1, left.grants - 1)  # the first step took none of it

@@ -77,10 +77,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report: pytest.TestReport = outcome.get_result()
     records = item.stash.get(_RECORDS, [])
     if report.failed and records:
+        from .emulator import plain_text
+
         above = report.longreprtext
         lines = [line for record in records for line in record.lines(above)]
         lines.append(f"again       {_command(item)}")
-        report.sections.append(("qnetem", "\n".join(lines)))
+        report.sections.append(("qnetem", plain_text.lines("\n".join(lines))))
 
 
 # --- behind the fixtures ---------------------------------------------------------------------------
@@ -113,7 +115,7 @@ class _Record:
         if run is not None and len(told) > 1 and all(line in above for line in told):
             told = [f"with {run.problem.kind if run.problem else 'what failed'}, as told above"]
         lines += [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(told)]
-        if run is not None and _touched(run):
+        if run is not None and run.touched:
             lines.append(f"replay      {replay_command(run.run_folder)}")
         return lines
 
@@ -133,13 +135,6 @@ class _Record:
         problem = run.problem
         lines = ["well"] if problem is None else tell_problem(problem, self.topology.seed)
         return lines + tell_failed(run.failed)
-
-
-def _touched(run: Run) -> bool:
-    """Whether faults were added or healed by hand: when that was, only the record knows."""
-    from .emulator.topology.fault_specs import LIVE
-
-    return any(fault.asked or fault.id.startswith(LIVE) for fault in run.outcome.faults)
 
 
 _RECORDS = pytest.StashKey[list[_Record]]()

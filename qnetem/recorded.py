@@ -55,6 +55,7 @@ class NodeAtEnd(msgspec.Struct):
     open: list[str] = []
     grants: int = 0
     worked_s: float = 0.0
+    waits: list[tuple[str, str, int]] = []
 
 
 class End(msgspec.Struct):

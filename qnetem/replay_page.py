@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.text import Text
 
 from .diff_page import as_data as comparison_data
 from .diff_page import exact_time, print_comparison, shown
 from .emulator.wire import Failed, Finished, Grant, Note, Operation, Send
-from .layout import clipped, count, lay_out
+from .layout import clipped, count, lay_out, page_line
 from .node_replay import Deed, Divergence, NodeReplay
 from .replay import Replay
 
@@ -30,7 +29,7 @@ def print_replay(replay: Replay, console: Console) -> None:
     comparison = replay.comparison
     if replay.same:
         for line in _same(replay):
-            console.print(Text(line), soft_wrap=True)
+            console.print(page_line(line), soft_wrap=True)
         return
     print_comparison(comparison, console, _LABELS)
 
@@ -49,7 +48,7 @@ def print_node_replay(replay: NodeReplay, console: Console) -> None:
     else:
         lines += _diverges(replay, divergence)
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(page_line(line), soft_wrap=True)
 
 
 def node_replay_data(replay: NodeReplay) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.text import Text
 
 from .emulator.control import FaultRecord, Problem
+from .emulator.plain_text import printable
 from .emulator.record.refusals import FILE, count_refusals
 from .emulator.units import format_ns
 from .expect import Verdict, standard_error
 from .fault_text import fault_line
-from .layout import count, lay_out
+from .layout import count, lay_out, page_line
 from .noticed import notices, told
 from .progress import states_text
 
@@ -122,7 +123,7 @@ def with_error(value: float, sigma: float | None) -> str:
     if not sigma or not math.isfinite(sigma):
         return number(value)
     decimals = max(0, 1 - math.floor(math.log10(sigma)))
-    if decimals > 9 or abs(value) >= 1e9:
+    if decimals > 9 or abs(value) >= 1e9 or sigma >= 1e9:
         return f"{value:.4g} ± {sigma:.2g}"
     return f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
 
@@ -132,7 +133,7 @@ def with_error(value: float, sigma: float | None) -> str:
 
 def _print_header(run: Run, console: Console) -> None:
     outcome = run.outcome
-    line = Text.assemble((outcome.name, "bold"), f"  seed {outcome.seed}")
+    line = Text.assemble((printable(outcome.name), "bold"), f"  seed {outcome.seed}")
     if outcome.digest:
         line.append(f"  digest {outcome.digest}")
     console.print(line, soft_wrap=True)
@@ -264,7 +265,7 @@ def _print_times(run: Run, console: Console) -> None:
 
 def _print_line(console: Console, line: str, style: str = "") -> None:
     """One line as it is: never wrapped, never read as markup."""
-    console.print(Text(line, style=style), soft_wrap=True)
+    console.print(page_line(line, style), soft_wrap=True)
 
 
 def _print_table(
@@ -284,7 +285,7 @@ def _print_table(
     for index, line in enumerate(lines):
         _print_line(console, line, styles[index] if styles else "")
         for note in notes[index] if notes else ():
-            console.print(Text(f"  {note}", style="dim"))
+            console.print(page_line(f"  {note}", "dim"))
 
 
 def _first(names: Iterable[str], most: int, important: Callable[[str], bool]) -> dict[str, None]:

@@ -36,6 +36,7 @@ from .emulator.errors import (
     InfrastructureError,
     InternalError,
     Interrupted,
+    NodeLost,
     NodeSilent,
     QnetemError,
 )
@@ -54,6 +55,8 @@ LEAVE_S = 5.0
 BROKER_RESTARTS = 5
 BROKER_STEADY_S = 5.0
 BROKER_PAUSE_S = 0.1
+#: Nodes that are killed before the emulator listens are gathered for so long; the first by name is named.
+EARLY_S = 0.5
 BACKLOG = 4096
 EMULATOR_PROGRAM = ("-m", "qnetem.emulator.server")
 ZYGOTE_PROGRAM = ("-m", "qnetem.zygote")
@@ -144,6 +147,9 @@ class Supervisor:
         self._chores: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._supervised = False
+        #: Whether the emulator listens; and the nodes that a signal has killed before it did.
+        self._ready = False
+        self._killed_early: dict[str, int] = {}
         self._early: control.Interrupt | None = None
 
     async def __aenter__(self) -> Supervisor:
@@ -263,7 +269,7 @@ class Supervisor:
                 if not self._over.done():
                     self._over.set_result(outcome)
             case control.Ready():
-                pass
+                self._ready = True
 
     def _on_zygote(self, body: bytes) -> None:
         answer = decode_answer(body)
@@ -275,6 +281,17 @@ class Supervisor:
             self._all_left.set()
         self.pids.pop(answer.node, None)
         self._emulator.tell(answer)
+        if answer.status < 0 and not self._ready:
+            if not self._killed_early:
+                asyncio.get_running_loop().call_later(EARLY_S, self._lose_early)
+            self._killed_early[answer.node] = -answer.status
+
+    def _lose_early(self) -> None:
+        """Nodes were killed while the emulator is still being started, which takes its time to say so."""
+        if not self._ready:
+            node = min(self._killed_early)
+            how = f"its process was killed by signal {self._killed_early[node]}"
+            self._fail(NodeLost(f"node {node} was lost before time began: {how}", node, 0))
 
     def _on_death(self, companion: Companion, kind: type[QnetemError]) -> None:
         """A companion has gone without having been told to."""

@@ -26,6 +26,7 @@ from . import observer
 from .agents.messages import Envelope
 from .brokers.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_from
 from .emulator.errors import InfrastructureError, InputError
+from .emulator.plain_text import ascii_json, printable
 from .emulator.topology.names import closest
 from .emulator.wire import UNREADABLE
 from .observer import Observer
@@ -178,7 +179,7 @@ def read_message(topic: str, payload: bytes) -> Message | None:
 
 def as_json(message: Message) -> str:
     """One JSON object."""
-    return msgspec.json.encode(message).decode()
+    return ascii_json(msgspec.json.encode(message).decode(errors="replace"))
 
 
 class Table:
@@ -190,20 +191,13 @@ class Table:
 
     def line(self, message: Message) -> str:
         """One line; a body that does not fit is cut."""
-        kind = _printable(message.kind)
+        kind = printable(message.kind)
         self._kind = max(self._kind, len(kind))  # grows: later kinds are not known yet
         head = f"{message.source:>{self._name}} -> {message.destination:<{self._name}}  "
         head += f"{kind:<{self._kind}}  "
         room = max(self._width - len(head), _LEAST_BODY)
-        body = _printable(bytes(message.body).decode(errors="replace"))
+        body = printable(bytes(message.body)[: 8 * self._width].decode(errors="replace"))
         return head + (body if len(body) <= room else body[: room - 1] + "…")
-
-
-def _printable(text: str) -> str:
-    """Nothing in a message may steer the terminal."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
 
 
 def tap(folder: Path, nodes: Sequence[str], kinds: Sequence[str], form: str, width: int) -> None:

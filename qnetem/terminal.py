@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from .emulator.errors import InfrastructureError
+from .emulator.plain_text import ascii_json
 from .failures import problem_of, say, tell_problem
 from .zygote import fixed
 
@@ -79,7 +80,7 @@ def _drop_output() -> None:
 
 def print_object(data: dict[str, Any]) -> None:
     """One JSON object on one line."""
-    typer.echo(json.dumps(data, allow_nan=False))
+    typer.echo(ascii_json(json.dumps(data, allow_nan=False)))
 
 
 def reexecute_with_fixed_environment() -> None:

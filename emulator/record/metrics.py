@@ -2,28 +2,41 @@
 
 Owns the aggregation. A metric that was observed has count, mean, std (sample standard deviation), min,
 max and last; one that was only counted has count alone. Metrics are not part of the digest.
+
+Values may be as large as a float: sums and squares are kept in a unit in which they cannot overflow. A spread
+that is larger than any float is infinite.
 """
 
 from __future__ import annotations
 
 import math
 
+#: From here on squares could overflow; a shift by so many bits makes the largest float small enough.
+_LARGE, _SHIFT = 2.0**500, 600
+
 
 class _Series:
-    """Welford's running mean and variance (Technometrics 4, 419 (1962))."""
+    """Welford's running mean and variance (Technometrics 4, 419 (1962)), in units of 2**`shift`."""
 
-    __slots__ = ("count", "last", "low", "high", "mean", "squares")
+    __slots__ = ("count", "last", "low", "high", "mean", "shift", "squares")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.shift = 0
         self.mean = self.squares = self.last = 0.0
         self.low, self.high = math.inf, -math.inf
 
     def add(self, value: float) -> None:
         self.count += 1
-        step = value - self.mean
+        if not -_LARGE < value < _LARGE and not self.shift:
+            self.shift = _SHIFT
+            self.mean, self.squares = (
+                math.ldexp(self.mean, -_SHIFT),
+                math.ldexp(self.squares, -2 * _SHIFT),
+            )
+        scaled = math.ldexp(value, -self.shift) if self.shift else value
+        step = scaled - self.mean
         self.mean += step / self.count
-        self.squares += step * (value - self.mean)
+        self.squares += step * (scaled - self.mean)
         self.last = value
         self.low = min(self.low, value)
         self.high = max(self.high, value)
@@ -32,12 +45,19 @@ class _Series:
         spread = math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
         return {
             "count": self.count,
-            "mean": self.mean,
-            "std": spread,
+            "mean": _unscaled(self.mean, self.shift),
+            "std": _unscaled(spread, self.shift),
             "min": self.low,
             "max": self.high,
             "last": self.last,
         }
+
+
+def _unscaled(value: float, shift: int) -> float:
+    try:
+        return math.ldexp(value, shift)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 class Metrics:

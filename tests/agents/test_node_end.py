@@ -49,7 +49,7 @@ def test_an_exception_in_a_task_that_nobody_retrieved_fails_the_node() -> None:
         await asyncio.sleep(1e-9)
         return "as if nothing had happened"
 
-    failed = failure(program, 1)
+    failed = failure(program)
     assert failed.problem.startswith("ValueError: boom")
     assert "worker" in failed.problem
 
@@ -68,7 +68,7 @@ def test_an_exception_in_a_callback_fails_the_node() -> None:
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)
         await asyncio.sleep(1e-9)
 
-    failed = failure(program, 1)
+    failed = failure(program)
     assert failed.problem.startswith("ZeroDivisionError: division by zero")
 
 
@@ -86,8 +86,7 @@ def test_sys_exit_in_a_program_fails_its_node_and_nothing_else(where: str) -> No
             asyncio.get_running_loop().call_soon(sys.exit, 3)
         await asyncio.sleep(1e-9)
 
-    steps = () if where == "run" else (1,)
-    assert failure(program, *steps).problem.startswith("SystemExit: 3")
+    assert failure(program).problem.startswith("SystemExit: 3")
 
 
 def test_what_run_returns_must_be_json() -> None:

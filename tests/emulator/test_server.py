@@ -60,6 +60,7 @@ class FakeWorld:
         self.outbox: list[tuple[str, msgspec.Struct]] = []
         self.over = False
         self.resume_in_s: float | None = None
+        self.settle_in_s: float | None = None
         self.heard: list[object] = []
         self.news = asyncio.Event()
         self.answers: dict[type, list[tuple[str, msgspec.Struct]]] = {}
@@ -104,6 +105,10 @@ class FakeWorld:
     def resume(self) -> None:
         self.resume_in_s = None
         self.note("resume")
+
+    def settle(self) -> None:
+        self.settle_in_s = None
+        self.note("settle")
 
     def end(self) -> None:
         self.over = True
@@ -454,7 +459,7 @@ from qnetem.emulator import server
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.control import Outcome, Progress
 class Over:
-    outbox, over, resume_in_s = [], False, None
+    outbox, over, resume_in_s, settle_in_s = [], False, None, None
     def start(self):
         self.over = True
         self.outbox.append(("", Outcome("n", 1, "d", 0, 0.0, 0, {{}}, {{}}, {{}})))
@@ -516,7 +521,7 @@ def test_the_outcome_is_not_lost_on_a_launcher_that_goes_on_talking(body: str) -
 
 IDLE = """
     class Idle:
-        outbox, over, resume_in_s = [], False, None
+        outbox, over, resume_in_s, settle_in_s = [], False, None, None
         def start(self): pass
         def silent(self): return []
         def progress(self):

@@ -11,6 +11,7 @@ from qnetem import Agent
 from qnetem.emulator.control import Kill, Spawn
 from qnetem.emulator.wire import (
     EXIT_CUT_OFF,
+    Finished,
     Grant,
     Have,
     Hello,
@@ -18,6 +19,7 @@ from qnetem.emulator.wire import (
     Settle,
     Welcome,
 )
+from qnetem.emulator.world import SETTLE_AT_START_S, SETTLE_S
 
 from .. import harness
 from ..harness import fault, heralding, idle, link, network, node
@@ -189,10 +191,51 @@ def test_an_unplanned_end_of_a_node_ends_the_run_by_what_happened(
         stage.world.disconnected("bob", 1)
     else:
         stage.world.exited("bob", 1, status)
+    stage.report("alice")  # until then she may be dying, too
     assert (stage.problem.kind, stage.problem.node, stage.problem.text) == (kind, "bob", text)
     assert stage.problem.exit_code == 3
     outcome = stage.world.outcome
     assert outcome is not None and outcome.nodes["bob"].state == "lost"
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
+def test_of_nodes_that_die_in_one_instant_the_first_by_name_is_named(order: str) -> None:
+    stage = Stage(network(dict.fromkeys(["a", "b", "c", "d"], harness.idle)))
+    stage.report("d", finished=Finished("kept"))
+    for name in order:
+        assert not stage.world.over
+        stage.world.exited(name, 1, 3)
+    outcome = stage.world.outcome
+    assert outcome is not None and stage.problem.node == "a"
+    assert [node.state for node in outcome.nodes.values()] == ["lost", "lost", "lost", "finished"]
+    assert outcome.results["d"] == "kept"
+
+
+def test_a_death_is_not_waited_with_for_long() -> None:
+    stage = Stage()
+    stage.world.exited("bob", 1, -9)
+    assert stage.world.settle_in_s == SETTLE_S
+    stage.world.settle()
+    assert stage.problem.node == "bob"
+
+
+def test_a_death_before_time_begins_ends_the_run_within_a_second() -> None:
+    stage = Stage(hello=False)
+    stage.say("alice", Hello("alice", 1, "", 1))
+    stage.world.exited("alice", 1, -9)
+    assert stage.world.settle_in_s == SETTLE_AT_START_S < 1
+    stage.world.settle()
+    assert stage.problem.text == "node alice was lost at 0 ns: its process was killed by signal 9"
+
+
+@pytest.mark.parametrize(("restart", "lives"), [(None, 1), (9000, 1), (1000, 2)])
+def test_a_node_has_as_many_lives_as_it_was_started(restart: int | None, lives: int) -> None:
+    async def alice(me: Agent) -> None:
+        await asyncio.sleep(1)
+
+    faults = [fault("kill", "bob", 1000, restart=restart)]
+    run = harness.run(network({"alice": alice, "bob": alice}, LINKED, faults, until_ns=5000))
+    assert run.outcome.nodes["bob"].incarnation == lives
 
 
 def test_news_of_an_earlier_life_are_no_news() -> None:

@@ -21,6 +21,7 @@ from qnetem.emulator.wire import (
     Waits,
 )
 from qnetem.emulator.world import World
+from qnetem.noticed import notices, told
 
 from .. import harness
 from ..harness import fault, heralding, idle, link, network, node
@@ -185,6 +186,53 @@ def test_a_stuck_run_names_who_waits_for_what_since_when() -> None:
     )
     assert re.search(rf"bob waits for entangle with alice {place} since 0 ns", told)
     assert re.search(r"bob.*: alice has not asked for one on alice-bob", told)
+
+
+def test_a_stuck_run_says_that_a_peer_has_ended() -> None:
+    async def alice(me: Agent) -> None:
+        asyncio.create_task(me.receive("carol"))  # noqa: RUF006
+        await me.receive("bob")
+
+    links = [link("alice", "bob"), link("alice", "carol")]
+    faults = [fault("kill", "carol", 2000, restart=None)]
+    nodes = {"alice": alice, "bob": harness.idle, "carol": waits_for_bob}
+    _, *lines = harness.run(network(nodes, links, faults)).problem.text.splitlines()
+    place = r"test_world_end\.py:\d+\)"
+    assert re.fullmatch(
+        rf"  alice waits for a message from bob \({place} since 0 ns; bob has finished at 0 ns",
+        lines[0],
+    )
+    started = rf"\(started at {place}"
+    assert re.fullmatch(
+        rf"  alice, task 'Task-1', waits for a message from carol {started} since 0 ns; "
+        "carol was killed at 2 us",
+        lines[1],
+    )
+    assert len(lines) == 2
+
+
+def test_a_stuck_run_names_the_ended_that_no_wait_names() -> None:
+    async def alice(me: Agent) -> None:
+        await me.receive()
+
+    run = harness.run(harness.pair(alice, harness.idle))
+    assert run.problem.text.splitlines()[-1] == "  bob has finished at 0 ns"
+
+
+def test_a_run_that_until_ends_says_who_has_not_finished_and_waits_for_what() -> None:
+    async def bob(me: Agent) -> None:
+        await asyncio.sleep(1)
+
+    run = harness.run(network({"alice": waits_for_bob, "bob": bob}, until_ns=5000))
+    outcome = run.outcome
+    assert outcome.problem is None and outcome.nodes["alice"].state == "running"
+    [(task, what, since_ns)] = outcome.left["alice"].waits
+    assert (task, since_ns) == ("alice", 1000)
+    assert re.fullmatch(r"a message of kind 'never' from bob \(test_world_end\.py:\d+\)", what)
+    [(_, asleep, _)] = outcome.left["bob"].waits
+    assert re.fullmatch(r"sleep\(\) \(test_world_end\.py:\d+\)", asleep)
+    notice, _ = notices(outcome)
+    assert told(notice) == f"alice had not finished at 5 us: waits for {what} since 1 us"
 
 
 def test_a_stuck_run_says_the_same_whoever_answers_first() -> None:
