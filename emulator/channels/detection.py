@@ -301,19 +301,19 @@ class PulseReceiver:
     ) -> tuple[Slots, NDArray[np.bool_] | None]:
         """In which gate each photon arrives, and whether in an open one; None if all do as sent.
 
-        Early and late ones arrive in neighbouring gates; beyond the ends of a chunk they are lost,
-        which touches a few of its CHUNK_SLOTS slots.
+        The links' gates come first, then the detector's jitter and its own gate. Early and late photons
+        arrive in neighbouring gates; beyond the ends of a chunk they are lost, which touches a few of its
+        CHUNK_SLOTS slots.
         """
         # The detectors of one receiver are alike in time; the first stands for them.
-        detector = self._receiver.all_detectors[0]
-        sigma_ps = math.hypot(detector.jitter_sigma_ps(), chunk.passage.spread_ps)
-        if not sigma_ps:
+        detector, period_ps = self._receiver.all_detectors[0], self._period_ps
+        arrivals = chunk.passage.arrivals(len(slots), period_ps, rng, detector.jitter_sigma_ps())
+        if arrivals is None:
             return slots, None
-        offset = rng.standard_normal(len(slots)) * (sigma_ps / self._period_ps)
+        offset, kept = arrivals
         shift = np.rint(offset)
         landed = slots + shift.astype(np.int64)
-        half_open = detector.open_ps(self._period_ps) / self._period_ps / 2
-        kept = np.abs(offset - shift) <= half_open
+        kept &= np.abs(offset - shift) <= detector.open_ps(period_ps) / period_ps / 2
         return landed, kept & (landed >= 0) & (landed < chunk.size)
 
     def _basis_met(

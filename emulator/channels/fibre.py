@@ -108,14 +108,16 @@ class Fibre:
     def spread_ps(self, pulse: Pulse) -> float:
         """The rms spread of the arrival times of a pulse: its duration, dispersion and PMD.
 
-        Light of no preferred polarisation comes half DGD/2 early and half DGD/2 late, an rms of DGD/2.
-        The third order of dispersion is left out: near the wavelength of zero dispersion, mind it.
+        Light of no preferred polarisation comes half DGD/2 early and half DGD/2 late: an rms of half the
+        rms DGD. The third order of dispersion is left out: near the wavelength of zero dispersion, mind it.
         """
         chromatic_ps = dispersion.chromatic_spread_ps(
             self.length_km, self.dispersion_at(pulse.wavelength_nm), pulse.spectral_width_nm
         )
         return dispersion.combined_spread_ps(
-            pulse.duration_ps, chromatic_ps, self.mean_group_delay_ps / 2
+            pulse.duration_ps,
+            chromatic_ps,
+            dispersion.rms_group_delay_ps(self.mean_group_delay_ps) / 2,
         )
 
     def noise(self, pulse: Pulse | None = None) -> Superoperator | None:
@@ -136,7 +138,7 @@ class Fibre:
         """`noise` without the misalignment."""
         pmd = None
         if pulse is not None and self.mean_group_delay_ps:
-            coherence = dispersion.pmd_coherence(
+            coherence = dispersion.mean_pmd_coherence(
                 self.mean_group_delay_ps, pulse.bandwidth_rad_per_ps
             )
             pmd = dispersion.pmd_map(coherence)

@@ -86,6 +86,27 @@ def test_pmd_averages_the_phase_between_principal_states_over_the_spectrum(
     assert dispersion.pmd_coherence(delay_ps, bandwidth) <= 1
 
 
+@pytest.mark.parametrize(("mean_ps", "bandwidth"), [(0.1, 0.5), (2.0, 0.5), (1.0, 3.0)])
+def test_the_group_delay_of_a_fibre_is_maxwell_distributed(mean_ps: float, bandwidth: float) -> None:
+    """By numerical integration over the distribution of the DGD, whose mean is the fibre's."""
+    delays, step = np.linspace(0, 12 * mean_ps, 200_001, retstep=True)
+    scale = mean_ps * math.sqrt(math.pi / 8)
+    density = math.sqrt(2 / math.pi) * delays**2 / scale**3 * np.exp(-(delays**2) / (2 * scale**2))
+    assert (density * delays).sum() * step == pytest.approx(mean_ps, rel=1e-6)
+    mean = (density * np.exp(-((delays * bandwidth) ** 2) / 2)).sum() * step
+    assert dispersion.mean_pmd_coherence(mean_ps, bandwidth) == pytest.approx(mean, rel=1e-6)
+    rms_ps = math.sqrt((density * delays**2).sum() * step)
+    assert dispersion.rms_group_delay_ps(mean_ps) == pytest.approx(rms_ps, rel=1e-6)
+
+
+def test_weak_pmd_depolarises_by_the_mean_square_of_the_delay() -> None:
+    lost, by_the_mean = (
+        1 - coherence(0.01, 1.0)
+        for coherence in (dispersion.mean_pmd_coherence, dispersion.pmd_coherence)
+    )
+    assert lost / by_the_mean == pytest.approx(3 * math.pi / 8, rel=1e-3)
+
+
 def test_pmd_is_dephasing_along_an_axis_averaged_over_the_sphere() -> None:
     """The octahedron's six directions average vectors as the whole sphere does."""
     coherence = 0.6
