@@ -1,7 +1,7 @@
 """What a topology predicts: the functions that `expect` may call.
 
 Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out the
-public functions of basics.py, links.py and qkd.py of emulator/closed_forms beside them.
+public functions of basics.py, links.py, qkd.py and finite_key.py of emulator/closed_forms beside them.
 Draws nothing and runs nothing: a prediction is a formula over the topology's parameters, so that it can
 stand beside what a run has measured.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .emulator.closed_forms import basics, links, qkd
+from .emulator.closed_forms import basics, finite_key, links, qkd
 from .emulator.errors import InputError
 from .expressions import nearest
 
@@ -29,7 +29,9 @@ _S = 1e-9
 
 def functions(topology: Topology) -> dict[str, Callable[..., float]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
-    formulas = _public_functions(basics) | _public_functions(links) | _public_functions(qkd)
+    formulas: dict[str, Callable[..., float]] = {}
+    for module in (basics, links, qkd, finite_key):
+        formulas |= _public_functions(module)
     return formulas | _Readers(topology).table()
 
 

@@ -87,7 +87,9 @@ def test_pmd_averages_the_phase_between_principal_states_over_the_spectrum(
 
 
 @pytest.mark.parametrize(("mean_ps", "bandwidth"), [(0.1, 0.5), (2.0, 0.5), (1.0, 3.0)])
-def test_the_group_delay_of_a_fibre_is_maxwell_distributed(mean_ps: float, bandwidth: float) -> None:
+def test_the_group_delay_of_a_fibre_is_maxwell_distributed(
+    mean_ps: float, bandwidth: float
+) -> None:
     """By numerical integration over the distribution of the DGD, whose mean is the fibre's."""
     delays, step = np.linspace(0, 12 * mean_ps, 200_001, retstep=True)
     scale = mean_ps * math.sqrt(math.pi / 8)

@@ -37,7 +37,9 @@ def test_all_spreads_add_in_squares() -> None:
     pulse = Pulse(1550.0, duration_ps=30.0, linewidth_nm=0.2)
     fibre = Fibre(100.0, dispersion_ps_per_nm_km=1.0, pmd_ps_per_sqrt_km=8.0)
     assert fibre.mean_group_delay_ps == pytest.approx(80.0)
-    assert fibre.spread_ps(pulse) == pytest.approx(math.sqrt(30.0**2 + 20.0**2 + 3 * math.pi / 32 * 80.0**2))
+    assert fibre.spread_ps(pulse) == pytest.approx(
+        math.sqrt(30.0**2 + 20.0**2 + 3 * math.pi / 32 * 80.0**2)
+    )
 
 
 def test_dispersion_follows_the_wavelength() -> None:
