@@ -46,7 +46,7 @@ def _length(kept: int, phase: float, leakage: float, eps_sec: float, eps_cor: fl
 
 
 def hypergeometric_tail(errors: int, sampled: int, wrong: int, total: int) -> float:
-    """P(at most `errors` errors in `sampled` of `total` bits, drawn without putting back; `wrong` of all err)."""
+    """P(at most `errors` errors in `sampled` bits), drawn from `total`, of which `wrong` err, one by one."""
     errors, sampled, wrong, total = map(int, (errors, sampled, wrong, total))  # floats in `expect`
     most = min(sampled, wrong)
     lowest, highest = max(0, sampled - (total - wrong)), min(errors, most)

@@ -100,6 +100,8 @@ def test_presets_lose_what_was_published() -> None:
     # Korzh et al. 2015: 51.9 dB over 307 km
     assert preset("ultra_low_loss", 307.0).transmittance == pytest.approx(10**-5.19, rel=0.1)
     assert preset("ultra_low_loss_0_16", 100.0).transmittance == pytest.approx(10**-1.6)
+    assert preset("ultra_low_loss_0_1419", 100.0).transmittance == pytest.approx(10**-1.419)
+    assert 0.39 <= preset("deployed", 1.0).attenuation_db_per_km <= 0.51
     assert preset("standard", 10.0, insertion_loss_db=3.0).insertion_loss_db == 3.0
 
 
