@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .agents import program as program_module
 from .agents.program import fit_options, load_program
 from .emulator.errors import ProgramError
+from .emulator.topology.idle_keys import idle_keys
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
@@ -52,11 +53,12 @@ def islands(topology: Topology) -> list[list[str]]:
 
 def warnings(topology: Topology) -> list[str]:
     """What is allowed but probably not meant."""
-    groups = islands(topology)
+    found, groups = idle_keys(topology), islands(topology)
     if len(groups) < 2:
-        return []
+        return found
     named = "; ".join(_some(group) for group in groups)
-    return [f"no classical path between these nodes, messages between them are lost: {named}"]
+    lost = f"no classical path between these nodes, messages between them are lost: {named}"
+    return [*found, lost]
 
 
 def raised_at(error: ProgramError) -> str:

@@ -34,6 +34,7 @@ from .pulses import (
     Substreams,
     chunks,
     column,
+    occupied,
     photons,
 )
 
@@ -221,15 +222,10 @@ class PulseReceiver:
         return lambda: self._streams.of(*key)
 
     def _noise(self, size: int, number: int) -> tuple[Slots, Bytes]:
-        """Background counts: slots from 0 in no order, and detectors. A Poisson process each."""
-        total = float(self._background.sum())
-        if total == 0:
+        """Background counts: slots from 0, detector by detector, and detectors. A Poisson process each."""
+        if not self._background.any():
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8)
-        rng = self._streams.of(number, _BACKGROUND)
-        count = int(rng.poisson(total * size))
-        limits = np.cumsum(self._background) / total
-        which = np.searchsorted(limits[:-1], rng.random(count), side="right").astype(np.uint8)
-        return rng.integers(0, size, count), which
+        return _counted(size, self._background, self._streams.of(number, _BACKGROUND))
 
     def _more_noise(
         self, first: int, size: int, number: int, troubles: Sequence[Trouble]
@@ -244,10 +240,9 @@ class PulseReceiver:
                 continue
             # The detectors of one receiver are alike in time; the first stands for them.
             open_s = detectors[0].open_ps(self._period_ps) * 1e-12
-            mean = trouble.dark_count_rate_hz * open_s * (high - low) * len(detectors)
-            count = int(rng.poisson(mean))
-            which = rng.integers(0, len(detectors), count).astype(np.uint8)
-            found.append((rng.integers(low - first, high - first, count), which))
+            means = np.full(len(detectors), trouble.dark_count_rate_hz * open_s)
+            at, which = _counted(high - low, means, rng)
+            found.append((at + (low - first), which))
         return np.concatenate([at for at, _ in found]), np.concatenate([d for _, d in found])
 
     def _arrivals(
@@ -355,6 +350,16 @@ def detect(
 def _slice_of(chosen: Bytes, light: Layer, chunk: Layer) -> Bytes:
     at = chunk.first_slot - light.first_slot
     return chosen[at : at + chunk.size]
+
+
+def _counted(size: int, means: Floats, rng: np.random.Generator) -> tuple[Slots, Bytes]:
+    """Slots of `size` in which each detector counts anything of so many counts a slot, and detectors.
+
+    Never more than a count a slot, however bright it is: a detector answers once.
+    """
+    slots = [occupied(size, -math.expm1(-mean), rng) for mean in means.tolist()]
+    which = np.repeat(np.arange(len(slots), dtype=np.uint8), [len(each) for each in slots])
+    return np.concatenate(slots), which
 
 
 def _ascending(parts: list[Slots]) -> Slots:

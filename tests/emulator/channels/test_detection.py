@@ -273,6 +273,45 @@ def test_jitter_and_dispersion_move_photons_out_of_the_gate() -> None:
         assert not (bits[clicks.slots] != clicks.bits).any()
 
 
+def test_the_gates_of_links_come_before_the_jitter_and_the_gate_of_the_detector() -> None:
+    """N = 200,000 single photons, two gated links, a gated detector; by plain draws photon by photon."""
+    detector = Detector(1.0, jitter_fwhm_ps=100.0, gate_ps=300)
+    bases, bits, zeros, _ = columns(200_000)
+    train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
+    way = passage(spread_ps=40.0, gate_ps=100.0).then(passage(spread_ps=30.0))
+    way = way.then(passage(spread_ps=50.0, gate_ps=150.0)).then(passage(spread_ps=20.0))
+    clicks = detection.detect(train.through(way), Receiver(detector), generator(), bases)
+    draw = generator(9).standard_normal
+    first = 40 * draw(200_000)
+    second = first + math.hypot(30, 50) * draw(200_000)
+    third = second + math.hypot(20, detector.jitter_sigma_ps()) * draw(200_000)
+    kept = (abs(first) < 50) & (abs(second) < 75) & (abs(third) < 150)
+    sigma = math.sqrt(2 * 200_000 * kept.mean() * (1 - kept.mean()))
+    assert len(clicks.slots) == pytest.approx(kept.sum(), abs=3 * sigma)
+
+
+def test_a_links_gate_opens_once_in_each_slot() -> None:
+    """N = 200,000 single photons spread over many slots: the gate's share of the slot is left."""
+    bases, bits, zeros, _ = columns(200_000)
+    train = PulseTrain(bases, bits, zeros, [WeakCoherent(0.01)], PERIOD_PS)
+    way = passage(spread_ps=5000.0, gate_ps=100.0)
+    clicks = detection.detect(train.through(way), Receiver(Detector(1.0)), generator(), bases)
+    assert len(clicks.slots) == pytest.approx(200, abs=3 * math.sqrt(200))
+
+
+def test_no_light_is_too_bright_to_be_counted() -> None:
+    """A million dark counts in each slot: every slot has a click, of both detectors."""
+    bases, bits, zeros, _ = columns(1000)
+    train = PulseTrain(bases, bits, zeros, [VACUUM], 10**12)
+    glaring = Receiver(Detector(1.0, dark_count_rate_hz=1e6))
+    clicks = detection.detect(train, glaring, generator(), bases)
+    assert len(clicks.slots) == 1000 and clicks.doubles.all()
+    train = PulseTrain(bases, bits, zeros, [VACUUM], 10**12)
+    trouble = detection.Trouble(0, 500, dark_count_rate_hz=1e9)
+    at_work = PulseReceiver(Receiver(Detector(1.0)), 10**12, generator())
+    assert len(at_work.detect(train, bases, troubles=[trouble]).slots) == 500
+
+
 def test_photons_that_are_a_slot_late_are_read_as_their_neighbours() -> None:
     """N = 400,000 sparse pulses with a spread as wide as the slot: some errors, nothing lost."""
     bases, bits, zeros, _ = columns(400_000)

@@ -70,6 +70,21 @@ def test_an_impossible_pulse_is_refused(wrong: dict[str, float], problem: str) -
         Pulse(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "jitter"),
+    [(60, 100, 0), (60, 100, 30), (400, 1000, 50), (100, 100, 300), (60, 40, 5)],
+)
+def test_light_that_comes_at_any_time_passes_two_gates_for_so_long(
+    first: float, second: float, jitter: float
+) -> None:
+    """In slots of 1000 ps, by plain draws: N = 400,000 within the first gate."""
+    rng = np.random.Generator(np.random.PCG64(3))
+    times = rng.uniform(-first / 2, first / 2, 400_000) + jitter * rng.standard_normal(400_000)
+    inside = float((abs(times - 1000 * np.rint(times / 1000)) <= second / 2).mean())
+    found = dispersion.overlap_ps(first, second, jitter, 1000)
+    assert found / first == pytest.approx(inside, abs=3 * 0.5 / math.sqrt(400_000))
+
+
 def test_the_mean_group_delay_grows_with_the_root_of_the_length() -> None:
     assert dispersion.mean_group_delay_ps(100.0, 0.2) == pytest.approx(2.0)
     assert dispersion.mean_group_delay_ps(25.0, 0.2) == pytest.approx(1.0)
