@@ -126,11 +126,23 @@ class _Readers:
         return self._quantum(link).dephasing
 
     def transmittance(self, link: str) -> float:
-        """Probability that a photon gets through."""
+        """Probability that a photon gets through, the link's gate included."""
         quantum = self._quantum(link)
-        return basics.transmittance(
+        return self._gated(link) * basics.transmittance(
             quantum.length_km, quantum.attenuation_db_per_km, quantum.insertion_loss_db
         )
+
+    def _gated(self, link: str) -> float:
+        """Part of a pulse's spread that lies inside the link's gate."""
+        quantum = self._quantum(link)
+        if quantum.gate_ps is None:
+            return 1.0
+        from .emulator.channels.dispersion import gate_fraction
+        from .emulator.quantum.links import fibre_of, pulse_of
+
+        fibre, pulse = fibre_of(self._link(link)), pulse_of(quantum)
+        assert fibre is not None and pulse is not None, "validation asks for a pulse beside a gate"
+        return gate_fraction(fibre.spread_ps(pulse), quantum.gate_ps)
 
     def delay(self, link: str) -> float:
         """A photon's time over the link, in seconds."""

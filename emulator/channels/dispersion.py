@@ -136,7 +136,7 @@ def mean_pmd_coherence(mean_group_delay_ps: float, bandwidth_rad_per_ps: float) 
     and DGD^2 is the sum of three such x^2 with v = pi <DGD>^2 / 8 (see `rms_group_delay_ps`).
     """
     blur = math.pi / 8 * (mean_group_delay_ps * bandwidth_rad_per_ps) ** 2
-    return (1 + blur) ** -1.5
+    return math.pow(1 + blur, -1.5)
 
 
 def pmd_map(coherence: float) -> Superoperator:

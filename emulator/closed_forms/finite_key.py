@@ -111,8 +111,8 @@ def _is_likelier(log_limit: float, errors: int, sampled: int, wrong: int, total:
     wanted = math.exp(min(log_limit - log_top, 700.0))  # beyond that no sum of these terms comes
     term = found = 1.0
     for drawn in range(errors, max(0, sampled - (total - wrong)), -1):
-        ratio = drawn * (total - wrong - sampled + drawn)
-        ratio /= (wrong - drawn + 1) * (sampled - drawn + 1)
+        ratio = drawn / (wrong - drawn + 1) * (total - wrong - sampled + drawn)
+        ratio /= sampled - drawn + 1
         if found + (term * ratio / (1 - ratio) if ratio < 1 else math.inf) <= wanted:
             return False
         term *= ratio

@@ -121,7 +121,7 @@ def receiver(
         gate_ps=None if spec.gate_ps is None else max(1, round(spec.gate_ps)),
     )
     try:
-        open_ps = detector.open_ps(period_ps)
+        open_ps: float = detector.open_ps(period_ps)
     except InputError as error:
         raise OperationError(why=str(error)) from error
     if link_gate_ps is not None and link_gate_ps < period_ps:

@@ -10,6 +10,8 @@ import pytest
 
 from qnetem.agents.agent import Agent
 from qnetem.emulator.errors import OperationError
+from qnetem.emulator.topology import parse_topology
+from qnetem.predictions import functions
 
 from .bench import assert_frequency, play, program
 
@@ -95,6 +97,9 @@ CLICKS = "detector: {efficiency: 1}"
 
 def test_the_spread_is_the_one_that_dispersion_gives() -> None:
     assert pytest.approx(0.6269, abs=2e-4) == KEPT
+    topology = parse_topology("name: x\nnodes: {alice: , bob: }\n" + links("alice, bob"))
+    found = functions(topology)["transmittance"]("alice-bob")
+    assert found == pytest.approx(KEPT, rel=1e-3)
 
 
 def test_a_train_of_pulses_passes_the_gate_as_photons_do() -> None:
