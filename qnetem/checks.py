@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .agents import program as program_module
 from .agents.program import fit_options, load_program
 from .emulator.errors import ProgramError
+from .emulator.topology.idle_keys import idle_keys
 from .emulator.topology.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def islands(topology: Topology) -> list[list[str]]:
 
 def warnings(topology: Topology) -> list[str]:
     """What is allowed but probably not meant."""
-    found = []
+    found = idle_keys(topology)
     # An eavesdropper without links stands on one by a fault, and speaks to nobody.
     groups = [
         group for group in islands(topology) if not _is_unlinked_eavesdropper(topology, group)

@@ -1,7 +1,7 @@
 """What a topology predicts: the functions that `expect` may call.
 
 Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out the
-public functions of basics.py, links.py and qkd.py of emulator/closed_forms beside them.
+public functions of basics.py, links.py, qkd.py and finite_key.py of emulator/closed_forms beside them.
 Draws nothing and runs nothing: a prediction is a formula over the topology's parameters, so that it can
 stand beside what a run has measured.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .emulator.closed_forms import basics, links, qkd
+from .emulator.closed_forms import basics, finite_key, links, qkd
 from .emulator.errors import InputError
 from .expressions import nearest
 
@@ -29,7 +29,9 @@ _S = 1e-9
 
 def functions(topology: Topology) -> dict[str, Callable[..., float]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
-    formulas = _public_functions(basics) | _public_functions(links) | _public_functions(qkd)
+    formulas: dict[str, Callable[..., float]] = {}
+    for module in (basics, links, qkd, finite_key):
+        formulas |= _public_functions(module)
     return formulas | _Readers(topology).table()
 
 
@@ -124,11 +126,23 @@ class _Readers:
         return self._quantum(link).dephasing
 
     def transmittance(self, link: str) -> float:
-        """Probability that a photon gets through."""
+        """Probability that a photon gets through, the link's gate included."""
         quantum = self._quantum(link)
-        return basics.transmittance(
+        return self._gated(link) * basics.transmittance(
             quantum.length_km, quantum.attenuation_db_per_km, quantum.insertion_loss_db
         )
+
+    def _gated(self, link: str) -> float:
+        """Part of a pulse's spread that lies inside the link's gate."""
+        quantum = self._quantum(link)
+        if quantum.gate_ps is None:
+            return 1.0
+        from .emulator.channels.dispersion import gate_fraction
+        from .emulator.quantum.links import fibre_of, pulse_of
+
+        fibre, pulse = fibre_of(self._link(link)), pulse_of(quantum)
+        assert fibre is not None and pulse is not None, "validation asks for a pulse beside a gate"
+        return gate_fraction(fibre.spread_ps(pulse), quantum.gate_ps)
 
     def delay(self, link: str) -> float:
         """A photon's time over the link, in seconds."""

@@ -35,6 +35,7 @@ from .pulses import (
     Substreams,
     chunks,
     column,
+    occupied,
     photons,
 )
 
@@ -222,15 +223,10 @@ class PulseReceiver:
         return lambda: self._streams.of(*key)
 
     def _noise(self, size: int, number: int) -> tuple[Slots, Bytes]:
-        """Background counts: slots from 0 in no order, and detectors. A Poisson process each."""
-        total = float(self._background.sum())
-        if total == 0:
+        """Background counts: slots from 0, detector by detector, and detectors. A Poisson process each."""
+        if not self._background.any():
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8)
-        rng = self._streams.of(number, _BACKGROUND)
-        count = int(rng.poisson(total * size))
-        limits = np.cumsum(self._background) / total
-        which = np.searchsorted(limits[:-1], rng.random(count), side="right").astype(np.uint8)
-        return rng.integers(0, size, count), which
+        return _counted(size, self._background, self._streams.of(number, _BACKGROUND))
 
     def _more_noise(
         self, first: int, size: int, number: int, troubles: Sequence[Trouble]
@@ -245,10 +241,9 @@ class PulseReceiver:
                 continue
             # The detectors of one receiver are alike in time; the first stands for them.
             open_s = detectors[0].open_ps(self._period_ps) * 1e-12
-            mean = trouble.dark_count_rate_hz * open_s * (high - low) * len(detectors)
-            count = int(rng.poisson(mean))
-            which = rng.integers(0, len(detectors), count).astype(np.uint8)
-            found.append((rng.integers(low - first, high - first, count), which))
+            means = np.full(len(detectors), trouble.dark_count_rate_hz * open_s)
+            at, which = _counted(high - low, means, rng)
+            found.append((at + (low - first), which))
         return np.concatenate([at for at, _ in found]), np.concatenate([d for _, d in found])
 
     def _arrivals(
@@ -302,19 +297,19 @@ class PulseReceiver:
     ) -> tuple[Slots, NDArray[np.bool_] | None]:
         """In which gate each photon arrives, and whether in an open one; None if all do as sent.
 
-        Early and late ones arrive in neighbouring gates; beyond the ends of a chunk they are lost,
-        which touches a few of its CHUNK_SLOTS slots.
+        The links' gates come first, then the detector's jitter and its own gate. Early and late photons
+        arrive in neighbouring gates; beyond the ends of a chunk they are lost, which touches a few of its
+        CHUNK_SLOTS slots.
         """
         # The detectors of one receiver are alike in time; the first stands for them.
-        detector = self._receiver.all_detectors[0]
-        sigma_ps = math.hypot(detector.jitter_sigma_ps(), chunk.passage.spread_ps)
-        if not sigma_ps:
+        detector, period_ps = self._receiver.all_detectors[0], self._period_ps
+        arrivals = chunk.passage.arrivals(len(slots), period_ps, rng, detector.jitter_sigma_ps())
+        if arrivals is None:
             return slots, None
-        offset = rng.standard_normal(len(slots)) * (sigma_ps / self._period_ps)
+        offset, kept = arrivals
         shift = np.rint(offset)
         landed = slots + shift.astype(np.int64)
-        half_open = detector.open_ps(self._period_ps) / self._period_ps / 2
-        kept = np.abs(offset - shift) <= half_open
+        kept &= np.abs(offset - shift) <= detector.open_ps(period_ps) / period_ps / 2
         return landed, kept & (landed >= 0) & (landed < chunk.size)
 
     def _basis_met(
@@ -356,6 +351,16 @@ def detect(
 def _slice_of(chosen: Bytes, light: Layer, chunk: Layer) -> Bytes:
     at = chunk.first_slot - light.first_slot
     return chosen[at : at + chunk.size]
+
+
+def _counted(size: int, means: Floats, rng: np.random.Generator) -> tuple[Slots, Bytes]:
+    """Slots of `size` in which each detector counts anything of so many counts a slot, and detectors.
+
+    Never more than a count a slot, however bright it is: a detector answers once.
+    """
+    slots = [occupied(size, -math.expm1(-mean), rng) for mean in means.tolist()]
+    which = np.repeat(np.arange(len(slots), dtype=np.uint8), [len(each) for each in slots])
+    return np.concatenate(slots), which
 
 
 def _ascending(parts: list[Slots]) -> Slots:

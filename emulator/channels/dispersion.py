@@ -111,12 +111,32 @@ def mean_group_delay_ps(length_km: float, pmd_ps_per_sqrt_km: float) -> float:
     return pmd_ps_per_sqrt_km * math.sqrt(length_km)
 
 
+def rms_group_delay_ps(mean_group_delay_ps: float) -> float:
+    """Root mean square of a differential group delay of that mean: sqrt(3 pi / 8) of it.
+
+    With strong mode coupling the DGD is the length of a vector of three normal components of variance
+    pi <DGD>^2 / 8, a Maxwell distribution (Foschini, Poole, J. Lightwave Technol. 9, 1439 (1991)).
+    """
+    return math.sqrt(3 * math.pi / 8) * mean_group_delay_ps
+
+
 def pmd_coherence(group_delay_ps: float, bandwidth_rad_per_ps: float) -> float:
-    """What is left of the coherence between the principal states: exp(-(DGD sigma_omega)^2 / 2).
+    """What one DGD leaves of the coherence between the principal states: exp(-(DGD sigma_omega)^2 / 2).
 
     The two components of a Gaussian pulse arrive DGD apart, and the detector does not ask when.
+    `bandwidth_rad_per_ps` is the rms width of the power spectrum as an angular frequency.
     """
     return math.exp(-((group_delay_ps * bandwidth_rad_per_ps) ** 2) / 2)
+
+
+def mean_pmd_coherence(mean_group_delay_ps: float, bandwidth_rad_per_ps: float) -> float:
+    """`pmd_coherence` on average over a Maxwell-distributed DGD: (1 + pi (<DGD> sigma_omega)^2/8)^(-3/2).
+
+    The average of exp(-sigma_omega^2 x^2 / 2) over a normal x of variance v is (1 + v sigma_omega^2)^(-1/2),
+    and DGD^2 is the sum of three such x^2 with v = pi <DGD>^2 / 8 (see `rms_group_delay_ps`).
+    """
+    blur = math.pi / 8 * (mean_group_delay_ps * bandwidth_rad_per_ps) ** 2
+    return math.pow(1 + blur, -1.5)
 
 
 def pmd_map(coherence: float) -> Superoperator:
@@ -152,6 +172,30 @@ def gate_fraction(spread_ps: float, gate_ps: float, offset_ps: float = 0.0) -> f
     check_not_negative("gate_ps", gate_ps)
     early, late = gate_ps / 2 + offset_ps, gate_ps / 2 - offset_ps
     return (_half_erf(early, spread_ps) + _half_erf(late, spread_ps)) / 2
+
+
+def overlap_ps(first_ps: float, second_ps: float, jitter_ps: float, period_ps: float) -> float:
+    """For how long per period light that comes at any time passes two gates, one after the other.
+
+    Both gates have these full widths, open once a period round the same moment, and are no longer than it;
+    `jitter_ps` (rms) comes between them. Without jitter: the narrower one. With it the integral over the
+    first gate of the probability to meet the second, or one of its neighbours:
+    s [H((V+W)/2s) - H((V-W)/2s) - H((W-V)/2s) + H(-(V+W)/2s)], H(u) = u Phi(u) + phi(u).
+    """
+    if not jitter_ps:
+        return min(first_ps, second_ps)
+    reach = math.ceil(8 * jitter_ps / period_ps) + 1
+    inside = 0.0
+    for slot in range(-reach, reach + 1):
+        for start, end, sign in ((-1, 1, 1), (-1, -1, -1), (1, 1, -1), (1, -1, 1)):
+            edge_ps = slot * period_ps - start * first_ps / 2 + end * second_ps / 2
+            inside += sign * jitter_ps * _ramp(edge_ps / jitter_ps)
+    return min(inside, first_ps, second_ps)
+
+
+def _ramp(u: float) -> float:
+    """The integral of the normal distribution function up to u: u Phi(u) + phi(u)."""
+    return u * (1 + math.erf(u / math.sqrt(2))) / 2 + math.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def _half_erf(distance_ps: float, spread_ps: float) -> float:

@@ -8,7 +8,7 @@ what was measured, or is made of the photons that were not kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,8 @@ from .pulses import (
     column,
     photons,
 )
+
+Vectors = NDArray[np.float64]
 
 #: What an eavesdropper resends unless told otherwise.
 ONE_PHOTON = Fock(1)
@@ -104,13 +106,21 @@ def intercept_resend(
 
 
 class Stored:
-    """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases."""
+    """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases.
+
+    What storage does to them is `through`; their measurement is ideal, whatever detectors the node has.
+    """
 
     __slots__ = ("_states", "slots")
 
-    def __init__(self, slots: Slots, states: NDArray[np.float64]) -> None:
+    def __init__(self, slots: Slots, states: Vectors) -> None:
         self.slots = slots
-        self._states: NDArray[np.float64] | None = states
+        self._states: Vectors | None = states
+
+    def through(self, change: Callable[[Slots, Vectors], Vectors]) -> None:
+        """What storage does to them: `change(slots, vectors)` makes new Pauli vectors, shape (k, 4)."""
+        if self._states is not None:
+            self._states = change(self.slots, self._states)
 
     def measure(self, bases: ArrayLike, rng: np.random.Generator) -> Bytes:
         """Bits, one for each of `slots`, in the bases given; ideal, and the photons are gone.
@@ -132,7 +142,8 @@ class PhotonNumberSplitter:
     """Counts photons without touching them, keeps one of each pulse with several, sends on the rest.
 
     Single photons are blocked, but for a share `forward_singles` that goes on untouched (Brassard,
-    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What goes on has a known photon number: n - 1.
+    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What goes on has a known photon number: n - 1. It is as
+    late or early as it came, but behind the gate of a link it leaves in the middle of its slot.
     """
 
     __slots__ = ("_forward_singles", "_streams")
@@ -146,9 +157,10 @@ class PhotonNumberSplitter:
         light = block.take()
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
         kept: list[Slots] = []
-        states: list[NDArray[np.float64]] = []
+        states: list[Vectors] = []
         for number, chunk in chunks(light):
-            slots, numbers = self._counted(chunk, self._streams.of(number, _NUMBERS))
+            rng = self._streams.of(number, _NUMBERS)
+            slots, numbers = self._counted(chunk, block.period_ps, rng)
             several = slots[numbers > 1]
             at = chunk.first_slot - light.first_slot
             forwarded[at + several] = numbers[numbers > 1] - 1
@@ -156,7 +168,7 @@ class PhotonNumberSplitter:
             kept.append(several + chunk.first_slot)
             states.append(_met(chunk, several))
         table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
-        arrived = light.passage._replace(etas=np.ones_like(light.passage.etas))
+        arrived = light.passage._replace(etas=np.ones_like(light.passage.etas), gates=())
         onward = light._replace(intensities=forwarded, sources=table, passage=arrived)
         stored = Stored(
             np.concatenate([np.empty(0, dtype=np.int64), *kept]),
@@ -172,19 +184,24 @@ class PhotonNumberSplitter:
         return passed
 
     @staticmethod
-    def _counted(chunk: Light, rng: np.random.Generator) -> tuple[Slots, Slots]:
+    def _counted(chunk: Light, period_ps: int, rng: np.random.Generator) -> tuple[Slots, Slots]:
         """Slots of the chunk with photons, and how many, as they stand where the splitter is."""
         best = float(chunk.passage.etas.max())
         slots, numbers = photons(chunk, best, rng)
         steps = chunk.passage.steps_of(slots + chunk.first_slot)
         if isinstance(steps, np.ndarray) and best:
             numbers = rng.binomial(numbers, chunk.passage.etas[steps] / best)
+        if chunk.passage.gates:
+            pulse = np.repeat(np.arange(len(slots)), numbers)
+            arrivals = chunk.passage.arrivals(len(pulse), period_ps, rng)
+            assert arrivals is not None, "a gate lets some pass and others not"
+            numbers = np.bincount(pulse[arrivals[1]], minlength=len(slots))
         return slots[numbers > 0], numbers[numbers > 0]
 
 
-def _met(chunk: Light, slots: Slots) -> NDArray[np.float64]:
+def _met(chunk: Light, slots: Slots) -> Vectors:
     """Pauli vectors (k, 4) of single photons of `slots` (of the chunk, from 0) as they are by now."""
     steps = chunk.passage.steps_of(slots + chunk.first_slot)
     every = np.einsum("kpq,sq->ksp", chunk.passage.maps, STATES)
-    vectors: NDArray[np.float64] = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
+    vectors: Vectors = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
     return vectors

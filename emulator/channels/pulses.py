@@ -74,24 +74,52 @@ class Passage(NamedTuple):
     """What channels have done so far: from slot `starts[i]` on, `etas[i]` and then `maps[i]`.
 
     Shapes (k,), (k,), (k, 4, 4); `starts` ascends from 0 and counts slots of the whole train. Maps are
-    Pauli transfer matrices, acting on each photon by itself. `spread_ps` is the rms spread of arrival.
+    Pauli transfer matrices, acting on each photon by itself. `gates` are those of the links, in order:
+    (rms spread of arrival since the gate before, full width in ps). `spread_ps` is the rms spread since the
+    last gate. A gate opens once in each slot; its loss is not in `etas`, because it is drawn photon by
+    photon, with the time of arrival (`arrivals`).
     """
 
     starts: Slots
     etas: Floats
     maps: NDArray[np.float64]
     spread_ps: float = 0.0
+    gates: tuple[tuple[float, float], ...] = ()
 
     def then(self, later: Passage) -> Passage:
         """Both, one after the other; the steps of both grids are kept."""
         starts = np.union1d(self.starts, later.starts)
         mine, its = self._step(starts), later._step(starts)
+        gates, spread_ps = self.gates, math.hypot(self.spread_ps, later.spread_ps)
+        if later.gates:
+            (first_ps, width_ps), *others = later.gates
+            gates = (*gates, (math.hypot(self.spread_ps, first_ps), width_ps), *others)
+            spread_ps = later.spread_ps
         return Passage(
             starts,
             self.etas[mine] * later.etas[its],
             later.maps[its] @ self.maps[mine],
-            math.hypot(self.spread_ps, later.spread_ps),
+            spread_ps,
+            gates,
         )
+
+    def arrivals(
+        self, count: int, period_ps: int, rng: np.random.Generator, jitter_ps: float = 0.0
+    ) -> tuple[Floats, NDArray[np.bool_]] | None:
+        """(times of arrival of `count` photons in slots from the middle of their own, which gates let pass).
+
+        `jitter_ps` (rms) comes on top after the last gate. None: all arrive as sent.
+        """
+        last_ps = math.hypot(self.spread_ps, jitter_ps)
+        if not last_ps and not self.gates:
+            return None
+        offsets, kept = np.zeros(count), np.ones(count, dtype=bool)
+        for spread_ps, width_ps in self.gates:
+            offsets = offsets + rng.standard_normal(count) * (spread_ps / period_ps)
+            kept &= np.abs(offsets - np.rint(offsets)) <= width_ps / period_ps / 2
+        if last_ps:
+            offsets = offsets + rng.standard_normal(count) * (last_ps / period_ps)
+        return offsets, kept
 
     def _step(self, slots: Slots) -> Slots:
         return np.searchsorted(self.starts, slots, side="right") - 1
@@ -115,12 +143,14 @@ def passage(
     *,
     starts: ArrayLike = 0,
     spread_ps: float = 0.0,
+    gate_ps: float | None = None,
 ) -> Passage:
     """A channel of transmittance `eta` whose `noise` (4, 4) acts on each photon; None is none.
 
     For a channel that drifts on a grid, `starts` are the k slots from which the k values of `eta` and
-    `noise` (k, 4, 4) hold, beginning with 0. Raises InputError for what is no transmittance, a spread
-    below 0, shapes that do not fit, and starts that do not ascend from 0.
+    `noise` (k, 4, 4) hold, beginning with 0. A gate of full width `gate_ps` stands at its end. Raises
+    InputError for what is no transmittance, a spread or a gate below 0, shapes that do not fit, and starts
+    that do not ascend from 0.
     """
     slots = read_only(np.array(starts, dtype=np.int64, ndmin=1))
     etas, maps = np.asarray(eta, dtype=float), np.eye(4) if noise is None else np.asarray(noise)
@@ -130,6 +160,8 @@ def passage(
         raise InputError(f"pulse channel: eta is {etas}, expected a transmittance from 0 to 1")
     if not 0 <= spread_ps < math.inf:
         raise InputError(f"pulse channel: spread_ps is {spread_ps}, expected 0 or more")
+    if gate_ps is not None and not 0 <= gate_ps < math.inf:
+        raise InputError(f"pulse channel: gate_ps is {gate_ps}, expected 0 or more")
     if etas.shape not in {(), slots.shape} or maps.shape not in {(4, 4), (*slots.shape, 4, 4)}:
         raise InputError(
             f"pulse channel: {len(slots)} steps, but eta has shape {etas.shape} and noise {maps.shape}"
@@ -139,7 +171,8 @@ def passage(
         slots,
         read_only(np.broadcast_to(etas, (size,)).copy()),
         read_only(np.broadcast_to(maps, (size, 4, 4)).astype(float)),
-        spread_ps,
+        spread_ps if gate_ps is None else 0.0,
+        () if gate_ps is None else ((spread_ps, gate_ps),),
     )
 
 

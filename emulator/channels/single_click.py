@@ -1,12 +1,30 @@
 """Single-click links: one photon, of which nobody can tell whose it was.
 
 Owns success probability and state of the scheme of Cabrillo et al. (PRA 59, 1025 (1999)) and Bose et al.
-(PRL 83, 5158 (1999)) in the form of Humphreys et al. (Nature 558, 268 (2018), supplement, eqs. 8 and 10),
-and its trade-off of rate against fidelity. Does not own the photon's way to the click (midpoint.py).
+(PRL 83, 5158 (1999)), and its trade-off of rate against fidelity. Does not own the photon's way to the click
+(midpoint.py).
 
-Each emitter has the population alpha in its bright state |1>, which gives a photon; a click of one of two
-detectors behind a beam splitter heralds Psi+ or Psi-, by which of them it was. Both bright cost
+Each emitter has the population alpha in its bright state |1>, which gives a photon; a click of just one of
+two detectors behind a beam splitter heralds Psi+ or Psi-, by which of them it was. Both bright cost
 fidelity: F ~ 1 - alpha at the rate 2 alpha p. The interferometer's phase enters: the scheme needs it stable.
+
+Derivation. The light is (sqrt(1-alpha)|0,vac> + sqrt(alpha)|1,a>) of either end, a photon lost with 1 - p
+into a mode of its own. The beam splitter sends one photon to either port alike. Of two photons that arrive,
+both leave by one port with (1 + V)/2, and by different ports with (1 - V)/2: then both detectors click, and
+the attempt fails. Detectors are threshold detectors: they do not tell two photons from one, and a dark click
+beside a photon in the same detector is no further click. With the dark probability d per detector a pattern
+"this one and not the other" has, summed over both patterns,
+
+    no bright emitter   2 d (1-d)
+    one, A or B         (1-d) [p + 2 d (1-p)]
+    both                (1-d) [pA + pB - pA pB - pA pB (1-V)/2 + 2 d (1-pA)(1-pB)]
+
+times the emitters' populations. What a detector absorbs tells photon numbers apart, and a lost photon tells
+whose it was, so that the only coherence is that of |10> and |01> with one photon seen:
+alpha (1-alpha) (1-d) sqrt(V pA pB). The tests play the optics through mode by mode and find the same.
+
+Humphreys et al. (Nature 558, 268 (2018), supplement, eqs. 8 and 10) publish a form for small p, which counts
+clicks of both detectors as heralds and a dark click as coherent as a photon: see `incoherent_darks`.
 
 Convention: V is the visibility of Hong-Ou-Mandel interference, the squared overlap of the photons'
 modes; one photon's coherence goes by the overlap, sqrt(V).
@@ -45,10 +63,9 @@ class SingleClick:
     `alpha`: bright population of both emitters. `first_detection`, `second_detection`: total detection
     probabilities of the ends' photons. `dark_probability`: per detector and window. `phase_noise_rad`:
     standard deviation of the optical phase. `double_excitation`: probability that a bright emitter gave a
-    second photon, which tells whose the first one was. `path_coherence`: what else is left of the
-    coherence. Dark clicks are counted as coherent as the photons', as in the published form; that
-    overstates F by up to dark/detection, which matters on long links: `incoherent_darks` counts them as
-    what they are.
+    second photon, which tells whose the first one was; that it may click itself is left out.
+    `path_coherence`: what else is left of the coherence. `incoherent_darks` False is the published form of
+    Humphreys et al.: it overstates F by up to dark/detection, which matters on long links.
     Raises InputError for values that are no probabilities and a phase noise that is negative.
     """
 
@@ -61,7 +78,7 @@ class SingleClick:
     phase_noise_rad: float = 0.0
     double_excitation: float = 0.0
     path_coherence: float = 1.0
-    incoherent_darks: bool = False
+    incoherent_darks: bool = True
 
     def __post_init__(self) -> None:
         for name in (
@@ -89,7 +106,7 @@ class SingleClick:
         visibility: float = 1.0,
         phase_noise_rad: float = 0.0,
         double_excitation: float = 0.0,
-        incoherent_darks: bool = False,
+        incoherent_darks: bool = True,
     ) -> SingleClick:
         """From the emitters, fibres and detectors.
 
@@ -132,22 +149,16 @@ class SingleClick:
         makes just one detector click; the coherence is that of |10> and |01>.
         """
         up, down = self.alpha, 1 - self.alpha
-        first, second = self.first_detection, self.second_detection
-        bright_dark = up * down * self._click(first)
-        dark_bright = up * down * self._click(second)
+        none, first, second, both, interfering = self._clicks()
         populations = (
-            (down * down * self._click(0.0), (0, 0)),
-            (dark_bright, (0, 1)),
-            (bright_dark, (1, 0)),
-            (up * up * self._click(1 - (1 - first) * (1 - second)), (1, 1)),
+            (down * down * none, (0, 0)),
+            (up * down * second, (0, 1)),
+            (up * down * first, (1, 0)),
+            (up * up * both, (1, 1)),
         )
         state = sum(weight * qutip.ket2dm(_ket(*bits)) for weight, bits in populations)
         swing = _ket(1, 0) * _ket(0, 1).dag()
-        if self.incoherent_darks:
-            interfering = up * down * (1 - self.dark_probability) ** 2 * math.sqrt(first * second)
-        else:
-            interfering = math.sqrt(bright_dark * dark_bright)
-        return state + self.coherence * interfering * (swing + swing.dag())
+        return state + up * down * self.coherence * interfering * (swing + swing.dag())
 
     @property
     def coherence(self) -> float:
@@ -161,10 +172,27 @@ class SingleClick:
             math.sqrt(self.visibility) * phase * (1 - self.double_excitation) * self.path_coherence
         )
 
-    def _click(self, seen: float) -> float:
-        """Probability of a click if a photon is seen with probability `seen`, and else by a dark."""
+    def _clicks(self) -> tuple[float, float, float, float, float]:
+        """Probabilities of a herald: no emitter bright, the first, the second, both; and what interferes."""
+        first, second, dark = self.first_detection, self.second_detection, self.dark_probability
+        if not self.incoherent_darks:
+            return self._published()
+        by_dark, quiet = 2 * dark, 1 - dark
+        one, other = (quiet * (p + (1 - p) * by_dark) for p in (first, second))
+        parted = first * second * (1 - self.visibility) / 2
+        lost = (1 - first) * (1 - second)
+        both = quiet * (1 - lost - parted + lost * by_dark)
+        return quiet * by_dark, one, other, both, quiet * math.sqrt(first * second)
+
+    def _published(self) -> tuple[float, float, float, float, float]:
+        """As `_clicks`, by Humphreys et al.: a photon and no dark click, or any dark click and no photon."""
+        first, second = self.first_detection, self.second_detection
         no_dark = (1 - self.dark_probability) ** 2
-        return no_dark * seen + (1 - no_dark) * (1 - seen)
+        none, one, other, both = (
+            no_dark * seen + (1 - no_dark) * (1 - seen)
+            for seen in (0.0, first, second, 1 - (1 - first) * (1 - second))
+        )
+        return none, one, other, both, math.sqrt(one * other)
 
     # --- rate against fidelity ---
 

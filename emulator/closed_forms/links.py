@@ -51,12 +51,34 @@ def midpoint_success(pair: float, first: float, second: float) -> float:
 
 
 def single_click_terms(
+    alpha: float,
+    first: float,
+    second: float,
+    dark: float,
+    visibility: float = 1.0,
+    published: bool = False,
+) -> tuple[float, float, float, float]:
+    """Probabilities (p_uu, p_ud, p_du, p_dd) of a herald with both emitters bright, one, none.
+
+    `alpha` is the bright population. A herald is a click of just one of two threshold detectors: of two
+    photons (1 - V)/2 part and make both click. `published`: the form of Humphreys et al., Nature 558, 268
+    (2018), supplement, eq. 10, for small detection probabilities, which counts clicks of both.
+    """
+    if published:
+        return _published_terms(alpha, first, second, dark)
+    mixed, lost = alpha * (1 - alpha), (1 - first) * (1 - second)
+    seen = 1 - lost - first * second * (1 - visibility) / 2
+    return (
+        alpha**2 * (1 - dark) * (seen + 2 * dark * lost),
+        mixed * (1 - dark) * (first + 2 * dark * (1 - first)),
+        mixed * (1 - dark) * (second + 2 * dark * (1 - second)),
+        (1 - alpha) ** 2 * 2 * dark * (1 - dark),
+    )
+
+
+def _published_terms(
     alpha: float, first: float, second: float, dark: float
 ) -> tuple[float, float, float, float]:
-    """Probabilities (p_uu, p_ud, p_du, p_dd) of a click with both emitters bright, one, none.
-
-    Humphreys et al., Nature 558, 268 (2018), supplement, eq. 10. `alpha` is the bright population.
-    """
     no_dark, any_dark = (1 - dark) ** 2, 1 - (1 - dark) ** 2
     one = no_dark * first + any_dark * (1 - first)
     other = no_dark * second + any_dark * (1 - second)
@@ -66,9 +88,16 @@ def single_click_terms(
     return alpha**2 * both, mixed * one, mixed * other, (1 - alpha) ** 2 * any_dark
 
 
-def single_click_success(alpha: float, first: float, second: float, dark: float = 0.0) -> float:
+def single_click_success(
+    alpha: float,
+    first: float,
+    second: float,
+    dark: float = 0.0,
+    visibility: float = 1.0,
+    published: bool = False,
+) -> float:
     """Success probability of one attempt: the sum of `single_click_terms`."""
-    return math.fsum(single_click_terms(alpha, first, second, dark))
+    return math.fsum(single_click_terms(alpha, first, second, dark, visibility, published))
 
 
 def single_click_fidelity(
@@ -79,15 +108,21 @@ def single_click_fidelity(
     visibility: float = 1.0,
     phase_noise_rad: float = 0.0,
     double_excitation: float = 0.0,
+    published: bool = False,
 ) -> float:
-    """F = [(p_ud + p_du)/2 + sqrt(V p_ud p_du) exp(-sigma^2/2) (1 - p_2)] / P_succ.
+    """F = [(p_ud + p_du)/2 + c sqrt(V) exp(-sigma^2/2) (1 - p_2)] / P_succ. Mind the root of V.
 
-    Humphreys et al., Nature 558, 268 (2018), supplement, eqs. 8 and 10. Mind the root of V.
+    c is what one photon that is seen leaves, alpha (1 - alpha) (1 - d) sqrt(p_A p_B): a dark click has no
+    coherence. `published`: c = sqrt(p_ud p_du), as if it had the photons' (Humphreys et al., Nature 558,
+    268 (2018), supplement, eqs. 8 and 10).
     """
-    terms = single_click_terms(alpha, first, second, dark)
+    terms = single_click_terms(alpha, first, second, dark, visibility, published)
     _, bright_dark, dark_bright, _ = terms
-    coherence = math.sqrt(visibility * bright_dark * dark_bright)
-    coherence *= math.exp(-(phase_noise_rad**2) / 2) * (1 - double_excitation)
+    seen = alpha * (1 - alpha) * (1 - dark) * math.sqrt(first * second)
+    coherence = math.sqrt(bright_dark * dark_bright) if published else seen
+    coherence *= (
+        math.sqrt(visibility) * math.exp(-(phase_noise_rad**2) / 2) * (1 - double_excitation)
+    )
     return ((bright_dark + dark_bright) / 2 + coherence) / math.fsum(terms)
 
 
@@ -99,13 +134,17 @@ def single_click_limit(alpha: float, detection: float) -> tuple[float, float]:
 # --- double click ---------------------------------------------------------------------------------
 
 
-def double_click_success(first: float, second: float, dark: float = 0.0) -> float:
+def double_click_success(
+    first: float, second: float, dark: float = 0.0, visibility: float = 1.0
+) -> float:
     """P = Y11 = (1-d)^2 [pA pB/2 + (2 pA + 2 pB - 3 pA pB) d + 4 (1-pA)(1-pB) d^2].
 
-    Ma, Razavi, PRA 86, 062319 (2012); without darks pA pB/2 (Barrett, Kok, PRA 71, 060310 (2005)).
+    Ma, Razavi, PRA 86, 062319 (2012), for photons alike; without darks pA pB/2 (Barrett, Kok, PRA 71, 060310
+    (2005)). Two photons of one mode that are told apart leave by different ports with (1 - V)/2, and a dark
+    click beside those two is no herald: (7 - V)/2 takes the place of the 3.
     """
     both = first * second
-    one_dark = (2 * first + 2 * second - 3 * both) * dark
+    one_dark = (2 * first + 2 * second - (7 - visibility) / 2 * both) * dark
     return (1 - dark) ** 2 * (both / 2 + one_dark + 4 * (1 - first) * (1 - second) * dark**2)
 
 
@@ -114,20 +153,22 @@ def double_click_error(
 ) -> float:
     """Error rate e11 of X measurements: e11 Y11 = Y11/2 - (1/2 - e_d) (1-d)^2 pA pB/2.
 
-    Ma, Razavi, PRA 86, 062319 (2012), with e_d = (1 - V)/2.
+    Ma, Razavi, PRA 86, 062319 (2012), with e_d = (1 - V)/2 and Y11 at that visibility.
     """
-    success = double_click_success(first, second, dark)
+    success = double_click_success(first, second, dark, visibility)
     return 0.5 - visibility / 2 * (1 - dark) ** 2 * first * second / 2 / success
 
 
-def double_click_flips(first: float, second: float, dark: float = 0.0) -> float:
-    """Error rate of Z measurements: (1-d)^2 [(pA + pB - pA pB) d + 2 (1-pA)(1-pB) d^2] / Y11.
+def double_click_flips(
+    first: float, second: float, dark: float = 0.0, visibility: float = 1.0
+) -> float:
+    """Error rate of Z measurements: (1-d)^2 [(pA + pB - (3 - V)/2 pA pB) d + 2 (1-pA)(1-pB) d^2] / Y11.
 
     Only dark clicks flip: from counting clicks, as Ma, Razavi, PRA 86, 062319 (2012) do for both bases.
     """
-    one_dark = (first + second - first * second) * dark
+    one_dark = (first + second - (3 - visibility) / 2 * first * second) * dark
     wrong = (1 - dark) ** 2 * (one_dark + 2 * (1 - first) * (1 - second) * dark**2)
-    return wrong / double_click_success(first, second, dark)
+    return wrong / double_click_success(first, second, dark, visibility)
 
 
 def double_click_limit(visibility: float) -> float:

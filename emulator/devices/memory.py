@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, InternalError
 from ..quantum import noise
@@ -70,6 +71,20 @@ class MemoryDecay:
     def between(self, from_ns: int, to_ns: int) -> Superoperator:
         """What storage from `from_ns` to `to_ns` does to one qubit: it is the same at all times."""
         return self.map(to_ns - from_ns)
+
+    def aged(
+        self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int
+    ) -> NDArray[np.float64]:
+        """Pauli vectors, shape (k, 4), of k qubits stored since a time each; those of the future are left.
+
+        By the binary digits of the storage times, because maps of times compose.
+        """
+        vectors, times_ns = vectors.copy(), np.maximum(to_ns - since_ns, 0)
+        for digit in range(int(times_ns.max(initial=0)).bit_length()):
+            those = (times_ns >> digit) & 1 == 1
+            if those.any():
+                vectors[those] = vectors[those] @ self.map(1 << digit).T
+        return vectors
 
     def dephased(self, rate_hz: float) -> MemoryDecay:
         """This memory with so much more decoherence: coherence goes by another exp(-rate t)."""

@@ -10,7 +10,7 @@ class Decohere(Fault):
     """`{at: 2 s, for: 500 ms, decohere: r1, t2: 1 ms}`: what lies there as it begins, and what comes."""
 
     def begin(self, world: Breakable) -> None:
-        self.hits += len(world.quantum.registry.held_by(self.target))
+        self.hits += world.quantum.stored_in(self.target)
         rate_hz = 1e9 / self.time_ns("t2")
         changes = NodeChanges(dephasing_hz=rate_hz)
         world.quantum.disturbances.nodes[self.target].begin(self, changes)

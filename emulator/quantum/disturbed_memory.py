@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..devices.memory import MemoryDecay
 from .disturbances import Disturbances, Disturbed
 from .node_changes import NodeChanges
@@ -36,6 +39,16 @@ class DisturbedMemory:
             ends_ns = to_ns if moment.until_ns is None else min(moment.until_ns, to_ns)
             parts.append(self._dephased(moment.changes.dephasing_hz).map(ends_ns - begins_ns))
         return parts[0] if len(parts) == 1 else compose(*parts)
+
+    def aged(
+        self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int
+    ) -> NDArray[np.float64]:
+        """Pauli vectors of qubits stored since a time each: see `MemoryDecay.aged`."""
+        for moment in self._disturbed.between(int(since_ns.min(initial=to_ns)), to_ns):
+            ends_ns = to_ns if moment.until_ns is None else min(moment.until_ns, to_ns)
+            memory = self._dephased(moment.changes.dephasing_hz)
+            vectors = memory.aged(vectors, np.maximum(since_ns, moment.since_ns), ends_ns)
+        return vectors
 
 
 def let_disturb(decays: dict[str, Decay | None], disturbances: Disturbances) -> None:

@@ -2,7 +2,8 @@
 
 Owns the operation MeasureStored, and who keeps which store. Does not own how one is filled (sessions.py).
 
-Rule: a store is measured once, by the node that keeps it, and is gone with that node.
+Rules: a store is measured once, by the node that keeps it, and is gone with that node. What it keeps decays
+as its memory does, and takes none of its slots.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from ..streams import Streams
 from ..units import format_ns
 from ..wire import MeasureStored
 from .ports import Clock
+from .registry import Decay
 from .sessions import Store
 from .slots import Pending, Station
+from .trains import Train
 
 #: (pending, start_ns, end_ns): have the plane end an operation then.
 Schedule = Callable[[Pending, int, int], None]
@@ -26,16 +29,22 @@ class KeptPhotons:
     """The stores of all nodes."""
 
     def __init__(
-        self, nodes: Iterable[str], streams: Streams, clock: Clock, schedule: Schedule
+        self,
+        nodes: Iterable[str],
+        streams: Streams,
+        clock: Clock,
+        schedule: Schedule,
+        decay: Callable[[str], Decay | None],
     ) -> None:
         self._streams, self._clock, self._schedule = streams, clock, schedule
+        self._decay = decay
         self._stores: dict[str, Store] = {}
         self._counts = dict.fromkeys(nodes, 0)
 
-    def new(self, node: str) -> Store:
-        """An empty store of that node."""
+    def new(self, node: str, train: Train) -> Store:
+        """An empty store of that node, for photons of that train."""
         self._counts[node] += 1
-        store = Store(f"{node}#kept{self._counts[node]}", node)
+        store = Store(f"{node}#kept{self._counts[node]}", node, train)
         self._stores[store.name] = store
         return store
 
@@ -51,14 +60,28 @@ class KeptPhotons:
         """The bits, in one plane; the photons are gone. Raises OperationError as `begin`."""
         store = self._held(station.name, operation)
         bits = store.measure(
-            unpacked(operation.bases, operation.photons), self._streams.of("kept", store.name)
+            unpacked(operation.bases, operation.photons),
+            self._streams.of("kept", store.name),
+            self._clock.now_ns,
+            self._decay(store.node),
         )
         store.gone = f"measured at {format_ns(self._clock.now_ns)}"
         return packed(bits)
 
+    def photons(self, node: str) -> int:
+        """How many the node keeps now."""
+        return sum(store.photons for store in self._of(node) if not store.gone)
+
+    def reset(self, node: str) -> int:
+        """What the node keeps is |0> from now on, and it is not told; how many photons those are."""
+        return sum(store.reset(self._clock.now_ns) for store in self._of(node))
+
+    def _of(self, node: str) -> list[Store]:
+        return [store for store in self._stores.values() if store.node == node]
+
     def node_died(self, node: str) -> None:
         """What it kept is gone."""
-        for store in [store for store in self._stores.values() if store.node == node]:
+        for store in self._of(node):
             del self._stores[store.name]
 
     def _held(self, name: str, operation: MeasureStored) -> Store:

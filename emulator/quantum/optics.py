@@ -8,6 +8,7 @@ what they do (devices/, channels/detection.py). Rule: what the topology cannot k
 from __future__ import annotations
 
 from ..channels.detection import Receiver
+from ..channels.dispersion import overlap_ps
 from ..devices.detectors import Detector
 from ..devices.sources import (
     AtomicEmitter,
@@ -100,11 +101,14 @@ def _pairs(source: SourceSpec) -> Pairs:
     return Pairs(source.mean_pairs or 0.0, source.statistics or "polarisation")
 
 
-def receiver(spec: DetectorSpec, period_ps: int, noise_rate_hz: float) -> Receiver:
+def receiver(
+    spec: DetectorSpec, period_ps: int, noise_rate_hz: float, link_gate_ps: float | None = None
+) -> Receiver:
     """The node's receiver for slots of `period_ps`.
 
-    `noise_rate_hz` counts photons that reach its input besides the signal (Raman light): those in an
-    open gate meet the detectors. Raises OperationError for a gate that is longer than a slot.
+    `noise_rate_hz` counts photons that come out of the fibre besides the signal (Raman light): those that
+    pass the link's gate, if there is one, and meet an open gate of the detectors. Raises OperationError for
+    a detector's gate that is longer than a slot.
     """
     detector = Detector(
         efficiency=spec.efficiency,
@@ -117,8 +121,11 @@ def receiver(spec: DetectorSpec, period_ps: int, noise_rate_hz: float) -> Receiv
         gate_ps=None if spec.gate_ps is None else max(1, round(spec.gate_ps)),
     )
     try:
-        noise_photons = noise_rate_hz * detector.open_ps(period_ps) * 1e-12
+        open_ps: float = detector.open_ps(period_ps)
     except InputError as error:
         raise OperationError(why=str(error)) from error
+    if link_gate_ps is not None and link_gate_ps < period_ps:
+        open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
+    noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
     return Receiver(detector, spec.transmittance, noise_photons, splitting)

@@ -95,6 +95,7 @@ class QuantumPlane:
             self._schedule,
             self._give,
             self.disturbances,
+            decay.get,
         )
         self._halves = Halves(
             self.registry, clock, journal, metrics, self._give, self.disturbances.links
@@ -227,7 +228,11 @@ class QuantumPlane:
             self.registry.reset(qubit, now_ns, silently=True)
         station.memory_reset_ns = now_ns
         self._journal.event(node, "memory_reset", held)
-        return len(held)
+        return len(held) + self._pulses.reset_memory(node)
+
+    def stored_in(self, node: str) -> int:
+        """How many qubits, and photons of trains, lie in the node's memory."""
+        return len(self.registry.held_by(node)) + self._pulses.kept_photons(node)
 
     def pending(self, node: str) -> list[tuple[int, str]]:
         """The node's operations under way, oldest first: (number, what it waits for)."""

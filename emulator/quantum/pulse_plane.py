@@ -33,6 +33,7 @@ from .disturbances import Disturbances
 from .kept import KeptPhotons, Schedule
 from .optics import IDEAL, receiver
 from .ports import Clock, Journal, Metrics
+from .registry import Decay
 from .sending import Senders
 from .sessions import (
     Detecting,
@@ -55,7 +56,10 @@ OPERATIONS: tuple[type[Operation], ...] = (*SENDING, *RECEIVING, MeasureStored)
 
 
 class PulsePlane:
-    """Trains of all nodes. `schedule` and `give` are the plane's; `paths` its links, by name."""
+    """Trains of all nodes. `schedule` and `give` are the plane's; `paths` its links, by name.
+
+    `decay(node)`: how its memory decays, None if it does not.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class PulsePlane:
         schedule: Schedule,
         give: Give,
         disturbances: Disturbances,
+        decay: Callable[[str], Decay | None],
     ) -> None:
         self._nodes, self._disturbed = topology.nodes, disturbances.nodes
         self._streams, self._clock, self._journal, self._metrics = streams, clock, journal, metrics
@@ -74,7 +79,7 @@ class PulsePlane:
         self._ways = Ways(topology.nodes, clock, journal, metrics, disturbances, self._first_light)
         self.paths, self.connect = self._ways.paths, self._ways.connect
         self._senders = Senders(topology.nodes, self._ways, streams, clock, metrics, schedule)
-        self._kept = KeptPhotons(topology.nodes, streams, clock, schedule)
+        self._kept = KeptPhotons(topology.nodes, streams, clock, schedule, decay)
         #: Who waits for a train, oldest first, and sessions under way, by node.
         self._waiting: dict[str, list[Receiving]] = {name: [] for name in topology.nodes}
         self._sessions: dict[str, list[Session]] = {name: [] for name in topology.nodes}
@@ -117,6 +122,14 @@ class PulsePlane:
             self._close(name, session)
         self._kept.node_died(name)
 
+    def kept_photons(self, node: str) -> int:
+        """How many photons of trains the node keeps."""
+        return self._kept.photons(node)
+
+    def reset_memory(self, node: str) -> int:
+        """What the node keeps of trains is |0> from now on; how many photons those are."""
+        return self._kept.reset(node)
+
     # --- receiving ---
 
     def _receive(self, station: Station, operation: Detect | Intercept | Split) -> None:
@@ -139,6 +152,11 @@ class PulsePlane:
             return
         if name in (operation.source, operation.to):
             raise OperationError(why=f"{name} is not on the way of its own light")
+        if isinstance(operation, Split) and self._nodes[name].memory.cutoff_ns is not None:
+            raise OperationError(
+                why=f"the memory of {name} has a cutoff, which cannot act on photons of a train: expected "
+                "none under memory"
+            )
         waits = self._nodes[name].kind == "eavesdropper"  # for a fault to put it on their link
         if not (waits and self._joined(operation.source, operation.to)):
             self._ways.choose(operation.source, name, None)
@@ -205,12 +223,12 @@ class PulsePlane:
             kind = Splitting(
                 train,
                 self._go_on(train, operation.to),
-                self._kept.new(name),
+                self._kept.new(name, train),
                 operation.forward_singles,
                 rng,
             )
             return Session(train, kind, self._clock, self._give, 0)
-        optics = receiver(spec, train.period_ps, noise_rate_hz)
+        optics = receiver(spec, train.period_ps, noise_rate_hz, path.gate_ps(train))
         if isinstance(operation, Intercept):
             onward = self._go_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, InternalError, OperationError, QubitError
@@ -41,6 +42,10 @@ class Decay(Protocol):
     """What a holder's memory does to a stored qubit (see devices/memory.py)."""
 
     def between(self, from_ns: int, to_ns: int, /) -> Superoperator: ...
+
+    def aged(
+        self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int, /
+    ) -> NDArray[np.float64]: ...
 
 
 class Watcher(Protocol):

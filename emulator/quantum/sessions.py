@@ -30,15 +30,16 @@ from ..channels.interception import (
     Stored,
     divided,
 )
-from ..channels.pulses import CHUNK_SLOTS, PulseTrain, Substreams
+from ..channels.pulses import CHUNK_SLOTS, STATES, PulseTrain, Substreams
 from ..columns import packed, packed_size, unpacked
 from ..errors import OperationError
 from ..wire import Clicked, Detect, Intercept, Kept, Operation, Split
 from .disturbances import Disturbed
 from .node_changes import NodeChanges
 from .ports import OPERATION, Clock
+from .registry import Decay
 from .slots import Pending, Station
-from .trains import Block, Train
+from .trains import PS, Block, Train
 
 #: Blocks that may wait for the node's next operation, which follows at once unless its program broke.
 MOST_WAITING = 2
@@ -279,15 +280,33 @@ class Splitting(Kind):
 
 
 class Store:
-    """What a node keeps of one train's photons, in the order of their slots within each block."""
+    """What a node keeps of one train's photons, in the order of their slots within each block.
 
-    __slots__ = ("_parts", "gone", "name", "node", "photons")
+    A photon decays from the arrival of its slot on, as a qubit in the node's memory does.
+    """
 
-    def __init__(self, name: str, node: str) -> None:
+    __slots__ = (
+        "_parts",
+        "_period_ps",
+        "_reset_ns",
+        "_start_ns",
+        "gone",
+        "name",
+        "node",
+        "photons",
+    )
+
+    def __init__(self, name: str, node: str, train: Train) -> None:
         self.name, self.node, self.photons = name, node, 0
         self._parts: list[Stored] = []
+        self._start_ns, self._period_ps, self._reset_ns = train.arrives_ns, train.period_ps, -1
         #: How they went, once they have been measured.
         self.gone = ""
+
+    def reset(self, now_ns: int) -> int:
+        """What has come by now is |0>; how many photons the store knows of."""
+        self._reset_ns = now_ns
+        return 0 if self.gone else self.photons
 
     def add(self, parts: list[Stored]) -> np.ndarray:
         """Their slots, in the order in which they will be measured."""
@@ -297,10 +316,21 @@ class Store:
         self.photons += len(together)
         return together
 
-    def measure(self, bases: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Bits of all photons; they are gone. Once: the caller looks at `gone`."""
+    def measure(
+        self, bases: np.ndarray, rng: np.random.Generator, now_ns: int, decay: Decay | None
+    ) -> np.ndarray:
+        """Bits of all photons as they are by `now_ns`; they are gone. Once: the caller looks at `gone`."""
+
+        def stored(slots: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+            since_ns = self._start_ns + slots * self._period_ps // PS
+            struck = since_ns <= self._reset_ns
+            vectors = np.where(struck[:, None], STATES[0], vectors)
+            since_ns = np.where(struck, self._reset_ns, since_ns)
+            return vectors if decay is None else decay.aged(vectors, since_ns, now_ns)
+
         bits, at = [np.empty(0, dtype=np.uint8)], 0
         for part in self._parts:
+            part.through(stored)
             size = len(part.slots)
             bits.append(part.measure(bases[at : at + size], rng))
             at += size

@@ -213,6 +213,10 @@ class PulsePath:
         reverse = train.entrance != self.ends[0]
         return self.way.way.fibre.at(train.start_ns, reverse).noise_rate_hz
 
+    def gate_ps(self, train: Train) -> float | None:
+        """Full width of the gate through which the train comes out of the fibre; None: without one."""
+        return None if train.entrance is None else self.way.way.gate_ps
+
     def passage(self, train: Train, first: int, end: int) -> Passage:
         """What the slots from `first` to before `end` of a train meet."""
         starts, steps, maps, spread_ps = self._steps(train, first, end)
@@ -227,7 +231,7 @@ class PulsePath:
             etas, noise, starts = etas[cells], noise[cells], grid.tolist()
             for low, high in dark:
                 etas[(grid >= low) & (grid < high)] = 0.0
-        return passage(etas, noise, starts=starts, spread_ps=spread_ps)
+        return passage(etas, noise, starts=starts, spread_ps=spread_ps, gate_ps=self.gate_ps(train))
 
     def _steps(
         self, train: Train, first: int, end: int

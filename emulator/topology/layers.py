@@ -15,7 +15,7 @@ from .kinds import KINDS
 from .link_layers import read_links
 from .names import absolute, name_problem, nearest, shown
 from .places import Written, merged, within, written
-from .presets import PRESETS
+from .presets import PRESETS, RENAMED
 from .problems import Problems
 from .pulse_sections import SOURCE_KEYS
 
@@ -114,6 +114,9 @@ def _presets(
             presets.append(own.entries[name])
         elif name in PRESETS:
             presets.append(written(PRESETS[name].sections, item.best_mark))
+        elif name in RENAMED:
+            problem = f"the hardware preset {shown(name)} is called {shown(RENAMED[name])} now"
+            problems.add(problem, item.best_mark, (*path, "hardware"))
         else:
             problem = f"unknown hardware preset {shown(name)}{nearest(name, known)}"
             problems.add(problem, item.best_mark, (*path, "hardware"))

@@ -119,7 +119,14 @@ Ends = Annotated[
     BeforeValidator(_check_between),
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
 ]
-FibrePresetName = Literal["standard", "ultra_low_loss", "ultra_low_loss_0_16"]
+FibrePresetName = Literal[
+    "standard",
+    "deployed",
+    "ultra_low_loss",
+    "ultra_low_loss_0_16",
+    "ultra_low_loss_0_157",
+    "ultra_low_loss_0_1419",
+]
 FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
 
 

@@ -28,6 +28,7 @@ _KORZH = Source("Korzh et al., Nat. Photon. 9, 163 (2015): 51.9 dB over 307 km",
 _BOARON = Source("Boaron et al., PRL 121, 190502 (2018): 71.9 dB over 421.1 km", Kind.unchecked)
 _CHROMATIC = Source("Agrawal, sections 2.3 and 2.4; D = 17 ps/(nm km)")
 _PMD = Source("ITU-T G.650.2: D_PMD sqrt(L); Gaussian pulse, exp(-(DGD s)^2/2)")
+_MAXWELL = Source("Foschini, Poole, JLT 9, 1439 (1991): Maxwell DGD, (1 + pi (<DGD> s)^2/8)^(-3/2)")
 _WALK = Source("rotational diffusion: <F> = (1 + exp(-s^2 t))/2")
 _MALUS = Source("Malus: e_d = sin^2 theta")
 _WIENER = Source("normal phase of variance D t: V = exp(-D t/2)")
@@ -109,6 +110,8 @@ VECTORS = [
            lambda: Fibre(100.0, pmd_ps_per_sqrt_km=0.2).mean_group_delay_ps),
     Vector("1.2", "coherence, DGD 1 ps, 1 rad/ps", math.exp(-0.5), relative(1e-10), _PMD,
            lambda: dispersion.pmd_coherence(1.0, 1.0)),
+    Vector("1.2", "coherence, mean DGD 1 ps, 1 rad/ps", (1 + math.pi / 8) ** -1.5, relative(1e-10),
+           _MAXWELL, lambda: dispersion.mean_pmd_coherence(1.0, 1.0)),
     Vector("1.3", "walk, s^2 t = 1: mean fidelity", (1 + math.exp(-1)) / 2, sigmas(), _WALK,
            lambda: trains.walked_fidelity(1.0, 100_000)),
     Vector("1.3", "polarisers 10 deg apart: e_d", 0.0301537, relative(1e-5), _MALUS,

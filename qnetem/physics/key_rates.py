@@ -29,6 +29,7 @@ _GLLP = Source("Gottesman, Lo, Luetkenhaus, Preskill, QIC 4, 325 (2004); best mu
 _BB84 = Source("whole run, single photons: depolarising by p errs with p/2")
 _LIM = Source("Lim et al., PRA 89, 022307 (2014), their simulation set")
 _TOMAMICHEL = Source("Tomamichel et al., Nat. Commun. 3, 634 (2012), theorem 2")
+_SAMPLING = Source("exact hypergeometric tail, by scipy.stats.hypergeom")
 _WERNER = Source("Werner state: S = 2 sqrt2 V, Q = 2(1-F)/3, from the density matrix")
 _SHOR = Source("Shor, Preskill, PRL 85, 441 (2000): 1 - 2 h(Q) = 0")
 _SIX = Source("Lo, QIC 1, 81 (2001)")
@@ -234,6 +235,8 @@ VECTORS = [
            lambda: finite.sampling_deviation(10**6, 10**5, 1e-10)),
     Vector("3.2", "bits of key, n 1e6, Q 2 %", 618_856, relative(1e-5), _TOMAMICHEL,
            tomamichel_length),
+    Vector("3.2", "deviation, n 1e6, k 1e5, Q 2 %", 0.004754, absolute(1e-9), _SAMPLING,
+           lambda: finite.hypergeometric_deviation(10**6, 10**5, 0.02, 1e-10)),
     *(Vector("3.3", f"F = {fidelity}: {name}", expected, absolute(5.1e-5), _WERNER, compute)
       for fidelity, s, qber in _WERNER_TABLE
       for name, expected, compute in (

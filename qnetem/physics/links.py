@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from ..emulator.channels.double_click import DoubleClick
@@ -21,6 +22,7 @@ TITLES = {
 }
 
 _HUMPHREYS = Source("Humphreys et al., Nature 558, 268 (2018), supplement, eqs. 8 and 10")
+_OPTICS = Source("two modes and threshold detectors, photon by photon")
 _RUN = Source("Humphreys et al., Nature 558, 268 (2018), supplement; whole runs of the link preset")
 _MEASURED = Source("Humphreys et al., Nature 558, 268 (2018), measured", Kind.published)
 _MEASURED_ALSO = Source("Humphreys et al., Nature 558, 268 (2018), measured", Kind.unchecked)
@@ -36,9 +38,13 @@ _GEOMETRIC = Source("geometric: 1/p")
 
 _NV_TIMING = Timing(5500, (0, 0), (5500, 5500))
 _QUICK = Timing(1000, (0, 0), (1000, 1000))
+_BRIGHT = SingleClick(0.3, 0.9, 0.9, _QUICK, visibility=0.6)
+_FAINT = SingleClick(
+    0.15, 5.6234e-4, 5.6234e-4, _QUICK, links.dark_probability(100.0, 30.0), visibility=0.92
+)
 
 
-def nv_link(alpha: float, imperfect: bool = True) -> SingleClick:
+def nv_link(alpha: float, imperfect: bool = True, published: bool = False) -> SingleClick:
     """pA 2.8e-4, pB 4.2e-4, 20 Hz in 25 ns, V 0.9; phase 15 deg and 4 % double excitation too."""
     return SingleClick(
         alpha,
@@ -49,12 +55,13 @@ def nv_link(alpha: float, imperfect: bool = True) -> SingleClick:
         visibility=0.9,
         phase_noise_rad=math.radians(15.0) if imperfect else 0.0,
         double_excitation=0.04 if imperfect else 0.0,
+        incoherent_darks=not published,
     )
 
 
 def nv_point(alpha: float, imperfect: bool = True) -> tuple[float, float, float]:
-    """(P, pairs per second, F) of that link."""
-    attempts = nv_link(alpha, imperfect).attempts()
+    """(P, pairs per second, F) of that link by the published form."""
+    attempts = nv_link(alpha, imperfect, published=True).attempts()
     return attempts.success, attempts.rate_hz, attempts.fidelity
 
 
@@ -122,8 +129,9 @@ def _break_even() -> float:
     return low
 
 
-#: Y11 and e11 at these values, by hand: (1-d)^2 [pA pB/2 + (2pA + 2pB - 3pA pB) d + 4(1-pA)(1-pB) d^2].
-_Y11 = 0.999**2 * (0.0025 + 0.285e-3 + 3.42e-6)
+#: Y11 and e11 at these values, by hand: (1-d)^2 [pA pB/2 + (2pA + 2pB - 3.05 pA pB) d + 4(1-pA)(1-pB) d^2];
+#: 3.05 is 3 of photons alike and (1 - V)/2 of those that part.
+_Y11 = 0.999**2 * (0.0025 + 0.28475e-3 + 3.42e-6)
 _E11 = 0.5 - 0.45 * 0.999**2 * 0.0025 / _Y11
 
 VECTORS = [
@@ -138,6 +146,14 @@ VECTORS = [
            lambda: nv_link(0.3).attempts().fidelity),
     Vector("5.1", "alpha 0.1: P, their simulation", 7.016e-5, relative(0.02), _LAB,
            lambda: nv_link(0.1).attempts().success),
+    Vector("5.1", "alpha 0.3, p 0.9, V 0.6: P", 0.4525, relative(1e-3), _OPTICS,
+           lambda: _BRIGHT.attempts().success),
+    Vector("5.1", "alpha 0.3, p 0.9, V 0.6: F", 0.7412, relative(1e-3), _OPTICS,
+           lambda: _BRIGHT.attempts().fidelity),
+    Vector("5.1", "alpha 0.15, p 5.6e-4, d 3e-6: F", 0.80846, absolute(1e-5), _OPTICS,
+           lambda: _FAINT.attempts().fidelity),
+    Vector("5.1", "the same, published form: F", 0.81266, absolute(1e-5), _HUMPHREYS,
+           lambda: replace(_FAINT, incoherent_darks=False).attempts().fidelity),
     Vector("5.1", "alpha 0.05, p 1e-5: P", 1e-6, relative(1e-3), _LIMIT,
            lambda: SingleClick(0.05, 1e-5, 1e-5, _QUICK).attempts().success),
     Vector("5.1", "alpha 0.05, p 1e-5: F", 0.95, relative(1e-3), _LIMIT,

@@ -149,7 +149,7 @@ def _micius_vectors() -> list[Vector]:
     measured = {650: 12e3, 1200: 1e3}
     for km, loss_db in _MICIUS_TABLE:
         run, seen = _micius_run(km, loss_db), 0.5 * 10 ** (-loss_db / 10) * 0.8
-        ours += _of(f"Micius, {km} km", run, _clicks(seen, 5e-8), _error(seen, 5e-8, 0.01), _MICIUS)
+        ours += _of(f"Micius, {km} km", run, _clicks(seen, 1e-7), _error(seen, 1e-7, 0.01), _MICIUS)
         if km in measured:
             theirs += [
                 Vector("3.6", f"Micius, {km} km: sifted bits/s", measured[km], relative(0.25), _MICIUS_TOO,

@@ -140,7 +140,7 @@ def test_polarisation_mode_dispersion_depolarises_a_short_pulse() -> None:
         "pulse: {duration: 50 ps, linewidth: 0.1 nm}}"
     )
     bandwidth = Pulse(1550.0, 50.0, 0.1).bandwidth_rad_per_ps
-    coherence = math.exp(-((10 * bandwidth) ** 2) / 2)
+    coherence = (1 + math.pi / 8 * (10 * bandwidth) ** 2) ** -1.5
     assert_frequency(errors(quantum, photons), photons, (1 - coherence) / 3)
     assert errors(quantum.replace("{length", "{encoding: phase, length"), 200) == 0
 
@@ -153,7 +153,7 @@ def test_a_gate_keeps_the_error_function_of_its_width_over_the_spread() -> None:
     )
     ran = play(text(quantum, photons, receives=False))
     group_delay_ps = 0.2 * math.sqrt(20)
-    spread_ps = math.sqrt(50**2 + (17 * 20 * 0.1) ** 2 + (group_delay_ps / 2) ** 2)
+    spread_ps = math.sqrt(50**2 + (17 * 20 * 0.1) ** 2 + 3 * math.pi / 32 * group_delay_ps**2)
     kept = math.erf(100 / (2 * math.sqrt(2) * spread_ps))
     assert ran.count("links.link0000.photons_sent") == photons
     assert_frequency(ran.count("links.link0000.photons_lost"), photons, 1 - kept)

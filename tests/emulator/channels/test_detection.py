@@ -15,7 +15,6 @@ from qnetem.emulator.channels.pulses import CHUNK_SLOTS, PulseTrain, passage
 from qnetem.emulator.closed_forms import qkd
 from qnetem.emulator.closed_forms.qkd import GYS
 from qnetem.emulator.devices.detectors import Detector
-from qnetem.emulator.devices.presets import DETECTORS
 from qnetem.emulator.devices.sources import VACUUM, Fock, WeakCoherent, decoy_table
 from qnetem.emulator.errors import InputError, InternalError
 
@@ -93,12 +92,12 @@ def test_the_decoy_table_of_gys_is_counted(length_km: float, pulses_sent: int) -
 
 
 @pytest.mark.parametrize("length_km", [50, 100, 150])
-def test_the_gain_and_errors_of_the_self_differencing_system_are_counted(length_km: float) -> None:
+def test_the_gain_and_errors_of_the_sine_gated_system_are_counted(length_km: float) -> None:
     """The set of Lim et al., PRA 89, 022307 (2014): 0.2 dB/km, e 0.5 %, intensities 0.45 and 0.18.
 
     N = 2e7 to 2e8 pulses, to 3 sigma against D/(1 - p_ap); theirs, D (1 + p_ap), is its first order.
     """
-    detector = DETECTORS["ingaas_self_differencing"].part
+    detector = Detector(0.1, dark_count_rate_hz=600, afterpulse_probability=0.04, gate_ps=1000)
     eta = closed_forms.transmittance(length_km, 0.2)
     channel = passage(eta, pulses.misalignment(error=0.005))
     pulses_sent = 2 * 10**7 if length_km == 50 else 2 * 10**8
@@ -272,6 +271,45 @@ def test_jitter_and_dispersion_move_photons_out_of_the_gate() -> None:
             expected, abs=3 * math.sqrt(expected * (1 - kept))
         )
         assert not (bits[clicks.slots] != clicks.bits).any()
+
+
+def test_the_gates_of_links_come_before_the_jitter_and_the_gate_of_the_detector() -> None:
+    """N = 200,000 single photons, two gated links, a gated detector; by plain draws photon by photon."""
+    detector = Detector(1.0, jitter_fwhm_ps=100.0, gate_ps=300)
+    bases, bits, zeros, _ = columns(200_000)
+    train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
+    way = passage(spread_ps=40.0, gate_ps=100.0).then(passage(spread_ps=30.0))
+    way = way.then(passage(spread_ps=50.0, gate_ps=150.0)).then(passage(spread_ps=20.0))
+    clicks = detection.detect(train.through(way), Receiver(detector), generator(), bases)
+    draw = generator(9).standard_normal
+    first = 40 * draw(200_000)
+    second = first + math.hypot(30, 50) * draw(200_000)
+    third = second + math.hypot(20, detector.jitter_sigma_ps()) * draw(200_000)
+    kept = (abs(first) < 50) & (abs(second) < 75) & (abs(third) < 150)
+    sigma = math.sqrt(2 * 200_000 * kept.mean() * (1 - kept.mean()))
+    assert len(clicks.slots) == pytest.approx(kept.sum(), abs=3 * sigma)
+
+
+def test_a_links_gate_opens_once_in_each_slot() -> None:
+    """N = 200,000 single photons spread over many slots: the gate's share of the slot is left."""
+    bases, bits, zeros, _ = columns(200_000)
+    train = PulseTrain(bases, bits, zeros, [WeakCoherent(0.01)], PERIOD_PS)
+    way = passage(spread_ps=5000.0, gate_ps=100.0)
+    clicks = detection.detect(train.through(way), Receiver(Detector(1.0)), generator(), bases)
+    assert len(clicks.slots) == pytest.approx(200, abs=3 * math.sqrt(200))
+
+
+def test_no_light_is_too_bright_to_be_counted() -> None:
+    """A million dark counts in each slot: every slot has a click, of both detectors."""
+    bases, bits, zeros, _ = columns(1000)
+    train = PulseTrain(bases, bits, zeros, [VACUUM], 10**12)
+    glaring = Receiver(Detector(1.0, dark_count_rate_hz=1e6))
+    clicks = detection.detect(train, glaring, generator(), bases)
+    assert len(clicks.slots) == 1000 and clicks.doubles.all()
+    train = PulseTrain(bases, bits, zeros, [VACUUM], 10**12)
+    trouble = detection.Trouble(0, 500, dark_count_rate_hz=1e9)
+    at_work = PulseReceiver(Receiver(Detector(1.0)), 10**12, generator())
+    assert len(at_work.detect(train, bases, troubles=[trouble]).slots) == 500
 
 
 def test_photons_that_are_a_slot_late_are_read_as_their_neighbours() -> None:

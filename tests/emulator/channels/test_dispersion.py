@@ -70,6 +70,21 @@ def test_an_impossible_pulse_is_refused(wrong: dict[str, float], problem: str) -
         Pulse(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "jitter"),
+    [(60, 100, 0), (60, 100, 30), (400, 1000, 50), (100, 100, 300), (60, 40, 5)],
+)
+def test_light_that_comes_at_any_time_passes_two_gates_for_so_long(
+    first: float, second: float, jitter: float
+) -> None:
+    """In slots of 1000 ps, by plain draws: N = 400,000 within the first gate."""
+    rng = np.random.Generator(np.random.PCG64(3))
+    times = rng.uniform(-first / 2, first / 2, 400_000) + jitter * rng.standard_normal(400_000)
+    inside = float((abs(times - 1000 * np.rint(times / 1000)) <= second / 2).mean())
+    found = dispersion.overlap_ps(first, second, jitter, 1000)
+    assert found / first == pytest.approx(inside, abs=3 * 0.5 / math.sqrt(400_000))
+
+
 def test_the_mean_group_delay_grows_with_the_root_of_the_length() -> None:
     assert dispersion.mean_group_delay_ps(100.0, 0.2) == pytest.approx(2.0)
     assert dispersion.mean_group_delay_ps(25.0, 0.2) == pytest.approx(1.0)
@@ -84,6 +99,29 @@ def test_pmd_averages_the_phase_between_principal_states_over_the_spectrum(
     mean = np.average(np.exp(1j * delay_ps * bandwidth * offsets), weights=weights)
     assert dispersion.pmd_coherence(delay_ps, bandwidth) == pytest.approx(mean.real, abs=1e-9)
     assert dispersion.pmd_coherence(delay_ps, bandwidth) <= 1
+
+
+@pytest.mark.parametrize(("mean_ps", "bandwidth"), [(0.1, 0.5), (2.0, 0.5), (1.0, 3.0)])
+def test_the_group_delay_of_a_fibre_is_maxwell_distributed(
+    mean_ps: float, bandwidth: float
+) -> None:
+    """By numerical integration over the distribution of the DGD, whose mean is the fibre's."""
+    delays, step = np.linspace(0, 12 * mean_ps, 200_001, retstep=True)
+    scale = mean_ps * math.sqrt(math.pi / 8)
+    density = math.sqrt(2 / math.pi) * delays**2 / scale**3 * np.exp(-(delays**2) / (2 * scale**2))
+    assert (density * delays).sum() * step == pytest.approx(mean_ps, rel=1e-6)
+    mean = (density * np.exp(-((delays * bandwidth) ** 2) / 2)).sum() * step
+    assert dispersion.mean_pmd_coherence(mean_ps, bandwidth) == pytest.approx(mean, rel=1e-6)
+    rms_ps = math.sqrt((density * delays**2).sum() * step)
+    assert dispersion.rms_group_delay_ps(mean_ps) == pytest.approx(rms_ps, rel=1e-6)
+
+
+def test_weak_pmd_depolarises_by_the_mean_square_of_the_delay() -> None:
+    lost, by_the_mean = (
+        1 - coherence(0.01, 1.0)
+        for coherence in (dispersion.mean_pmd_coherence, dispersion.pmd_coherence)
+    )
+    assert lost / by_the_mean == pytest.approx(3 * math.pi / 8, rel=1e-3)
 
 
 def test_pmd_is_dephasing_along_an_axis_averaged_over_the_sphere() -> None:

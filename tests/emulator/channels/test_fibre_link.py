@@ -37,7 +37,9 @@ def test_all_spreads_add_in_squares() -> None:
     pulse = Pulse(1550.0, duration_ps=30.0, linewidth_nm=0.2)
     fibre = Fibre(100.0, dispersion_ps_per_nm_km=1.0, pmd_ps_per_sqrt_km=8.0)
     assert fibre.mean_group_delay_ps == pytest.approx(80.0)
-    assert fibre.spread_ps(pulse) == pytest.approx(math.sqrt(30.0**2 + 20.0**2 + 40.0**2))
+    assert fibre.spread_ps(pulse) == pytest.approx(
+        math.sqrt(30.0**2 + 20.0**2 + 3 * math.pi / 32 * 80.0**2)
+    )
 
 
 def test_dispersion_follows_the_wavelength() -> None:
@@ -52,7 +54,7 @@ def test_pmd_depolarises_short_pulses_only_and_only_where_there_is_a_pulse() -> 
     short, long = fibre.noise(Pulse(duration_ps=1.0)), fibre.noise(Pulse(duration_ps=100.0))
     assert short is not None
     assert long is not None
-    coherence = math.exp(-((2.0 * 0.5) ** 2) / 2)
+    coherence = (1 + math.pi / 8 * (2.0 * 0.5) ** 2) ** -1.5
     assert np.diag(short)[1:] == pytest.approx([(1 + 2 * coherence) / 3] * 3)
     assert 1 - long[1, 1] < 1e-4
 
@@ -98,6 +100,8 @@ def test_presets_lose_what_was_published() -> None:
     # Korzh et al. 2015: 51.9 dB over 307 km
     assert preset("ultra_low_loss", 307.0).transmittance == pytest.approx(10**-5.19, rel=0.1)
     assert preset("ultra_low_loss_0_16", 100.0).transmittance == pytest.approx(10**-1.6)
+    assert preset("ultra_low_loss_0_1419", 100.0).transmittance == pytest.approx(10**-1.419)
+    assert 0.39 <= preset("deployed", 1.0).attenuation_db_per_km <= 0.51
     assert preset("standard", 10.0, insertion_loss_db=3.0).insertion_loss_db == 3.0
 
 

@@ -121,6 +121,19 @@ def test_a_share_of_the_single_photons_may_pass() -> None:
     assert len(singles) == pytest.approx(expected, abs=3 * math.sqrt(expected))
 
 
+def test_a_splitter_behind_a_gated_link_counts_what_the_gate_let_pass() -> None:
+    """N = 200,000 pulses of two photons: each passes with erf(60/(2 sqrt2 40)), and by itself."""
+    bases, bits = bits_of(200_000, 2)
+    train = PulseTrain(bases, bits, np.zeros_like(bits), [Fock(2)], PERIOD_PS)
+    way = passage(spread_ps=40.0, gate_ps=60.0)
+    onward, kept = PhotonNumberSplitter(generator(7)).split(train.through(way))
+    passing = math.erf(60 / (2 * math.sqrt(2) * 40))
+    expected = 200_000 * passing**2
+    assert len(kept.slots) == pytest.approx(expected, abs=3 * math.sqrt(expected))
+    clicks = detection.detect(onward, IDEAL, generator(3), bases)
+    assert np.array_equal(clicks.slots, kept.slots)  # and no gate is passed twice
+
+
 def test_what_happened_before_the_splitter_happened_to_both_photons() -> None:
     """N = 100,000 pulses of two photons, turned by 45 degrees: Z states are X states by then."""
     bases, bits = bits_of(100_000, 2)

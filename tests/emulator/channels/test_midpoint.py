@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from qnetem.emulator.channels.double_click import DoubleClick
 from qnetem.emulator.channels.fibre import Fibre
+from qnetem.emulator.channels.heralded import Timing
 from qnetem.emulator.channels.midpoint import (
     Arm,
     MidpointSource,
@@ -17,8 +19,10 @@ from qnetem.emulator.channels.midpoint import (
 )
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
+from qnetem.emulator.quantum.oracle import qutip
 from qnetem.emulator.quantum.states import bell_vector, werner
 
+TIMING = Timing(1000, (0, 0), (1000, 1000))
 FIBRE = Fibre(50, insertion_loss_db=3, depolarising=0.1, dephasing=0.2)
 TWISTED = Fibre(1, misalignment_rad=0.1)
 
@@ -215,3 +219,23 @@ def test_stray_light_latches_at_each_end_by_its_own_rate() -> None:
     one = pair * (first * (1 - second) * other_false + second * (1 - first) * false)
     none = false * other_false * (1 - pair * (first + second - first * second))
     assert source.attempts().success == pytest.approx(true + one + none, rel=1e-12)
+
+
+def test_every_outcome_of_a_period_counted_gives_the_same_pair() -> None:
+    """Each end keeps its half of the pair, latches nothing instead, or stays empty: by plain QuTiP."""
+    link = MidpointSource(0.7, 0.6, 0.3, TIMING, 0.9, 0.05, first_noise=0.1, second_noise=0.02)
+    pair = qutip.Qobj(werner(0.9), dims=[[2, 2]] * 2)
+    unknown = qutip.qeye(2) / 2
+    false = [0.05 + 0.95 * noise for noise in (0.1, 0.02)]
+    found = 0.3 * false[0] * false[1] * qutip.tensor(unknown, unknown)
+    for near, far in itertools.product((True, False), repeat=2):
+        weight = 0.7 * (0.6 if near else 0.4 * false[0]) * (0.3 if far else 0.7 * false[1])
+        kept = [index for index, there in enumerate((near, far)) if there]
+        halves = {2: pair, 0: qutip.tensor(unknown, unknown)}.get(len(kept))
+        if halves is None:  # the half whose partner was lost
+            alone = pair.ptrace(kept[0])
+            halves = qutip.tensor(alone, unknown) if near else qutip.tensor(unknown, alone)
+        found += weight * halves
+    attempts = link.attempts()
+    assert attempts.success == pytest.approx(found.tr(), rel=1e-12)
+    np.testing.assert_allclose(found.full() / found.tr(), attempts.density(), atol=1e-12)

@@ -82,6 +82,7 @@ def test_an_impossible_train_is_refused(columns: tuple[list[int], ...], why: str
         {"starts": [0, 5, 5]},
         {"noise": np.eye(2)},
         {"spread_ps": -1.0},
+        {"gate_ps": -1.0},
     ],
 )
 def test_an_impossible_channel_is_refused(values: dict[str, object]) -> None:

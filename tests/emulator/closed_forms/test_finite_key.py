@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qnetem.emulator.closed_forms import finite_key as finite
 from qnetem.emulator.closed_forms.finite_key import DecoySystem
@@ -57,3 +61,89 @@ def test_single_photons_without_end_give_the_threshold() -> None:
     assert finite.sampling_deviation(10**6, 10**5, 1e-10) > finite.sampling_deviation(
         10**6, 10**6, 1e-10
     )
+
+
+# --- exact sampling -------------------------------------------------------------------------------
+
+
+def exact_tail(errors: int, sampled: int, wrong: int, total: int) -> Fraction:
+    """P(at most `errors` of the sample err), by counting samples."""
+    good = total - wrong
+    ways = sum(math.comb(wrong, m) * math.comb(good, sampled - m) for m in range(errors + 1))
+    return Fraction(ways, math.comb(total, sampled))
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> tuple[int, int, float]:
+    """(kept, sampled, eps_sec), small enough to count."""
+    kept, sampled = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    return kept, sampled, draw(st.sampled_from([1e-6, 1e-2, 0.4, 0.9]))
+
+
+@settings(max_examples=30)
+@given(samples(), st.data())
+def test_the_tail_is_that_of_counted_samples(
+    sample: tuple[int, int, float], data: st.DataObject
+) -> None:
+    kept, sampled, _ = sample
+    wrong = data.draw(st.integers(0, kept + sampled))
+    errors = data.draw(st.integers(0, sampled))
+    tail = finite.hypergeometric_tail(errors, sampled, wrong, kept + sampled)
+    exact = exact_tail(errors, sampled, wrong, kept + sampled)
+    assert tail == pytest.approx(float(exact), rel=1e-11, abs=1e-300)
+
+
+@settings(max_examples=30)
+@given(samples())
+def test_the_kept_bits_err_more_often_than_bounded_with_the_stated_probability_at_most(
+    sample: tuple[int, int, float],
+) -> None:
+    """Whatever number of bits is wrong: summed over the outcomes of the sample for which the bound fails."""
+    kept, sampled, eps_sec = sample
+    limit = (Fraction(eps_sec) / 4) ** 2
+    bounds = [
+        errors / sampled + finite.hypergeometric_deviation(kept, sampled, errors / sampled, eps_sec)
+        for errors in range(sampled + 1)
+    ]
+    assert all(b > a - 1e-12 for a, b in itertools.pairwise(bounds))
+    for wrong in range(0, kept + sampled + 1, 3):
+        failing = [m for m in range(sampled + 1) if (wrong - m) / kept > bounds[m] + 1e-12]
+        if failing:
+            assert failing == list(range(failing[-1] + 1))
+            assert exact_tail(failing[-1], sampled, wrong, kept + sampled) <= limit
+
+
+@settings(max_examples=30)
+@given(samples(), st.data())
+def test_the_bound_is_the_least_one_and_never_looser_than_serflings(
+    sample: tuple[int, int, float], data: st.DataObject
+) -> None:
+    kept, sampled, eps_sec = sample
+    errors = data.draw(st.integers(0, sampled))
+    qber, total, limit = errors / sampled, kept + sampled, (Fraction(eps_sec) / 4) ** 2
+    deviation = finite.hypergeometric_deviation(kept, sampled, qber, eps_sec)
+    assert deviation <= finite.sampling_deviation(kept, sampled, eps_sec) + 1e-12
+    wrong = round((qber + deviation) * kept) + errors
+    assert exact_tail(errors, sampled, wrong, total) > limit
+    if wrong < kept + errors:
+        assert exact_tail(errors, sampled, wrong + 1, total) <= limit
+
+
+@pytest.mark.parametrize("qber", [0.0, 0.02, 0.11, 0.4])
+@pytest.mark.parametrize(("kept", "sampled"), [(1000, 100), (10**6, 10**5), (10**11, 10**11)])
+def test_exact_sampling_gives_more_key_of_blocks_of_any_size(
+    kept: int, sampled: int, qber: float
+) -> None:
+    deviations = [
+        finite.hypergeometric_deviation(kept, sampled, qber, 1e-10),
+        finite.sampling_deviation(kept, sampled, 1e-10),
+    ]
+    assert 0 < deviations[0] < deviations[1]
+    lengths = [
+        length(kept, sampled, qber, 0.0, 1e-10, 1e-15)
+        for length in (finite.hypergeometric_length, finite.single_photon_length)
+    ]
+    assert lengths[0] >= lengths[1]
+    if kept > 10**5 and qber:  # 9.6 standard deviations, as for a normal distribution
+        sigma = math.sqrt(qber * (1 - qber) * (1 / kept + 1 / sampled))
+        assert deviations[0] / sigma == pytest.approx(9.6, rel=0.1)

@@ -50,12 +50,12 @@ def test_a_pair_delivered_without_a_herald_is_a_guess() -> None:
 
 
 def test_single_click_by_the_reference_table() -> None:
-    success = theory.single_click_success(0.1, 2.8e-4, 4.2e-4, 5e-7)
+    success = theory.single_click_success(0.1, 2.8e-4, 4.2e-4, 5e-7, published=True)
     assert success == pytest.approx(7.100e-5, rel=1e-3)
-    fidelity = theory.single_click_fidelity(0.1, 2.8e-4, 4.2e-4, 5e-7, 0.9)
+    fidelity = theory.single_click_fidelity(0.1, 2.8e-4, 4.2e-4, 5e-7, 0.9, published=True)
     assert fidelity == pytest.approx(0.8586, rel=1e-3)
     noisy = theory.single_click_fidelity(
-        0.1, 2.8e-4, 4.2e-4, 5e-7, 0.9, math.radians(15), double_excitation=0.04
+        0.1, 2.8e-4, 4.2e-4, 5e-7, 0.9, math.radians(15), double_excitation=0.04, published=True
     )
     assert noisy == pytest.approx(0.829, rel=1e-3)
 

@@ -1,38 +1,41 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from qnetem.emulator.devices.presets import DETECTORS, EMITTERS
+from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.quantum import noise
 from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model import NodeSpec
+from qnetem.emulator.topology.presets import FIBRES, HERALDING, MARKS, PRESETS, RENAMED
+
+PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
+EVERY = {**PRESETS, **HERALDING, **FIBRES}
 
 
-@pytest.mark.parametrize(
-    "preset", [*DETECTORS.values(), *EMITTERS.values()], ids=lambda p: p.source[:30]
-)
-def test_each_preset_names_its_source(preset: object) -> None:
-    source = getattr(preset, "source")  # noqa: B009
-    assert any(character.isdigit() for character in source) and len(source) > 30
+@pytest.mark.parametrize("name", EVERY)
+def test_each_preset_has_its_source_and_marks_in_the_docs(name: str) -> None:
+    preset, text = EVERY[name], " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"- `{name}` ({preset.marks}): {preset.source}" in text
+    assert set(preset.marks.split(", ")) <= set(MARKS)
+    assert name == "ideal" or re.search(r"\d{4}\)|20\d\d", preset.source)
 
 
-def test_an_emitter_and_its_detector_give_the_published_probability() -> None:
-    efficiency = DETECTORS["snspd"].part.efficiency
-    for name, detected in [("nv_centre", 2.8e-4), ("nv_centre_bright", 4.2e-4)]:
-        left = EMITTERS[name].part.surviving(efficiency)
-        # an excitation in 25 gives a second photon: at this efficiency one of the two is seen
-        assert left[1:].sum() == pytest.approx(1.04 * detected, rel=1e-3)
-    ion = EMITTERS["trapped_ion"].part.photons()[1]
-    assert ion**2 / 2 == pytest.approx(2.18e-4)
+def test_the_docs_have_no_preset_that_is_none_and_explain_every_mark() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^- `(\w+)` \(", page, re.MULTILINE)) == set(EVERY)
+    assert dict(re.findall(r"^\| (\w) \| (.*) \|$", page, re.MULTILINE)) == MARKS
 
 
-def test_a_gated_detector_has_the_dark_counts_per_gate_of_its_source() -> None:
-    assert DETECTORS["ingaas_self_differencing"].part.dark_mean(1000) == pytest.approx(6e-7)
-    assert 1e-6 <= DETECTORS["ingaas"].part.dark_mean(10_000) <= 1e-5
-
-
-# --- nodes: the numbers in the file's words, against what their sources say -----------------------
+def test_a_former_name_is_refused_with_the_present_one() -> None:
+    with pytest.raises(
+        TopologyError, match="'ingaas_self_differencing' is called 'ingaas_sine_gat"
+    ):
+        node("ingaas_self_differencing")
+    assert not set(RENAMED) & set(PRESETS) and set(RENAMED.values()) <= set(PRESETS)
 
 
 def node(hardware: str) -> NodeSpec:
@@ -55,6 +58,28 @@ def test_the_nv_centre_s_gate_depolarises_each_qubit_as_its_source_does() -> Non
     )
     assert 1 - memory.initialisation_error / 2 == pytest.approx(0.99)
     assert node("nv_centre").measurement.error == pytest.approx((0.05 + 0.005) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "each", "single", "durations_ns"),
+    [
+        ("nv_centre_avis_2023", 0.06, 0.01, (2_000, 5, 500_000, 3_700)),
+        ("trapped_ion_avis_2023", 0.1, 0.02, (36_000, 26_600, 107_000, 1_500_000)),
+    ],
+)
+def test_the_sets_of_avis_et_al_have_the_durations_and_errors_of_their_files(
+    name: str, each: float, single: float, durations_ns: tuple[int, ...]
+) -> None:
+    """Preparation, single-qubit gate, two-qubit gate, readout; each qubit of a gate depolarises."""
+    found = node(name)
+    gates = found.gates
+    initialisation_ns, readout_ns = found.memory.initialisation_ns, found.measurement.duration_ns
+    assert (initialisation_ns, gates.single_ns, gates.two_ns, readout_ns) == durations_ns
+    apart = noise.depolarising(each)
+    assert process_fidelity(noise.depolarising(gates.two_error, 2)) == pytest.approx(
+        process_fidelity(np.kron(apart, apart)), abs=2e-6
+    )
+    assert gates.single_error == single
 
 
 def test_the_ion_s_gates_err_as_often_as_its_sources_say() -> None:

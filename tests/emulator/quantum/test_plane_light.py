@@ -146,7 +146,7 @@ def test_misaligned_frames_turn_polarisation_and_the_way_back_undoes_it() -> Non
 def test_polarisation_mode_dispersion_acts_on_the_polarisation_of_a_pulse_alone() -> None:
     fibre = Quantum(length_km=100.0, attenuation_db_per_km=0.0, pmd_ps_per_sqrt_km=1.0)
     pulse = {"pulse": PulseSpec(duration_ps=10.0)}  # sigma_omega = 1/(2 sigma_t)
-    coherence = math.exp(-((10.0 * 0.05) ** 2) / 2)
+    coherence = (1 + math.pi / 8 * (10.0 * 0.05) ** 2) ** -1.5
     for quantum, lost in (
         (fibre.model_copy(update=pulse), (1 - coherence) / 3),
         (fibre.model_copy(update={**pulse, "encoding": "phase"}), 0.0),

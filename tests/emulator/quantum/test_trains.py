@@ -87,6 +87,17 @@ def test_slots_are_dark_from_the_flight_before_a_cut_to_its_end(drift: str) -> N
     assert np.all(etas[~dark] == etas[0])
 
 
+def test_a_links_gate_is_met_by_what_crosses_the_link_and_by_nothing_else() -> None:
+    bench = Bench(", pulse: {duration: 20 ps}, gate: 60 ps")
+    spread_ps = bench.way.fibre.at(0).spread_ps
+    for source in ("alice", "bob"):
+        met = bench.path.passage(bench.train(source), 0, 10)
+        assert (met.gates, met.spread_ps) == (((spread_ps, 60.0),), 0.0)
+    bench.path.eavesdropper = "eve"
+    assert bench.path.passage(bench.train(), 0, 10).gates == ()
+    assert Bench(", pulse: {duration: 20 ps}").path.passage(bench.train(), 0, 10).gates == ()
+
+
 def test_a_block_ends_later_than_the_one_before_it() -> None:
     train = Bench().train(start_ns=5)
     assert train.ends_ns(1) == 6  # 0.7 ns, rounded up
