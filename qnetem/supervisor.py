@@ -6,7 +6,7 @@ launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
 
 Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is killed,
 leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is started
-again on its port, which no result can tell. Emulator, zygote and broker start side by side, and nodes are
+again at its socket, which no result can tell; one that hangs is named, not the node that waits for it. Emulator, zygote and broker start side by side, and nodes are
 ordered at once: what is not up yet reads its orders when it is.
 """
 
@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from . import observer
 from .agents.settings import NodeSettings
 from .broker import Broker
@@ -36,6 +38,7 @@ from .emulator.errors import (
     InfrastructureError,
     InternalError,
     Interrupted,
+    NodeLost,
     NodeSilent,
     QnetemError,
 )
@@ -143,7 +146,9 @@ class Supervisor:
         self._all_left.set()
         self._chores: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
-        self._supervised = False
+        self._supervised = self._world_stands = False
+        #: The emulator's last word, from which `_over` comes.
+        self._outcome: control.Outcome | None = None
         self._early: control.Interrupt | None = None
 
     async def __aenter__(self) -> Supervisor:
@@ -181,6 +186,7 @@ class Supervisor:
             self._emulator.tell(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder])
+        self.broker.socket_path = self._path("broker")
         await self.broker.start()
         observer.admit(self.run_folder, self.broker.observer_address())
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -240,7 +246,7 @@ class Supervisor:
     def _end_silent(self, outcome: control.Outcome) -> None:
         """A node that is deaf will not leave by itself: no use waiting for it."""
         problem = outcome.problem
-        if problem is not None and problem.kind == NodeSilent.__name__:
+        if problem is not None and _is_silence(outcome):
             incarnation = outcome.nodes[problem.node].incarnation
             self._zygote.tell(Signal(problem.node, incarnation, int(signal.SIGKILL)))
 
@@ -260,10 +266,32 @@ class Supervisor:
             case control.Thaw(node, incarnation):
                 self._zygote.tell(Signal(node, incarnation, int(signal.SIGCONT)))
             case control.Outcome() as outcome:
-                if not self._over.done():
-                    self._over.set_result(outcome)
+                self._outcome = outcome
+                if _is_silence(outcome):
+                    self._chores.append(asyncio.create_task(self._find_silent(outcome)))
+                else:
+                    self._conclude(outcome)
             case control.Ready():
-                pass
+                self._world_stands = True
+
+    def _conclude(self, outcome: control.Outcome) -> None:
+        if not self._over.done():
+            self._over.set_result(outcome)
+
+    async def _find_silent(self, outcome: control.Outcome) -> None:
+        """A node does not report: perhaps it waits for what a broker that hangs should have carried."""
+        problem = outcome.problem
+        if problem is not None and not await self.broker.answers():
+            pid = f", pid {self.broker.pid}" if self.broker.pid else ""
+            outcome.problem = msgspec.structs.replace(
+                problem,
+                kind=InfrastructureError.__name__,
+                exit_code=InfrastructureError.exit_code,
+                node="",
+                text=f"the broker ({self.broker.kind}{pid}) at {self.broker.where} does not answer, "
+                f"and {problem.text}",
+            )
+        self._conclude(outcome)
 
     def _on_zygote(self, body: bytes) -> None:
         answer = decode_answer(body)
@@ -275,13 +303,16 @@ class Supervisor:
             self._all_left.set()
         self.pids.pop(answer.node, None)
         self._emulator.tell(answer)
+        if answer.status < 0 and not self._world_stands:
+            # Time cannot begin any more, and the emulator, still importing physics, would say so late.
+            self._fail(_lost_early(answer))
 
     def _on_death(self, companion: Companion, kind: type[QnetemError]) -> None:
         """A companion has gone without having been told to."""
         if companion is self._zygote:
             self._living.clear()
             self._all_left.set()
-        if not self._over.done():
+        if not self._over.done() and self._outcome is None:
             self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
 
     async def _tell_death(self, companion: Companion, kind: type[QnetemError]) -> None:
@@ -319,16 +350,21 @@ class Supervisor:
             while failures <= BROKER_RESTARTS:
                 try:
                     await self.broker.restart()
+                    self._tell_watchers()
                     break
                 except InfrastructureError as error:
                     failures, why = failures + 1, f"; at last: {error}"
                     await asyncio.sleep(BROKER_PAUSE_S)
             else:
-                address = f"{self.broker.host}:{self.broker.port}"
                 times = f"died {failures} times in a row, each time soon after its start"
-                text = f"the broker ({self.broker.kind}, {address}) {times}; it wrote"
+                text = f"the broker ({self.broker.kind}, {self.broker.where}) {times}; it wrote"
                 self.interrupt(f"{text} {self.broker.log_path}{why}", 3)
                 return
+
+    def _tell_watchers(self) -> None:
+        """The broker has another password for them. The run goes on where that cannot be written."""
+        with contextlib.suppress(InfrastructureError):
+            observer.admit(self.run_folder, self.broker.observer_address())
 
     def _path(self, name: str) -> str:
         assert self._socket_folder is not None
@@ -355,6 +391,15 @@ class Supervisor:
             "broker": self.broker.kind,
             "in_process": False,
         }
+
+
+def _lost_early(exited: control.Exited) -> NodeLost:
+    how = f"its process was killed by signal {-exited.status}"
+    return NodeLost(f"node {exited.node} was lost before time began: {how}", exited.node, 0)
+
+
+def _is_silence(outcome: control.Outcome) -> bool:
+    return outcome.problem is not None and outcome.problem.kind == NodeSilent.__name__
 
 
 def _resolved(topology: Topology) -> dict[str, Any]:

@@ -24,6 +24,8 @@ import msgspec
 
 from . import observer
 from .agents.messages import Envelope
+from .agents.mqtt import client_of
+from .agents.settings import BrokerAddress
 from .brokers.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_from
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.topology.names import closest
@@ -98,7 +100,7 @@ class Tap:
         deadline = self._loop.time() + PATIENCE_S
         while not self._over():
             try:
-                async with self._client(found) as client:
+                async with client_of(self._address(found), PATIENCE_S) as client:
                     await client.subscribe(found.topic)
                     deadline = self._loop.time() + PATIENCE_S
                     await self._until_over(client)
@@ -106,6 +108,7 @@ class Tap:
                 if not self._over():  # a broker that died is started again by the run
                     self._refuse(found, error, self._loop.time() > deadline)
                     await asyncio.sleep(PAUSE_S)
+                    found = observer.find(self._folder) or found  # with another password
 
     async def _under_way(self) -> Observer:
         deadline = self._loop.time() + PATIENCE_S
@@ -119,20 +122,17 @@ class Tap:
         found = observer.find(self._folder)
         return found is None or found.over
 
-    def _client(self, found: Observer) -> aiomqtt.Client:
+    def _address(self, found: Observer) -> BrokerAddress:
         own = self._login if found.username is None else Login(found.username, found.password or "")
-        return aiomqtt.Client(
-            found.host,
-            found.port,
-            username=own.username if own else None,
-            password=own.password if own else None,
-            timeout=PATIENCE_S,
-        )
+        name, password = (own.username, own.password) if own else (None, None)
+        return BrokerAddress(found.host, found.port, name, password, found.socket)
 
-    def _refuse(self, found: Observer, error: aiomqtt.MqttError, late: bool) -> None:
-        where = f"the broker of {self._folder.name} at {found.host}:{found.port}"
+    def _refuse(self, found: Observer, error: Exception, late: bool) -> None:
+        where = f"the broker of {self._folder.name} at {self._address(found).where}"
         code = getattr(error, "rc", None)
-        if getattr(code, "value", code) in _BAD_LOGIN:
+        # Between a broker's start and the file that tells its new password the old one is no good.
+        final = late or found.username is None
+        if final and getattr(code, "value", code) in _BAD_LOGIN:
             text = f"{where} does not let us watch"
             if found.username is None:
                 text += f"; name and password come from {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"

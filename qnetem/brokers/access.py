@@ -90,6 +90,13 @@ class Access:
         """The login of those who watch."""
         return self._accounts[OBSERVER].login
 
+    def renew_observer(self) -> None:
+        """Give those who watch another password; the old one is worth nothing at the next start."""
+        account = self._accounts.get(OBSERVER)
+        if account is not None:
+            renewed = Account(_new_login(OBSERVER), account.publishes, account.reads)
+            self._accounts[OBSERVER] = renewed
+
     def write(self, folder: Path) -> None:
         """Write both files, readable by their owner only. Raises OSError."""
         logins = [account.login for account in self._accounts.values()]

@@ -17,7 +17,7 @@ import pytest
 from qnetem.broker import Broker
 from qnetem.brokers import kinds, ports, probe
 from qnetem.emulator.errors import InfrastructureError, InputError
-from tests.accounts import LOGIN, client, open_broker
+from tests.accounts import address, client, open_broker
 
 
 def runs(pid: int) -> bool:
@@ -66,10 +66,10 @@ async def test_a_stopped_broker_leaves_no_process(broker_kind: str, tmp_path: Pa
         pid = broker.pid
         assert pid is not None and runs(pid)
         assert broker.alive and broker.kind == broker_kind
-        assert await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
+        assert await probe.admits(address(broker))
     assert not runs(pid)
     assert not broker.alive and broker.pid is None
-    assert not await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
+    assert not await probe.admits(address(broker))
     await broker.stop()
 
 
@@ -323,8 +323,8 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
 
 
 def test_root_keeps_its_user_so_that_the_leash_holds() -> None:
-    assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, as_root=True)
-    assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, as_root=False)
+    assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=True)
+    assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=False)
 
 
 # --- a broker that is there already ---------------------------------------------------------------
