@@ -24,7 +24,7 @@ from typing import Self
 
 from .agents.settings import BrokerAddress
 from .brokers import kinds, ports, probe
-from .brokers.access import Access, Login
+from .brokers.access import LOGIN_VARIABLES, Access, Login
 from .emulator.errors import InfrastructureError, InputError
 from .leash import leashed
 
@@ -255,6 +255,7 @@ class Broker:
                 stdout=log,
                 stderr=log,
                 process_group=0,  # the terminal's Ctrl-C is for the launcher only
+                env={name: os.environ[name] for name in os.environ if name not in LOGIN_VARIABLES},
                 cwd=place,
                 umask=0o077,
             )
@@ -264,6 +265,7 @@ class Broker:
             os.close(log)
         try:
             await self._until_ready(kind, log_start)
+            os.chmod(self.socket_path, 0o600)  # mosquitto lets its group in
         except BaseException:
             await self._end(signal.SIGKILL)
             raise

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -97,6 +98,7 @@ class Tap:
                 f"{self._folder.name} is over; with `record: full` its messages are in its "
                 "folder nodes/"
             )
+        self._keep_login_from_others(found)
         deadline = self._loop.time() + PATIENCE_S
         while not self._over():
             try:
@@ -117,6 +119,17 @@ class Tap:
                 raise InputError(f"{self._folder.name} cannot be watched: its broker never started")
             await asyncio.sleep(PAUSE_S)
         return found
+
+    def _keep_login_from_others(self, found: Observer) -> None:
+        """Our own login goes to an address that this user's run has named, and to no other."""
+        if found.username is not None or self._login is None:
+            return
+        path = self._folder / observer.FILE
+        if path.stat().st_uid != os.geteuid():
+            raise InputError(
+                f"{path} belongs to another user: the login of {USERNAME_VARIABLE} is not handed to "
+                f"{found.host}:{found.port}, which it names"
+            )
 
     def _over(self) -> bool:
         found = observer.find(self._folder)
@@ -177,8 +190,13 @@ def read_message(topic: str, payload: bytes) -> Message | None:
 
 
 def as_json(message: Message) -> str:
-    """One JSON object."""
-    return msgspec.json.encode(message).decode()
+    """One JSON object on one line; what could steer a terminal is escaped in it."""
+    line = msgspec.json.format(msgspec.json.encode(message), indent=-1).decode(errors="replace")
+    return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 class Table:

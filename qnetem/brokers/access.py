@@ -28,6 +28,7 @@ from ..whole_files import write_whole
 OBSERVER, PROBE = "observer", "probe"
 #: The login at a broker that is there already; both or none.
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "QNETEM_BROKER_USERNAME", "QNETEM_BROKER_PASSWORD"
+LOGIN_VARIABLES = (USERNAME_VARIABLE, PASSWORD_VARIABLE)
 PASSWORDS_FILE, RULES_FILE = "passwords", "acl"
 _PASSWORD_BYTES = 16
 #: mosquitto 1.6 knows no other length.

@@ -23,6 +23,8 @@ from qnetem.recorded import open_run
 from qnetem.replay import replay
 from qnetem.supervisor import RunOptions
 
+from .front_door import no_umask, open_to_others
+
 PATIENCE_S = 60.0
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
 BOTH = pytest.mark.parametrize(
@@ -205,10 +207,11 @@ async def test_a_pause_in_real_time_ends_for_a_question_and_for_the_end(
 ) -> None:
     monkeypatch.setattr("qnetem.inprocess._LONGEST_NAP_S", 3600.0)
     topology = alone(Sleeper) | {"time": {"mode": "real"}}
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S), no_umask():
         async with qnetem.launch(topology, in_process=True, runs_folder=tmp_path) as network:
             view = await network.inspect()
             assert [node.activity for node in view.nodes] == ["parked"]
+            assert open_to_others(network.run_folder) == []
         assert network.run is None
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ from qnetem.emulator.errors import InfrastructureError, InputError, InternalErro
 from qnetem.emulator.topology import Topology, load_topology
 from qnetem.orders import Forked, decode_answer
 from qnetem.supervisor import RunOptions, RunResult, Supervisor, run_processes
+
+from .front_door import no_umask, open_to_others
 
 PATIENCE_S = 30.0
 PROGRAMS = '''
@@ -99,20 +101,6 @@ def gone(pid: int) -> bool:
     return True
 
 
-@pytest.fixture
-def umask_of_none() -> Iterator[None]:
-    """The least careful umask."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-def open_to_others(folder: Path) -> list[tuple[str, str]]:
-    """The files and folders of a run that other users could open if they came to them."""
-    modes = {path: path.lstat().st_mode for path in (folder, *folder.rglob("*"))}
-    return [(str(path), oct(mode)) for path, mode in modes.items() if mode & 0o077]
-
-
 class Running:
     """A run under way: its supervisor, and how far it is."""
 
@@ -137,11 +125,9 @@ class Running:
 # --- a run that goes well -------------------------------------------------------------------------
 
 
-async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(
-    tmp_path: Path, umask_of_none: None
-) -> None:
+async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path: Path) -> None:
     running = Running(topology(tmp_path), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), no_umask(), running.supervisor as supervisor:
         await until(lambda: len(supervisor.pids) == 2)
         pids = running.pids()
         socket_folder = Path(supervisor._path("emulator")).parent
