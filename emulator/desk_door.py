@@ -214,7 +214,7 @@ class PolledDoor:
             self._see_to_all(seconds)
 
     def fileno(self) -> int | None:
-        """A descriptor that becomes readable when somebody comes or asks; None where there is no such thing."""
+        """A descriptor that is readable when somebody comes or asks; None where there is none."""
         number = getattr(self._selector, "fileno", None)
         return None if self._closed or number is None else number()
 

@@ -116,7 +116,9 @@ def _replayed(
     assert isinstance(welcome, Welcome)
     found = f"{welcome.name}.{welcome.incarnation}"
     if record.path.name != f"{found}.bin":
-        raise InputError(f"{record.path} is the record of {found}: it has been put in another's place")
+        raise InputError(
+            f"{record.path} is the record of {found}: it has been put in another's place"
+        )
     if program is not None:
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)

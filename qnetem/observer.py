@@ -4,9 +4,10 @@ Owns that file of the run folder, from the broker's start to the end of the run.
 account (brokers/access.py) nor what is made of the messages (tap.py; anybody's MQTT client).
 
 Rules. The file is its owner's only, and holds the one password of a run that is written down anywhere;
-with it a watcher can read every message and publish none. It is written anew after each start of the broker. The login at a broker that is not ours is the
-user's secret, and is not written. When the run is over the password goes and the file says so, by which
-a watcher tells the end of a run from a broker that has only stumbled.
+with it a watcher can read every message and publish none. It is written anew after each start of the
+broker, with another password. The login at a broker that is not ours is the user's secret, and is not
+written. When the run is over the password goes and the file says so, by which a watcher tells the end of a
+run from a broker that has only stumbled.
 """
 
 from __future__ import annotations

@@ -96,9 +96,13 @@ def write_frozen(topology: Topology, path: Path) -> None:
     try:
         if topology.source is not None and path.resolve() == topology.source.resolve():
             raise InputError(f"{path} is the topology itself: name another file")
-        mode = stat.S_IMODE(topology.source.stat().st_mode) if topology.source is not None else 0o666
-        # As private as the topology itself, from its first byte on.
-        with open(path, "w", encoding="utf-8", opener=lambda name, how: os.open(name, how, mode)) as file:
+        mode = 0o666 if topology.source is None else stat.S_IMODE(topology.source.stat().st_mode)
+
+        def as_private(name: str, flags: int) -> int:
+            """As the topology itself, from the first byte on."""
+            return os.open(name, flags, mode)
+
+        with open(path, "w", encoding="utf-8", opener=as_private) as file:
             file.write(text)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error

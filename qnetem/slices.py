@@ -69,7 +69,7 @@ class SlicedRun:
         return network.ended()
 
     async def _pause(self, network: InProcessNetwork, pause_s: float) -> None:
-        """Give the event loop its turn, for so long at most: a request at the door or the end ends a pause."""
+        """Give the event loop its turn, for so long at most: a request or the end ends a pause."""
         if not pause_s or network.door is None or (door := network.door.fileno()) is None:
             await asyncio.sleep(pause_s)
             return

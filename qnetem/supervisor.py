@@ -6,8 +6,9 @@ launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
 
 Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is killed,
 leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is started
-again at its socket, which no result can tell; one that hangs is named, not the node that waits for it. Emulator, zygote and broker start side by side, and nodes are
-ordered at once: what is not up yet reads its orders when it is.
+again at its socket, which no result can tell; one that hangs is named, not the node that waits for it.
+Emulator, zygote and broker start side by side, and nodes are ordered at once: what is not up yet reads its
+orders when it is.
 """
 
 from __future__ import annotations

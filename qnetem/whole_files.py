@@ -13,9 +13,10 @@ PRIVATE = 0o600
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file anew, its owner's only: a reader sees the old one or the new one. Raises OSError; then the old one stays.
+    """Write a file anew, its owner's only: a reader sees the old one or the new one.
 
-    Never over what is there: an old file could be open to others, or a link to elsewhere.
+    Raises OSError; then the old one stays. Never over what is there: an old file could be open to others, or
+    a link to elsewhere.
     """
     draft = path.with_name(f".{path.name}")
     try:

@@ -21,8 +21,10 @@ from qnetem.api import plan
 from qnetem.broker import Broker
 from qnetem.brokers import probe
 from qnetem.brokers.access import Access, Login, login_from, observed_topic, username
+from qnetem.emulator import control, wire
 from qnetem.emulator.errors import InfrastructureError, InputError
 from qnetem.emulator.topology.names import NAME_PATTERN
+from qnetem.orders import Fork
 from tests.accounts import LOGIN, open_broker
 
 PATIENCE_S = 20.0
@@ -346,9 +348,11 @@ async def test_the_files_are_their_owners_only_and_hold_no_password(
 def test_no_text_of_a_login_has_its_password() -> None:
     address = BrokerAddress("h", 1, "node.alice", "hidden")
     settings = NodeSettings("run", "alice", 1, "hidden", "s", address, "f")
-    for thing in (Login("node.alice", "hidden"), address, settings):
+    fork, hello = Fork(settings), wire.Hello("alice", 1, "hidden", 1)
+    for thing in (Login("node.alice", "hidden"), address, settings, fork, hello):
         assert "alice" in f"{thing!r} {thing}"
         assert "hidden" not in f"{thing!r} {thing}"
+    assert "hidden" not in repr(control.Supervise("t", None, "f", "hidden"))
 
 
 @given(st.from_regex(NAME_PATTERN, fullmatch=True))
