@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -296,14 +297,25 @@ def test_a_mosquitto_outside_path_is_pointed_out(
         open_broker("mosquitto", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("log", "remedy"),
+    [
+        ("no such option: listener", ""),
+        (
+            "Error: Invalid port value (0).",
+            r"\(mosquitto 2\.0 or newer is needed; .*--broker amqtt\)",
+        ),
+    ],
+)
 async def test_a_broker_that_cannot_start_shows_the_end_of_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, remedy: str
 ) -> None:
     program = tmp_path / "mosquitto"
-    program.write_text("#!/bin/sh\necho 'no such option: listener' >&2\nexit 3\n")
+    program.write_text(f"#!/bin/sh\necho '{log}' >&2\nexit 3\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InfrastructureError, match=r"status 3(.|\n)*no such option: listener"):
+    told = rf"status 3 ?{remedy}(.|\n)*{re.escape(log)}"
+    with pytest.raises(InfrastructureError, match=told):
         await open_broker("mosquitto", tmp_path / "run").start()
 
 
