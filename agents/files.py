@@ -125,7 +125,7 @@ class _LogFile(io.FileIO):
     """A file whose `write` never fails: `trouble` is why something is missing in it."""
 
     def __init__(self, file: Path | int, path: Path) -> None:
-        super().__init__(file, "w", closefd=not isinstance(file, int))
+        super().__init__(file, "w", closefd=not isinstance(file, int), opener=_private)
         self._path = path
         self.trouble: InfrastructureError | None = None
 

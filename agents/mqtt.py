@@ -17,14 +17,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
 
 from ..emulator.errors import InfrastructureError
+from ..emulator.socket_paths import short
 from .settings import BrokerAddress
 
 OUTSTANDING = 100
@@ -42,6 +45,38 @@ Deliver = Callable[[str, bytes], None]
 def inbox_topic(run_id: str, destination: str, source: str) -> str:
     """Where `source` publishes what `destination` shall receive."""
     return f"qnetem/v1/{run_id}/{destination}/inbox/{source}"
+
+
+def client_of(address: BrokerAddress, timeout_s: float, name: str | None = None) -> aiomqtt.Client:
+    """A client for the broker at an address, with the login there; `async with` connects it."""
+    path = address.socket
+    client = aiomqtt.Client(
+        path or address.host,
+        address.port or 1,  # not looked at where there is a path
+        username=address.username,
+        password=address.password,
+        identifier=name,
+        clean_session=True,
+        timeout=timeout_s,
+        transport="unix" if path else "tcp",
+        socket_options=() if path else _NO_DELAY,
+    )
+    # paho's own takes no long path, waits for ever for a broker that hangs, and leaves open what is refused.
+    line: Any = client._client
+    line._create_unix_socket_connection = functools.partial(_dial, path, timeout_s)
+    return client
+
+
+def _dial(path: str, timeout_s: float) -> socket.socket:
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        line.settimeout(timeout_s)
+        with short(path) as reachable:
+            line.connect(reachable)
+    except OSError:
+        line.close()
+        raise
+    return line
 
 
 class Inbox:
@@ -86,9 +121,8 @@ class Inbox:
                 break
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
                 if self._loop.time() + backoff_s >= deadline:
-                    where = f"{self._address.host}:{self._address.port}"
                     raise InfrastructureError(
-                        f"the broker at {where} could not be reached in {CONNECT_S:g} s: "
+                        f"the broker at {self._address.where} could not be reached in {CONNECT_S:g} s: "
                         f"{str(error) or type(error).__name__}",
                         self._node,
                     ) from error
@@ -133,17 +167,7 @@ class Inbox:
 
     async def _connect(self, timeout_s: float) -> None:
         """One attempt: connection, subscription, and the two hot paths put in place."""
-        address = self._address
-        client = aiomqtt.Client(
-            address.host,
-            address.port,
-            username=address.username,
-            password=address.password,
-            identifier=self._client_id,
-            clean_session=True,
-            timeout=max(timeout_s, 0.1),
-            socket_options=_NO_DELAY,
-        )
+        client = client_of(self._address, max(timeout_s, 0.1), self._client_id)
         await client.__aenter__()
         # The paho client: aiomqtt has no callback interface of its own.
         line = client._client

@@ -143,7 +143,9 @@ class NodeShell(asyncio.Protocol):
                     await self._loop.create_unix_connection(lambda: self, reachable)
                 return
             except OSError as error:
-                if self._loop.time() >= deadline or not os.path.exists(path):
+                # It listens before the first node is started: what refuses will never listen again.
+                gone = isinstance(error, ConnectionRefusedError) or not os.path.exists(path)
+                if gone or self._loop.time() >= deadline:
                     raise InfrastructureError(
                         f"the emulator could not be reached: {error}", self._settings.node
                     ) from error

@@ -21,15 +21,24 @@ EXIT_INTERNAL = 70
 
 
 class BrokerAddress(msgspec.Struct, array_like=True, frozen=True):
-    """Where a broker is, and the login there (None: the broker asks for none)."""
+    """Where a broker is, and the login there (None: the broker asks for none).
+
+    `socket`: the path of its Unix socket, which goes before host and port; empty for a broker that has none.
+    """
 
     host: str
     port: int
     username: str | None = None
     password: str | None = None
+    socket: str = ""
 
     def __repr__(self) -> str:
-        return f"BrokerAddress({self.host}:{self.port}, {self.username!r})"
+        return f"BrokerAddress({self.where}, {self.username!r})"
+
+    @property
+    def where(self) -> str:
+        """The address alone, for people."""
+        return self.socket or f"{self.host}:{self.port}"
 
 
 class NodeSettings(msgspec.Struct, array_like=True, frozen=True):

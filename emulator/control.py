@@ -27,6 +27,9 @@ class Supervise(_Frame):
     secret: str
     record: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Supervise({self.run_folder!r})"
+
 
 class Exited(_Frame):
     """Launcher -> emulator: a node's process has ended. `status` as of `Popen.returncode`."""

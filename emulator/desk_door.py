@@ -213,6 +213,16 @@ class PolledDoor:
         if not self._closed and (seconds or _monotonic() >= self._next_look_s):
             self._see_to_all(seconds)
 
+    def fileno(self) -> int | None:
+        """A descriptor that is readable when somebody comes or asks; None where there is none."""
+        number = getattr(self._selector, "fileno", None)
+        return None if self._closed or number is None else number()
+
+    def on_readable(self) -> None:
+        """See to all who have come, now."""
+        if not self._closed:
+            self._see_to_all(0.0)
+
     def _see_to_all(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
             if key.fileobj is self._listener:

@@ -128,8 +128,7 @@ class NodeConnection(asyncio.Protocol):
                     return
         except (*wire.UNREADABLE, InfrastructureError) as error:
             server.refuse(self, f"a frame that cannot be read: {error}")
-        if world.outbox:
-            server.drain()
+        server.drain()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_hello_timer()
@@ -326,7 +325,11 @@ class Server:
     # --- out --------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Carry out the world's outbox: one write for each connection, in order."""
+        """Carry out the world's outbox: one write for each connection, in order; then see what it waits for.
+
+        After every call of the world, also of one that leaves nothing in the outbox: in real time mode
+        the timer of the next instant is armed here.
+        """
         outbox = self.world.outbox
         nodes, frame = self._nodes, wire.frame
         touched: list[NodeConnection] = []
@@ -446,7 +449,7 @@ class Server:
                 self._watchdog.observe(label, pid, connection.frames, now_s)
         for (node, _), stacks in self._watchdog.take_stalled(now_s):
             self.world.stalled(node, stacks)
-        self.drain()
+            self.drain()
         self._loop.call_later(PROGRESS_S, self._tick)
 
 

@@ -476,6 +476,9 @@ class Hello(_Frame):
     pid: int
     version: int = PROTOCOL_VERSION
 
+    def __repr__(self) -> str:
+        return f"Hello({self.node!r}, {self.incarnation}, pid={self.pid}, version={self.version})"
+
 
 class Report(_Frame):
     """I am idle. `next_timer_ns` is the earliest timer, or None.

@@ -1,13 +1,15 @@
 """The broker of a run: mosquitto, the embedded amqtt, or one that is there already.
 
-Owns which broker serves a run, its port and its life: started, stopped, killed, started again on the
-same port; and with which login a node finds it. Does not own what the kinds need (brokers/kinds.py), who
+Owns which broker serves a run, its addresses and its life: started, stopped, killed, started again; and with
+which login a node finds it. Does not own what the kinds need (brokers/kinds.py), who
 may do what there (brokers/access.py), nor what is said over it.
 
-Rules: a broker that is started here listens on 127.0.0.1 only, ignores the terminal's Ctrl-C, and ends
-with the process that started it, even if that is ended by SIGKILL (Linux). Nodes guarantee delivery,
-not the broker: it keeps no message on disk, and may be killed and started again in the middle of a
-run. It reads its accounts at every start, so that they hold after a restart too.
+Rules: a broker that is started here serves nodes at a Unix socket in a private folder, and those who watch at
+a port of 127.0.0.1. While a broker is dead any process may take its port, and learn the login of who calls
+there: so nodes never do, and the observer's password is another one after each start. The broker ignores
+the terminal's Ctrl-C, and ends with the process that started it, even if that is ended by SIGKILL
+(Linux). Nodes guarantee delivery, not the broker: it keeps no message on disk, and may be killed and
+started again in the middle of a run. It reads its accounts at every start.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Self
 
 from .agents.settings import BrokerAddress
 from .brokers import kinds, ports, probe
-from .brokers.access import Access, Login
+from .brokers.access import LOGIN_VARIABLES, Access, Login
 from .emulator.errors import InfrastructureError, InputError
 from .leash import leashed
 
@@ -44,7 +46,9 @@ class Broker:
     """A broker for one run; `async with Broker("auto", folder, access) as broker:` starts and stops it.
 
     Attributes: `kind` ("mosquitto", "amqtt" or "external"), `host`, `port` (0 before the start when it
-    is to be picked), `log_path`, and `wanted`: it is meant to be running. A supervisor reads
+    is to be picked; another one after a restart if it was taken), `socket_path` (where nodes find it, in
+    a folder that is there and private; may be set before the start), `log_path`, and `wanted`: it is
+    meant to be running. A supervisor reads
 
         while True:
             await broker.wait()
@@ -81,7 +85,8 @@ class Broker:
                 raise InputError(f"broker {choice!r} has its own port: {port} cannot be asked for")
             self.host, self.port = kinds.parse_address(choice)
         self._fixed_port = port
-        self._folder = Path(folder)
+        self._folder = Path(folder).absolute()
+        self.socket_path = str(self._folder / "socket")
         self._access, self._login = access, login
         self._process: asyncio.subprocess.Process | None = None
         self._changing = asyncio.Lock()
@@ -94,6 +99,11 @@ class Broker:
     def kind(self) -> str:
         """ "mosquitto", "amqtt" or "external"."""
         return "external" if self._kind is None else self._kind.name
+
+    @property
+    def where(self) -> str:
+        """The address at which nodes find it, for people."""
+        return self._address(None).where
 
     @property
     def log_path(self) -> Path:
@@ -117,13 +127,21 @@ class Broker:
         return self._address(self._login if self._kind is None else self._access.node(node))
 
     def observer_address(self) -> BrokerAddress:
-        """Where those who watch find it; without a login at a broker that is not ours."""
+        """Where those who watch find it now; without a login at a broker that is not ours."""
         return self._address(None if self._kind is None else self._access.observer)
 
+    async def answers(self) -> bool:
+        """Whether it accepts a login at this moment; False after 2 s without an answer."""
+        return await probe.admits(self._address(self._probing))
+
+    @property
+    def _probing(self) -> Login | None:
+        return self._login if self._kind is None else self._access.probe
+
     def _address(self, login: Login | None) -> BrokerAddress:
-        if login is None:
-            return BrokerAddress(self.host, self.port)
-        return BrokerAddress(self.host, self.port, login.username, login.password)
+        name, password = (login.username, login.password) if login is not None else (None, None)
+        path = "" if self._kind is None else self.socket_path
+        return BrokerAddress(self.host, self.port, name, password, path)
 
     async def start(self) -> None:
         """Start it and return once it answers MQTT. Starting a running broker does nothing.
@@ -135,9 +153,10 @@ class Broker:
             if self.alive:
                 return
             if self._kind is None:
-                await probe.check_admits(self.host, self.port, self._login)
+                await probe.check_admits(self._address(self._login))
             else:
-                await self._start_ours(self._kind, self._fixed_port)
+                port = self._fixed_port
+                await self._start_ours(self._kind, port, only=port is not None)
             self.wanted = True
 
     async def stop(self) -> None:
@@ -157,14 +176,16 @@ class Broker:
             await self._end(signal.SIGKILL)
 
     async def restart(self) -> None:
-        """Start it again, on the port it had, after it died or was killed. Errors as `start`.
+        """Start it again after it died or was killed. Errors as `start`.
 
-        Does nothing while it runs or once it was stopped: a supervisor may be late by a moment.
-        Raises InfrastructureError for an external broker, and when the port has been taken.
+        At the same socket, and on the port it had, or on another one if that has been taken meanwhile. Does
+        nothing while it runs or once it was stopped: a supervisor may be late by a moment. Raises
+        InfrastructureError for an external broker.
         """
         self._refuse_external("restarted")
         async with self._changing:
             if self._kind is not None and self.wanted and not self.alive:
+                self._access.renew_observer()
                 await self._start_ours(self._kind, self.port)
 
     async def wait(self) -> int:
@@ -193,19 +214,21 @@ class Broker:
 
     # --- starting ---------------------------------------------------------------------------------
 
-    async def _start_ours(self, kind: kinds.Kind, fixed_port: int | None) -> None:
+    async def _start_ours(self, kind: kinds.Kind, first: int | None, only: bool = False) -> None:
+        """Start it at the port `first`, or at one that is free; with `only`, at no other."""
         for _ in range(PORT_ATTEMPTS):
-            port = ports.free_port() if fixed_port is None else fixed_port
+            port = ports.free_port() if first is None else first
             try:
                 if not ports.is_free(port):
                     raise _PortTaken
                 await self._start_at(kind, port)
             except _PortTaken:
-                if fixed_port is not None:
+                if only:
                     raise InfrastructureError(
                         f"port {port} on {self.host} is in use, so the broker ({kind.name}) cannot "
                         "have it; stop what listens there, or leave the port to qnetem"
                     ) from None
+                first = None
             else:
                 self.port = port
                 return
@@ -216,9 +239,10 @@ class Broker:
     async def _start_at(self, kind: kinds.Kind, port: int) -> None:
         """One attempt at one port. Raises _PortTaken or InfrastructureError; then nothing is left."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._access.write(self._folder)
-            command = leashed(kind.command(self._folder, port))
+            place, name = os.path.split(self.socket_path)
+            command = leashed(kind.command(self._folder, port, name))
             log = self._open_log(f"{kind.name} shall serve 127.0.0.1:{port}\n")
         except OSError as error:
             problem = f"{self._folder} cannot be written: {error.strerror or error}"
@@ -231,13 +255,17 @@ class Broker:
                 stdout=log,
                 stderr=log,
                 process_group=0,  # the terminal's Ctrl-C is for the launcher only
+                env={name: os.environ[name] for name in os.environ if name not in LOGIN_VARIABLES},
+                cwd=place,
+                umask=0o077,
             )
         except OSError as error:
             raise InfrastructureError(f"the broker ({kind.name}) cannot run: {error}") from error
         finally:
             os.close(log)
         try:
-            await self._until_ready(kind, port, log_start)
+            await self._until_ready(kind, log_start)
+            os.chmod(self.socket_path, 0o600)  # mosquitto lets its group in
         except BaseException:
             await self._end(signal.SIGKILL)
             raise
@@ -252,25 +280,21 @@ class Broker:
             raise
         return log
 
-    async def _until_ready(self, kind: kinds.Kind, port: int, log_start: int) -> None:
-        """Return when the broker that we started answers at its port, and knows its accounts.
+    async def _until_ready(self, kind: kinds.Kind, log_start: int) -> None:
+        """Return when the broker that we started answers at its socket, and knows its accounts.
 
-        An answer is not enough: a stranger who took the port between our look and the broker's bind
-        answers too. So the broker's own log must confirm it; if it is the stranger, ours soon ends.
+        It answers there only once it has its port, too: else it ends.
         """
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while True:
                     self._refuse_ended(kind, log_start)
-                    name = probe.client_name()
-                    login = self._access.probe
-                    answered = await probe.admits(self.host, port, name, login)
-                    if answered and kind.confirms(self._log_since(log_start), port, name):
+                    if await self.answers():
                         return
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise InfrastructureError(
-                f"the broker ({kind.name}) did not answer at {self.host}:{port} within "
+                f"the broker ({kind.name}) did not answer at {self.socket_path} within "
                 f"{START_TIMEOUT_S:g} s{self._tail(log_start)}"
             ) from None
 
@@ -278,10 +302,12 @@ class Broker:
         status = self._process.returncode if self._process else None
         if status is None:
             return
-        if "in use" in self._log_since(log_start):
+        log = self._log_since(log_start)
+        if "in use" in log:
             raise _PortTaken
         raise InfrastructureError(
-            f"the broker ({kind.name}) ended at once, with status {status}{self._tail(log_start)}"
+            f"the broker ({kind.name}) ended at once, with status {status}{kinds.remedy(log)}"
+            f"{self._tail(log_start)}"
         )
 
     # --- ending -----------------------------------------------------------------------------------

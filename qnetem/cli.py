@@ -130,7 +130,8 @@ def run_command(
         ),
     ] = "auto",
     broker_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port of the broker to start.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the broker to start, for watchers."),
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
     twice: Annotated[

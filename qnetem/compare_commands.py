@@ -93,6 +93,8 @@ def replay_command(
     """Run a recorded run again and check that the same happens; or one node of it, changed or not."""
     with told_on_standard_error():
         recorded = _opened(run)
+        if recorded.unchecked is not None:
+            say([recorded.unchecked])
         if node is not None:
             reexecute_with_fixed_environment()
             _replay_node(recorded, node, program, incarnation, form)

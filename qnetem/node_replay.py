@@ -96,10 +96,11 @@ def replay_node(
     """Run one incarnation of a node against its record, with `program` in place of its own.
 
     File paths are relative to `base`. The program runs in this process, whose hash seed should be that
-    of nodes. Raises InputError for a record that is none, ProgramError for a program that does not fit,
-    NodeSilent for one that does not come back.
+    of nodes. Raises InputError for a record that is none, is another incarnation's or is not as the run
+    left it, ProgramError for a program that does not fit, NodeSilent for one that does not come back.
     """
     record = node_record(run, node, incarnation)
+    run.check("topology.json", f"nodes/{record.path.name}")
     with closing(record.records()) as records:
         return _replayed(run, record, records, program, base)
 
@@ -113,6 +114,11 @@ def _replayed(
 ) -> NodeReplay:
     welcome = next(records)
     assert isinstance(welcome, Welcome)
+    found = f"{welcome.name}.{welcome.incarnation}"
+    if record.path.name != f"{found}.bin":
+        raise InputError(
+            f"{record.path} is the record of {found}: it has been put in another's place"
+        )
     if program is not None:
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)

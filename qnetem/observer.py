@@ -4,9 +4,10 @@ Owns that file of the run folder, from the broker's start to the end of the run.
 account (brokers/access.py) nor what is made of the messages (tap.py; anybody's MQTT client).
 
 Rules. The file is its owner's only, and holds the one password of a run that is written down anywhere;
-with it a watcher can read every message and publish none. The login at a broker that is not ours is the
-user's secret, and is not written. When the run is over the password goes and the file says so, by which
-a watcher tells the end of a run from a broker that has only stumbled.
+with it a watcher can read every message and publish none. It is written anew after each start of the
+broker, with another password. The login at a broker that is not ours is the user's secret, and is not
+written. When the run is over the password goes and the file says so, by which a watcher tells the end of a
+run from a broker that has only stumbled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ FILE = "observer.json"
 
 
 class Observer(msgspec.Struct, omit_defaults=True):
-    """What the file says. Without a name and a password: the broker is not ours, bring your own."""
+    """What the file says. Without a name and a password: the broker is not ours, bring your own.
+
+    `socket`: the broker's Unix socket, where no other process can have taken its place; empty without one.
+    """
 
     topic: str
     over: bool = False
@@ -34,6 +38,7 @@ class Observer(msgspec.Struct, omit_defaults=True):
     port: int = 0
     username: str | None = None
     password: str | None = None
+    socket: str = ""
 
     def __repr__(self) -> str:
         return f"Observer({self.topic!r}, over={self.over})"
@@ -51,6 +56,7 @@ def admit(run_folder: Path, address: BrokerAddress) -> None:
                 address.port,
                 address.username,
                 address.password,
+                address.socket,
             ),
         )
     except OSError as error:

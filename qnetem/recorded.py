@@ -3,8 +3,9 @@
 Owns reading back what runfolder.py and the nodes wrote, and the words for what is not there. Does not
 own what is in the journal (events.py) nor in the nodes' own records (node_record.py).
 
-Rule: a run that was broken off has no outcome.json, and a run with `record: hashes` no journal. Neither
-is an error until somebody needs it.
+Rules: a run that was broken off has no outcome.json, and a run with `record: hashes` no journal. Neither
+is an error until somebody needs it. What is run again is what the run left: outcome.json holds a hash of each
+file, which tells a changed or truncated one (not one that was changed together with its hash).
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from .emulator.topology.model import Topology
 from .emulator.wire import UNREADABLE
 from .events import digest_of
 from .live_faults import as_it_went, from_journal, from_outcome
+from .runfolder import hash_of
 
 _Read = TypeVar("_Read", bound=msgspec.Struct)
-JOURNAL = "journal.jsonl"
+JOURNAL, OUTCOME = "journal.jsonl", "outcome.json"
 #: Endings that come from outside, so that a replay goes on where the recorded run stopped.
 _FROM_OUTSIDE = tuple(
     kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
@@ -69,6 +71,7 @@ class End(msgspec.Struct):
     nodes: dict[str, NodeAtEnd]
     faults: list[FaultRecord] = []
     noticed: list[dict[str, Any]] = []
+    files: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,33 @@ class RecordedRun:
             return True
         problem = self.outcome.get("problem")
         return problem is not None and problem.get("kind") in _FROM_OUTSIDE
+
+    @property
+    def unchecked(self) -> str | None:
+        """Why its files cannot be checked, although it came to an end; None when they can."""
+        if self.outcome is None or "files" in self.outcome:
+            return None
+        return f"{self.path / OUTCOME} holds no hashes, as an older qnetem wrote it: no file is checked"
+
+    def check(self, *names: str) -> None:
+        """Raises InputError unless these files are as the run left them; no names: all but the nodes'.
+
+        A run that was broken off, and one of an older version, has no hashes: then nothing is checked.
+        """
+        if self.outcome is None or self.unchecked is not None:
+            return
+        hashes = self.end().files
+        for name in names or [name for name in hashes if not name.startswith("nodes/")]:
+            path = self.path / name
+            if name not in hashes:
+                raise InputError(f"{path} is not of this run: {OUTCOME} does not know it")
+            try:
+                found = hash_of(path)
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+            if found != hashes[name]:
+                expected = f"expected BLAKE2b {hashes[name]}, as in {OUTCOME}, found {found}"
+                raise InputError(f"{path} has been changed since the run: {expected}")
 
     def end(self) -> End:
         """How it ended. Raises InputError when it was broken off, or outcome.json cannot be read."""

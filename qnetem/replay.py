@@ -5,7 +5,8 @@ the verdict. Does not own running (launch.py, inprocess.py) nor comparing (diff.
 another program, is node_replay.py.
 
 Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. A
-run that something outside had ended is replayed up to the same virtual time, and must begin like it.
+run that something outside had ended is replayed up to the same virtual time, and must begin like it. A record
+that has been changed since is not replayed.
 """
 
 from __future__ import annotations
@@ -54,7 +55,11 @@ def replay(
     in_process: bool,
     on_progress: OnProgress | None = None,
 ) -> Replay:
-    """Run it again, in a run folder of its own. Raises InputError for a record that cannot be replayed."""
+    """Run it again, in a run folder of its own.
+
+    Raises InputError for a record that cannot be replayed, or is not as the run left it.
+    """
+    recorded.check()
     topology = topology_to_replay(recorded)
     check_programs(topology)
     result = _start(topology, options, in_process, on_progress)

@@ -8,7 +8,8 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         run.json        name, seed, source file, broker, whether in one process
         versions.json   Python, platform and packages: what the digest may depend on
         programs.json   the files of programs and noise functions, and the BLAKE2b of each
-        outcome.json    digest, times, problem, faults and what each node still had, once the run is over
+        outcome.json    digest, times, problem, faults, what each node still had, and a hash of each file that
+                        a replay reads, once the run is over
         desk.json       where the run can be spoken to, as long as it goes on
         sockets/        the emulator's and the desk's, as long as it goes on (sockets.py)
         journal*        events (record/journal.py)
@@ -17,7 +18,9 @@ emulator's, `nodes/` the nodes', `broker/` the broker's.
         logs/           emulator, zygote and one log per incarnation of a node
         nodes/          what each incarnation received and did (record: full)
 
-Rule: a run folder belongs to one run; two runs that start in the same moment get two.
+Rules: a run folder belongs to one run; two runs that start in the same moment get two. It is its owner's
+only, folders (0700) and files (0600), whatever the umask: options of programs may be secrets, and so may
+what they send and print.
 """
 
 from __future__ import annotations
@@ -39,10 +42,13 @@ from .emulator.control import Outcome
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.wire import UNREADABLE
 from .noticed import notices
-from .whole_files import PUBLIC, write_whole
+from .whole_files import write_whole
 
 #: The packages whose version can change a result or its speed.
 PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
+PRIVATE_FOLDER = 0o700
+#: What a replay reads, beside the records of nodes.
+_READ_AGAIN = ("topology.json", "run.json", "versions.json", "programs.json", "journal.jsonl")
 _NAME_LENGTH = 40
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -60,11 +66,11 @@ def create_run_folder(runs_folder: Path, name: str) -> Path:
         while True:
             folder = runs / f"{safe}-{time}-{os.urandom(3).hex()}"
             try:
-                folder.mkdir()
+                folder.mkdir(mode=PRIVATE_FOLDER)
             except FileExistsError:
                 continue
             for part in ("logs", "nodes"):
-                (folder / part).mkdir()
+                (folder / part).mkdir(mode=PRIVATE_FOLDER)
             return folder
     except OSError as error:
         raise InputError(
@@ -115,11 +121,25 @@ def conclude_run(folder: Path, outcome: Outcome) -> None:
     if problem is not None:
         facts["problem"] = {"kind": problem.kind, "node": problem.node, "text": problem.text}
     try:
+        facts["files"] = _hashes(folder)
         _write_json(folder / "outcome.json", facts)
     except OSError as error:
         if problem is None:
             text = f"{folder} cannot be written: {error.strerror or error}"
             raise InfrastructureError(text) from error
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """The hash of each file that a replay reads, by its name in the folder."""
+    records = sorted(path.name for path in (folder / "nodes").glob("*.bin"))
+    names = [*_READ_AGAIN, *(f"nodes/{name}" for name in records)]
+    return {name: hash_of(folder / name) for name in names if (folder / name).is_file()}
+
+
+def hash_of(path: Path) -> str:
+    """BLAKE2b (128 bit, hex) of a file, read in portions. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:
@@ -143,7 +163,7 @@ def program_files(topology: dict[str, Any]) -> dict[str, str]:
         path = _program_path(place)
         if path is not None:
             try:
-                found[str(path)] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+                found[str(path)] = hash_of(path)
             except OSError:
                 continue
     return found
@@ -203,4 +223,4 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _write_json(path: Path, value: object) -> None:
     data = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-    write_whole(path, data, PUBLIC)
+    write_whole(path, data)

@@ -9,6 +9,8 @@ each single fault.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,14 @@ def write_frozen(topology: Topology, path: Path) -> None:
     try:
         if topology.source is not None and path.resolve() == topology.source.resolve():
             raise InputError(f"{path} is the topology itself: name another file")
-        path.write_text(text, encoding="utf-8")
+        mode = 0o666 if topology.source is None else stat.S_IMODE(topology.source.stat().st_mode)
+
+        def as_private(name: str, flags: int) -> int:
+            """As the topology itself, from the first byte on."""
+            return os.open(name, flags, mode)
+
+        with open(path, "w", encoding="utf-8", opener=as_private) as file:
+            file.write(text)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator
 
 from .emulator.control import Outcome
+from .emulator.desk_door import PolledDoor
 from .emulator.topology import Topology
 from .inprocess import InProcessNetwork, recorded
 from .runfolder import create_run_folder
@@ -32,6 +33,8 @@ class SlicedRun:
         self._records = contextlib.ExitStack()
         self._network: InProcessNetwork | None = None
         self._task: asyncio.Task[Outcome] | None = None
+        #: Real time mode: set when a pause must not last until the next instant.
+        self._wake = asyncio.Event()
 
     async def start(self) -> None:
         """Begin. Raises InputError when the run folder cannot be written."""
@@ -50,6 +53,7 @@ class SlicedRun:
         try:
             if self._network is not None and self._task is not None and not self._task.done():
                 self._network.interrupt("left before its end")
+                self._wake.set()
                 await asyncio.wait([self._task])
         finally:
             self._records.close()
@@ -58,9 +62,28 @@ class SlicedRun:
         batches = network.batches()
         pause_s = self._slice(network, batches)
         while pause_s is not None:
-            await asyncio.sleep(pause_s)
+            await self._pause(network, pause_s)
             pause_s = self._slice(network, batches)
         return network.ended()
+
+    async def _pause(self, network: InProcessNetwork, pause_s: float) -> None:
+        """Give the event loop its turn, for so long at most: a request or the end ends a pause."""
+        if not pause_s or network.door is None or (door := network.door.fileno()) is None:
+            await asyncio.sleep(pause_s)
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_reader(door, self._on_door, network.door)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+        finally:
+            loop.remove_reader(door)
+            self._wake.clear()
+
+    def _on_door(self, door: PolledDoor) -> None:
+        door.on_readable()
+        self._wake.set()
 
     @staticmethod
     def _slice(network: InProcessNetwork, batches: Iterator[float]) -> float | None:

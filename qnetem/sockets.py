@@ -43,6 +43,7 @@ def listening(path: str, backlog: int) -> socket.socket:
     try:
         with short(path) as reachable:
             listener.bind(reachable)
+            os.chmod(reachable, 0o600)
         listener.listen(backlog)
     except OSError:
         listener.close()

@@ -6,8 +6,9 @@ launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
 
 Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is killed,
 leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is started
-again on its port, which no result can tell. Emulator, zygote and broker start side by side, and nodes are
-ordered at once: what is not up yet reads its orders when it is.
+again at its socket, which no result can tell; one that hangs is named, not the node that waits for it.
+Emulator, zygote and broker start side by side, and nodes are ordered at once: what is not up yet reads its
+orders when it is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import msgspec
 
 from . import observer
 from .agents.settings import NodeSettings
@@ -150,6 +153,8 @@ class Supervisor:
         #: Whether the emulator listens; and the nodes that a signal has killed before it did.
         self._ready = False
         self._killed_early: dict[str, int] = {}
+        #: The emulator's last word, from which `_over` comes.
+        self._outcome: control.Outcome | None = None
         self._early: control.Interrupt | None = None
 
     async def __aenter__(self) -> Supervisor:
@@ -187,6 +192,7 @@ class Supervisor:
             self._emulator.tell(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder])
+        self.broker.socket_path = self._path("broker")
         await self.broker.start()
         observer.admit(self.run_folder, self.broker.observer_address())
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -246,7 +252,7 @@ class Supervisor:
     def _end_silent(self, outcome: control.Outcome) -> None:
         """A node that is deaf will not leave by itself: no use waiting for it."""
         problem = outcome.problem
-        if problem is not None and problem.kind == NodeSilent.__name__:
+        if problem is not None and _is_silence(outcome):
             incarnation = outcome.nodes[problem.node].incarnation
             self._zygote.tell(Signal(problem.node, incarnation, int(signal.SIGKILL)))
 
@@ -266,10 +272,32 @@ class Supervisor:
             case control.Thaw(node, incarnation):
                 self._zygote.tell(Signal(node, incarnation, int(signal.SIGCONT)))
             case control.Outcome() as outcome:
-                if not self._over.done():
-                    self._over.set_result(outcome)
+                self._outcome = outcome
+                if _is_silence(outcome):
+                    self._chores.append(asyncio.create_task(self._find_silent(outcome)))
+                else:
+                    self._conclude(outcome)
             case control.Ready():
                 self._ready = True
+
+    def _conclude(self, outcome: control.Outcome) -> None:
+        if not self._over.done():
+            self._over.set_result(outcome)
+
+    async def _find_silent(self, outcome: control.Outcome) -> None:
+        """A node does not report: perhaps it waits for what a broker that hangs should have carried."""
+        problem = outcome.problem
+        if problem is not None and not await self.broker.answers():
+            pid = f", pid {self.broker.pid}" if self.broker.pid else ""
+            outcome.problem = msgspec.structs.replace(
+                problem,
+                kind=InfrastructureError.__name__,
+                exit_code=InfrastructureError.exit_code,
+                node="",
+                text=f"the broker ({self.broker.kind}{pid}) at {self.broker.where} does not answer, "
+                f"and {problem.text}",
+            )
+        self._conclude(outcome)
 
     def _on_zygote(self, body: bytes) -> None:
         answer = decode_answer(body)
@@ -298,7 +326,7 @@ class Supervisor:
         if companion is self._zygote:
             self._living.clear()
             self._all_left.set()
-        if not self._over.done():
+        if not self._over.done() and self._outcome is None:
             self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
 
     async def _tell_death(self, companion: Companion, kind: type[QnetemError]) -> None:
@@ -336,16 +364,21 @@ class Supervisor:
             while failures <= BROKER_RESTARTS:
                 try:
                     await self.broker.restart()
+                    self._tell_watchers()
                     break
                 except InfrastructureError as error:
                     failures, why = failures + 1, f"; at last: {error}"
                     await asyncio.sleep(BROKER_PAUSE_S)
             else:
-                address = f"{self.broker.host}:{self.broker.port}"
                 times = f"died {failures} times in a row, each time soon after its start"
-                text = f"the broker ({self.broker.kind}, {address}) {times}; it wrote"
+                text = f"the broker ({self.broker.kind}, {self.broker.where}) {times}; it wrote"
                 self.interrupt(f"{text} {self.broker.log_path}{why}", 3)
                 return
+
+    def _tell_watchers(self) -> None:
+        """The broker has another password for them. The run goes on where that cannot be written."""
+        with contextlib.suppress(InfrastructureError):
+            observer.admit(self.run_folder, self.broker.observer_address())
 
     def _path(self, name: str) -> str:
         assert self._socket_folder is not None
@@ -372,6 +405,10 @@ class Supervisor:
             "broker": self.broker.kind,
             "in_process": False,
         }
+
+
+def _is_silence(outcome: control.Outcome) -> bool:
+    return outcome.problem is not None and outcome.problem.kind == NodeSilent.__name__
 
 
 def _resolved(topology: Topology) -> dict[str, Any]:

@@ -24,6 +24,8 @@ import msgspec
 
 from . import observer
 from .agents.messages import Envelope
+from .agents.mqtt import client_of
+from .agents.settings import BrokerAddress
 from .brokers.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_from
 from .emulator.errors import InfrastructureError, InputError
 from .emulator.plain_text import ascii_json, printable
@@ -96,10 +98,11 @@ class Tap:
                 f"{self._folder.name} is over; with `record: full` its messages are in its "
                 "folder nodes/"
             )
+        self._keep_login_from_others(found)
         deadline = self._loop.time() + PATIENCE_S
         while not self._over():
             try:
-                async with self._client(found) as client:
+                async with client_of(self._address(found), PATIENCE_S) as client:
                     await client.subscribe(found.topic)
                     deadline = self._loop.time() + PATIENCE_S
                     await self._until_over(client)
@@ -107,6 +110,7 @@ class Tap:
                 if not self._over():  # a broker that died is started again by the run
                     self._refuse(found, error, self._loop.time() > deadline)
                     await asyncio.sleep(PAUSE_S)
+                    found = observer.find(self._folder) or found  # with another password
 
     async def _under_way(self) -> Observer:
         deadline = self._loop.time() + PATIENCE_S
@@ -116,24 +120,32 @@ class Tap:
             await asyncio.sleep(PAUSE_S)
         return found
 
+    def _keep_login_from_others(self, found: Observer) -> None:
+        """Our own login goes to an address that this user's run has named, and to no other."""
+        if found.username is not None or self._login is None:
+            return
+        path = self._folder / observer.FILE
+        if path.stat().st_uid != os.geteuid():
+            raise InputError(
+                f"{path} belongs to another user: the login of {USERNAME_VARIABLE} is not handed to "
+                f"{found.host}:{found.port}, which it names"
+            )
+
     def _over(self) -> bool:
         found = observer.find(self._folder)
         return found is None or found.over
 
-    def _client(self, found: Observer) -> aiomqtt.Client:
+    def _address(self, found: Observer) -> BrokerAddress:
         own = self._login if found.username is None else Login(found.username, found.password or "")
-        return aiomqtt.Client(
-            found.host,
-            found.port,
-            username=own.username if own else None,
-            password=own.password if own else None,
-            timeout=PATIENCE_S,
-        )
+        name, password = (own.username, own.password) if own else (None, None)
+        return BrokerAddress(found.host, found.port, name, password, found.socket)
 
-    def _refuse(self, found: Observer, error: aiomqtt.MqttError, late: bool) -> None:
-        where = f"the broker of {self._folder.name} at {found.host}:{found.port}"
+    def _refuse(self, found: Observer, error: Exception, late: bool) -> None:
+        where = f"the broker of {self._folder.name} at {self._address(found).where}"
         code = getattr(error, "rc", None)
-        if getattr(code, "value", code) in _BAD_LOGIN:
+        # Between a broker's start and the file that tells its new password the old one is no good.
+        final = late or found.username is None
+        if final and getattr(code, "value", code) in _BAD_LOGIN:
             text = f"{where} does not let us watch"
             if found.username is None:
                 text += f"; name and password come from {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
@@ -178,8 +190,9 @@ def read_message(topic: str, payload: bytes) -> Message | None:
 
 
 def as_json(message: Message) -> str:
-    """One JSON object."""
-    return ascii_json(msgspec.json.encode(message).decode(errors="replace"))
+    """One JSON object on one line; what could steer a terminal is escaped in it."""
+    line = msgspec.json.format(msgspec.json.encode(message), indent=-1)
+    return ascii_json(line.decode(errors="replace"))
 
 
 class Table:

@@ -10,19 +10,18 @@ import os
 from pathlib import Path
 
 PRIVATE = 0o600
-#: What everybody may do, less what the user's umask forbids.
-PUBLIC = 0o666
 
 
-def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Write a file anew: a reader sees the old one or the new one. Raises OSError; then the old one stays.
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file anew, its owner's only: a reader sees the old one or the new one.
 
-    Never over what is there: an old file could be open to others, or a link to elsewhere.
+    Raises OSError; then the old one stays. Never over what is there: an old file could be open to others, or
+    a link to elsewhere.
     """
     draft = path.with_name(f".{path.name}")
     try:
         draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         with open(descriptor, "wb") as file:
             file.write(data)
         draft.rename(path)

@@ -10,6 +10,7 @@ and the digest would no longer be of all that a reader sees there. No token is w
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
@@ -61,7 +62,8 @@ class Refusals:
         if peer is not None and hasattr(socket, "SO_PEERCRED"):
             data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             refusal.pid, refusal.uid, _ = _CREDENTIALS.unpack(data)
-        line = msgspec.json.encode(refusal) + b"\n"
+        # In ASCII: what a stranger claims to be called is shown by tools that pass everything on.
+        line = json.dumps(msgspec.to_builtins(refusal), separators=(",", ":")).encode() + b"\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with open(descriptor, "ab", buffering=0) as file:
             file.write(line)

@@ -28,6 +28,7 @@ from ..whole_files import write_whole
 OBSERVER, PROBE = "observer", "probe"
 #: The login at a broker that is there already; both or none.
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "QNETEM_BROKER_USERNAME", "QNETEM_BROKER_PASSWORD"
+LOGIN_VARIABLES = (USERNAME_VARIABLE, PASSWORD_VARIABLE)
 PASSWORDS_FILE, RULES_FILE = "passwords", "acl"
 _PASSWORD_BYTES = 16
 #: mosquitto 1.6 knows no other length.
@@ -89,6 +90,13 @@ class Access:
     def observer(self) -> Login:
         """The login of those who watch."""
         return self._accounts[OBSERVER].login
+
+    def renew_observer(self) -> None:
+        """Give those who watch another password; the old one is worth nothing at the next start."""
+        account = self._accounts.get(OBSERVER)
+        if account is not None:
+            renewed = Account(_new_login(OBSERVER), account.publishes, account.reads)
+            self._accounts[OBSERVER] = renewed
 
     def write(self, folder: Path) -> None:
         """Write both files, readable by their owner only. Raises OSError."""

@@ -1,4 +1,4 @@
-"""The embedded broker: amqtt in a process of its own, `python embedded.py PORT FOLDER`.
+"""The embedded broker: amqtt in a process of its own, `python embedded.py PORT FOLDER SOCKET`.
 
 Owns amqtt's configuration, and who gets in: amqtt's two plugin points are served from the files that
 brokers/access.py writes into FOLDER, the same that mosquitto reads. Runs as a script and imports nothing
@@ -24,6 +24,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BaseContext
 from amqtt.errors import BrokerError
@@ -31,6 +32,8 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
 CANNOT_START = 1
+#: How amqtt calls the listener of the Unix socket.
+LOCAL = "local"
 #: How the rules name what a client does; `amqtt` asks again when a message is about to be handed over.
 _WORDS = {Action.PUBLISH: "write", Action.SUBSCRIBE: "read", Action.RECEIVE: "read"}
 
@@ -106,11 +109,20 @@ def covers(allowed: str, asked: str) -> bool:
     return len(allowed_levels) == len(asked_levels)
 
 
+class LocalWriter(StreamWriterAdapter):  # type: ignore[misc]
+    """The way back over a Unix socket: amqtt hangs up on a client without an address."""
+
+    def get_peer_info(self) -> tuple[str, int]:
+        """What amqtt's log calls the client."""
+        return "local", 0
+
+
 def configuration(port: int, folder: str) -> dict[str, object]:
-    """amqtt's settings: one plain listener, accounts and rules, no $SYS topics, no packet log."""
+    """amqtt's settings: accounts and rules for port and socket, no $SYS topics, no packet log."""
     return {
         "listeners": {
-            "default": {"type": "tcp", "bind": f"127.0.0.1:{port}", "max_connections": -1}
+            "default": {"type": "tcp", "bind": f"127.0.0.1:{port}", "max_connections": -1},
+            LOCAL: {"type": "external", "bind": "socket"},
         },
         "plugins": {
             f"{__name__}.Passwords": {"path": f"{folder}/passwords"},
@@ -119,15 +131,20 @@ def configuration(port: int, folder: str) -> dict[str, object]:
     }
 
 
-async def serve(port: int, folder: str) -> int:
-    """Serve until standard input ends; the exit status."""
+async def serve(port: int, folder: str, path: str) -> int:
+    """Serve until standard input ends; the exit status. The socket comes last: who answers there is up."""
     broker = Broker(configuration(port, folder))
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await broker.external_connected(StreamReaderAdapter(reader), LocalWriter(writer), LOCAL)
+
     try:
         await broker.start()
-    except BrokerError as error:
+        server = await asyncio.start_unix_server(connected, path)
+    except (BrokerError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return CANNOT_START
-    sys.stderr.write(f"listening on 127.0.0.1:{port}\n")
+    sys.stderr.write(f"listening on 127.0.0.1:{port} and {server.sockets[0].getsockname()}\n")
     sys.stderr.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
     return 0
@@ -136,7 +153,7 @@ async def serve(port: int, folder: str) -> int:
 def main() -> None:
     """Run the broker on the port, and with the folder, named on the command line."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    sys.exit(asyncio.run(serve(int(sys.argv[1]), sys.argv[2])))
+    sys.exit(asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3])))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 Owns mosquitto's configuration and the command lines. Does not start anything (../broker.py), and does
 not say who may do what (access.py).
 
-Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once (no
-waiting for a full segment), on 127.0.0.1, for those who have an account, within what it allows; and
-keeps no message on disk.
+Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once, for those
+who have an account, within what it allows; and keeps no message on disk. It listens twice: at a Unix socket
+for the nodes, where no stranger can take its place, and at a port of 127.0.0.1 for those who watch.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .access import PASSWORDS_FILE, RULES_FILE
 
 CHOICES = "auto, mosquitto, amqtt or host:port"
 GET_MOSQUITTO = "`apt install mosquitto`"
+#: What mosquitto before 2.0 says to a Unix socket.
+_TOO_OLD = "Invalid port value (0)"
 GET_AMQTT = "`pip install qnetem[broker]`"
 #: Where Debian and Homebrew put it, which an ordinary user's PATH may lack: for the error text only.
 UNUSUAL_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -33,12 +35,11 @@ MAX_PACKET_BYTES = 268_435_455
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
+listener 0 {socket}
 allow_anonymous false
 password_file {passwords}
 acl_file {rules}
 persistence false
-# Without it a round trip at QoS 1 takes 88 ms instead of 0.5 ms.
-set_tcp_nodelay true
 # No limit: a message dropped here costs a resend.
 max_queued_messages 0
 max_inflight_messages 0
@@ -59,15 +60,13 @@ _STAY_ROOT = "user root\n"
 class Kind:
     """A broker that can be started here.
 
-    `command(folder, port)` writes its configuration into the folder, where the accounts are already, and
-    returns the command line. Raises OSError.
-    `confirms(log, port, client)` tells from its log that it is this broker which serves the port, and
-    which accepted the probe named `client`.
+    `command(folder, port, socket)` writes its configuration into the folder, where the accounts are already,
+    and returns the command line, to be run in the folder of its socket. `socket` is the name of that in
+    its folder: the address of a Unix socket has no room for a long path. Raises OSError.
     """
 
     name: str
-    command: Callable[[Path, int], list[str]]
-    confirms: Callable[[str, int, str], bool]
+    command: Callable[[Path, int, str], list[str]]
 
 
 def resolve(choice: str) -> Kind | None:
@@ -108,19 +107,20 @@ def _mosquitto() -> Kind | None:
     if program is None:
         return None
 
-    def command(folder: Path, port: int) -> list[str]:
+    def command(folder: Path, port: int, socket: str) -> list[str]:
         path = folder / "mosquitto.conf"
-        text = mosquitto_configuration(folder, port, as_root=os.geteuid() == 0)
+        text = mosquitto_configuration(folder, port, socket, as_root=os.geteuid() == 0)
         write_whole(path, text.encode())
         return [os.path.abspath(program), "-c", str(path)]
 
-    return Kind("mosquitto", command, lambda log, port, client: client in log)
+    return Kind("mosquitto", command)
 
 
-def mosquitto_configuration(folder: Path, port: int, as_root: bool) -> str:
-    """The text of mosquitto.conf for a broker on `port`, with its accounts in `folder`."""
+def mosquitto_configuration(folder: Path, port: int, socket: str, as_root: bool) -> str:
+    """The text of mosquitto.conf for a broker at `port` and `socket`, with its accounts in `folder`."""
     text = _MOSQUITTO.format(
         port=port,
+        socket=socket,
         passwords=folder / PASSWORDS_FILE,
         rules=folder / RULES_FILE,
         max_packet_bytes=MAX_PACKET_BYTES,
@@ -133,10 +133,17 @@ def _amqtt() -> Kind | None:
         return None
     script = Path(__file__).with_name("embedded.py")
 
-    def command(folder: Path, port: int) -> list[str]:
-        return [sys.executable, "-P", str(script), str(port), str(folder)]
+    def command(folder: Path, port: int, socket: str) -> list[str]:
+        return [sys.executable, "-P", str(script), str(port), str(folder), socket]
 
-    return Kind("amqtt", command, lambda log, port, client: f"listening on 127.0.0.1:{port}" in log)
+    return Kind("amqtt", command)
+
+
+def remedy(log: str) -> str:
+    """What to do about a broker that wrote this and ended, where that is known."""
+    if _TOO_OLD in log:
+        return f" (mosquitto 2.0 or newer is needed; or {GET_AMQTT} and --broker amqtt)"
+    return ""
 
 
 def _elsewhere() -> str:

@@ -3,8 +3,7 @@
 Owns one CONNECT, CONNACK, DISCONNECT by hand (MQTT 3.1.1, sections 3.1, 3.2 and 3.14): a client
 library would bring its own timeouts and threads for a question of thirty bytes. Keeps no connection.
 
-A broker of ours is asked with an account that may do nothing, so that a stranger who took its port learns
-nothing of use.
+A broker of ours is asked at its Unix socket, where no stranger answers, with an account that may do nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ import os
 import secrets
 import socket
 
+from ..agents.settings import BrokerAddress
 from ..emulator.errors import InfrastructureError
-from .access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login
+from ..emulator.socket_paths import short
+from .access import PASSWORD_VARIABLE, USERNAME_VARIABLE
 
 ANSWER_TIMEOUT_S = 2.0
 _PROTOCOL = b"\x00\x04MQTT\x04"
@@ -28,39 +29,40 @@ ACCEPTED, BAD_LOGIN, NOT_AUTHORISED = 0, 4, 5
 
 
 def client_name() -> str:
-    """A client id that nobody else has: found in a broker's log, the log is that broker's."""
+    """A client id that nobody else has, so that no client is taken off the line by a probe."""
     return f"qnetem-probe-{secrets.token_hex(8)}"
 
 
-async def admits(host: str, port: int, name: str, login: Login | None) -> bool:
-    """Whether an MQTT server at the address accepts the client `name` with this login, in real time."""
+async def admits(address: BrokerAddress) -> bool:
+    """Whether an MQTT server at the address accepts its login, in real time."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            return await _shake_hands(host, port, name, login) == ACCEPTED
+            return await _shake_hands(address) == ACCEPTED
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
         return False
 
 
-async def check_admits(host: str, port: int, login: Login | None) -> None:
-    """Raises InfrastructureError unless an MQTT server at the address accepts this login."""
+async def check_admits(address: BrokerAddress) -> None:
+    """Raises InfrastructureError unless an MQTT server at the address accepts its login."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            code = await _shake_hands(host, port, client_name(), login)
+            code = await _shake_hands(address)
     except asyncio.IncompleteReadError:
         code = None
     except (OSError, TimeoutError) as error:
         raise InfrastructureError(
-            f"no broker can be reached at {host}:{port} ({_why(error)}); start it, or leave "
+            f"no broker can be reached at {address.where} ({_why(error)}); start it, or leave "
             "--broker away"
         ) from error
     if code in (BAD_LOGIN, NOT_AUTHORISED):
-        whom = "anonymous clients" if login is None else f"the login of {login.username!r}"
+        name = address.username
+        whom = "anonymous clients" if name is None else f"the login of {name!r}"
         raise InfrastructureError(
-            f"the broker at {host}:{port} refuses {whom}; name and password come from "
+            f"the broker at {address.where} refuses {whom}; name and password come from "
             f"{USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
         )
     if code != ACCEPTED:
-        raise InfrastructureError(f"what answers at {host}:{port} is no MQTT 3.1.1 broker")
+        raise InfrastructureError(f"what answers at {address.where} is no MQTT 3.1.1 broker")
 
 
 def _why(error: OSError | TimeoutError) -> str:
@@ -72,12 +74,21 @@ def _why(error: OSError | TimeoutError) -> str:
     return str(error) or "no answer in time"
 
 
-async def _shake_hands(host: str, port: int, name: str, login: Login | None) -> int | None:
+async def _connection(address: BrokerAddress) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if not address.socket:
+        return await asyncio.open_connection(address.host, address.port)
+    with short(address.socket) as path:
+        return await asyncio.open_unix_connection(path)
+
+
+async def _shake_hands(address: BrokerAddress) -> int | None:
     """The return code of one CONNECT (0 is success); None for an answer that is no CONNACK."""
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await _connection(address)
     try:
-        fields = [name] if login is None else [name, login.username, login.password]
-        flags = _CLEAN_SESSION | (0 if login is None else _WITH_LOGIN)
+        fields, flags = [client_name()], _CLEAN_SESSION
+        if address.username is not None:
+            fields += [address.username, address.password or ""]
+            flags |= _WITH_LOGIN
         body = _PROTOCOL + bytes([flags]) + _KEEP_ALIVE + b"".join(map(_text, fields))
         writer.write(b"\x10" + _length(len(body)) + body)
         answer = await reader.readexactly(len(_ANSWER) + 1)

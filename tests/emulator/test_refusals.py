@@ -43,13 +43,14 @@ async def test_a_claim_that_is_refused_is_noted_with_who_made_it(tmp_path: Path)
 async def test_each_is_counted_and_long_words_are_cut(tmp_path: Path) -> None:
     assert count_refusals(tmp_path) == 0
     async with stage(tmp_path) as here:
-        for nonsense in (b"\xff\xff\xff\xff", wire.frame(wire.Hello("n" * 3_000, 1, "", 1))):
+        for nonsense in (b"\xff\xff\xff\xff", wire.frame(wire.Hello("\x9b" * 2_000, 1, "", 1))):
             stranger = await here.connect()
             stranger.writer.write(nonsense)
             assert await stranger.ends()
     assert count_refusals(tmp_path) == 2
-    assert len(noted(tmp_path)[1].node) == 200
-    assert (tmp_path / FILE).stat().st_size < 2000
+    assert noted(tmp_path)[1].node == "\x9b" * 200
+    assert (tmp_path / FILE).read_bytes().isascii()
+    assert (tmp_path / FILE).stat().st_size < 4000
 
 
 async def test_who_comes_again_and_again_does_not_fill_the_disk(

@@ -243,6 +243,22 @@ async def test_in_real_time_the_world_is_resumed_when_it_asked_to_be(tmp_path: P
         assert here.world.heard.count("resume") == 1
 
 
+@pytest.mark.parametrize("last", [wire.Report(0, 0), wire.Waits([]), wire.Have("bob", 1), "exit"])
+async def test_what_leaves_the_outbox_empty_arms_the_timer_of_the_next_instant_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: msgspec.Struct | str
+) -> None:
+    """Without a tick of the progress line, which would come to the rescue 100 ms later."""
+    monkeypatch.setattr(server, "PROGRESS_S", 3600.0)
+    async with stage(tmp_path) as here:
+        alice = await here.alice()
+        here.world.resume_in_s = 0.001
+        if isinstance(last, str):
+            here.launcher.say(control.Exited("bob", 1, 0))
+        else:
+            alice.say(last)
+        await here.world.hears(lambda what: what == "resume")
+
+
 async def test_a_wrong_token_is_refused_by_name_and_the_connection_closed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +33,22 @@ faults:
   - {at: 2 s, for: 500 ms, cut: alice-r1}
   - {at: 400 s, kill: r1, restart: 250 ms}
 """
+
+
+@contextlib.asynccontextmanager
+async def no_umask() -> AsyncIterator[None]:
+    """With the least careful umask."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def open_to_others(folder: Path) -> list[tuple[str, str]]:
+    """The files and folders of a run that other users could open if they came to them."""
+    modes = {path: path.lstat().st_mode for path in (folder, *folder.rglob("*"))}
+    return [(str(path), oct(mode)) for path, mode in modes.items() if mode & 0o077]
 
 
 def written(folder: Path, text: str = CHAIN, name: str = "chain.yaml") -> Path:

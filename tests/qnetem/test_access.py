@@ -21,11 +21,14 @@ from qnetem.api import plan
 from qnetem.broker import Broker
 from qnetem.brokers import probe
 from qnetem.brokers.access import Access, Login, login_from, observed_topic, username
+from qnetem.emulator import control, wire
 from qnetem.emulator.errors import InfrastructureError, InputError
 from qnetem.emulator.topology.names import NAME_PATTERN
+from qnetem.orders import Fork
 from tests.accounts import LOGIN, open_broker
 
 PATIENCE_S = 20.0
+ACCEPTED = b"\x20\x02\x00\x00"
 RUN = "metro-20260101-120000-abc123"
 #: Names that a careless scheme would mix up: with the observer, with a prefix, with each other.
 NODES = ("alice", "alice-2", "alice_2", "Alice", "bob", "observer", "probe", "node")
@@ -232,8 +235,7 @@ async def test_the_rules_hold_after_the_broker_was_killed_and_came_back(here: St
 
 async def test_a_nodes_line_cannot_be_taken_by_who_knows_its_name_only(here: Stage) -> None:
     """Who connects with the client id of another takes its place: so it cannot be guessed."""
-    login = here.access.node("alice")
-    address = BrokerAddress(here.broker.host, here.broker.port, login.username, login.password)
+    address = here.broker.address_of("alice")
     heard = asyncio.Queue[bytes]()
     settings = NodeSettings(RUN, "alice", 1, "token", "s", address, "f")
     inbox = Inbox(
@@ -264,6 +266,62 @@ def test_a_client_id_tells_neither_token_nor_another_incarnations() -> None:
     assert first.client_id.rpartition("-")[2] != second.client_id.rpartition("-")[2]
 
 
+# --- a stranger at the port of a dead broker ------------------------------------------------------
+
+
+class Impostor:
+    """Listens where the broker did, lets everybody in, and keeps all that it gets."""
+
+    def __init__(self) -> None:
+        self.got = b""
+        self.came = asyncio.Event()
+
+    @asynccontextmanager
+    async def at(self, port: int) -> AsyncIterator[Impostor]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        async with server:
+            yield self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ACCEPTED)
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                self.got += data
+                self.came.set()
+        writer.close()
+
+
+async def test_who_takes_the_port_of_a_dead_broker_learns_nothing_usable(here: Stage) -> None:
+    heard, back = asyncio.Queue[bytes](), asyncio.Event()
+    inbox = Inbox(
+        here.broker.address_of("bob"),
+        RUN,
+        "bob",
+        "bob",
+        lambda _, payload: heard.put_nowait(payload),
+        back.set,
+    )
+    await inbox.open()
+    before, observer = here.broker.port, here.access.observer
+    await here.broker.kill()
+    async with Impostor().at(before) as impostor, asyncio.timeout(PATIENCE_S):
+        async with here.client(observer):  # somebody watches by the port, and comes back
+            await impostor.came.wait()
+        await here.broker.restart()
+        await back.wait()
+        assert here.broker.port != before
+        async with here.node("alice") as alice:
+            await alice.publish(inbox_topic(RUN, "bob", "alice"), b"as before")
+        assert await heard.get() == b"as before"
+    await inbox.close()
+    names = [account.encode() for account in map(username, NODES)]
+    passwords = [here.access.node(name).password.encode() for name in NODES]
+    assert not [secret for secret in (*names, *passwords) if secret in impostor.got]
+    assert observer.password.encode() in impostor.got
+    assert await told_no(here.client(observer))
+    assert not await told_no(here.watcher())
+
+
 # --- files and texts ------------------------------------------------------------------------------
 
 
@@ -280,7 +338,7 @@ async def test_the_files_are_their_owners_only_and_hold_no_password(
         secrets = [here.access.node(name).password for name in NODES]
         secrets += [here.access.observer.password, here.access.probe.password]
         assert len({*secrets}) == len(NODES) + 2 and all(len(secret) == 32 for secret in secrets)
-        for path in folder.iterdir():
+        for path in filter(Path.is_file, folder.iterdir()):
             text = path.read_text()
             assert not [secret for secret in secrets if secret in text], path
         command = Path(f"/proc/{here.broker.pid}/cmdline").read_text()
@@ -290,9 +348,11 @@ async def test_the_files_are_their_owners_only_and_hold_no_password(
 def test_no_text_of_a_login_has_its_password() -> None:
     address = BrokerAddress("h", 1, "node.alice", "hidden")
     settings = NodeSettings("run", "alice", 1, "hidden", "s", address, "f")
-    for thing in (Login("node.alice", "hidden"), address, settings):
+    fork, hello = Fork(settings), wire.Hello("alice", 1, "hidden", 1)
+    for thing in (Login("node.alice", "hidden"), address, settings, fork, hello):
         assert "alice" in f"{thing!r} {thing}"
         assert "hidden" not in f"{thing!r} {thing}"
+    assert "hidden" not in repr(control.Supervise("t", None, "f", "hidden"))
 
 
 @given(st.from_regex(NAME_PATTERN, fullmatch=True))
@@ -328,7 +388,7 @@ async def test_what_is_no_broker_is_named(tmp_path: Path) -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(InfrastructureError, match="no MQTT"):
-            await probe.check_admits("127.0.0.1", port, None)
+            await probe.check_admits(BrokerAddress("127.0.0.1", port))
 
 
 @pytest.mark.parametrize("given_one", ["USERNAME", "PASSWORD"])

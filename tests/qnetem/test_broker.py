@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from qnetem.broker import Broker
 from qnetem.brokers import kinds, ports, probe
 from qnetem.emulator.errors import InfrastructureError, InputError
-from tests.accounts import LOGIN, client, open_broker
+from tests.accounts import address, client, open_broker
 
 
 def runs(pid: int) -> bool:
@@ -66,10 +67,10 @@ async def test_a_stopped_broker_leaves_no_process(broker_kind: str, tmp_path: Pa
         pid = broker.pid
         assert pid is not None and runs(pid)
         assert broker.alive and broker.kind == broker_kind
-        assert await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
+        assert await probe.admits(address(broker))
     assert not runs(pid)
     assert not broker.alive and broker.pid is None
-    assert not await probe.admits(broker.host, broker.port, probe.client_name(), LOGIN)
+    assert not await probe.admits(address(broker))
     await broker.stop()
 
 
@@ -296,14 +297,25 @@ def test_a_mosquitto_outside_path_is_pointed_out(
         open_broker("mosquitto", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("log", "remedy"),
+    [
+        ("no such option: listener", ""),
+        (
+            "Error: Invalid port value (0).",
+            r"\(mosquitto 2\.0 or newer is needed; .*--broker amqtt\)",
+        ),
+    ],
+)
 async def test_a_broker_that_cannot_start_shows_the_end_of_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, remedy: str
 ) -> None:
     program = tmp_path / "mosquitto"
-    program.write_text("#!/bin/sh\necho 'no such option: listener' >&2\nexit 3\n")
+    program.write_text(f"#!/bin/sh\necho '{log}' >&2\nexit 3\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InfrastructureError, match=r"status 3(.|\n)*no such option: listener"):
+    told = rf"status 3 ?{remedy}(.|\n)*{re.escape(log)}"
+    with pytest.raises(InfrastructureError, match=told):
         await open_broker("mosquitto", tmp_path / "run").start()
 
 
@@ -323,8 +335,8 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
 
 
 def test_root_keeps_its_user_so_that_the_leash_holds() -> None:
-    assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, as_root=True)
-    assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, as_root=False)
+    assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=True)
+    assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=False)
 
 
 # --- a broker that is there already ---------------------------------------------------------------

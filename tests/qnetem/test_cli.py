@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,9 @@ import qnetem
 from qnetem import cli, inprocess, supervisor, terminal
 from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
+from qnetem.emulator.topology import load_topology
 from qnetem.failures import reproduce
+from qnetem.schedule import write_frozen
 from qnetem.supervisor import RunResult
 from qnetem.zygote import FIXED
 
@@ -346,6 +349,21 @@ def test_graph_draws_on_standard_output(pair: Path) -> None:
     assert "  alice === bob\n" in result.stdout
     assert "programs.py:Alice" in result.stdout
     assert in_a_process("graph", pair, "--format", "dot").stdout.startswith('graph "pair" {')
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_frozen_file_is_as_private_as_the_file_it_comes_from(
+    pair: Path, tmp_path: Path, mode: int
+) -> None:
+    pair.chmod(mode)
+    write_frozen(load_topology(pair), tmp_path / "frozen.yaml")
+    assert stat.S_IMODE((tmp_path / "frozen.yaml").stat().st_mode) == mode & ~umask()
+
+
+def umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
 
 
 def test_schema_is_json(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from qnetem.recorded import open_run
 from qnetem.replay import replay
 from qnetem.supervisor import RunOptions
 
+from .front_door import no_umask, open_to_others
+
 PATIENCE_S = 60.0
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
 BOTH = pytest.mark.parametrize(
@@ -79,6 +81,13 @@ class Endless(Agent):
     async def run(self) -> None:
         for _ in itertools.count():
             await asyncio.sleep(1.0)
+
+
+class Sleeper(Agent):
+    """Is there for an hour."""
+
+    async def run(self) -> None:
+        await asyncio.sleep(3600.0)
 
 
 def pair(**changes: Any) -> dict[str, Any]:
@@ -191,6 +200,19 @@ async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
     run.assert_ok()
     options = RunOptions(runs_folder=tmp_path)
     assert replay(open_run(run.run_folder), options, in_process=True).same
+
+
+async def test_a_pause_in_real_time_ends_for_a_question_and_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qnetem.inprocess._LONGEST_NAP_S", 3600.0)
+    topology = alone(Sleeper) | {"time": {"mode": "real"}}
+    async with asyncio.timeout(PATIENCE_S), no_umask():
+        async with qnetem.launch(topology, in_process=True, runs_folder=tmp_path) as network:
+            view = await network.inspect()
+            assert [node.activity for node in view.nodes] == ["parked"]
+            assert open_to_others(network.run_folder) == []
+        assert network.run is None
 
 
 async def test_a_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:

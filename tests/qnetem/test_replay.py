@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,15 @@ def changed(run: Run, old: str, new: str, name: str) -> str:
     return f"{path}:{name}"
 
 
+def as_an_older_version_left_it(run: Run) -> Path:
+    """Without the hashes by which a changed file is found."""
+    path = run.run_folder / "outcome.json"
+    outcome = json.loads(path.read_text())
+    del outcome["files"]
+    path.write_text(json.dumps(outcome))
+    return run.run_folder
+
+
 def alone(run: Run, node: str, program: str | None = None, incarnation: int = 1) -> NodeReplay:
     return replay_node(open_run(run.run_folder), node, program=program, incarnation=incarnation)
 
@@ -158,7 +169,7 @@ def test_a_changed_program_is_found_out_and_named(run: Run) -> None:
 def test_another_result_is_told_as_the_first_event_that_differs(run: Run) -> None:
     data = json.loads((run.run_folder / "topology.json").read_text())
     data["nodes"]["alice"]["program"] = changed(run, 'measure("X")', 'measure("Z")', "Alice")
-    (run.run_folder / "topology.json").write_text(json.dumps(data))
+    (as_an_older_version_left_it(run) / "topology.json").write_text(json.dumps(data))
     first = replayed(run).comparison.first
     assert first is not None and first.a is not None
     assert (first.entity, first.a.kind, first.a.fields[1]) == ("alice", "operation", "measure")
@@ -240,7 +251,7 @@ def test_a_run_with_hashes_is_replayed_by_its_digest(topology: Path) -> None:
 def test_a_program_that_is_gone_is_named_before_anything_starts(run: Run) -> None:
     data = json.loads((run.run_folder / "topology.json").read_text())
     data["nodes"]["alice"]["program"] = "/nowhere/at_all.py:Alice"
-    (run.run_folder / "topology.json").write_text(json.dumps(data))
+    (as_an_older_version_left_it(run) / "topology.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"there is no file /nowhere/at_all\.py"):
         replayed(run)
 
@@ -358,11 +369,71 @@ def test_an_unknown_node_or_life_is_told_with_those_that_are_known(run: Run) -> 
         alone(run, "carol", incarnation=3)
 
 
+# --- records that are not as the run left them ----------------------------------------------------
+
+
+def append_a_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b" \n")
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+CHANGES = pytest.mark.parametrize("change", [append_a_line, cut_in_half, Path.unlink])
+FILES = ["topology.json", "run.json", "versions.json", "programs.json", "journal.jsonl"]
+
+
+@CHANGES
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_with_a_changed_file_is_not_replayed(
+    run: Run, name: str, change: Callable[[Path], None]
+) -> None:
+    change(run.run_folder / name)
+    told = ["has been changed since", "cannot be read", "expected a JSON object", "it has no "]
+    with pytest.raises(InputError, match=name) as caught:
+        replayed(run)
+    assert any(words in str(caught.value) for words in told)
+
+
+@CHANGES
+def test_a_node_with_a_changed_record_is_not_replayed(
+    run: Run, change: Callable[[Path], None]
+) -> None:
+    alone(run, "carol", incarnation=2)
+    change(run.run_folder / "nodes" / "carol.2.bin")
+    told = r"carol\.2\.bin has been changed since|no incarnation 2 on record"
+    with pytest.raises(InputError, match=told):
+        alone(run, "carol", incarnation=2)
+    assert alone(run, "alice").same
+
+
+def test_the_record_of_another_node_is_told_by_its_name(run: Run) -> None:
+    folder = run.run_folder / "nodes"
+    shutil.copy(folder / "bob.1.bin", folder / "alice.1.bin")
+    with pytest.raises(InputError, match=r"alice\.1\.bin has been changed since"):
+        alone(run, "alice")
+    shutil.copy(folder / "bob.1.bin", folder / "alice.2.bin")
+    with pytest.raises(InputError, match=r"alice\.2\.bin is not of this run"):
+        alone(run, "alice", incarnation=2)
+    as_an_older_version_left_it(run)
+    with pytest.raises(InputError, match=r"alice\.1\.bin is the record of bob\.1"):
+        alone(run, "alice")
+
+
+def test_a_run_of_an_older_version_is_replayed_unchecked_and_says_so(run: Run) -> None:
+    assert open_run(run.run_folder).unchecked is None
+    found = open_run(as_an_older_version_left_it(run))
+    assert "holds no hashes" in str(found.unchecked)
+    assert replayed(run).same
+    assert alone(run, "alice").same
+
+
 # --- records that are not whole -------------------------------------------------------------------
 
 
 def record_of(run: Run, node: str) -> Path:
-    return run.run_folder / "nodes" / f"{node}.1.bin"
+    return as_an_older_version_left_it(run) / "nodes" / f"{node}.1.bin"
 
 
 def test_a_record_that_ends_anywhere_is_replayed_up_to_there(run: Run) -> None:
@@ -389,10 +460,11 @@ def test_a_record_that_ends_anywhere_is_replayed_up_to_there(run: Run) -> None:
     ],
 )
 def test_what_is_no_record_is_refused_by_its_place(run: Run, text: bytes, said: str) -> None:
-    record_of(run, "alice").write_bytes(text)
+    path = record_of(run, "alice")
+    path.write_bytes(text)
     with pytest.raises(InputError, match=said) as caught:
         alone(run, "alice")
-    assert str(record_of(run, "alice")) in str(caught.value)
+    assert str(path) in str(caught.value)
 
 
 def test_garbage_in_the_middle_is_refused_where_it_stands(run: Run) -> None:

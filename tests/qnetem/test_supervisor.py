@@ -15,10 +15,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from qnetem import observer
+from qnetem.brokers import probe
 from qnetem.emulator import control
-from qnetem.emulator.errors import InfrastructureError, InputError, InternalError
+from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
 from qnetem.emulator.topology import Topology, load_topology
+from qnetem.orders import Forked, decode_answer
 from qnetem.supervisor import RunOptions, RunResult, Supervisor, run_processes
+
+from .front_door import no_umask, open_to_others
 
 PATIENCE_S = 30.0
 PROGRAMS = '''
@@ -122,11 +127,11 @@ class Running:
 
 async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path: Path) -> None:
     running = Running(topology(tmp_path), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), no_umask(), running.supervisor as supervisor:
         await until(lambda: len(supervisor.pids) == 2)
         pids = running.pids()
         socket_folder = Path(supervisor._path("emulator")).parent
-        assert socket_folder.stat().st_mode & 0o777 == 0o700
+        assert open_to_others(supervisor.run_folder) == []
         assert socket_folder == supervisor.run_folder / "sockets"
         outcome = await supervisor.wait()
     assert outcome.problem is None
@@ -138,6 +143,7 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
     assert all(map(gone, pids))
     assert not socket_folder.exists()
     folder = supervisor.run_folder
+    assert open_to_others(folder) == []
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names >= {
         "topology.json", "run.json", "versions.json", "journal.jsonl",
@@ -214,17 +220,61 @@ async def test_a_planned_kill_is_a_real_one_and_the_restart_a_new_process(tmp_pa
 
 
 async def test_a_broker_killed_in_the_middle_is_invisible_to_the_result(tmp_path: Path) -> None:
+    """Also where another process takes its port: no node calls there, and the broker takes another one."""
     quiet = await run(topology(tmp_path, rounds=500), tmp_path)
     running = Running(topology(tmp_path, rounds=500), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        contextlib.AsyncExitStack() as stranger,
+        running.supervisor as supervisor,
+    ):
         await running.under_way()
-        before = supervisor.broker.pid
+        broker, callers = supervisor.broker, list[asyncio.StreamWriter]()
+        before, port, restart = broker.pid, broker.port, broker.restart
+        watched = observer.find(supervisor.run_folder)
         assert before is not None
+
+        async def restart_late() -> None:
+            server = await asyncio.start_server(
+                lambda _, writer: callers.append(writer), "127.0.0.1", port
+            )
+            await stranger.enter_async_context(server)
+            broker.restart = restart  # type: ignore[method-assign]
+            await restart()
+
+        broker.restart = restart_late  # type: ignore[method-assign]
         os.kill(before, signal.SIGKILL)
         outcome = await supervisor.wait()
-        assert supervisor.broker.pid not in (None, before)
+        assert broker.pid not in (None, before)
+        assert broker.port != port
+        anew = observer.find(supervisor.run_folder)
+        assert watched is not None
+        assert anew is not None
+        assert (anew.port, anew.socket) == (broker.port, watched.socket)
+        assert anew.password != watched.password
     assert outcome.problem is None
     assert outcome.digest == quiet.outcome.digest
+    assert callers == []
+
+
+async def test_a_broker_that_hangs_is_named_and_not_the_node_that_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QNETEM_SILENT_S", "0.5")
+    monkeypatch.setattr(probe, "ANSWER_TIMEOUT_S", 0.2)
+    running = Running(topology(tmp_path, rounds=-1), tmp_path)
+    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+        await running.under_way()
+        pid = supervisor.broker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        outcome = await supervisor.wait()
+        os.kill(pid, signal.SIGCONT)
+    problem = outcome.problem
+    assert problem is not None
+    assert (problem.kind, problem.node, problem.exit_code) == ("InfrastructureError", "", 3)
+    assert problem.text.startswith(f"the broker (mosquitto, pid {pid}) at ")
+    assert "waits for payloads" in problem.traceback
 
 
 async def test_a_broker_that_keeps_dying_ends_the_run_by_name(tmp_path: Path) -> None:
@@ -268,6 +318,29 @@ async def test_a_node_killed_from_outside_ends_the_run_within_a_second_by_name(
     assert problem.time_ns is not None
     assert problem.time_ns > 0
     assert all(map(gone, pids))
+
+
+async def test_a_node_killed_before_its_hello_ends_the_run_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator has not even been imported then: it is not waited for."""
+    supervisor = Supervisor(topology(tmp_path, rounds=-1), options(tmp_path))
+    on_zygote = supervisor._on_zygote
+
+    def kill_alice(body: bytes) -> None:
+        answer = decode_answer(body)
+        if isinstance(answer, Forked) and answer.node == "alice":
+            os.kill(answer.pid, signal.SIGKILL)
+        on_zygote(body)
+
+    supervisor._zygote._on_body = kill_alice
+    # As on a machine on which the emulator's imports take longer than all others together.
+    monkeypatch.setattr(supervisor, "_on_emulator", lambda body: None)
+    supervisor._emulator._on_body = supervisor._on_emulator
+    async with asyncio.timeout(PATIENCE_S), supervisor:
+        with pytest.raises(NodeLost, match="alice was lost before time began") as caught:
+            await supervisor.wait()
+    assert (caught.value.node, caught.value.exit_code) == ("alice", 3)
 
 
 async def test_a_program_that_raises_is_named_with_its_traceback(tmp_path: Path) -> None:

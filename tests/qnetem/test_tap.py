@@ -263,6 +263,31 @@ def test_an_object_has_the_whole_body() -> None:
     }
 
 
+def test_an_object_is_one_line_and_steers_no_terminal() -> None:
+    body = '{"a" :\n "\x7f\x9b31m\u202e\U0001d173" }'
+    found = read_message(
+        "qnetem/v1/run/bob/inbox/alice",
+        b'{"seq":1,"inc":1,"kind":"k\\u001b","body":' + body.encode() + b"}",
+    )
+    assert found is not None
+    line = as_json(found)
+    assert line.isprintable()
+    assert json.loads(line)["body"] == {"a": "\x7f\x9b31m\u202e\U0001d173"}
+
+
+async def test_the_users_own_login_is_not_handed_to_an_address_that_another_user_has_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QNETEM_BROKER_USERNAME", "me")
+    monkeypatch.setenv("QNETEM_BROKER_PASSWORD", "hidden")
+    folder = folder_of(tmp_path)
+    observer.admit(folder, BrokerAddress("127.0.0.1", 1))
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(InputError, match="belongs to another user") as caught:
+        await Tap(folder, Wanted(), lambda _: None).watch()
+    assert "hidden" not in str(caught.value)
+
+
 @given(
     st.lists(st.sampled_from(["qnetem", "v1", "run", "bob", "inbox", ""]) | st.text(max_size=3)),
     st.binary(max_size=60) | st.just(b'{"seq":1,"inc":1,"kind":"k","body":1}'),
@@ -274,4 +299,4 @@ def test_whatever_a_broker_hands_over_is_a_message_with_a_line_or_nothing(
     message = read_message("/".join(levels), payload)
     if message is not None:
         assert Table(["alice"], 80).line(message).isprintable()
-        assert as_json(message)
+        assert as_json(message).isprintable()
