@@ -76,8 +76,9 @@ from . import waiting
 from .local_clock import LocalClock
 from .loop import VirtualLoop
 from .messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, unseal
+from .options import fit_options
 from .payloads import Payloads
-from .program import fit_options, load_program
+from .program import load_program
 from .traces import headline, program_traceback
 
 _RESULT_TYPES: dict[type, Any] = {
@@ -129,7 +130,8 @@ class Node:
     def _build(self) -> None:
         try:
             self._program = load_program(self.welcome.program)
-            self._options = fit_options(self._program, self.welcome.options)
+            welcome = self.welcome
+            self._options = fit_options(self._program, welcome.options, welcome.folder)
         except ProgramError as error:
             self._fail("program", str(error), _cause(error))
 

@@ -9,6 +9,7 @@ noted it already.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path as FilePath
 
 from .kinds import KINDS
@@ -40,6 +41,7 @@ def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:
         section = root.entries.get(key)
         mark, key_mark = (section.mark, section.key_mark) if section else (root.mark, None)
         entries[key] = Written(resolved, mark, key_mark)
+    entries["folder"] = Written(os.path.abspath(folder), root.mark)
     if "faults" in root.entries:
         entries["faults"] = root.entries["faults"]
     return Written(entries, root.mark)
