@@ -76,6 +76,7 @@ from . import waiting
 from .local_clock import LocalClock
 from .loop import VirtualLoop
 from .messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, unseal
+from .metric_names import MetricNames
 from .options import fit_options
 from .payloads import Payloads
 from .program import load_program
@@ -111,6 +112,7 @@ class Node:
         self.inbox: Mailbox[Message] = Mailbox()
         self.landed: Mailbox[Arrival] = Mailbox()
         self.operations: dict[int, waiting.OperationFuture] = {}
+        self.metric_names = MetricNames()
         self._payloads = Payloads(welcome.name, welcome.incarnation)
         self._number = 0
         self._waiting_grant: Grant | None = None
@@ -470,8 +472,14 @@ class Node:
             handle.cancel()
 
     def note(self, name: str, value: Any) -> None:
-        """Report a value for the record. Raises MessageError when it is not JSON."""
-        self._notes.append(Note(plain_name(name, "a record's name"), as_json(value)))
+        """Report a value for the record.
+
+        Raises MessageError when it is not JSON, InputError when its metric is another's.
+        """
+        note = Note(plain_name(name, "a record's name"), as_json(value))
+        if isinstance(note.value, (int, float)):
+            self.metric_names.record(note.name)
+        self._notes.append(note)
 
     # --- the end of a program ---
 

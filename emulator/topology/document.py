@@ -27,7 +27,7 @@ _STR, _INT, _FLOAT, _BOOL, _NULL, _MERGE, _SEQ, _MAP = (
     _TAG + name for name in ("str", "int", "float", "bool", "null", "merge", "seq", "map")
 )
 #: Aliases can make a short file expand without end; no honest topology is this large.
-MAX_VALUES = 1_000_000
+MAX_VALUES = 250_000
 _INTEGERS = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"[-+]?[0-9]{1,30}")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -123,7 +123,9 @@ class _Reader:
         if any(node.value is opened.value for opened in self._open):
             self._stop("an alias stands inside the very value it refers to", mark)
         if isinstance(node, yaml.ScalarNode):
-            return Written(self._scalar(node, mark), mark, key_mark)
+            value = self._scalar(node, mark)
+            is_word = node.value != "" and isinstance(value, (bool, type(None)))
+            return Written(value, mark, key_mark, node.value if is_word else None)
         self._open.append(node)
         value = self._collection(node, mark)
         self._open.pop()

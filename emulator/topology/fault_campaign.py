@@ -115,6 +115,7 @@ class _Reader:
         entry = self._entry.entries.get(key)
         if entry is None:
             return []
+        entry = entry.named()
         items = entry.items if isinstance(entry.value, list) else [entry]
         if not items:
             self._wrong("expected a list of names, found an empty one", key)

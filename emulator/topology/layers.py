@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 
 from .kinds import KINDS
 from .link_layers import read_links
-from .names import absolute, name_problem, nearest, shown
+from .names import absolute, name_problem, nearest, reserved_problem, shown
 from .places import Written, merged, within, written
 from .presets import PRESETS
 from .problems import Problems
@@ -57,7 +57,14 @@ def _picked(section: Written | None, keys: tuple[str, ...]) -> Written | None:
 def _nodes(root: Written, folder: FilePath, problems: Problems) -> dict[str, Written]:
     section = root.entries.get("nodes")
     nodes: dict[str, Written] = {}
+    by_folded: dict[str, str] = {}
     for name, entry in (section.entries if section else {}).items():
+        problem = reserved_problem(name)
+        other = by_folded.setdefault(name.casefold(), name)
+        if other != name:
+            problem = f"{shown(name)} and {shown(other)} differ in case only: files are called after nodes"
+        if problem is not None:
+            problems.add(problem, entry.key_mark or entry.mark, ("nodes",))
         if name_problem(name) is None and isinstance(entry.value, (dict, type(None))):
             node = _node(root, name, entry, problems)
             if node is not None:

@@ -88,7 +88,8 @@ def _check_between(value: Any) -> Any:
     pair = isinstance(value, (list, tuple)) and len(value) == 2
     if pair and all(isinstance(end, str) for end in value):
         return tuple(value)
-    raise problem(f"expected two node names such as [alice, bob], found {shown(value)}")
+    strange = [end for end in value if not isinstance(end, str)] if pair else [value]
+    raise problem(f"expected two node names such as [alice, bob], found {shown(strange[0])}")
 
 
 Name = Annotated[
