@@ -21,7 +21,6 @@ import asyncio
 import asyncio.tasks
 import contextvars
 import heapq
-import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
@@ -30,7 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..emulator.errors import InternalError, Refused, Spinning
-from ..emulator.units import format_ns, to_ns
+from ..emulator.units import LAST_NS, format_ns, to_ns
 from .asyncgens import AsyncGenerators, finalizer, first_iteration
 from .closing import close_for_good
 from .handles import Handle, TimerHandle
@@ -40,6 +39,8 @@ from .without_io import WithoutIO
 
 #: Cancelled timers stay in the heap until there are this many, and more than live ones.
 _SWEEP = 64
+#: Seconds after which virtual time is over.
+_LAST_S = LAST_NS / 1e9
 #: How many of the last callbacks are looked at to name the task that spins.
 _TRACKED = 1_000
 #: Puts an outer loop's current task aside. Before 3.12 current tasks are kept per loop and need no help.
@@ -238,8 +239,8 @@ class VirtualLoop(WithoutIO):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
-        """After `delay` virtual seconds (rounded by `to_ns`; for ever when infinite)."""
-        if delay == math.inf:
+        """After `delay` virtual seconds (rounded by `to_ns`); never if that is after the last instant."""
+        if delay > _LAST_S:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         return self._call_at_ns(self.now_ns + to_ns(delay), callback, args, context)
 
@@ -247,7 +248,7 @@ class VirtualLoop(WithoutIO):
         self, when: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
         """At virtual second `when`, to the nearest nanosecond; never now if `when` is in the future."""
-        if when == math.inf:
+        if when > _LAST_S:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         when_ns = to_ns(when)
         if when_ns <= self.now_ns and when > self.time():
@@ -272,7 +273,7 @@ class VirtualLoop(WithoutIO):
         number = self._number
         self._number = number + 1
         timer = TimerHandle(when_ns, number, callback, args, self, context)
-        if not self._closed:
+        if not self._closed and when_ns <= LAST_NS:
             timer._scheduled = True
             heapq.heappush(self._timers, (when_ns, number, timer))
         return timer

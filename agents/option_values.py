@@ -20,12 +20,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from ..emulator.errors import UnitError
-from ..emulator.units import parse_ns, quoted
+from ..emulator.units import LAST_NS, parse_ns, quoted
 from .suggestions import instead
 from .traces import headline
-
-#: Virtual time is a 64-bit number of nanoseconds.
-_MOST_NS = 2**63 - 1
 
 
 class InSeconds:
@@ -130,7 +127,7 @@ def seconds(value: Any, path: Path) -> float:
         time_ns = parse_ns(value)
     except UnitError as error:
         raise Misfit(str(error), path) from error
-    if not 0 <= time_ns <= _MOST_NS:
+    if not 0 <= time_ns <= LAST_NS:
         raise Misfit(f"expected a time from 0 s to 292 years, found {quoted(value)}", path)
     return time_ns / 1e9
 

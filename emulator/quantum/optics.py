@@ -19,7 +19,7 @@ from ..devices.sources import (
 )
 from ..errors import InputError, OperationError
 from ..topology.model import NodeSpec
-from ..topology.pulse_sections import MOST_SETTINGS, DetectorSpec, SourceSpec
+from ..topology.pulse_sections import MOST_COUNTS, MOST_SETTINGS, DetectorSpec, SourceSpec
 
 #: What an eavesdropper measures with unless its node says otherwise: nothing stops her.
 IDEAL = DetectorSpec()
@@ -104,7 +104,8 @@ def receiver(spec: DetectorSpec, period_ps: int, noise_rate_hz: float) -> Receiv
     """The node's receiver for slots of `period_ps`.
 
     `noise_rate_hz` counts photons that reach its input besides the signal (Raman light): those in an
-    open gate meet the detectors. Raises OperationError for a gate that is longer than a slot.
+    open gate meet the detectors. Raises OperationError for a gate that is longer than a slot, and for
+    more noise than MOST_COUNTS.
     """
     detector = Detector(
         efficiency=spec.efficiency,
@@ -121,4 +122,10 @@ def receiver(spec: DetectorSpec, period_ps: int, noise_rate_hz: float) -> Receiv
     except InputError as error:
         raise OperationError(why=str(error)) from error
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    return Receiver(detector, spec.transmittance, noise_photons, splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    counts = float(found.background(period_ps).max())
+    if counts > MOST_COUNTS:
+        raise OperationError(
+            why=f"{counts:.3g} noise counts in each slot of a detector: expected at most {MOST_COUNTS}"
+        )
+    return found

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ..errors import TopologyError
+from ..units import is_not_zero
 from .names import shown
 from .places import Mark, Scalar, Written
 from .problems import Problems
@@ -223,6 +224,8 @@ def _float(value: str) -> float:
     number = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
+    if number == 0 and is_not_zero(text):
+        raise ValueError("expected 0, or a number that can be told from 0")
     return number
 
 
