@@ -303,6 +303,7 @@ class Agent:
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
         name = plain_name(name, "a probe's name")
+        self._node.metric_names.probe(name)
         items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
         names = [name for item in items for name in names_of(item)]
         amplitudes = None

@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from ..emulator.errors import InternalError, Refused, Spinning
-from ..emulator.units import format_ns, to_ns
+from ..emulator.units import LAST_NS, format_ns, to_ns
 from .asyncgens import AsyncGenerators, finalizer, first_iteration
 from .closing import close_for_good
 from .destructors import in_destructor, put_aside
@@ -39,10 +39,10 @@ from .task_list import TaskList
 from .tasks import Future, Task, TaskStack, adopt, task_of
 from .without_io import WithoutIO
 
-#: Later timers are never due: no run lasts 146 years, and the wire's integers end at twice that.
-LAST_NS = 2**62
 #: Cancelled timers stay in the heap until there are this many, and more than live ones.
 _SWEEP = 64
+#: Seconds after which virtual time is over.
+_LAST_S = LAST_NS / 1e9
 #: How many of the last callbacks are looked at to name the task that spins.
 _TRACKED = 1_000
 #: Puts an outer loop's current task aside. Before 3.12 current tasks are kept per loop and need no help.
@@ -253,8 +253,8 @@ class VirtualLoop(WithoutIO):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
-        """After `delay` virtual seconds (rounded by `to_ns`; for ever past `LAST_NS`)."""
-        if delay > LAST_NS / 1e9:
+        """After `delay` virtual seconds (rounded by `to_ns`); never if that is after the last instant."""
+        if delay > _LAST_S:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         return self._call_at_ns(self.now_ns + to_ns(delay), callback, args, context)
 
@@ -262,7 +262,7 @@ class VirtualLoop(WithoutIO):
         self, when: float, callback: Callback, *args: Any, context: Any = None
     ) -> TimerHandle:
         """At virtual second `when`, to the nearest nanosecond; never now if `when` is in the future."""
-        if when > LAST_NS / 1e9:
+        if when > _LAST_S:
             return TimerHandle(sys.maxsize, self.next_number(), callback, args, self, context)
         when_ns = to_ns(when)
         if when_ns <= self.now_ns and when > self.time():

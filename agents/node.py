@@ -89,8 +89,10 @@ from .messages import (
     quoted,
     unseal,
 )
+from .metric_names import MetricNames
+from .options import fit_options
 from .payloads import Payloads
-from .program import fit_options, load_program
+from .program import load_program
 from .traces import headline, program_traceback
 
 #: Of messages that were not received so many kinds are named.
@@ -129,6 +131,7 @@ class Node:
         self.inbox: Mailbox[Message] = Mailbox()
         self.landed: Mailbox[Arrival] = Mailbox()
         self.operations: dict[int, waiting.OperationFuture] = {}
+        self.metric_names = MetricNames()
         self._payloads = Payloads(welcome.name, welcome.incarnation)
         self._allowance = Allowance()
         self._number = 0
@@ -149,7 +152,8 @@ class Node:
     def _build(self) -> None:
         try:
             self._program = load_program(self.welcome.program)
-            self._options = fit_options(self._program, self.welcome.options)
+            welcome = self.welcome
+            self._options = fit_options(self._program, welcome.options, welcome.folder)
         except ProgramError as error:
             self._fail("program", str(error), _cause(error))
 
@@ -512,11 +516,17 @@ class Node:
             handle.cancel()
 
     def note(self, name: str, value: Any) -> None:
-        """Report a value for the record. Raises MessageError when it is not JSON."""
+        """Report a value for the record.
+
+        Raises MessageError when it is not JSON or too much, InputError when its metric is another's.
+        """
         name = plain_name(name, "a record's name")
         encoded = encode_body(value)
         self._allowance.record(name, len(encoded))
-        self._notes.append(Note(name, msgspec.json.decode(encoded)))
+        note = Note(name, msgspec.json.decode(encoded))
+        if isinstance(note.value, (int, float)):
+            self.metric_names.record(note.name)
+        self._notes.append(note)
 
     # --- the end of a program ---
 

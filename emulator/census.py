@@ -139,6 +139,7 @@ class Census:
             record=topology.record,
             optics=_optics(spec),
             clock=list(clock),
+            folder=topology.folder,
         )
 
 

@@ -26,6 +26,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from .errors import InternalError
+from .units import LAST_NS
 
 FAULT, HOP, COMPLETION, GRANT = range(4)
 
@@ -69,11 +70,16 @@ class Conductor:
         action: Callable[[], None],
         phase: int = COMPLETION,
     ) -> Entry:
-        """Have `action` called at `t_ns`: at (t_ns, 0) if that is later than now, else at (now, m+1)."""
+        """Have `action` called at `t_ns`: at (t_ns, 0) if that is later than now, else at (now, m+1).
+
+        What is due after the last instant that there is (LAST_NS) never comes.
+        """
         now = self.now_ns
         if t_ns < now:
             raise InternalError(f"something is due at {t_ns} ns, before now ({now} ns)")
         entry = Entry(action)
+        if t_ns > LAST_NS:
+            return entry
         self._serial += 1
         m = 0 if t_ns > now else self.m + 1
         heappush(self._agenda, (t_ns, m, phase, order, self._serial, entry))
@@ -89,8 +95,8 @@ class Conductor:
         return entry
 
     def set_timer(self, node: str, t_ns: int | None) -> None:
-        """The node's earliest timer is now at `t_ns`; None: it has none."""
-        if t_ns is None:
+        """The node's earliest timer is now at `t_ns`; None: it has none, or after the last instant."""
+        if t_ns is None or t_ns > LAST_NS:
             self._timers.pop(node, None)
             return
         if t_ns <= self.now_ns:

@@ -58,7 +58,16 @@ class TopologyError(InputError):
 
 
 class ProgramError(InputError):
-    """A program cannot be imported, or does not take what `with` gives it."""
+    """A program cannot be imported, or does not take what `with` gives it.
+
+    `path` leads from `with` to what does not fit; `at_key`: the last key of the path itself is wrong.
+    """
+
+    def __init__(
+        self, problem: str, path: tuple[str | int, ...] = (), at_key: bool = False
+    ) -> None:
+        self.path, self.at_key = path, at_key
+        super().__init__(problem)
 
 
 class MessageError(InputError):

@@ -3,6 +3,9 @@
 Owns the table of units and the one rounding rule for time. Holds no state; imports nothing but errors,
 so that a node's process can use it.
 
+A unit may be written in any letters that are compatible (Unicode's NFKC): `μs` is `µs`, `rad²/s` is
+`rad2/s`. A minus may be U+2212. Digits are ASCII.
+
 Rule: virtual time is an integer number of nanoseconds. `to_ns` rounds a duration to the nearest
 nanosecond, and a positive one never to zero.
 """
@@ -11,6 +14,8 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from decimal import Decimal
 from difflib import get_close_matches
 
 from .errors import UnitError
@@ -69,11 +74,19 @@ BASE = {
     "Raman coefficient": "/km/nm",
 }
 
+#: The last instant of virtual time, in ns: times are 64-bit integers, which is 292 years.
+LAST_NS = 2**63 - 1
 #: So many characters of a value an error quotes.
 _LONGEST_QUOTED = 60
-_QUANTITY = re.compile(
-    r"\s*([-+]?[0-9][0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)\s*((?:per )?\S*)\s*\Z"
-)
+#: A number at the beginning; unambiguous, so that it is found in one pass.
+_NUMBER = re.compile(r"\s*([-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
+#: No honest number has more characters.
+_LONGEST_NUMBER = 100
+#: A unit is shorter.
+_LONGEST_UNIT = 60
+#: Times below this many ns are read digit by digit; all that fit 64 bits are.
+_EXACT = 1e20
+_MINUS = "\N{MINUS SIGN}"
 
 
 def to_ns(seconds: float) -> int:
@@ -103,22 +116,47 @@ def parse_quantity(value: object, dimension: str) -> float:
         raise UnitError(f"expected {_expected(dimension)}, found {quoted(value)}")
     if isinstance(value, (int, float)):
         if "" in units:
-            return _finite(float(value), value)
+            return _finite(_float(value), value)
         raise UnitError(f"{quoted(value)} has no unit: expected {_expected(dimension)}")
-    match = _QUANTITY.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise UnitError(f"expected {_expected(dimension)}, found {quoted(value)}")
-    number, unit = match.groups()
-    if unit not in units:
-        raise UnitError(_wrong_unit(str(value), unit, dimension))
-    return _finite(float(number.replace("_", "")) * units[unit], value)
+    number, unit = _parts(value, dimension)
+    found = _finite(float(number) * units[unit], value)
+    if found == 0 and is_not_zero(number):
+        raise UnitError(f"{quoted(value)} cannot be told from 0: expected 0, or more than 1e-300")
+    return found
 
 
 def parse_ns(value: object) -> int:
-    """A time such as `"3 us"` in integer nanoseconds (rule of `to_ns`). Raises UnitError."""
+    """A time such as `"3 us"` in integer nanoseconds (rule of `to_ns`), exactly. Raises UnitError."""
     ns = parse_quantity(value, "time")
-    rounded = round(ns)
+    number, unit = _parts(value, "time")
+    rounded = round(Decimal(number) * int(UNITS["time"][unit])) if abs(ns) < _EXACT else round(ns)
     return 1 if rounded == 0 and ns > 0 else rounded
+
+
+def _parts(value: object, dimension: str) -> tuple[str, str]:
+    """The number and the unit of a quantity that is text."""
+    match = _NUMBER.match(value.replace(_MINUS, "-")) if isinstance(value, str) else None
+    if match is None:
+        raise UnitError(f"expected {_expected(dimension)}, found {quoted(value)}")
+    number = match[1].replace("_", "")
+    if len(number) > _LONGEST_NUMBER:
+        problem = f"expected a number of at most {_LONGEST_NUMBER} characters"
+        raise UnitError(f"{problem}, found {quoted(value)}")
+    unit = _plain_unit(match.string[match.end() :].strip())
+    if unit not in UNITS[dimension]:
+        raise UnitError(_wrong_unit(str(value), unit, dimension))
+    return number, unit
+
+
+def _plain_unit(unit: str) -> str:
+    """A unit in the letters of the table: `μs` with a Greek mu as `µs`, `rad²/s` as `rad2/s`."""
+    plain = unicodedata.normalize("NFKC", unit[:_LONGEST_UNIT])
+    return plain.replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}")
+
+
+def is_not_zero(number: str) -> bool:
+    """Whether a number has a digit other than 0, however small its exponent makes it."""
+    return any(digit in "123456789" for digit in number.lower().partition("e")[0])
 
 
 def format_ns(time_ns: int) -> str:
@@ -133,6 +171,13 @@ def quoted(value: object) -> str:
     """A value as an error quotes it: the beginning, if it is long."""
     text = repr(value)
     return text if len(text) <= _LONGEST_QUOTED else f"{text[: _LONGEST_QUOTED - 4]}..."
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number of any size
+        return math.inf
 
 
 def _finite(number: float, value: object) -> float:

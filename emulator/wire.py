@@ -376,7 +376,10 @@ class Optics(_Record):
 
 
 class Welcome(_Frame):
-    """Answer to Hello: everything a node knows at birth. `entropy` seeds its generator."""
+    """Answer to Hello: everything a node knows at birth. `entropy` seeds its generator.
+
+    `folder`: what relative paths in `options` are relative to.
+    """
 
     name: str
     incarnation: int
@@ -392,6 +395,7 @@ class Welcome(_Frame):
     record: str = "full"
     optics: Optics = msgspec.field(default_factory=Optics)
     clock: list[Skew] = []
+    folder: str = ""
 
 
 class Grant(_Frame):

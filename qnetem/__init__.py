@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agents.agent import Agent as Agent
+    from .agents.option_values import Seconds as Seconds
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
@@ -35,6 +36,7 @@ _HOME = {
     "Network": ".network",
     "QnetemError": ".emulator.errors",
     "Run": ".api",
+    "Seconds": ".agents.option_values",
     "Topology": ".emulator.topology",
     "launch": ".network",
     "load_topology": ".emulator.topology",
@@ -47,6 +49,7 @@ __all__ = [
     "Network",
     "QnetemError",
     "Run",
+    "Seconds",
     "Topology",
     "launch",
     "load_topology",

@@ -1,7 +1,7 @@
 """What can be said about a topology without running it: are its programs there, can its nodes talk.
 
 Owns the checks that need more than the file itself. Does not own the file's validation
-(emulator/topology) nor the fitting of `with` to `run()` (agents/program.py); it gives their errors the
+(emulator/topology) nor the fitting of `with` to `run()` (agents/options.py); it gives their errors the
 place in the file they belong to.
 """
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .agents import program as program_module
-from .agents.program import fit_options, load_program
+from .agents.options import fit_options
+from .agents.program import load_program
 from .emulator.errors import ProgramError
 from .emulator.topology.idle_keys import idle_keys
 from .emulator.topology.kinds import KINDS
@@ -34,10 +35,12 @@ def check_programs(topology: Topology) -> None:
         try:
             program = load_program(node.program, base)
             key = "with"
-            fit_options(program, node.options)
+            fit_options(program, node.options, topology.folder)
         except ProgramError as error:
-            problem = f"node {name}: {error}{raised_at(error)}"
-            raise topology.error(problem, "nodes", name, key) from error
+            where = raised_at(error) if key == "program" else ""
+            problem = f"node {name}: {error}{where}"
+            path = ("nodes", name, key, *error.path)
+            raise topology.error(problem, *path, at_key=error.at_key) from error
 
 
 def islands(topology: Topology) -> list[list[str]]:

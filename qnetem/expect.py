@@ -22,6 +22,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from .emulator.errors import InputError
+from .emulator.topology.names import nearest
 from .expressions import Functions, Value, evaluate
 from .predictions import functions
 
@@ -41,6 +42,8 @@ _RELATION = re.compile(r"\s*(<=|>=|==|!=|<|>|~)(.*)\Z", re.DOTALL)
 _RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+)\Z", re.DOTALL)
 _TOLERANCE = re.compile(r"\+-|±")
 _STATISTICS = ("count", "mean", "std", "min", "max", "last")
+#: First parts of metrics of the run as a whole; no node has such a name.
+_RUN_WIDE = ("messages", "time")
 #: `~` reaches this many standard errors; with no spread known, only rounding is forgiven.
 _SIGMAS = 3.0
 _ROUNDING = 1e-9
@@ -211,12 +214,12 @@ def _split_tolerance(relation: str, right: str, known: Functions) -> tuple[str, 
 
 
 def check_quantity(quantity: str, topology: Topology) -> None:
-    """Refuse what can only be a slip: a first part that is nearly a node, a link that is not there.
+    """Refuse what no run can measure: a first part that is no node, a link that is not there.
 
     Raises InputError.
     """
     head, _, rest = quantity.partition(".")
-    if head in topology.nodes:
+    if head in topology.nodes or head in _RUN_WIDE:
         return
     if head == "links":
         link = rest.partition(".")[0]
@@ -225,9 +228,8 @@ def check_quantity(quantity: str, topology: Topology) -> None:
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise InputError(f"unknown link {link!r}{hint}")
         return
-    close = get_close_matches(head, [*topology.nodes, "links"], n=1)
-    if close:
-        raise InputError(f"unknown node {head!r}; did you mean {close[0]!r}?")
+    heads = [*topology.nodes, "links", *_RUN_WIDE]
+    raise InputError(f"unknown node {head!r}{nearest(head, heads)}")
 
 
 def _inside(value: Any, path: str) -> tuple[Any] | None:

@@ -25,7 +25,8 @@ from .agents.asyncgens import hooked
 from .agents.files import JournalRecord, Payload
 from .agents.messages import unseal
 from .agents.node import Node
-from .agents.program import fit_options, load_program
+from .agents.options import fit_options
+from .agents.program import load_program
 from .checks import raised_at
 from .emulator.errors import InputError, NodeSilent, ProgramError
 from .emulator.record.journal import rounded
@@ -124,7 +125,7 @@ def _replayed(
         welcome = msgspec.structs.replace(welcome, program=spec)
     guards.install()
     try:
-        fit_options(load_program(welcome.program), welcome.options)
+        fit_options(load_program(welcome.program), welcome.options, welcome.folder)
     except ProgramError as error:
         raise ProgramError(f"{error}{raised_at(error)}") from error
     result = NodeReplay(run, record.path, welcome, welcome.program)

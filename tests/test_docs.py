@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import qnetem
+from qnetem.agents.options import fit_options
+from qnetem.agents.program import load_program
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import parse_topology
 
@@ -46,9 +48,21 @@ def test_every_fault_has_a_row_that_names_its_parameters_and_its_examples_are_va
         assert parse_topology(net + block).faults
 
 
+def test_the_options_of_the_programs_page_are_taken(tmp_path: Path) -> None:
+    page = (DOCS / "programs.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"## Options.*?```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "planned.py").write_text(program, encoding="utf-8")
+    found = fit_options(
+        load_program("./planned.py:Alice", tmp_path),
+        {"plan": {"table": "./table.csv", "pause": "3 ms"}},
+        tmp_path,
+    )
+    assert (found["plan"].table, found["plan"].pause) == (tmp_path / "table.csv", 0.003)
+
+
 def test_the_conversation_of_the_programs_page_survives_what_it_says(tmp_path: Path) -> None:
     page = (DOCS / "programs.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (program,) = re.findall(r"## Conversations.*?```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "sums.py").write_text(program, encoding="utf-8")
     ends = {
         name: {"program": f"./sums.py:{name.title()}", "with": {"timeout": "5 ms"}}

@@ -7,6 +7,7 @@ from numpy.random import Generator
 from ..conductor import Entry
 from ..quantum.link_changes import Changes
 from ..topology.fault_specs import FaultSpec
+from ..units import LAST_NS
 from .base import Breakable, Fault
 
 
@@ -44,5 +45,5 @@ class Clouds(Fault):
             return  # it is always clear, or never
         if not cloudy:
             mean_ns *= (1 - cover) / cover
-        lasts_ns = max(1, round(self.rng.exponential(mean_ns)))
+        lasts_ns = max(1, round(min(self.rng.exponential(mean_ns), LAST_NS)))
         self._next = world.after(lasts_ns, self.spec.id, lambda: self._become(world, not cloudy))

@@ -111,7 +111,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
             "classical",
             "link",
             True,
-            {"to": Parameter("bandwidth", required=True, above=True, typical=(1e4, 1e8))},
+            {"to": Parameter("bandwidth", required=True, low=1.0, typical=(1e4, 1e8))},
         ),
         # light, devices, memories
         FaultKind("loss_db", "quantum", "link", True, {"by": _LOSS}),

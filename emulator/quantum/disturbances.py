@@ -92,7 +92,8 @@ class Disturbed(Generic[_C]):
     def between(self, from_ns: int, to_ns: int) -> Iterable[Moment[_C]]:
         """The moments that share time with the stretch from `from_ns` to before `to_ns`, in order."""
         at = max(bisect_right(self._since, from_ns) - 1, 0)
-        for moment in self._moments[at:]:
+        for index in range(at, len(self._moments)):
+            moment = self._moments[index]
             if moment.since_ns >= to_ns:
                 return
             yield moment

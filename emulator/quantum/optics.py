@@ -20,7 +20,7 @@ from ..devices.sources import (
 )
 from ..errors import InputError, OperationError
 from ..topology.model import NodeSpec
-from ..topology.pulse_sections import MOST_SETTINGS, DetectorSpec, SourceSpec
+from ..topology.pulse_sections import MOST_COUNTS, MOST_SETTINGS, DetectorSpec, SourceSpec
 
 #: What an eavesdropper measures with unless its node says otherwise: nothing stops her.
 IDEAL = DetectorSpec()
@@ -108,7 +108,7 @@ def receiver(
 
     `noise_rate_hz` counts photons that come out of the fibre besides the signal (Raman light): those that
     pass the link's gate, if there is one, and meet an open gate of the detectors. Raises OperationError for
-    a detector's gate that is longer than a slot.
+    a detector's gate that is longer than a slot, and for more noise than MOST_COUNTS.
     """
     detector = Detector(
         efficiency=spec.efficiency,
@@ -128,4 +128,10 @@ def receiver(
         open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
     noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    return Receiver(detector, spec.transmittance, noise_photons, splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    counts = float(found.background(period_ps).max())
+    if counts > MOST_COUNTS:
+        raise OperationError(
+            why=f"{counts:.3g} noise counts in each slot of a detector: expected at most {MOST_COUNTS}"
+        )
+    return found

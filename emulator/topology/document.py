@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ..errors import TopologyError
+from ..units import is_not_zero
 from .names import shown
 from .places import Mark, Scalar, Written
 from .problems import Problems
@@ -27,7 +28,7 @@ _STR, _INT, _FLOAT, _BOOL, _NULL, _MERGE, _SEQ, _MAP = (
     _TAG + name for name in ("str", "int", "float", "bool", "null", "merge", "seq", "map")
 )
 #: Aliases can make a short file expand without end; no honest topology is this large.
-MAX_VALUES = 1_000_000
+MAX_VALUES = 250_000
 _INTEGERS = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"[-+]?[0-9]{1,30}")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -123,7 +124,9 @@ class _Reader:
         if any(node.value is opened.value for opened in self._open):
             self._stop("an alias stands inside the very value it refers to", mark)
         if isinstance(node, yaml.ScalarNode):
-            return Written(self._scalar(node, mark), mark, key_mark)
+            value = self._scalar(node, mark)
+            is_word = node.value != "" and isinstance(value, (bool, type(None)))
+            return Written(value, mark, key_mark, node.value if is_word else None)
         self._open.append(node)
         value = self._collection(node, mark)
         self._open.pop()
@@ -221,6 +224,8 @@ def _float(value: str) -> float:
     number = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
+    if number == 0 and is_not_zero(text):
+        raise ValueError("expected 0, or a number that can be told from 0")
     return number
 
 

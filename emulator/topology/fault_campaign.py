@@ -115,6 +115,7 @@ class _Reader:
         entry = self._entry.entries.get(key)
         if entry is None:
             return []
+        entry = entry.named()
         items = entry.items if isinstance(entry.value, list) else [entry]
         if not items:
             self._wrong("expected a list of names, found an empty one", key)
@@ -247,7 +248,7 @@ class _Drawer:
         t_s = campaign.from_ns / 1e9
         while True:
             t_s += rng.exponential(1 / campaign.rate_hz)
-            at_ns = round(t_s * 1e9)
+            at_ns = round(min(t_s * 1e9, campaign.until_ns))
             if at_ns >= campaign.until_ns or len(found) > 2 * MOST_DRAWN:
                 return found
             kind = FAULT_KINDS[kinds[int(rng.random() * len(kinds))]]

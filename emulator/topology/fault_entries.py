@@ -19,6 +19,7 @@ from ..faults.kinds import FAULT_KINDS, FaultKind, Parameter
 from .fault_campaign import read_campaign
 from .fault_specs import FaultEntry, RandomFaults, Target, Value
 from .fault_targets import BadTarget, read_target
+from .named import named_in_fault
 from .names import nearest, shown
 from .places import Place, Written
 from .problems import Problems
@@ -97,7 +98,8 @@ class _Entry:
         problems: Problems,
         path: tuple[str | int, ...],
     ) -> None:
-        self._entry, self._names, self._problems, self._path = entry, names, problems, path
+        self._entry = named_in_fault(entry)
+        self._names, self._problems, self._path = names, problems, path
         self._good = True
 
     def read(self, live: bool) -> FaultEntry | None:

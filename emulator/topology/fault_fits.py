@@ -18,12 +18,15 @@ from ..faults.kinds import FAULT_KINDS
 from .entangle import EntangleSpec
 from .fault_specs import FaultSpec, Value
 from .places import Place
+from .pulse_sections import MOST_COUNTS
 
 if TYPE_CHECKING:
     from .model import LinkSpec, NodeSpec, Topology
 
 #: (verb, target, parameters): why it cannot happen to that one; None if it can.
 Fits = Callable[[str, str, Mapping[str, Value]], str | None]
+#: A fault that comes and goes more often is a mistake in a unit.
+MOST_CHANGES = 10_000
 _NONE: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -59,10 +62,41 @@ def wrong_with(topology: Topology, spec: FaultSpec) -> tuple[str, Place] | None:
         link = topology.links.get(spec.target)
         is_end = link is not None and problem == _of_end(link, spec.parameters)
         return f"{spec.verb}: {problem}", spec.place_of(*(("end",) if is_end else target))
-    if spec.verb == "clouds" and spec.for_ns is None and topology.time.until_ns is None:
-        problem = "clouds come and go for ever: expected 'for', or 'until' under time"
-        return problem, spec.place_of(*target)
+    if spec.verb == "clouds":
+        return _too_cloudy(topology, spec)
+    if spec.verb == "dark_counts" and spec.target in topology.nodes:
+        return _too_noisy(topology, spec)
     return None
+
+
+def _too_cloudy(topology: Topology, spec: FaultSpec) -> tuple[str, Place] | None:
+    """Clouds that never end, or pass so fast that the run would do nothing else."""
+    until_ns = topology.time.until_ns
+    ends = [
+        each for each in (spec.for_ns, None if until_ns is None else until_ns - spec.at_ns) if each
+    ]
+    if not ends:
+        problem = "clouds come and go for ever: expected 'for', or 'until' under time"
+        return problem, spec.place_of(f"clouds:{spec.target}", "clouds")
+    cover, passage_ns = (float(spec.parameters[name] or 0) for name in ("cover", "passage"))
+    changes = 2 * min(ends) * cover / passage_ns if cover < 1 else 0
+    if changes <= MOST_CHANGES:
+        return None
+    problem = f"clouds: {changes:.3g} changes are to be expected, at most {MOST_CHANGES}"
+    return problem, spec.place_of("passage", "clouds")
+
+
+def _too_noisy(topology: Topology, spec: FaultSpec) -> tuple[str, Place] | None:
+    """More dark counts than a slot can hold, of the longest that there is."""
+    detector = topology.nodes[spec.target].detector
+    periods = [node.source.period_ps for node in topology.nodes.values() if node.source is not None]
+    if detector is None or not periods:
+        return None
+    counts = float(spec.parameters["rate"] or 0) * detector.open_ps(max(periods)) * 1e-12
+    if counts <= MOST_COUNTS:
+        return None
+    problem = f"dark_counts: {counts:.3g} counts in each slot, expected at most {MOST_COUNTS}"
+    return problem, spec.place_of("rate", "dark_counts")
 
 
 def _eavesdropped(link: LinkSpec, parameters: Mapping[str, Value]) -> str | None:

@@ -105,18 +105,27 @@ def single_faults(
             report(problem, entry.place_of(entry.verb))
             return []
         found += [(at_ns, name, []) for name in names]
+        if len(found) > MOST_FAULTS:
+            report(f"more than {MOST_FAULTS} single faults", entry.place)
+            return []
     several, name = len(found) > 1, place if entry.id is None else entry.id
+    any_of_them = FaultSpec(
+        verb=entry.verb,
+        target="",
+        at_ns=0,
+        for_ns=entry.for_ns,
+        parameters=entry.parameters,
+        place=entry.place,
+        places=entry.places,
+    )
     return [
-        FaultSpec(
-            id=f"{name}.{at}" if several else name,
-            verb=entry.verb,
-            target=target,
-            at_ns=at_ns,
-            for_ns=entry.for_ns,
-            parameters=entry.parameters,
-            members=members,
-            place=entry.place,
-            places=entry.places,
+        any_of_them.model_copy(
+            update={
+                "id": f"{name}.{at}" if several else name,
+                "target": target,
+                "at_ns": at_ns,
+                "members": members,
+            }
         )
         for at, (at_ns, target, members) in enumerate(found, 1)
     ]

@@ -24,6 +24,7 @@ from .quantities import (
     ShortTimePs,
     TemperatureK,
     WavelengthNm,
+    WidthNm,
 )
 from .vocabulary import NoneWord, Section
 
@@ -81,5 +82,5 @@ class ClassicalChannelsSpec(Section):
 class CoexistenceSpec(Section):
     """Classical channels beside the quantum one, and the filter in front of its receiver."""
 
-    filter_width_nm: WavelengthNm = Field(validation_alias="filter")
+    filter_width_nm: WidthNm = Field(validation_alias="filter")
     channels: list[ClassicalChannelsSpec] = Field(min_length=1)

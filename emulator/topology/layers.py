@@ -9,11 +9,12 @@ noted it already.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path as FilePath
 
 from .kinds import KINDS
 from .link_layers import read_links
-from .names import absolute, name_problem, nearest, shown
+from .names import absolute, name_problem, nearest, reserved_problem, shown
 from .places import Written, merged, within, written
 from .presets import PRESETS, RENAMED
 from .problems import Problems
@@ -40,6 +41,7 @@ def resolve(root: Written, folder: FilePath, problems: Problems) -> Written:
         section = root.entries.get(key)
         mark, key_mark = (section.mark, section.key_mark) if section else (root.mark, None)
         entries[key] = Written(resolved, mark, key_mark)
+    entries["folder"] = Written(os.path.abspath(folder), root.mark)
     if "faults" in root.entries:
         entries["faults"] = root.entries["faults"]
     return Written(entries, root.mark)
@@ -55,7 +57,14 @@ def _picked(section: Written | None, keys: tuple[str, ...]) -> Written | None:
 def _nodes(root: Written, folder: FilePath, problems: Problems) -> dict[str, Written]:
     section = root.entries.get("nodes")
     nodes: dict[str, Written] = {}
+    by_folded: dict[str, str] = {}
     for name, entry in (section.entries if section else {}).items():
+        problem = reserved_problem(name)
+        other = by_folded.setdefault(name.casefold(), name)
+        if other != name:
+            problem = f"{shown(name)} and {shown(other)} differ in case only: files are called after nodes"
+        if problem is not None:
+            problems.add(problem, entry.key_mark or entry.mark, ("nodes",))
         if name_problem(name) is None and isinstance(entry.value, (dict, type(None))):
             node = _node(root, name, entry, problems)
             if node is not None:

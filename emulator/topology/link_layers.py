@@ -16,7 +16,7 @@ from pathlib import Path as FilePath
 
 from ..errors import UnitError
 from .model import GROUP_INDEX, travel_ns
-from .names import absolute, default_link_name, name_problem, nearest, shown
+from .names import absolute, default_link_name, name_problem, nearest, reserved_problem, shown
 from .places import Mark, Written, merged, within, written
 from .presets import FIBRES, HERALDING, FibreKind, HeraldingPreset
 from .problems import Problems
@@ -89,6 +89,12 @@ class _Links:
         elif isinstance(given.value, str) and name_problem(given.value) is None:
             name = given.value
         else:
+            return None
+        problem = reserved_problem(name)
+        if name in self._nodes:
+            problem = f"there is a node {shown(name)}: expected another 'name:' for the link"
+        if problem is not None:
+            self._problems.add(problem, given.mark if given else entry.mark, path)
             return None
         if name in self.links:
             line = self.links[name].mark.line

@@ -18,6 +18,7 @@ from .document import read_document
 from .fault_entries import read_faults
 from .layers import resolve
 from .model import Topology
+from .named import names_as_written
 from .places import Mark, Place, Written, within, written
 from .problems import Problems
 from .shape import File
@@ -25,6 +26,9 @@ from .trials import try_links, try_memories
 
 #: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
 MoreFaults = Sequence[Mapping[str, Any]]
+
+#: More than the values that a file may hold take; a device has no end.
+_MOST_BYTES = 8 << 20
 
 
 def load_topology(path: str | Path, faults: MoreFaults = ()) -> Topology:
@@ -71,6 +75,7 @@ def _build(
         problems.add("expected a mapping with the keys name, nodes and links", root.mark)
         problems.raise_first()
     _add_faults(root, faults)
+    root = names_as_written(root)
     problems.check(File, root, partial=True)
     resolved = resolve(root, folder, problems)
     topology = _topology(resolved, problems)
@@ -116,12 +121,15 @@ def _topology(resolved: Written, problems: Problems) -> Topology | None:
 def _read(path: str | Path) -> str:
     name = str(path)
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise TopologyError("there is no such file", name) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise TopologyError(f"the file cannot be read: {reason}", name) from error
+    if len(content) > _MOST_BYTES:
+        raise TopologyError(f"the file is too large: expected at most {_MOST_BYTES >> 20} MB", name)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -88,7 +88,8 @@ def _check_between(value: Any) -> Any:
     pair = isinstance(value, (list, tuple)) and len(value) == 2
     if pair and all(isinstance(end, str) for end in value):
         return tuple(value)
-    raise problem(f"expected two node names such as [alice, bob], found {shown(value)}")
+    strange = [end for end in value if not isinstance(end, str)] if pair else [value]
+    raise problem(f"expected two node names such as [alice, bob], found {shown(strange[0])}")
 
 
 Name = Annotated[
@@ -298,10 +299,12 @@ def _raise(problem: str, place: Place) -> None:
 class Topology(Section):
     """A whole network. Nodes and links are in the order of the file.
 
-    `faults` are the single faults that `fault_entries` and `campaign` come to with this seed.
+    `folder` is the absolute one that paths in a node's options are relative to. `faults` are the single
+    faults that `fault_entries` and `campaign` come to with this seed.
     """
 
     name: Name
+    folder: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     time: Time = Time()
     formalism: FormalismName = "auto"
@@ -328,18 +331,19 @@ class Topology(Section):
         self._source, self._written = source, written
         return self
 
-    def place(self, *path: str | int) -> Place:
+    def place(self, *path: str | int, at_key: bool = False) -> Place:
         """Where the value at `path` stands, e.g. `place("nodes", "alice", "memory", "t2")`.
 
         Keys are the words of the file, links go by name. If the file does not say it, the nearest
-        thing around it that it does say.
+        thing around it that it does say. `at_key`: where the key stands.
         """
-        mark = self._written.nearest(path).best_mark
+        found = self._written.nearest(path)
+        mark = found.key_mark if at_key and found.key_mark is not None else found.best_mark
         return Place(str(self._source or ""), mark.line, mark.column)
 
-    def error(self, problem: str, *path: str | int) -> TopologyError:
+    def error(self, problem: str, *path: str | int, at_key: bool = False) -> TopologyError:
         """An error to raise about the value at `path` (as for `place`)."""
-        return TopologyError(problem, *self.place(*path))
+        return TopologyError(problem, *self.place(*path, at_key=at_key))
 
     def with_seed(self, seed: int) -> Topology:
         """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""

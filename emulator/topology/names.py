@@ -2,7 +2,8 @@
 
 Owns the rule for the names of nodes and links, the "did you mean" of every error, and what
 "./file.py:Name" names once it is told from which folder. Rule: a name can
-stand in an MQTT topic, in a link's name `a-b` and in a pair's name `a-b#3@a` without being mistaken.
+stand in an MQTT topic, in a link's name `a-b` and in a pair's name `a-b#3@a` without being mistaken. Nodes
+and links share one namespace with the words in RESERVED: metrics and the journal call them by bare names.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ NAME_LENGTH = 64
 LINK_NAME_LENGTH = 2 * NAME_LENGTH + 1
 NAME_RULE = "a letter, then letters, digits and _, with single - between them"
 
+#: First parts of metrics, and an entity of the journal, that belong to the run as a whole.
+RESERVED = ("faults", "links", "messages", "time")
+
 _NAME = re.compile(NAME_PATTERN.removeprefix("^").removesuffix("$"))
 #: Longer words are not worth comparing: no name is that long.
 _COMPARABLE = 80
@@ -34,6 +38,15 @@ def name_problem(name: str, length: int = NAME_LENGTH) -> str | None:
     if len(name) > length:
         return f"{shown(name)} is too long for a name: expected at most {length} characters"
     return None
+
+
+def reserved_problem(name: str) -> str | None:
+    """What is wrong with a node or link of that name, or None."""
+    if name not in RESERVED:
+        return None
+    return (
+        f"{shown(name)} is a word of qnetem's own in metrics and the journal: expected another name"
+    )
 
 
 def default_link_name(first: str, second: str) -> str:

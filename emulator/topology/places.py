@@ -43,6 +43,8 @@ class Written:
     value: Scalar | list[Written] | dict[str, Written]
     mark: Mark = Mark()
     key_mark: Mark | None = None
+    #: What was written, where YAML reads a boolean or null in it and a name may be meant.
+    word: str | None = None
 
     @property
     def entries(self) -> dict[str, Written]:
@@ -68,6 +70,15 @@ class Written:
         if isinstance(self.value, list):
             return [item.plain() for item in self.value]
         return self.value
+
+    def named(self) -> Written:
+        """As it is where names stand: `true`, `null` and their like are words. Numbers stay numbers."""
+        if isinstance(self.value, dict):
+            entries = {key: entry.named() for key, entry in self.value.items()}
+            return Written(entries, self.mark, self.key_mark)
+        if isinstance(self.value, list):
+            return Written([item.named() for item in self.value], self.mark, self.key_mark)
+        return self if self.word is None else Written(self.word, self.mark, self.key_mark)
 
     def child(self, step: str | int) -> Written | None:
         """The value under a key or index, or None."""

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from .names import shown
-from .quantities import Fidelity, FrequencyHz, Probability, Quantity, ShortTimePsOrNone
+from .quantities import Fidelity, FrequencyHz, Probability, Quantity, RateHz, ShortTimePsOrNone
 from .vocabulary import Section, is_partial, missing, problem, written_keys
 
+#: Noise counts in each slot of a detector; more are no detector, and take memory without end.
+MOST_COUNTS = 10
 #: More settings than this are no decoy protocol; it keeps their numbers within four bits.
 MOST_SETTINGS = 16
 
-RateHz = Annotated[float, Quantity("frequency")]
 DurationPs = Annotated[float, Quantity("short time", high=1e12)]
 MeanPhotonNumber = Annotated[float, Quantity("number", high=200.0)]
 Correlation = Annotated[float, Quantity("number", high=1.0)]
@@ -26,6 +27,8 @@ Correlation = Annotated[float, Quantity("number", high=1.0)]
 MeanPairs = Annotated[float, Quantity("number", high=1.0)]
 
 
+#: Slower rates are refused before their period is looked at, which may be no number.
+_SLOWEST_HZ = 0.5
 SourceKind = Literal["weak_coherent", "single_photon", "emitter", "spdc"]
 #: Kind -> the keys it cannot do without, and those it may have. All kinds have `rate`.
 _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -88,7 +91,7 @@ class SourceSpec(Section):
         lacking = [key for key in _KEYS[self.kind][0] if key not in given]
         if lacking:
             raise missing(lacking[0])
-        if not 1 <= self.period_ps <= 10**12:
+        if self.rate_hz < _SLOWEST_HZ or not 1 <= self.period_ps <= 10**12:
             raise problem(
                 f"expected a rate from 1 Hz to 1000 GHz (a slot is a whole number of ps), found "
                 f"{self.rate_hz:g} Hz",
@@ -176,6 +179,10 @@ class DetectorSpec(Section):
     gate_ps: ShortTimePsOrNone = Field(default=None, validation_alias="gate")
     transmittance: Probability = 1.0
     splitting: list[Probability] | None = Field(default=None, min_length=2, max_length=2)
+
+    def open_ps(self, period_ps: int) -> float:
+        """How long the gate is open in a slot."""
+        return period_ps if self.gate_ps is None else min(self.gate_ps, period_ps)
 
     @model_validator(mode="after")
     def _can_be_built(self) -> DetectorSpec:

@@ -17,12 +17,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from ..errors import UnitError
-from ..units import BASE, UNITS, parse_ns, parse_quantity
+from ..units import BASE, LAST_NS, UNITS, parse_ns, parse_quantity
 from .names import shown
 from .vocabulary import is_written, problem
-
-#: Times travel and are stored as 64-bit integers: 292 years.
-MAX_NS = 2**63 - 1
 
 _EXAMPLES = {
     "time": "10 ms",
@@ -45,7 +42,7 @@ _EXAMPLES = {
     "thermal delay": "38 ps/km/K",
     "Raman coefficient": "3e-9 /km/nm",
 }
-_NUMBER = r"[-+]?[0-9][0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?"
+_NUMBER = r"[-+\u2212]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+\u2212]?[0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class Quantity:
         below = number <= self.low if self.above else number < self.low
         if below or number > self.high or not math.isfinite(number):
             raise UnitError(f"expected {self.expected()}, found {shown(value)}")
-        if self.dimension == "time" and number > MAX_NS:
+        if self.dimension == "time" and number > LAST_NS:
             raise UnitError(f"expected a time of at most 292 years, found {shown(value)}")
 
     def expected(self) -> str:
@@ -152,13 +149,15 @@ LatencyNsOrAuto = Annotated[int | None, Quantity("time", word="auto")]
 LengthKm = Annotated[float, LENGTH]
 AttenuationDbPerKm = Annotated[float, Quantity("attenuation")]
 LossDb = Annotated[float, Quantity("loss")]
-BandwidthBpsOrNone = Annotated[float | None, Quantity("bandwidth", above=True, word="none")]
+#: At 1 bit/s a gigabyte takes as long as virtual time lasts.
+BandwidthBpsOrNone = Annotated[float | None, Quantity("bandwidth", low=1.0, word="none")]
 Probability = Annotated[float, Quantity("probability", high=1.0)]
 Fidelity = Annotated[float, Quantity("probability", low=0.25, high=1.0)]
 RefractiveIndex = Annotated[float, INDEX]
 Speed = Annotated[float, Quantity("number", above=True)]
 FrequencyHz = Annotated[float, Quantity("frequency", above=True)]
-RateHz = Annotated[float, Quantity("frequency")]
+#: Dark counts; no detector counts faster.
+RateHz = Annotated[float, Quantity("frequency", high=1e9)]
 #: Any angle means something; the limits only keep its sine a number worth having.
 AngleRad = Annotated[float, Quantity("angle", low=-1000.0, high=1000.0)]
 AmplitudeRad = Annotated[float, Quantity("angle", high=1000.0)]
@@ -166,7 +165,8 @@ ShortTimePs = Annotated[float, Quantity("short time", above=True, high=1e9)]
 ShortTimePsOrNone = Annotated[
     float | None, Quantity("short time", above=True, high=1e9, word="none")
 ]
-WavelengthNm = Annotated[float, Quantity("wavelength", above=True, high=1e5)]
+WavelengthNm = Annotated[float, Quantity("wavelength", low=1.0, high=1e5)]
+WidthNm = Annotated[float, Quantity("wavelength", above=True, high=1e5)]
 LinewidthNmOrNone = Annotated[
     float | None, Quantity("wavelength", above=True, high=1e5, word="transform_limited")
 ]

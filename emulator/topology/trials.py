@@ -7,12 +7,14 @@ cut-off that no pair survives, a formalism that cannot carry it.
 
 Rule: physics is imported here, and only for a file that needs it. A user's noise function is run.
 
-Also owns what only both ends of a link can judge: that a detector's gate fits into the source's slots.
+Also owns what only both ends of a link can judge: that a detector's gate fits into the source's slots, and
+that its dark counts are few in each.
 """
 
 from __future__ import annotations
 
 from .model import LinkSpec, Topology
+from .pulse_sections import MOST_COUNTS
 
 
 def try_memories(topology: Topology) -> None:
@@ -61,6 +63,8 @@ def check_gates(topology: Topology) -> None:
             continue
         for sender, receiver in (link.ends, link.ends[::-1]):
             source, detector = topology.nodes[sender].source, topology.nodes[receiver].detector
+            if source is not None and detector is not None:
+                _check_counts(topology, sender, receiver)
             gate_ps = None if detector is None else detector.gate_ps
             if source is None or gate_ps is None or gate_ps <= source.period_ps:
                 continue
@@ -69,6 +73,18 @@ def check_gates(topology: Topology) -> None:
                 f"{source.period_ps} ps of a slot of {sender}",
                 *("nodes", receiver, "detector", "gate"),
             )
+
+
+def _check_counts(topology: Topology, sender: str, receiver: str) -> None:
+    source, detector = topology.nodes[sender].source, topology.nodes[receiver].detector
+    assert source is not None and detector is not None
+    counts = detector.dark_count_rate_hz * detector.open_ps(source.period_ps) * 1e-12
+    if counts > MOST_COUNTS:
+        raise topology.error(
+            f"nodes.{receiver}.detector.dark_count_rate: {counts:.3g} dark counts in each slot of "
+            f"{sender}, expected at most {MOST_COUNTS}",
+            *("nodes", receiver, "detector", "dark_count_rate"),
+        )
 
 
 def _needs_trial(link: LinkSpec) -> bool:

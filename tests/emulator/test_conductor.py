@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qnetem.emulator.conductor import COMPLETION, FAULT, GRANT, HOP, Conductor
 from qnetem.emulator.errors import InternalError
+from qnetem.emulator.units import LAST_NS
 
 
 def instants(conductor: Conductor) -> list[tuple[int, int]]:
@@ -203,3 +204,14 @@ def test_what_has_happened_is_let_go_though_its_entry_is_kept() -> None:
     instants(conductor)
     del thing
     assert entry.action is None and gone() is None
+
+
+def test_what_is_due_after_the_last_instant_never_comes() -> None:
+    conductor = Conductor()
+    conductor.at(LAST_NS, (), lambda: None)
+    conductor.at(LAST_NS + 1, (), lambda: None)
+    conductor.set_timer("alice", LAST_NS + 1)
+    assert conductor.next_instant() == (LAST_NS, 0)
+    conductor.enter(LAST_NS, 0)
+    assert conductor.run_phases()
+    assert conductor.next_instant() is None

@@ -192,3 +192,42 @@ def test_a_live_fault_is_refused_and_chosen_alike() -> None:
         )
     found = read_live_faults("{loss_db: all, by: 3 dB}", TOPOLOGY, "live.1")
     assert [spec.target for spec in found] == sorted(["fibre", "light", "hers", *KINDS])
+
+
+CLOUDS = "name: x\nnodes: {a: , b: }\nlinks: [{between: [a, b], quantum: {length: 1 km}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("for: 20 ms, cover: 0.5, passage: 100 ns", "200000.* at most 10000|2e.05 .*at most 10000"),
+        ("for: 20 ms, cover: 0.999, passage: 1 ns", "at most 10000"),
+        ("for: 20 ms, cover: 1, passage: 1 ns", None),  # always cloudy: nothing changes
+        ("for: 20 ms, cover: 0, passage: 1 ns", None),
+        ("for: 20 ms, cover: 0.5, passage: 2 us", None),
+        ("for: 1 h, cover: 0.5, passage: 500 ms", None),
+        ("for: 20 ms, cover: 5e-324, passage: 1 ms", None),
+    ],
+)
+def test_clouds_that_come_and_go_without_end_are_refused(entry: str, why: str | None) -> None:
+    text = f"{CLOUDS}faults:\n  - {{at: 1 ms, clouds: a-b, loss: 3 dB, {entry}}}\n"
+    if why is None:
+        assert len(parse_topology(text).faults) == 1
+        return
+    with pytest.raises(TopologyError, match=why) as caught:
+        parse_topology(text)
+    column = text.splitlines()[4].index("passage: ") + len("passage: ") + 1
+    assert (caught.value.line, caught.value.column) == (5, column)
+
+
+def test_dark_counts_beyond_what_a_slot_holds_are_refused() -> None:
+    slow = "name: x\nnodes: {a: {source: {rate: 1 kHz}}, b: {detector: {}}}\n"
+    link = "links: [{between: [a, b], quantum: {length: 1 km}}]\n"
+    fault = "faults: [{at: 1 ms, dark_counts: b, rate: %s}]\n"
+    assert parse_topology(slow + link + fault % "10 kHz").faults
+    with pytest.raises(TopologyError, match=r"10\.1 counts in each slot, expected at most 10"):
+        parse_topology(slow + link + fault % "10.1 kHz")
+    with pytest.raises(
+        TopologyError, match=r"dark_count_rate: 1e\+03 dark counts in each slot of a"
+    ):
+        parse_topology(slow.replace("detector: {}", "detector: {dark_count_rate: 1 MHz}") + link)
