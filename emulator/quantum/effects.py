@@ -6,8 +6,8 @@ when an effect happens (plane.py) or the states (registry.py).
 Rules: an operation occupies its qubits from its start to its end, and until its end they decay as idle
 ones do. At its end the ideal operation and the node's own error act, both at once: so a qubit that is
 consumed has paid for the time that this took, and one that is initialised (Allocate, Reset) is then as it
-should be. Each operation draws a fixed number of uniforms from its node's generator, whatever comes out: Measure 2
-(outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
+should be. Each operation draws a fixed number of uniforms from its node's generator, whatever comes out:
+Measure 2 (outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ is too old (cutoffs.py), the matching of entanglement requests (requests.py), pa
 Theory of operation. `issue` journals an operation and schedules its end. Operations on one qubit
 queue in issue order: one starts when the last one issued on any of its qubits ends, and takes as long
 as the node's devices need. Its effect and its result come at its end, and until then its qubits decay as
-idle ones do; one that takes no time ends at the next microstep. What a node must hold is looked at twice: at issue, and when it takes effect.
-Allocate and Entangle first take a slot, and wait for one if need be. A memory with a cut-off discards
-what has reached it, and frees the slot; an operation that needs the qubit after that is refused.
+idle ones do; one that takes no time ends at the next microstep. What a node must hold is looked at twice: at
+issue, and when it takes effect. Allocate and Entangle first take a slot, and wait for one if need be. A
+memory with a cut-off discards what has reached it, and frees the slot; an operation that needs the qubit
+after that is refused.
 
 Rules: every operation that was issued gets exactly one result, in the incarnation that issued it,
 unless it was withdrawn or the node died. All that happens in one instant happens in the order of
@@ -69,7 +70,7 @@ class QuantumPlane:
         self.results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
         self.arrivals: list[tuple[str, Arrival]] = []
-        #: (node, qubit) that its memory has discarded; the node need not be woken for it.
+        #: (node, qubit) that its memory has discarded, in the order of their going.
         self.expired: list[tuple[str, str]] = []
         nodes = sorted(topology.nodes.items())
         decay: dict[str, Decay | None] = {name: decay_of(topology, spec) for name, spec in nodes}
