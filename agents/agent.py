@@ -24,6 +24,7 @@ from ..emulator.errors import LinkError, MessageError, OperationError
 from ..emulator.units import parse_ns, to_ns, unsigned_zero
 from ..emulator.wire import (
     Allocate,
+    AnyOperation,
     BellMeasure,
     Entangle,
     Joined,
@@ -33,6 +34,7 @@ from ..emulator.wire import (
 )
 from ..emulator.wire import Join as JoinOperation
 from . import pulse_receiving, pulse_sending
+from .frames import Frame, has_happened
 from .messages import Message, plain_name
 from .pulses import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
@@ -144,11 +146,14 @@ class Agent:
     async def transmit(self, qubit: Qubit | Pair, to: str, *, link: str | None = None) -> None:
         """Send a qubit over a link; its slot is free at once. It may be lost: nobody is told.
 
-        Returns when it has left. Raises LinkError (no link, or several and no `link`), QubitError.
+        A frame that is open is applied first, by gates: nobody at the other end knows of it. Returns when it
+        has left. Raises LinkError (no link, or several and no `link`), QubitError.
         """
         (name,) = names_of(qubit)
         to, link = _names(to, link)
-        await self._node.operate(lambda number: Transmit(number, name, to, link))
+        async with self._node.frames.turn([name]):
+            await Qubit(self._node, name).apply_frame()
+            await self._node.operate(lambda number: Transmit(number, name, to, link))
 
     async def receive_qubit(self, source: str | None = None) -> Qubit:
         """The next qubit that has arrived (from `source`), with `arrived_ns`; waits for one.
@@ -161,11 +166,26 @@ class Agent:
     async def bell_measure(self, first: Qubit | Pair, second: Qubit | Pair) -> tuple[int, int]:
         """Bell measurement of two qubits held here, which are consumed: (z, x).
 
-        (0, 0) is Phi+; x = 1 when the second is X-flipped against it, z = 1 when Z-flipped.
+        (0, 0) is Phi+; x = 1 when the second is X-flipped against it, z = 1 when Z-flipped. Frames of the
+        two are accounted for in the outcome.
         """
         names = names_of(first) + names_of(second)
-        z, x = await self._node.operate(lambda number: BellMeasure(number, *names))
-        return int(z), int(x)
+        (z, x), frame = await self._consume(names, lambda number: BellMeasure(number, *names))
+        return int(z) ^ frame[0], int(x) ^ frame[1]
+
+    async def _consume(
+        self, names: list[str], make: Callable[[int], AnyOperation]
+    ) -> tuple[Any, Frame]:
+        """The outcome of a Bell measurement of two qubits, and the frames it used up."""
+        frames = self._node.frames
+        async with frames.turn(names):
+            try:
+                outcome = await self._node.operate(make)
+            except BaseException as error:
+                if has_happened(error):
+                    frames.take(names)
+                raise
+            return outcome, frames.take(names)
 
     # --- pulse trains ---
 
@@ -278,12 +298,9 @@ class Agent:
         The result names the pairs it consumed and the outcome (z, x), frames included.
         If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them.
         """
-        joined = await self._node.operate(
-            lambda number: JoinOperation(number, left.qubit.name, right.qubit.name)
-        )
-        z = joined.z ^ left.frame[0] ^ right.frame[0]
-        x = joined.x ^ left.frame[1] ^ right.frame[1]
-        return Joined(left.id, right.id, z, x)
+        names = [left.qubit.name, right.qubit.name]
+        joined, (z, x) = await self._consume(names, lambda number: JoinOperation(number, *names))
+        return Joined(left.id, right.id, joined.z ^ z, joined.x ^ x)
 
     # --- the record ---
 
@@ -299,7 +316,8 @@ class Agent:
     ) -> None:
         """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`.
 
-        God's eye: the node itself learns nothing, and the state does not change.
+        God's eye: the node itself learns nothing, and the state does not change. Frames that are open, here
+        or at the other half's node, count as applied.
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
         name = plain_name(name, "a probe's name")
@@ -316,7 +334,8 @@ class Agent:
             if not np.isfinite(vector).all():
                 raise OperationError("probe: the target's amplitudes must be finite")
             amplitudes = [(unsigned_zero(one.real), unsigned_zero(one.imag)) for one in vector]
-        await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
+        async with self._node.frames.turn(names):
+            await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
 
     def link_to(self, peer: str) -> LinkInfo:
         """The only link to `peer`. Raises LinkError when there is none, or several."""

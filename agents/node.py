@@ -77,6 +77,8 @@ from ..emulator.wire import (
 )
 from . import waiting
 from .allowance import Allowance
+from .departures import Departures
+from .frames import Frames
 from .local_clock import LocalClock
 from .loop import VirtualLoop
 from .messages import (
@@ -135,6 +137,8 @@ class Node:
         self._payloads = Payloads(welcome.name, welcome.incarnation)
         self._allowance = Allowance()
         self._number = 0
+        self.frames = Frames(self.loop)
+        self._departures = Departures(self.loop)
         self._waiting_grant: Grant | None = None
         self._settles: list[Settle] = []
         self._held: dict[str, None] = {}
@@ -299,6 +303,7 @@ class Node:
             self._notes,
             finished,
             failed,
+            self.frames.changes(),
         )
         if self._sends:
             self._sends = []
@@ -332,8 +337,8 @@ class Node:
 
     def _expire(self, qubits: set[str]) -> None:
         """The memory has discarded these: they fill no slot, and nobody receives them any more."""
-        for qubit in qubits:
-            self._held.pop(qubit, None)
+        for qubit in sorted(qubits):
+            self._release(qubit, expired=True)
         self.landed.drop(lambda arrival: arrival.qubit in qubits)
 
     async def _run(self) -> Any:
@@ -424,7 +429,7 @@ class Node:
         """A result nobody took: its qubit is discarded."""
         if isinstance(operation, (Allocate, Entangle)):
             qubit = value.qubit if isinstance(value, Herald) else str(value)
-            self._held.pop(qubit, None)
+            self._release(qubit)
             self._number += 1
             self._issued.append(Discard(self._number, [qubit]))
 
@@ -433,19 +438,36 @@ class Node:
         held = self._held
         if isinstance(operation, Measure):
             if not operation.keep:
-                held.pop(operation.qubit, None)
+                self._release(operation.qubit)
         elif isinstance(operation, Entangle):
             held[value.qubit] = None
         elif isinstance(operation, Allocate):
             held[value] = None
         elif isinstance(operation, Transmit):
-            held.pop(operation.qubit, None)
+            self._release(operation.qubit)
         elif isinstance(operation, Discard):
             for qubit in operation.qubits:
-                held.pop(qubit, None)
+                self._release(qubit)
         elif isinstance(operation, (Join, BellMeasure)):
             for qubit in msgspec.structs.astuple(operation)[1:]:
-                held.pop(qubit, None)
+                self._release(qubit, keep_frame=True)  # for who awaits the outcome
+
+    def _release(self, qubit: str, *, expired: bool = False, keep_frame: bool = False) -> None:
+        """The qubit fills no slot here any more."""
+        self._held.pop(qubit, None)
+        if not keep_frame:
+            self.frames.forget(qubit)
+        self._departures.note(qubit, expired)
+
+    def has_expired(self, qubit: str) -> bool:
+        """Whether the memory has discarded the qubit at its cut-off."""
+        return self._departures.has_expired(qubit)
+
+    async def departure(self, qubit: str) -> bool:
+        """Wait until the qubit has left its slot; whether the memory has discarded it."""
+        if qubit in self._held:
+            await self._departures.wait(qubit)
+        return self._departures.has_expired(qubit)
 
     @property
     def slots_in_use(self) -> int:

@@ -2,7 +2,8 @@
 
 Owns Qubit, Pair and Memory: names and what hardware would tell. The states stay in the emulator; no
 operation copies a qubit, so no-cloning holds by construction. Every operation takes its duration in
-virtual time, and is queued behind earlier operations on the same qubit.
+virtual time, and is queued behind earlier operations on the same qubit. Each acts as if the qubit's Pauli
+frame had been applied before it (frames.py).
 
 Cancelling an await: gates and measurements run to their end, their result is dropped.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..emulator.errors import OperationError
 from ..emulator.units import unsigned_zero
 from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
+from . import frames
 
 if TYPE_CHECKING:
     from .node import Node
@@ -56,11 +58,29 @@ class Qubit:
 
     async def _gate(self, gate: str, *others: Qubit, angle: float = 0.0) -> None:
         qubits = [self.name, *(other.name for other in others)]
-        turned = unsigned_zero(float(angle))
-        if not math.isfinite(turned):
+        angle = float(angle)
+        if not math.isfinite(angle):
             raise OperationError(
-                f"{gate}: {turned} is no angle: expected a finite number of radians"
+                f"{gate}: {angle} is no angle: expected a finite number of radians"
             )
+        held = self._node.frames
+        if held.idle:
+            await self._operate(gate, qubits, angle)
+            return
+        async with held.turn(qubits):
+            physical, turned = gate, angle
+            if not others:
+                physical, turned = frames.before(gate, turned, held.of(self.name))
+            try:
+                await self._operate(physical, qubits, turned)
+            except BaseException as error:
+                if frames.has_happened(error):
+                    held.transform(gate, qubits)
+                raise
+            held.transform(gate, qubits)
+
+    async def _operate(self, gate: str, qubits: list[str], angle: float = 0.0) -> None:
+        turned = unsigned_zero(angle)
         await self._node.operate(lambda number: Apply(number, gate, qubits, turned))
 
     async def x(self) -> None:
@@ -121,23 +141,52 @@ class Qubit:
 
     async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
         """0 for the +1 eigenstate along `axis`, else 1. The qubit is gone unless `keep`."""
-        return await self.measure_along(bloch(axis), keep)
-
-    async def measure_along(self, vector: tuple[float, float, float], keep: bool) -> int:
-        """`measure` along a unit vector."""
-        x, y, z = (unsigned_zero(float(part)) for part in vector)
-        axis = (x, y, z)
-        return int(
-            await self._node.operate(lambda number: Measure(number, self.name, axis, bool(keep)))
-        )
+        vector = bloch(axis)
+        async with self._node.frames.turn([self.name]):
+            x, y, z = frames.turned(vector, self._node.frames.of(self.name))
+            along = (unsigned_zero(x), unsigned_zero(y), unsigned_zero(z))
+            return int(
+                await self._node.operate(
+                    lambda number: Measure(number, self.name, along, bool(keep))
+                )
+            )
 
     async def reset(self) -> None:
         """Back to |0>, keeping the slot."""
-        await self._node.operate(lambda number: Reset(number, self.name))
+        async with self._node.frames.turn([self.name]):
+            self._node.frames.set(self.name, frames.NONE)
+            await self._node.operate(lambda number: Reset(number, self.name))
+
+    async def correct(self) -> None:
+        """Apply the Paulis of its frame, if one is open, by gates."""
+        async with self._node.frames.turn([self.name]):
+            await self.apply_frame()
+
+    async def apply_frame(self) -> None:
+        """`correct`, in a turn of `Node.frames`."""
+        held = self._node.frames
+        for gate in ("x", "z"):
+            z, x = held.of(self.name)
+            if x if gate == "x" else z:
+                held.shift(self.name, gate == "z", gate == "x")
+                await self._operate(gate, [self.name])
 
     async def discard(self) -> None:
         """Trace it out and free the slot."""
-        await self._node.operate(lambda number: Discard(number, [self.name]))
+        async with self._node.frames.turn([self.name]):
+            await self._node.operate(lambda number: Discard(number, [self.name]))
+
+    @property
+    def expired(self) -> bool:
+        """Whether this node's memory has discarded it at its cut-off."""
+        return self._node.has_expired(self.name)
+
+    async def wait_expired(self) -> bool:
+        """Wait until the memory discards it at its cut-off, and return True at that very instant.
+
+        False as soon as it has left its slot in another way: measured, sent, discarded.
+        """
+        return await self._node.departure(self.name)
 
 
 class Pair:
@@ -145,12 +194,12 @@ class Pair:
 
     `id` names the pair, alike at both ends, also of a pair that joins have made longer; `peer` holds the
     other half; `qubit` is the half here. `bell` is the heralded Bell state (0 Phi+, 1 Psi+, 2 Phi-, 3
-    Psi-); `frame` is (z, x): the Paulis that classical messages say are still to be applied here, which
-    `measure` accounts for.
+    Psi-); `frame` is (z, x): the Paulis that classical messages say are still to be applied here. It
+    belongs to the qubit, and every operation on that accounts for it.
     """
 
     __slots__ = (
-        "id", "peer", "link", "qubit", "emitted_ns", "goodness", "bell", "frame", "path", "_node",
+        "id", "peer", "link", "qubit", "emitted_ns", "goodness", "bell", "path", "_node",
     )  # fmt: skip
 
     def __init__(
@@ -160,7 +209,6 @@ class Pair:
         self._node = node
         self.id, self.peer, self.link, self.qubit = id, peer, link, qubit
         self.emitted_ns, self.goodness, self.bell = emitted_ns, goodness, bell
-        self.frame = (0, 0)
         #: The link's pairs it is made of, from this end outwards.
         self.path = [id]
 
@@ -173,13 +221,32 @@ class Pair:
         return self._node.now_ns - self.emitted_ns
 
     @property
+    def frame(self) -> frames.Frame:
+        """(z, x): X^x Z^z is still to be applied to the half here."""
+        return self._node.frames.of(self.qubit.name)
+
+    @frame.setter
+    def frame(self, frame: frames.Frame) -> None:
+        z, x = frame
+        self._node.frames.set(self.qubit.name, (int(z) & 1, int(x) & 1))
+
+    @property
+    def expired(self) -> bool:
+        """Whether this node's memory has discarded the half here at its cut-off."""
+        return self.qubit.expired
+
+    async def wait_expired(self) -> bool:
+        """`Qubit.wait_expired` of the half here."""
+        return await self.qubit.wait_expired()
+
+    @property
     def reached(self) -> str:
         """The last of `path`: where the next join continues."""
         return self.path[-1]
 
     def shift(self, z: int, x: int) -> None:
         """Take note of a Pauli X^x Z^z that is still to be applied to the half here."""
-        self.frame = (self.frame[0] ^ z, self.frame[1] ^ x)
+        self._node.frames.shift(self.qubit.name, int(z) & 1, int(x) & 1)
 
     def extend(self, joined: Joined, peer: str, *, correct: bool) -> None:
         """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli."""
@@ -190,22 +257,11 @@ class Pair:
 
     async def correct(self) -> None:
         """Apply the Paulis of `frame` to the half here, and clear it."""
-        z, x = self.frame
-        self.frame = (0, 0)
-        if x:
-            await self.qubit.x()
-        if z:
-            await self.qubit.z()
+        await self.qubit.correct()
 
     async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
         """Measure the half here as if `frame` had been applied: by turning the axis instead."""
-        x, y, z = bloch(axis)
-        flip_z, flip_x = self.frame
-        if flip_x:
-            y, z = -y, -z
-        if flip_z:
-            x, y = -x, -y
-        return await self.qubit.measure_along((x, y, z), keep)
+        return await self.qubit.measure(axis, keep=keep)
 
     async def discard(self) -> None:
         """Trace the half here out and free its slot."""
@@ -229,7 +285,8 @@ class Memory:
     async def discard(self, *held: Qubit | Pair) -> None:
         """Trace several out at once."""
         names = [item.qubit.name if isinstance(item, Pair) else item.name for item in held]
-        await self._node.operate(lambda number: Discard(number, names))
+        async with self._node.frames.turn(names):
+            await self._node.operate(lambda number: Discard(number, names))
 
 
 def names_of(held: Qubit | Pair | Any) -> list[str]:

@@ -4,8 +4,7 @@ Owns what the quantum plane has for nodes (results, qubits that have arrived, qu
 when it happens until a grant hands it out, and puts the grants together. Does not own messages, which wait
 in the classical plane, nor who is granted and when (world.py).
 
-Rule: what is for an incarnation that takes nothing any more is dropped. Results and arrivals wake the
-node; what has grown too old waits until the node runs anyway.
+Rule: what is for an incarnation that takes nothing any more is dropped; all else wakes the node.
 """
 
 from __future__ import annotations
@@ -52,6 +51,7 @@ class Dues:
             for name, qubit in plane.expired:
                 if receiver(name) is not None:
                     self._expired.setdefault(name, []).append(qubit)
+                    wake(name)
             plane.expired.clear()
 
     def grant(self, citizen: Citizen, last: bool, clock: list[Skew] | None) -> Grant:

@@ -455,6 +455,14 @@ class Note(_Record):
     value: Any
 
 
+class PauliFrame(_Record):
+    """X^x Z^z is still to be applied to this qubit, says its node; see agents/frames.py."""
+
+    qubit: str
+    z: int
+    x: int
+
+
 class Wait(_Record):
     """One task and what it waits for, since when; `peer`: the node that would have to act, if any."""
 
@@ -499,6 +507,7 @@ class Report(_Frame):
     notes: list[Note] = []
     finished: Finished | None = None
     failed: Failed | None = None
+    frames: list[PauliFrame] = []  # those that have become others in this step
 
 
 class Have(_Frame):

@@ -335,6 +335,8 @@ class World:
         for number in report.cancels:
             if number not in issued:
                 self.quantum.withdraw(name, number)
+        for frame in report.frames:
+            self.quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
         for operation in report.operations:
             self.quantum.issue(name, incarnation, operation)
         for number in report.cancels:

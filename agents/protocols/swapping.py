@@ -9,12 +9,15 @@ follows the joins from id to id until they reach its peer. It needs no count, ta
 name its pair, and so a notice about an older pair, or about another task's, does no harm. The end that
 comes first by name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
 
-When a repeater dies its halves die with it, and the other halves wait for joins that will never come.
-An end with a `timeout` gives such a half up, says so to the neighbour that holds (or held) the other
-half, and asks again. A repeater that still holds that other half discards it and makes a new pair; one
-that has joined it passes the word on along the join, so that no half waits for a partner that is gone
-(the expiry rule of Kozlowski, Dahlberg and Wehner, CoNEXT 2020, arXiv:2010.02575). A repeater that has
-been restarted knows nothing of older pairs, and ignores such words.
+A half that its memory has discarded at its cut-off is replaced at that instant: its node says so to the
+neighbour that holds (or held) the other half, and asks for a new pair. A repeater that still holds that
+other half discards it and makes a new pair; one that has joined it passes the word on along the join, so
+that no half waits for a partner that is gone (the expiry rule of Kozlowski, Dahlberg and Wehner, CoNEXT
+2020, arXiv:2010.02575). A pair is handed over only if its half here is still there and no such word has come.
+
+When a repeater dies its halves die with it, and nothing is said: the other halves wait for joins that will
+never come. An end with a `timeout` gives such a half up in the same way. A repeater that has been restarted
+knows nothing of older pairs, and ignores such words.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from ...emulator.wire import Joined
 from ..agent import Agent
 from ..qubits import Pair
 from .holding import Holding, give_back
+from .racing import first_of
 from .talk import seconds
 
 KIND = "swapping"
@@ -75,6 +79,8 @@ class LongPairs:
         self._patience_s = seconds(timeout)
         #: The half held now: from its herald until it is given up or `forget`.
         self.half: Pair | None = None
+        #: The first pair of the half before it: word about that may still come, and is of no use.
+        self._previous = ""
         #: Set while no half waits for its joins.
         self.settled = asyncio.Event()
         self.settled.set()
@@ -92,6 +98,7 @@ class LongPairs:
                 self.half = None
                 raise
             finally:
+                self._previous = pair.path[0]
                 self.settled.set()
             await self._give_up(pair)
 
@@ -99,6 +106,14 @@ class LongPairs:
         """Drop the half held now; whoever holds the other one is told."""
         if self.half is not None:
             await self._give_up(self.half)
+
+    async def lost(self, pair: Pair) -> None:
+        """Wait until a pair that was handed over is worth nothing any more.
+
+        That is when its half here is past its cut-off, or has been used, or the word comes that the half at
+        the other end was dropped.
+        """
+        await first_of(self._hear_drop(pair), pair.wait_expired())
 
     def forget(self) -> None:
         """The half held now has been used."""
@@ -111,14 +126,17 @@ class LongPairs:
     async def _in_time(self, pair: Pair) -> bool:
         try:
             async with asyncio.timeout(self._patience_s):
-                return await self._follow(pair)
+                followed, _ = await first_of(self._follow(pair), pair.wait_expired())
         except TimeoutError:
             return False
+        return bool(followed) and not pair.expired
 
     async def _follow(self, pair: Pair) -> bool:
         """Follow the joins until they reach the peer; False if the pair was dropped on the way."""
 
         def concerns(notice: Notice) -> bool:
+            if self._is_stale(notice):
+                return True
             if isinstance(notice, PairDropped):
                 return notice.pair == pair.path[0]
             joined = (notice.left, notice.right)  # both in the path: a notice that came twice
@@ -126,15 +144,39 @@ class LongPairs:
 
         while pair.peer != self._peer:
             message = await self._agent.receive(kind=KIND, type=Notice, where=concerns)
+            if self._is_stale(message.body):
+                continue
             if isinstance(message.body, PairDropped):
                 return False
             _extend(pair, message.body, correct=self._agent.name > self._peer)
+        return not await self._has_been_dropped(pair)
+
+    def _is_stale(self, notice: Notice) -> bool:
+        """Whether the notice is about the half before this one."""
+        if isinstance(notice, PairDropped):
+            return notice.pair == self._previous
+        return self._previous in (notice.left, notice.right)
+
+    async def _hear_drop(self, pair: Pair) -> None:
+        """Wait for the word that the half at the other end was dropped."""
+
+        def concerns(notice: Notice) -> bool:
+            return isinstance(notice, PairDropped) and notice.pair == pair.path[0]
+
+        await self._agent.receive(kind=KIND, type=Notice, where=concerns)
+
+    async def _has_been_dropped(self, pair: Pair) -> bool:
+        """Whether that word has come."""
+        try:
+            async with asyncio.timeout(0):
+                await self._hear_drop(pair)
+        except TimeoutError:
+            return False
         return True
 
     async def _give_up(self, pair: Pair) -> None:
         self.half = None
-        if self._first != self._peer:
-            await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
+        await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
         await give_back(pair)  # it may be past its memory's cut-off
 
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from ...emulator.errors import QubitError
 from ..agent import Agent
 from .holding import Holding
+from .racing import first_of
 from .swapping import LongPairs
 from .talk import (
     CONFIRMED,
@@ -144,10 +145,10 @@ class Sender(Agent):
                 await prepare(qubit, *angles)
                 z, x = await self.bell_measure(qubit, pair)
         except QubitError:
+            await pairs.give_up()  # the other half waits for a correction
             return False
         finally:
             pairs.forget()
-        z, x = z ^ pair.frame[0], x ^ pair.frame[1]
         answer = await talk.ask(Correction(number, pair.id, z, x, *angles), Answer)
         if not answer.accepted:
             return False
@@ -230,7 +231,7 @@ class Receiver(Agent):
 
 
 class _Hand:
-    """The half that a receiver holds ready: got, given up when no correction comes, got again."""
+    """The half that a receiver holds ready: given up when it is lost or no correction comes, got again."""
 
     def __init__(self, pairs: LongPairs, patience: Patience) -> None:
         self._pairs = pairs
@@ -249,15 +250,20 @@ class _Hand:
             pair = await self._pairs.obtain()
             self._pair = pair
             async with Holding(pair):
-                try:
-                    async with asyncio.timeout(self._limit_s):
-                        await self._taken.wait()
-                except TimeoutError:
-                    if self._pair is not None:
-                        self._pair = None
-                        await self._pairs.give_up()
-                        continue
+                if not await self._is_taken(pair):
+                    self._pair = None
+                    await self._pairs.give_up()
+                    continue
             await self._used.wait()
+
+    async def _is_taken(self, pair: Pair) -> bool:
+        """Whether a correction takes it before it is lost, or no correction comes in time."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await first_of(self._taken.wait(), self._pairs.lost(pair))
+        except TimeoutError:
+            pass
+        return self._taken.is_set()
 
     async def take(self, name: str) -> Pair | None:
         """The pair of that name, if it is held or about to be; then `used` must follow."""

@@ -24,29 +24,19 @@ class _Route:
     def __init__(self, peers: tuple[str, str], ends: list[str]) -> None:
         self.peers, self.ends = peers, ends
         self.halves: list[Pair | None] = [None, None]
-        #: Set when the side's half is gone and the next may be asked for.
-        self.gone = (asyncio.Event(), asyncio.Event())
+        self.joining = False
+        #: Halves whose pair a neighbour has dropped during the join that is under way.
+        self.dropped: list[str] = []
 
-    def side_of(self, pair: str) -> int | None:
-        """Which half has that id."""
-        for side, half in enumerate(self.halves):
-            if half is not None and half.id == pair:
-                return side
-        return None
+    def half(self, pair: str) -> Pair | None:
+        """The half of that pair, if it is held here."""
+        return next((half for half in self.halves if half is not None and half.id == pair), None)
 
-    def keep(self, *halves: Pair | None) -> None:
-        """After a join that failed: those of left and right that are still here."""
-        for side, half in enumerate(halves):
-            self.halves[side] = half
-            if half is None:
-                self.gone[side].set()
-
-    def take(self) -> tuple[Pair, Pair] | None:
-        """Both halves, to be joined; None while one is missing."""
+    def ready(self) -> tuple[Pair, Pair] | None:
+        """Both halves, if they can be joined now."""
         left, right = self.halves
-        if left is None or right is None:
+        if self.joining or left is None or right is None or left.expired or right.expired:
             return None
-        self.halves = [None, None]
         return left, right
 
 
@@ -55,8 +45,9 @@ class Repeater(Agent):
 
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
     their names); routes are served side by side. `ends`: the nodes that are told (default: the two).
-    A half that has reached its memory's cut-off is replaced by a new one, and the neighbour is told that
-    the pair was dropped. At the end of the run, or when cancelled, what it holds is discarded.
+    A half that has reached its memory's cut-off is replaced at that instant, and the neighbour is told that
+    the pair was dropped; a join that is under way then fails, and its other half waits for the next one. At
+    the end of the run, or when cancelled, what it holds is discarded.
     """
 
     async def run(
@@ -69,46 +60,54 @@ class Repeater(Agent):
         #: Pair joined here -> (the pair it was joined with, that one's other end).
         self._joined: dict[str, tuple[str, str]] = {}
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as self._tasks:
                 for route in self._routes:
                     for side in (0, 1):
-                        group.create_task(self._supply(route, side))
-                group.create_task(self._heed())
+                        self._tasks.create_task(self._supply(route, side))
+                self._tasks.create_task(self._heed())
         finally:
-            await give_back(*(half for route in self._routes for half in route.halves if half))
+            idle = [route for route in self._routes if not route.joining]
+            await give_back(*(half for route in idle for half in route.halves if half))
 
     async def _supply(self, route: _Route, side: int) -> None:
-        """Keep one half with the neighbour of this side; join as soon as both sides have one."""
+        """Keep one half with the neighbour of this side: the next one as soon as the last has gone."""
         while True:
-            route.halves[side] = await self.entangle(route.peers[side])
-            halves = route.take()
-            if halves is not None:
-                try:
-                    await self._join(*halves, route.ends)
-                except QubitError as error:
-                    await self._replace(route, halves, error.fields["qubit"])
-                else:
-                    route.keep(None, None)
-            await route.gone[side].wait()
-            route.gone[side].clear()
-
-    async def _replace(self, route: _Route, halves: tuple[Pair, Pair], lost: str) -> None:
-        """A half was past its cut-off: the other one waits for the next."""
-        route.keep(*(None if half.qubit.name == lost else half for half in halves))
-        for half in halves:
-            self._joined.pop(half.id, None)
-            if half.qubit.name == lost:
+            half = route.halves[side] = await self.entangle(route.peers[side])
+            self._match(route)
+            if await half.wait_expired():
                 await self.send(half.peer, PairDropped(half.id), kind=KIND)
+            route.halves[side] = None
 
-    async def _join(self, left: Pair, right: Pair, ends: list[str]) -> None:
+    def _match(self, route: _Route) -> None:
+        """Join the halves of both sides, if both are there."""
+        halves = route.ready()
+        if halves is not None:
+            route.joining = True
+            self._tasks.create_task(self._join(route, *halves))
+
+    async def _join(self, route: _Route, left: Pair, right: Pair) -> None:
+        try:
+            joined = await self.join(left, right)
+        except QubitError:  # at its end one of them was past its cut-off
+            pass
+        else:
+            self._remember(left, right)
+            notice = JoinNotice(
+                joined.left, joined.right, left.peer, right.peer, joined.z, joined.x
+            )
+            for end in route.ends:
+                await self.send(end, notice, kind=KIND)
+        route.joining = False
+        dropped, route.dropped = route.dropped, []
+        for pair in dropped:
+            await self._drop(pair)
+        self._match(route)
+
+    def _remember(self, left: Pair, right: Pair) -> None:
         self._joined[left.id] = (right.id, right.peer)
         self._joined[right.id] = (left.id, left.peer)
         while len(self._joined) > 2 * REMEMBERED:
             del self._joined[next(iter(self._joined))]
-        joined = await self.join(left, right)
-        notice = JoinNotice(joined.left, joined.right, left.peer, right.peer, joined.z, joined.x)
-        for end in ends:
-            await self.send(end, notice, kind=KIND)
 
     async def _heed(self) -> None:
         """Heed the word that a pair was dropped: discard its half here, or pass the word on."""
@@ -118,18 +117,17 @@ class Repeater(Agent):
                 await self._drop(message.body.pair)
 
     async def _drop(self, pair: str) -> None:
-        for route in self._routes:
-            side = route.side_of(pair)
-            if side is not None:
-                half, route.halves[side] = route.halves[side], None
-                if half is not None:
-                    await give_back(half)
-                route.gone[side].set()
-                return
         if pair in self._joined:
             other, peer = self._joined.pop(pair)
             self._joined.pop(other, None)
             await self.send(peer, PairDropped(other), kind=KIND)
+            return
+        for route in self._routes:
+            half = route.half(pair)
+            if half is not None and route.joining:
+                route.dropped.append(pair)  # what becomes of the half is not yet known
+            elif half is not None:
+                await give_back(half)
 
     def _two_neighbours(self) -> tuple[str, str]:
         linked = sorted({link.peer: None for link in self.links if link.entangle})

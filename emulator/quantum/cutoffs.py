@@ -6,8 +6,8 @@ what it means to discard a qubit (plane.py), nor who holds what, which the regis
 Theory of operation. A qubit's age counts from when it came to be as it is: the emission of a heralded
 half, the end of an initialisation, the landing of a photon. A reset begins it anew; gates, measurements
 that keep the qubit, and joins elsewhere do not, whoever else the state belongs to. At the instant at which
-the age equals the cut-off the memory discards the qubit, by its own timer: nothing is drawn, and nobody
-is asked.
+the age equals the cut-off the memory discards the qubit, by its own timer: nothing is drawn, nobody is asked,
+and the node learns of it at that instant.
 
 Rules: at one instant a node's operations end before its memory discards, so that one that ends at the
 cut-off still has its qubit, and one that is issued then has not; one that is under way fails when it ends,

@@ -3,11 +3,11 @@
 Owns the arguments' rules, the durations, and the effect with the node's device errors. Does not own
 when an effect happens (plane.py) or the states (registry.py).
 
-Rules: an effect acts on the qubit as it is at the operation's start: the memory has decayed up to
-then, and what passes during the operation is decay like any other, owed to the next touch. A qubit that
-is initialised (Allocate, Reset) is as it should be at the operation's end instead. Each
-operation draws a fixed number of uniforms from its node's generator, whatever comes out: Measure 2
-(outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
+Rules: an operation occupies its qubits from its start to its end, and until its end they decay as idle
+ones do. At its end the ideal operation and the node's own error act, both at once: so a qubit that is
+consumed has paid for the time that this took, and one that is initialised (Allocate, Reset) is then as it
+should be. Each operation draws a fixed number of uniforms from its node's generator, whatever comes out:
+Measure 2 (outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _distinct(qubits: Sequence[str]) -> None:
 
 
 class Effects:
-    """Effects on the registry. `of[type](station, operation, start_ns)` answers with the value.
+    """Effects on the registry. `of[type](station, operation, now_ns)` answers with the value.
 
     Raises OperationError when the node does not hold a qubit (any more) or the state would be too
     large; then nothing has changed.
@@ -136,66 +136,66 @@ class Effects:
             Probe: self._probe,
         }
 
-    def _allocate(self, station: Station, _: Allocate, start_ns: int) -> str:
+    def _allocate(self, station: Station, _: Allocate, now_ns: int) -> str:
         station.allocated += 1
         qubit = f"{station.name}#{station.allocated}"
-        self._registry.allocate(qubit, station.name, start_ns)
-        self._err_initially(station, qubit, start_ns)
+        self._registry.allocate(qubit, station.name, now_ns)
+        self._err_initially(station, qubit, now_ns)
         return qubit
 
-    def _apply(self, station: Station, operation: Apply, start_ns: int) -> None:
+    def _apply(self, station: Station, operation: Apply, now_ns: int) -> None:
         qubits = operation.qubits
         self._registry.require(station.name, qubits)
-        self._registry.apply_gate(operation.gate, operation.angle, qubits, start_ns)
+        self._registry.apply_gate(operation.gate, operation.angle, qubits, now_ns)
         noise = station.single_map if len(qubits) == 1 else station.two_map
         if noise is not None:
-            self._registry.apply_map(noise, qubits, start_ns)
+            self._registry.apply_map(noise, qubits, now_ns)
 
-    def _measure(self, station: Station, operation: Measure, start_ns: int) -> int:
+    def _measure(self, station: Station, operation: Measure, now_ns: int) -> int:
         qubit, keep = operation.qubit, operation.keep
         self._registry.require(station.name, (qubit,))
         u, flip = station.rng.random(), station.rng.random()
-        outcome = self._registry.measure(qubit, operation.axis, u, start_ns, keep)
+        outcome = self._registry.measure(qubit, operation.axis, u, now_ns, keep)
         if not keep:
             station.vacate(qubit)
         return outcome ^ (flip < station.flip)
 
-    def _bell_measure(self, station: Station, operation: BellMeasure, start_ns: int) -> list[int]:
-        return list(self._bell(station, operation.first, operation.second, start_ns))
+    def _bell_measure(self, station: Station, operation: BellMeasure, now_ns: int) -> list[int]:
+        return list(self._bell(station, operation.first, operation.second, now_ns))
 
-    def _join(self, station: Station, operation: Join, start_ns: int) -> Joined:
+    def _join(self, station: Station, operation: Join, now_ns: int) -> Joined:
         left, right = operation.left, operation.right
-        z, x = self._bell(station, left, right, start_ns)
+        z, x = self._bell(station, left, right, now_ns)
         return Joined(left.partition("@")[0], right.partition("@")[0], z, x)
 
-    def _bell(self, station: Station, first: str, second: str, start_ns: int) -> tuple[int, int]:
+    def _bell(self, station: Station, first: str, second: str, now_ns: int) -> tuple[int, int]:
         registry = self._registry
         registry.require(station.name, (first, second))
         u1, u2, flip_z, flip_x = station.rng.random(4).tolist()
         if station.two_map is not None:
-            registry.apply_map(station.two_map, [first, second], start_ns)
-        z, x = registry.bell_measure(first, second, u1, u2, start_ns)
+            registry.apply_map(station.two_map, [first, second], now_ns)
+        z, x = registry.bell_measure(first, second, u1, u2, now_ns)
         station.vacate(first)
         station.vacate(second)
         return z ^ (flip_z < station.flip), x ^ (flip_x < station.flip)
 
-    def _reset(self, station: Station, operation: Reset, start_ns: int) -> None:
+    def _reset(self, station: Station, operation: Reset, now_ns: int) -> None:
         self._registry.require(station.name, (operation.qubit,))
-        self._registry.reset(operation.qubit, start_ns)
-        self._err_initially(station, operation.qubit, start_ns)
+        self._registry.reset(operation.qubit, now_ns)
+        self._err_initially(station, operation.qubit, now_ns)
 
     def _err_initially(self, station: Station, qubit: str, now_ns: int) -> None:
         if station.initial_map is not None:
             self._registry.apply_map(station.initial_map, (qubit,), now_ns)
 
-    def _discard(self, station: Station, operation: Discard, start_ns: int) -> None:
+    def _discard(self, station: Station, operation: Discard, now_ns: int) -> None:
         qubits = operation.qubits
         self._registry.require(station.name, qubits)
-        self._registry.discard(qubits, "discarded", start_ns)
+        self._registry.discard(qubits, "discarded", now_ns)
         for qubit in qubits:
             station.vacate(qubit)
 
-    def _probe(self, station: Station, operation: Probe, start_ns: int) -> None:
+    def _probe(self, station: Station, operation: Probe, now_ns: int) -> None:
         qubits = operation.qubits
         self._registry.require(station.name, qubits)
         vector = None
@@ -206,6 +206,6 @@ class Effects:
             self._metrics.count(f"{station.name}.{operation.name}.left_over")
             self._journal.event(station.name, "fidelity", operation.name, qubits, None)
             return
-        fidelity = rounded(self._registry.fidelity(qubits, vector, start_ns))
+        fidelity = rounded(self._registry.fidelity(qubits, vector, now_ns))
         self._metrics.observe(f"{station.name}.{operation.name}.fidelity", fidelity)
         self._journal.event(station.name, "fidelity", operation.name, qubits, fidelity)

@@ -21,8 +21,8 @@ from .sessions import Store
 from .slots import Pending, Station
 from .trains import Train
 
-#: (pending, start_ns, end_ns): have the plane end an operation then.
-Schedule = Callable[[Pending, int, int], None]
+#: (pending, end_ns): have the plane end an operation then.
+Schedule = Callable[[Pending, int], None]
 
 
 class KeptPhotons:
@@ -53,8 +53,7 @@ class KeptPhotons:
         self._held(station.name, operation)
         if len(operation.bases) != packed_size(operation.photons):
             raise OperationError(why=f"{len(operation.bases)} bytes of bases")
-        now_ns = self._clock.now_ns
-        self._schedule(Pending(station, operation), now_ns, now_ns)
+        self._schedule(Pending(station, operation), self._clock.now_ns)
 
     def end(self, station: Station, operation: MeasureStored) -> bytes:
         """The bits, in one plane; the photons are gone. Raises OperationError as `begin`."""

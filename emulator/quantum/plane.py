@@ -7,10 +7,11 @@ is too old (cutoffs.py), the matching of entanglement requests (requests.py), pa
 
 Theory of operation. `issue` journals an operation and schedules its end. Operations on one qubit
 queue in issue order: one starts when the last one issued on any of its qubits ends, and takes as long
-as the node's devices need. Its effect and its result come at its end; one that takes no time ends at
-the next microstep. What a node must hold is looked at twice: at issue, and when it takes effect.
-Allocate and Entangle first take a slot, and wait for one if need be. A memory with a cut-off discards
-what has reached it, and frees the slot; an operation that needs the qubit after that is refused.
+as the node's devices need. Its effect and its result come at its end, and until then its qubits decay as
+idle ones do; one that takes no time ends at the next microstep. What a node must hold is looked at twice: at
+issue, and when it takes effect. Allocate and Entangle first take a slot, and wait for one if need be. A
+memory with a cut-off discards what has reached it, and frees the slot; an operation that needs the qubit
+after that is refused.
 
 Rules: every operation that was issued gets exactly one result, in the incarnation that issued it,
 unless it was withdrawn or the node died. All that happens in one instant happens in the order of
@@ -27,7 +28,7 @@ from ..errors import InternalError, LinkError, OperationError
 from ..streams import Streams
 from ..topology.model import LinkSpec, Topology
 from ..units import format_ns
-from ..wire import Allocate, Arrival, Entangle, Operation, Reset, Result, Transmit
+from ..wire import Allocate, Arrival, Entangle, Operation, Result, Transmit
 from .cutoffs import CutOffs
 from .disturbances import Disturbances, LightWay
 from .disturbed_memory import let_disturb
@@ -69,7 +70,7 @@ class QuantumPlane:
         self.results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
         self.arrivals: list[tuple[str, Arrival]] = []
-        #: (node, qubit) that its memory has discarded; the node need not be woken for it.
+        #: (node, qubit) that its memory has discarded, in the order of their going.
         self.expired: list[tuple[str, str]] = []
         nodes = sorted(topology.nodes.items())
         decay: dict[str, Decay | None] = {name: decay_of(topology, spec) for name, spec in nodes}
@@ -112,7 +113,6 @@ class QuantumPlane:
         }
         for kind in PLANS:
             self._begin[kind] = self._queue
-        self._begin[Reset] = self._initialise
         for kind in OPERATIONS:
             self._begin[kind], self._effects[kind] = self._pulses.begin, self._pulses.end
 
@@ -135,7 +135,7 @@ class QuantumPlane:
         except OperationError as refusal:
             pending = Pending(station, operation)
             pending.refusal = refusal
-            self._schedule(pending, self._clock.now_ns, self._clock.now_ns)
+            self._schedule(pending, self._clock.now_ns)
 
     def withdraw(self, node: str, number: int) -> None:
         """Nobody waits for the operation any more; harmless when it has ended.
@@ -262,22 +262,15 @@ class QuantumPlane:
     def _queue(self, station: Station, operation: Operation) -> None:
         qubits, duration_ns = PLANS[type(operation)](station, operation)
         self.registry.require(station.name, qubits)
-        times_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
-        self._schedule(Pending(station, operation), *times_ns)
-
-    def _initialise(self, station: Station, operation: Reset) -> None:
-        """The qubit is what it should be when the operation ends, not when it starts."""
-        qubits, duration_ns = PLANS[Reset](station, operation)
-        self.registry.require(station.name, qubits)
-        _, end_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
-        self._schedule(Pending(station, operation), end_ns, end_ns)
+        end_ns = station.occupy(qubits, self._clock.now_ns, duration_ns)
+        self._schedule(Pending(station, operation), end_ns)
 
     def _queue_transmit(self, station: Station, operation: Transmit) -> None:
         self._light_path(station.name, operation)
         qubits = (operation.qubit,)
         self.registry.require(station.name, qubits)
-        times_ns = station.occupy(qubits, self._clock.now_ns, 0)
-        self._schedule(Pending(station, operation), *times_ns)
+        end_ns = station.occupy(qubits, self._clock.now_ns, 0)
+        self._schedule(Pending(station, operation), end_ns)
 
     def _transmit(self, station: Station, operation: Transmit, _: int) -> None:
         self.registry.require(station.name, (operation.qubit,))
@@ -303,8 +296,7 @@ class QuantumPlane:
         station.claim(pending, partial(self._allocate, pending))
 
     def _allocate(self, pending: Pending) -> None:
-        end_ns = self._clock.now_ns + pending.station.initialisation_ns
-        self._schedule(pending, end_ns, end_ns)
+        self._schedule(pending, self._clock.now_ns + pending.station.initialisation_ns)
 
     def _ask(self, station: Station, operation: Entangle) -> None:
         link = self._heralded.choose(station.name, operation.peer, operation.link)
@@ -324,9 +316,9 @@ class QuantumPlane:
 
     # --- results ---
 
-    def _schedule(self, pending: Pending, start_ns: int, end_ns: int) -> None:
+    def _schedule(self, pending: Pending, end_ns: int) -> None:
         station, number = pending.station, pending.number
-        pending.start_ns, pending.end_ns = start_ns, end_ns
+        pending.end_ns = end_ns
         station.pending[number] = pending
         order = (station.name, OPERATION, number)
         pending.entry = self._clock.at(end_ns, order, partial(self._end, pending))
@@ -337,8 +329,7 @@ class QuantumPlane:
         refusal, value = pending.refusal, None
         if refusal is None:
             try:
-                start_ns = max(pending.start_ns, station.memory_reset_ns)
-                value = self._effects[type(operation)](station, operation, start_ns)
+                value = self._effects[type(operation)](station, operation, self._clock.now_ns)
             except OperationError as late:
                 refusal = late
         self._give(pending, value, refusal)

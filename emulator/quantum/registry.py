@@ -70,6 +70,7 @@ class _Qubit:
     __slots__ = (
         "born_ns",
         "drawn",
+        "frame",
         "holder",
         "mate",
         "name",
@@ -91,6 +92,8 @@ class _Qubit:
         #: The other half of the pair that it is said to be half of, by heralds and joins; "" for none,
         #: _LOST once it was traced out.
         self.mate = ""
+        #: (z, x): its holder owes it X^x Z^z; only fidelities know.
+        self.frame = (0, 0)
         #: How many numbers of its own noise are used up; the first one is its birth's.
         self.drawn = 1
         #: What became of it, and when; put into words when somebody asks.
@@ -186,6 +189,12 @@ class Registry:
         record = self._record(qubit)
         self._catch_up(record, now_ns)
         self._move(record, holder, now_ns)
+
+    def note_frame(self, node: str, qubit: str, z: int, x: int) -> None:
+        """X^x Z^z is still to be applied to the qubit, says `node`; ignored unless that holds it."""
+        record = self._qubits.get(qubit)
+        if record is not None and record.holder == node:
+            record.frame = (z & 1, x & 1)
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -304,7 +313,7 @@ class Registry:
         return self._record(qubit).born_ns
 
     def fidelity(self, qubits: Sequence[str], target: ArrayLike | None, now_ns: int) -> float:
-        """<target|rho|target> of the named qubits' state at `now_ns`; changes nothing.
+        """<target|rho|target> of the named qubits' state at `now_ns`, frames applied; changes nothing.
 
         `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
         is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if that has
@@ -317,7 +326,7 @@ class Registry:
                 return _LOST_FIDELITY
             qubits, target = self._with_partner(qubits), bell_vector(0)
         try:
-            return self._look(qubits, now_ns).fidelity(target)
+            return self._framed(self._look(qubits, now_ns), qubits).fidelity(target)
         except InputError as error:
             raise OperationError(qubits=list(qubits), why=str(error)) from error
 
@@ -506,6 +515,14 @@ class Registry:
             order.extend(record.name for record in members)
         assert state is not None
         return state.reduced([order.index(name) for name in qubits])
+
+    def _framed(self, state: State, qubits: Sequence[str]) -> State:
+        """`state`, of these qubits in this order, with the Paulis that their frames still owe."""
+        for index, qubit in enumerate(qubits):
+            z, x = self._record(qubit).frame
+            for name in ("z",) * z + ("x",) * x:
+                state = state.apply_map(gates.gate(name), (index,), 0.0)
+        return state
 
     def _with_partner(self, qubits: Sequence[str]) -> Sequence[str]:
         if len(qubits) == 2:

@@ -163,7 +163,7 @@ class Senders:
         for train, light in zip(found.trains, lights, strict=True):
             train.send(operation.slots, end_ns, operation.last, light)
             self._metrics.count(f"links.{train.path.name}.pulses", operation.slots)
-        self._schedule(Pending(station, operation), self._clock.now_ns, end_ns)
+        self._schedule(Pending(station, operation), end_ns)
 
     def _stop(self, found: Outgoing) -> None:
         for train in found.trains:

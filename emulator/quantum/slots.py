@@ -34,7 +34,6 @@ class Pending:
         "opener",
         "operation",
         "refusal",
-        "start_ns",
         "station",
         "withdrawn",
     )
@@ -44,7 +43,7 @@ class Pending:
         self.operation = operation
         self.number = operation.number
         self.incarnation = station.incarnation
-        self.start_ns = self.end_ns = 0
+        self.end_ns = 0
         self.entry: Entry | None = None
         #: What opens it once it has a slot; set exactly while it waits for one.
         self.opener: Callable[[], None] | None = None
@@ -132,8 +131,8 @@ class Station:
         self.busy.pop(qubit, None)
         self.release()
 
-    def occupy(self, qubits: Sequence[str], now_ns: int, duration_ns: int) -> tuple[int, int]:
-        """Queue an operation behind all issued on its qubits: its start and end, in ns."""
+    def occupy(self, qubits: Sequence[str], now_ns: int, duration_ns: int) -> int:
+        """Queue an operation behind all issued on its qubits: its end, in ns."""
         busy = self.busy
         start_ns = now_ns
         if busy:
@@ -143,7 +142,7 @@ class Station:
         if end_ns > now_ns:
             for qubit in qubits:
                 busy[qubit] = end_ns
-        return start_ns, end_ns
+        return end_ns
 
     def reset(self) -> None:
         """Forget everything under way: the incarnation is dead."""

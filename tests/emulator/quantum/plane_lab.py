@@ -75,11 +75,18 @@ class Outcome:
 class Lab:
     """`issue` and `run`; then `outcome(node, number)`, `arrivals`, `plane.registry`."""
 
-    def __init__(self, nodes: Sequence[NodeSpec], links: Sequence[LinkSpec] = (), seed: int = 1):
+    def __init__(
+        self,
+        nodes: Sequence[NodeSpec],
+        links: Sequence[LinkSpec] = (),
+        seed: int = 1,
+        formalism: str = "auto",
+    ):
         topology = Topology(
             name="bench",
             nodes={spec.name: spec for spec in nodes},
             links={spec.name: spec for spec in links},
+            formalism=formalism,
         )
         self.clock = Conductor()
         self.journal = Journal(self.clock)

@@ -67,17 +67,6 @@ def test_join_and_bell_measurement_take_a_gate_and_a_measurement() -> None:
     assert lab.do("alice", Join, *names[2:]).t_ns == 214
 
 
-def test_the_memory_decays_up_to_the_start_and_through_the_gate() -> None:
-    t2_ns = 1000
-    lab = Lab([node("alice", memory=Memory(t2_ns=t2_ns), gates=Gates(single_ns=300))])
-    qubit = lab.qubit("alice")
-    lab.do("alice", Apply, "h", [qubit])
-    assert lab.clock.now_ns == 300
-    plus = [1 / math.sqrt(2), 1 / math.sqrt(2)]
-    fidelity = lab.plane.registry.fidelity([qubit], plus, 300)
-    assert fidelity == pytest.approx((1 + math.exp(-300 / t2_ns)) / 2, abs=1e-12)
-
-
 def test_a_gate_error_is_a_depolarising_map_after_the_gate() -> None:
     lab = Lab([node("alice", gates=Gates(single_error=0.1, two_error=0.2))])
     first, second = lab.qubit("alice"), lab.qubit("alice")
