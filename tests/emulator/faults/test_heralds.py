@@ -92,13 +92,15 @@ def test_a_success_that_nobody_hears_of_is_none_and_attempts_keep_their_rhythm()
     assert bench.fidelity("alice", mine) == pytest.approx(1.0)
 
 
-def test_when_the_next_one_succeeds_is_one_draw_of_the_link() -> None:
+def test_when_the_next_one_succeeds_is_a_draw_of_a_stream_of_its_own() -> None:
+    """Not the link's next number: which one that is tells who has asked since the light left."""
     bench = Bench(heralding(success=0.2, attempt_ns=1000), seed=5)
     bench.strike(BOTH)
     mine, _ = bench.ask()
     bench.lab.run()
-    rng = Streams(5).of("link", NAME)
-    drawn = [attempts_until_success(0.2, rng) for _ in range(2)]
+    streams = Streams(5)
+    sources = (streams.of("link", NAME), streams.apart("link", NAME, 1))
+    drawn = [attempts_until_success(0.2, rng) for rng in sources]
     assert bench.heard_ns("alice", mine) == 1000 * sum(each or 0 for each in drawn)
 
 
