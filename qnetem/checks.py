@@ -1,4 +1,4 @@
-"""What can be said about a topology without running it: are its programs there, do its nodes reach each other.
+"""What can be said about a topology without a run: are its programs there, do its nodes reach each other.
 
 Owns the checks that need more than the file itself. Does not own the file's validation
 (emulator/topology) nor the fitting of `with` to `run()` (agents/program.py); it gives their errors the

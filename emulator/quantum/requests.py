@@ -83,7 +83,7 @@ class Attempt:
     `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
     is the name of what they have led to, "" until an end hears of it, and `fate` what faults made of it.
     `unheard` are those who have yet to hear, and when, as offsets. `given_up`: requests that were withdrawn
-    after their end had emitted. `rng`: where it draws from once it has gone on after a lost success.
+    after their end had emitted, and when. `rng`: where it draws from once it has gone on after a lost success.
     """
 
     __slots__ = (
@@ -113,7 +113,7 @@ class Attempt:
         self.success: Success | None = None
         self.pair, self.fate = "", HEARD
         self.unheard: dict[Request, int] = {}
-        self.given_up: list[Request] = []
+        self.given_up: dict[Request, int] = {}
         self.rng: np.random.Generator | None = None
         self.entry: Entry | None = None
 
@@ -212,8 +212,9 @@ class HeraldedLink:
         if attempt is not None and attempt.pair:
             self._forget(attempt)
             return
-        if attempt is not None and attempt.has_left(request, self._clock.now_ns):
-            attempt.given_up.append(request)
+        now_ns = self._clock.now_ns
+        if attempt is not None and attempt.has_left(request, now_ns):
+            attempt.given_up[request] = now_ns
             request.attempt = None
             return
         if attempt is not None:
@@ -370,12 +371,8 @@ class HeraldedLink:
         """Neither end has heard of the success: for both it was a failure like those before.
 
         Light of the attempts that follow may be on its way already, so what becomes of them follows from
-        when they left.
+        when they left; those that an end has not emitted before it gave up are none.
         """
-        if attempt.given_up:
-            self._stop(attempt)
-            self.match()
-            return
         assert attempt.success is not None
         timing = attempt.source.timing
         attempt.start_ns += attempt.success.herald_ns - max(timing.heralds_ns) + timing.attempt_ns
@@ -391,7 +388,10 @@ class HeraldedLink:
             attempt.start_ns = attempt.resumes_ns(until_ns)
         else:
             attempt.source, attempt.success = self.source, self.source.draw(attempt.rng)
-        if attempt.success is not None:
+        if not all(attempt.has_left(*each) for each in attempt.given_up.items()):
+            self._stop(attempt)
+            self.match()
+        elif attempt.success is not None:
             self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
 
     def __repr__(self) -> str:
