@@ -7,9 +7,9 @@ own routes (routes.py) or what a fault decides (faults/).
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one
 after the other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in
 first out per direction), then takes the hop's latency. At the last node it is handed over as a
-`Delivery` in the grant of that instant. Who listens on a link stands where messages enter it, at
-either end, as for light: a copy reaches them when the message has left, and one that is taken goes no further.
-What they forge enters at the other end and takes the whole latency, so that nothing comes sooner by them.
+`Delivery` in the grant of that instant. Who listens on a link stands where messages enter it, at either
+end, as for light: a copy reaches them when the message has left, and one that is taken goes no further.
+What they forge enters at the other end and takes the whole latency: no word comes sooner by them.
 
 Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that
 one is dead, replaced or finished when the message is due, it is journalled as undelivered. A link that

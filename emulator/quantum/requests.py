@@ -83,7 +83,7 @@ class Attempt:
     `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
     is the name of what they have led to, "" until an end hears of it, and `fate` what faults made of it.
     `unheard` are those who have yet to hear, and when, as offsets. `given_up`: requests that were withdrawn
-    after their end had emitted, and when. `rng`: where it draws from once it has gone on after a lost success.
+    after their end had emitted, and when. `rng`: its own numbers, once it has gone on after a lost success.
     """
 
     __slots__ = (
