@@ -106,7 +106,7 @@ class Scene:
 
     def topology(self, until_ns: int, seen: list[Any]) -> Topology:
         memory = Memory(slots=self.slots, t2_ns=50_000_000)
-        eyes = DetectorSpec()
+        eyes = DetectorSpec(efficiency=0.6)
         laser = SourceSpec(rate_hz=1e6, intensities=[0.8], probabilities=[1.0])
         pairs = SourceSpec(kind="spdc", rate_hz=1e6, mean_pairs=0.7)
         ends = {"memory": memory, "source": laser, "detector": eyes}
@@ -118,7 +118,9 @@ class Scene:
         }
         spec = EntangleSpec(**KINDS[self.kind], multiplexing=self.multiplexing)
         links = [between("alice", "bob", entangle=spec, attenuation_db_per_km=self.attenuation)]
-        links += [between("charlie", end, attenuation_db_per_km=0.0) for end in ("alice", "bob")]
+        # By its link's name bob looks at a pair before alice does.
+        links += [between(end, "charlie", attenuation_db_per_km=0.0) for end in ("bob", "alice")]
+        links[-1] = links[-1].model_copy(update={"name": "charlie-alice"})
         faults = sorted((*self.of_bob, *self.others), key=lambda each: each.at_ns)
         return network(nodes, links, faults, until_ns=until_ns, seed=self.seed)
 
