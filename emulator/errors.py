@@ -144,19 +144,18 @@ class OperationError(QnetemError):
 
 
 class QubitError(OperationError):
-    """A qubit that this node does not hold. Fields: `qubit`, `node`, `holder`, `why`.
+    """A qubit that this node does not hold. Fields: `qubit`, `node`, `why`.
 
-    `holder` is the node that holds it now, or "" when it exists no more; `why` says how it went
-    ("measured at 1.2 ms", "sent to bob at 3 ms").
+    `why` says how it left this node ("measured at 1.2 ms", "sent to bob at 3 ms"). Where it is now, and
+    whether it still is, the node cannot know.
     """
 
     code = "qubit"
 
     @staticmethod
     def describe(fields: dict[str, Any]) -> str:
-        holder = fields.get("holder") or "nobody"
         why = f" ({fields['why']})" if fields.get("why") else ""
-        return f"qubit {fields.get('qubit')} is held by {holder}, not by {fields.get('node')}{why}"
+        return f"qubit {fields.get('qubit')} is not held by {fields.get('node')}{why}"
 
 
 class LinkError(OperationError):

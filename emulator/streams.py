@@ -25,12 +25,15 @@ class Streams:
         self.seed = seed
         self._streams: dict[tuple[str, ...], np.random.Generator] = {}
 
+    def apart(self, kind: str, *name: str | int) -> np.random.Generator:
+        """A generator that is not kept, for what needs a few numbers of its own once."""
+        words = entropy(self.seed, kind, *name)
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
     def of(self, kind: str, name: str) -> np.random.Generator:
         """The generator of one entity, e.g. `of("link", "alice-r1")`."""
         key = (kind, name)
         stream = self._streams.get(key)
         if stream is None:
-            words = entropy(self.seed, kind, name)
-            stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
-            self._streams[key] = stream
+            stream = self._streams[key] = self.apart(kind, name)
         return stream

@@ -1,4 +1,4 @@
-"""What can be said about a topology without running it: are its programs there, can its nodes talk.
+"""What can be said about a topology without a run: are its programs there, do its nodes reach each other.
 
 Owns the checks that need more than the file itself. Does not own the file's validation
 (emulator/topology) nor the fitting of `with` to `run()` (agents/options.py); it gives their errors the
@@ -18,6 +18,7 @@ from .agents.program import load_program
 from .emulator.errors import ProgramError
 from .emulator.topology.idle_keys import idle_keys
 from .emulator.topology.kinds import KINDS
+from .faster_than_light import faster_than_light
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
@@ -75,7 +76,7 @@ def warnings(topology: Topology) -> list[str]:
     ]
     if idle:
         found.append(f"an eavesdropper without a `program` takes nothing: {_some(idle)}")
-    return found
+    return found + faster_than_light(topology)
 
 
 def _is_unlinked_eavesdropper(topology: Topology, group: list[str]) -> bool:

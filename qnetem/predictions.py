@@ -69,14 +69,14 @@ class _Readers:
         """Fidelity with Phi+ of the link's pairs once both ends have heard of them.
 
         The state at emission, each half decayed in its end's memory since it was emitted. On a simple link
-        that is a Werner state, and one photon delay (at most one attempt) ago.
+        that is a Werner state, and one photon delay ago.
         """
         spec, entangle = self._link(link), self._entangle(link)
         first, second = (self._topology.nodes[end].memory for end in spec.ends)
         noisy = first.noise is not None or second.noise is not None
         if entangle.kind == "simple":
-            assert entangle.fidelity is not None and entangle.attempt_ns is not None
-            first_ns = second_ns = min(entangle.attempt_ns, spec.delay_ns)
+            assert entangle.fidelity is not None
+            first_ns = second_ns = spec.delay_ns
             if not noisy:
                 return stored_werner(entangle.fidelity, first, second, first_ns)
             density = _werner(entangle.fidelity)

@@ -7,8 +7,9 @@ own routes (routes.py) or what a fault decides (faults/).
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one
 after the other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in
 first out per direction), then takes the hop's latency. At the last node it is handed over as a
-`Delivery` in the grant of that instant. Who listens on a link stands in its middle: a copy reaches them half
-a latency after the message has left, and one that is taken goes no further.
+`Delivery` in the grant of that instant. Who listens on a link stands where messages enter it, at either
+end, as for light: a copy reaches them when the message has left, and one that is taken goes no further.
+What they forge enters at the other end and takes the whole latency: no word comes sooner by them.
 
 Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that
 one is dead, replaced or finished when the message is due, it is journalled as undelivered. A link that
@@ -220,7 +221,7 @@ class ClassicalPlane:
         leaves_ns = self._transmitted(hop, at, flight.size) + extra_ns
         latency_ns = hop.spec.classical.latency_ns
         for listener in hop.listeners:
-            self._overhear(flight, listener, leaves_ns + latency_ns // 2)
+            self._overhear(flight, listener, leaves_ns)
             if listener.takes:
                 self._lose(flight, f"taken by {listener.node} on {hop.spec.name}")
                 return
@@ -266,7 +267,7 @@ class ClassicalPlane:
             self._publish(sent.src, sent.inc, sent.seq, node)
 
     def _inject(self, flight: Flight) -> None:
-        """A forgery: from the middle of the link that its sender listens on, towards its destination.
+        """A forgery: over the whole of the link that its sender listens on, towards its destination.
 
         Of several such links the first by name from which there is a way.
         """
@@ -274,8 +275,8 @@ class ClassicalPlane:
             if any(listener.node == flight.sent.src for listener in hop.listeners):
                 near = self._nearer_end(hop.spec, flight.dst)
                 if near is not None and hop.spec.classical is not None:
-                    half_ns = hop.spec.classical.latency_ns // 2
-                    self._cross(flight, hop, near, self._conductor.now_ns + half_ns)
+                    arrives_ns = self._conductor.now_ns + hop.spec.classical.latency_ns
+                    self._cross(flight, hop, near, arrives_ns)
                     return
         self._lose(flight, f"{flight.sent.src} listens on no link that leads to {flight.dst}")
 

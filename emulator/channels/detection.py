@@ -328,16 +328,18 @@ class PulseReceiver:
         scale: Floats | float,
         rng: np.random.Generator,
     ) -> tuple[Slots, Bytes]:
-        """One number per photon: to which detector of its basis, and whether that one sees it."""
+        """One number per photon: whether it is seen, and by which detector of its basis.
+
+        The unit interval begins with what the detector of bit 0 sees, then comes what that of bit 1 does. So
+        where the two see alike, whether a photon is seen does not depend on `chance_of_0`, which for a photon
+        of a pair depends on what was done to its partner elsewhere.
+        """
         efficiencies = np.array([detector.efficiency for detector in self._receiver.all_detectors])
         rank = basis if self._receiver.splitting is not None else np.zeros_like(basis)
+        zero, one = efficiencies[2 * rank], efficiencies[2 * rank + 1]
         draws = rng.random(len(slots))
-        to_one = draws >= chance_of_0
-        # within each detector's share of the unit interval, the part nearest its own end is seen
-        part = np.where(to_one, 1 - draws, draws)
-        limit = np.where(to_one, 1 - chance_of_0, chance_of_0)
-        which = (2 * rank + to_one).astype(np.uint8)
-        seen = part <= limit * (efficiencies[which] * scale)
+        which = (2 * rank + (draws >= chance_of_0 * zero * scale)).astype(np.uint8)
+        seen = draws < (one + chance_of_0 * (zero - one)) * scale
         return slots[seen], which[seen]
 
 

@@ -31,6 +31,7 @@ from .midpoint import (
     joint_coherence,
     joint_depolarising,
     meet_in_the_middle,
+    whole_delay_ns,
 )
 
 #: Psi+ and Psi-: clicks in the same port, or in different ones.
@@ -86,7 +87,12 @@ class DoubleClick:
         return cls(
             station.detection_probability(first),
             station.detection_probability(second),
-            meet_in_the_middle(preparation_ns, first.fibre.delay_ns, second.fibre.delay_ns),
+            meet_in_the_middle(
+                preparation_ns,
+                first.fibre.delay_ns,
+                second.fibre.delay_ns,
+                whole_delay_ns(first.fibre, second.fibre),
+            ),
             station.dark_probability,
             visibility,
             1 - kept,

@@ -6,8 +6,14 @@ Does not own the physics of the other kinds (single_click.py, double_click.py, m
 `Attempts` of its parameters). Does not schedule: the plane starts, withdraws and redraws attempts (they
 have no memory, so whatever changes the link draws the rest anew).
 
-Rule: every outcome of one link costs the same number of draws, whatever the probability, so that a
+Rules. Every outcome of one link costs the same number of draws, whatever the probability, so that a
 changed parameter shifts nobody's later draws: one, and one more where the heralded Bell state is random.
+No end hears of a success before light has come to it from the other end's part in it: what an end emits (or
+latches) at t is heard at the other one not before t plus the light's time over the whole link.
+
+Attempts shorter than that time follow each other without waiting for heralds (multiplexing in time: Simon et
+al., PRL 98, 190503 (2007)): attempt k leaves (k-1) `attempt` after the first, whatever is
+still on its way, so that the rate is that of the attempts and each herald comes a light time after its light.
 """
 
 from __future__ import annotations
@@ -204,7 +210,8 @@ class SimpleLink:
 
     `attempt_ns` is the time from one attempt to the next, `delay_ns` a photon's over the whole link.
     With the herald station in the middle the photons fly L/2 out and the message L/2 back, so a pair
-    is one `delay_ns` old at its herald, and never older than the attempt.
+    is one `delay_ns` old at its herald. What is left of a longer attempt is preparation, at its start;
+    shorter ones leave while earlier ones are on their way.
     Raises InputError for values that are no probabilities, or times that are not positive.
     """
 
@@ -222,8 +229,8 @@ class SimpleLink:
                 f"entangle: attempt is {self.attempt_ns} ns and delay {self.delay_ns} ns; "
                 "expected at least 1 ns and 0 ns"
             )
-        emission_ns = self.attempt_ns - min(self.attempt_ns, self.delay_ns)
-        timing = Timing(self.attempt_ns, (emission_ns,) * 2, (self.attempt_ns,) * 2)
+        herald_ns = max(self.attempt_ns, self.delay_ns)
+        timing = Timing(self.attempt_ns, (herald_ns - self.delay_ns,) * 2, (herald_ns,) * 2)
         attempts = Attempts(self.success, timing, states.werner(self.fidelity))
         object.__setattr__(self, "_attempts", attempts)
 

@@ -16,6 +16,7 @@ from ..closed_forms import links
 from ..errors import InputError
 from ..quantum import states
 from ..quantum.noise import check_probability
+from ..units import to_ns
 from .fibre import Fibre
 from .heralded import Attempts, Density, Timing
 
@@ -95,12 +96,15 @@ class Station:
 # --- where the station stands ---------------------------------------------------------------------
 
 
-def meet_in_the_middle(preparation_ns: int, first_delay_ns: int, second_delay_ns: int) -> Timing:
+def meet_in_the_middle(
+    preparation_ns: int, first_delay_ns: int, second_delay_ns: int, whole_ns: int = 0
+) -> Timing:
     """Attempts with a station that photon and message need the given delays to and from.
 
     T = max(t_prep, 2 max(tau_A, tau_B)): L/c in the middle, 2L/c at one end (there, sender and
     receiver). The ends emit so that the photons meet; each hears one delay later, the far one at the end
-    of the attempt. What is left of the attempt is preparation, at its start.
+    of the attempt. What is left of the attempt is preparation, at its start. `whole_ns`: the light's time
+    over the link, which delays of whole ns may fall short of; no end hears of the other's light before that.
     Raises InputError for negative times, and if an attempt would take no time at all.
     """
     if min(preparation_ns, first_delay_ns, second_delay_ns) < 0:
@@ -109,10 +113,17 @@ def meet_in_the_middle(preparation_ns: int, first_delay_ns: int, second_delay_ns
             "expected 0 or more"
         )
     delays_ns = (first_delay_ns, second_delay_ns)
-    attempt_ns = max(preparation_ns, 2 * max(delays_ns))
-    met_ns = attempt_ns - max(delays_ns)
-    emissions_ns = (met_ns - first_delay_ns, met_ns - second_delay_ns)
-    return Timing(attempt_ns, emissions_ns, (met_ns + first_delay_ns, met_ns + second_delay_ns))
+    lacking_ns = max(0, whole_ns - sum(delays_ns))
+    attempt_ns = max(preparation_ns, 2 * max(delays_ns) + lacking_ns)
+    met_ns = attempt_ns - max(delays_ns) - lacking_ns
+    first_ns, second_ns = (met_ns - delay_ns for delay_ns in delays_ns)
+    heralds_ns = [met_ns + delay_ns + lacking_ns for delay_ns in delays_ns]
+    return Timing(attempt_ns, (first_ns, second_ns), (heralds_ns[0], heralds_ns[1]))
+
+
+def whole_delay_ns(first: Fibre, second: Fibre) -> int:
+    """Time of flight over both fibres, rounded once."""
+    return to_ns(first.delay_s() + second.delay_s())
 
 
 def split_fibre(fibre: Fibre, position: float = 0.5) -> tuple[Fibre, Fibre]:
@@ -219,7 +230,7 @@ class MidpointSource:
         check_probability("midpoint source: first_latching", first_latching)
         check_probability("midpoint source: second_latching", second_latching)
         latched_ns = (first.delay_ns, second.delay_ns)
-        whole_ns = sum(latched_ns)
+        whole_ns = max(sum(latched_ns), whole_delay_ns(first, second))
         heralds_ns = (latched_ns[1] + whole_ns, latched_ns[0] + whole_ns)
         return cls(
             pair_probability,

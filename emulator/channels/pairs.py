@@ -231,11 +231,12 @@ def _symmetric(
 ) -> NDArray[np.bool_]:
     """How the n photons of m slots are found along `axes`, all shapes (m, n, 3) but `draws` (m, n).
 
-    `known`: their partners' directions; zeros where nobody has looked at the partners.
+    `known`: their partners' directions; zeros where nobody has looked at the partners. The generator gives as
+    many numbers in either case: else the next ones would tell an end whether the other has looked.
     """
     found = np.empty(draws.shape, dtype=bool)
     fresh = ~known.any(axis=(1, 2))
-    alike = rng.standard_normal((int(fresh.sum()), 1, 3))
+    alike = rng.standard_normal((len(draws), 1, 3))[fresh]
     alike /= np.linalg.norm(alike, axis=-1, keepdims=True)
     found[fresh] = draws[fresh] >= (1 + (alike * axes[fresh]).sum(axis=-1)) / 2
     found[~fresh] = _taken(_created(known[~fresh]), axes[~fresh], draws[~fresh])

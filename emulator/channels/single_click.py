@@ -41,7 +41,7 @@ from ..errors import InputError
 from ..quantum.noise import check_probability
 from ..quantum.oracle import qutip
 from .heralded import Attempts, Density, Timing
-from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle
+from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
 
 #: Psi+ and Psi-: one detector heralds the one, the other the other.
 BELLS = (1, 3)
@@ -123,7 +123,12 @@ class SingleClick:
             alpha,
             station.detection_probability(first),
             station.detection_probability(second),
-            meet_in_the_middle(preparation_ns, first.fibre.delay_ns, second.fibre.delay_ns),
+            meet_in_the_middle(
+                preparation_ns,
+                first.fibre.delay_ns,
+                second.fibre.delay_ns,
+                whole_delay_ns(first.fibre, second.fibre),
+            ),
             station.dark_probability,
             visibility,
             phase_noise_rad,

@@ -39,6 +39,16 @@ def attempt_time(preparation: float, first_delay: float, second_delay: float) ->
     return max(preparation, 2 * first_delay, 2 * second_delay)
 
 
+def waiting_time(success: float, attempt: float, light: float) -> float:
+    """Mean time from the later request to the herald on a simple link: (1/p - 1) T + max(T, L/c).
+
+    Attempts of T follow each other though `light` takes longer over the link (multiplexing in time: Simon
+    et al., PRL 98, 190503 (2007)). A herald comes a light time after its light has left, and not before the
+    end of its attempt.
+    """
+    return (1 / success - 1) * attempt + max(attempt, light)
+
+
 def midpoint_success(pair: float, first: float, second: float) -> float:
     """A pair source in the middle and memories that latch: P = p_m eta_A eta_B, darks left out.
 

@@ -4,7 +4,8 @@ Owns formulas, as the package says: pure, independent of the emulator's own arit
 draws. One link, and all of several links, are in basics.py.
 
 Conventions: times count attempts; every link succeeds with p in each, independently; q = 1 - p. A failed
-swap costs all pairs that went into it, and both sides begin anew.
+swap costs all pairs that went into it, and both sides begin anew. An attempt takes at least the light's time
+over its link; where it is shorter, each pair is heard of that much later (`waiting_time` in links.py).
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ class Effects:
         if operation.target is not None:
             vector = [complex(re, im) for re, im in operation.target]
         elif len(qubits) == 1 and self._registry.is_left_over(qubits[0]):
-            # What the other end has done must not be told: an error would be faster than light.
+            # What other nodes have done must not be told: an error would be faster than light.
             self._metrics.count(f"{station.name}.{operation.name}.left_over")
             self._journal.event(station.name, "fidelity", operation.name, qubits, None)
             return

@@ -366,17 +366,14 @@ class QuantumPlane:
             self._light.add(name, ends, path)
             self._pulses.connect(name, ends, light)
         if source is not None:
-            rng, side_by_side = self._streams.of("link", name), multiplexing_of(link)
             heralded = HeraldedLink(
                 name,
                 ends,
                 source,
-                side_by_side,
-                rng,
+                multiplexing_of(link),
+                self._streams,
                 self._clock,
-                self._halves.create,
-                self._halves.herald,
-                self._halves.lose,
+                self._halves,
                 None if way is None else drift_of(link, way.fibre),
             )
             self._heralded.add(name, ends, heralded)

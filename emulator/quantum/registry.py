@@ -28,6 +28,8 @@ from .formalism import Formalism
 from .pauli import Superoperator
 from .states import bell_vector
 
+#: (what, when_ns): how a qubit left a node.
+_Parting = tuple[str, int]
 #: Qubits whose end is remembered; the oldest are forgotten first.
 MAX_REMEMBERED = 65536
 FLYING = ""
@@ -75,9 +77,10 @@ class _Qubit:
         "mate",
         "name",
         "number",
+        "parted",
         "register",
+        "shared",
         "touched_ns",
-        "why",
     )
 
     def __init__(
@@ -96,8 +99,10 @@ class _Qubit:
         self.frame = (0, 0)
         #: How many numbers of its own noise are used up; the first one is its birth's.
         self.drawn = 1
-        #: What became of it, and when; put into words when somebody asks.
-        self.why = ("", born_ns)
+        #: How it left the nodes that have sent it away.
+        self.parted: dict[str, _Parting] = {}
+        #: Whether it has ever been in one register with another qubit.
+        self.shared = False
 
 
 class Registry:
@@ -125,7 +130,8 @@ class Registry:
             raise InternalError(f"{self.formalism} needs numbers")
         self._qubits: dict[str, _Qubit] = {}
         self._held: dict[str, dict[str, _Qubit]] = {}
-        self._gone: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        #: Qubits that are no more: how they left each node that has held them.
+        self._gone: OrderedDict[str, dict[str, _Parting]] = OrderedDict()
         self._created = 0
 
     # --- coming and going -------------------------------------------------------------------------
@@ -181,8 +187,8 @@ class Registry:
         """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
         self._catch_up(record, now_ns)
+        record.parted = {**record.parted, record.holder: (why, now_ns)}
         self._move(record, FLYING, now_ns)
-        record.why = (why, now_ns)
 
     def land(self, qubit: str, holder: str, now_ns: int) -> None:
         """A flying qubit comes to lie in `holder`'s memory."""
@@ -266,15 +272,17 @@ class Registry:
         return None if record is None else record.holder
 
     def require(self, node: str, qubits: Sequence[str]) -> None:
-        """Raises QubitError, which says where the qubit is instead, unless `node` holds all of them."""
+        """Raises QubitError unless `node` holds all of them.
+
+        It says how the qubit left this node, and nothing of what became of it since: that would be faster
+        than light.
+        """
         for qubit in qubits:
             record = self._qubits.get(qubit)
-            if record is None:
-                raise QubitError(qubit=qubit, node=node, holder="", why=self._how_it_went(qubit))
-            if record.holder != node:
-                raise QubitError(
-                    qubit=qubit, node=node, holder=record.holder, why=_told(record.why)
-                )
+            if record is not None and record.holder == node:
+                continue
+            parted = self._gone.get(qubit, {}) if record is None else record.parted
+            raise QubitError(qubit=qubit, node=node, why=_told(parted.get(node)))
 
     def held_by(self, node: str) -> list[str]:
         """Names of the qubits that `node` holds, in the order in which they were created."""
@@ -293,10 +301,14 @@ class Registry:
         return names[1] if names[0] == qubit else names[0]
 
     def is_left_over(self, qubit: str) -> bool:
-        """Whether it was half of a pair whose other half was measured: there is no fidelity of that."""
+        """Whether it was entangled with qubits of which none alone is its partner now: no fidelity of that.
+
+        The other half was measured, or is in a larger state by now. No error may tell its holder so: that
+        would be faster than light.
+        """
         record = self._record(qubit)
         is_alone = self.partner(qubit) is None and record.mate not in self._qubits
-        return is_alone and record.mate not in ("", _LOST)
+        return is_alone and record.shared and record.mate != _LOST
 
     def _partner_or_mate(self, qubit: str) -> str | None:
         partner, mate = self.partner(qubit), self._record(qubit).mate
@@ -319,7 +331,7 @@ class Registry:
         is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if that has
         not just one, what heralds and joins say it is entangled with. Where that was traced out (lost,
         discarded, too old, its node dead) nothing is known of it: 1/4. Raises OperationError where Phi+
-        makes no sense, as for one that `is_left_over`.
+        makes no sense: for a qubit that was never entangled, and for one that `is_left_over`.
         """
         if target is None:
             if self._is_lost(qubits):
@@ -350,6 +362,7 @@ class Registry:
         for name, holder, born_ns in zip(register.names, holders, births_ns, strict=True):
             self._created += 1
             record = _Qubit(name, self._created, holder, register, born_ns)
+            record.shared = len(register.names) > 1
             self._qubits[name] = record
             self._held.setdefault(holder, {})[name] = record
             if self._watcher is not None and holder != FLYING:
@@ -358,7 +371,8 @@ class Registry:
     def _record(self, qubit: str) -> _Qubit:
         record = self._qubits.get(qubit)
         if record is None:
-            raise QubitError(qubit=qubit, node="", holder="", why=self._how_it_went(qubit))
+            parted = list(self._gone.get(qubit, {}).values())
+            raise QubitError(qubit=qubit, node="", why=_told(parted[-1] if parted else None))
         return record
 
     def _records(self, qubits: Sequence[str]) -> list[_Qubit]:
@@ -367,16 +381,12 @@ class Registry:
             raise OperationError(qubits=list(qubits), why="a qubit is named twice")
         return records
 
-    def _how_it_went(self, qubit: str) -> str:
-        why = self._gone.get(qubit)
-        return "never was, or is long gone" if why is None else _told(why)
-
     def _forget(self, record: _Qubit, why: str, now_ns: int) -> None:
         """The qubit is no more; the register's state must already be without it."""
         record.register.names.remove(record.name)
         del self._qubits[record.name]
         del self._held[record.holder][record.name]
-        self._gone[record.name] = (why, now_ns)
+        self._gone[record.name] = {**record.parted, record.holder: (why, now_ns)}
         if self._watcher is not None:
             self._watcher.left(record.name)
         if len(self._gone) > MAX_REMEMBERED:
@@ -455,6 +465,9 @@ class Registry:
             register.names.extend(other.names)
             for name in other.names:
                 self._qubits[name].register = register
+        if len(registers) > 1:
+            for name in register.names:
+                self._qubits[name].shared = True
 
     def _check_time(self, record: _Qubit, now_ns: int) -> None:
         if now_ns < record.touched_ns:
@@ -535,7 +548,9 @@ class Registry:
         return [qubits[0], partner]
 
 
-def _told(why: tuple[str, int]) -> str:
-    """How a qubit went, in words; nothing for one that never left."""
-    what, when_ns = why
-    return f"{what} at {format_ns(when_ns)}" if what else ""
+def _told(parting: _Parting | None) -> str:
+    """How a qubit left a node, in words."""
+    if parting is None:
+        return "it never was here, or is long gone"
+    what, when_ns = parting
+    return f"{what} at {format_ns(when_ns)}"

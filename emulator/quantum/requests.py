@@ -1,13 +1,14 @@
 """Entanglement requests: who is matched with whom, and the attempts under way.
 
 Owns, for one link, the open requests of both ends and the attempts that run for matched ones. Does
-not own slots (slots.py), the pair's state and names (plane.py), or the statistics
+not own slots (slots.py), the pair's state and names (halves.py), or the statistics
 (channels/heralded.py).
 
 Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends
 are matched, attempts begin at that instant, and one draw tells when they will have succeeded.
 `multiplexing: n` lets up to n matched pairs run side by side, each with a draw of its own. The end that
-hears first has its half at once; the attempts are over when the other has heard too.
+hears first has its half at once; the attempts are over when the other has heard too, and the next requests'
+attempts begin then.
 
 Rules: attempts have no memory, so whatever disturbs them (a cut, a withdrawal, a death) ends them;
 the requests that remain go back to their place by age, which is the front, and are drawn for anew
@@ -15,11 +16,18 @@ when they are matched again. What has succeeded is not undone: once one end has 
 matters, and who withdraws at the other gives up its own half only. A cut link matches nothing. A request
 that can never succeed waits.
 
+No end learns of the other's action before light does. A withdrawal or a death ends the attempts whose light
+that end has yet to emit. If it has emitted the light of a success, the success comes to what had been drawn:
+the other end hears of it at its time, and holds a half without a partner. For the same reason what is drawn
+about light that left before now never depends on what an end has done since: attempts that go on after a
+success that neither end heard of are drawn from a stream of their own, with the parameters that the link had
+when they left.
+
 A success may be no success for an end (herald_faults.py): if neither hears of it, attempts go on in their
 rhythm; an end that alone does not hear has no half, and its request is the oldest again.
 
-A change of the link's parameters (`change`) ends nobody's wait and leaves the rhythm of attempts alone: what
-was emitted before it comes to what had been drawn, a herald on its way included; the attempts from then
+A change of the link's parameters (`change`) ends no request's wait and leaves the rhythm of attempts alone:
+what was emitted before it comes to what had been drawn, a herald on its way included; the attempts from then
 on are drawn anew. So changing to what a link is already changes nothing about its statistics.
 """
 
@@ -28,13 +36,16 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from operator import attrgetter
+from typing import Protocol
 
 import numpy as np
 
 from ..channels.heralded import MIXED, Density, HeraldedSource, Success
 from ..channels.pair_drift import PairDrift
 from ..errors import InternalError
+from ..streams import Streams
 from ..wire import Entangle
 from .herald_faults import HEARD, HeraldFaults
 from .ports import HERALD, Clock, Entry
@@ -71,17 +82,20 @@ class Attempt:
     `raw`: an end wants the pair as it was heralded, without the herald's correction.
     `success` is what was drawn from `source`, offsets from `start_ns`; None if they never succeed. `pair`
     is the name of what they have led to, "" until an end hears of it, and `fate` what faults made of it.
-    `unheard` are those who have yet to hear, and when, as offsets.
+    `unheard` are those who have yet to hear, and when, as offsets. `given_up`: requests that were withdrawn
+    after their end had emitted, and when. `rng`: its own numbers, once it has gone on after a lost success.
     """
 
     __slots__ = (
         "entry",
         "fate",
         "first",
+        "given_up",
         "number",
         "pair",
         "raw",
         "requests",
+        "rng",
         "second",
         "source",
         "start_ns",
@@ -99,6 +113,8 @@ class Attempt:
         self.success: Success | None = None
         self.pair, self.fate = "", HEARD
         self.unheard: dict[Request, int] = {}
+        self.given_up: dict[Request, int] = {}
+        self.rng: np.random.Generator | None = None
         self.entry: Entry | None = None
 
     @property
@@ -112,6 +128,13 @@ class Attempt:
             return False
         return bool(self.pair) or self.start_ns + self.success.emission_ns < now_ns
 
+    def has_left(self, request: Request, now_ns: int) -> bool:
+        """Whether this request's end has emitted its light of the success that was drawn, before `now_ns`."""
+        if self.success is None:
+            return False
+        emission_ns = self.success.emissions_ns[self.requests.index(request)]
+        return self.start_ns + emission_ns < now_ns
+
     def resumes_ns(self, now_ns: int) -> int:
         """When the first of the attempts begins that emits nothing before `now_ns`."""
         timing = self.source.timing
@@ -119,14 +142,26 @@ class Attempt:
         return self.start_ns + max(0, -(-since_ns // timing.attempt_ns)) * timing.attempt_ns
 
 
-class HeraldedLink:
-    """Matching on one link.
+class Pairs(Protocol):
+    """What attempts come to (halves.py)."""
 
-    `drift` is what the link's surroundings do to its pairs, if anything.
-    `on_pair(link, attempt)` is called when attempts have succeeded and the first end hears of it, and
-    gives each request its `half`; then `on_herald(link, attempt, request)` when each end hears.
-    `on_lost(link, attempt, request)` takes the half of one that never does; with None neither does, and there
-    was no `on_pair`.
+    def create(self, link: HeraldedLink, attempt: Attempt) -> None:
+        """Attempts have succeeded and the first end hears of it: each request gets its `half`."""
+
+    def herald(self, link: HeraldedLink, attempt: Attempt, request: Request) -> None:
+        """This request's end hears."""
+
+    def lose(self, link: HeraldedLink, attempt: Attempt, request: Request | None) -> None:
+        """It never does; None: neither does, and no pair was created."""
+
+    def give_up(self, request: Request) -> None:
+        """No request waits for its half, if it has one."""
+
+
+class HeraldedLink:
+    """Matching on one link. `drift` is what the link's surroundings do to its pairs, if anything.
+
+    Draws from ("link", name), and from a stream apart for attempts that go on after a lost success.
     """
 
     def __init__(
@@ -135,19 +170,19 @@ class HeraldedLink:
         ends: tuple[str, str],
         source: HeraldedSource,
         multiplexing: int,
-        rng: np.random.Generator,
+        streams: Streams,
         clock: Clock,
-        on_pair: Callable[[HeraldedLink, Attempt], None],
-        on_herald: Callable[[HeraldedLink, Attempt, Request], None],
-        on_lost: Callable[[HeraldedLink, Attempt, Request | None], None],
+        made: Pairs,
         drift: PairDrift | None = None,
     ) -> None:
         self.name, self.ends, self.source, self._drift = name, ends, source, drift
         self.metric = f"links.{name}.pairs"
         #: Pairs heralded so far.
         self.pairs = 0
-        self._multiplexing, self._rng, self._clock = multiplexing, rng, clock
-        self._on_pair, self._on_herald, self._on_lost = on_pair, on_herald, on_lost
+        self._multiplexing, self._clock, self._made = multiplexing, clock, made
+        self._streams, self._rng = streams, streams.of("link", name)
+        #: What the link was, and since when: as far back as light of it may be on its way.
+        self._sources = [(0, source)]
         self.faults = HeraldFaults(ends, clock)
         self._queues: dict[str, list[Request]] = {end: [] for end in ends}
         self._first, self._second = (self._queues[end] for end in ends)
@@ -168,7 +203,7 @@ class HeraldedLink:
         self.match()
 
     def withdraw(self, request: Request) -> None:
-        """The request is no more; one matched with it goes back to its place.
+        """The request is no more; one matched with it goes back to its place, or hears of what has left.
 
         Its `half`, if it has one, is the caller's to discard. Does not match anew: the caller does once
         the slot is free.
@@ -176,6 +211,11 @@ class HeraldedLink:
         attempt = request.attempt
         if attempt is not None and attempt.pair:
             self._forget(attempt)
+            return
+        now_ns = self._clock.now_ns
+        if attempt is not None and attempt.has_left(request, now_ns):
+            attempt.given_up[request] = now_ns
+            request.attempt = None
             return
         if attempt is not None:
             self._stop(attempt)
@@ -202,13 +242,23 @@ class HeraldedLink:
         if source.timing != self.source.timing:
             problem = f"{self.name} cannot change its rhythm: {self.source.timing}"
             raise InternalError(f"{problem} to {source.timing}")
-        self.source = source
         now_ns = self._clock.now_ns
+        self._become(source, now_ns)
         for attempt in self._attempts.values():
             if attempt.emitted_before(now_ns):
                 continue
             attempt.start_ns, attempt.source = attempt.resumes_ns(now_ns), source
             self._draw(attempt)
+
+    def _become(self, source: HeraldedSource, now_ns: int) -> None:
+        self.source = source
+        sources = self._sources
+        if sources[-1][0] == now_ns:
+            sources.pop()
+        sources.append((now_ns, source))
+        oldest_ns = now_ns - max(source.timing.heralds_ns)
+        while len(sources) > 1 and sources[1][0] <= oldest_ns:
+            sources.pop(0)
 
     def density(self, attempt: Attempt) -> Density:
         """The pair of attempts that have succeeded, at its emission and as handed over; shape (4, 4)."""
@@ -251,7 +301,8 @@ class HeraldedLink:
         if attempt.entry is not None:
             attempt.entry.cancel()
             attempt.entry = None
-        attempt.success = attempt.source.draw(self._rng)
+        rng = self._rng if attempt.rng is None else attempt.rng
+        attempt.success = attempt.source.draw(rng)
         if attempt.success is not None:
             self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
 
@@ -265,7 +316,8 @@ class HeraldedLink:
     def _stop(self, attempt: Attempt) -> None:
         self._forget(attempt)
         for request in attempt.requests:
-            self._put_back(request)
+            if request not in attempt.given_up:
+                self._put_back(request)
 
     def _put_back(self, request: Request) -> None:
         """To its place by age, to be matched again."""
@@ -282,28 +334,33 @@ class HeraldedLink:
             attempt.entry.cancel()
 
     def _succeed(self, attempt: Attempt) -> None:
-        """The pair exists, unless no herald gets through, and whoever is nearer hears of it; or both do."""
+        """The pair exists, unless no herald gets through, and the nearer end hears of it; or both do."""
         assert attempt.success is not None
         attempt.fate = self.faults.fate(attempt.start_ns + attempt.success.emission_ns)
         if len(attempt.fate.lost) == len(self.ends):
-            self._on_lost(self, attempt, None)
+            self._made.lose(self, attempt, None)
             self._go_on(attempt)
             return
         attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
-        self._on_pair(self, attempt)
-        for end in attempt.fate.lost:
-            request = attempt.requests[self.ends.index(end)]
-            self._on_lost(self, attempt, request)
-            del attempt.unheard[request]
-            self._put_back(request)
+        self._made.create(self, attempt)
+        for end, request in zip(self.ends, attempt.requests, strict=True):
+            given_up, lost = request in attempt.given_up, end in attempt.fate.lost
+            if lost:
+                self._made.lose(self, attempt, request)
+            elif given_up:
+                self._made.give_up(request)
+            if lost or given_up:
+                del attempt.unheard[request]
+            if lost and not given_up:
+                self._put_back(request)
         self._hear(attempt)
 
     def _hear(self, attempt: Attempt) -> None:
-        """Whoever is to hear now does. The attempts are over with the last."""
+        """Each end that is to hear now does. The attempts are over with the last."""
         now_ns = self._clock.now_ns - attempt.start_ns
         for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
             del attempt.unheard[request]
-            self._on_herald(self, attempt, request)
+            self._made.herald(self, attempt, request)
         if attempt.unheard:
             self._schedule(attempt, min(attempt.unheard.values()), self._hear)
         else:
@@ -311,12 +368,31 @@ class HeraldedLink:
         self.match()
 
     def _go_on(self, attempt: Attempt) -> None:
-        """Nobody has heard of the success: for both ends it was a failure like those before."""
+        """Neither end has heard of the success: for both it was a failure like those before.
+
+        Light of the attempts that follow may be on its way already, so what becomes of them follows from
+        when they left; those that an end has not emitted before it gave up are none.
+        """
         assert attempt.success is not None
         timing = attempt.source.timing
         attempt.start_ns += attempt.success.herald_ns - max(timing.heralds_ns) + timing.attempt_ns
-        attempt.source, attempt.entry = self.source, None
-        self._draw(attempt)
+        attempt.entry = None
+        if attempt.rng is None:
+            attempt.rng = self._streams.apart("link", self.name, attempt.number)
+        for (_, source), (until_ns, _) in pairwise(self._sources):
+            if attempt.start_ns + timing.emission_ns >= until_ns:
+                continue
+            attempt.source, attempt.success = source, source.draw(attempt.rng)
+            if attempt.emitted_before(until_ns):
+                break
+            attempt.start_ns = attempt.resumes_ns(until_ns)
+        else:
+            attempt.source, attempt.success = self.source, self.source.draw(attempt.rng)
+        if not all(attempt.has_left(*each) for each in attempt.given_up.items()):
+            self._stop(attempt)
+            self.match()
+        elif attempt.success is not None:
+            self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
 
     def __repr__(self) -> str:
         waiting = ", ".join(f"{len(queue)} at {end}" for end, queue in self._queues.items())

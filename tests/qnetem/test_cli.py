@@ -343,6 +343,18 @@ def test_validate_warns_of_nodes_that_cannot_talk(pair: Path) -> None:
     assert result.stderr.rstrip().endswith("alice; bob")
 
 
+def test_validate_warns_of_messages_that_are_faster_than_light(pair: Path) -> None:
+    pair.write_text(PAIR.replace("length: 10 km,", "length: 10 km, classical: {latency: 48 us},"))
+    result = typed("validate", pair)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"warning: {pair}: messages between alice and bob take 48 us, and light 48.967 us: "
+        "they are faster than light\n"
+    )
+    pair.write_text(PAIR.replace("length: 10 km,", "length: 10 km, classical: {latency: auto},"))
+    assert typed("validate", pair).stderr == ""
+
+
 def test_graph_draws_on_standard_output(pair: Path) -> None:
     result = in_a_process("graph", pair)
     assert result.returncode == 0 and result.stderr == ""

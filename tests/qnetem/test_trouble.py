@@ -115,13 +115,9 @@ SPINS = (
     "passes; wait for something, or sleep for more than 0"
 )
 NOT_HELD = (
-    "alice raised at 1 ms: QubitError: qubit alice#1 is held by bob, not by alice "
-    "(sent to bob at 0 ns)"
+    "alice raised at 1 ms: QubitError: qubit alice#1 is not held by alice (sent to bob at 0 ns)"
 )
-MEASURED = (
-    "alice raised at 4 ms: QubitError: qubit alice#1 is held by nobody, not by alice "
-    "(measured at 2 ms)"
-)
+MEASURED = "alice raised at 4 ms: QubitError: qubit alice#1 is not held by alice (measured at 2 ms)"
 RUBBISH = "alice raised at 0 ns: MessageError: body has the key 1: keys must be strings (what run() returned)"
 SILENT = "node alice does not report at 3 ms; where it stands is told above"
 

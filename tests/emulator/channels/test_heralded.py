@@ -89,15 +89,23 @@ def test_every_outcome_costs_exactly_one_draw(success: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt_ns", "delay_ns", "age_ns"), [(1000, 300, 300), (1000, 4000, 1000), (1000, 0, 0)]
+    ("attempt_ns", "delay_ns", "herald_ns"),
+    [
+        (1000, 300, 2000),
+        (1000, 1000, 2000),
+        (1000, 4000, 5000),
+        (1, 4_896_721, 4_896_722),
+        (1000, 0, 2000),
+    ],
 )
 def test_a_pair_is_as_old_at_its_herald_as_light_needs(
-    attempt_ns: int, delay_ns: int, age_ns: int
+    attempt_ns: int, delay_ns: int, herald_ns: int
 ) -> None:
+    """The second attempt succeeds: shorter ones than light needs do not wait for the first one's herald."""
     success = SimpleLink(0.5, 0.9, attempt_ns, delay_ns).draw(Fixed(0.7499))
     assert success is not None
-    assert success.herald_ns == 2 * attempt_ns
-    assert success.herald_ns - success.emission_ns == age_ns
+    assert success.heralds_ns == (herald_ns, herald_ns)
+    assert success.herald_ns - success.emission_ns == delay_ns
 
 
 def test_a_link_that_cannot_succeed_schedules_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from qnetem.emulator.channels.double_click import DoubleClick
 from qnetem.emulator.channels.fibre import Fibre
-from qnetem.emulator.channels.heralded import Timing
+from qnetem.emulator.channels.heralded import SimpleLink, Timing
 from qnetem.emulator.channels.midpoint import (
     Arm,
     MidpointSource,
@@ -17,6 +17,7 @@ from qnetem.emulator.channels.midpoint import (
     meet_in_the_middle,
     split_fibre,
 )
+from qnetem.emulator.channels.single_click import SingleClick
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.quantum.oracle import qutip
@@ -120,6 +121,27 @@ def test_photons_meet_and_each_end_hears_one_delay_later(
     assert timing.attempt_ns == theory.attempt_time(preparation_ns, *delays_ns)
     assert max(timing.heralds_ns) == timing.attempt_ns
     assert min(timing.emissions_ns) >= 0
+
+
+@pytest.mark.parametrize("length_km", [0.00029, 0.00057, 0.0008, 0.123456, 25.0001, 1000.0])
+@pytest.mark.parametrize("position", [0.0, 0.1, 0.5, 0.77, 1.0])
+def test_no_kind_tells_an_end_before_light_of_the_other_could(
+    length_km: float, position: float
+) -> None:
+    """To the ns, though the delays of the parts are rounded: both started at 0, and emit when they do."""
+    fibre = Fibre(length_km)
+    parts = split_fibre(fibre, position)
+    arms = [Arm(part) for part in parts]
+    kinds = (
+        SingleClick.between(*arms, Station(10.0), 0.1),
+        DoubleClick.between(*arms, Station(10.0)),
+        MidpointSource.between(*parts, 3, 0.5),
+        SimpleLink(0.5, 0.9, 3, fibre.delay_ns),
+    )
+    for kind in kinds:
+        (first, second), (heard, other_heard) = kind.timing.emissions_ns, kind.timing.heralds_ns
+        assert heard >= second + fibre.delay_ns
+        assert other_heard >= first + fibre.delay_ns
 
 
 @pytest.mark.parametrize("position", [0.0, 0.3, 0.5, 1.0])

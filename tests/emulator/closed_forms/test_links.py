@@ -80,3 +80,15 @@ def test_light_at_the_station() -> None:
     assert theory.window_fraction(25, 12) == pytest.approx(0.8755, abs=1e-4)
     assert theory.dark_probability(20, 25) == pytest.approx(5e-7, rel=1e-6)
     assert theory.midpoint_success(0.1, 0.5, 0.2) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "light"), [(1.0, 0.3), (1.0, 1.0), (1.0, 50.0), (1e-6, 4.9e-3)]
+)
+def test_the_wait_is_the_mean_over_which_attempt_succeeds(attempt: float, light: float) -> None:
+    """Attempt k begins (k-1) T after the later request, whatever is still on its way."""
+    success = 0.1
+    heard = ((k - 1) * attempt + max(attempt, light) for k in range(1, 400))
+    chances = (success * (1 - success) ** (k - 1) for k in range(1, 400))
+    mean = sum(chance * time for chance, time in zip(chances, heard, strict=True))
+    assert theory.waiting_time(success, attempt, light) == pytest.approx(mean, rel=1e-9)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.channels.heralded import attempts_until_success
+from qnetem.emulator.channels.heralded import SimpleLink, attempts_until_success
 from qnetem.emulator.faults.false_herald import FalseHerald
 from qnetem.emulator.faults.lost_herald import LostHerald
 from qnetem.emulator.quantum.herald_faults import HEARD, Fate
@@ -92,13 +92,15 @@ def test_a_success_that_nobody_hears_of_is_none_and_attempts_keep_their_rhythm()
     assert bench.fidelity("alice", mine) == pytest.approx(1.0)
 
 
-def test_when_the_next_one_succeeds_is_one_draw_of_the_link() -> None:
+def test_when_the_next_one_succeeds_is_a_draw_of_a_stream_of_its_own() -> None:
+    """Not the link's next number: which one that is tells who has asked since the light left."""
     bench = Bench(heralding(success=0.2, attempt_ns=1000), seed=5)
     bench.strike(BOTH)
     mine, _ = bench.ask()
     bench.lab.run()
-    rng = Streams(5).of("link", NAME)
-    drawn = [attempts_until_success(0.2, rng) for _ in range(2)]
+    streams = Streams(5)
+    sources = (streams.of("link", NAME), streams.apart("link", NAME, 1))
+    drawn = [attempts_until_success(0.2, rng) for rng in sources]
     assert bench.heard_ns("alice", mine) == 1000 * sum(each or 0 for each in drawn)
 
 
@@ -281,3 +283,56 @@ def test_each_is_in_the_journal() -> None:
         ("false_herald", f"{NAME}#1"),
         ("herald_lost", f"{NAME}#1", mine, yours, "bob"),
     ]
+
+
+# --- attempts that leave while heralds are on their way --------------------------------------------
+
+FAR_NS = 489_672
+
+
+def far(success: float = 1.0) -> Bench:
+    return Bench(heralding(success=success, attempt_ns=1000, length_km=100.0))
+
+
+def test_the_attempts_behind_a_lost_success_have_left_already() -> None:
+    bench = far()
+    bench.strike(BOTH, BOTH, BOTH)
+    mine, _ = bench.ask()
+    bench.lab.run()
+    assert bench.heard_ns("alice", mine) == FAR_NS + 3 * 1000
+
+
+def test_what_has_left_before_a_change_is_of_the_link_as_it_was() -> None:
+    """The first success is lost; light of the next attempts left before the link changed, and after."""
+    never = SimpleLink(0.0, 1.0, 1000, FAR_NS)
+    poor = SimpleLink(1.0, 0.5, 1000, FAR_NS)
+    for changes, heard_ns, goodness in (
+        ({5_500: never}, FAR_NS + 1000, 1.0),
+        ({500: never}, None, None),
+        ({500: never, 7_500: poor}, FAR_NS + 8_000, 0.5),
+        ({500: poor}, FAR_NS + 1000, 0.5),
+    ):
+        bench = far()
+        bench.strike(BOTH)
+        mine, _ = bench.ask()
+        for at_ns, source in changes.items():
+            bench.lab.at(at_ns, lambda b=bench, s=source: b.link.change(s))
+        bench.lab.run()
+        assert bench.lab.has_ended("alice", mine) == (heard_ns is not None)
+        if heard_ns is not None:
+            assert bench.heard_ns("alice", mine) == heard_ns
+            assert bench.lab.outcome("alice", mine).value.goodness == goodness
+
+
+@pytest.mark.parametrize(("given_up_ns", "heard_ns"), [(1_001, FAR_NS + 1000), (1_000, None)])
+def test_behind_a_lost_success_an_end_hears_what_the_other_had_emitted(
+    given_up_ns: int, heard_ns: int | None
+) -> None:
+    bench = far()
+    bench.strike(BOTH)
+    mine, yours = bench.ask()
+    bench.lab.later(given_up_ns, lambda: bench.lab.plane.withdraw("bob", yours))
+    bench.lab.run()
+    assert bench.lab.has_ended("alice", mine) == (heard_ns is not None)
+    if heard_ns is not None:
+        assert bench.heard_ns("alice", mine) == heard_ns

@@ -61,7 +61,7 @@ def test_whoever_uses_it_then_is_told_how_it_went() -> None:
         (Probe, ("p", [qubit], [(1.0, 0.0), (0.0, 0.0)])),
     ):
         code, fields = lab.do("alice", kind, *arguments).error or ("", {})
-        assert code == "qubit" and fields["holder"] == ""
+        assert code == "qubit" and fields["node"] == "alice"
         assert fields["why"] == "past its cut-off at 1 us"
 
 

@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from qnetem.emulator.channels.heralded import SimpleLink
+from qnetem.emulator.closed_forms.links import waiting_time
 from qnetem.emulator.streams import Streams
 from qnetem.emulator.topology.model import Memory, NodeSpec, Quantum
 from qnetem.emulator.wire import Allocate, Discard, Entangle, Herald, Measure
@@ -278,3 +279,113 @@ def test_a_second_link_shifts_no_draw_of_the_first() -> None:
         bench.run()
         ends.append(bench.outcome("alice", mine).t_ns)
     assert ends[0] == ends[1] == drawn(0.05, 1, seed=5)[0]
+
+
+# --- what light has to do first -------------------------------------------------------------------
+
+FAR_KM, FAR_NS = 1000.0, 4_896_721
+
+
+def far(success: float = 1.0, attempt_ns: int = 1000, multiplexing: int = 1) -> Quantum:
+    return heralding(
+        success=success, attempt_ns=attempt_ns, length_km=FAR_KM, multiplexing=multiplexing
+    )
+
+
+def test_attempts_follow_each_other_and_each_herald_waits_for_its_light() -> None:
+    bench = lab(far(success=0.3), seed=4)
+    (offset_ns,) = drawn(0.3, 1, seed=4)
+    assert offset_ns > 1000
+    mine = bench.issue("alice", Entangle, "bob")
+    bench.later(5_000, lambda: bench.issue("bob", Entangle, "alice"))
+    bench.run()
+    heard = bench.outcome("alice", mine)
+    assert heard.t_ns == 5_000 + offset_ns - 1000 + FAR_NS
+    assert heard.value.emitted_ns == heard.t_ns - FAR_NS
+
+
+def test_the_next_requests_begin_when_the_last_herald_has_come() -> None:
+    bench = lab(far())
+    mine = [bench.issue("alice", Entangle, "bob") for _ in range(3)]
+    for _ in mine:
+        bench.issue("bob", Entangle, "alice")
+    bench.run()
+    assert [bench.outcome("alice", each).t_ns for each in mine] == [FAR_NS, 2 * FAR_NS, 3 * FAR_NS]
+
+
+def test_the_wait_for_a_pair_is_that_of_its_attempts_and_of_light() -> None:
+    bench = lab(far(success=0.01, attempt_ns=100_000))
+    waits_s = []
+    for _ in range(400):
+        start_ns = bench.clock.now_ns
+        numbers = [bench.issue("alice", Entangle, "bob"), bench.issue("bob", Entangle, "alice")]
+        bench.run()
+        heard = [
+            bench.outcome(name, each) for name, each in zip(("alice", "bob"), numbers, strict=True)
+        ]
+        waits_s.append((heard[0].t_ns - start_ns) * 1e-9)
+        for name, each in zip(("alice", "bob"), heard, strict=True):
+            bench.do(name, Discard, [each.value.qubit])
+    expected_s = waiting_time(0.01, 100e-6, FAR_NS * 1e-9)
+    assert expected_s == pytest.approx(99 * 100e-6 + FAR_NS * 1e-9)
+    sigma_s = math.sqrt(0.99) / 0.01 * 100e-6 / math.sqrt(len(waits_s))
+    assert statistics.mean(waits_s) == pytest.approx(expected_s, abs=5 * sigma_s)
+
+
+@pytest.mark.parametrize("how", ["withdraws", "dies"])
+def test_what_an_end_has_emitted_is_heard_of_though_it_gives_up(how: str) -> None:
+    bench = lab(far(), slots=1)
+    mine = bench.issue("alice", Entangle, "bob")
+    yours = bench.issue("bob", Entangle, "alice")
+    act = {
+        "withdraws": lambda: bench.plane.withdraw("bob", yours),
+        "dies": lambda: bench.kill("bob"),
+    }
+    bench.later(1, act[how])
+    bench.run()
+    heard = bench.outcome("alice", mine)
+    assert (heard.t_ns, heard.value.pair) == (FAR_NS, "alice-bob#1")
+    assert not bench.has_ended("bob", yours)
+    half = bench.plane.registry.state([heard.value.qubit], heard.t_ns).full()
+    assert abs(half - [[0.5, 0], [0, 0.5]]).max() < 1e-12
+    assert bench.plane.registry.fidelity([heard.value.qubit], None, heard.t_ns) == 0.25
+    assert bench.plane.at_end() == {"alice": ["alice-bob#1@alice"]}
+
+
+def test_what_an_end_has_yet_to_emit_does_not_come() -> None:
+    bench = lab(far(success=0.1), seed=2)
+    (offset_ns,) = drawn(0.1, 1, seed=2)
+    emitted_ns = offset_ns - 1000
+    assert emitted_ns > 0
+    mine = bench.issue("alice", Entangle, "bob")
+    yours = bench.issue("bob", Entangle, "alice")
+    bench.later(emitted_ns, lambda: bench.plane.withdraw("bob", yours))
+    bench.run()
+    assert not bench.has_ended("alice", mine)
+    assert bench.plane.pending("alice")[0][1].endswith("has not asked for one on alice-bob")
+
+
+def test_a_pair_that_both_ends_gave_up_is_a_pair_and_leaves_nothing() -> None:
+    """Its name is used up whoever withdraws: the next one's would tell."""
+    bench = lab(far())
+    numbers = [bench.issue("alice", Entangle, "bob"), bench.issue("bob", Entangle, "alice")]
+    for name, number in zip(("alice", "bob"), numbers, strict=True):
+        bench.later(1, lambda name=name, number=number: bench.plane.withdraw(name, number))
+    again = bench.issue("alice", Entangle, "bob")
+    bench.issue("bob", Entangle, "alice")
+    bench.run()
+    heard = bench.outcome("alice", again)
+    assert (heard.t_ns, heard.value.pair) == (2 * FAR_NS, "alice-bob#2")
+    assert bench.plane.at_end() == {name: [f"alice-bob#2@{name}"] for name in ("alice", "bob")}
+
+
+def test_a_cut_loses_what_is_on_its_way_to_an_end_whose_peer_gave_up() -> None:
+    bench = lab(far())
+    mine = bench.issue("alice", Entangle, "bob")
+    yours = bench.issue("bob", Entangle, "alice")
+    bench.later(1, lambda: bench.plane.withdraw("bob", yours))
+    bench.at(10, lambda: bench.plane.cut("alice-bob"))
+    bench.at(20, lambda: bench.plane.heal("alice-bob"))
+    bench.later(30, lambda: bench.issue("bob", Entangle, "alice"))
+    bench.run()
+    assert bench.outcome("alice", mine).t_ns == 30 + FAR_NS

@@ -239,29 +239,49 @@ def test_qubits_are_listed_in_the_order_of_their_creation() -> None:
     assert qubits.held_by("alice") == ["c", "a", "b"]
 
 
-def test_a_node_is_told_where_the_qubit_it_asks_for_is() -> None:
+def refused(qubits: Registry, node: str, qubit: str) -> dict[str, object]:
+    with pytest.raises(QubitError) as refusal:
+        qubits.require(node, [qubit])
+    return dict(refusal.value.fields)
+
+
+UNKNOWN = "it never was here, or is long gone"
+
+
+def test_a_node_is_told_how_the_qubit_it_asks_for_left_it_and_nothing_since() -> None:
+    """Where it is now, whether it arrived, and what was done to it there: light has to bring that."""
     qubits = with_pair(lossless())
     qubits.require("alice", ["a"])
-    with pytest.raises(QubitError) as refusal:
-        qubits.require("alice", ["a", "b"])
-    assert refusal.value.fields == {"qubit": "b", "node": "alice", "holder": "bob", "why": ""}
+    told = {"qubit": "a", "node": "alice", "why": "sent to bob at 3 ms"}
     qubits.lift("a", 3 * MS, "sent to bob")
-    with pytest.raises(QubitError, match=r"held by nobody, not by alice \(sent to bob at 3 ms\)"):
-        qubits.require("alice", ["a"])
+    assert refused(qubits, "alice", "a") == told
+    qubits.land("a", "bob", 4 * MS)
+    assert refused(qubits, "alice", "a") == told
+    qubits.measure("a", Z, 0.5, 5 * MS)
+    assert refused(qubits, "alice", "a") == told
+    assert refused(qubits, "bob", "a")["why"] == "measured at 5 ms"
+
+
+def test_of_a_qubit_that_it_never_held_a_node_is_told_nothing() -> None:
+    qubits = with_pair(lossless())
+    told = {"qubit": "b", "node": "alice", "why": UNKNOWN}
+    with pytest.raises(QubitError, match=r"qubit b is not held by alice \(it never was here"):
+        qubits.require("alice", ["a", "b"])
+    assert refused(qubits, "alice", "b") == told
+    qubits.discard(["b"], "discarded", 5 * MS)
+    assert refused(qubits, "alice", "b") == told
 
 
 def test_a_gone_qubit_is_remembered_with_how_it_went() -> None:
     qubits = with_pair(lossless())
     qubits.measure("a", Z, 0.5, 1_200_000)
     qubits.discard(["b"], "lost in alice-bob", 5 * MS)
-    for name, why in (
-        ("a", "measured at 1.2 ms"),
-        ("b", "lost in alice-bob at 5 ms"),
-        ("c", "never was, or is long gone"),
+    for node, name, why in (
+        ("alice", "a", "measured at 1.2 ms"),
+        ("bob", "b", "lost in alice-bob at 5 ms"),
+        ("alice", "c", UNKNOWN),
     ):
-        with pytest.raises(QubitError) as refusal:
-            qubits.require("alice", [name])
-        assert refusal.value.fields == {"qubit": name, "node": "alice", "holder": "", "why": why}
+        assert refused(qubits, node, name) == {"qubit": name, "node": node, "why": why}
         with pytest.raises(QubitError):
             qubits.measure(name, Z, 0.5, 6 * MS)
 
