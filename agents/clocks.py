@@ -1,34 +1,36 @@
-"""Wall clocks that answer virtual time to a program inside a step.
+"""Clocks and calendars that answer virtual time to a program.
 
-Owns the replacements of the `time` module's clocks and of `datetime.now`. Rule: inside a step a program
-sees virtual time only, counted from 0 (so the calendar starts on 1 January 1970, UTC, whatever the
-machine's time zone). The standard library's own calls keep the real clock (logging stamps its records),
-and so does everybody outside a step.
-
-Who calls is told by the calling module's name: a module of the standard library is not a program. A
-program therefore must not be imported under such a name.
-
-`datetime.datetime` cannot be replaced by a subclass: decoders and `type(x) is datetime` would no longer
-know it. Its methods are exchanged in place instead, which CPython permits only through the type's own
-dictionary and a word to its attribute cache.
+Owns the replacements of the `time` module's functions, of `datetime`, `numpy.datetime64` and of the stamps
+of log records. Rule: a program sees virtual time only, counted from 0, so the calendar starts on 1 January
+1970, in UTC, whatever the machine's time zone; so does the code it calls, that of libraries included. What
+keeps the real clock is a short list (`patches.OWN_MODULES`). Archives begin in 1980, as their format does.
 """
 
 from __future__ import annotations
 
-import ctypes
+import calendar
 import datetime
 import functools
-import gc
+import logging
 import sys
 import time
-from asyncio import _get_running_loop
+import zipfile
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from .loop import VirtualLoop
+from .moment import current
+from .patches import _is_own, answer, exchange_method, refuse
 
 _NS = 1e-9
-_real_gmtime = time.gmtime
+_real_gmtime, _real_asctime = time.gmtime, time.asctime
+_MACHINE = "virtual time has no resolution, CPU or switch of its own"
+_UTC = {"tzname": ("UTC", "UTC"), "timezone": 0, "altzone": 0, "daylight": 0}
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 #: clock -> its answer in virtual time
 _CLOCKS: dict[str, Callable[[VirtualLoop], float]] = {
@@ -39,86 +41,213 @@ _CLOCKS: dict[str, Callable[[VirtualLoop], float]] = {
         ("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns", "thread_time_ns"),
         lambda loop: loop.now_ns,
     ),
+    "clock_gettime": VirtualLoop.time,
+    "clock_gettime_ns": lambda loop: loop.now_ns,
 }
-
-#: function that reads the clock when called without a time -> how many arguments come before the time
-_CALENDAR = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 
 
 def install_clocks() -> None:
     """Put the clocks in place; called once, by guards.install()."""
-    for name, answer in _CLOCKS.items():
-        if hasattr(time, name):
-            setattr(time, name, _clock(getattr(time, name), answer))
-    for name in ("clock_gettime", "clock_gettime_ns"):
-        if hasattr(time, name):
-            answer = _CLOCKS["time_ns" if name.endswith("_ns") else "time"]
-            setattr(time, name, _clock(getattr(time, name), answer))
-    for name, before in _CALENDAR.items():
-        setattr(time, name, _calendar(name, getattr(time, name), before))
-    _exchange(datetime.datetime, "now", _now)
-    _exchange(datetime.datetime, "utcnow", _now)
-    _exchange(datetime.datetime, "today", _now, owner=datetime.date)
-    _exchange(datetime.date, "today", _today)
+    for name, reading in _CLOCKS.items():
+        answer(time, name, _read(reading))
+    for name in ("localtime", "gmtime", "ctime", "asctime", "strftime", "mktime"):
+        answer(time, name, globals()[f"_{name}"])
+    answer(time, "clock_getres", lambda loop, plain, clock: _NS)
+    answer(time, "get_clock_info", _clock_info)
+    for name in ("clock_settime", "clock_settime_ns", "pthread_getcpuclockid", "tzset"):
+        refuse(time, name, f"time.{name}()", _MACHINE)
+    _install_zone()
+    _install_datetime()
+    _install_numpy_dates()
+    _install_log_records()
+    _install_archives()
 
 
-def _virtual_loop() -> VirtualLoop | None:
-    """The loop whose time the caller's caller is to see; None for the real clock.
-
-    Outside a step the answer comes first: the ordinary loop asks for the time at every turn.
-    """
-    loop = _get_running_loop()
-    if not isinstance(loop, VirtualLoop):
-        return None
-    module: str = sys._getframe(2).f_globals.get("__name__", "")
-    return None if module.partition(".")[0] in sys.stdlib_module_names else loop
+def _read(reading: Callable[[VirtualLoop], float]) -> Callable[..., float]:
+    return lambda loop, plain, *args: reading(loop)
 
 
-def _clock(plain: Callable[..., Any], answer: Callable[[VirtualLoop], float]) -> Callable[..., Any]:
+# --- the module `time` ----------------------------------------------------------------------------
+
+
+def _gmtime(loop: VirtualLoop, plain: Any, seconds: float | None = None) -> time.struct_time:
+    return _real_gmtime(loop.now_ns // 10**9 if seconds is None else seconds)
+
+
+_localtime = _gmtime
+
+
+def _asctime(loop: VirtualLoop, plain: Any, moment: Any = None) -> str:
+    return _real_asctime(_gmtime(loop, plain) if moment is None else moment)
+
+
+def _ctime(loop: VirtualLoop, plain: Any, seconds: float | None = None) -> str:
+    return _real_asctime(_gmtime(loop, plain, seconds))
+
+
+def _strftime(loop: VirtualLoop, plain: Any, form: str, moment: Any = None) -> str:
+    return str(plain(form, _gmtime(loop, plain) if moment is None else moment))
+
+
+def _mktime(loop: VirtualLoop, plain: Any, moment: Any) -> float:
+    return float(calendar.timegm(tuple(moment)))
+
+
+def _clock_info(loop: VirtualLoop, plain: Any, name: str) -> SimpleNamespace:
+    found = plain(name)  # refuses what is no clock
+    found.implementation, found.resolution = "virtual time", _NS
+    found.adjustable, found.monotonic = False, True
+    return found  # type: ignore[no-any-return]
+
+
+def _install_zone() -> None:
+    """`time.tzname` and its like are values: a module can only compute one that it has not got."""
+    real = {name: time.__dict__.pop(name) for name in _UTC}
+    tzset = time.tzset
+
+    def zone(name: str) -> Any:
+        if name in _UTC:
+            return real[name] if current() is None else _UTC[name]
+        raise AttributeError(f"module 'time' has no attribute {name!r}")
+
+    @functools.wraps(tzset)
+    def set_zone() -> None:
+        tzset()
+        real.update({name: time.__dict__.pop(name) for name in _UTC if name in time.__dict__})
+
+    time.__dict__["__getattr__"] = zone
+    time.tzset = set_zone
+
+
+# --- datetime, numpy ------------------------------------------------------------------------------
+
+
+def _install_datetime() -> None:
+    moment = datetime.datetime
+    for name, owner, virtual in (
+        ("now", moment, _now),
+        ("utcnow", moment, _now),
+        ("today", datetime.date, _now),
+        ("fromtimestamp", moment, _from_timestamp),
+    ):
+        _exchange(moment, name, owner, virtual)
+    _exchange(datetime.date, "today", datetime.date, _today)
+    _exchange(datetime.date, "fromtimestamp", datetime.date, _date_from_timestamp)
+    for name, naive in (("timestamp", _timestamp), ("astimezone", _as_zone)):
+        exchange_method(moment, name, _method(moment.__dict__[name], naive))
+
+
+def _exchange(kind: Any, name: str, owner: Any, virtual: Callable[..., Any]) -> None:
+    """Exchange a class method of a type; `owner` is where it is inherited from."""
+    plain = owner.__dict__[name]
+
+    def exchanged(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        loop = current()
+        if loop is None or _is_own(sys._getframe(1)):
+            return plain.__get__(None, cls)(*args, **kwargs)
+        return virtual(cls, loop, *args, **kwargs)
+
+    exchanged.__name__, exchanged.__doc__ = name, plain.__doc__
+    exchange_method(kind, name, classmethod(exchanged))
+
+
+def _method(plain: Any, virtual: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
-    def clock(*args: Any) -> Any:
-        loop = _virtual_loop()
-        return plain(*args) if loop is None else answer(loop)
+    def exchanged(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if current() is None or self.tzinfo is not None:
+            return plain(self, *args, **kwargs)
+        return virtual(self, *args, **kwargs)
 
-    return clock
-
-
-def _calendar(name: str, plain: Callable[..., Any], before: int) -> Callable[..., Any]:
-    @functools.wraps(plain)
-    def calendar(*args: Any) -> Any:
-        if len(args) > before and args[before] is not None:
-            return plain(*args)
-        loop = _virtual_loop()
-        if loop is None:
-            return plain(*args)
-        now = _real_gmtime(loop.now_ns // 10**9)
-        if name in ("localtime", "gmtime"):
-            return now
-        return time.asctime(now) if name == "ctime" else plain(*args[:before], now)
-
-    return calendar
+    return exchanged
 
 
 def _now(cls: Any, loop: VirtualLoop, tz: datetime.tzinfo | None = None) -> Any:
-    moment = cls.fromtimestamp(loop.now_ns * _NS, tz or datetime.UTC)
+    return _from_timestamp(cls, loop, loop.now_ns * _NS, tz)
+
+
+def _from_timestamp(
+    cls: Any, loop: VirtualLoop, timestamp: float, tz: datetime.tzinfo | None = None
+) -> Any:
+    moment = _plain_from_timestamp.__get__(None, cls)(timestamp, tz or datetime.UTC)
     return moment if tz is not None else moment.replace(tzinfo=None)
 
 
+_plain_from_timestamp: Any = datetime.datetime.__dict__["fromtimestamp"]
+
+
 def _today(cls: Any, loop: VirtualLoop) -> Any:
-    return cls.fromordinal(datetime.date(1970, 1, 1).toordinal() + loop.now_ns // (86_400 * 10**9))
+    return cls.fromordinal(_EPOCH + loop.now_ns // (86_400 * 10**9))
 
 
-def _exchange(kind: Any, name: str, answer: Callable[..., Any], owner: Any = None) -> None:
-    """Exchange a class method of a datetime type in place; `owner` is where it is inherited from."""
-    plain = (owner or kind).__dict__[name]
+def _date_from_timestamp(cls: Any, loop: VirtualLoop, timestamp: float) -> Any:
+    return cls(*_real_gmtime(timestamp)[:3])
 
-    def exchanged(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        loop = _virtual_loop()
-        if loop is None:
-            return plain.__get__(None, cls)(*args, **kwargs)
-        return answer(cls, loop, *args, **kwargs)
 
-    exchanged.__name__, exchanged.__doc__ = name, plain.__doc__
-    members: dict[str, Any] = gc.get_referents(kind.__dict__)[0]
-    members[name] = classmethod(exchanged)
-    ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
+def _timestamp(self: Any) -> float:
+    return float(self.replace(tzinfo=datetime.UTC).timestamp())
+
+
+def _as_zone(self: Any, tz: datetime.tzinfo | None = None) -> Any:
+    return self.replace(tzinfo=datetime.UTC).astimezone(tz or datetime.UTC)
+
+
+def _install_numpy_dates() -> None:
+    """`numpy.datetime64("now")` reads the clock in C: another class stands for the type's name."""
+    plain: Any = np.datetime64
+
+    class AsPlain(type):
+        def __instancecheck__(cls, item: object) -> bool:
+            return isinstance(item, plain)
+
+        def __subclasscheck__(cls, kind: type) -> bool:
+            return issubclass(kind, plain)
+
+        def __eq__(cls, other: object) -> bool:
+            return other is cls or other is plain
+
+        def __hash__(cls) -> int:
+            return hash(plain)
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        loop = current()
+        word = args[0] if args else None
+        if loop is not None and isinstance(word, str) and word.lower() in ("now", "today"):
+            unit = args[1:] or ("s" if word.lower() == "now" else "D",)
+            return plain(plain(loop.now_ns, "ns"), *unit, **kwargs)
+        return plain(*args, **kwargs)
+
+    members = {"__new__": new, "__slots__": (), "__doc__": plain.__doc__, "__module__": "numpy"}
+    np.datetime64 = AsPlain("datetime64", (plain,), members)  # type: ignore[assignment,misc]
+
+
+# --- logging, archives ----------------------------------------------------------------------------
+
+
+def _install_log_records() -> None:
+    plain = logging.LogRecord.__init__
+
+    @functools.wraps(plain)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        plain(self, *args, **kwargs)
+        loop = current()
+        if loop is not None:
+            self.created, self.msecs = loop.time(), float(loop.now_ns // 10**6 % 1000)
+            self.relativeCreated = loop.now_ns / 1e6
+            self.thread, self.threadName = 1, "MainThread"
+            self.process, self.processName = 1, "MainProcess"
+
+    logging.LogRecord.__init__ = made  # type: ignore[method-assign]
+
+
+def _install_archives() -> None:
+    plain = zipfile.ZipInfo.__init__
+
+    @functools.wraps(plain)
+    def made(
+        self: Any, filename: str = "NoName", date_time: tuple[int, ...] = _FIRST_OF_ZIP
+    ) -> None:
+        if current() is not None:
+            date_time = max(tuple(date_time), _FIRST_OF_ZIP)
+        plain(self, filename, date_time)  # type: ignore[arg-type]
+
+    zipfile.ZipInfo.__init__ = made  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ import asyncio.tasks
 import contextvars
 import heapq
 import sys
-import threading
+from _thread import get_ident
 from asyncio import _get_running_loop, _set_running_loop
 from collections import deque
 from collections.abc import Callable
@@ -90,7 +90,7 @@ class VirtualLoop(WithoutIO):
         self._task_factory: Any = None
         self._exception_handler: ExceptionHandler | None = None
         self.generators = AsyncGenerators(self.next_number, self._close_generator)
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._stepping = False
         self._closed = False
 
@@ -242,7 +242,7 @@ class VirtualLoop(WithoutIO):
         self, callback: Callback, *args: Any, context: Any = None
     ) -> Handle:
         """`call_soon`, from this loop's own thread only: another thread's moment is not virtual time."""
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             raise Refused(
                 "loop.call_soon_threadsafe() from another thread is not possible in virtual time: "
                 "outside input enters through self.outside(), with `time: {mode: real}`",

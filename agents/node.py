@@ -32,6 +32,7 @@ from ..emulator.errors import (
     Spinning,
     operation_error,
 )
+from ..emulator.program_modules import ProgramModules
 from ..emulator.units import format_ns
 from ..emulator.wire import (
     Allocate,
@@ -113,11 +114,18 @@ _RESULT_TYPES: dict[type, Any] = {
 class Node:
     """One incarnation of a node, from its Welcome on.
 
-    `log_stream` takes the program's log lines and, where nodes share a process, its prints.
+    `log_stream` takes the program's log lines and, where nodes share a process, its prints; `modules` are
+    those of the run (None: it has its own).
     """
 
-    def __init__(self, welcome: Welcome, log_stream: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        welcome: Welcome,
+        log_stream: IO[str] | None = None,
+        modules: ProgramModules | None = None,
+    ) -> None:
         self.welcome = welcome
+        self._modules = modules
         self.outbox: list[ToEmulator] = []
         self.publishes: list[tuple[str, bytes]] = []
         self.stopped = False
@@ -155,8 +163,8 @@ class Node:
 
     def _build(self) -> None:
         try:
-            self._program = load_program(self.welcome.program)
             welcome = self.welcome
+            self._program = load_program(welcome.program, modules=self._modules)
             self._options = fit_options(self._program, welcome.options, welcome.folder)
         except ProgramError as error:
             self._fail("program", str(error), _cause(error))

@@ -1,45 +1,51 @@
 """Programs: from `module:Class` or `./file.py:Class` to a class.
 
-Owns importing; what `with` gives a program is in options.py. Runs in the front door (to refuse before
-anything starts) and in each node.
+Owns naming and finding; what `with` gives a program is in options.py, what `import` means in a program file
+in program_modules.py. Runs in the front door (to refuse before anything starts) and in each node.
 
-Rule: a program file is imported under a name made from its path, once per run, with its folder on
-`sys.path` as a script's would be; programs keep no module state, because in-process runs share modules.
+Rules. A program file and its neighbours are imported anew for each run; a "module:Class" is what Python
+finds along `sys.path`, once a process. What is executed at import is guarded like a step (guards.py).
+Programs keep no module state, because the nodes of an in-process run share their modules.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..emulator.errors import ProgramError
+from ..emulator.program_modules import ProgramModules, plainly
+from . import guards
+from .moment import is_library, loading
 from .suggestions import instead
-from .traces import headline
+from .traces import headline, is_machinery
 
 if TYPE_CHECKING:
     from .agent import Agent
 
-#: The modules made from program files for the present run.
-_present: set[str] = set()
 
-
-def load_program(spec: str, base: Path | None = None) -> type[Agent]:
+def load_program(
+    spec: str, base: Path | None = None, modules: ProgramModules | None = None
+) -> type[Agent]:
     """The Agent subclass that `spec` names; file paths are relative to `base`.
 
-    Raises ProgramError when there is no such module, file or class, or it is no Agent.
+    `modules`: those of the run (None: of nothing but this call). Raises ProgramError when there is no such
+    module, file or class, or it is no Agent; with file and line where the user's code raised.
     """
     from .agent import Agent
 
     place, _, name = spec.rpartition(":")
     if not place or not name:
         raise ProgramError(f'program {spec!r}: expected "module:Class" or "./file.py:Class"')
-    module = _load_file(spec, place, base) if place.endswith(".py") else _load_module(spec, place)
+    guards.install()
+    if place.endswith(".py"):
+        module = _load_file(spec, place, base, modules or ProgramModules())
+    else:
+        module = _load_module(spec, place)
     found = getattr(module, name, None)
     if found is None:
         known = [key for key, item in vars(module).items() if _is_agent(item, Agent)]
@@ -52,51 +58,45 @@ def load_program(spec: str, base: Path | None = None) -> type[Agent]:
     return program
 
 
-def forget_program_files() -> None:
-    """Have every program file imported anew when it is named next: runs share no state of it.
-
-    Until then the module stays: a run that is not over may look its types up in it. Modules that the
-    file imports stay, as does a program named "module:Class".
-    """
-    _present.clear()
-
-
 def _is_agent(item: object, root: type[Agent]) -> bool:
     return isinstance(item, type) and issubclass(item, root) and item is not root
 
 
 def _not_imported(spec: str, error: BaseException) -> ProgramError:
     what = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else headline(error)
-    return ProgramError(f"program {spec!r}: importing it raised {what}")
+    return ProgramError(f"program {spec!r}: importing it raised {plainly(what)}{_raised_at(error)}")
+
+
+def _raised_at(error: BaseException) -> str:
+    """` (FILE, line N)`: where the user's code kept a module from being imported, if it did."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_importing(f.filename)]
+    users = [frame for frame in frames if not is_library(frame.filename)] or frames
+    return f" ({users[-1].filename}, line {users[-1].lineno})" if users else ""
+
+
+def _is_importing(file: str) -> bool:
+    """Whether a frame is of what imports: ours, or the import system's."""
+    return is_machinery(file) or file.startswith("<frozen ") or file == importlib.__file__
 
 
 def _load_module(spec: str, name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        with loading(name):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ProgramError(f"program {spec!r}: {error}") from error
+        raise ProgramError(f"program {spec!r}: {error}{_raised_at(error)}") from error
     except (Exception, SystemExit) as error:  # whatever the user's module raises when imported
         raise _not_imported(spec, error) from error
 
 
-def _load_file(spec: str, place: str, base: Path | None) -> ModuleType:
+def _load_file(spec: str, place: str, base: Path | None, modules: ProgramModules) -> ModuleType:
     path = (base / place if base is not None else Path(place)).resolve()
-    name = f"qnetem_program_{path.stem}_{hashlib.blake2b(str(path).encode()).hexdigest()[:8]}"
-    if name in _present:
-        return sys.modules[name]
     if not path.is_file():
         raise ProgramError(f"program {spec!r}: there is no file {path}")
-    loader_spec = importlib.util.spec_from_file_location(name, path)
-    if loader_spec is None or loader_spec.loader is None:
-        raise ProgramError(f"program {spec!r}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(loader_spec)
-    sys.modules[name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
     try:
-        loader_spec.loader.exec_module(module)
+        with loading():
+            return modules.load(path)
     except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
-        del sys.modules[name]
         raise _not_imported(spec, error) from error
-    _present.add(name)
-    return module

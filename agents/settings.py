@@ -1,7 +1,8 @@
 """What one incarnation of a node's process is told at its birth.
 
-Owns the struct and the exit statuses of a node's process; imports nothing heavy, so that the launcher
-can name them too. Rule: token and password are credentials; no text that a struct turns into has them.
+Owns the struct, the exit statuses of a node's process and the environment of all of them; imports nothing
+heavy, so that the launcher can name them too. Rule: token and password are credentials; no text that a
+struct turns into has them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,19 @@ EXIT_UNREACHABLE = 3
 # The connection to the emulator broke: emulator/wire.py's EXIT_CUT_OFF, which the emulator must know.
 #: An exception of ours; the log holds the traceback.
 EXIT_INTERNAL = 70
+
+#: The same in every run: the order of sets, the sums of BLAS, calendars, how a file is decoded, and
+#: whether `assert` counts must not depend on whose shell it is.
+FIXED_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONUTF8": "1",
+    "PYTHONOPTIMIZE": "0",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
 
 
 class BrokerAddress(msgspec.Struct, array_like=True, frozen=True):

@@ -2,7 +2,7 @@
 
 Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
 Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
-outbox. `python -m qnetem.emulator.server CONTROL_FD LISTEN_FD DESK_FD`; all are inherited, the last two are
+outbox. `main` takes CONTROL_FD LISTEN_FD DESK_FD`; all are inherited, the last two are
 bound and listening already, so that nodes can connect while physics is still being imported. Who speaks to
 the run by the last one is desk_door.py's.
 
@@ -35,7 +35,7 @@ from .desk_door import DeskCore, DeskDoor
 from .errors import InfrastructureError, InternalError, QnetemError
 from .framing import FrameSplitter
 from .record.refusals import Refusals
-from .watchdog import Watchdog
+from .watchdog import Watchdog, silent_s
 
 HELLO_S = 10.0
 #: No Hello is longer; and so many may stand about without one, beside as many as there are nodes.
@@ -50,8 +50,6 @@ BACKLOG = 4096
 READ_BYTES = 65536
 #: How much of a stranger's words goes into the log.
 LONGEST_WORD = 200
-SILENT_VARIABLE = "QNETEM_SILENT_S"
-SILENT_S = 30.0
 EXIT_ORPHANED = 1
 
 
@@ -503,8 +501,8 @@ def _stillborn(error: QnetemError) -> control.Outcome:
 async def _serve(
     world: WorldCore, settings: control.Supervise, channel: socket.socket, *listeners: socket.socket
 ) -> None:
-    silent_s = float(os.environ.get(SILENT_VARIABLE, SILENT_S))
-    await Server(world, settings.run_folder, silent_s).serve(channel, *listeners)
+    patience_s = silent_s(os.environ)
+    await Server(world, settings.run_folder, patience_s).serve(channel, *listeners)
 
 
 def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
@@ -523,7 +521,3 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
     channel.setblocking(False)
     asyncio.run(_serve(world, settings, channel, *listeners))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

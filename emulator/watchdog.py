@@ -11,14 +11,38 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+
+from .errors import InputError
 
 #: How long a node has to write its stacks before it counts as deaf even to that.
 ANSWER_S = 2.0
 UNDER_A_DEBUGGER = "a debugger is attached"
 LOG_TAIL_LINES = 40
 
+#: For how long a node may be silent (s), and the variable that says otherwise.
+SILENT_S = 30.0
+SILENT_VARIABLE = "QNETEM_SILENT_S"
+#: A timer of the system takes neither less nor more.
+_SHORTEST_S, _LONGEST_S = 0.01, 1e7
+
 Label = tuple[str, int]
+
+
+def silent_s(environment: Mapping[str, str]) -> float:
+    """How long a node may be silent (s). Raises InputError when the variable says nothing of the kind."""
+    text = environment.get(SILENT_VARIABLE)
+    if text is None:
+        return SILENT_S
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not _SHORTEST_S <= found <= _LONGEST_S:
+        limits = f"from {_SHORTEST_S:g} to {_LONGEST_S:g}"
+        raise InputError(f"{SILENT_VARIABLE}={text!a}: expected a number of seconds {limits}")
+    return found
 
 
 class _Clock:

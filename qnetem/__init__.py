@@ -15,9 +15,12 @@ that needs only `Agent` loads neither the topology's validation nor the physics.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Not `typing`'s: with `python -m qnetem` the working directory is still on the path here (__main__.py).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .agents.agent import Agent as Agent
     from .agents.option_values import Seconds as Seconds
     from .api import Run as Run

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import assertions
-from .agents.program import forget_program_files
 from .checks import check_programs
 from .emulator.control import Outcome, Problem, Progress
 from .emulator.errors import InputError, ProgramFailed, UnitError
 from .emulator.topology.fault_specs import LIVE
 from .emulator.units import parse_ns
+from .emulator.watchdog import silent_s
 from .expect import Expectation, Verdict, judge, parse_expectations
 from .sources import Source, read_source
 from .turns import Share, alone
@@ -239,11 +239,11 @@ def plan(
 
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
+    silent_s(os.environ)
     topology = prepare(source, seed=seed, until=until, faults=faults)
     expectations = parse_expectations(topology)
     share = Share()
     with share.turn():
-        forget_program_files()
         check_programs(topology)
     options = RunOptions(
         broker=broker,

@@ -7,15 +7,12 @@ place in the file they belong to.
 
 from __future__ import annotations
 
-import importlib
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .agents import program as program_module
 from .agents.options import fit_options
 from .agents.program import load_program
 from .emulator.errors import ProgramError
+from .emulator.program_modules import ProgramModules
 from .emulator.topology.idle_keys import idle_keys
 from .emulator.topology.kinds import KINDS
 from .faster_than_light import faster_than_light
@@ -24,24 +21,22 @@ if TYPE_CHECKING:
     from .emulator.topology import Topology
 
 EAVESDROPPER = "eavesdropper"
-#: Frames of an import that are not the imported module's: ours, and the import system's.
-_NOT_THE_USERS = (str(Path(program_module.__file__)), "<frozen ", importlib.__file__)
 
 
 def check_programs(topology: Topology) -> None:
     """Import every program and fit its `with`. Raises TopologyError at the node's place."""
     base = topology.source.parent if topology.source else None
-    for name, node in topology.nodes.items():
-        key = "program"
-        try:
-            program = load_program(node.program, base)
-            key = "with"
-            fit_options(program, node.options, topology.folder)
-        except ProgramError as error:
-            where = raised_at(error) if key == "program" else ""
-            problem = f"node {name}: {error}{where}"
-            path = ("nodes", name, key, *error.path)
-            raise topology.error(problem, *path, at_key=error.at_key) from error
+    with ProgramModules() as modules:
+        for name, node in topology.nodes.items():
+            key = "program"
+            try:
+                program = load_program(node.program, base, modules)
+                key = "with"
+                fit_options(program, node.options, topology.folder)
+            except ProgramError as error:
+                path = ("nodes", name, key, *error.path)
+                problem = f"node {name}: {error}"
+                raise topology.error(problem, *path, at_key=error.at_key) from error
 
 
 def islands(topology: Topology) -> list[list[str]]:
@@ -82,16 +77,6 @@ def warnings(topology: Topology) -> list[str]:
 def _is_unlinked_eavesdropper(topology: Topology, group: list[str]) -> bool:
     linked = {end for link in topology.links.values() for end in link.ends}
     return all(topology.nodes[name].kind == EAVESDROPPER and name not in linked for name in group)
-
-
-def raised_at(error: ProgramError) -> str:
-    """The line of the user's module that kept it from being imported, if there is one."""
-    cause = error.__cause__
-    if isinstance(cause, SyntaxError) and cause.filename:
-        return f" ({cause.filename}, line {cause.lineno})"
-    frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
-    users = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
-    return f" ({users[-1].filename}, line {users[-1].lineno})" if users else ""
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -30,6 +30,7 @@ from .desk_place import desk_socket
 from .emulator.control import Kill, Outcome, Progress, Spawn
 from .emulator.desk_door import PolledDoor
 from .emulator.errors import InfrastructureError, InternalError, QnetemError
+from .emulator.program_modules import ProgramModules
 from .emulator.topology.model import Topology
 from .emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
 from .emulator.world import World
@@ -90,6 +91,7 @@ class InProcessNetwork:
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
         self._nodes_folder = nodes_folder
+        self._modules = ProgramModules()
         self._next_progress = 0.0
         #: Where those are seen to who speak to the run; None: nobody can.
         self.door: PolledDoor | None = None
@@ -151,6 +153,7 @@ class InProcessNetwork:
                 raise
             self.world.fail(error)
         finally:
+            self._modules.close()
             if self.door is not None:
                 self.door.close()
 
@@ -221,7 +224,7 @@ class InProcessNetwork:
         )
         welcome = _own(welcome)
         with printing(stream):  # importing the program may print
-            seat = Seat(name, Node(welcome, stream), stream)
+            seat = Seat(name, Node(welcome, stream, self._modules), stream)
         if self._nodes_folder is not None:
             seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
             seat.journal.record(welcome)

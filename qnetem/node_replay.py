@@ -27,8 +27,8 @@ from .agents.messages import unseal
 from .agents.node import Node
 from .agents.options import fit_options
 from .agents.program import load_program
-from .checks import raised_at
-from .emulator.errors import InputError, NodeSilent, ProgramError
+from .emulator.errors import InputError, NodeSilent
+from .emulator.program_modules import ProgramModules
 from .emulator.record.journal import rounded
 from .emulator.topology.names import absolute
 from .emulator.units import format_ns
@@ -102,8 +102,8 @@ def replay_node(
     """
     record = node_record(run, node, incarnation)
     run.check("topology.json", f"nodes/{record.path.name}")
-    with closing(record.records()) as records:
-        return _replayed(run, record, records, program, base)
+    with closing(record.records()) as records, ProgramModules() as modules:
+        return _replayed(run, record, records, program, base, modules)
 
 
 def _replayed(
@@ -112,6 +112,7 @@ def _replayed(
     records: Iterator[JournalRecord],
     program: str | None,
     base: Path | None,
+    modules: ProgramModules,
 ) -> NodeReplay:
     welcome = next(records)
     assert isinstance(welcome, Welcome)
@@ -124,12 +125,9 @@ def _replayed(
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)
     guards.install()
-    try:
-        fit_options(load_program(welcome.program), welcome.options, welcome.folder)
-    except ProgramError as error:
-        raise ProgramError(f"{error}{raised_at(error)}") from error
+    fit_options(load_program(welcome.program, modules=modules), welcome.options, welcome.folder)
     result = NodeReplay(run, record.path, welcome, welcome.program)
-    again = _Again(run, welcome)
+    again = _Again(run, welcome, modules)
     with hooked(), watched(again):
         try:
             for each in records:
@@ -156,8 +154,8 @@ class _Incomplete(Exception):
 class _Again:
     """The node, alive once more. `inside`, `calls` and `stalled` are for silence.py."""
 
-    def __init__(self, run: RecordedRun, welcome: Welcome) -> None:
-        self.node = Node(welcome)
+    def __init__(self, run: RecordedRun, welcome: Welcome, modules: ProgramModules) -> None:
+        self.node = Node(welcome, modules=modules)
         self._run, self._welcome = run, welcome
         self._done: deque[Did] = deque()
         #: Bodies of what it has sent in this step, by sequence number.

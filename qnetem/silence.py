@@ -22,7 +22,7 @@ from typing import Protocol
 from .agents.files import debugged
 from .agents.node import Node
 from .agents.traces import program_stack
-from .emulator.server import SILENT_S, SILENT_VARIABLE
+from .emulator.watchdog import silent_s
 
 #: So many ticks in one call are too long.
 _TICKS = 5
@@ -64,11 +64,14 @@ def _alarm_is_free() -> bool:
 
 @contextlib.contextmanager
 def watched(network: Watched) -> Iterator[None]:
-    """End the run by name when a node's program does not return for QNETEM_SILENT_S, in real time."""
+    """End the run by name when a node's program does not return for QNETEM_SILENT_S, in real time.
+
+    Raises InputError when that variable cannot be read.
+    """
     if not _alarm_is_free():
         yield
         return
-    tick_s = float(os.environ.get(SILENT_VARIABLE, SILENT_S)) / _TICKS
+    tick_s = silent_s(os.environ) / _TICKS
     before = signal.signal(signal.SIGALRM, _Watch(network).tick)
     signal.setitimer(signal.ITIMER_REAL, tick_s, tick_s)
     try:

@@ -19,7 +19,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from . import observer
 from .agents.settings import NodeSettings
 from .broker import Broker
 from .brokers.access import Access, Login
+from .child import PATH_VARIABLE, child_program, import_path
 from .companion import Companion
 from .desk_place import announce, withdraw
 from .emulator import control
@@ -61,8 +61,8 @@ BROKER_PAUSE_S = 0.1
 #: Nodes that are killed before the emulator listens are gathered for so long; the first by name is named.
 EARLY_S = 0.5
 BACKLOG = 4096
-EMULATOR_PROGRAM = ("-m", "qnetem.emulator.server")
-ZYGOTE_PROGRAM = ("-m", "qnetem.zygote")
+EMULATOR_PROGRAM = child_program("qnetem.emulator.server")
+ZYGOTE_PROGRAM = child_program("qnetem.zygote")
 
 OnProgress = Callable[[control.Progress], None]
 
@@ -180,7 +180,7 @@ class Supervisor:
         """
         topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
         # What this process can import, the nodes can: it has imported their programs already.
-        outer = environment({**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        outer = environment({**os.environ, PATH_VARIABLE: import_path()})
         with self._listeners() as listeners:
             await self._emulator.start(outer, listeners)
         announce(self.run_folder, self._path("desk"))

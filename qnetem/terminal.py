@@ -21,7 +21,7 @@ from .emulator.plain_text import ascii_json
 from .failures import problem_of, say, tell_problem
 from .zygote import fixed
 
-#: Set once the process has been replaced by one with a fixed environment.
+#: Set to its pid, which stays, once the process has been replaced by one with a fixed environment.
 REEXECUTED = "QNETEM_REEXECUTED"
 
 
@@ -89,10 +89,11 @@ def reexecute_with_fixed_environment() -> None:
     Hash seed, encoding and number of BLAS threads can only be chosen before Python starts; without them
     the digest would not be that of the run in processes. Directory and arguments stay.
     """
-    wanted = fixed(os.environ)
-    if os.environ.get(REEXECUTED) or all(os.environ.get(k) == v for k, v in wanted.items()):
+    wanted, pid = fixed(os.environ), str(os.getpid())
+    is_fixed = all(os.environ.get(name) == value for name, value in wanted.items())
+    if is_fixed or os.environ.get(REEXECUTED) == pid:
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    environment = {**os.environ, **wanted, REEXECUTED: "1"}
+    environment = {**os.environ, **wanted, REEXECUTED: pid}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

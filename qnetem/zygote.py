@@ -1,7 +1,7 @@
 """The zygote: one process with everything imported, which becomes any node's process by a fork.
 
 Owns the nodes' processes: it alone forks, signals and reaps them. Does not own which should live: the
-launcher orders it (orders.py). `python -m qnetem.zygote CONTROL_FD SOCKET_FOLDER`, started in a fixed
+launcher orders it (orders.py). `main` takes CONTROL_FD SOCKET_FOLDER (child.py), in a fixed
 environment (see `environment`), because a hash seed or a number of threads cannot be changed afterwards.
 
 Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only to a
@@ -28,24 +28,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from .agents.settings import FIXED_ENVIRONMENT
+from .child import PATH_VARIABLE, launchers_path
 from .emulator.control import Exited
 from .emulator.framing import FrameSplitter
 from .emulator.wire import frame
 from .leash import hold
 from .orders import Fork, Forked, Order, Signal, decode_order
 
-#: The same in every run: the order of sets, the sums of BLAS, calendars, how a file is decoded, and
-#: whether `assert` counts must not depend on whose shell it is.
-FIXED = {
-    "PYTHONHASHSEED": "0",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONUTF8": "1",
-    "PYTHONOPTIMIZE": "0",
-    "LC_ALL": "C.UTF-8",
-    "TZ": "UTC",
-}
 #: What has no say in a result, made different: for the second run of `--twice` (twice.py). The hash seed
 #: gives most sets of two short words another order than 0 does; the allocator gives objects other addresses.
 OTHERWISE = {"PYTHONHASHSEED": "296", "PYTHONMALLOC": "malloc"}
@@ -53,8 +43,8 @@ OTHERWISE = {"PYTHONHASHSEED": "296", "PYTHONMALLOC": "malloc"}
 OTHERWISE_VARIABLE = "QNETEM_OTHERWISE"
 #: What a program may need of its user's environment; anything else would be an unrecorded input.
 KEPT = (
-    "PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
-    "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "QNETEM_SILENT_S",
+    "PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+    "LD_LIBRARY_PATH", "QNETEM_SILENT_S", PATH_VARIABLE,
 )  # fmt: skip
 #: Everything a node needs, imported once. Each import that a child made itself would cost it, not us.
 PRELOADED = (
@@ -85,7 +75,8 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
 
 def fixed(outer: Mapping[str, str]) -> dict[str, str]:
     """The part of it that is not the user's to say."""
-    return FIXED | OTHERWISE if outer.get(OTHERWISE_VARIABLE) else FIXED
+    is_other = outer.get(OTHERWISE_VARIABLE)
+    return FIXED_ENVIRONMENT | OTHERWISE if is_other else FIXED_ENVIRONMENT
 
 
 class Zygote:
@@ -205,6 +196,8 @@ def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
     channel = socket.socket(fileno=int(arguments[0]))
     for name in PRELOADED:
         importlib.import_module(name)
+    # Programs are found as the launcher has found them; what is ours has been imported by now.
+    sys.path[:] = launchers_path(os.environ)
     # Once for all children: they would need it before their programs are imported.
     importlib.import_module("qnetem.agents.guards").install()
     gc.collect()
@@ -215,7 +208,3 @@ def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
     for folder in arguments[1:]:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

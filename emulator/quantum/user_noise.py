@@ -12,13 +12,12 @@ takes the last alone: of a map that acts once nobody could say how often it has 
 
 Rule: the map that comes back is completely positive, trace preserving, and on as many qubits as asked
 for; so is every map of a generator that comes back. A file is run as part of this process, once a call:
-whoever names it trusts it.
+whoever names it trusts it. It imports its neighbours as a program does (program_modules.py).
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -27,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import InputError
+from ..program_modules import ProgramModules, plainly
 from . import noise
 from .oracle import qutip
 from .pauli import Superoperator
@@ -62,12 +62,13 @@ def _made(
     spec: str, base: Path | None, qubits: int, compiled: Callable[[Any], Superoperator]
 ) -> Superoperator:
     """What comes of the function's answer, on that many qubits."""
-    function = _function(spec, base)
-    try:
-        returned = function()
-    except Exception as error:  # the user's function may raise anything
-        problem = f"{type(error).__name__}: {error}"
-        raise InputError(f"noise {spec}: the function raised {problem}") from error
+    with ProgramModules() as modules:
+        function = _function(spec, base, modules)
+        try:
+            returned = function()
+        except Exception as error:  # the user's function may raise anything
+            problem = plainly(f"{type(error).__name__}: {error}")
+            raise InputError(f"noise {spec}: the function raised {problem}") from error
     try:
         superoperator = compiled(returned)
     except InputError as error:
@@ -138,13 +139,16 @@ def _shown(value: Any) -> str:
     return f"a {type(value).__name__}" + ("" if shape is None else f" of shape {shape}")
 
 
-def _function(spec: str, base: Path | None) -> Callable[[], Any]:
+def _function(spec: str, base: Path | None, modules: ProgramModules) -> Callable[[], Any]:
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise InputError(f"expected './file.py:function' or 'module:function', found {spec!r}")
     where, name = match["where"], match["name"]
     try:
-        module = _run(Path(base or ".") / where) if where.endswith(".py") else _imported(where)
+        if where.endswith(".py"):
+            module = _run(Path(base or ".") / where, modules)
+        else:
+            module = _imported(where)
     except InputError as error:
         raise InputError(f"noise {spec}: {error}") from error
     function = getattr(module, name, None)
@@ -155,18 +159,15 @@ def _function(spec: str, base: Path | None) -> Callable[[], Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _run(path: Path) -> ModuleType:
-    """The module of a file, under a name of its own, so that it hides no other."""
+def _run(path: Path, modules: ProgramModules) -> ModuleType:
     path = path.resolve()
-    found = importlib.util.spec_from_file_location(f"qnetem_noise_{path.stem}", path)
-    if not path.is_file() or found is None or found.loader is None:
+    if not path.is_file():
         raise InputError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(found)
     try:
-        found.loader.exec_module(module)
+        return modules.load(path)
     except Exception as error:  # a user's file may raise anything
-        raise InputError(f"it cannot be run: {type(error).__name__}: {error}") from error
-    return module
+        problem = plainly(f"{type(error).__name__}: {error}")
+        raise InputError(f"it cannot be run: {problem}") from error
 
 
 def _imported(name: str) -> ModuleType:

@@ -31,6 +31,8 @@ USERNAME_VARIABLE, PASSWORD_VARIABLE = "QNETEM_BROKER_USERNAME", "QNETEM_BROKER_
 LOGIN_VARIABLES = (USERNAME_VARIABLE, PASSWORD_VARIABLE)
 PASSWORDS_FILE, RULES_FILE = "passwords", "acl"
 _PASSWORD_BYTES = 16
+#: The length of an MQTT string has two bytes.
+_LONGEST_WORD = 65_535
 #: mosquitto 1.6 knows no other length.
 _SALT_BYTES = 12
 
@@ -116,7 +118,7 @@ def login_for(choice: str, environment: Mapping[str, str]) -> Login | None:
 
 
 def login_from(environment: Mapping[str, str]) -> Login | None:
-    """The two variables as a login. Raises InputError when only one of them is set."""
+    """The two variables as a login. Raises InputError when one of them is not set, or no MQTT string."""
     name, password = environment.get(USERNAME_VARIABLE), environment.get(PASSWORD_VARIABLE)
     if name is None and password is None:
         return None
@@ -125,7 +127,20 @@ def login_from(environment: Mapping[str, str]) -> Login | None:
         if name is not None:
             missing, present = present, missing
         raise InputError(f"{present} is set and {missing} is not: a broker's login needs both")
+    for variable, text in ((USERNAME_VARIABLE, name), (PASSWORD_VARIABLE, password)):
+        _check_word(variable, text)
     return Login(name, password)
+
+
+def _check_word(variable: str, text: str) -> None:
+    """Raise InputError for what MQTT cannot carry; the text is not said, it may be a password."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        raise InputError(f"{variable} is not UTF-8, which MQTT asks for") from None
+    if not 0 < length <= _LONGEST_WORD:
+        how = "is empty" if not length else f"has {length} bytes"
+        raise InputError(f"{variable} {how}: expected 1 to {_LONGEST_WORD} bytes")
 
 
 def username(node: str) -> str:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
+import _random
 import asyncio
 import concurrent.futures
 import datetime
+import email.utils
+import faulthandler
+import gc
+import glob
+import gzip
+import http.cookies
 import logging
 import os
+import platform
 import random
+import resource
 import secrets
+import select
+import shutil
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter as _perf_counter
 from typing import Any
 
 import msgspec
@@ -25,6 +42,7 @@ import pytest
 
 from qnetem.agents import guards
 from qnetem.agents.loop import VirtualLoop
+from qnetem.agents.settings import FIXED_ENVIRONMENT
 from qnetem.emulator.errors import Refused
 
 guards.install()
@@ -78,6 +96,44 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "numpy.random.seed()": lambda: np.random.seed(1),  # noqa: NPY002 refused
     "numpy.random.shuffle()": lambda: np.random.shuffle([1]),  # noqa: NPY002 refused
     "numpy.random.normal()": np.random.normal,
+    "numpy.random.mtrand._rand.rand()": lambda: np.random.mtrand._rand.rand(),  # noqa: PLW0108 fetched in the step
+    "random.getrandbits()": email.utils.make_msgid,
+    "random._inst.random()": lambda: random._inst.random(),  # type: ignore[attr-defined]  # noqa: PLW0108
+    "_random.Random() without a seed": lambda: _random.Random(),  # noqa: PLW0108 fetched in the step
+    "secrets.token_bytes()": secrets.token_bytes,
+    "ssl.RAND_bytes()": lambda: ssl.RAND_bytes(1),
+    "uuid.getnode()": uuid.getnode,
+    "tempfile.mkstemp()": tempfile.mkstemp,
+    "tempfile.TemporaryDirectory()": tempfile.TemporaryDirectory,
+    "open('/dev/urandom')": lambda: open("/dev/urandom", "rb"),  # noqa: SIM115
+    "open('/dev/random')": lambda: os.open("/dev/random", os.O_RDONLY),
+    "open('/proc/uptime')": lambda: Path("/proc/uptime").read_text(),
+    "open('/proc/version')": lambda: open("/tmp/../proc/version", encoding="utf-8"),  # noqa: SIM115
+    "open('/sys/kernel/x')": lambda: open("/sys/kernel/x", encoding="utf-8"),  # noqa: SIM115
+    "os.getloadavg()": os.getloadavg,
+    "os.getlogin()": os.getlogin,
+    "os.getuid()": os.getuid,
+    "os.kill()": lambda: os.kill(0, 0),
+    "os.sysconf()": lambda: os.sysconf("SC_NPROCESSORS_ONLN"),
+    "os.statvfs()": lambda: shutil.disk_usage("/"),
+    "os.waitpid()": lambda: os.waitpid(-1, os.WNOHANG),
+    "changing os.environ": lambda: os.environ.update(A="1"),
+    "os.putenv()": lambda: os.putenv("A", "1"),
+    "resource.getrusage()": lambda: resource.getrusage(resource.RUSAGE_SELF),
+    "time.clock_settime()": lambda: time.clock_settime(time.CLOCK_REALTIME, 0),
+    "time.tzset()": time.tzset,
+    "signal.signal()": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+    "signal.alarm()": lambda: signal.alarm(1),
+    "signal.setitimer()": lambda: signal.setitimer(signal.ITIMER_REAL, 1),
+    "select.select()": lambda: select.select([], [], [], 0),
+    "faulthandler.dump_traceback_later()": lambda: faulthandler.dump_traceback_later(9),
+    "gc.get_count()": gc.get_count,
+    "gc.get_stats()": gc.get_stats,
+    "sys.setswitchinterval()": lambda: sys.setswitchinterval(1),
+    "sys.getallocatedblocks()": sys.getallocatedblocks,
+    "socket.if_nameindex()": socket.if_nameindex,
+    "platform.freedesktop_os_release()": platform.freedesktop_os_release,
+    "multiprocessing.Process().start()": _posixsubprocess.fork_exec,
 }
 
 UNSEEDED: list[Callable[[], Any]] = [
@@ -101,6 +157,25 @@ def test_a_program_is_refused_by_name_and_told_what_to_use(call: str) -> None:
 def test_numpy_generators_without_a_seed_are_refused(unseeded: Callable[[], Any]) -> None:
     with pytest.raises(Refused, match=r"numpy\.random generator without a seed.*self\.rng"):
         in_step(unseeded)
+
+
+@pytest.mark.parametrize("module", ["os", "posix", "random", "_thread", "signal", "_signal"])
+def test_a_second_name_for_a_call_is_guarded_too(module: str) -> None:
+    """`posix.urandom` is `os.urandom`; `random` has a name of its own for it, bound long ago."""
+    name, call = {
+        "os": ("urandom", lambda function: function(1)),
+        "posix": ("urandom", lambda function: function(1)),
+        "random": ("_urandom", lambda function: function(1)),
+        "_thread": ("get_ident", lambda function: function() == 1),
+        "signal": ("alarm", lambda function: function(1)),
+        "_signal": ("signal", lambda function: function(signal.SIGALRM, signal.SIG_IGN)),
+    }[module]
+    function = getattr(sys.modules[module], name)
+    if module == "_thread":
+        assert in_step(lambda: call(function))
+        return
+    with pytest.raises(Refused):
+        in_step(lambda: call(function))
 
 
 def test_generators_with_a_seed_are_the_programs_own() -> None:
@@ -162,6 +237,29 @@ CLOCKS: dict[str, tuple[Callable[[], Any], Any]] = {
     "datetime.today": (datetime.datetime.today, _DAY2),
     "date.today": (datetime.date.today, _DAY2.date()),
     "subclass": (lambda: type(Stamp.now()), Stamp),
+    "localtime of a time": (lambda: time.localtime(0)[:4], (1970, 1, 1, 0)),
+    "mktime": (lambda: time.mktime(time.gmtime(NOW_NS // 10**9)), NOW_NS // 10**9),
+    "tzname": (lambda: time.tzname, ("UTC", "UTC")),
+    "timezone": (lambda: (time.timezone, time.altzone, time.daylight), (0, 0, 0)),
+    "fromtimestamp": (lambda: datetime.datetime.fromtimestamp(0).hour, 0),  # noqa: DTZ006
+    "date.fromtimestamp": (lambda: datetime.date.fromtimestamp(0).isoformat(), "1970-01-01"),  # noqa: DTZ012
+    "timestamp of a naive time": (_DAY2.timestamp, NOW_NS // 1000 / 1e6),
+    "astimezone": (lambda: _DAY2.astimezone().isoformat(), "1970-01-02T06:00:00.250000+00:00"),
+    "datetime64 now": (lambda: str(np.datetime64("now")), "1970-01-02T06:00:00"),
+    "datetime64 today": (lambda: str(np.datetime64("today")), "1970-01-02"),
+    "datetime64 in ns": (lambda: str(np.datetime64("now", "ns")), "1970-01-02T06:00:00.250000001"),
+    "formatdate": (email.utils.formatdate, "Fri, 02 Jan 1970 06:00:00 -0000"),
+    "email localtime": (
+        lambda: email.utils.localtime().isoformat(),
+        "1970-01-02T06:00:00.250000+00:00",
+    ),
+    "get_clock_info": (lambda: time.get_clock_info("time").implementation, "virtual time"),
+    "clock_getres": (lambda: time.clock_getres(time.CLOCK_REALTIME), 1e-9),
+    "os.times": (lambda: os.times().elapsed, NOW_NS / 1e9),
+    "gzip": (lambda: gzip.compress(b"x")[4:8], (NOW_NS // 10**9).to_bytes(4, "little")),
+    "zipfile": (lambda: zipfile.ZipInfo("a", time.localtime()[:6]).date_time[:3], (1980, 1, 1)),
+    "http.cookies": (lambda: _cookie_date()[:16], "Fri, 02 Jan 1970"),
+    "a name bound before": (_perf_counter, NOW_NS / 1e9),
 }
 
 
@@ -197,7 +295,76 @@ def test_given_times_are_converted_as_ever() -> None:
     assert in_step(program) == ((1970, 1, 2), "1970", time.ctime(0))
 
 
-def test_logging_keeps_the_real_clock() -> None:
+#: name -> what a program sees, on every machine.
+MACHINE: dict[str, tuple[Callable[[], Any], Any]] = {
+    "pid": (lambda: (os.getpid(), os.getppid()), (1, 0)),
+    "thread": (lambda: (threading.get_ident(), threading.get_native_id()), (1, 1)),
+    "current thread": (lambda: threading.current_thread().ident, 1),
+    "hostname": (socket.gethostname, "alice"),
+    "fqdn": (socket.getfqdn, "alice"),
+    "platform.node": (platform.node, "alice"),
+    "platform.uname": (lambda: tuple(platform.uname())[:4], ("Linux", "alice", "", "")),
+    "platform.platform": (platform.platform, "Linux"),
+    "platform.machine": (lambda: (platform.machine(), platform.processor()), ("", "")),
+    "os.uname": (lambda: tuple(os.uname()), ("Linux", "alice", "", "", "")),
+    "cpu_count": (os.cpu_count, 1),
+    "environ": (lambda: dict(os.environ), FIXED_ENVIRONMENT),
+    "environ's text": (lambda: "HOME" in repr(os.environ) or "HOME" in os.environ, False),
+    "getenv": (lambda: (os.getenv("HOME"), os.getenv("TZ")), (None, "UTC")),
+    "environb": (lambda: os.environb[b"TZ"], b"UTC"),
+    "terminal": (shutil.get_terminal_size, (80, 24)),
+    "stat": (lambda: _status_of(os.stat(__file__)), (0, 0, 0, 0, 0)),
+    "mtime": (lambda: os.path.getmtime(__file__), 0),
+    "pathlib": (lambda: Path(__file__).stat().st_mtime_ns, 0),
+    "size": (lambda: os.stat(__file__).st_size > 1000 and Path(__file__).is_file(), True),
+    "samefile": (lambda: Path(__file__).samefile(__file__), True),
+}
+
+
+@pytest.mark.parametrize("what", MACHINE)
+def test_a_program_sees_no_machine(what: str) -> None:
+    read, expected = MACHINE[what]
+    assert in_step(read) == expected
+
+
+LISTINGS: dict[str, Callable[[Path], list[str]]] = {
+    "listdir": os.listdir,
+    "scandir": lambda folder: [entry.name for entry in os.scandir(folder)],
+    "walk": lambda folder: next(os.walk(folder))[2],
+    "iterdir": lambda folder: [path.name for path in folder.iterdir()],
+    "glob": lambda folder: [os.path.basename(name) for name in glob.glob(f"{folder}/*")],
+    "Path.glob": lambda folder: [path.name for path in folder.glob("*")],
+}
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_a_folder_lists_its_names_in_order(listing: str, tmp_path: Path) -> None:
+    names = [f"{letter}{number}" for number in (3, 1, 2) for letter in "zab"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert in_step(lambda: LISTINGS[listing](tmp_path)) == sorted(names)
+
+
+def test_a_program_reads_ordinary_files(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("data")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        assert in_step((tmp_path / "data.txt").read_text) == "data"
+        in_step(lambda: open(os.devnull, encoding="utf-8").close())
+        assert nowhere.writable()
+
+
+def _status_of(status: os.stat_result) -> tuple[float, ...]:
+    return status.st_mtime, status.st_ctime_ns, status.st_atime, status.st_uid, status.st_gid
+
+
+def _cookie_date() -> str:
+    cookie = http.cookies.SimpleCookie()
+    cookie["a"] = "b"
+    cookie["a"]["expires"] = 0
+    return cookie["a"].OutputString().partition("expires=")[2]
+
+
+def test_the_records_of_a_programs_loggers_show_virtual_time() -> None:
     records: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):
@@ -206,9 +373,13 @@ def test_logging_keeps_the_real_clock() -> None:
 
     logger = logging.Logger("alice")  # noqa: LOG001 not in the process's tree
     logger.addHandler(Keep())
-    before = time.time()
     in_step(lambda: logger.warning("hello"))
-    assert before <= records[0].created <= time.time()
+    made = records[0]
+    assert (made.created, made.msecs, made.relativeCreated) == (NOW_NS / 1e9, 250, NOW_NS / 1e6)
+    assert (made.process, made.thread, made.threadName) == (1, 1, "MainThread")
+    logger.warning("outside")
+    assert records[1].created > 1.7e9
+    assert records[1].process == os.getpid()
 
 
 def test_datetime_remains_the_type_it_was() -> None:
@@ -233,6 +404,13 @@ def test_outside_a_step_everything_is_as_before() -> None:
     assert time.time() > 1.7e9
     assert abs(time.time() - time.time_ns() / 1e9) < 60
     assert abs(datetime.datetime.now(datetime.UTC).timestamp() - time.time()) < 60
+    assert os.getpid() != 1 or os.getppid() == 0
+    assert os.environ["PATH"]
+    assert os.stat(__file__).st_mtime > 1.6e9
+    assert time.tzname == time.__getattr__("tzname")  # type: ignore[attr-defined]
+    assert str(np.datetime64("today")) == str(datetime.datetime.now(datetime.UTC).date())
+    assert isinstance(np.array(["2020"], "M8[D]")[0], np.datetime64)
+    assert np.dtype(np.datetime64) == np.dtype("M8")
     assert time.localtime()[0] == datetime.date.today().year >= 2024  # noqa: DTZ011
     with socket.socket(), concurrent.futures.ThreadPoolExecutor() as pool:
         assert pool.submit(len, "four").result() == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import msgspec
 import pytest
 
 from qnetem import Agent
+from qnetem.agents import moment
 from qnetem.agents.options import fit_options
 from qnetem.agents.program import load_program
 from qnetem.emulator.errors import ProgramError
+from qnetem.emulator.program_modules import ProgramModules
 
 
 class Settings(msgspec.Struct):
@@ -87,9 +90,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_file_is_imported_once_relative_to_its_base(folder: Path) -> None:
     write(folder / "a.py", PROGRAM)
-    first = load_program("./a.py:A", folder)
-    assert load_program(f"{folder}/a.py:A") is first
-    assert load_program("./x/../a.py:A", folder) is first
+    with ProgramModules() as run:
+        first = load_program("./a.py:A", folder, run)
+        assert load_program(f"{folder}/a.py:A", None, run) is first
+        assert load_program("./x/../a.py:A", folder, run) is first
 
 
 def test_two_files_of_one_name_are_two_modules(folder: Path) -> None:
@@ -103,7 +107,7 @@ def test_a_file_may_import_its_neighbours(folder: Path) -> None:
     write(folder / "neighbour_of_b.py", "VALUE = 7\n")
     write(folder / "b.py", f"import neighbour_of_b\n{PROGRAM}    value = neighbour_of_b.VALUE\n")
     assert load_program("b.py:A", folder).value == 7  # type: ignore[attr-defined]
-    del sys.modules["neighbour_of_b"]
+    assert "neighbour_of_b" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,79 @@ def test_a_file_that_cannot_be_imported_says_why_and_can_be_mended(
         load_program("broken.py:A", folder)
     write(path, PROGRAM)
     assert load_program("broken.py:A", folder).__name__ == "A"
+
+
+# --- what runs at import --------------------------------------------------------------------------
+
+#: what is refused at import -> a statement that calls it
+REFUSED_AT_IMPORT = {
+    "os.fork()": "import os; os.fork()",
+    "subprocess.Popen()": "import subprocess; subprocess.run(['true'])",
+    "socket.socket()": "import socket; socket.socket()",
+    "threading.Thread().start()": "import threading; threading.Thread(target=list).start()",
+    "time.sleep()": "from time import sleep; sleep(0)",
+    "os.urandom()": "import os; os.urandom(1)",
+    "random.random()": "import random; random.random()",
+    "random.Random() without a seed": "import random; RNG = random.Random()",
+    "a numpy.random generator without a seed": "import numpy; RNG = numpy.random.default_rng()",
+    "uuid.uuid4()": "import uuid; ID = uuid.uuid4()",
+    "open('/proc/uptime')": "open('/proc/uptime')",
+}
+
+
+@pytest.mark.parametrize("call", REFUSED_AT_IMPORT)
+@pytest.mark.parametrize("where", ["program", "helper", "module"])
+def test_code_at_import_is_guarded_like_a_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, where: str
+) -> None:
+    bad = write(folder / f"bad_{where}.py", f"# a head\n{REFUSED_AT_IMPORT[call]}\n{PROGRAM}")
+    write(folder / "p.py", f"import bad_helper\n{PROGRAM}")
+    spec = {"program": "bad_program.py:A", "helper": "p.py:A", "module": "bad_module:A"}[where]
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(ProgramError) as error:
+        load_program(spec, folder)
+    assert f"Refused: {call} is not possible inside a program" in str(error.value)
+    assert str(error.value).endswith(f"({bad}, line 2)")
+    assert "bad_module" not in sys.modules
+
+
+def test_clocks_stand_at_0_at_import(folder: Path) -> None:
+    write(folder / "now.py", "import time, datetime\nNOW = datetime.datetime.now().year\n")
+    text = f"import time\nfrom now import NOW\n{PROGRAM}    found = time.time_ns(), NOW\n"
+    write(folder / "p.py", text)
+    assert load_program("p.py:A", folder).found == (0, 1970)  # type: ignore[attr-defined]
+
+
+def test_a_library_may_do_at_import_what_libraries_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed module asks the machine, seeds a generator, starts a tool; its functions may not later."""
+    installed = folder / "site"
+    installed.mkdir()
+    library = (
+        "import os, platform, random, subprocess, uuid\nRNG = random.Random()\n"
+        "FOUND = os.getpid(), platform.node(), uuid.getnode()\n"
+        "subprocess.run(['true'])\ndef entropy(): return os.urandom(1)\n"
+    )
+    write(installed / "a_library_of_mine.py", library)
+    monkeypatch.setattr(moment, "_LIBRARIES", (*moment._LIBRARIES, f"{installed}/"))
+    monkeypatch.syspath_prepend(installed)
+    write(folder / "p.py", f"import a_library_of_mine\n{PROGRAM}")
+    load_program("p.py:A", folder)
+    write(folder / "q.py", f"import a_library_of_mine\na_library_of_mine.entropy()\n{PROGRAM}")
+    with pytest.raises(ProgramError, match=r"os\.urandom\(\) is not possible.*q\.py, line 2\)"):
+        load_program("q.py:A", folder)
+    monkeypatch.delitem(sys.modules, "a_library_of_mine")
+
+
+def test_scipy_and_qutip_are_imported_by_programs(folder: Path) -> None:
+    """In a fresh process, so that they are executed."""
+    lines = "import scipy.stats, scipy.optimize, qutip, multiprocessing, tempfile"
+    write(folder / "p.py", f"{lines}\n{PROGRAM}")
+    code = (
+        f"from qnetem.agents.program import load_program; load_program({str(folder / 'p.py:A')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_options_are_converted_by_their_annotations() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.watchdog import ANSWER_S, Watchdog
+from qnetem.emulator.errors import InputError
+from qnetem.emulator.watchdog import ANSWER_S, Watchdog, silent_s
 
 ALICE = ("alice", 1)
 NODE = """
@@ -26,6 +27,17 @@ def spin_here():
 spin_here()
 """
 DEAF = "import signal; signal.signal(signal.SIGUSR1, signal.SIG_IGN)"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "nan", "inf", "-1", "0", "1e-9", "1e300", "1\udcff"])
+def test_a_patience_that_cannot_be_read_is_an_input_error(text: str) -> None:
+    with pytest.raises(InputError, match=r"^QNETEM_SILENT_S=.*expected a number of seconds"):
+        silent_s({"QNETEM_SILENT_S": text})
+
+
+def test_a_patience_is_a_number_of_seconds() -> None:
+    assert silent_s({"QNETEM_SILENT_S": " 0.5 "}) == 0.5
+    assert silent_s({}) == 30.0
 
 
 @pytest.fixture

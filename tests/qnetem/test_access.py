@@ -406,6 +406,20 @@ def test_a_login_comes_from_the_environment_whole_or_not_at_all() -> None:
     assert login_from(both) == Login("me", "pw")
 
 
+@pytest.mark.parametrize("variable", ["USERNAME", "PASSWORD"])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "is empty"), ("secret\udcff", "is not UTF-8"), ("secret" * 20_000, "has 120000 bytes")],
+)
+def test_a_login_that_mqtt_cannot_carry_is_named_and_not_shown(
+    variable: str, text: str, why: str
+) -> None:
+    both = {"QNETEM_BROKER_USERNAME": "me", "QNETEM_BROKER_PASSWORD": "pw"}
+    with pytest.raises(InputError, match=f"QNETEM_BROKER_{variable} {why}") as caught:
+        login_from(both | {f"QNETEM_BROKER_{variable}": text})
+    assert "secret" not in str(caught.value)
+
+
 def test_the_environments_login_is_for_a_broker_that_is_there_already_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

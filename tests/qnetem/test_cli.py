@@ -16,13 +16,13 @@ from typer.testing import CliRunner, Result
 
 import qnetem
 from qnetem import cli, inprocess, supervisor, terminal
+from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.emulator.control import Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.emulator.topology import load_topology
 from qnetem.failures import reproduce
 from qnetem.schedule import write_frozen
 from qnetem.supervisor import RunResult
-from qnetem.zygote import FIXED
 
 from .front_door import ended, written
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qnetem import cli
-from qnetem.zygote import FIXED
+from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
 
 from .test_replay import PROGRAMS, TOPOLOGY
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.agents.settings import BrokerAddress, NodeSettings
 from qnetem.companion import Companion
 from qnetem.emulator.control import Exited
 from qnetem.orders import Answer, Fork, Forked, Signal, decode_answer
-from qnetem.zygote import FIXED, environment
+from qnetem.zygote import environment
 
 PATIENCE_S = 20.0
 #: A stand-in for a node's life: the node's name says what to do.

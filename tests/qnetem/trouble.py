@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.zygote import FIXED
+from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
 
 #: Nothing here should take so long; the limit is for a machine that is busy with other things.
 PATIENCE_S = 60.0
