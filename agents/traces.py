@@ -23,7 +23,8 @@ from ..emulator.plain_text import encodable, shortened
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PROGRAMS = tuple(_HERE + folder + os.sep for folder in ("roles", "protocols"))
-_LOOP = _HERE + "loop.py"
+#: The frame above which nothing is a program's.
+_STEP = (_HERE + "loop.py", "step")
 _LIBRARIES = (
     os.path.dirname(_HERE.rstrip(os.sep)) + os.sep,
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},
@@ -48,11 +49,9 @@ def is_library(file: str) -> bool:
 
 
 def users_line() -> tuple[str, int] | None:
-    """The file and line of the innermost frame that is a user's own, of those that run now."""
+    """The file and line of the innermost frame that is a user's own, of those inside the present step."""
     frame: FrameType | None = sys._getframe(1)
-    while (
-        frame is not None and frame.f_code.co_filename != _LOOP
-    ):  # above it nothing is a program's
+    while frame is not None and (frame.f_code.co_filename, frame.f_code.co_name) != _STEP:
         if not is_library(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back

@@ -357,8 +357,10 @@ class _Report:
         if run.exit_code != INTERRUPTED:
             say([f"run folder: {run.run_folder}"])
             # Faults by hand stand in the record alone: only a replay meets them again.
-            say([] if run.touched else [f"reproduce:  {self._again(run.outcome.seed)}"])
-            say([f"replay:     {replay_command(run.run_folder)}"])
+            replay = replay_command(run.run_folder)
+            again = replay if run.touched else self._again(run.outcome.seed)
+            say([f"reproduce:  {again}"])
+            say([] if run.touched else [f"replay:     {replay}"])
 
     @contextlib.contextmanager
     def failures(self, seed: int | None) -> Iterator[None]:

@@ -77,6 +77,7 @@ def ended(
     metrics: dict[str, dict[str, float]] | None = None,
     problem: Problem | None = None,
     states: dict[str, str] | None = None,
+    faults: list[FaultRecord] | None = None,
 ) -> Run:
     """A run of `topology` that has ended like this; expectations are judged if there is no problem."""
     nodes = {
@@ -94,7 +95,7 @@ def ended(
         results=results or {},
         metrics=metrics or {},
         problem=problem,
-        faults=[_record(fault, 12_345_678_900) for fault in topology.faults],
+        faults=faults or [_record(fault, 12_345_678_900) for fault in topology.faults],
     )
     exit_code = problem.exit_code if problem else 0
     result = SimpleNamespace(

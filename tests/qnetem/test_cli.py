@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 import qnetem
 from qnetem import cli, inprocess, supervisor, terminal
 from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
-from qnetem.emulator.control import Outcome, Problem
+from qnetem.emulator.control import FaultRecord, Outcome, Problem
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.emulator.topology import load_topology
 from qnetem.failures import reproduce
@@ -165,6 +165,31 @@ def test_a_raising_program_is_told_with_its_own_traceback(pair: Path, faked: Fak
         f"reproduce:  qnetem run {pair} --seed 7",
         "replay:     qnetem replay runs/x",
     ]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_run_with_faults_by_hand_is_reproduced_by_a_replay(
+    pair: Path, faked: Faked, asked: bool
+) -> None:
+    name = "random.1" if asked else "live.1"
+    by_hand = FaultRecord(name, "cut", "alice-bob", {}, 5, None, 5, 9, 0, True, asked)
+    faked(problem=Problem("StuckError", "nothing is left", 3, "", 5), faults=[by_hand])
+    result = typed("run", pair)
+    assert result.stderr.endswith("run folder: runs/x\nreproduce:  qnetem replay runs/x\n")
+
+
+def test_what_programs_made_steers_no_terminal(pair: Path, faked: Faked) -> None:
+    odd = "\x1b[31m\u202e\x9b"
+    own = f"Traceback (most recent call last):\n\t{odd}\nValueError: {odd}\n"
+    metrics = {f"alice.{odd}": {"count": 2}}
+    problem = Problem("ProgramFailed", f"ValueError: {odd}", 1, "alice", 5, own)
+    faked(problem=problem, results={"alice": {odd: [odd]}, "bob": odd}, metrics=metrics)
+    page = typed("run", pair)
+    told = page.stdout + page.stderr
+    assert told.count(r"\x1b[31m\u202e\x9b") >= 5
+    assert all(line.isprintable() for line in told.splitlines())
+    data = typed("run", pair, "--format", "json").stdout
+    assert data.isascii() and json.loads(data)["results"]["bob"] == odd
 
 
 def test_a_stuck_run_is_three(pair: Path, faked: Faked) -> None:

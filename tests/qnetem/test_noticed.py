@@ -40,7 +40,7 @@ def test_messages_that_nobody_received_are_counted_by_kind() -> None:
 
 
 def test_a_slow_node_is_named_with_its_share_of_real_time() -> None:
-    slow = left(worked_s=6.0, grants=100)
+    slow = left(worked_s=6.0, grants=101)  # the first one took none of it
     [notice] = notices(outcome(alice=left(), bob=slow, carol=left()))
     assert (notice["what"], notice["node"]) == ("slow", "bob")
     assert told(notice) == "bob took 60% of the run's real time: 60 ms for each of its steps"
@@ -52,3 +52,13 @@ def test_a_node_that_works_as_others_do_or_hardly_at_all_is_not_slow() -> None:
     assert notices(outcome(0.2, alice=left(worked_s=0.1), bob=left(worked_s=0.001))) == []
     assert notices(outcome(100.0, alice=left(worked_s=6.0), bob=left())) == []
     assert notices(outcome(alice=left(worked_s=9.0))) == []
+
+
+def test_a_program_that_until_ends_is_named_with_what_its_tasks_wait_for() -> None:
+    waits = [(f"Task-{n}", f"a message (p.py:{n})", n) for n in range(5)]
+    [notice] = notices(outcome(state="running", alice=left(waits=waits)))
+    assert notice["waits"][1] == {"task": "Task-1", "what": "a message (p.py:1)", "since_s": 1e-9}
+    assert told(notice) == (
+        "alice had not finished at 5 ns: waits for a message (p.py:0) since 0 ns; waits for a message "
+        "(p.py:1) since 1 ns; waits for a message (p.py:2) since 2 ns; and 2 more"
+    )
