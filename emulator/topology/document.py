@@ -124,9 +124,9 @@ class _Reader:
         if any(node.value is opened.value for opened in self._open):
             self._stop("an alias stands inside the very value it refers to", mark)
         if isinstance(node, yaml.ScalarNode):
-            value = self._scalar(node, mark)
-            is_word = node.value != "" and isinstance(value, (bool, type(None)))
-            return Written(value, mark, key_mark, node.value if is_word else None)
+            scalar = self._scalar(node, mark)
+            is_word = node.value != "" and isinstance(scalar, (bool, type(None)))
+            return Written(scalar, mark, key_mark, node.value if is_word else None)
         self._open.append(node)
         value = self._collection(node, mark)
         self._open.pop()

@@ -68,7 +68,7 @@ ENTRIES = [
         "unknown node 'null'; expected one of alice, bob, r1, r2, eve",
     ),
     ("{at: 1 s, cut: {node: ^3}}", "found 3"),
-    ("{at: 1 s, kill: {name: ^[]}}", "expected a pattern such as 'r*', found a list"),
+    ("{at: 1 s, kill: {name: ^3}}", "expected a pattern such as 'r*', found 3"),
     ("{at: 1 s, kill: {kind: repeater, pick: ^120 %}}", "kill.pick: a share of those who fit"),
     ("{at: 1 s, ^kill: {name: 'z*'}}", "no node fits name z*"),
     ("{at: 1 s, kill: [^{kind: repeater}]}", "found a mapping"),
