@@ -54,3 +54,7 @@ class Barrier:
     def silent(self) -> list[str]:
         """The nodes whose program must answer now (not their processes' births and deaths)."""
         return [node for kind, node in self.awaited if kind in ("have", "waits")]
+
+    def missing(self) -> list[tuple[Answer, str]]:
+        """The processes whose birth (hello) or death (exit) is awaited now."""
+        return [awaited for awaited in self.awaited if awaited[0] in ("hello", "exit")]

@@ -31,6 +31,7 @@ from typing import Any, Protocol
 import msgspec
 
 from . import control, wire
+from .barrier import Answer
 from .desk_door import DeskCore, DeskDoor
 from .errors import InfrastructureError, InternalError, QnetemError
 from .framing import FrameSplitter
@@ -50,6 +51,12 @@ BACKLOG = 4096
 READ_BYTES = 65536
 #: How much of a stranger's words goes into the log.
 LONGEST_WORD = 200
+#: No process comes or goes for so long although one should: a start can take longer than a step.
+MISSING_S = 60.0
+_MISSING = {
+    "hello": "its process should have been started, and has said no Hello",
+    "exit": "its process has been killed, and its end is not known",
+}
 EXIT_ORPHANED = 1
 
 
@@ -73,6 +80,7 @@ class WorldCore(Protocol):
     def fail(self, error: QnetemError) -> None: ...
     def stalled(self, node: str, stacks: str) -> None: ...
     def silent(self) -> list[str]: ...
+    def missing(self) -> list[tuple[Answer, str]]: ...
     def progress(self) -> control.Progress: ...
     def resume(self) -> None: ...
     def settle(self) -> None: ...
@@ -207,6 +215,10 @@ class Server:
         self._strangers: dict[NodeConnection, None] = {}
         self._most_strangers = len(world.progress().nodes) + MOST_STRANGERS
         self._watchdog = Watchdog(run_folder, silent_s)
+        self._missing_s = max(silent_s, MISSING_S)
+        #: Processes that should come or go, and since when nothing has changed about them.
+        self._missing: list[tuple[Answer, str]] = []
+        self._missing_since_s = 0.0
         self._refusals = Refusals(run_folder)
         self._reported = (-1, -1)
         self._farewell = False
@@ -448,7 +460,17 @@ class Server:
         for (node, _), stacks in self._watchdog.take_stalled(now_s):
             self.world.stalled(node, stacks)
             self.drain()
+        self._look_for_missing(now_s)
         self._loop.call_later(PROGRESS_S, self._tick)
+
+    def _look_for_missing(self, now_s: float) -> None:
+        missing = self.world.missing()
+        if missing != self._missing:
+            self._missing, self._missing_since_s = missing, now_s
+        elif missing and now_s - self._missing_since_s >= self._missing_s:
+            kind, node = missing[0]
+            self.world.stalled(node, f"{_MISSING[kind]} for {self._missing_s:g} s\n")
+            self.drain()
 
 
 def open_world(settings: control.Supervise) -> WorldCore:

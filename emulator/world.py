@@ -246,6 +246,10 @@ class World:
         awaited = [node for node in self._granted if self.census[node].awaited]
         return awaited + self._barrier.silent()
 
+    def missing(self) -> list[tuple[Answer, str]]:
+        """The processes whose birth (hello) or death (exit) is awaited at this moment."""
+        return self._barrier.missing()
+
     def progress(self) -> Progress:
         """How far the run is."""
         states = {citizen.name: citizen.state for citizen in self.census.citizens.values()}

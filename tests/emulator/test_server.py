@@ -62,6 +62,7 @@ class FakeWorld:
         self.resume_in_s: float | None = None
         self.settle_in_s: float | None = None
         self.heard: list[object] = []
+        self.awaited: list[tuple[str, str]] = []
         self.news = asyncio.Event()
         self.answers: dict[type, list[tuple[str, msgspec.Struct]]] = {}
         self.desk = FakeDesk()
@@ -98,6 +99,9 @@ class FakeWorld:
 
     def silent(self) -> list[str]:
         return []
+
+    def missing(self) -> list[tuple[str, str]]:
+        return self.awaited
 
     def progress(self) -> control.Progress:
         return control.Progress(5, 1, {}, {})
@@ -174,7 +178,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, silent_s: float = 30.0) -> AsyncIterator[Stage]:
     world = FakeWorld()
     ours, theirs = socket.socketpair()
     path = tmp_path / "s"
@@ -184,7 +188,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     theirs.setblocking(False)
     launcher = Peer(*await asyncio.open_connection(sock=ours))
     here = Stage(world, path, launcher)
-    shell = server.Server(world, str(tmp_path), 30.0)
+    shell = server.Server(world, str(tmp_path), silent_s)
     here.task = asyncio.create_task(shell.serve(theirs, listener))
     here.drain = shell.drain
     await world.hears(lambda what: what == "start")
@@ -241,6 +245,21 @@ async def test_in_real_time_the_world_is_resumed_when_it_asked_to_be(tmp_path: P
         here.launcher.say(control.Exited("alice", 1, 0))
         await here.world.hears(lambda what: what == "resume")
         assert here.world.heard.count("resume") == 1
+
+
+@pytest.mark.parametrize("kind", ["hello", "exit"])
+async def test_a_process_that_neither_comes_nor_goes_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(server, "MISSING_S", 0.1)
+    monkeypatch.setattr(server, "PROGRESS_S", 0.01)
+    async with stage(tmp_path, silent_s=0.1) as here:
+        here.world.awaited = [(kind, "alice"), (kind, "bob")]
+        found = await here.world.hears(
+            lambda what: isinstance(what, tuple) and what[0] == "stalled"
+        )
+    assert isinstance(found, tuple)
+    assert found[1:] == ("alice", f"{server._MISSING[kind]} for 0.1 s\n")
 
 
 @pytest.mark.parametrize("last", [wire.Report(0, 0), wire.Waits([]), wire.Have("bob", 1), "exit"])
@@ -540,6 +559,7 @@ IDLE = """
         outbox, over, resume_in_s, settle_in_s = [], False, None, None
         def start(self): pass
         def silent(self): return []
+        def missing(self): return []
         def progress(self):
             from qnetem.emulator.control import Progress
             return Progress(0, 0, {}, {})
