@@ -1,7 +1,7 @@
 """Digests of runs in a process in which nothing has run before.
 
-`python -m tests.determinism.fresh UNTIL FILE...` imports everything once; then each run has a fork of its own.
-Prints one JSON object, digests by file.
+`python -m tests.determinism.fresh UNTIL FILE...` imports everything once; then each run has a fork of its
+own. Prints one JSON object, digests by file.
 """
 
 from __future__ import annotations
