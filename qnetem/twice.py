@@ -36,6 +36,10 @@ from .terminal import REEXECUTED, Page, print_object, reader_may_leave
 from .zygote import OTHERWISE_VARIABLE
 
 DIFFERENT = 1
+_WHY = (
+    "error: the result depends on something that no seed decides: most often the order of a set, id() or",
+    "the default hash() of an object, or a file of the working directory",
+)
 LABELS = ("first", "second")
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -73,7 +77,10 @@ def run_twice(file: Path, runs: Path, words: Sequence[str], *, as_json: bool) ->
             print_object({**as_data(comparison), "digest": digest})
         else:
             _print(comparison)
-    return told[0].exit_code if comparison.same else DIFFERENT
+    if comparison.same:
+        return told[0].exit_code
+    say(_WHY)
+    return DIFFERENT
 
 
 def _print(comparison: Comparison) -> None:
@@ -81,14 +88,6 @@ def _print(comparison: Comparison) -> None:
     print_comparison(comparison, console, LABELS)
     if comparison.same:
         console.print(f"twice the same digest: {comparison.a.digest}", soft_wrap=True)
-        return
-    say(
-        [
-            "",
-            "error: the result depends on something that no seed decides: most often the order of a set,",
-            "id() or the default hash() of an object, or a file of the working directory",
-        ]
-    )
 
 
 def _broken_off(told: list[_Told], as_json: bool) -> int:

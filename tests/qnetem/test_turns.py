@@ -41,6 +41,15 @@ class End(Agent):
             tossed.append(await pair.measure("X"))
             print("a line of", self.name, self.rng.integers(1000))
         return {"ones": sum(tossed), "all": len(tossed)}
+
+class Plain(Agent):
+    async def run(self, peer: str):
+        ones = 0
+        for _ in range(40):
+            pair = await self.entangle(peer)
+            ones += await pair.measure("X")
+            print("a line of", self.name, self.rng.integers(1000))
+        return ones
 """
 TOPOLOGY: dict[str, Any] = {
     "name": "coin",
@@ -59,6 +68,13 @@ TOPOLOGY: dict[str, Any] = {
     ],
 }
 
+#: The same with a program that keeps no state in its module.
+PLAIN = TOPOLOGY | {
+    "nodes": {
+        name: {**node, "program": "./coin.py:Plain"} for name, node in TOPOLOGY["nodes"].items()
+    }
+}
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -73,8 +89,8 @@ def seen(run: Run) -> tuple[Any, ...]:
     return run.digest, run.results, logs
 
 
-def tossed(seed: int) -> Run:
-    return qnetem.run(TOPOLOGY, seed=seed, in_process=True)
+def tossed(seed: int, topology: dict[str, Any] = TOPOLOGY) -> Run:
+    return qnetem.run(topology, seed=seed, in_process=True)
 
 
 def test_runs_in_threads_are_each_as_it_is_alone(here: Path) -> None:
@@ -92,14 +108,14 @@ def test_runs_in_threads_are_each_as_it_is_alone(here: Path) -> None:
 
 
 async def test_networks_on_one_loop_and_a_run_in_a_thread_do_not_mix(here: Path) -> None:
-    alone = [seen(await asyncio.to_thread(tossed, seed)) for seed in (1, 2, 3)]
+    alone = [seen(await asyncio.to_thread(tossed, seed, PLAIN)) for seed in (1, 2, 3)]
 
     async def launched(seed: int) -> tuple[Any, ...]:
-        async with qnetem.launch(TOPOLOGY, seed=seed, in_process=True) as network:
+        async with qnetem.launch(PLAIN, seed=seed, in_process=True) as network:
             return seen(await network.finished())
 
     together = await asyncio.gather(
-        launched(1), launched(2), asyncio.to_thread(lambda: seen(tossed(3)))
+        launched(1), launched(2), asyncio.to_thread(lambda: seen(tossed(3, PLAIN)))
     )
     assert together == alone
 
@@ -146,7 +162,7 @@ def test_a_program_that_redirects_its_output_redirects_nobody_elses() -> None:
 
     before = sys.stdout, sys.stderr
     run = harness.run(harness.network({"alice": alice, "bob": bob}))
-    assert run.problem_free if hasattr(run, "problem_free") else run.outcome.problem is None
+    assert run.outcome.problem is None
     assert mine.getvalue() == "first\nsecond\n"
     assert run.logs == {"alice.1": "logged\n", "bob.1": "bob here\nbob there\n"}
     assert (sys.stdout, sys.stderr) == before
@@ -159,9 +175,7 @@ def test_a_killed_program_prints_nothing_any_more(capsys: pytest.CaptureFixture[
         finally:
             print("still here")  # noqa: T201 the point
 
-    run = harness.run(
-        harness.network({"bob": program}, faults=[harness.fault("kill", "bob", 500)])
-    )
+    run = harness.run(harness.network({"bob": program}, faults=[harness.fault("kill", "bob", 500)]))
     assert run.logs == {}
     assert capsys.readouterr().out == ""
 
@@ -171,7 +185,7 @@ def test_a_killed_program_prints_nothing_any_more(capsys: pytest.CaptureFixture[
 
 def _logging() -> tuple[Any, ...]:
     root = logging.getLogger()
-    return root.level, root.handlers[:], logging.getLogger("coin").level
+    return root.level, [type(one) for one in root.handlers], logging.getLogger("coin").level
 
 
 #: What a program may do, and how that looks.
@@ -197,7 +211,10 @@ CHANGES: dict[str, tuple[Any, Any]] = {
     "thresholds": (lambda: gc.set_threshold(1234, 5, 6), gc.get_threshold),
     "recursion limit": (lambda: sys.setrecursionlimit(54321), sys.getrecursionlimit),
     "hooks": (lambda: setattr(sys, "excepthook", print), lambda: sys.excepthook),
-    "decimal": (lambda: setattr(decimal.getcontext(), "prec", 3), lambda: decimal.getcontext().prec),
+    "decimal": (
+        lambda: setattr(decimal.getcontext(), "prec", 3),
+        lambda: decimal.getcontext().prec,
+    ),
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
 }
 
@@ -245,6 +262,10 @@ async def test_a_change_stands_in_the_turns_of_its_run_only() -> None:
             assert logging.root.manager.disable == 50
 
 
+def _shown(message: Any, category: Any, file: str, line: int, *_: object) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, file, line))
+
+
 def test_a_warning_is_in_the_log_of_every_run() -> None:
     async def program(me: Agent) -> None:
         for _ in range(2):
@@ -253,6 +274,7 @@ def test_a_warning_is_in_the_log_of_every_run() -> None:
     network = harness.network({"alice": program})
     with warnings.catch_warnings():
         warnings.simplefilter("default")
+        warnings.showwarning = _shown  # pytest's keeps them to itself
         logs = [harness.run(network).logs["alice.1"] for _ in range(2)]
     assert logs[0] == logs[1]
     assert logs[0].count("UserWarning: mind the gap") == 1
@@ -285,22 +307,16 @@ def test_a_queue_serves_threads_in_the_order_in_which_they_came() -> None:
 
 def test_whoever_gives_up_waiting_holds_nobody_up() -> None:
     queue, came = Queue(), list[str]()
-
-    class Lock:
-        """Ctrl-C comes while it is waited for."""
-
-        def acquire(self) -> None:
-            raise KeyboardInterrupt
-
     with queue.taken():
         waiting = threading.Thread(target=lambda: _take(queue, came))
         waiting.start()
         while not queue.wanted:
             time.sleep(0.001)
-        left = queue._waiting[0]
-        queue._leave(threading.Lock())  # had been handed over already: the next one gets it
+        gone = threading.Lock()
+        queue._waiting.appendleft(gone)
+        queue._leave(gone)
     waiting.join(10)
-    assert came == ["here"] and left not in queue._waiting
+    assert came == ["here"] and not queue.wanted
 
 
 def _take(queue: Queue, came: list[str]) -> None:
