@@ -263,8 +263,9 @@ class Agent:
         """Take the next train from `source`: keep one photon of each pulse with several.
 
         The rest goes on towards `to`. Single photons are blocked, but for a share `forward_singles`.
-        `Stored.measure` measures what was kept, once, in bases that may be known by then. Raises
-        OperationError, LinkError.
+        `Stored.measure` measures what was kept, once, in bases that may be known by then; until then it
+        decays as the node's memory does, from its arrival on. Raises OperationError (also for a memory with
+        a cut-off, which cannot act on it), LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
         return await pulse_receiving.split(self._node, source, to, forward_singles)

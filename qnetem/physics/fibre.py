@@ -110,7 +110,7 @@ VECTORS = [
            lambda: Fibre(100.0, pmd_ps_per_sqrt_km=0.2).mean_group_delay_ps),
     Vector("1.2", "coherence, DGD 1 ps, 1 rad/ps", math.exp(-0.5), relative(1e-10), _PMD,
            lambda: dispersion.pmd_coherence(1.0, 1.0)),
-    Vector("1.2", "coherence, mean DGD 1 ps, 1 rad/ps", (1 + math.pi / 8) ** -1.5, relative(1e-10),
+    Vector("1.2", "coherence, mean DGD 1 ps, 1/ps", (1 + math.pi / 8) ** -1.5, relative(1e-10),
            _MAXWELL, lambda: dispersion.mean_pmd_coherence(1.0, 1.0)),
     Vector("1.3", "walk, s^2 t = 1: mean fidelity", (1 + math.exp(-1)) / 2, sigmas(), _WALK,
            lambda: trains.walked_fidelity(1.0, 100_000)),

@@ -253,7 +253,7 @@ def test_light_of_classical_channels_reaches_the_detectors() -> None:
         "alice": ("source: {rate: 100 MHz}", all_zero(slots, 0.0)),
         "bob": ("detector: {gate: 1 ns, efficiency: 0.5}", detecting()),
     }
-    ran = run(nodes, f"[{between('alice', 'bob', **quantum)}]")
+    ran = run(nodes, f"[{between('alice', 'bob', **quantum)}]", seed=2)
     way = ran.network.world.quantum.way("alice-bob")
     rate_hz = way.fibre.at(0).noise_rate_hz
     assert rate_hz > 1e5
