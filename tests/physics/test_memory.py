@@ -180,8 +180,7 @@ links:
 """)
     assert ran.results["alice"] == {
         "free": [1, 2],
-        "outcome": "qubit alice-bob#1@alice is not held by alice "
-        "(past its cut-off at 100.001 ms)",
+        "outcome": "qubit alice-bob#1@alice is not held by alice (past its cut-off at 100.001 ms)",
     }
     assert ran.results["bob"]["free"] == [1, 1] and ran.results["bob"]["outcome"] in (0, 1)
     assert ran.count("alice.expired") == 1 and ran.left_in_slots() == {}
