@@ -38,7 +38,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 _PACKAGE = "qnetem_programs"
@@ -154,7 +154,16 @@ class _Folder:
 
 
 class _ProgramLoader(SourceFileLoader):
-    """Executes a file with the builtins of its folder."""
+    """Executes a file with the builtins of its folder.
+
+    It is compiled anew: a constant set that comes from a `.pyc` may iterate in another order than the same
+    set fresh from the source, so that a run would depend on whether there had been one before.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
     def exec_module(self, module: ModuleType) -> None:
         folder = _folders[module.__name__.partition(".")[0]]

@@ -234,6 +234,19 @@ def test_each_run_imports_helpers_anew(folder: Folder) -> None:
     assert names[0] == names[1]
 
 
+def test_a_constant_set_has_one_order_whether_or_not_there_was_a_run_before(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    # Read from a .pyc, a set is made in another order than from the source; names that collide show it.
+    names = ", ".join(repr(f"name{number}") for number in range(40))
+    folder.write(p=f"WORDS = [word for word in {{{names}}}]\n", q="import p\nWORDS = p.WORDS\n")
+    first = folder.load().WORDS
+    folder.modules.close()
+    assert folder.load().WORDS == folder.load("q").WORDS == first
+    assert not list(folder.path.rglob("*.pyc"))
+
+
 def test_an_edited_helper_is_read_by_the_next_run(folder: Folder) -> None:
     folder.write(p="import helper\nfound = helper.WHO", helper="WHO = 'first'")
     assert folder.load().found == "first"

@@ -210,10 +210,14 @@ def test_a_run_with_nothing_left_to_do_says_who_waits_for_what_since_when(tmp_pa
         assert head == "nothing is left to happen at 6 ms, but:"
         assert lines == [
             "  alice waits for TaskGroup.__aexit__() (programs.py:67) since 5 ms",
-            "  alice, task 'listener', waits for a message of kind 'answer' from bob "
-            "(started at programs.py:68) since 5 ms; bob has finished at 1 ms",
-            "  alice, task 'entangler', waits for entangle with bob "
-            "(started at programs.py:69) since 5 ms; bob has finished at 1 ms",
+            (
+                "  alice, task 'listener', waits for a message of kind 'answer' from bob "
+                "(started at programs.py:68) since 5 ms; bob has finished at 1 ms"
+            ),
+            (
+                "  alice, task 'entangler', waits for entangle with bob "
+                "(started at programs.py:69) since 5 ms; bob has finished at 1 ms"
+            ),
             "  alice, task 'queue', waits for Queue.get() (programs.py:74) since 6 ms",
             "  alice has asked for a pair with bob: bob has not asked for one on alice-bob",
         ]
