@@ -33,14 +33,15 @@ from ..emulator.wire import (
     Transmit,
 )
 from ..emulator.wire import Join as JoinOperation
-from . import pulse_receiving, pulse_sending
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
-from .pulses import Clicks, PairTrain, PulseTrain, Stored
+from .pulses import receiving as pulse_receiving
+from .pulses import sending as pulse_sending
+from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
-    from .node import Node
+    from .node.node import Node
 
 
 class Agent:

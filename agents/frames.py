@@ -25,7 +25,7 @@ from ..emulator.errors import OperationError
 from ..emulator.wire import PauliFrame
 
 if TYPE_CHECKING:
-    from .loop import VirtualLoop
+    from .loop.virtual_loop import VirtualLoop
 
 Frame = tuple[int, int]
 Vector = tuple[float, float, float]

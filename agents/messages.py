@@ -22,7 +22,7 @@ import msgspec
 from ..emulator.errors import MessageError
 from ..emulator.plain_text import encodable, shortened
 from ..emulator.wire import UNREADABLE
-from .traces import headline
+from .tracebacks import headline
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode

@@ -19,7 +19,7 @@ from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
 from . import frames
 
 if TYPE_CHECKING:
-    from .node import Node
+    from .node.node import Node
 
 Axis = str | tuple[float, float, float]
 _AXES: dict[str, tuple[float, float, float]] = {

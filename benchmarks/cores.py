@@ -8,7 +8,7 @@ import time
 import networks
 from measure import medians, table
 
-from qnetem.agents.loop import VirtualLoop
+from qnetem.agents.loop.virtual_loop import VirtualLoop
 
 STEPS = 100_000
 ROUNDS = 20_000

@@ -19,14 +19,14 @@ import numpy as np
 import peers
 from measure import medians, table, verdict
 
-from qnetem.emulator.quantum import gates, noise, states
-from qnetem.emulator.quantum.bell_diagonal import BellDiagonal
-from qnetem.emulator.quantum.density_matrix import DensityMatrix
-from qnetem.emulator.quantum.engine import State
 from qnetem.emulator.quantum.formalism import Formalism
-from qnetem.emulator.quantum.oracle import qutip
-from qnetem.emulator.quantum.registry import Registry
-from qnetem.emulator.quantum.stabilizer import Stabilizer
+from qnetem.emulator.quantum.node.registry import Registry
+from qnetem.emulator.states import gates, noise, states
+from qnetem.emulator.states.bell_diagonal import BellDiagonal
+from qnetem.emulator.states.density_matrix import DensityMatrix
+from qnetem.emulator.states.engine import State
+from qnetem.emulator.states.qutip_import import qutip
+from qnetem.emulator.states.stabilizer import Stabilizer
 
 FIDELITY, DEPOLARISING = peers.FIDELITY, peers.DEPOLARISING
 #: How many times plain QuTiP each is to be.

@@ -12,9 +12,9 @@ from statistics import mean
 import networks
 from measure import medians, table, verdict
 
-from qnetem.emulator.control import Progress
 from qnetem.emulator.topology import load_topology
-from qnetem.supervisor import RunOptions, Supervisor
+from qnetem.emulator.wire.control import Progress
+from qnetem.launch.launcher import RunOptions, Supervisor
 
 NODES = (2, 10, 100)
 AIM_MB = 15.0

@@ -16,10 +16,10 @@ import networks
 import numpy as np
 from measure import medians, table, verdict
 
-from qnetem.emulator.channels.detection import PulseReceiver, Receiver
-from qnetem.emulator.channels.pulses import PulseTrain, passage
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import decoy_table
+from qnetem.emulator.optics.detection import PulseReceiver, Receiver
+from qnetem.emulator.optics.pulses import PulseTrain, passage
 
 SLOTS = 10_000_000
 LENGTH_KM, EFFICIENCY, DARK_HZ = 50.0, 0.8, 20.0

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .agents.agent import Agent as Agent
-    from .agents.option_values import Seconds as Seconds
+    from .agents.options.values import Seconds as Seconds
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.topology import Topology as Topology
     from .emulator.topology import load_topology as load_topology
-    from .events import Event as Event
     from .network import Network as Network
     from .network import launch as launch
+    from .runs.events import Event as Event
 
 #: Public name -> the module it is in.
 _HOME = {

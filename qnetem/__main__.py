@@ -9,6 +9,6 @@ import sys
 if not sys.flags.safe_path and sys.path[0] == os.getcwd():
     del sys.path[0]
 
-from .cli import main
+from .cli.main import main
 
 main()

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 from . import assertions
 from .checks import check_programs
-from .emulator.control import Outcome, Problem, Progress
 from .emulator.errors import InputError, ProgramFailed, UnitError
-from .emulator.topology.fault_specs import LIVE
+from .emulator.service.watchdog import silent_s
+from .emulator.topology.model.faults import LIVE
 from .emulator.units import parse_ns
-from .emulator.watchdog import silent_s
-from .expect import Expectation, Verdict, judge, parse_expectations
+from .emulator.wire.control import Outcome, Problem, Progress
+from .expect.expect import Expectation, Verdict, judge, parse_expectations
+from .inprocess.turns import Share, alone
 from .sources import Source, read_source
-from .turns import Share, alone
 
 if TYPE_CHECKING:
+    from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .emulator.topology.loader import MoreFaults
-    from .events import Event
-    from .supervisor import RunOptions, RunResult
+    from .launch.launcher import RunOptions, RunResult
+    from .runs.events import Event
 
 OnProgress = Callable[[Progress], None]
 
@@ -104,7 +104,7 @@ class Run:
 
         Reads the file. Raises InputError when the run kept none (`record: hashes`).
         """
-        from .events import read_events
+        from .runs.events import read_events
 
         return [
             event
@@ -234,8 +234,8 @@ def plan(
     runs_folder: str | Path,
 ) -> Plan:
     """Check everything that can be wrong before a run. Raises InputError."""
-    from .brokers.access import login_for
-    from .supervisor import RunOptions
+    from .broker.access import login_for
+    from .launch.launcher import RunOptions
 
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
@@ -290,9 +290,9 @@ def _came_to_its_end(topology: Topology, result: RunResult) -> bool:
 
 def _start(planned: Plan, on_progress: OnProgress | None) -> RunResult:
     if planned.in_process:
-        from .inprocess import run_in_process
+        from .inprocess.network import run_in_process
 
         return run_in_process(planned.topology, planned.options, on_progress, planned.share)
-    from .supervisor import run_processes
+    from .launch.launcher import run_processes
 
     return asyncio.run(run_processes(planned.topology, planned.options, on_progress))

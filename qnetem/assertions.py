@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from .emulator import plain_text
 from .emulator.errors import InputError
 from .emulator.units import format_ns
-from .expect import Expectation, Verdict, check_quantity, parse
-from .failures import tell_failed, tell_problem
-from .predictions import functions
+from .expect.expect import Expectation, Verdict, check_quantity, parse
+from .expect.predictions import functions
+from .text.error_output import tell_failed, tell_problem
 
 if TYPE_CHECKING:
     from .api import Run
-    from .events import Event
+    from .runs.events import Event
 
 #: So many events that were there are shown beside one that was not.
 _SHOWN = 8

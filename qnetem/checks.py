@@ -1,7 +1,7 @@
 """What can be said about a topology without a run: are its programs there, do its nodes reach each other.
 
 Owns the checks that need more than the file itself. Does not own the file's validation
-(emulator/topology) nor the fitting of `with` to `run()` (agents/options.py); it gives their errors the
+(emulator/topology) nor the fitting of `with` to `run()` (agents/options/fitting.py); it gives their errors the
 place in the file they belong to.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .agents.options import fit_options
-from .agents.program import load_program
+from .agents.node.program import load_program
+from .agents.options.fitting import fit_options
 from .emulator.errors import ProgramError
+from .emulator.loading.idle_keys import idle_keys
 from .emulator.program_modules import ProgramModules
-from .emulator.topology.idle_keys import idle_keys
-from .emulator.topology.kinds import KINDS
+from .emulator.topology.model.kinds import KINDS
 from .faster_than_light import faster_than_light
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from .emulator.channels.routes import Routes
-from .emulator.topology.model import GROUP_INDEX, travel_ns
+from .emulator.classical.routes import Routes
+from .emulator.topology.model.topology import GROUP_INDEX, travel_ns
 from .emulator.units import format_ns
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .emulator.topology.model import LinkSpec
+    from .emulator.topology.model.topology import LinkSpec
 
 
 def faster_than_light(topology: Topology) -> list[str]:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .emulator.topology.kinds import KINDS
+from .emulator.topology.model.kinds import KINDS
 from .emulator.units import format_ns
-from .layout import count, lay_out
+from .text.columns import count, lay_out
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
-    from .emulator.topology.model import LinkSpec, NodeSpec
+    from .emulator.topology.model.topology import LinkSpec, NodeSpec
 
 _WIDTH = 80
 #: How a link is drawn: both planes, quantum only, classical only.
@@ -250,7 +250,7 @@ def _pairs(link: LinkSpec) -> tuple[float, float, int] | None:
     given = (entangle.success, entangle.fidelity, entangle.attempt_ns)
     if given[0] is not None and given[1] is not None and given[2] is not None:
         return given[0], given[1], given[2]
-    from .emulator.quantum.heralding import heralding  # physics, for links that need it
+    from .emulator.quantum.links.heralding import heralding  # physics, for links that need it
 
     source = heralding(link)
     return None if source is None else (source.success, source.fidelity, source.attempt_ns)

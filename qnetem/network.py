@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .api import Plan, Run, plan
-from .desk import Desk
-from .emulator.control import FaultRecord, RunView
 from .emulator.errors import QnetemError
-from .runfolder import conclude_run
-from .supervisor import RunResult, Supervisor
+from .emulator.wire.control import FaultRecord, RunView
+from .launch.launcher import RunResult, Supervisor
+from .live.client import Desk
+from .runs.run_folder import conclude_run
 
 if TYPE_CHECKING:
+    from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .emulator.topology.loader import MoreFaults
-    from .slices import SlicedRun
+    from .inprocess.cooperative import SlicedRun
     from .sources import Source
 
 
@@ -57,7 +57,7 @@ class Network:
         if not self._plan.in_process:
             return Supervisor(self.topology, self._plan.options)
         # Here, because it brings the physics, which a launcher of processes does not need.
-        from .slices import SlicedRun
+        from .inprocess.cooperative import SlicedRun
 
         return SlicedRun(self.topology, self._plan.options, self._plan.share)
 

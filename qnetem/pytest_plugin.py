@@ -23,8 +23,8 @@ import pytest
 if TYPE_CHECKING:
     from .api import Run
     from .emulator.errors import InputError, QnetemError
+    from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .emulator.topology.loader import MoreFaults
     from .network import Network
     from .sources import Source
 
@@ -101,7 +101,7 @@ class _Record:
 
     def lines(self, above: str) -> list[str]:
         """Which run it was, where it is recorded and how it ended; `above`: what the report tells already."""
-        from .failures import replay_command
+        from .text.error_output import replay_command
 
         run = self.network.run if self.network is not None else self.run
         place = "in one process" if self.in_process else "as processes"
@@ -127,7 +127,7 @@ class _Record:
         return (self.error.run_folder if self.error else "") or f"none yet in {self.runs_folder}"
 
     def _ending(self, run: Run | None) -> list[str]:
-        from .failures import tell_failed, tell_problem
+        from .text.error_output import tell_failed, tell_problem
 
         if run is None:
             unknown = "unknown: the test has not awaited finished()"

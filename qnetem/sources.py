@@ -16,9 +16,9 @@ from typing import Any
 
 from .agents.agent import Agent
 from .emulator.errors import InputError, ProgramError
+from .emulator.loading.loader import MoreFaults
 from .emulator.topology import Topology, build_topology, load_topology, parse_topology
-from .emulator.topology.loader import MoreFaults
-from .emulator.topology.problems import dotted
+from .emulator.topology.written.problems import dotted
 
 #: A path, a YAML text (it has more than one line), the same as data, or what `load_topology` gives.
 Source = str | Path | Mapping[str, Any] | Topology

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import aiomqtt
 
-from qnetem.agents.settings import BrokerAddress
-from qnetem.broker import Broker
-from qnetem.brokers.access import Access, Account, Login
+from qnetem.agents.process.settings import BrokerAddress
+from qnetem.broker.access import Access, Account, Login
+from qnetem.broker.broker import Broker
 
 LOGIN = Login("tester", "a test's password")
 EVERYTHING = Access([Account(LOGIN, publishes=("#",), reads=("#",))])

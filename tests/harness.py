@@ -1,7 +1,7 @@
 """Whole networks without sockets, for tests of the cores.
 
 Owns three things: building a topology from plain coroutine functions, running it the ordinary way
-(`run`, which is qnetem/inprocess.py with its journal kept in memory), and running it the hard way
+(`run`, which is qnetem/inprocess/network.py with its journal kept in memory), and running it the hard way
 (`Carrier`), where everything that the real world may shuffle is shuffled.
 
 Rule of the carrier: it may do to frames and payloads whatever sockets, a broker and a scheduler may do,
@@ -21,13 +21,12 @@ from typing import Any
 import msgspec
 
 from qnetem import Agent
-from qnetem.agents import guards
-from qnetem.agents.node import Node
+from qnetem.agents.guards import guards
+from qnetem.agents.node.node import Node
 from qnetem.emulator import wire
-from qnetem.emulator.control import Freeze, Kill, Outcome, Spawn, Thaw
-from qnetem.emulator.topology.entangle import EntangleSpec
-from qnetem.emulator.topology.fault_specs import FaultSpec
-from qnetem.emulator.topology.model import (
+from qnetem.emulator.topology.model.entangle import EntangleSpec
+from qnetem.emulator.topology.model.faults import FaultSpec
+from qnetem.emulator.topology.model.topology import (
     Classical,
     LinkSpec,
     Memory,
@@ -36,8 +35,9 @@ from qnetem.emulator.topology.model import (
     Time,
     Topology,
 )
-from qnetem.emulator.world import World
-from qnetem.inprocess import InProcessNetwork
+from qnetem.emulator.wire.control import Freeze, Kill, Outcome, Spawn, Thaw
+from qnetem.emulator.world.world import World
+from qnetem.inprocess.network import InProcessNetwork
 
 Script = Callable[[Any], Awaitable[Any]]
 _SCRIPTS: list[Script] = []

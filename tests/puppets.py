@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from qnetem import Agent
 from qnetem.emulator.errors import OperationError
-from qnetem.emulator.topology.fault_specs import FaultSpec
-from qnetem.emulator.topology.model import LinkSpec, NodeSpec, Topology
+from qnetem.emulator.topology.model.faults import FaultSpec
+from qnetem.emulator.topology.model.topology import LinkSpec, NodeSpec, Topology
 
 from . import harness
 

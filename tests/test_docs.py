@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import qnetem
-from qnetem.agents.options import fit_options
-from qnetem.agents.program import load_program
+from qnetem.agents.node.program import load_program
+from qnetem.agents.options.fitting import fit_options
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import parse_topology
 

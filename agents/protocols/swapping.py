@@ -30,9 +30,9 @@ from ...emulator.errors import LinkError
 from ...emulator.wire import Joined
 from ..agent import Agent
 from ..qubits import Pair
-from .holding import Holding, give_back
+from .cleanup import Holding, give_back
 from .racing import first_of
-from .talk import seconds
+from .session import seconds
 
 KIND = "swapping"
 

@@ -28,10 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.errors import QubitError
 from ..agent import Agent
-from .holding import Holding
+from .cleanup import Holding
 from .racing import first_of
-from .swapping import LongPairs
-from .talk import (
+from .session import (
     CONFIRMED,
     INCOMPLETE,
     TRIES,
@@ -44,6 +43,7 @@ from .talk import (
     follow,
     within,
 )
+from .swapping import LongPairs
 
 if TYPE_CHECKING:
     from ..qubits import Pair, Qubit

@@ -10,7 +10,7 @@ import asyncio
 
 from ...emulator.errors import LinkError, QubitError
 from ..agent import Agent
-from ..protocols.holding import give_back
+from ..protocols.cleanup import give_back
 from ..protocols.swapping import KIND, JoinNotice, Notice, PairDropped
 from ..qubits import Pair
 

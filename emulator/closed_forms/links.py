@@ -2,7 +2,7 @@
 
 Owns formulas, as the package says and by the same conventions: pure, independent of the emulator's own
 arithmetic, no state, no draws. The channels build their states from branches and events
-(channels/single_click.py and its neighbours); tests and reports set one against the other.
+(heralding/single_click.py and its neighbours); tests and reports set one against the other.
 
 Conventions: `first` and `second` are the ends' total detection probabilities, from the emitter to the
 click; `dark` is the dark-click probability per detector and window; a visibility is that of

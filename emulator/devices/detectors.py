@@ -2,7 +2,7 @@
 
 Owns efficiency, dark counts, gate, jitter, dead time and afterpulses of one threshold detector, and the
 pass in time order that the last two need (`Counter`). Does not own which photon goes to which detector,
-nor what two clicks at once mean (channels/pulses.py).
+nor what two clicks at once mean (optics/pulses.py).
 
 Rule: a gate opens once per slot of a train, and a detector answers at most once in it. Times are integer
 picoseconds. An afterpulse is a count like any other: it starts a dead time and may cause another.
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..quantum.noise import check_probability
+from ..states.noise import check_probability
 
 #: Full width at half maximum of a Gaussian over its standard deviation.
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))

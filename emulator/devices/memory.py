@@ -2,7 +2,7 @@
 
 Owns the decay of one stored qubit, by T1, T2 and noise of the user's, and the count of slots. Does not
 know which qubit lies where (registry), who waits for a slot (plane), nor how old a qubit may grow
-(quantum/cutoffs.py).
+(quantum/node/cutoffs.py).
 
 Rules: what decays a qubit acts at the same time, so that its generators add; T1 and T2 are what they would
 be without the rest, and a T2 that was measured with it in place is not to be stated again. A slot is taken
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, InternalError
-from ..quantum import noise
-from ..quantum.pauli import Superoperator
+from ..states import noise
+from ..states.pauli import Superoperator
 
 #: Maps of storage times that a memory keeps; the oldest are forgotten first.
 _MAX_KEPT = 4096

@@ -1,7 +1,7 @@
 """Sources of light: how many photons a pulse holds.
 
 Owns photon-number distributions and what follows from them alone: brightness, g2, heralding. Does not own
-the states that the photons carry nor where they go (channels/pulses.py), and draws nothing.
+the states that the photons carry nor where they go (optics/pulses.py), and draws nothing.
 
 Rule: a source is one setting. A decoy state is another source in the table that a train's intensities
 point into, and "off" is the vacuum. Photons of one pulse are lost independently of each other, so a
@@ -18,9 +18,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import read_only
 from ..errors import InputError
-from ..quantum.noise import check_probability
+from ..states.noise import check_probability
+from ..wire.bit_planes import read_only
 
 #: P(0), P(1), ...; sums to 1 but for a tail below TAIL.
 Distribution = NDArray[np.float64]

@@ -12,14 +12,14 @@ from typing import Protocol
 
 from numpy.random import Generator
 
-from ..channels.classical import ClassicalPlane, LinkFault
-from ..channels.flights import Flight, Pass, Verdict
-from ..conductor import Entry
-from ..quantum.herald_faults import Fate
-from ..quantum.link_changes import Changes
-from ..quantum.node_changes import NodeChanges
+from ..classical.flights import Flight, Pass, Verdict
+from ..classical.plane import ClassicalPlane, LinkFault
+from ..kernel.conductor import Entry
+from ..quantum.links.link_changes import Changes
+from ..quantum.node.node_changes import NodeChanges
+from ..quantum.pairs.herald_faults import Fate
 from ..quantum.plane import QuantumPlane
-from ..topology.fault_specs import FaultSpec, Value
+from ..topology.model.faults import FaultSpec, Value
 
 
 class Breakable(Protocol):

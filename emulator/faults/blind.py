@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..quantum.link_changes import Changes
-from ..quantum.node_changes import NodeChanges
+from ..quantum.links.link_changes import Changes
+from ..quantum.node.node_changes import NodeChanges
 from .base import DeviceChange
 
 

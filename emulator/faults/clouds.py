@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from numpy.random import Generator
 
-from ..conductor import Entry
-from ..quantum.link_changes import Changes
-from ..topology.fault_specs import FaultSpec
+from ..kernel.conductor import Entry
+from ..quantum.links.link_changes import Changes
+from ..topology.model.faults import FaultSpec
 from ..units import LAST_NS
 from .base import Breakable, Fault
 

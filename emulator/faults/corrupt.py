@@ -5,7 +5,7 @@ A receiver skips what is damaged, as by a checksum, unless it asks for it (`rece
 
 from __future__ import annotations
 
-from ..channels.flights import Damage, Flight, Pass, Verdict
+from ..classical.flights import Damage, Flight, Pass, Verdict
 from .base import MessageFault
 
 

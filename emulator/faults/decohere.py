@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.node_changes import NodeChanges
+from ..quantum.node.node_changes import NodeChanges
 from .base import Breakable, Fault
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..channels.flights import Flight, Later, Verdict
+from ..classical.flights import Flight, Later, Verdict
 from .base import MessageFault
 
 

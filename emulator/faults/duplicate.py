@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..channels.flights import Flight, Pass, Twice, Verdict
+from ..classical.flights import Flight, Pass, Twice, Verdict
 from .base import MessageFault
 
 

@@ -8,7 +8,7 @@ it gets the message itself, and nobody else does. It can send messages that pass
 
 from __future__ import annotations
 
-from ..channels.classical import Listener
+from ..classical.plane import Listener
 from .base import Breakable, Fault
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.herald_faults import HEARD, Fate
+from ..quantum.pairs.herald_faults import HEARD, Fate
 from .base import HeraldStrike
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..channels.flights import Drop, Flight, Pass, Verdict
+from ..classical.flights import Drop, Flight, Pass, Verdict
 from .base import MessageFault
 
 

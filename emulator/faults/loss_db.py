@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.link_changes import Changes
+from ..quantum.links.link_changes import Changes
 from .base import LinkChange
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..channels.flights import Flight, Later, Pass, Verdict
+from ..classical.flights import Flight, Later, Pass, Verdict
 from .base import MessageFault
 
 

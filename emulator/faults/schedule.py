@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..conductor import FAULT, Conductor, Entry
-from ..control import FaultRecord
 from ..errors import InputError
+from ..kernel.conductor import FAULT, Conductor, Entry
+from ..kernel.streams import Streams
 from ..record.journal import Journal, rounded
-from ..streams import Streams
-from ..topology.fault_specs import LIVE, FaultSpec
+from ..topology.model.faults import LIVE, FaultSpec
+from ..wire.control import FaultRecord
 from .bandwidth import Bandwidth
 from .base import Breakable, Fault
 from .blind import Blind

@@ -27,15 +27,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import InputError, OperationError, RegisterTooLarge
-from ..streams import entropy
-from ..topology.model import Topology
-from . import stabilizer
-from .bell_diagonal import BellDiagonal
-from .density_matrix import DensityMatrix
-from .engine import Axis, PerMap, State
-from .noise import pauli_weights, twirled
-from .pauli import Superoperator
-from .stabilizer import Stabilizer
+from ..kernel.streams import entropy
+from ..states import stabilizer
+from ..states.bell_diagonal import BellDiagonal
+from ..states.density_matrix import DensityMatrix
+from ..states.engine import Axis, PerMap, State
+from ..states.noise import pauli_weights, twirled
+from ..states.pauli import Superoperator
+from ..states.stabilizer import Stabilizer
+from ..topology.model.topology import Topology
 
 FORMALISMS = ("auto", "density_matrix", "bell_diagonal", "stabilizer")
 APPROXIMATIONS = ("none", "twirl")

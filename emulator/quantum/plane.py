@@ -25,29 +25,29 @@ from functools import partial
 from typing import Any
 
 from ..errors import InternalError, LinkError, OperationError
-from ..streams import Streams
-from ..topology.model import LinkSpec, Topology
+from ..kernel.ports import OPERATION, Clock, Journal, Metrics
+from ..kernel.streams import Streams
+from ..topology.model.topology import LinkSpec, Topology
 from ..units import format_ns
 from ..wire import Allocate, Arrival, Entangle, Operation, Result, Transmit
-from .cutoffs import CutOffs
-from .disturbances import Disturbances, LightWay
-from .disturbed_memory import let_disturb
-from .effects import PLANS, Effects
 from .formalism import formalism_of, qubit_numbers
-from .halves import Halves
-from .herald_faults import HeraldFault
-from .heralding import changing_source, drift_of, multiplexing_of, source_of
-from .light import LightPath
-from .links import Links, Way, way_of
-from .memories import check_cutoffs, decay_of
-from .ports import OPERATION, Clock, Journal, Metrics
-from .pulse_plane import OPERATIONS, PulsePlane
-from .registry import Decay, Registry
-from .requests import HeraldedLink, Request
-from .sessions import Receiving
-from .slots import Pending, Station
-from .trains import PulsePath
-from .verbs import arguments, outcome, verb
+from .journal_fields import arguments, outcome, verb
+from .links.fault_history import Disturbances, LightWay
+from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
+from .links.links import Links, Way, way_of
+from .node.cutoffs import CutOffs
+from .node.effects import PLANS, Effects
+from .node.faulted_memory import let_disturb
+from .node.memories import check_cutoffs, decay_of
+from .node.memory_slots import Pending, Station
+from .node.registry import Decay, Registry
+from .pairs.herald_faults import HeraldFault
+from .pairs.heralded_pairs import Halves
+from .pairs.requests import HeraldedLink, Request
+from .photons import LightPath
+from .pulses.plane import OPERATIONS, PulsePlane
+from .pulses.receivers import Receiving
+from .pulses.trains import PulsePath
 
 
 class QuantumPlane:

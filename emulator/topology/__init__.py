@@ -6,8 +6,8 @@ physics only to try links that say more than physics-free checks can judge (tria
 
 from __future__ import annotations
 
-from .loader import build_topology, load_topology, parse_topology
-from .model import Topology
-from .schema import json_schema
+from ..loading.loader import build_topology, load_topology, parse_topology
+from .model.topology import Topology
+from .reading.schema import json_schema
 
 __all__ = ["Topology", "build_topology", "json_schema", "load_topology", "parse_topology"]

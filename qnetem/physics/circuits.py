@@ -17,13 +17,13 @@ import numpy as np
 from ..emulator import closed_forms
 from ..emulator.closed_forms import BellWeights
 from ..emulator.devices.memory import MemoryDecay
-from ..emulator.quantum import gates, noise, states
-from ..emulator.quantum.bell_diagonal import BellDiagonal
-from ..emulator.quantum.density_matrix import DensityMatrix
-from ..emulator.quantum.engine import Axis
 from ..emulator.quantum.formalism import Formalism
-from ..emulator.quantum.pauli import Superoperator
-from ..emulator.quantum.registry import Registry
+from ..emulator.quantum.node.registry import Registry
+from ..emulator.states import gates, noise, states
+from ..emulator.states.bell_diagonal import BellDiagonal
+from ..emulator.states.density_matrix import DensityMatrix
+from ..emulator.states.engine import Axis
+from ..emulator.states.pauli import Superoperator
 
 Z: Axis = (0.0, 0.0, 1.0)
 X: Axis = (1.0, 0.0, 0.0)

@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from ..emulator.quantum import gates, noise
-from ..emulator.quantum.density_matrix import DensityMatrix
-from ..emulator.quantum.pauli import Superoperator
+from ..emulator.states import gates, noise
+from ..emulator.states.density_matrix import DensityMatrix
+from ..emulator.states.pauli import Superoperator
 from .circuits import Z, apply
 
 #: Parity checks of the Hamming code; column k reads as k + 1.

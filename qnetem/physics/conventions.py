@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 
-from ..emulator.channels import raman
-from ..emulator.channels.fibre import Fibre
 from ..emulator.closed_forms import free_space, limits
 from ..emulator.devices.sources import Pairs, WeakCoherent, mean_photons
-from ..emulator.quantum import noise, states
-from ..emulator.quantum.density_matrix import DensityMatrix
+from ..emulator.optics import raman
+from ..emulator.optics.fibre import Fibre
+from ..emulator.states import noise, states
+from ..emulator.states.density_matrix import DensityMatrix
 from . import trains
 from .circuits import Z
 from .vectors import Source, Vector, absolute, relative, sigmas

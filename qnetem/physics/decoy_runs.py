@@ -1,7 +1,7 @@
 """BB84 with decoys as whole networks: a published system's devices, its fibre, the library's programs.
 
 Owns the topology of such a run and how its counts become samples; each is played once, however many
-vectors look at it. Does not own the devices (topology/presets.py), nor what must come out.
+vectors look at it. Does not own the devices (topology/reading/presets.py), nor what must come out.
 
 `foreseen` asks the same link and the same receiver without drawing anything: where a system clicks once in
 a hundred million pulses, that is what a tolerance of 1e-3 can be held to.
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..emulator.channels.pulses import EFFECTS, STATES
 from ..emulator.errors import InternalError
-from ..emulator.quantum.links import way_of
-from ..emulator.quantum.optics import receiver, source_table
-from ..emulator.streams import Streams
+from ..emulator.kernel.streams import Streams
+from ..emulator.optics.pulses import EFFECTS, STATES
+from ..emulator.quantum.links.links import way_of
+from ..emulator.quantum.pulses.devices import receiver, source_table
 from ..emulator.topology import Topology
 from .runs import play, topology_of
 from .vectors import SEED, Sample, frequency

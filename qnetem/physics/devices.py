@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator.channels.dispersion import gate_fraction, rms_of_fwhm
 from ..emulator.closed_forms import qkd
 from ..emulator.devices.detectors import Detector
 from ..emulator.devices.memory import MemoryDecay
 from ..emulator.devices.sources import Fock, Heralded, Pairs, SinglePhoton, WeakCoherent, g2
+from ..emulator.optics.dispersion import gate_fraction, rms_of_fwhm
 from . import circuits, trains
 from .vectors import Kind, Source, Vector, relative, sigmas
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator.channels import dispersion, fibre, phase, polarisation, raman
-from ..emulator.channels.fibre import Fibre
-from ..emulator.channels.phase import Vibration
-from ..emulator.channels.raman import ClassicalChannels, RamanNoise
-from ..emulator.quantum.density_matrix import DensityMatrix
+from ..emulator.optics import dispersion, fibre, phase, polarisation, raman
+from ..emulator.optics.fibre import Fibre
+from ..emulator.optics.phase import Vibration
+from ..emulator.optics.raman import ClassicalChannels, RamanNoise
+from ..emulator.states.density_matrix import DensityMatrix
 from . import trains
 from .circuits import Z
 from .vectors import Kind, Source, Vector, absolute, relative, sigmas

@@ -9,8 +9,8 @@ from functools import lru_cache, partial
 from ..emulator.closed_forms import depolarising_qber, limits, mdi, qkd, transmittance
 from ..emulator.closed_forms import finite_key as finite
 from ..emulator.closed_forms.qkd import GYS, binary_entropy
-from ..emulator.quantum import states
-from ..emulator.quantum.density_matrix import DensityMatrix
+from ..emulator.states import states
+from ..emulator.states.density_matrix import DensityMatrix
 from . import circuits, decoy_runs, runs
 from .decoy_runs import DecoyRun
 from .vectors import Kind, Source, Vector, absolute, item, relative, sigmas

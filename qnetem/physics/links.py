@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 from functools import partial
 
-from ..emulator.channels.double_click import DoubleClick
-from ..emulator.channels.fibre import Fibre
-from ..emulator.channels.heralded import Timing
-from ..emulator.channels.midpoint import MidpointSource, meet_in_the_middle
-from ..emulator.channels.single_click import SingleClick
 from ..emulator.closed_forms import links
+from ..emulator.heralding.attempts import Timing
+from ..emulator.heralding.double_click import DoubleClick
+from ..emulator.heralding.midpoint import MidpointSource, meet_in_the_middle
+from ..emulator.heralding.single_click import SingleClick
+from ..emulator.optics.fibre import Fibre
 from . import runs, waits
 from .vectors import Kind, Sample, Source, Vector, absolute, between, item, relative, sigmas
 

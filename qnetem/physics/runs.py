@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 from ..agents.agent import Agent
-from ..emulator.control import Outcome
 from ..emulator.errors import InternalError
 from ..emulator.topology import Topology, parse_topology
-from ..inprocess import InProcessNetwork
+from ..emulator.wire.control import Outcome
+from ..inprocess.network import InProcessNetwork
 from .vectors import Sample, frequency, generator
 
 _PROTOCOLS = "qnetem.agents.protocols"

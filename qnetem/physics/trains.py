@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..emulator.channels import detection, interception, polarisation, pulses
-from ..emulator.channels.detection import Receiver
-from ..emulator.channels.environment import Environment
-from ..emulator.channels.phase import PhaseDrift
-from ..emulator.channels.pulses import PulseTrain
 from ..emulator.devices.detectors import Counter, Detector
 from ..emulator.devices.sources import Fock, Source, decoy_table
+from ..emulator.optics import detection, interception, polarisation, pulses
+from ..emulator.optics.detection import Receiver
+from ..emulator.optics.environment import Environment
+from ..emulator.optics.phase import PhaseDrift
+from ..emulator.optics.pulses import PulseTrain
 from .vectors import Sample, frequency, generator
 
 PERIOD_PS = 1000

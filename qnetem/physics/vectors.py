@@ -15,7 +15,7 @@ from typing import NamedTuple, ParamSpec
 
 import numpy as np
 
-from ..emulator.streams import Streams
+from ..emulator.kernel.streams import Streams
 
 _P = ParamSpec("_P")
 

@@ -1,6 +1,6 @@
 """Waiting for heralded pairs, for the report: attempts drawn by the kernel that the links use.
 
-Owns what is waited for and the spread of it by theory. Does not own the draws (channels/heralded.py).
+Owns what is waited for and the spread of it by theory. Does not own the draws (heralding/attempts.py).
 Counts are attempts; links attempt in step.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from ..emulator.channels.heralded import attempts_until_success
+from ..emulator.heralding.attempts import attempts_until_success
 from .vectors import Sample, generator
 
 _ROUNDS = 20_000

@@ -5,15 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from qnetem.agents import guards
+from qnetem.agents.guards import guards
 from qnetem.agents.messages import body_hash, encode_body, seal
-from qnetem.agents.node import Node
-from qnetem.emulator.wire import (
-    Delivery,
-    Grant,
-    Report,
-    Welcome,
-)
+from qnetem.agents.node.node import Node
+from qnetem.emulator.wire import Delivery, Grant, Report, Welcome
 
 from .. import harness
 

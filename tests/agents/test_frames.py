@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qnetem import Agent
 from qnetem.agents import frames
 from qnetem.emulator.errors import QubitError
-from qnetem.emulator.topology.model import Gates, Memory
+from qnetem.emulator.topology.model.topology import Gates, Memory
 
 from .. import harness
 from ..harness import heralding, idle, link, network, node

@@ -14,16 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnetem.agents.loop import VirtualLoop
-from qnetem.agents.messages import (
-    Mailbox,
-    Message,
-    as_json,
-    body_hash,
-    encode_body,
-    seal,
-    unseal,
-)
+from qnetem.agents.loop.virtual_loop import VirtualLoop
+from qnetem.agents.messages import Mailbox, Message, as_json, body_hash, encode_body, seal, unseal
 from qnetem.emulator.errors import MessageError
 
 

@@ -11,7 +11,7 @@ import pytest
 from qnetem import Agent
 from qnetem.agents.qubits import bloch
 from qnetem.emulator.errors import OperationError
-from qnetem.emulator.topology.model import EntangleSpec, Gates, Measurement, Memory
+from qnetem.emulator.topology.model.topology import EntangleSpec, Gates, Measurement, Memory
 
 from .. import harness
 from ..harness import heralding, idle, link, network, node

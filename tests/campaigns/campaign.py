@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 import qnetem
-from qnetem.emulator.control import Outcome
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import Topology
-from qnetem.events import Event, read_events
-from qnetem.inprocess import InProcessNetwork
+from qnetem.emulator.wire.control import Outcome
+from qnetem.inprocess.network import InProcessNetwork
+from qnetem.runs.events import Event, read_events
 
 from ..qnetem.trouble import left_in
 from .networks import Conversation, Network

@@ -19,7 +19,7 @@ import yaml
 from qnetem.emulator import closed_forms
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.topology import Topology, build_topology
-from qnetem.emulator.topology.fault_fits import misfit
+from qnetem.emulator.topology.faults.fits import misfit
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 PROGRAMS = Path(__file__).with_name("programs.py")

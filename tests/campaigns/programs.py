@@ -10,7 +10,7 @@ from typing import Any
 from qnetem import Agent
 from qnetem.agents.protocols import teleportation
 from qnetem.agents.protocols.qkd import bb84, bbm92, decoy
-from qnetem.agents.protocols.talk import TRIES
+from qnetem.agents.protocols.session import TRIES
 
 SIFTED = "sifted_bits"
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from qnetem.agents.protocols import holding, talk, teleportation
+from qnetem.agents.protocols import cleanup as holding
+from qnetem.agents.protocols import session as talk
+from qnetem.agents.protocols import teleportation
 from qnetem.agents.protocols.qkd import bb84, decoy
 from qnetem.agents.qubits import Pair
 from qnetem.agents.roles import repeater
-from qnetem.events import Event
+from qnetem.runs.events import Event
 
 from .campaign import (
     Ended,

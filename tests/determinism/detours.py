@@ -19,10 +19,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qnetem.emulator.control import Outcome
-from qnetem.emulator.socket_paths import short
 from qnetem.emulator.topology import Topology
-from qnetem.supervisor import RunOptions, Supervisor
+from qnetem.emulator.wire.control import Outcome
+from qnetem.emulator.wire.socket_paths import short
+from qnetem.launch.launcher import RunOptions, Supervisor
 from tests.accounts import LOGIN, open_broker
 
 from .lab import PATIENCE_S

@@ -18,10 +18,10 @@ from typing import Any
 
 import qnetem
 from qnetem.api import Run, plan
-from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import Topology, load_topology
-from qnetem.inprocess import run_in_process
-from qnetem.supervisor import RunOptions, run_processes
+from qnetem.emulator.wire.control import Outcome
+from qnetem.inprocess.network import run_in_process
+from qnetem.launch.launcher import RunOptions, run_processes
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: A run that takes longer in real time hangs.

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from qnetem import supervisor
-from qnetem.emulator.control import Progress
-from qnetem.events import digest_of
-from qnetem.node_record import NodeRecord
-from qnetem.recorded import open_run
-from qnetem.supervisor import RunOptions, run_processes
+from qnetem.emulator.wire.control import Progress
+from qnetem.launch import launcher as supervisor
+from qnetem.launch.launcher import RunOptions, run_processes
+from qnetem.runs.events import digest_of
+from qnetem.runs.node_record import NodeRecord
+from qnetem.runs.recorded import open_run
 from tests.counts import count
 
 from .detours import Delays, Detour, Detoured, detoured_run, front

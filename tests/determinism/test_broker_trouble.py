@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.control import Outcome, Progress
 from qnetem.emulator.topology import Topology
-from qnetem.supervisor import RunOptions, Supervisor
+from qnetem.emulator.wire.control import Outcome, Progress
+from qnetem.launch.launcher import RunOptions, Supervisor
 from tests.counts import count
 
 from .detours import Delays, slow_run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.control import Outcome
+from qnetem.emulator.wire.control import Outcome
 from tests.counts import count
 
 from .detours import Delays, slow_run

@@ -20,16 +20,16 @@ from hypothesis import strategies as st
 import qnetem.emulator
 from qnetem import Agent
 from qnetem.agents.qubits import bloch
-from qnetem.emulator.channels.heralded import MIXED
 from qnetem.emulator.devices.sources import Fock, poisson, thinned
-from qnetem.emulator.quantum import noise, states
-from qnetem.emulator.quantum.density_matrix import DensityMatrix, target_projector
-from qnetem.emulator.quantum.engine import unit_axis
-from qnetem.emulator.quantum.gates import gate
-from qnetem.emulator.quantum.verbs import _shown_axis
+from qnetem.emulator.heralding.attempts import MIXED
+from qnetem.emulator.quantum.journal_fields import _shown_axis
 from qnetem.emulator.record.journal import rounded
+from qnetem.emulator.states import noise, states
+from qnetem.emulator.states.density_matrix import DensityMatrix, target_projector
+from qnetem.emulator.states.engine import unit_axis
+from qnetem.emulator.states.gates import gate
 from qnetem.emulator.units import parse_quantity
-from qnetem.runfolder import versions
+from qnetem.runs.run_folder import versions
 
 from .. import harness
 

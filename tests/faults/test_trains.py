@@ -12,7 +12,7 @@ import pytest
 from qnetem import Agent
 from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.wire import BLOCK_SLOTS
-from qnetem.inprocess import InProcessNetwork
+from qnetem.inprocess.network import InProcessNetwork
 
 from ..physics.bench import Ran, assert_frequency, play, program
 

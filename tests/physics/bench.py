@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from qnetem.agents.agent import Agent
-from qnetem.emulator.control import Outcome
 from qnetem.emulator.topology import parse_topology
-from qnetem.inprocess import InProcessNetwork
+from qnetem.emulator.wire.control import Outcome
+from qnetem.inprocess.network import InProcessNetwork
 
 SIGMAS = 3.0
 

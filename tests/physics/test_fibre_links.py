@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from qnetem.agents.agent import Agent
-from qnetem.emulator.channels.dispersion import Pulse
 from qnetem.emulator.closed_forms import fibre_latency_ns
+from qnetem.emulator.optics.dispersion import Pulse
 from qnetem.emulator.topology import parse_topology
-from qnetem.inprocess import InProcessNetwork
+from qnetem.inprocess.network import InProcessNetwork
 
 from .bench import assert_frequency, play, program
 

@@ -12,7 +12,7 @@ from qnetem import Agent
 from qnetem.agents.qubits import BELL_NAMES
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.topology import parse_topology
-from qnetem.predictions import functions
+from qnetem.expect.predictions import functions
 
 from .bench import Ran, assert_mean, play, program
 

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.channels import raman
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.optics import raman
 from qnetem.emulator.topology import parse_topology
-from qnetem.predictions import functions
+from qnetem.expect.predictions import functions
 
 from .bench import Ran, assert_mean, attempt, play, program
 

@@ -11,9 +11,9 @@ import pytest
 from qnetem.agents.agent import Agent
 from qnetem.emulator import closed_forms
 from qnetem.emulator.errors import QubitError
-from qnetem.emulator.quantum.oracle import qutip
+from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.topology import parse_topology
-from qnetem.predictions import functions
+from qnetem.expect.predictions import functions
 
 from .bench import Ran, play, program
 

@@ -7,17 +7,17 @@ import math
 import pytest
 
 from qnetem.emulator import closed_forms
-from qnetem.emulator.channels import raman
-from qnetem.emulator.channels.double_click import DoubleClick
-from qnetem.emulator.channels.fibre import Fibre
-from qnetem.emulator.channels.heralded import Timing
-from qnetem.emulator.channels.single_click import SingleClick
 from qnetem.emulator.closed_forms import free_space, limits, qkd
 from qnetem.emulator.closed_forms import links as link_forms
 from qnetem.emulator.devices.sources import Pairs, WeakCoherent, mean_photons
-from qnetem.emulator.quantum import states
-from qnetem.emulator.quantum.density_matrix import DensityMatrix
-from qnetem.emulator.quantum.oracle import qutip
+from qnetem.emulator.heralding.attempts import Timing
+from qnetem.emulator.heralding.double_click import DoubleClick
+from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.optics import raman
+from qnetem.emulator.optics.fibre import Fibre
+from qnetem.emulator.states import states
+from qnetem.emulator.states.density_matrix import DensityMatrix
+from qnetem.emulator.states.qutip_import import qutip
 from qnetem.physics import circuits, conventions, trains
 from qnetem.physics.repeaters import bell_index_order
 

@@ -11,7 +11,7 @@ import qnetem
 from qnetem.agents.protocols import teleportation
 from qnetem.emulator import closed_forms
 from qnetem.emulator.topology import load_topology
-from qnetem.inprocess import InProcessNetwork
+from qnetem.inprocess.network import InProcessNetwork
 
 from ..physics.bench import Ran, attempt, play, program
 

@@ -16,7 +16,7 @@ from qnetem.agents.protocols.swapping import LongPairs
 from qnetem.emulator.closed_forms import waiting
 from qnetem.emulator.errors import QubitError
 from qnetem.emulator.topology import parse_topology
-from qnetem.inprocess import InProcessNetwork
+from qnetem.inprocess.network import InProcessNetwork
 
 from ..harness import recorded
 from ..physics.bench import Ran, assert_mean, play, program

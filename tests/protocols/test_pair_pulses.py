@@ -14,9 +14,9 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.protocols.qkd.bbm92 import Alice, Bob, Source
-from qnetem.emulator.channels.pairs import PairChunk
 from qnetem.emulator.closed_forms import qkd as theory
 from qnetem.emulator.errors import OperationError
+from qnetem.emulator.optics.pairs import PairChunk
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import Ran, assert_frequency, play, program

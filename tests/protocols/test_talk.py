@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from qnetem.agents.agent import Agent
-from qnetem.agents.protocols.holding import Holding
-from qnetem.agents.protocols.talk import (
+from qnetem.agents.protocols.cleanup import Holding
+from qnetem.agents.protocols.session import (
     CONFIRMED,
     Followed,
     Patience,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from qnetem.api import Run
-from qnetem.emulator.control import Problem
 from qnetem.emulator.errors import InputError
-from qnetem.events import read_events
+from qnetem.emulator.wire.control import Problem
+from qnetem.runs.events import read_events
 
 from .front_door import ended, loaded, series
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qnetem.emulator.topology.model import Classical, LinkSpec, Quantum, travel_ns
+from qnetem.emulator.topology.model.topology import Classical, LinkSpec, Quantum, travel_ns
 from qnetem.faster_than_light import faster_than_light
 
 from ..harness import idle, network

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import qnetem
-from qnetem.failures import tell_problem
-from qnetem.summary import as_data
+from qnetem.cli.pages.summary import as_data
+from qnetem.text.error_output import tell_problem
 
 from ..counts import count
 from .misbehaving import ENDS_ITS_PROCESS, GROUPS

@@ -17,11 +17,11 @@ import pytest
 
 import qnetem
 from qnetem import Agent
-from qnetem.desk import RunIsOver
+from qnetem.compare.replay import replay
 from qnetem.emulator.errors import InputError, Refused
-from qnetem.recorded import open_run
-from qnetem.replay import replay
-from qnetem.supervisor import RunOptions
+from qnetem.launch.launcher import RunOptions
+from qnetem.live.client import RunIsOver
+from qnetem.runs.recorded import open_run
 
 from .front_door import no_umask, open_to_others
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.node_record import NodeRecord
+from qnetem.runs.node_record import NodeRecord
 
 from .trouble import SILENT_S, Told, both_ways, command, in_process, typed, written
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.agents.settings import FIXED_ENVIRONMENT as FIXED
+from qnetem.agents.process.settings import FIXED_ENVIRONMENT as FIXED
 
 #: Nothing here should take so long; the limit is for a machine that is busy with other things.
 PATIENCE_S = 60.0
@@ -308,7 +308,7 @@ class Running:
         zygotes = [
             pid
             for pid, words in found.items()
-            if "qnetem.zygote" in words and _parent(pid) == launcher
+            if "qnetem.launch.zygote" in words and _parent(pid) == launcher
         ]
         if what == "zygote":
             return zygotes

@@ -27,8 +27,19 @@ from typing import Any
 from ....emulator.errors import LinkError, ProgramError, QubitError
 from ....emulator.units import parse_ns
 from ...agent import Agent
-from ..holding import Holding, give_back
-from ..talk import CONFIRMED, TRIES, Followed, Patience, Talk, Word, follow, lead, nothing, within
+from ..cleanup import Holding, give_back
+from ..session import (
+    CONFIRMED,
+    TRIES,
+    Followed,
+    Patience,
+    Talk,
+    Word,
+    follow,
+    lead,
+    nothing,
+    within,
+)
 
 KIND = "bb84"
 BASES = "ZX"

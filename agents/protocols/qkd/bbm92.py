@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....emulator.columns import packed, unpacked
 from ....emulator.errors import ProgramError
+from ....emulator.wire.bit_planes import packed, unpacked
 from ...agent import Agent
-from ...pulses import Clicks
-from ..talk import (
+from ...pulses.trains import Clicks
+from ..session import (
     CONFIRMED,
     TRIES,
     Broken,

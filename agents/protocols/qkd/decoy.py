@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....emulator.columns import packed, planes_for, unpacked
 from ....emulator.errors import ProgramError
+from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
-from ...pulses import PulseTrain
-from ..talk import (
+from ...pulses.trains import PulseTrain
+from ..session import (
     CONFIRMED,
     TRIES,
     Broken,

@@ -209,7 +209,11 @@ class Modules(Agent):
     async def run(self) -> list[str]:
         await asyncio.sleep(1)
         heavy = ("qutip", "scipy", "pydantic", "pydantic_core", "stim", "typer", "rich", "yaml")
-        physics = ("qnetem.emulator.quantum", "qnetem.emulator.topology", "qnetem.emulator.world")
+        physics = (
+            "qnetem.emulator.quantum",
+            "qnetem.emulator.topology",
+            "qnetem.emulator.world.world",
+        )
         found = {name for name in sys.modules if name.partition(".")[0] in heavy}
         return sorted(found | {name for name in sys.modules if name.startswith(physics)})
 

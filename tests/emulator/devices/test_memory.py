@@ -7,9 +7,9 @@ import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay, Slots
 from qnetem.emulator.errors import InputError, InternalError
-from qnetem.emulator.quantum import noise
-from qnetem.emulator.quantum.oracle import qutip
-from qnetem.emulator.quantum.pauli import superoperator_of
+from qnetem.emulator.states import noise
+from qnetem.emulator.states.pauli import superoperator_of
+from qnetem.emulator.states.qutip_import import qutip
 
 
 def test_a_memory_relaxes_and_dephases_by_its_own_times() -> None:

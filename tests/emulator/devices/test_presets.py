@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.quantum import noise
+from qnetem.emulator.states import noise
 from qnetem.emulator.topology import parse_topology
-from qnetem.emulator.topology.model import NodeSpec
-from qnetem.emulator.topology.presets import FIBRES, HERALDING, MARKS, PRESETS, RENAMED
+from qnetem.emulator.topology.model.topology import NodeSpec
+from qnetem.emulator.topology.reading.presets import FIBRES, HERALDING, MARKS, PRESETS, RENAMED
 
 PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
 EVERY = {**PRESETS, **HERALDING, **FIBRES}

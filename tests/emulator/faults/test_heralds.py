@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.channels.heralded import SimpleLink, attempts_until_success
 from qnetem.emulator.faults.false_herald import FalseHerald
 from qnetem.emulator.faults.lost_herald import LostHerald
-from qnetem.emulator.quantum.herald_faults import HEARD, Fate
-from qnetem.emulator.quantum.requests import HeraldedLink
-from qnetem.emulator.streams import Streams
-from qnetem.emulator.topology.entangle import DetectionSpec, EntangleSpec
-from qnetem.emulator.topology.model import Quantum
+from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
+from qnetem.emulator.kernel.streams import Streams
+from qnetem.emulator.quantum.pairs.herald_faults import HEARD, Fate
+from qnetem.emulator.quantum.pairs.requests import HeraldedLink
+from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
+from qnetem.emulator.topology.model.topology import Quantum
 from qnetem.emulator.wire import Discard, Entangle
 
 from ...harness import fault

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.channels.detection import PulseReceiver, Receiver, Trouble
-from qnetem.emulator.channels.pulses import CHUNK_SLOTS, PulseTrain
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import WeakCoherent
-from qnetem.emulator.quantum.link_changes import Changes
-from qnetem.emulator.quantum.node_changes import NodeChanges
-from qnetem.emulator.quantum.trains import Train
-from qnetem.emulator.topology.model import Memory, Quantum
+from qnetem.emulator.optics.detection import PulseReceiver, Receiver, Trouble
+from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain
+from qnetem.emulator.quantum.links.link_changes import Changes
+from qnetem.emulator.quantum.node.node_changes import NodeChanges
+from qnetem.emulator.quantum.pulses.trains import Train
+from qnetem.emulator.topology.model.topology import Memory, Quantum
 from qnetem.emulator.wire import Apply, Entangle, Transmit
 
 from ... import harness
 from ...harness import fault, network, node
 from ..quantum.plane_lab import Lab, heralding, link
 from ..quantum.plane_lab import node as plain_node
-from ..quantum.test_trains import PERIOD_PS, Bench
+from ..quantum.pulses.test_trains import PERIOD_PS, Bench
 
 
 class Struck:

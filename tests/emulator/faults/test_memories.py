@@ -9,8 +9,8 @@ import pytest
 
 import qnetem.emulator.quantum.plane as plane_module
 from qnetem.emulator.quantum.formalism import FORMALISMS, Formalism
-from qnetem.emulator.quantum.node_changes import NodeChanges
-from qnetem.emulator.topology.model import Gates, Memory
+from qnetem.emulator.quantum.node.node_changes import NodeChanges
+from qnetem.emulator.topology.model.topology import Gates, Memory
 from qnetem.emulator.wire import Allocate, Apply, Discard, Entangle, Measure, Reset, Transmit
 
 from ..quantum.plane_lab import Z_AXIS, Lab, heralding, link, node

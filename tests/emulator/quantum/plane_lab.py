@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qnetem.emulator.conductor import FAULT, GRANT, Conductor
+from qnetem.emulator.kernel.conductor import FAULT, GRANT, Conductor
+from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.quantum.plane import QuantumPlane
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
-from qnetem.emulator.streams import Streams
-from qnetem.emulator.topology.entangle import EntangleSpec
-from qnetem.emulator.topology.model import (
+from qnetem.emulator.topology.model.entangle import EntangleSpec
+from qnetem.emulator.topology.model.topology import (
     Gates,
     LinkSpec,
     Measurement,

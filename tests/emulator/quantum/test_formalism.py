@@ -18,19 +18,19 @@ from qnetem.emulator.errors import (
     TopologyError,
 )
 from qnetem.emulator.quantum import formalism as formalisms
-from qnetem.emulator.quantum import noise
-from qnetem.emulator.quantum.bell_diagonal import BellDiagonal
-from qnetem.emulator.quantum.density_matrix import DensityMatrix
 from qnetem.emulator.quantum.formalism import Formalism, formalism_of, qubit_numbers
-from qnetem.emulator.quantum.registry import Registry
-from qnetem.emulator.quantum.stabilizer import Stabilizer
-from qnetem.emulator.quantum.states import bell_density, bell_vector, werner
+from qnetem.emulator.quantum.node.registry import Registry
+from qnetem.emulator.states import noise
+from qnetem.emulator.states.bell_diagonal import BellDiagonal
+from qnetem.emulator.states.density_matrix import DensityMatrix
+from qnetem.emulator.states.stabilizer import Stabilizer
+from qnetem.emulator.states.states import bell_density, bell_vector, werner
 from qnetem.emulator.topology import parse_topology
-from qnetem.emulator.topology.model import Memory, Topology
+from qnetem.emulator.topology.model.topology import Memory, Topology
 from qnetem.emulator.wire import Apply, Entangle, Measure
 
+from ..states.plain import CLOSE, random_density
 from . import plane_lab
-from .plain import CLOSE, random_density
 from .plane_lab import Lab, heralding, link, node
 
 X = (1.0, 0.0, 0.0)

@@ -7,10 +7,10 @@ import statistics
 
 import pytest
 
-from qnetem.emulator.channels.heralded import SimpleLink
 from qnetem.emulator.closed_forms.links import waiting_time
-from qnetem.emulator.streams import Streams
-from qnetem.emulator.topology.model import Memory, NodeSpec, Quantum
+from qnetem.emulator.heralding.attempts import SimpleLink
+from qnetem.emulator.kernel.streams import Streams
+from qnetem.emulator.topology.model.topology import Memory, NodeSpec, Quantum
 from qnetem.emulator.wire import Allocate, Discard, Entangle, Herald, Measure
 
 from .plane_lab import X_AXIS, Z_AXIS, Lab, heralding, link, node

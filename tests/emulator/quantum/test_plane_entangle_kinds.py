@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.errors import OperationError, TopologyError
-from qnetem.emulator.quantum.bell_diagonal import BellDiagonal
 from qnetem.emulator.quantum.formalism import Formalism
-from qnetem.emulator.quantum.heralding import heralding, source_of
-from qnetem.emulator.quantum.registry import Registry
-from qnetem.emulator.quantum.states import bell_vector
-from qnetem.emulator.topology.entangle import (
+from qnetem.emulator.quantum.links.heralding import heralding, source_of
+from qnetem.emulator.quantum.node.registry import Registry
+from qnetem.emulator.states.bell_diagonal import BellDiagonal
+from qnetem.emulator.states.states import bell_vector
+from qnetem.emulator.topology.model.entangle import (
     ClickDetectorSpec,
     DetectionSpec,
     EmitterSpec,
@@ -22,7 +22,7 @@ from qnetem.emulator.topology.entangle import (
     HeraldingKind,
     LatchingSpec,
 )
-from qnetem.emulator.topology.model import LinkSpec, Memory, Quantum, Topology, travel_ns
+from qnetem.emulator.topology.model.topology import LinkSpec, Memory, Quantum, Topology, travel_ns
 from qnetem.emulator.wire import Allocate, Apply, Discard, Entangle
 
 from .plane_lab import Lab, link, node

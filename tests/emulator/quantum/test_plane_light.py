@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator.channels.phase import bessel_j0
-from qnetem.emulator.topology.fibre_sections import (
+from qnetem.emulator.optics.phase import bessel_j0
+from qnetem.emulator.topology.model.fibre_sections import (
     ClassicalChannelsSpec,
     CoexistenceSpec,
     EnvironmentSpec,
     PulseSpec,
     VibrationSpec,
 )
-from qnetem.emulator.topology.model import Gates, Memory, Quantum
+from qnetem.emulator.topology.model.topology import Gates, Memory, Quantum
 from qnetem.emulator.wire import Allocate, Apply, Arrival, Discard, Entangle, Measure, Transmit
 
 from .plane_lab import Z_AXIS, Lab, heralding, link, node

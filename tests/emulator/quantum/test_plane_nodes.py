@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qnetem.emulator.errors import InternalError
-from qnetem.emulator.topology.model import Gates, Measurement, Memory
+from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
 from qnetem.emulator.wire import Allocate, Apply, Entangle, Measure
 
 from .plane_lab import Z_AXIS, Lab, heralding, link, node

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from qnetem.emulator.errors import InternalError
-from qnetem.emulator.quantum.states import bell_vector
-from qnetem.emulator.topology.model import Gates, Measurement, Memory
+from qnetem.emulator.states.states import bell_vector
+from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
 from qnetem.emulator.wire import (
     Allocate,
     Apply,

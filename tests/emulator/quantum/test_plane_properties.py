@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnetem.emulator.topology.entangle import DetectionSpec, EntangleSpec
-from qnetem.emulator.topology.model import Gates, Measurement, Memory, Quantum
+from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
+from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory, Quantum
 from qnetem.emulator.wire import (
     Allocate,
     Apply,

@@ -1,0 +1,643 @@
+"""The node: grants in, reports and publishes out.
+
+Owns one program's life: its virtual loop, its inbox, its open operations, the payloads it holds and
+those it has sent. No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
+carry out `outbox` (frames to the emulator) and `publishes` (destination, payload) after each call.
+
+Rules. Nothing but a grant wakes the program. A grant that names payloads that are not here waits for
+them; `lacking()` says which. A sent payload is kept until the emulator says `Forget`. Whatever a
+cancelled await can no longer take is given back: an operation is withdrawn, a qubit discarded, a
+message put back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+
+from ...emulator.errors import (
+    InternalError,
+    LinkError,
+    MessageError,
+    ProgramError,
+    QnetemError,
+    Spinning,
+    operation_error,
+)
+from ...emulator.program_modules import ProgramModules
+from ...emulator.units import format_ns
+from ...emulator.wire import (
+    Allocate,
+    AnyOperation,
+    Apply,
+    Arrival,
+    Ask,
+    BellMeasure,
+    Clicked,
+    Delivery,
+    Detect,
+    Discard,
+    Entangle,
+    Failed,
+    Finished,
+    Grant,
+    Have,
+    Herald,
+    Intercept,
+    Join,
+    Joined,
+    Kept,
+    Measure,
+    Note,
+    PairPulses,
+    Probe,
+    Pulses,
+    Release,
+    Report,
+    Resend,
+    Reset,
+    Result,
+    Send,
+    Sent,
+    Settle,
+    Split,
+    Stop,
+    ToEmulator,
+    ToNode,
+    Transmit,
+    Waits,
+    Welcome,
+)
+from ..frames import Frames
+from ..loop.virtual_loop import VirtualLoop
+from ..messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, quoted, unseal
+from ..options.fitting import fit_options
+from ..tracebacks import headline, program_traceback
+from . import waiting
+from .allowance import Allowance
+from .departures import Departures
+from .local_clock import LocalClock
+from .metric_names import MetricNames
+from .payloads import Payloads
+from .program import load_program
+
+#: Of messages that were not received so many kinds are named.
+_MOST_KINDS, _OTHER_KINDS = 100, "(other kinds)"
+_RESULT_TYPES: dict[type, Any] = {
+    Entangle: Herald,
+    Join: Joined,
+    Pulses: Sent,
+    PairPulses: Sent,
+    Detect: Clicked,
+    Intercept: Clicked,
+    Split: Kept,
+}
+
+
+class Node:
+    """One incarnation of a node, from its Welcome on.
+
+    `log_stream` takes the program's log lines and, where nodes share a process, its prints; `modules` are
+    those of the run (None: it has its own).
+    """
+
+    def __init__(
+        self,
+        welcome: Welcome,
+        log_stream: IO[str] | None = None,
+        modules: ProgramModules | None = None,
+    ) -> None:
+        self.welcome = welcome
+        self._modules = modules
+        self.outbox: list[ToEmulator] = []
+        self.publishes: list[tuple[str, bytes]] = []
+        self.stopped = False
+        self.dead = False
+        self.clock = LocalClock(welcome.clock)
+        self.true_ns = welcome.t_ns
+        self.loop = VirtualLoop(welcome.name)
+        self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
+        self.loop.output = log_stream
+        seed = np.random.SeedSequence(welcome.entropy)
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.log = _logger(self, log_stream)
+        self.inbox: Mailbox[Message] = Mailbox()
+        self.landed: Mailbox[Arrival] = Mailbox()
+        self.operations: dict[int, waiting.OperationFuture] = {}
+        self.metric_names = MetricNames()
+        self._payloads = Payloads(welcome.name, welcome.incarnation)
+        self._allowance = Allowance()
+        self._number = 0
+        self.frames = Frames(self.loop)
+        self._departures = Departures(self.loop)
+        self._waiting_grant: Grant | None = None
+        self._settles: list[Settle] = []
+        self._held: dict[str, None] = {}
+        self._main: asyncio.Task[Any] | None = None
+        self._over = False
+        #: Told to go, because the run is over.
+        self._dismissed = False
+        self._sends: list[Send] = []
+        self._issued: list[AnyOperation] = []
+        self._cancels: list[int] = []
+        self._notes: list[Note] = []
+        self._peers = dict.fromkeys([welcome.name, *welcome.peers])
+        self._build()
+
+    def _build(self) -> None:
+        try:
+            welcome = self.welcome
+            self._program = load_program(welcome.program, modules=self._modules)
+            self._options = fit_options(self._program, welcome.options, welcome.folder)
+        except ProgramError as error:
+            self._fail("program", str(error), _cause(error))
+
+    # --- from the shell ---
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in ns, as this node's clock shows it."""
+        return self.loop.now_ns
+
+    def receive(self, message: ToNode) -> None:
+        """A frame of the emulator."""
+        if self.dead:
+            return
+        if isinstance(message, Grant):
+            if self._over:
+                return  # it has failed already, and said so: a grant that crossed its word
+            if message.deliveries:
+                self._waiting_grant = message
+                self._try_grant()
+            else:
+                self._step(message)
+        elif isinstance(message, Release):
+            for forget in message.forget:
+                self._payloads.forget(forget)
+        elif isinstance(message, Settle):
+            self._settles.append(message)
+            self._try_settles()
+        elif isinstance(message, Resend):
+            self.publishes.extend(self._payloads.again(message.dst, message.seqs))
+        elif isinstance(message, Ask):
+            self.outbox.append(Waits(waiting.describe(self.loop, self.clock)))
+        elif isinstance(message, Stop):
+            self.stopped = True
+
+    def payload(self, src: str, data: bytes) -> None:
+        """An MQTT payload that came on `.../inbox/{src}`; anything that is no envelope is ignored."""
+        try:
+            envelope = unseal(data)
+        except MessageError:
+            return
+        self._payloads.arrived(src, envelope)
+        if self._waiting_grant is not None:
+            self._try_grant()
+        if self._settles:
+            self._try_settles()
+
+    def lacking(self) -> list[Resend]:
+        """What the waiting grant or settle needs and has not got, as requests to send it again."""
+        needed: list[tuple[str, int, int]] = []
+        if self._waiting_grant is not None:
+            needed += self._payloads.lacking(self._waiting_grant.deliveries)
+        for settle in self._settles:
+            needed += self._payloads.lacking_of(settle.src, settle.inc, settle.seqs)
+        return self._payloads.requests(needed)
+
+    def stacks(self) -> str:
+        """Where every task of the program stands, for people."""
+        return waiting.stacks(self.loop)
+
+    def kill(self) -> None:
+        """In-process kill: coroutines are closed, every later call is inert."""
+        self.dead = True
+        self.loop.abandon()
+        self.outbox.clear()
+        self.publishes.clear()
+
+    # --- a step ---
+
+    def _try_settles(self) -> None:
+        for settle in list(self._settles):
+            if not self._payloads.lacking_of(settle.src, settle.inc, settle.seqs):
+                self._settles.remove(settle)
+                self.outbox.append(Have(settle.src, settle.inc))
+
+    def _try_grant(self) -> None:
+        grant = self._waiting_grant
+        if grant is None or self._payloads.lacking(grant.deliveries):
+            return
+        self._waiting_grant = None
+        self._step(grant)
+
+    def _step(self, grant: Grant) -> None:
+        self.true_ns = grant.t_ns
+        if grant.clock is not None:
+            self.clock = LocalClock(grant.clock)
+            self.loop.now_ns = self.clock.local_ns(grant.t_ns)  # a clock that is put wrong jumps
+        try:
+            local_ns = self.clock.local_ns(grant.t_ns)
+            next_timer_ns = self.loop.step(local_ns, partial(self._inputs, grant))
+            failure = self._failure()
+            if failure is not None:
+                self.loop.step(local_ns, self.loop.cancel_all)  # its tasks may clean up, as ever
+        except Spinning as error:
+            self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
+            return
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._fail("raised", headline(error), program_traceback(error))
+            return
+        for forget in grant.forget:
+            self._payloads.forget(forget)
+        finished = None
+        if self._main is not None and self._main.done() and failure is None:
+            try:
+                finished = self._finish(self._main)
+            except _ProgramRaised as raised:
+                failure = raised
+        failed = None
+        if failure is not None:
+            failed = Failed("raised", failure.problem, failure.traceback, self.true_ns)
+        if finished is not None or failed is not None:
+            self._over = True
+            self._payloads.end()
+        self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
+        self._allowance.renew()
+
+    def _failure(self) -> _ProgramRaised | None:
+        """What went wrong in this step beside `run()`, while that goes on."""
+        if self._main is None or self._main.done():
+            return None
+        for name, error in self.loop.lost():
+            return _ProgramRaised(error, _in_task(name))
+        for message, broken in self.loop.unhandled:
+            return _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
+        return None
+
+    def _report(
+        self,
+        grant: Grant,
+        next_timer_ns: int | None,
+        finished: Finished | None,
+        failed: Failed | None,
+    ) -> Report:
+        if next_timer_ns is not None and self.clock.skews:
+            next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
+        report = Report(
+            grant.t_ns,
+            grant.m,
+            next_timer_ns,
+            self._sends,
+            self._issued,
+            self._cancels,
+            self._notes,
+            finished,
+            failed,
+            self.frames.changes(),
+        )
+        if self._sends:
+            self._sends = []
+        if self._issued:
+            self._issued = []
+        if self._cancels:
+            self._cancels = []
+        if self._notes:
+            self._notes = []
+        return report
+
+    def _inputs(self, grant: Grant) -> None:
+        """What is due, in the order of the clock rule; runs inside the step."""
+        for delivery in grant.deliveries:
+            self.inbox.offer(self._message(delivery))
+        for arrival in grant.arrivals:
+            if arrival.qubit not in grant.expired:  # both at once: the node was held up in between
+                self._held[arrival.qubit] = None
+                arrival.t_ns = self.clock.local_ns(arrival.t_ns)
+                self.landed.offer(arrival)
+        for result in grant.results:
+            self._resolve(result)
+        if grant.expired:
+            self._expire(set(grant.expired))
+        if self._main is None:
+            self._main = self.loop.create_task(self._run(), name=self.welcome.name)
+            self._main.add_done_callback(lambda _: self.loop.cancel_all())
+        elif grant.last:
+            self._dismissed = True
+            self.loop.cancel_all()
+
+    def _expire(self, qubits: set[str]) -> None:
+        """The memory has discarded these: they fill no slot, and nobody receives them any more."""
+        for qubit in sorted(qubits):
+            self._release(qubit, expired=True)
+        self.landed.drop(lambda arrival: arrival.qubit in qubits)
+
+    async def _run(self) -> Any:
+        # Built here, inside a step: what a program may not do, its __init__ may not do either.
+        return await self._program(self).run(**self._options)
+
+    def _message(self, delivery: Delivery) -> Message:
+        envelope = self._payloads.take(delivery)
+        raw = bytes(envelope.body)
+        for position in delivery.damage:
+            raw = _flipped(raw, position)
+        return Message(
+            delivery.claims or delivery.src,
+            envelope.kind,
+            delivery.seq,
+            self.clock.local_ns(delivery.sent_ns),
+            raw,
+            damaged=bool(delivery.damage),
+            destination=delivery.dst or self.welcome.name,
+        )
+
+    def _resolve(self, result: Result) -> None:
+        future = self.operations.pop(result.number, None)
+        if future is None:
+            return  # nobody waits for it: the discard of a result that nobody took
+        operation = future.operation
+        if result.error is not None:
+            if not future.done():
+                future.set_exception(operation_error(*result.error))
+            return
+        kind = _RESULT_TYPES.get(type(operation))
+        value = result.value if kind is None else msgspec.convert(result.value, kind)
+        if self.clock.skews:
+            self._by_own_clock(value)
+        self._account(operation, value)
+        if future.done():
+            self._give_back(operation, value)
+        else:
+            future.set_result(value)
+
+    def _by_own_clock(self, value: Any) -> None:
+        """Times in a result are true ones: the program sees them as its own clock shows them."""
+        for name in ("emitted_ns", "start_ns"):
+            if hasattr(value, name):
+                setattr(value, name, self.clock.local_ns(getattr(value, name)))
+
+    # --- what programs ask for (agent.py, qubits.py) ---
+
+    def operate(self, make: Callable[[int], AnyOperation]) -> waiting.OperationFuture:
+        """Issue an operation; await its end. Cancelled: it is withdrawn.
+
+        The await raises what the emulator answers (OperationError and its kin).
+        """
+        self._number += 1
+        operation = make(self._number)
+        self._allowance.operation(operation)
+        for qubit in _qubits(operation):
+            if qubit not in self._held:  # a handle that the program has made or changed
+                plain_name(qubit, "a qubit")
+        future = waiting.OperationFuture(self.loop, self, operation)
+        if not self.dead:
+            self.operations[self._number] = future
+            self._issued.append(operation)
+        return future
+
+    async def obtain(self, make: Callable[[int], AnyOperation]) -> Any:
+        """As `operate`, for operations that yield a qubit: what nobody takes is discarded."""
+        future = self.operate(make)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_back(future.operation, future.result())
+            raise
+
+    def withdraw(self, operation: AnyOperation) -> None:
+        """The await of this operation was cancelled: no result will come.
+
+        One that uses a qubit up runs to its end all the same, so the qubit counts as gone.
+        """
+        if self.operations.pop(operation.number, None) is None:
+            return
+        self._cancels.append(operation.number)
+        if not isinstance(operation, (Allocate, Entangle)):
+            self._account(operation, None)
+
+    def _give_back(self, operation: AnyOperation, value: Any) -> None:
+        """A result nobody took: its qubit is discarded."""
+        if isinstance(operation, (Allocate, Entangle)):
+            qubit = value.qubit if isinstance(value, Herald) else str(value)
+            self._release(qubit)
+            self._number += 1
+            self._issued.append(Discard(self._number, [qubit]))
+
+    def _account(self, operation: AnyOperation, value: Any) -> None:
+        """Keep the node's own list of what it holds true."""
+        held = self._held
+        if isinstance(operation, Measure):
+            if not operation.keep:
+                self._release(operation.qubit)
+        elif isinstance(operation, Entangle):
+            held[value.qubit] = None
+        elif isinstance(operation, Allocate):
+            held[value] = None
+        elif isinstance(operation, Transmit):
+            self._release(operation.qubit)
+        elif isinstance(operation, Discard):
+            for qubit in operation.qubits:
+                self._release(qubit)
+        elif isinstance(operation, (Join, BellMeasure)):
+            for qubit in msgspec.structs.astuple(operation)[1:]:
+                self._release(qubit, keep_frame=True)  # for who awaits the outcome
+
+    def _release(self, qubit: str, *, expired: bool = False, keep_frame: bool = False) -> None:
+        """The qubit fills no slot here any more."""
+        self._held.pop(qubit, None)
+        if not keep_frame:
+            self.frames.forget(qubit)
+        self._departures.note(qubit, expired)
+
+    def has_expired(self, qubit: str) -> bool:
+        """Whether the memory has discarded the qubit at its cut-off."""
+        return self._departures.has_expired(qubit)
+
+    async def departure(self, qubit: str) -> bool:
+        """Wait until the qubit has left its slot; whether the memory has discarded it."""
+        if qubit in self._held:
+            await self._departures.wait(qubit)
+        return self._departures.has_expired(qubit)
+
+    @property
+    def slots_in_use(self) -> int:
+        """Qubits held, and slots promised to open requests."""
+        open_requests = sum(
+            isinstance(future.operation, (Allocate, Entangle))
+            for future in self.operations.values()
+        )
+        return len(self._held) + open_requests
+
+    def send(self, destination: str, body: Any, kind: str, claims: str = "") -> None:
+        """Publish a message and report it. Raises MessageError, LinkError.
+
+        `claims`: a forgery, which shall pass as that node's.
+        """
+        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
+        if destination not in self._peers:
+            why = f"no node is called {destination!r}"
+            raise LinkError(node=self.welcome.name, peer=destination, why=why)
+        claims = plain_name(claims, "a node")
+        encoded = encode_body(body)
+        self._allowance.message(len(destination) + len(kind))
+        if self.dead:
+            return
+        seq, payload = self._payloads.sent(kind, encoded)
+        digest = body_hash(encoded)
+        self._sends.append(Send(destination, seq, kind, len(encoded), digest, claims))
+        if destination == self.welcome.name:
+            self._payloads.arrived(destination, unseal(payload))
+        else:
+            self.publishes.append((destination, payload))
+
+    def receive_message(
+        self,
+        source: str | None,
+        kind: str | None,
+        damaged: bool,
+        where: Callable[[Message], bool] | None = None,
+    ) -> Awaitable[Message]:
+        """The next message that fits."""
+
+        def fits(message: Message) -> bool:
+            return (
+                (source is None or message.source == source)
+                and (kind is None or message.kind == kind)
+                and (damaged or not message.damaged)
+                and (where is None or where(message))
+            )
+
+        return self.inbox.take(
+            fits, lambda: waiting.NamedFuture(self.loop, "a message", source, kind)
+        )
+
+    def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
+        """The next qubit that has landed."""
+        return self.landed.take(
+            lambda arrival: source is None or arrival.source == source,
+            lambda: waiting.NamedFuture(self.loop, "a qubit", source),
+        )
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Wait for exactly this many virtual ns."""
+        future = self.loop.create_future()
+        handle = self.loop.call_later_ns(duration_ns, _wake, future)
+        try:
+            await future
+        finally:
+            handle.cancel()
+
+    def note(self, name: str, value: Any) -> None:
+        """Report a value for the record.
+
+        Raises MessageError when it is not JSON or too much, InputError when its metric is another's.
+        """
+        name = plain_name(name, "a record's name")
+        encoded = encode_body(value)
+        self._allowance.record(name, len(encoded))
+        note = Note(name, msgspec.json.decode(encoded))
+        if isinstance(note.value, (int, float)):
+            self.metric_names.record(note.name)
+        self._notes.append(note)
+
+    # --- the end of a program ---
+
+    def _finish(self, main: asyncio.Task[Any]) -> Finished:
+        """The node's result. Raises _ProgramRaised when the program failed."""
+        if not main.cancelled():
+            error = main.exception()
+            if error is not None:
+                raise _ProgramRaised(error)
+        elif not self._dismissed:
+            raise _ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
+        for name, unretrieved in self.loop.unretrieved():
+            raise _ProgramRaised(unretrieved, _in_task(name))
+        for message, broken in self.loop.unhandled:
+            raise _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
+        try:
+            value = as_json(None if main.cancelled() else main.result())
+        except MessageError as error:
+            failure = _ProgramRaised(error, " (what run() returned)")
+            failure.traceback = ""  # the program has ended: no line of it is to blame
+            raise failure from error
+        return Finished(value, {} if self._dismissed else self._unread())
+
+    def _unread(self) -> dict[str, int]:
+        """Messages that came and that nobody has received, by kind."""
+        kinds = sorted(Counter(message.kind for message in self.inbox).items())
+        shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
+        return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
+
+    def _fail(self, kind: str, problem: str, details: str) -> None:
+        self._over = True
+        self.outbox.append(Failed(kind, problem, details, self.true_ns))
+
+
+_IN_CALLBACK = " in a callback"
+
+
+def _in_task(name: str) -> str:
+    return f" in task {quoted(name)}, and nobody retrieved it"
+
+
+class _ProgramRaised(Exception):
+    """The program's own exception, ready to be reported."""
+
+    def __init__(self, error: BaseException, where: str = "") -> None:
+        self.problem = headline(error) + where
+        self.traceback = program_traceback(error)
+        super().__init__(self.problem)
+
+
+def _qubits(operation: AnyOperation) -> Sequence[str]:
+    """The qubits that an operation names."""
+    if isinstance(operation, (Apply, Discard, Probe)):
+        return operation.qubits
+    if isinstance(operation, (Measure, Reset, Transmit)):
+        return (operation.qubit,)
+    if isinstance(operation, BellMeasure):
+        return (operation.first, operation.second)
+    return (operation.left, operation.right) if isinstance(operation, Join) else ()
+
+
+def _cause(error: QnetemError) -> str:
+    cause = error.__cause__
+    return program_traceback(cause) if cause is not None else ""
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _flipped(raw: bytes, position: int) -> bytes:
+    """`raw` with one bit flipped; positions count from the first bit of the first byte."""
+    if position >= len(raw) * 8:
+        raise InternalError(f"damage at bit {position} of {len(raw)} bytes")
+    flipped = bytearray(raw)
+    flipped[position // 8] ^= 0x80 >> (position % 8)
+    return bytes(flipped)
+
+
+def _logger(node: Node, stream: IO[str] | None) -> logging.Logger:
+    """A logger of its own (not in the process-wide tree); virtual time comes first on each line."""
+    logger = logging.Logger(node.welcome.name)  # noqa: LOG001 it is nobody else's
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+
+    def stamp(record: logging.LogRecord) -> bool:
+        record.virtual = format_ns(node.now_ns)
+        return True
+
+    handler.addFilter(stamp)
+    handler.setFormatter(logging.Formatter("%(virtual)s %(name)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,102 @@
+"""Programs: from `module:Class` or `./file.py:Class` to a class.
+
+Owns naming and finding; what `with` gives a program is in options.py, what `import` means in a program file
+in program_modules.py. Runs in the front door (to refuse before anything starts) and in each node.
+
+Rules. A program file and its neighbours are imported anew for each run; a "module:Class" is what Python
+finds along `sys.path`, once a process. What is executed at import is guarded like a step (guards.py).
+Programs keep no module state, because the nodes of an in-process run share their modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from ...emulator.errors import ProgramError
+from ...emulator.program_modules import ProgramModules, plainly
+from ..guards import guards
+from ..guards.moment import is_library, loading
+from ..options.suggestions import instead
+from ..tracebacks import headline, is_machinery
+
+if TYPE_CHECKING:
+    from ..agent import Agent
+
+
+def load_program(
+    spec: str, base: Path | None = None, modules: ProgramModules | None = None
+) -> type[Agent]:
+    """The Agent subclass that `spec` names; file paths are relative to `base`.
+
+    `modules`: those of the run (None: of nothing but this call). Raises ProgramError when there is no such
+    module, file or class, or it is no Agent; with file and line where the user's code raised.
+    """
+    from ..agent import Agent
+
+    place, _, name = spec.rpartition(":")
+    if not place or not name:
+        raise ProgramError(f'program {spec!r}: expected "module:Class" or "./file.py:Class"')
+    guards.install()
+    if place.endswith(".py"):
+        module = _load_file(spec, place, base, modules or ProgramModules())
+    else:
+        module = _load_module(spec, place)
+    found = getattr(module, name, None)
+    if found is None:
+        known = [key for key, item in vars(module).items() if _is_agent(item, Agent)]
+        raise ProgramError(f"program {spec!r}: it has no {name!r}{instead(name, known)}")
+    if not _is_agent(found, Agent):
+        raise ProgramError(f"program {spec!r}: {name} is not a subclass of qnetem.Agent")
+    if not inspect.iscoroutinefunction(found.run):
+        raise ProgramError(f"program {spec!r}: {name}.run must be `async def`")
+    program: type[Agent] = found
+    return program
+
+
+def _is_agent(item: object, root: type[Agent]) -> bool:
+    return isinstance(item, type) and issubclass(item, root) and item is not root
+
+
+def _not_imported(spec: str, error: BaseException) -> ProgramError:
+    what = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else headline(error)
+    return ProgramError(f"program {spec!r}: importing it raised {plainly(what)}{_raised_at(error)}")
+
+
+def _raised_at(error: BaseException) -> str:
+    """` (FILE, line N)`: where the user's code kept a module from being imported, if it did."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_importing(f.filename)]
+    users = [frame for frame in frames if not is_library(frame.filename)] or frames
+    return f" ({users[-1].filename}, line {users[-1].lineno})" if users else ""
+
+
+def _is_importing(file: str) -> bool:
+    """Whether a frame is of what imports: ours, or the import system's."""
+    return is_machinery(file) or file.startswith("<frozen ") or file == importlib.__file__
+
+
+def _load_module(spec: str, name: str) -> ModuleType:
+    try:
+        with loading(name):
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ProgramError(f"program {spec!r}: {error}{_raised_at(error)}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's module raises when imported
+        raise _not_imported(spec, error) from error
+
+
+def _load_file(spec: str, place: str, base: Path | None, modules: ProgramModules) -> ModuleType:
+    path = (base / place if base is not None else Path(place)).resolve()
+    if not path.is_file():
+        raise ProgramError(f"program {spec!r}: there is no file {path}")
+    try:
+        with loading():
+            return modules.load(path)
+    except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
+        raise _not_imported(spec, error) from error

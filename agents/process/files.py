@@ -1,0 +1,201 @@
+"""The files of one incarnation: its log, its stacks, its journal of what it received and did.
+
+Owns how they are opened and written; what is in them comes from process.py. Everything is private to
+the user (mode 0600): a payload may be somebody's key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from ...emulator.errors import InfrastructureError
+from ...emulator.wire import HEADER, Failed, Grant, Release, Report, Welcome
+from ..tracebacks import program_stack
+
+#: First line of a stacks file when a debugger holds the process: silence is then no fault.
+UNDER_A_DEBUGGER = "a debugger is attached\n"
+#: So many records are written at once, where nobody flushes.
+_MOST_RECORDS = 1_000
+_length = HEADER.pack
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Payload(msgspec.Struct, array_like=True, tag=True):
+    """One MQTT message as it came in: a record of the journal."""
+
+    source: str
+    data: bytes
+
+
+JournalRecord = Welcome | Grant | Release | Payload | Report | Failed
+
+
+class NodeJournal:
+    """Appends what a node received and did, framed as on the wire, in the order in which it happened.
+
+    Welcome comes first; then Grants, Releases and Payloads as they came in, and after each step the
+    Report (or Failed) that it ended with. Nothing in it is secret to the run: a Hello, which holds the
+    token, is neither. Gathered in memory until `flush`, which a shell calls before the emulator can know
+    of a step: so the file of a killed process holds every step that counts. A replay reads it with
+    `decode_record`. Raises InfrastructureError when the disk does not take it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bodies: list[bytes] = []
+        with self._named():
+            path.parent.mkdir(exist_ok=True)
+            self._file = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
+
+    def frame(self, body: bytes) -> None:
+        """A frame of the emulator, as its body came."""
+        self._bodies.append(body)
+
+    def payload(self, source: str, data: bytes) -> None:
+        """A message of the broker."""
+        self._bodies.append(_encode(Payload(source, data)))
+
+    def record(self, record: JournalRecord) -> None:
+        """Whatever the record is; written to the file whenever there are many."""
+        bodies = self._bodies
+        bodies.append(_encode(record))
+        if len(bodies) > _MOST_RECORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to the operating system: it outlives this process from now on."""
+        bodies, self._bodies = self._bodies, []
+        if self._file.closed:  # it has been given up
+            return
+        data, taken = b"".join([_length(len(body)) + body for body in bodies]), 0
+        try:
+            while taken < len(
+                data
+            ):  # a disk that is nearly full takes a part, and says no to the rest
+                taken += self._file.write(memoryview(data)[taken:])
+        except OSError as error:
+            self._give_up(bodies, taken)
+            raise self._refused(error) from error
+
+    def _give_up(self, bodies: list[bytes], taken: int) -> None:
+        """Leave whole records only, and write no more: what came later would hide the gap before it."""
+        for body in bodies:
+            if taken < HEADER.size + len(body):
+                break
+            taken -= HEADER.size + len(body)
+        with self._file, contextlib.suppress(OSError):  # a device has no length
+            self._file.truncate(self._file.tell() - taken)
+
+    def close(self) -> None:
+        """Flush and close; may be called again."""
+        if self._file.closed:
+            return
+        try:
+            self.flush()
+        finally:
+            with self._named():
+                self._file.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> InfrastructureError:
+        return InfrastructureError(f"{self._path} cannot be written: {error.strerror or error}")
+
+
+decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(JournalRecord).decode
+
+
+class _LogFile(io.FileIO):
+    """A file whose `write` never fails: `trouble` is why something is missing in it."""
+
+    def __init__(self, file: Path | int, path: Path) -> None:
+        super().__init__(file, "w", closefd=not isinstance(file, int), opener=_private)
+        self._path = path
+        self.trouble: InfrastructureError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            problem = f"{self._path} cannot be written: {error.strerror or error}"
+            self.trouble = self.trouble or InfrastructureError(problem)
+            return memoryview(data).nbytes
+
+
+class Log(io.TextIOWrapper):
+    """What programs print to. On a full disk the run ends, by its shell; no `print` in a program fails.
+
+    `file`: a path, or a descriptor that is open already; `by_line`: written out after every line. Raises
+    OSError when the file cannot be opened.
+    """
+
+    def __init__(self, file: Path | int, path: Path, by_line: bool = False) -> None:
+        self._file = _LogFile(file, path)
+        file_buffer = io.BufferedWriter(self._file)
+        super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)
+
+    @property
+    def trouble(self) -> InfrastructureError | None:
+        """Why something is missing in it, if something is."""
+        return self._file.trouble
+
+
+def redirect_output(path: Path) -> list[Log]:
+    """Have stdout and stderr of this process go to the file, line by line, and stdin be empty."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+    sys.stdout, sys.stderr = logs = Log(1, path, True), Log(2, path, True)
+    return list(logs)
+
+
+def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
+    """From now on SIGUSR1 writes `stacks()` and the running Python frame to the file.
+
+    Works while the program spins in Python. If it spins in C, the handler of the interpreter cannot
+    run; then the C-level one still writes the frames to the log (stderr). The file appears complete
+    or not at all.
+    """
+
+    def write(number: int, current: FrameType | None) -> None:
+        head = UNDER_A_DEBUGGER if debugged() else ""
+        running = program_stack(current)
+        unfinished = path.with_suffix(".unfinished")
+        with open(unfinished, "w", -1, "utf-8", "backslashreplace", opener=_private) as file:
+            file.write(f"{head}{stacks()}the process is at:\n{running}")
+        os.replace(unfinished, path)
+
+    signal.signal(signal.SIGUSR1, write)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=False, chain=True)
+
+
+def debugged() -> bool:
+    """Whether a debugger traces this thread, by the old interface or by that of Python 3.12."""
+    if sys.gettrace() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,339 @@
+"""One node's process: the shell around `Node`.
+
+Owns the ordinary asyncio loop, the emulator's socket, the line to the broker (mqtt.py), the signals,
+and the files of this incarnation. Does not own what a grant means: that is Node's.
+
+Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call
+its outbox goes to the emulator first, then its publishes to the broker. Hello is said only after the
+subscription stands. `Stop` ends the process with status 0, because how a run ended is not for a node to
+judge. If the emulator's socket ends without it, the process is alive and of no use: it ends with a status
+of its own, by which the emulator tells this from a death. An exception of ours ends it with status 70 and a
+traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ...emulator import wire
+from ...emulator.errors import InfrastructureError
+from ...emulator.wire.framing import FrameSplitter
+from ...emulator.wire.socket_paths import short
+from ..guards import guards
+from .files import Log, NodeJournal, answer_stack_signal, redirect_output
+from .mqtt import Inbox
+from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
+
+#: The first `Resend` after a grant has waited this long for payloads, and the longest pause between two.
+FIRST_RESEND_S, LONGEST_RESEND_S = 0.05, 1.0
+#: What the journal of a node keeps, beside Welcome and payloads.
+_RECORDED_INPUT = (wire.Grant, wire.Release)
+_RECORDED_OUTPUT = (wire.Report, wire.Failed)
+CONNECT_S = 10.0
+CONNECT_PAUSE_S = 0.05
+
+
+class NodeCore(Protocol):
+    """What the shell needs of agents/node/node.py."""
+
+    outbox: list[Any]
+    publishes: list[tuple[str, bytes]]
+    stopped: bool
+
+    def receive(self, message: wire.ToNode) -> None: ...
+    def payload(self, src: str, data: bytes) -> None: ...
+    def lacking(self) -> list[wire.Resend]: ...
+    def stacks(self) -> str: ...
+
+
+NodeFactory = Callable[[wire.Welcome], NodeCore]
+
+
+class _CutOff(InfrastructureError):
+    """The emulator's socket has ended without a `Stop`."""
+
+
+class NodeShell(asyncio.Protocol):
+    """The sockets around one `Node`.
+
+    Attributes: `left` (a future: None once the emulator is done with us, an exception of ours, or that the
+    emulator's socket has ended before).
+    """
+
+    def __init__(
+        self, settings: NodeSettings, create_node: NodeFactory, logs: Sequence[Log] = ()
+    ) -> None:
+        self._settings, self._create_node, self._logs = settings, create_node, logs
+        self._loop = asyncio.get_running_loop()
+        self.left: asyncio.Future[None] = self._loop.create_future()
+        self._node: NodeCore | None = None
+        self._t_ns = 0
+        self._failed = False
+        self._journal: NodeJournal | None = None
+        self._splitter = FrameSplitter()
+        self._transport: asyncio.Transport | None = None
+        self._waiting_since: float | None = None
+        self._resend_timer: asyncio.TimerHandle | None = None
+        self._resend_pause_s = FIRST_RESEND_S
+        self._inbox = Inbox(
+            settings.broker,
+            settings.run_id,
+            settings.node,
+            settings.client_id,
+            self._on_payload,
+            self._on_reconnected,
+        )
+
+    async def open(self) -> None:
+        """Subscribe, then connect to the emulator and say Hello.
+
+        Raises InfrastructureError. If it is the broker that cannot be reached, the emulator is told.
+        """
+        self._loop.set_exception_handler(self._on_exception)
+        try:
+            await self._inbox.open()
+        except InfrastructureError as error:
+            await self._reach_emulator()
+            self.fail(error)
+            raise
+        await self._reach_emulator()
+
+    def fail(self, error: Exception) -> None:
+        """Tell the emulator that this process cannot go on."""
+        if self._failed or self._transport is None or self._transport.is_closing():
+            return
+        self._failed = True
+        kind = "infrastructure" if isinstance(error, InfrastructureError) else "internal"
+        text = "".join(traceback.format_exception(error)) if kind == "internal" else ""
+        problem = f"{self._settings.label}: {error if kind == 'infrastructure' else repr(error)}"
+        self._transport.write(wire.frame(wire.Failed(kind, problem, text, self._t_ns)))
+
+    async def close(self) -> None:
+        """Flush what is left and close everything."""
+        self._leave()  # from now on the end of the emulator's socket is our own doing
+        if self._resend_timer is not None:
+            self._resend_timer.cancel()
+        await self._inbox.close()
+        if self._transport is not None:
+            self._transport.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def stacks(self) -> str:
+        """Where the program's tasks stand, and which payloads a grant waits for."""
+        if self._node is None:
+            return "the node waits for its Welcome\n"
+        lines = [
+            f"a grant waits for payloads {lack.seqs} of {lack.src} (incarnation {lack.inc})\n"
+            for lack in self._node.lacking()
+        ]
+        return f"{self._inbox.describe()}\n{''.join(lines)}{self._node.stacks()}"
+
+    async def _reach_emulator(self) -> None:
+        path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
+        while True:
+            try:
+                with short(path) as reachable:
+                    await self._loop.create_unix_connection(lambda: self, reachable)
+                return
+            except OSError as error:
+                # It listens before the first node is started: what refuses will never listen again.
+                gone = isinstance(error, ConnectionRefusedError) or not os.path.exists(path)
+                if gone or self._loop.time() >= deadline:
+                    raise InfrastructureError(
+                        f"the emulator could not be reached: {error}", self._settings.node
+                    ) from error
+            # A full queue of waiting connections, when many nodes start at once.
+            await asyncio.sleep(CONNECT_PAUSE_S)
+
+    # --- the emulator's socket --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        settings = self._settings
+        hello = wire.Hello(settings.node, settings.incarnation, settings.token, os.getpid())
+        transport.write(wire.frame(hello))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except Exception as error:
+            # asyncio drops the connection before it hands the exception on: tell it now.
+            self.fail(error)
+            raise
+
+    def _take(self, data: bytes) -> None:
+        for body in self._splitter.feed(data):
+            message = wire.decode_to_node(body)
+            node = self._node
+            if node is None:
+                self._be_born(message, body)
+            else:
+                if type(message) is wire.Grant:
+                    self._t_ns = message.t_ns
+                if self._journal is not None and type(message) in _RECORDED_INPUT:
+                    self._journal.frame(body)
+                node.receive(message)
+                self._settle(node)
+                if type(message) is wire.Stop:
+                    self._leave()
+                    return
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.left.done():
+            why = f": {exc}" if exc is not None else ""
+            self.left.set_exception(_CutOff(f"the connection to the emulator broke{why}"))
+
+    def _be_born(self, message: wire.ToNode, body: bytes) -> None:
+        """The first message: Welcome makes the node; Stop means that the run is over already."""
+        if type(message) is wire.Stop:
+            self._leave()
+            return
+        if not isinstance(message, wire.Welcome):
+            raise InfrastructureError(f"{type(message).__name__} came before Welcome")
+        if message.record == "full":
+            self._journal = NodeJournal(self._settings.journal_path)
+            self._journal.frame(body)
+        self._node = self._create_node(message)
+        self._settle(self._node)
+
+    # --- the broker -------------------------------------------------------------------------------
+
+    def _on_payload(self, source: str, payload: bytes) -> None:
+        if self._journal is not None:
+            self._journal.payload(source, payload)
+        node = self._node
+        # Before Welcome nobody can have been granted a send; such a payload is a stranger's.
+        if node is not None:
+            node.payload(source, payload)
+            if node.outbox or node.publishes:
+                self._settle(node)
+
+    def _on_reconnected(self) -> None:
+        if self._waiting_since is not None:
+            self._resend_pause_s = FIRST_RESEND_S
+            self._ask_again()
+
+    # --- after each call of the core --------------------------------------------------------------
+
+    def _settle(self, node: NodeCore) -> None:
+        """Send what the core has to say, emulator first; or note that it waits for payloads."""
+        for log in self._logs:
+            if log.trouble is not None:
+                raise log.trouble
+        outbox = node.outbox
+        if outbox:
+            assert self._transport is not None
+            frames = [wire.frame(message) for message in outbox]
+            if self._journal is not None:
+                self._keep(self._journal, frames)
+            self._transport.write(b"".join(frames))
+            outbox.clear()
+            if self._waiting_since is not None and not node.lacking():
+                self._waiting_since = None
+        elif self._waiting_since is None:
+            # No answer: the core is waiting for payloads, or has nothing to say (it will tell).
+            self._waiting_since = self._loop.time()
+            self._resend_pause_s = FIRST_RESEND_S
+            if self._resend_timer is None:
+                self._resend_timer = self._loop.call_later(FIRST_RESEND_S, self._on_resend_timer)
+        if node.publishes:
+            publishes = list(node.publishes)
+            node.publishes.clear()
+            self._inbox.publish(publishes)
+
+    def _keep(self, journal: NodeJournal, frames: list[bytes]) -> None:
+        """Record what the core did; before the emulator learns of it, as it may then have us killed."""
+        assert self._node is not None
+        for message, framed in zip(self._node.outbox, frames, strict=True):
+            if type(message) in _RECORDED_OUTPUT:
+                journal.frame(framed[wire.HEADER.size :])
+        journal.flush()
+
+    def _on_resend_timer(self) -> None:
+        """One lazy timer: it is not touched by payloads that come in time, which is nearly all."""
+        self._resend_timer = None
+        if self._waiting_since is None:
+            return
+        waited_s = self._loop.time() - self._waiting_since
+        if waited_s < self._resend_pause_s:
+            pause_s = self._resend_pause_s - waited_s
+            self._resend_timer = self._loop.call_later(pause_s, self._on_resend_timer)
+            return
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Ask for what is lacking, over the emulator plane, and again after twice the pause."""
+        lacking = self._node.lacking() if self._node is not None else []
+        if not lacking or self._transport is None:
+            self._waiting_since = None
+            return
+        self._transport.write(b"".join([wire.frame(resend) for resend in lacking]))
+        self._waiting_since = self._loop.time()
+        self._resend_pause_s = min(2 * self._resend_pause_s, LONGEST_RESEND_S)
+        if self._resend_timer is not None:
+            self._resend_timer.cancel()
+        self._resend_timer = self._loop.call_later(self._resend_pause_s, self._on_resend_timer)
+
+    # --- leaving ----------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        if not self.left.done():
+            self.left.set_result(None)
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback of ours ends the process; one that nobody retrieved is noted."""
+        error = context.get("exception")
+        if error is None or "future" in context or self.left.done():
+            loop.default_exception_handler(context)
+        else:
+            self.left.set_exception(error)
+
+
+def _create_real_node(welcome: wire.Welcome) -> NodeCore:
+    from ..node.node import Node
+
+    return Node(welcome)
+
+
+async def _live(settings: NodeSettings, create_node: NodeFactory, logs: Sequence[Log]) -> None:
+    shell = NodeShell(settings, create_node, logs)
+    answer_stack_signal(settings.stacks_path, shell.stacks)
+    try:
+        await shell.open()
+        try:
+            await shell.left
+        except Exception as error:
+            shell.fail(error)
+            raise
+    finally:
+        await shell.close()
+
+
+def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_node) -> int:
+    """Live as one incarnation of a node until the emulator is done with it; the exit status.
+
+    Takes over stdout, stderr, stdin and the signals of the calling process, which should be a fresh
+    fork. Returns EXIT_LEFT, EXIT_UNREACHABLE, EXIT_INTERNAL (agents/process/settings.py) or EXIT_CUT_OFF (wire.py).
+    """
+    logs = redirect_output(settings.log_path)
+    guards.install()
+    try:
+        asyncio.run(_live(settings, create_node, logs))
+    except InfrastructureError as error:
+        sys.stderr.write(f"{settings.label}: {error}\n")
+        return wire.EXIT_CUT_OFF if isinstance(error, _CutOff) else EXIT_UNREACHABLE
+    except BaseException:  # noqa: BLE001 - the border of the process: it ends here, and says why
+        traceback.print_exc()
+        return EXIT_INTERNAL
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+    return EXIT_LEFT

@@ -1,0 +1,374 @@
+"""The classical plane: when each message arrives, or why it does not.
+
+Owns the messages in flight (never their payloads, which travel by MQTT from node to node): hops,
+latency, bandwidth, cuts, the faults and listeners on a link, and who may forget which payload. Does not
+own routes (routes.py) or what a fault decides (faults/).
+
+Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one
+after the other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in
+first out per direction), then takes the hop's latency. At the last node it is handed over as a
+`Delivery` in the grant of that instant. Who listens on a link stands where messages enter it, at either
+end, as for light: a copy reaches them when the message has left, and one that is taken goes no further.
+What they forge enters at the other end and takes the whole latency: no word comes sooner by them.
+
+Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that
+one is dead, replaced or finished when the message is due, it is journalled as undelivered. A link that
+is cut while a message is on it loses the message. Programs on the way are not involved: a killed
+node's switch still forwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from ..errors import InternalError
+from ..kernel.conductor import GRANT, HOP, Conductor
+from ..record.journal import Journal
+from ..record.metrics import Metrics
+from ..topology.model.topology import LinkSpec, Topology
+from ..wire import Delivery, Forget, Send
+from .flights import Damage, Drop, Flight, Later, Sent, Twice, Verdict
+from .routes import Routes
+
+#: A node that is not granted is told what to forget when there is so much of it.
+FORGETS_AT_ONCE = 256
+
+#: (src, inc, seq, to): have the sender publish a payload to somebody it was not addressed to.
+Publish = Callable[[str, int, int, str], object]
+
+
+class LinkFault(Protocol):
+    """A fault that looks at each message on a link."""
+
+    def on_message(self, flight: Flight) -> Verdict: ...
+
+
+class Listener:
+    """A node that listens on a link; `takes`: what it hears goes no further."""
+
+    __slots__ = ("node", "takes")
+
+    def __init__(self, node: str, takes: bool) -> None:
+        self.node, self.takes = node, takes
+
+
+class _Hop:
+    """The live state of one link's classical side."""
+
+    __slots__ = ("busy_until", "cut_count", "cuts", "faults", "limits_bps", "listeners", "spec")
+
+    def __init__(self, spec: LinkSpec) -> None:
+        self.spec = spec
+        self.cuts = 0
+        self.cut_count = 0
+        self.busy_until: dict[str, int] = {}
+        self.faults: list[LinkFault] = []
+        self.limits_bps: list[float] = []
+        self.listeners: list[Listener] = []
+
+    @property
+    def bandwidth_bps(self) -> float | None:
+        """What the transmitter does now; None: it takes no time."""
+        nominal = self.spec.classical.bandwidth_bps if self.spec.classical else None
+        limits = self.limits_bps if nominal is None else [nominal, *self.limits_bps]
+        return min(limits) if limits else None
+
+
+class ClassicalPlane:
+    """Messages in flight.
+
+    `receiver(node)` tells the incarnation that would take a message, or None; `listens(node)` whether a
+    grant will ever reach the node again; `publish` is asked for payloads that an eavesdropper hears.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        conductor: Conductor,
+        journal: Journal,
+        metrics: Metrics,
+        receiver: Callable[[str], int | None],
+        listens: Callable[[str], bool],
+        publish: Publish = lambda *_: None,
+    ) -> None:
+        self._conductor, self._journal, self._metrics = conductor, journal, metrics
+        self._receiver, self._listens, self._publish = receiver, listens, publish
+        self.routes = Routes(topology.links)
+        self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
+        self.deliveries: dict[str, list[Delivery]] = {}
+        self.forgets: dict[str, list[Forget]] = {}
+        #: Handed over: their senders keep them until the receivers have been granted and have reported.
+        self._handed: list[Sent] = []
+        self._most_forgets = 0
+        self._sent: dict[tuple[str, int, int], Sent] = {}
+
+    # --- from the nodes ---
+
+    def send(self, src: str, inc: int, send: Send) -> None:
+        """A node has published a message at the present instant. Raises InternalError for a number again."""
+        if (src, inc, send.seq) in self._sent:
+            raise InternalError(f"{src} ({inc}) sends message {send.seq} twice")
+        sent = Sent(src, inc, send, self._conductor.now_ns)
+        self._sent[src, inc, send.seq] = sent
+        fields = [send.dst, inc, send.seq, send.kind, send.size, send.hash.hex()]
+        self._journal.event(src, "sent", *fields, *([send.claims] if send.claims else ()))
+        flight = Flight(sent, send.dst, send.dst, self._receiver(send.dst))
+        if send.claims:
+            self._inject(flight)
+        elif src == send.dst:
+            self._arrive_at(flight, self._conductor.now_ns)
+        else:
+            self._forward(flight, src)
+
+    def undelivered(self, src: str, inc: int) -> dict[str, list[int]]:
+        """Receiver -> numbers of what this incarnation has sent and the receiver has not been granted yet."""
+        found: dict[str, dict[int, None]] = {}
+        for to, deliveries in self.deliveries.items():  # of nodes that are paused
+            for copy in deliveries:
+                if copy.src == src and copy.inc == inc:
+                    found.setdefault(to, {})[copy.seq] = None
+        for sent in self._sent.values():
+            if sent.src == src and sent.inc == inc:
+                for flight in sent.flights:
+                    if self._bound(flight):
+                        found.setdefault(flight.to, {})[sent.seq] = None
+        return {to: sorted(seqs) for to, seqs in sorted(found.items())}
+
+    def in_flight(self) -> int:
+        """How many messages are on their way."""
+        return len(self._sent)
+
+    def in_flight_to(self, node: str) -> int:
+        """How many copies of messages are on their way to a node."""
+        return sum(flight.to == node for sent in self._sent.values() for flight in sent.flights)
+
+    # --- from the faults ---
+
+    def cut(self, link: str) -> None:
+        """The link carries nothing from now on; cuts nest."""
+        hop = self._hops[link]
+        hop.cuts += 1
+        hop.cut_count += 1
+        self.routes.set_down(link, True)
+
+    def heal(self, link: str) -> None:
+        """One cut less."""
+        hop = self._hops[link]
+        hop.cuts -= 1
+        if hop.cuts == 0:
+            self.routes.set_down(link, False)
+
+    def add_fault(self, link: str, fault: LinkFault) -> None:
+        """Have `fault` look at each message that enters the link, after those already there."""
+        self._hops[link].faults.append(fault)
+
+    def remove_fault(self, link: str, fault: LinkFault) -> None:
+        """The fault is healed."""
+        self._hops[link].faults.remove(fault)
+
+    def limit(self, link: str, bandwidth_bps: float) -> None:
+        """The link's transmitters do no more than this from now on; the lowest of several counts."""
+        self._hops[link].limits_bps.append(bandwidth_bps)
+
+    def unlimit(self, link: str, bandwidth_bps: float) -> None:
+        """That limit is gone; what waits already still waits its time."""
+        self._hops[link].limits_bps.remove(bandwidth_bps)
+
+    def listen(self, link: str, listener: Listener) -> None:
+        """From now on the listener hears what enters the link, after those already there."""
+        self._hops[link].listeners.append(listener)
+
+    def unlisten(self, link: str, listener: Listener) -> None:
+        """It hears nothing more; copies on their way still come."""
+        self._hops[link].listeners.remove(listener)
+
+    # --- on the way ---
+
+    def _forward(self, flight: Flight, at: str) -> None:
+        spec = self.routes.next_link(at, flight.dst)
+        if spec is None or spec.classical is None:
+            self._lose(flight, f"no path from {at} to {flight.dst}")
+            return
+        self._enter(flight, self._hops[spec.name], at)
+
+    def _enter(self, flight: Flight, hop: _Hop, at: str) -> None:
+        """The message leaves `at` on this link: faults look at it, then those who listen."""
+        extra_ns = 0
+        echoes_ns: list[int] = []
+        for fault in hop.faults:
+            verdict = fault.on_message(flight)
+            if isinstance(verdict, Drop):
+                self._lose(flight, f"{verdict.why} on {hop.spec.name}")
+                return
+            if isinstance(verdict, Later):
+                extra_ns += verdict.by_ns
+            elif isinstance(verdict, Twice):
+                echoes_ns.append(verdict.after_ns)
+            elif isinstance(verdict, Damage):
+                flight.damage = (*flight.damage, *verdict.bits)
+        echoes = [
+            (Flight(flight.sent, flight.dst, flight.to, flight.to_inc, flight.damage), after_ns)
+            for after_ns in echoes_ns
+        ]
+        self._transmit(flight, hop, at, extra_ns)
+        for echo, after_ns in echoes:
+            self._transmit(echo, hop, at, extra_ns + after_ns)
+
+    def _transmit(self, flight: Flight, hop: _Hop, at: str, extra_ns: int) -> None:
+        assert hop.spec.classical is not None
+        leaves_ns = self._transmitted(hop, at, flight.size) + extra_ns
+        latency_ns = hop.spec.classical.latency_ns
+        for listener in hop.listeners:
+            self._overhear(flight, listener, leaves_ns)
+            if listener.takes:
+                self._lose(flight, f"taken by {listener.node} on {hop.spec.name}")
+                return
+        self._cross(flight, hop, hop.spec.other_end(at), leaves_ns + latency_ns)
+
+    def _transmitted(self, hop: _Hop, at: str, size: int) -> int:
+        """When the last bit has left `at` on this link, in ns."""
+        now = self._conductor.now_ns
+        bandwidth_bps = hop.bandwidth_bps
+        if bandwidth_bps is None:
+            return now
+        start = max(now, hop.busy_until.get(at, 0))
+        done = start + math.ceil(size * 8 * 1e9 / bandwidth_bps)
+        hop.busy_until[at] = done
+        return done
+
+    def _cross(self, flight: Flight, hop: _Hop, to: str, arrives_ns: int) -> None:
+        cut_count = hop.cut_count
+
+        def reach() -> None:
+            if hop.cut_count != cut_count:
+                self._lose(flight, f"{hop.spec.name} was cut")
+            elif to == flight.dst:
+                self._deliver(flight)
+            else:
+                self._forward(flight, to)
+
+        phase = GRANT if to == flight.dst else HOP
+        self._conductor.at(arrives_ns, (to, *flight.order), reach, phase)
+
+    def _arrive_at(self, flight: Flight, t_ns: int) -> None:
+        order = (flight.to, *flight.order)
+        self._conductor.at(t_ns, order, lambda: self._deliver(flight), GRANT)
+
+    # --- eavesdroppers ---
+
+    def _overhear(self, flight: Flight, listener: Listener, t_ns: int) -> None:
+        """A copy goes to who listens, from whom the sender does not know it should get it."""
+        sent, node = flight.sent, listener.node
+        copy = Flight(sent, flight.dst, node, self._receiver(node), flight.damage)
+        self._arrive_at(copy, t_ns)
+        if copy.to_inc is not None:
+            self._publish(sent.src, sent.inc, sent.seq, node)
+
+    def _inject(self, flight: Flight) -> None:
+        """A forgery: over the whole of the link that its sender listens on, towards its destination.
+
+        Of several such links the first by name from which there is a way.
+        """
+        for hop in self._hops.values():
+            if any(listener.node == flight.sent.src for listener in hop.listeners):
+                near = self._nearer_end(hop.spec, flight.dst)
+                if near is not None and hop.spec.classical is not None:
+                    arrives_ns = self._conductor.now_ns + hop.spec.classical.latency_ns
+                    self._cross(flight, hop, near, arrives_ns)
+                    return
+        self._lose(flight, f"{flight.sent.src} listens on no link that leads to {flight.dst}")
+
+    def _nearer_end(self, link: LinkSpec, dst: str) -> str | None:
+        ways = [(0 if end == dst else self.routes.latency_ns(end, dst), end) for end in link.ends]
+        found = sorted((ns, end) for ns, end in ways if ns is not None)
+        return found[0][1] if found else None
+
+    # --- the end of a message ---
+
+    def _bound(self, flight: Flight) -> bool:
+        return flight.to_inc is not None and self._receiver(flight.to) == flight.to_inc
+
+    def _deliver(self, flight: Flight) -> None:
+        if not self._bound(flight):
+            self._lose(flight, f"{flight.to} does not take it any more")
+            return
+        now, sent, to = self._conductor.now_ns, flight.sent, flight.to
+        damage = list(flight.damage)
+        fields = [sent.src, sent.inc, sent.seq, flight.copy, *([damage] if damage else ())]
+        self._journal.event(to, "delivered", *fields)
+        self.deliveries.setdefault(to, []).append(
+            Delivery(
+                sent.src,
+                sent.inc,
+                sent.seq,
+                flight.copy,
+                sent.hash,
+                sent.sent_ns,
+                damage,
+                sent.claims,
+                "" if to == flight.dst else flight.dst,
+            )
+        )
+        self._conductor.wake(to)
+        self._metrics.observe(f"{to}.message_latency_s", (now - sent.sent_ns) / 1e9)
+        self._end(flight)
+
+    def _lose(self, flight: Flight, why: str) -> None:
+        sent = flight.sent
+        copy = [flight.copy] if flight.copy else []
+        self._journal.event(flight.to, "undelivered", sent.src, sent.inc, sent.seq, *copy, why)
+        self._metrics.count("messages.lost")
+        self._end(flight)
+
+    def _end(self, flight: Flight) -> None:
+        """This copy is at its end; with the last one, no grant will name the message again."""
+        sent, to = flight.sent, flight.to
+        sent.flights.remove(flight)
+        forget = Forget(sent.src, sent.inc, sent.seq)
+        if self._listens(to) and not any(other.to == to for other in sent.flights):
+            self._let_forget(to, forget)
+        if sent.flights:
+            return
+        del self._sent[sent.src, sent.inc, sent.seq]
+        if sent.src != flight.dst:
+            self._handed.append(sent)
+
+    def taken(self) -> None:
+        """All nodes that were granted have reported: nobody will ask their senders for payloads again.
+
+        Not before: a sender that is granted at the same instant as the receiver, and frees the payload
+        at once, could not send it again if it was lost on the way. What waits for a paused node is kept.
+        """
+        handed, self._handed = self._handed, []
+        for sent in handed:
+            if self.deliveries and any(to in self.deliveries for to in sent.receivers):
+                self._handed.append(sent)
+            elif self._receiver(sent.src) == sent.inc:
+                self._let_forget(sent.src, Forget(sent.src, sent.inc, sent.seq))
+
+    def _let_forget(self, node: str, forget: Forget) -> None:
+        waiting = self.forgets.setdefault(node, [])
+        waiting.append(forget)
+        self._most_forgets = max(self._most_forgets, len(waiting))
+
+    def overdue(self) -> list[tuple[str, list[Forget]]]:
+        """What nodes that are not granted have still to forget, once it has become much.
+
+        Who is being restarted is told with its first grant: its next life may hold what came before it.
+        """
+        if self._most_forgets < FORGETS_AT_ONCE:
+            return []
+        self._most_forgets = 0
+        full = [
+            node
+            for node in sorted(self.forgets)
+            if len(self.forgets[node]) >= FORGETS_AT_ONCE and self._receiver(node) is not None
+        ]
+        return [(node, self.forgets.pop(node)) for node in full]
+
+    def forget_node(self, node: str) -> None:
+        """The node is dead, or has finished: nothing can be handed to it."""
+        self.deliveries.pop(node, None)
+        self.forgets.pop(node, None)

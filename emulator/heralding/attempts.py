@@ -1,0 +1,248 @@
+"""What heralds pairs on a link: attempts until success, in one draw.
+
+Owns what requests ask of every kind of link (`HeraldedSource`), the arithmetic of repeated independent
+attempts, when the surviving halves came into being and when each end hears of it, and the simple link.
+Does not own the physics of the other kinds (single_click.py, double_click.py, midpoint.py: each makes
+`Attempts` of its parameters). Does not schedule: the plane starts, withdraws and redraws attempts (they
+have no memory, so whatever changes the link draws the rest anew).
+
+Rules. Every outcome of one link costs the same number of draws, whatever the probability, so that a
+changed parameter shifts nobody's later draws: one, and one more where the heralded Bell state is random.
+No end hears of a success before light has come to it from the other end's part in it: what an end emits (or
+latches) at t is heard at the other one not before t plus the light's time over the whole link.
+
+Attempts shorter than that time follow each other without waiting for heralds (multiplexing in time: Simon et
+al., PRL 98, 190503 (2007)): attempt k leaves (k-1) `attempt` after the first, whatever is
+still on its way, so that the rate is that of the attempts and each herald comes a light time after its light.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..states import noise, states
+from ..states.pauli import PAULIS
+from ..wire.bit_planes import read_only
+
+Density = NDArray[np.complex128]
+
+#: Two qubits that know nothing of each other, nor of anything else; what a herald without a pair stands for.
+MIXED: Density = read_only(np.eye(4, dtype=np.complex128) / 4)
+MIXED.setflags(write=False)
+
+
+def attempts_until_success(success: float, rng: np.random.Generator) -> int | None:
+    """The number of the first successful attempt, from 1; None if there never is one.
+
+    Geometric by inversion, n = 1 + floor(ln(1-u) / ln(1-p)), in log1p so that tiny p keep their digits.
+    """
+    u = rng.random()
+    if success <= 0.0:
+        return None
+    if success >= 1.0:
+        return 1
+    failures = math.log1p(-u) / math.log1p(-success)
+    return 1 + math.floor(failures) if math.isfinite(failures) else None
+
+
+class Success(NamedTuple):
+    """When it succeeds, and as what: offsets from the start of the attempts, in ns.
+
+    Pairs are in the order of the link's ends. `heralds_ns`: when each end hears of it. `emissions_ns`:
+    since when each half decays. `bell` is the heralded Bell state, before the herald's correction.
+    """
+
+    heralds_ns: tuple[int, int]
+    emissions_ns: tuple[int, int]
+    bell: int = 0
+
+    @property
+    def herald_ns(self) -> int:
+        """When both ends have heard of it."""
+        return max(self.heralds_ns)
+
+    @property
+    def emission_ns(self) -> int:
+        """When the first half came into being."""
+        return min(self.emissions_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One attempt in time, in ns; pairs in the order of the link's ends.
+
+    `attempt_ns` from one attempt to the next; `emissions_ns` and `heralds_ns` from the start of the
+    successful one. Raises InputError unless an attempt takes at least 1 ns and every half is emitted
+    not before its start and not after its herald.
+    """
+
+    attempt_ns: int
+    emissions_ns: tuple[int, int]
+    heralds_ns: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if self.attempt_ns < 1:
+            raise InputError(f"attempt is {self.attempt_ns} ns, expected at least 1 ns")
+        for emission_ns, herald_ns in zip(self.emissions_ns, self.heralds_ns, strict=True):
+            if not 0 <= emission_ns <= herald_ns:
+                raise InputError(
+                    f"a half emitted at {emission_ns} ns of its attempt and heralded at {herald_ns} ns; "
+                    "expected 0 or more, and no herald before the emission"
+                )
+
+    @property
+    def emission_ns(self) -> int:
+        """When the first half comes into being."""
+        return min(self.emissions_ns)
+
+    @property
+    def ages_ns(self) -> tuple[int, int]:
+        """How old each half is when its end hears of it."""
+        (first, second), (herald, other_herald) = self.emissions_ns, self.heralds_ns
+        return herald - first, other_herald - second
+
+    def success_in(self, attempt: int, bell: int = 0) -> Success:
+        """The success of the attempt of that number, from 1."""
+        start_ns = (attempt - 1) * self.attempt_ns
+        (herald, other_herald), (emission, other_emission) = self.heralds_ns, self.emissions_ns
+        return Success(
+            (start_ns + herald, start_ns + other_herald),
+            (start_ns + emission, start_ns + other_emission),
+            bell,
+        )
+
+
+class HeraldedSource(Protocol):
+    """What heralds pairs on a link, of whatever kind."""
+
+    @property
+    def success(self) -> float:
+        """Probability that one attempt succeeds."""
+
+    @property
+    def fidelity(self) -> float:
+        """<Phi+|rho|Phi+> of a pair at emission, after the herald's correction: its goodness."""
+
+    @property
+    def attempt_ns(self) -> int:
+        """From one attempt to the next."""
+
+    @property
+    def timing(self) -> Timing:
+        """One attempt in time."""
+
+    def draw(self, rng: np.random.Generator) -> Success | None:
+        """When attempts that start now succeed, and as what; None if they never do."""
+
+    def density(self, bell: int = 0) -> Density:
+        """The pair at emission, shape (4, 4), read-only.
+
+        After the herald's correction (0), or as heralded in the Bell state `bell` of a `Success`.
+        """
+
+
+def in_frame(density: Density, bell: int) -> Density:
+    """A pair about Phi+ turned to the Bell state of that index, or back to Phi+; read-only.
+
+    By Pauli operators on the second qubit: X if bit 0 of the index is set, Z if bit 1 is.
+    """
+    identity, x, _, z = PAULIS
+    pauli = np.kron(identity, (x if bell & 1 else identity) @ (z if bell & 2 else identity))
+    turned: Density = pauli @ density @ pauli.conj().T
+    turned.setflags(write=False)
+    return turned
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Attempts of any kind, as a source: what the physics of a kind comes to.
+
+    `pair` is the density matrix, shape (4, 4), after the herald's correction to Phi+; `bells` the
+    heralded Bell states, equally likely. Raises InputError if `success` is no probability.
+    """
+
+    success: float
+    timing: Timing
+    pair: Density = field(repr=False, compare=False)
+    bells: tuple[int, ...] = (0,)
+    fidelity: float = field(init=False)
+    _densities: tuple[Density, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        noise.check_probability("success", self.success)
+        phi_plus = states.bell_vector(0)
+        fidelity = float(np.vdot(phi_plus, self.pair @ phi_plus).real)
+        object.__setattr__(self, "fidelity", fidelity)
+        densities = tuple(in_frame(self.pair, bell) for bell in range(4))
+        object.__setattr__(self, "_densities", densities)
+
+    @property
+    def attempt_ns(self) -> int:
+        """From one attempt to the next."""
+        return self.timing.attempt_ns
+
+    @property
+    def rate_hz(self) -> float:
+        """Mean number of pairs a second while attempts run: P / T_attempt."""
+        return self.success * 1e9 / self.timing.attempt_ns
+
+    def draw(self, rng: np.random.Generator) -> Success | None:
+        """See HeraldedSource: one draw, and one more if there are several `bells`."""
+        attempt = attempts_until_success(self.success, rng)
+        bells = self.bells
+        bell = bells[int(rng.random() * len(bells))] if len(bells) > 1 else bells[0]
+        return None if attempt is None else self.timing.success_in(attempt, bell)
+
+    def density(self, bell: int = 0) -> Density:
+        """See HeraldedSource."""
+        return self._densities[bell]
+
+
+@dataclass(frozen=True)
+class SimpleLink:
+    """A link that heralds Werner states: `success` per attempt, `fidelity` at emission.
+
+    `attempt_ns` is the time from one attempt to the next, `delay_ns` a photon's over the whole link.
+    With the herald station in the middle the photons fly L/2 out and the message L/2 back, so a pair
+    is one `delay_ns` old at its herald. What is left of a longer attempt is preparation, at its start;
+    shorter ones leave while earlier ones are on their way.
+    Raises InputError for values that are no probabilities, or times that are not positive.
+    """
+
+    success: float
+    fidelity: float
+    attempt_ns: int
+    delay_ns: int
+    _attempts: Attempts = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        noise.check_probability("entangle: success", self.success)
+        noise.check_probability("entangle: fidelity", self.fidelity)
+        if self.attempt_ns < 1 or self.delay_ns < 0:
+            raise InputError(
+                f"entangle: attempt is {self.attempt_ns} ns and delay {self.delay_ns} ns; "
+                "expected at least 1 ns and 0 ns"
+            )
+        herald_ns = max(self.attempt_ns, self.delay_ns)
+        timing = Timing(self.attempt_ns, (herald_ns - self.delay_ns,) * 2, (herald_ns,) * 2)
+        attempts = Attempts(self.success, timing, states.werner(self.fidelity))
+        object.__setattr__(self, "_attempts", attempts)
+
+    @property
+    def timing(self) -> Timing:
+        """One attempt in time."""
+        return self._attempts.timing
+
+    def draw(self, rng: np.random.Generator) -> Success | None:
+        """When attempts that start now succeed; None if they never do."""
+        return self._attempts.draw(rng)
+
+    def density(self, bell: int = 0) -> Density:
+        """The pair at emission, shape (4, 4), read-only: Werner, Phi+ with `fidelity`."""
+        return self._attempts.density(bell)

@@ -1,0 +1,165 @@
+"""The conductor: virtual time, and who may run at which instant.
+
+Owns the current instant, the agenda of due things, the nodes' timers, and the barrier of nodes whose
+report is awaited. Does not know what a message, a qubit or a fault is: it calls back. No I/O.
+
+Theory of operation. An instant is `(t_ns, m)`. Inside an instant everything happens in four phases:
+
+    FAULT       what breaks and what heals
+    HOP         a message reaches a switch on its way
+    COMPLETION  an operation of the physical world ends
+    GRANT       what is due is handed to the nodes; all nodes concerned run side by side
+
+An entry is ordered by (t_ns, m, phase, order, serial): `order` is the caller's deterministic tie-break
+(names and numbers), `serial` counts entries made, which is deterministic too because entries are made
+only while entries or reports are being applied, and reports are applied in the order of node names,
+after all have come. The order in which they came is never seen by anything.
+
+"Now" for something produced in the phase before GRANT is this instant; for anything produced while
+reports are applied it is the next microstep: `at(t_ns)` with t_ns == now goes to `(now, m+1)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from ..errors import InternalError
+from ..units import LAST_NS
+
+FAULT, HOP, COMPLETION, GRANT = range(4)
+
+
+class Entry:
+    """Something due; `cancel()` makes it not happen."""
+
+    __slots__ = ("action",)
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self.action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        """Take it off the agenda; harmless when it has already happened."""
+        self.action = None
+
+
+_Item = tuple[int, int, int, tuple[Any, ...], int, Entry]
+
+
+class Conductor:
+    """Virtual time of one run. `now_ns` and `m` are the current instant, (0, 0) before the first."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.m = 0
+        self.instants = 0
+        self._agenda: list[_Item] = []
+        self._serial = 0
+        self._timers: dict[str, int] = {}
+        self._timer_heap: list[tuple[int, str]] = []
+        #: Nodes with something due at this instant.
+        self._due: dict[str, None] = {}
+
+    # --- the agenda ---
+
+    def at(
+        self,
+        t_ns: int,
+        order: tuple[Any, ...],
+        action: Callable[[], None],
+        phase: int = COMPLETION,
+    ) -> Entry:
+        """Have `action` called at `t_ns`: at (t_ns, 0) if that is later than now, else at (now, m+1).
+
+        What is due after the last instant that there is (LAST_NS) never comes.
+        """
+        now = self.now_ns
+        if t_ns < now:
+            raise InternalError(f"something is due at {t_ns} ns, before now ({now} ns)")
+        entry = Entry(action)
+        if t_ns > LAST_NS:
+            return entry
+        self._serial += 1
+        m = 0 if t_ns > now else self.m + 1
+        heappush(self._agenda, (t_ns, m, phase, order, self._serial, entry))
+        return entry
+
+    def at_start(self, order: tuple[Any, ...], action: Callable[[], None], phase: int) -> Entry:
+        """Have `action` called in the very first instant (0, 0). Only before the run begins."""
+        if self.instants:
+            raise InternalError("the run has already begun")
+        entry = Entry(action)
+        self._serial += 1
+        heappush(self._agenda, (0, 0, phase, order, self._serial, entry))
+        return entry
+
+    def set_timer(self, node: str, t_ns: int | None) -> None:
+        """The node's earliest timer is now at `t_ns`; None: it has none, or after the last instant."""
+        if t_ns is None or t_ns > LAST_NS:
+            self._timers.pop(node, None)
+            return
+        if t_ns <= self.now_ns:
+            raise InternalError(f"{node} asks for a timer at {t_ns} ns, now is {self.now_ns} ns")
+        if self._timers.get(node) != t_ns:
+            self._timers[node] = t_ns
+            heappush(self._timer_heap, (t_ns, node))
+
+    def wake(self, node: str) -> None:
+        """The node has something due at this instant."""
+        self._due[node] = None
+
+    # --- going on ---
+
+    def next_instant(self) -> tuple[int, int] | None:
+        """The earliest instant at which something is due, or None."""
+        agenda, heap, timers = self._agenda, self._timer_heap, self._timers
+        while agenda and agenda[0][5].action is None:  # it was cancelled
+            heappop(agenda)
+        while heap and timers.get(heap[0][1]) != heap[0][0]:  # the node has another one now
+            heappop(heap)
+        if agenda and (not heap or agenda[0][:2] <= (heap[0][0], 0)):
+            return agenda[0][:2]
+        return (heap[0][0], 0) if heap else None
+
+    def enter(self, t_ns: int, m: int) -> None:
+        """Make `(t_ns, m)` the current instant, and wake the nodes whose timer is due at it."""
+        if self.instants and (t_ns, m) <= (self.now_ns, self.m):
+            raise InternalError(f"time would go back from {self.now_ns, self.m} to {t_ns, m}")
+        self.now_ns, self.m = t_ns, m
+        self.instants += 1
+        heap, timers = self._timer_heap, self._timers
+        while heap and heap[0][0] <= t_ns:
+            when, node = heappop(heap)
+            if timers.get(node) == when:
+                del timers[node]
+                self._due[node] = None
+
+    def run_phases(self) -> bool:
+        """Do the next thing of this instant; False when only the nodes are left to run."""
+        agenda = self._agenda
+        now, m = self.now_ns, self.m
+        while agenda and agenda[0][0] == now and agenda[0][1] == m:
+            entry = heappop(agenda)[5]
+            action = entry.action
+            if action is not None:
+                entry.action = None  # whoever holds the entry is often held by the action: no cycle
+                action()
+                return True
+        return False
+
+    def take_due(self) -> list[str]:
+        """The nodes to grant at this instant, in the order of their names."""
+        due = sorted(self._due)
+        self._due.clear()
+        return due
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is on the agenda."""
+        return self.next_instant() is None
+
+    def forget_node(self, node: str) -> None:
+        """The node is gone: no timer, nothing due."""
+        self._timers.pop(node, None)
+        self._due.pop(node, None)

@@ -1,0 +1,374 @@
+"""An optical fibre for single photons: how much gets through, how late, how spread, how damaged.
+
+Owns the passage of light through one fibre: `Fibre` is the cable as bought and laid, `FibreLink` the
+cable in its surroundings, beside classical channels, at a time. Does not own the formulas of each
+effect (dispersion, polarisation, phase, raman) or the surroundings (environment). Draws nothing: whether
+a photon survives is decided by whoever holds the link's generator. Attenuation is power loss in dB/km.
+
+Rule: a passage depends on time, direction and parameters only, and changes only where a cell of the
+environment's grid ends.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from .. import closed_forms
+from ..errors import InputError
+from ..states import noise as maps
+from ..states.pauli import Superoperator
+from ..units import to_ns
+from . import dispersion, phase, polarisation, raman
+from .dispersion import Pulse
+from .environment import Conditions, Environment
+from .raman import RamanNoise
+
+#: Wavelength for which `dispersion_ps_per_nm_km` is stated.
+REFERENCE_NM = 1550.0
+#: Parameters that may be negative: dispersion-compensating fibre, an angle either way.
+_SIGNED = ("dispersion_ps_per_nm_km", "dispersion_slope_ps_per_nm2_km", "misalignment_rad")
+
+#: What a qubit's two components are: two polarisations, or two paths, times or photon numbers.
+Encoding = Literal["polarisation", "phase"]
+ENCODINGS = ("polarisation", "phase")
+
+
+@dataclass(frozen=True, slots=True)
+class Fibre:
+    """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities per passage.
+
+    Defaults are standard single-mode fibre at 1550 nm (ITU-T G.652.D; its polarisation-mode dispersion
+    is the greatest that the recommendation allows a link). `misalignment_rad` is the angle theta between
+    the polarisation frames of the ends, or whatever else errs by sin^2 theta in Z and X.
+
+    Raises InputError for values that are not finite or, where that is impossible, negative, for
+    probabilities beyond 1 and a group index below 1.
+    """
+
+    length_km: float
+    attenuation_db_per_km: float = 0.2
+    insertion_loss_db: float = 0.0
+    group_index: float = closed_forms.GROUP_INDEX
+    depolarising: float = 0.0
+    dephasing: float = 0.0
+    dispersion_ps_per_nm_km: float = 17.0
+    #: At 1550 nm, of a fibre with zero dispersion at 1310 nm and a slope of 0.092 ps/(nm^2 km) there.
+    dispersion_slope_ps_per_nm2_km: float = 0.058
+    pmd_ps_per_sqrt_km: float = 0.2
+    misalignment_rad: float = 0.0
+    thermal_delay_ps_per_km_k: float = phase.THERMAL_DELAY_PS_PER_KM_K
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _SIGNED and not math.isfinite(value):
+                raise InputError(f"fibre: {field.name} is {value}, expected a finite number")
+            if field.name not in _SIGNED and not 0 <= value < float("inf"):
+                raise InputError(f"fibre: {field.name} is {value}, expected 0 or more")
+        if self.group_index < 1:
+            raise InputError(f"fibre: group_index is {self.group_index}, light is not that fast")
+        maps.check_probability("fibre: depolarising", self.depolarising)
+        maps.check_probability("fibre: dephasing", self.dephasing)
+
+    @property
+    def transmittance(self) -> float:
+        """Probability that a photon put in comes out: eta = 10^(-(alpha L + IL)/10)."""
+        return closed_forms.transmittance(
+            self.length_km, self.attenuation_db_per_km, self.insertion_loss_db
+        )
+
+    @property
+    def delay_ns(self) -> int:
+        """Time of flight n_g L / c."""
+        return closed_forms.fibre_latency_ns(self.length_km, self.group_index)
+
+    def delay_s(self, temperature_k: float = 0.0) -> float:
+        """Time of flight when the fibre is `temperature_k` warmer than its length was stated for."""
+        cold_s = self.group_index * self.length_km / closed_forms.LIGHT_KM_PER_S
+        return cold_s + self.thermal_delay_ps_per_km_k * self.length_km * temperature_k * 1e-12
+
+    def thermal_phase_rad(self, temperature_k: float, wavelength_nm: float = REFERENCE_NM) -> float:
+        """Phase that `temperature_k` adds over the whole length."""
+        per_m_k = phase.thermal_phase_rad_per_m_k(self.thermal_delay_ps_per_km_k, wavelength_nm)
+        return per_m_k * self.length_km * 1e3 * temperature_k
+
+    def dispersion_at(self, wavelength_nm: float) -> float:
+        """D in ps/(nm km) at a wavelength near 1550 nm, on a straight line."""
+        slope = self.dispersion_slope_ps_per_nm2_km
+        return self.dispersion_ps_per_nm_km + slope * (wavelength_nm - REFERENCE_NM)
+
+    @property
+    def mean_group_delay_ps(self) -> float:
+        """Mean differential group delay of the polarisations, D_PMD sqrt(L)."""
+        return dispersion.mean_group_delay_ps(self.length_km, self.pmd_ps_per_sqrt_km)
+
+    def spread_ps(self, pulse: Pulse) -> float:
+        """The rms spread of the arrival times of a pulse: its duration, dispersion and PMD.
+
+        Light of no preferred polarisation comes half DGD/2 early and half DGD/2 late: an rms of half the
+        rms DGD. The third order of dispersion is left out: near the wavelength of zero dispersion, mind it.
+        """
+        chromatic_ps = dispersion.chromatic_spread_ps(
+            self.length_km, self.dispersion_at(pulse.wavelength_nm), pulse.spectral_width_nm
+        )
+        return dispersion.combined_spread_ps(
+            pulse.duration_ps,
+            chromatic_ps,
+            dispersion.rms_group_delay_ps(self.mean_group_delay_ps) / 2,
+        )
+
+    def noise(self, pulse: Pulse | None = None) -> Superoperator | None:
+        """What a passage does to a photon that comes through; None if nothing.
+
+        The frames' misalignment first, then depolarisation by PMD if the polarisation of a `pulse` is
+        the qubit, then `dephasing` and `depolarising`.
+        """
+        return _in_order(self.turn(), self.damage(pulse))
+
+    def turn(self) -> Superoperator | None:
+        """The misalignment alone, from the first end to the second; None if there is none."""
+        if not self.misalignment_rad:
+            return None
+        return polarisation.misalignment_map(self.misalignment_rad)
+
+    def damage(self, pulse: Pulse | None = None) -> Superoperator | None:
+        """`noise` without the misalignment."""
+        pmd = None
+        if pulse is not None and self.mean_group_delay_ps:
+            coherence = dispersion.mean_pmd_coherence(
+                self.mean_group_delay_ps, pulse.bandwidth_rad_per_ps
+            )
+            pmd = dispersion.pmd_map(coherence)
+        return _in_order(
+            pmd,
+            maps.dephasing(self.dephasing) if self.dephasing else None,
+            maps.depolarising(self.depolarising) if self.depolarising else None,
+        )
+
+
+def _in_order(*parts: Superoperator | None) -> Superoperator | None:
+    """The maps that are there, the first one first; None if none is."""
+    present = [part for part in parts if part is not None]
+    return maps.compose(*present) if present else None
+
+
+# --- presets --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FibrePreset:
+    """Published properties of a kind of fibre; `parameters` are fields of `Fibre`.
+
+    What the source does not give stays at the default of `Fibre`.
+    """
+
+    source: str
+    parameters: dict[str, float]
+
+
+PRESETS: dict[str, FibrePreset] = {
+    "standard": FibrePreset(
+        source="standard single-mode fibre at 1550 nm, ITU-T G.652.D (2016): dispersion some 17 ps/(nm "
+        "km), PMD of a link at most 0.2 ps/sqrt(km); 0.2 dB/km as usual for such fibre",
+        parameters={
+            "attenuation_db_per_km": 0.2,
+            "dispersion_ps_per_nm_km": 17.0,
+            "pmd_ps_per_sqrt_km": 0.2,
+        },
+    ),
+    "deployed": FibrePreset(
+        source="fibre in the ground with its splices and connectors: 0.39 to 0.51 dB/km, Stolk et al., "
+        "Science Advances 10, eadp6442 (2024); 17 dB over 35 km, Knaut et al., Nature 629, 573 "
+        "(2024); the middle",
+        parameters={"attenuation_db_per_km": 0.45},
+    ),
+    "ultra_low_loss": FibrePreset(
+        source="Corning SMF-28 ULL, product information PI1470 (2014): at most 0.17 dB/km at 1550 nm; "
+        "Korzh et al., Nature Photonics 9, 163 (2015), had 51.9 dB over 307 km, 0.169 dB/km",
+        parameters={"attenuation_db_per_km": 0.17},
+    ),
+    "ultra_low_loss_0_16": FibrePreset(
+        source="the 0.16 dB/km that Yin et al., Science 356, 1140 (2017), take for the best commercial "
+        "fibre when they compare their satellite with it",
+        parameters={"attenuation_db_per_km": 0.16},
+    ),
+    "ultra_low_loss_0_157": FibrePreset(
+        source="Liu et al., PRL 130, 210801 (2023): the spools of the 1002 km experiment lose less than "
+        "that",
+        parameters={"attenuation_db_per_km": 0.157},
+    ),
+    "ultra_low_loss_0_1419": FibrePreset(
+        source="Tamura et al., J. Lightwave Technol. 36, 44 (2018): the lowest loss reported, at 1560 "
+        "nm",
+        parameters={"attenuation_db_per_km": 0.1419},
+    ),
+}
+
+
+def preset(name: str, length_km: float, **changes: float) -> Fibre:
+    """The fibre of that preset, with `changes` to its fields.
+
+    Raises InputError for a name that is none (with the nearest that is) and for a change of
+    what no fibre has.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"no fibre preset {name!r}, expected {', '.join(PRESETS)}{hint}")
+    known = {field.name for field in fields(Fibre)} - {"length_km"}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise InputError(
+            f"a fibre has no {', '.join(unknown)}, expected {', '.join(sorted(known))}"
+        )
+    return Fibre(length_km=length_km, **{**PRESETS[name].parameters, **changes})
+
+
+# --- in its surroundings --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """What a fibre does to light that enters at one time in one direction.
+
+    `noise` is None if nothing is done to a photon that comes through. `spread_ps` is the rms of its
+    arrival time (0 for a link without a `Pulse`), `noise_rate_hz` counts photons of classical channels
+    that come out with it, inside the filter. `valid_until_ns` is None if nothing ever changes.
+    """
+
+    transmittance: float
+    delay_s: float
+    noise: Superoperator | None
+    spread_ps: float
+    noise_rate_hz: float
+    valid_until_ns: int | None
+
+    @property
+    def delay_ns(self) -> int:
+        """Time of flight in whole ns."""
+        return to_ns(self.delay_s)
+
+    @property
+    def delay_ps(self) -> float:
+        """Time of flight in ps, not rounded: for time inside a pulse train."""
+        return self.delay_s * 1e12
+
+    def gate_fraction(
+        self, gate_ns: float, jitter_fwhm_ps: float = 0.0, offset_ps: float = 0.0
+    ) -> float:
+        """Fraction of what comes through that a detector with that jitter finds inside its gate."""
+        jitter_ps = dispersion.rms_of_fwhm(jitter_fwhm_ps)
+        spread_ps = dispersion.combined_spread_ps(self.spread_ps, jitter_ps)
+        return dispersion.gate_fraction(spread_ps, gate_ns * 1e3, offset_ps)
+
+    def noise_photons_per_gate(
+        self,
+        gate_ns: float,
+        receiver_transmittance: float = 1.0,
+        efficiency: float = 1.0,
+        detectors: int = 1,
+    ) -> float:
+        """Mean clicks of classical channels' light per gate and detector (`raman.photons_per_gate`)."""
+        return raman.photons_per_gate(
+            self.noise_rate_hz, gate_ns, receiver_transmittance, efficiency, detectors
+        )
+
+
+class FibreLink:
+    """A fibre with its light, its surroundings and its neighbours in the same glass.
+
+    With `encoding` "polarisation" the environment turns polarisations, and PMD blurs them; with "phase"
+    its phase acts, drift, vibration and temperature, between a component that takes this fibre
+    and one that does not. Loss, delay, spread and Raman noise are the same for both. Without a `pulse`
+    there is neither spread nor PMD; without an `environment` nothing changes with time.
+
+    Raises InputError for another encoding, and for a Raman filter that does not let the pulse through.
+    """
+
+    def __init__(
+        self,
+        fibre: Fibre,
+        pulse: Pulse | None = None,
+        environment: Environment | None = None,
+        raman_noise: RamanNoise | None = None,
+        encoding: Encoding = "polarisation",
+    ) -> None:
+        if encoding not in ENCODINGS:
+            raise InputError(f"encoding is {encoding!r}, expected {' or '.join(ENCODINGS)}")
+        if pulse is not None and raman_noise is not None:
+            off_nm = abs(pulse.wavelength_nm - raman_noise.wavelength_nm)
+            if off_nm > raman_noise.filter_width_nm / 2:
+                raise InputError(
+                    f"a pulse at {pulse.wavelength_nm} nm does not pass a filter of "
+                    f"{raman_noise.filter_width_nm} nm round {raman_noise.wavelength_nm} nm"
+                )
+        self.fibre, self.pulse, self.environment = fibre, pulse, environment
+        self.raman_noise, self.encoding = raman_noise, encoding
+        self._spread_ps = fibre.spread_ps(pulse) if pulse else 0.0
+        self._damage = fibre.damage(pulse if encoding == "polarisation" else None)
+        #: The latest passage in each direction, by the beginning of its cell.
+        self._latest: dict[bool, tuple[int, Passage]] = {}
+
+    def at(self, t_ns: int, reverse: bool = False) -> Passage:
+        """The passage of light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
+        conditions = Conditions(0) if self.environment is None else self.environment.at(t_ns)
+        latest = self._latest.get(reverse)
+        if latest is None or latest[0] != conditions.since_ns:
+            latest = (conditions.since_ns, self._passage(conditions, reverse))
+            self._latest[reverse] = latest
+        return latest[1]
+
+    def surroundings_at(self, t_ns: int) -> Superoperator | None:
+        """What the environment alone does to a qubit that enters at the first end; None if nothing."""
+        return None if self.environment is None else self._surroundings(self.environment.at(t_ns))
+
+    def phase_rad(self, t_ns: int, length_share: float = 1.0) -> float:
+        """Optical phase at `t_ns`: drift and slow vibration, and the warmth of that share of the length."""
+        if self.environment is None:
+            return 0.0
+        return self._phase_rad(self.environment.at(t_ns), length_share)
+
+    def _passage(self, conditions: Conditions, reverse: bool) -> Passage:
+        fibre, environment = self.fibre, self.environment
+        rate_hz = 0.0
+        if self.raman_noise is not None:
+            rate_hz = self.raman_noise.rate_hz(
+                fibre.length_km, fibre.attenuation_db_per_km, reverse
+            )
+        return Passage(
+            transmittance=fibre.transmittance,
+            delay_s=fibre.delay_s(conditions.temperature_k),
+            noise=_in_order(*self._turns(conditions, reverse), self._damage),
+            spread_ps=self._spread_ps,
+            noise_rate_hz=rate_hz,
+            valid_until_ns=environment.next_change_ns(conditions.since_ns) if environment else None,
+        )
+
+    def _turns(self, conditions: Conditions, reverse: bool) -> list[Superoperator | None]:
+        """What the way turns, in the order in which light meets it: environment, misaligned frames."""
+        turns = [self._surroundings(conditions), self.fibre.turn()]
+        if not reverse:
+            return turns
+        return [None if turn is None else polarisation.backwards(turn) for turn in turns[::-1]]
+
+    def _surroundings(self, conditions: Conditions) -> Superoperator | None:
+        """What the surroundings do to the qubit on the way from the first end to the second."""
+        if self.encoding == "polarisation":
+            rotation = conditions.rotation
+            return None if rotation is None else polarisation.rotation_map(rotation)
+        phase_rad = self._phase_rad(conditions)
+        return _in_order(
+            phase.phase_map(phase_rad) if phase_rad else None,
+            phase.visibility_map(conditions.visibility) if conditions.visibility != 1 else None,
+        )
+
+    def _phase_rad(self, conditions: Conditions, length_share: float = 1.0) -> float:
+        wavelength_nm = self.pulse.wavelength_nm if self.pulse else REFERENCE_NM
+        warmth_rad = self.fibre.thermal_phase_rad(conditions.temperature_k, wavelength_nm)
+        return conditions.phase_rad + length_share * warmth_rad
+
+    def __repr__(self) -> str:
+        return f"<FibreLink {self.encoding}: {self.fibre}, {self.environment}, {self.raman_noise}>"

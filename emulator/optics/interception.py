@@ -1,0 +1,207 @@
+"""Eavesdroppers on pulse trains: measure and resend, or split by photon number.
+
+Owns what they take, what they send on, and what they keep. Does not own detection (detection.py).
+
+Rule: nothing copies a state. A train that is intercepted is spent; what goes on was prepared anew from
+what was measured, or is made of the photons that were not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..devices.sources import Fock, Source
+from ..errors import InputError, InternalError
+from ..states.noise import check_probability
+from .detection import Clicks, PulseReceiver, Receiver, Trouble
+from .pulses import (
+    BASES,
+    EFFECTS,
+    NOTHING_MET,
+    STATES,
+    Bytes,
+    Light,
+    PulseTrain,
+    Slots,
+    Substreams,
+    chunks,
+    column,
+    photons,
+)
+
+Vectors = NDArray[np.float64]
+
+#: What an eavesdropper resends unless told otherwise.
+ONE_PHOTON = Fock(1)
+#: What the streams of one chunk are for.
+_NUMBERS, _SINGLES = 0, 1
+
+
+class InterceptResend:
+    """Measures what passes, and sends for each click a pulse of its own with what it saw.
+
+    `source` is what it resends, from the place where it stands (`Fock(1)` is the textbook's). Where it
+    sees nothing it sends nothing. It knows what it measured (`clicks`) and nothing more.
+    """
+
+    __slots__ = ("_receiver", "_source")
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        period_ps: int,
+        rng: np.random.Generator,
+        source: Source = ONE_PHOTON,
+    ) -> None:
+        self._receiver = PulseReceiver(receiver, period_ps, rng)
+        self._source = source
+
+    def seize(
+        self,
+        block: PulseTrain,
+        bases: ArrayLike | None = None,
+        beside: Sequence[PulseTrain] = (),
+        where: NDArray[np.bool_] | None = None,
+        troubles: Sequence[Trouble] = (),
+    ) -> tuple[PulseTrain, Clicks]:
+        """(what goes on, what was seen); the block is spent, and what lies `beside` it.
+
+        `where` (one per slot): what is seen elsewhere, a dark count, is neither told nor sent on.
+        `troubles`: as for `PulseReceiver.detect`.
+        """
+        first_slot, size = block.first_slot, len(block)
+        clicks = self._receiver.detect(block, bases, beside, troubles)
+        if where is not None:
+            told = where[clicks.slots - first_slot]
+            clicks = clicks.those(told)
+        sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
+        at = clicks.slots - first_slot
+        sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
+        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NOTHING_MET)
+        return PulseTrain.of(light, block.period_ps), clicks
+
+
+def divided(block: PulseTrain, where: NDArray[np.bool_]) -> tuple[PulseTrain, PulseTrain]:
+    """A block as two that share its slots: the light of those in `where`, and that of the others.
+
+    The block is spent. Each of the two is dark where the other is not, so no pulse is in both.
+    """
+    light = block.take_layer()
+    here, elsewhere = (PulseTrain.of(light.only(mask), block.period_ps) for mask in (where, ~where))
+    return here, elsewhere
+
+
+def intercept_resend(
+    train: PulseTrain,
+    receiver: Receiver,
+    rng: np.random.Generator,
+    bases: ArrayLike | None = None,
+    source: Source = ONE_PHOTON,
+) -> tuple[PulseTrain, Clicks]:
+    """A whole train at once: see `InterceptResend`."""
+    return InterceptResend(receiver, train.period_ps, rng, source).seize(train, bases)
+
+
+class Stored:
+    """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases.
+
+    What storage does to them is `through`; their measurement is ideal, whatever detectors the node has.
+    """
+
+    __slots__ = ("_states", "slots")
+
+    def __init__(self, slots: Slots, states: Vectors) -> None:
+        self.slots = slots
+        self._states: Vectors | None = states
+
+    def through(self, change: Callable[[Slots, Vectors], Vectors]) -> None:
+        """What storage does to them: `change(slots, vectors)` makes new Pauli vectors, shape (k, 4)."""
+        if self._states is not None:
+            self._states = change(self.slots, self._states)
+
+    def measure(self, bases: ArrayLike, rng: np.random.Generator) -> Bytes:
+        """Bits, one for each of `slots`, in the bases given; ideal, and the photons are gone.
+
+        Raises InputError for bases that do not fit, InternalError the second time.
+        """
+        states, self._states = self._states, None
+        if states is None:
+            raise InternalError("these photons have been measured: light is seen once")
+        chosen = column("bases", bases, BASES)
+        if len(chosen) != len(self.slots):
+            raise InputError(f"measure: {len(chosen)} bases for {len(self.slots)} photons")
+        chance_of_0 = np.einsum("kp,kp->k", EFFECTS[chosen], states)
+        bits: Bytes = (rng.random(len(chosen)) >= chance_of_0).astype(np.uint8)
+        return bits
+
+
+class PhotonNumberSplitter:
+    """Counts photons without touching them, keeps one of each pulse with several, sends on the rest.
+
+    Single photons are blocked, but for a share `forward_singles` that goes on untouched (Brassard,
+    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What goes on has a known photon number: n - 1. It is as
+    late or early as it came, but behind the gate of a link it leaves in the middle of its slot.
+    """
+
+    __slots__ = ("_forward_singles", "_streams")
+
+    def __init__(self, rng: np.random.Generator, forward_singles: float = 0.0) -> None:
+        check_probability("splitter: forward_singles", forward_singles)
+        self._streams, self._forward_singles = Substreams(rng), forward_singles
+
+    def split(self, block: PulseTrain) -> tuple[PulseTrain, Stored]:
+        """(what goes on, what is kept); the block is spent."""
+        light = block.take()
+        forwarded = np.zeros(len(light.bits), dtype=np.uint8)
+        kept: list[Slots] = []
+        states: list[Vectors] = []
+        for number, chunk in chunks(light):
+            rng = self._streams.of(number, _NUMBERS)
+            slots, numbers = self._counted(chunk, block.period_ps, rng)
+            several = slots[numbers > 1]
+            at = chunk.first_slot - light.first_slot
+            forwarded[at + several] = numbers[numbers > 1] - 1
+            forwarded[at + slots[self._passed(numbers, number)]] = 1
+            kept.append(several + chunk.first_slot)
+            states.append(_met(chunk, several))
+        table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
+        arrived = light.passage._replace(etas=np.ones_like(light.passage.etas), gates=())
+        onward = light._replace(intensities=forwarded, sources=table, passage=arrived)
+        stored = Stored(
+            np.concatenate([np.empty(0, dtype=np.int64), *kept]),
+            np.concatenate([np.empty((0, 4)), *states]),
+        )
+        return PulseTrain.of(onward, block.period_ps), stored
+
+    def _passed(self, numbers: Slots, number: int) -> NDArray[np.bool_]:
+        if not self._forward_singles:
+            return np.zeros(len(numbers), dtype=bool)
+        draws = self._streams.of(number, _SINGLES).random(len(numbers))
+        passed: NDArray[np.bool_] = (numbers == 1) & (draws < self._forward_singles)
+        return passed
+
+    @staticmethod
+    def _counted(chunk: Light, period_ps: int, rng: np.random.Generator) -> tuple[Slots, Slots]:
+        """Slots of the chunk with photons, and how many, as they stand where the splitter is."""
+        best = float(chunk.passage.etas.max())
+        slots, numbers = photons(chunk, best, rng)
+        steps = chunk.passage.steps_of(slots + chunk.first_slot)
+        if isinstance(steps, np.ndarray) and best:
+            numbers = rng.binomial(numbers, chunk.passage.etas[steps] / best)
+        if chunk.passage.gates:
+            pulse = np.repeat(np.arange(len(slots)), numbers)
+            arrivals = chunk.passage.arrivals(len(pulse), period_ps, rng)
+            assert arrivals is not None, "a gate lets some pass and others not"
+            numbers = np.bincount(pulse[arrivals[1]], minlength=len(slots))
+        return slots[numbers > 0], numbers[numbers > 0]
+
+
+def _met(chunk: Light, slots: Slots) -> Vectors:
+    """Pauli vectors (k, 4) of single photons of `slots` (of the chunk, from 0) as they are by now."""
+    steps = chunk.passage.steps_of(slots + chunk.first_slot)
+    every = np.einsum("kpq,sq->ksp", chunk.passage.maps, STATES)
+    vectors: Vectors = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
+    return vectors

@@ -1,0 +1,276 @@
+"""The quantum links of a topology: which of them an operation means, and what each is made of.
+
+Owns one table per service (photons, heralded pairs) from a node and its peer to the links between them,
+and the making of fibres and environments from what the topology says. Does not own what happens on a
+link (light.py, requests.py), what heralds pairs (heralding.py), nor what a fibre does (channels/).
+
+Rules: a node names a link, or there is exactly one that fits; anything else is a LinkError. What a
+topology says and physics forbids is a TopologyError at its place, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
+
+from ...errors import InputError, LinkError, TopologyError
+from ...kernel.streams import Streams
+from ...optics.dispersion import Pulse
+from ...optics.environment import Environment, Temperature
+from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, Passage
+from ...optics.phase import PhaseDrift, Vibration
+from ...optics.polarisation import PolarisationDrift
+from ...optics.raman import ClassicalChannels, RamanNoise
+from ...states import noise as maps
+from ...states.pauli import Superoperator
+from ...states.user_noise import load_noise
+from ...topology.model.fibre_sections import EnvironmentSpec, TemperatureSpec
+from ...topology.model.topology import LinkSpec, Quantum, Topology
+from ...units import format_ns
+from ..formalism import Formalism
+
+#: Most cells of an environment's grid up to the run's `until`: a minute or two of work.
+MAX_CELLS = 100_000_000
+
+_Channel = TypeVar("_Channel")
+
+
+class Links(Generic[_Channel]):
+    """Links of one service, by their ends. `service` completes "no link that ..."."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._between: dict[tuple[str, str], dict[str, _Channel]] = {}
+        self.by_name: dict[str, _Channel] = {}
+
+    def add(self, name: str, ends: tuple[str, str], channel: _Channel) -> None:
+        """The link `name` offers the service in both directions."""
+        first, second = ends
+        self._between.setdefault((first, second), {})[name] = channel
+        self._between.setdefault((second, first), {})[name] = channel
+        self.by_name[name] = channel
+
+    def choose(self, node: str, peer: str, link: str | None) -> _Channel:
+        """The link from `node` to `peer` that is meant. Raises LinkError."""
+        options = self._between.get((node, peer), {})
+        if link is None and len(options) == 1:
+            return next(iter(options.values()))
+        if link is not None and link in options:
+            return options[link]
+        raise LinkError(node=node, peer=peer, why=self._why(options, link))
+
+    def _why(self, options: dict[str, _Channel], link: str | None) -> str:
+        names = ", ".join(options)
+        if not options:
+            return f"no link between them {self._service}"
+        if link is None:
+            return f"several links between them {self._service} ({names}): say link="
+        return f"{link} is not a link between them that {self._service}; there is {names}"
+
+
+# --- how light gets across ------------------------------------------------------------------------
+
+
+class Crossing(NamedTuple):
+    """One photon's way: does it count as arrived, when, and what is done to it (None: nothing).
+
+    `survival` is the probability that it comes through and lies inside the receiver's gate.
+    """
+
+    survival: float
+    delay_ns: int
+    noise: Superoperator | None
+
+
+class Way:
+    """A link's fibre with the receiver's gate and the user's noise. Draws nothing.
+
+    `first` is the link's first end. The gate, of full width `gate_ps`, follows the mean time of arrival:
+    only a pulse's spread is lost by it. The user's `noise` acts last.
+    """
+
+    def __init__(
+        self,
+        fibre: FibreLink,
+        first: str,
+        gate_ps: float | None = None,
+        noise: Superoperator | None = None,
+    ) -> None:
+        self.fibre, self.gate_ps = fibre, gate_ps
+        self._first, self._noise = first, noise
+        #: The latest crossing in each direction, and the passage it follows from.
+        self._latest: dict[bool, tuple[Passage, Crossing]] = {}
+
+    def at(self, t_ns: int, source: str) -> Crossing:
+        """For light that `source`, one of the link's ends, sends at `t_ns`."""
+        reverse = source != self._first
+        passage = self.fibre.at(t_ns, reverse)
+        latest = self._latest.get(reverse)
+        if latest is None or latest[0] is not passage:
+            latest = self._latest[reverse] = (passage, self._crossing(passage))
+        return latest[1]
+
+    def changed(self, loss_db: float, misalignment_rad: float) -> Way:
+        """The same way with more loss and with its ends' frames turned further; with the same drifts."""
+        old = self.fibre
+        fibre = replace(
+            old.fibre,
+            insertion_loss_db=old.fibre.insertion_loss_db + loss_db,
+            misalignment_rad=old.fibre.misalignment_rad + misalignment_rad,
+        )
+        link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
+        return Way(link, self._first, self.gate_ps, self._noise)
+
+    def _crossing(self, passage: Passage) -> Crossing:
+        survival = passage.transmittance
+        if self.gate_ps is not None:
+            survival *= passage.gate_fraction(self.gate_ps / 1e3)
+        parts = [part for part in (passage.noise, self._noise) if part is not None]
+        noise = parts[0] if len(parts) == 1 else maps.compose(*parts) if parts else None
+        return Crossing(survival, passage.delay_ns, noise)
+
+    def __repr__(self) -> str:
+        return f"<Way from {self._first}: {self.fibre}, gate {self.gate_ps} ps>"
+
+
+def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> Way | None:
+    """How photons cross the link; None without a quantum side.
+
+    Its environment takes four words from the generator ("environment", link). Raises TopologyError for
+    what cannot be: see the module's head.
+    """
+    quantum = link.quantum
+    if quantum is None:
+        return None
+    path = ("links", link.name, "quantum")
+    with placed(topology, *path, "pulse"):
+        pulse = pulse_of(quantum)
+    with placed(topology, *path, "environment"):
+        environment = environment_of(topology, link, streams)
+    with placed(topology, *path, "coexistence"):
+        fibre = FibreLink(_fibre(quantum), pulse, environment, raman_of(quantum), quantum.encoding)
+    with placed(topology, *path, "noise"):
+        noise = None
+        if quantum.noise is not None:
+            noise = load_noise(quantum.noise, duration_ns=link.delay_ns)
+    if quantum.gate_ps is not None and pulse is None:
+        problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
+        raise topology.error(problem, *path, "gate")
+    way = Way(fibre, link.ends[0], quantum.gate_ps, noise)
+    with placed(topology, *path):
+        _check_formalism(topology, link, way)
+    return way
+
+
+def fibre_of(link: LinkSpec) -> Fibre | None:
+    """The link's fibre as bought and laid; None without a quantum side."""
+    return None if link.quantum is None else _fibre(link.quantum)
+
+
+def _fibre(quantum: Quantum) -> Fibre:
+    return Fibre(
+        length_km=quantum.length_km,
+        attenuation_db_per_km=quantum.attenuation_db_per_km,
+        insertion_loss_db=quantum.insertion_loss_db,
+        group_index=quantum.group_index,
+        depolarising=quantum.depolarising,
+        dephasing=quantum.dephasing,
+        dispersion_ps_per_nm_km=quantum.dispersion_ps_per_nm_km,
+        dispersion_slope_ps_per_nm2_km=quantum.dispersion_slope_ps_per_nm2_km,
+        pmd_ps_per_sqrt_km=quantum.pmd_ps_per_sqrt_km,
+        misalignment_rad=quantum.misalignment_rad,
+        thermal_delay_ps_per_km_k=quantum.thermal_delay_ps_per_km_k,
+    )
+
+
+def pulse_of(quantum: Quantum) -> Pulse | None:
+    """The light of a link, if the topology says what it is. Raises InputError."""
+    spec = quantum.pulse
+    if spec is None:
+        return None
+    return Pulse(spec.wavelength_nm, spec.duration_ps, spec.linewidth_nm)
+
+
+def raman_of(quantum: Quantum) -> RamanNoise | None:
+    """The classical channels beside the link's light; without a pulse that is at 1550 nm."""
+    if quantum.coexistence is None:
+        return None
+    channels = [
+        ClassicalChannels(
+            launch_power_dbm=channel.launch_power_dbm,
+            direction=channel.direction,
+            count=channel.count,
+            wavelength_nm=channel.wavelength_nm,
+            attenuation_db_per_km=channel.attenuation_db_per_km,
+            rho_per_km_nm=channel.rho_per_km_nm,
+        )
+        for channel in quantum.coexistence.channels
+    ]
+    wavelength_nm = quantum.pulse.wavelength_nm if quantum.pulse else REFERENCE_NM
+    return RamanNoise(tuple(channels), quantum.coexistence.filter_width_nm, wavelength_nm)
+
+
+def environment_of(topology: Topology, link: LinkSpec, streams: Streams) -> Environment | None:
+    """The link's surroundings. Raises TopologyError for a grid that the run would never get through."""
+    spec = link.quantum.environment if link.quantum is not None else None
+    if spec is None:
+        return None
+    _check_grid(topology, link.name, spec)
+    polarisation, phase = spec.polarisation_drift_rad2_per_s, spec.phase_drift_rad2_per_s
+    return Environment(
+        streams.of("environment", link.name),
+        spec.grid_ns,
+        polarisation=PolarisationDrift(polarisation) if polarisation else None,
+        phase=PhaseDrift(phase) if phase else None,
+        vibrations=[Vibration(each.amplitude_rad, each.frequency_hz) for each in spec.vibrations],
+        temperature=_temperature(spec.temperature) if spec.temperature else None,
+    )
+
+
+def _temperature(spec: TemperatureSpec) -> Temperature:
+    return Temperature(
+        swing_k=spec.swing_k,
+        period_s=spec.period_ns * 1e-9,
+        fluctuation_k=spec.fluctuation_k,
+        correlation_s=spec.correlation_ns * 1e-9,
+    )
+
+
+def _check_grid(topology: Topology, link: str, spec: EnvironmentSpec) -> None:
+    """A path costs its steps one by one; a swing and a vibration cost nothing."""
+    until_ns = topology.time.until_ns
+    fluctuates = spec.temperature is not None and spec.temperature.fluctuation_k
+    wanders = spec.polarisation_drift_rad2_per_s or spec.phase_drift_rad2_per_s or fluctuates
+    if until_ns is None or not wanders or until_ns // spec.grid_ns <= MAX_CELLS:
+        return
+    least = format_ns(-(-until_ns // MAX_CELLS))
+    raise topology.error(
+        f"a grid of {format_ns(spec.grid_ns)} up to until {format_ns(until_ns)} has "
+        f"{until_ns // spec.grid_ns} cells, expected at most {MAX_CELLS}: a grid of {least} or more",
+        *("links", link, "quantum", "environment", "grid"),
+    )
+
+
+def _check_formalism(topology: Topology, link: LinkSpec, way: Way) -> None:
+    """Raises InputError if the formalism cannot carry what the link does to a photon.
+
+    An environment does nothing in its first cell; its second is as good as any.
+    """
+    environment = way.fibre.environment
+    crossing = way.at(environment.grid_ns if environment else 0, link.ends[0])
+    if crossing.noise is not None:
+        chosen = Formalism(topology.formalism, topology.approximate)
+        chosen.check_noise(crossing.noise, f"light on {link.name}")
+
+
+@contextmanager
+def placed(topology: Topology, *path: str) -> Iterator[None]:
+    """Errors of the user's input inside are about the value at `path`."""
+    try:
+        yield
+    except TopologyError:
+        raise
+    except InputError as error:
+        raise topology.error(f"{'.'.join(path[:3])}: {error}", *path) from error

@@ -1,0 +1,148 @@
+"""Light: qubits that nodes send along fibres.
+
+Owns the photons in flight on one link. Does not own what a fibre does to light (links.py,
+optics/fibre.py) or where a qubit lies at rest (registry.py).
+
+Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
+not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
+loss, delay and noise are those of that time, with what faults do to them. A photon is lost if its link is
+cut when it leaves or at any time of its flight. What arrives takes a free slot of a node that is alive, else
+it is lost. The receiver never hears of a lost one. An eavesdropper on the link stands where light enters it:
+what an end sends comes to her at once and unharmed, and what she sends goes the whole way as if that end had
+sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ..kernel.ports import PHOTON, Clock, Entry, Journal, Metrics
+from ..kernel.streams import Streams
+from ..states.pauli import Superoperator
+from ..wire import Arrival
+from .links.fault_history import LightWay
+from .links.link_changes import Changes
+from .node.memory_slots import Station
+from .node.registry import Registry
+
+
+class Photon:
+    """A qubit on its way; `noise` is what the way does to it, None if nothing."""
+
+    __slots__ = ("destination", "entry", "noise", "number", "qubit", "source")
+
+    def __init__(
+        self,
+        number: int,
+        qubit: str,
+        source: str,
+        destination: Station,
+        noise: Superoperator | None,
+    ) -> None:
+        self.number, self.qubit, self.source = number, qubit, source
+        self.destination, self.noise = destination, noise
+        self.entry: Entry | None = None
+
+
+class LightPath:
+    """One link's light, both ways. `on_arrival(node, arrival)` is called for what gets through."""
+
+    def __init__(
+        self,
+        name: str,
+        ends: tuple[str, str],
+        way: LightWay,
+        registry: Registry,
+        streams: Streams,
+        clock: Clock,
+        journal: Journal,
+        metrics: Metrics,
+        on_arrival: Callable[[str, Arrival], None],
+    ) -> None:
+        self.name, self.ends, self.way = name, ends, way
+        #: Who stands on the link and takes what its ends send.
+        self.eavesdropper: Station | None = None
+        self._registry, self._streams, self._clock = registry, streams, clock
+        self._journal, self._metrics = journal, metrics
+        self._on_arrival = on_arrival
+        self._flying: dict[int, Photon] = {}
+        self._launched = 0
+        self._cuts = 0
+
+    def launch(self, qubit: str, source: str, destination: Station) -> None:
+        """The qubit leaves `source`, which holds it, now."""
+        clock, now = self._clock, self._clock.now_ns
+        if self.eavesdropper is not None and source != self.eavesdropper.name:
+            self._seize(qubit, source, self.eavesdropper)
+            return
+        if (
+            source not in self.ends
+        ):  # an eavesdropper's light passes for that of the end she stands at
+            source = self.ends[1] if destination.name == self.ends[0] else self.ends[0]
+        way, moment = self.way.at(now)
+        crossing = way.at(now, source)
+        moment.strike(_on_light)
+        survives = self._draw(source, destination.name) < crossing.survival
+        self._launched += 1
+        self._metrics.count(f"links.{self.name}.photons_sent")
+        self._registry.lift(qubit, now, f"sent to {destination.name}")
+        if not survives or self._cuts:
+            self._lose(qubit, f"lost in {self.name}")
+            return
+        photon = Photon(self._launched, qubit, source, destination, crossing.noise)
+        self._flying[photon.number] = photon
+        order = (self.name, PHOTON, photon.number)
+        photon.entry = clock.at(now + crossing.delay_ns, order, partial(self._arrive, photon))
+
+    def _seize(self, qubit: str, source: str, eavesdropper: Station) -> None:
+        """The qubit comes to who stands at the entrance of the fibre: at once, and nothing is drawn."""
+        now = self._clock.now_ns
+        self._launched += 1
+        self._metrics.count(f"links.{self.name}.photons_seized")
+        self._registry.lift(qubit, now, f"sent on {self.name}")
+        photon = Photon(self._launched, qubit, source, eavesdropper, None)
+        self._flying[photon.number] = photon
+        order = (self.name, PHOTON, photon.number)
+        photon.entry = self._clock.at(now, order, partial(self._arrive, photon))
+
+    def cut(self) -> None:
+        """What is in flight is lost, and what leaves until all cuts are healed."""
+        self._cuts += 1
+        flying, self._flying = self._flying, {}
+        for photon in flying.values():
+            if photon.entry is not None:
+                photon.entry.cancel()
+            self._lose(photon.qubit, f"lost in {self.name}")
+
+    def heal(self) -> None:
+        """One cut less."""
+        self._cuts -= 1
+
+    def _draw(self, source: str, destination: str) -> float:
+        return self._streams.of("photon", f"{self.name}:{source}>{destination}").random()
+
+    def _arrive(self, photon: Photon) -> None:
+        del self._flying[photon.number]
+        now, node, qubit = self._clock.now_ns, photon.destination, photon.qubit
+        if not node.alive or not node.slots.take():
+            why = "no free slot" if node.alive else "not alive"
+            self._lose(qubit, f"lost at {node.name}, {why},")
+            return
+        if photon.noise is not None:
+            self._registry.apply_map(photon.noise, [qubit], now)
+        self._registry.land(qubit, node.name, now)
+        self._journal.event(node.name, "arrival", photon.source, self.name, qubit)
+        self._on_arrival(node.name, Arrival(photon.source, self.name, qubit, now))
+
+    def _lose(self, qubit: str, why: str) -> None:
+        self._registry.discard([qubit], why, self._clock.now_ns)
+        self._journal.event(self.name, "lost", qubit, why)
+        self._metrics.count(f"links.{self.name}.photons_lost")
+
+    def __repr__(self) -> str:
+        return f"<LightPath {self.name}: {len(self._flying)} in flight, {self._launched} launched>"
+
+
+def _on_light(changes: Changes) -> bool:
+    return changes.on_light

@@ -1,0 +1,376 @@
+"""Sessions: one node that takes one pulse train, block by block.
+
+Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
+number. Does not own when its blocks arrive (trains.py), who gets which train (pulse_plane.py), or how
+photons meet detectors (optics/detection.py, optics/interception.py).
+
+Theory of operation. A session begins with the train's first light and takes its blocks in order, each
+with one operation of the node: the operation of the next block is issued when the result of the last one
+has come. Who goes on with a train sends each block as it has come, so that slot i leaves when it arrived.
+
+Rules. A block is taken once, by the only session of its train; what goes on was prepared anew or is what
+was not kept. A session draws from its own stream, once, at its beginning. It ends with the train, with an
+operation that wants no more, when the operation is withdrawn, when the node dies, or when it lets blocks
+pile up; what comes after that is lost. The last result comes a dead time later: only then is the detector
+ready again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...errors import OperationError
+from ...kernel.ports import OPERATION, Clock
+from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
+from ...optics.interception import InterceptResend, PhotonNumberSplitter, Stored, divided
+from ...optics.pulses import CHUNK_SLOTS, STATES, PulseTrain, Substreams
+from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
+from ...wire.bit_planes import packed, packed_size, unpacked
+from ..links.fault_history import Disturbed
+from ..node.memory_slots import Pending, Station
+from ..node.node_changes import NodeChanges
+from ..node.registry import Decay
+from .trains import PS, Block, Train
+
+#: Blocks that may wait for the node's next operation, which follows at once unless its program broke.
+MOST_WAITING = 2
+#: (pending, value, refusal=None) when an operation of a train has ended.
+Give = Callable[..., None]
+
+
+class Receiving(Pending):
+    """An operation that waits for a train, or for its next block."""
+
+    __slots__ = ("session",)
+
+    operation: Detect | Intercept | Split
+
+    def __init__(self, station: Station, operation: Operation) -> None:
+        super().__init__(station, operation)
+        self.session: Session | None = None
+
+    def waits_for(self) -> str:
+        """For people."""
+        what = f"pulses from {self.operation.source}"
+        return what if self.session is None else f"{what}: block {self.session.blocks + 1}"
+
+
+class Session:
+    """A node at work on a train; `kind` says what it does with each block."""
+
+    def __init__(self, train: Train, kind: Kind, clock: Clock, give: Give, dead_ns: int) -> None:
+        self.train, self.kind = train, kind
+        #: Slots and blocks taken so far.
+        self.slots = self.blocks = 0
+        self._clock, self._give, self._dead_ns = clock, give, dead_ns
+        self._pending: Receiving | None = None
+        self._arrived: deque[Block] = deque()
+        self._closed = False
+
+    def ask(self, pending: Receiving) -> None:
+        """The node is ready for the next block. Raises OperationError if it means another one."""
+        first = pending.operation.first
+        if first != self.slots or self._pending is not None:
+            raise OperationError(
+                why=f"the train is at slot {self.slots}, {first} was asked for: blocks come in order"
+            )
+        self._pending, pending.session = pending, self
+        if self._arrived:
+            order = (pending.station.name, OPERATION, pending.number)
+            pending.entry = self._clock.at(self._clock.now_ns, order, self._go_on)
+
+    def block(self, block: Block) -> None:
+        """The last slot of a block has arrived."""
+        if self._closed:
+            return
+        self._arrived.append(block)
+        self._go_on()
+        if len(self._arrived) > MOST_WAITING:
+            self.close()
+
+    def close(self) -> None:
+        """Nobody takes the train any more; what goes on of it ends."""
+        self._closed = True
+        self.train.session = None
+        self._arrived.clear()
+        self.kind.stop(self._clock.now_ns)
+
+    def _go_on(self) -> None:
+        pending = self._pending
+        if pending is None or not self._arrived or self._closed:
+            return
+        block, operation = self._arrived.popleft(), pending.operation
+        self._pending = None
+        self.slots, self.blocks = self.slots + block.slots, self.blocks + 1
+        over = block.last or not operation.more
+        value = self.kind.take(operation, block, self._light(block), over)
+        if not over:
+            self._end(pending, value)
+            return
+        self.close()
+        order = (pending.station.name, OPERATION, pending.number)
+        due_ns = self._clock.now_ns + self._dead_ns
+        pending.entry = self._clock.at(due_ns, order, lambda: self._end(pending, value))
+
+    def _light(self, block: Block) -> list[PulseTrain]:
+        """The block's layers as they arrive."""
+        if not block.slots:
+            return []
+        met = self.train.passage(block)
+        return [layer.through(met) for layer in block.light(block)]
+
+    def _end(self, pending: Receiving, value: Clicked | Kept) -> None:
+        del pending.station.pending[pending.number]
+        self._give(pending, value)
+
+
+class Kind:
+    """What a session does with blocks. `take` spends the layers and answers with the result."""
+
+    onward: Train | None = None
+
+    def __init__(self, train: Train) -> None:
+        self.train = train
+
+    def take(
+        self, operation: Any, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Clicked | Kept:
+        """A block has come."""
+        raise NotImplementedError
+
+    def stop(self, now_ns: int) -> None:
+        """No block comes any more."""
+        if self.onward is not None:
+            self.onward.stop(now_ns)
+
+    def _send_on(self, block: Block, layers: list[PulseTrain], over: bool) -> None:
+        """What goes on of a block leaves as it has come; its end stands where the block's did."""
+        if self.onward is not None:
+            end_ns = self.train.path.now_ns
+            self.onward.send(block.slots, end_ns, over, lambda _: layers)
+
+    def _clicked(
+        self, clicks: Clicks | None, operation: Detect | Intercept, block: Block, over: bool
+    ) -> Clicked:
+        """The result: clicks of slots that were asked for."""
+        train = self.train
+        if clicks is None:
+            return Clicked(train.arrives_ns, train.period_ps, 0, over, 0, b"", b"", b"", b"")
+        at = clicks.slots - block.first
+        if operation.slots < block.slots:
+            wanted = at < operation.slots
+            at, clicks = at[wanted], clicks.those(wanted)
+        return Clicked(
+            train.arrives_ns,
+            train.period_ps,
+            min(block.slots, operation.slots),
+            over,
+            len(at),
+            at.astype("<u4").tobytes(),
+            packed(clicks.bases),
+            packed(clicks.bits),
+            packed(clicks.doubles),
+        )
+
+
+class Detecting(Kind):
+    """Detects everything."""
+
+    def __init__(
+        self,
+        train: Train,
+        receiver: Receiver,
+        rng: np.random.Generator,
+        disturbed: Disturbed[NodeChanges],
+    ) -> None:
+        super().__init__(train)
+        self._disturbed = disturbed
+        self._receiver = PulseReceiver(receiver, train.period_ps, rng)
+
+    def take(
+        self, operation: Detect, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Clicked:
+        if not layers:
+            return self._clicked(None, operation, block, over)
+        chosen = chosen_bases(operation, block.slots)
+        troubles = troubles_of(self.train, block, self._disturbed)
+        clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
+        return self._clicked(clicks, operation, block, over)
+
+
+class Intercepting(Kind):
+    """Measures a share of the slots, and sends on what it saw beside what it let pass."""
+
+    def __init__(
+        self,
+        train: Train,
+        onward: Train | None,
+        receiver: Receiver,
+        fraction: float,
+        rng: np.random.Generator,
+        disturbed: Disturbed[NodeChanges],
+    ) -> None:
+        super().__init__(train)
+        self.onward, self._fraction, self._disturbed = onward, fraction, disturbed
+        self._resend = InterceptResend(receiver, train.period_ps, rng)
+        self._streams = Substreams(rng)
+
+    def take(
+        self, operation: Intercept, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Clicked:
+        if not layers:
+            self._send_on(block, [], over)
+            return self._clicked(None, operation, block, over)
+        where = self._taken(block)
+        passing: list[PulseTrain] = []
+        if where is not None:
+            pairs = [divided(layer, where) for layer in layers]
+            layers, passing = [here for here, _ in pairs], [there for _, there in pairs]
+        chosen = chosen_bases(operation, block.slots)
+        troubles = troubles_of(self.train, block, self._disturbed)
+        resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
+        self._send_on(block, [resent, *passing], over)
+        return self._clicked(clicks, operation, block, over)
+
+    def _taken(self, block: Block) -> np.ndarray | None:
+        """Which slots are measured, drawn per chunk; None: all."""
+        if self._fraction == 1:
+            return None
+        first = block.first // CHUNK_SLOTS
+        chunks = [
+            self._streams.of(first + index).random(min(CHUNK_SLOTS, block.slots - at))
+            for index, at in enumerate(range(0, block.slots, CHUNK_SLOTS))
+        ]
+        return np.concatenate(chunks) < self._fraction
+
+
+class Splitting(Kind):
+    """Keeps one photon of each pulse with several, and sends on the rest."""
+
+    def __init__(
+        self,
+        train: Train,
+        onward: Train | None,
+        store: Store,
+        forward_singles: float,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(train)
+        self.onward, self._store = onward, store
+        self._splitter = PhotonNumberSplitter(rng, forward_singles)
+
+    def take(self, operation: Split, block: Block, layers: list[PulseTrain], over: bool) -> Kept:
+        pairs = [self._splitter.split(layer) for layer in layers]
+        self._send_on(block, [rest for rest, _ in pairs], over)
+        at = self._store.add([kept for _, kept in pairs]) - block.first
+        train, count = self.train, len(at)
+        raw = at.astype("<u4").tobytes()
+        return Kept(
+            self._store.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
+        )
+
+
+class Store:
+    """What a node keeps of one train's photons, in the order of their slots within each block.
+
+    A photon decays from the arrival of its slot on, as a qubit in the node's memory does.
+    """
+
+    __slots__ = (
+        "_parts",
+        "_period_ps",
+        "_reset_ns",
+        "_start_ns",
+        "gone",
+        "name",
+        "node",
+        "photons",
+    )
+
+    def __init__(self, name: str, node: str, train: Train) -> None:
+        self.name, self.node, self.photons = name, node, 0
+        self._parts: list[Stored] = []
+        self._start_ns, self._period_ps, self._reset_ns = train.arrives_ns, train.period_ps, -1
+        #: How they went, once they have been measured.
+        self.gone = ""
+
+    def reset(self, now_ns: int) -> int:
+        """What has come by now is |0>; how many photons the store knows of."""
+        self._reset_ns = now_ns
+        return 0 if self.gone else self.photons
+
+    def add(self, parts: list[Stored]) -> np.ndarray:
+        """Their slots, in the order in which they will be measured."""
+        self._parts += parts
+        slots = [part.slots for part in parts]
+        together = np.concatenate(slots) if slots else np.empty(0, dtype=np.int64)
+        self.photons += len(together)
+        return together
+
+    def measure(
+        self, bases: np.ndarray, rng: np.random.Generator, now_ns: int, decay: Decay | None
+    ) -> np.ndarray:
+        """Bits of all photons as they are by `now_ns`; they are gone. Once: the caller looks at `gone`."""
+
+        def stored(slots: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+            since_ns = self._start_ns + slots * self._period_ps // PS
+            struck = since_ns <= self._reset_ns
+            vectors = np.where(struck[:, None], STATES[0], vectors)
+            since_ns = np.where(struck, self._reset_ns, since_ns)
+            return vectors if decay is None else decay.aged(vectors, since_ns, now_ns)
+
+        bits, at = [np.empty(0, dtype=np.uint8)], 0
+        for part in self._parts:
+            part.through(stored)
+            size = len(part.slots)
+            bits.append(part.measure(bases[at : at + size], rng))
+            at += size
+        self._parts.clear()
+        return np.concatenate(bits)
+
+
+def troubles_of(train: Train, block: Block, disturbed: Disturbed[NodeChanges]) -> list[Trouble]:
+    """What was wrong with a node's detectors while the block's slots arrived, one after the other."""
+    begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
+    ends_ns = train.leaves_ns(block.first + block.slots) + 1
+    found = []
+    for moment in disturbed.between(begins_ns + delay_ns, ends_ns + delay_ns):
+        changes, until_ns = moment.changes, moment.until_ns
+        first = max(block.first, train.slot_at(moment.since_ns - delay_ns))
+        end = block.first + block.slots
+        if until_ns is not None:
+            end = min(end, train.slot_at(until_ns - delay_ns))
+        if first < end and changes.on_detectors:
+            moment.strike(_on_detectors, end - first)
+            found.append(Trouble(first, end, changes.dark_count_rate_hz, changes.blind))
+    return found
+
+
+def _on_detectors(changes: NodeChanges) -> bool:
+    return changes.on_detectors
+
+
+def chosen_bases(operation: Detect | Intercept, slots: int) -> np.ndarray | None:
+    """The bases for a block of `slots`: what was not asked for is measured in basis 0, and not told."""
+    if operation.bases is None:
+        return None
+    chosen = unpacked(operation.bases, operation.slots)
+    return chosen[:slots] if len(chosen) >= slots else np.pad(chosen, (0, slots - len(chosen)))
+
+
+def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
+    """Raises OperationError for bases that do not fit the operation or the kind of receiver."""
+    if isinstance(operation, Split):
+        return
+    if operation.bases is None and not passive:
+        raise OperationError(why="the node chooses the basis of each slot: bases are missing")
+    if operation.bases is not None and passive:
+        raise OperationError(why="a beam splitter chooses the bases here: expected none")
+    if operation.bases is not None and len(operation.bases) != packed_size(operation.slots):
+        raise OperationError(
+            why=f"{len(operation.bases)} bytes of bases for {operation.slots} slots"
+        )

@@ -1,0 +1,293 @@
+"""Pulse trains on their way: which slots have left, what the fibre does to them, when blocks arrive.
+
+Owns a link as pulses see it (`PulsePath`: its fibre over time, its cuts) and the trains on it. Does not
+own what a node does with a train (sessions.py, pulse_plane.py), what a fibre does (channels/) or the
+photons (optics/pulses.py).
+
+Theory of operation. A train begins at a whole ns; slot i leaves at i periods from there, in ps. It
+travels in blocks: one event when its first light arrives (whoever listens then gets the train), and one
+for each block, when the last slot of that block has arrived. The fibre's delay is that of the train's
+beginning: senders and receivers follow slow drifts of it.
+
+Rules. A slot meets the fibre of the time at which it leaves, with what faults do to it. It is dark if its
+source is off then, or if the link is cut when it
+leaves or at any time of its flight: then no photon comes, and the receiver's own counts remain. A
+sender that stops, or dies, has sent the slots that had left by then. Nothing here draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...kernel.ports import PULSES, Clock, Entry, Journal, Metrics
+from ...optics.pulses import NOTHING_MET, Passage, PulseTrain, passage
+from ..links.fault_history import Disturbed, LightWay
+from ..links.link_changes import Changes
+from ..node.node_changes import NodeChanges
+
+if TYPE_CHECKING:
+    from .receivers import Session
+
+PS = 1000
+
+
+class Block:
+    """Consecutive slots of a train. `light` makes their light, in layers, once they have arrived."""
+
+    __slots__ = ("end_ns", "first", "last", "light", "slots")
+
+    def __init__(
+        self,
+        first: int,
+        slots: int,
+        end_ns: int,
+        last: bool,
+        light: Callable[[Block], list[PulseTrain]],
+    ) -> None:
+        self.first, self.slots, self.end_ns, self.last = first, slots, end_ns, last
+        self.light = light
+
+
+class Train:
+    """One train on one link. `origin` sent it first: `source` itself, or who an eavesdropper got it from.
+
+    `session` is what takes it at the other end, from its first light on; None: nobody does. `entrance` is the
+    end at which it enters the fibre; None: it comes to an eavesdropper there, and crosses nothing.
+    """
+
+    def __init__(
+        self,
+        path: PulsePath,
+        number: int,
+        source: str,
+        to: str,
+        origin: str,
+        start_ns: int,
+        period_ps: int,
+        entrance: str | None,
+    ) -> None:
+        self.path, self.number, self.source, self.origin = path, number, source, origin
+        self.start_ns, self.period_ps = start_ns, period_ps
+        self.to, self.entrance = to, entrance
+        self.delay_ns = 0 if entrance is None else path.way.way.at(start_ns, entrance).delay_ns
+        #: Whether photons in it are entangled with some that are elsewhere.
+        self.entangled = False
+        self.session: Session | None = None
+        #: Slots sent so far, and when the latest of them had left.
+        self.slots, self.end_ns = 0, start_ns
+        self.over = False
+        self._latest: Block | None = None
+
+    @property
+    def arrives_ns(self) -> int:
+        """When slot 0 reaches the other end."""
+        return self.start_ns + self.delay_ns
+
+    def slot_at(self, t_ns: int) -> int:
+        """The first slot that leaves at `t_ns` or later, if the train had always been and went on."""
+        return -(-(t_ns - self.start_ns) * PS // self.period_ps)
+
+    def leaves_ns(self, slot: int) -> int:
+        """When the slot leaves, rounded down."""
+        return self.start_ns + slot * self.period_ps // PS
+
+    def ends_ns(self, slots: int) -> int:
+        """When `slots` more slots will have left: a whole ns, and later than those before them."""
+        end_ps = (self.slots + slots) * self.period_ps
+        return max(self.start_ns - (-end_ps // PS), self.end_ns + 1)
+
+    def send(
+        self,
+        slots: int,
+        end_ns: int,
+        last: bool,
+        light: Callable[[Block], list[PulseTrain]],
+    ) -> None:
+        """The next block is on its way; its last slot leaves at `end_ns`."""
+        block = Block(self.slots, slots, end_ns, last, light)
+        self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
+        self.path.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
+
+    def stop(self, now_ns: int) -> None:
+        """The sender sends nothing more; what had left by `now_ns` arrives."""
+        over, self.over, latest = self.over, True, self._latest
+        if latest is not None and latest.end_ns > now_ns:
+            left = self.slot_at(now_ns) - latest.first
+            latest.slots, latest.last = min(max(left, 0), latest.slots), True
+            return
+        if over:
+            return
+        block = Block(self.slots, 0, self.end_ns, True, lambda _: [])
+        self.path.at(self, max(now_ns, self.end_ns) + self.delay_ns, partial(self._arrive, block))
+
+    def passage(self, block: Block) -> Passage:
+        """What the fibre does to the block's slots, drifts and cuts included."""
+        return self.path.passage(self, block.first, block.first + block.slots)
+
+    def _arrive(self, block: Block) -> None:
+        if self.session is not None:
+            self.session.block(block)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Train {self.number} {self.source}>{self.to}: {self.slots} slots, over {self.over}>"
+        )
+
+
+class PulsePath:
+    """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train.
+
+    `nodes`: what is wrong with which node, whose source may be off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ends: tuple[str, str],
+        way: LightWay,
+        nodes: Mapping[str, Disturbed[NodeChanges]],
+        clock: Clock,
+        journal: Journal,
+        metrics: Metrics,
+        on_first_light: Callable[[Train], None],
+    ) -> None:
+        self.name, self.ends, self.way, self._nodes = name, ends, way, nodes
+        self._clock, self._journal, self._metrics = clock, journal, metrics
+        self._on_first_light = on_first_light
+        #: Who stands on the link and takes what its ends send.
+        self.eavesdropper = ""
+        self._trains = self._events = self._cuts = 0
+        #: When it was cut, and healed again (None: not yet).
+        self._dark: list[tuple[int, int | None]] = []
+
+    @property
+    def now_ns(self) -> int:
+        return self._clock.now_ns
+
+    def other_end(self, node: str) -> str:
+        return self.ends[1] if node == self.ends[0] else self.ends[0]
+
+    def open(
+        self, source: str, origin: str, start_ns: int, period_ps: int, to: str | None = None
+    ) -> Train:
+        """A train whose slot 0 leaves `source` at `start_ns`, for `to` (the other end).
+
+        While an eavesdropper stands on the link, what an end sends comes to her.
+        """
+        self._trains += 1
+        to = self.other_end(source) if to is None else to
+        entrance: str | None = source if source in self.ends else self.other_end(to)
+        if self.eavesdropper and source != self.eavesdropper:
+            to, entrance = self.eavesdropper, None
+        train = Train(self, self._trains, source, to, origin, start_ns, period_ps, entrance)
+        self._journal.event(self.name, "train", train.number, source, train.to, start_ns, period_ps)
+        self._metrics.count(f"links.{self.name}.trains")
+        self.at(train, train.arrives_ns, partial(self._on_first_light, train))
+        return train
+
+    def at(self, train: Train, t_ns: int, action: Callable[[], None]) -> Entry:
+        """An event of a train: by link, then in the order in which they were planned."""
+        self._events += 1
+        return self._clock.at(t_ns, (self.name, PULSES, self._events), action)
+
+    def cut(self) -> None:
+        """Dark from now on. Cuts nest."""
+        if not self._cuts:
+            self._dark.append((self._clock.now_ns, None))
+        self._cuts += 1
+
+    def heal(self) -> None:
+        """One cut less."""
+        self._cuts -= 1
+        if not self._cuts:
+            self._dark[-1] = (self._dark[-1][0], self._clock.now_ns)
+
+    def noise_rate_hz(self, train: Train) -> float:
+        """Photons of classical channels that come out with the train."""
+        if train.entrance is None:
+            return 0.0
+        reverse = train.entrance != self.ends[0]
+        return self.way.way.fibre.at(train.start_ns, reverse).noise_rate_hz
+
+    def gate_ps(self, train: Train) -> float | None:
+        """Full width of the gate through which the train comes out of the fibre; None: without one."""
+        return None if train.entrance is None else self.way.way.gate_ps
+
+    def passage(self, train: Train, first: int, end: int) -> Passage:
+        """What the slots from `first` to before `end` of a train meet."""
+        starts, steps, maps, spread_ps = self._steps(train, first, end)
+        etas, noise = np.array(steps), np.array(maps)
+        dark = self._dark_slots(train, first, end)
+        if train.entrance is None and not dark:
+            return NOTHING_MET
+        if dark:
+            marks = {0, *(slot for window in dark for slot in window), *starts}
+            grid = np.array(sorted(mark for mark in marks if mark < end))
+            cells = np.searchsorted(starts, grid, side="right") - 1
+            etas, noise, starts = etas[cells], noise[cells], grid.tolist()
+            for low, high in dark:
+                etas[(grid >= low) & (grid < high)] = 0.0
+        return passage(etas, noise, starts=starts, spread_ps=spread_ps, gate_ps=self.gate_ps(train))
+
+    def _steps(
+        self, train: Train, first: int, end: int
+    ) -> tuple[list[int], list[float], list[np.ndarray], float]:
+        """Cells of the environment, cut by faults: from slot starts[i] on, etas[i] and maps[i]."""
+        if train.entrance is None:
+            return [0], [1.0], [np.eye(4)], 0.0
+        reverse = train.entrance != self.ends[0]
+        starts: list[int] = []
+        etas: list[float] = []
+        maps: list[np.ndarray] = []
+        slot, spread_ps = first, 0.0
+        while slot < max(end, first + 1):
+            t_ns = train.leaves_ns(slot)
+            way, moment = self.way.at(t_ns)
+            here, noise = way.fibre.at(t_ns, reverse), way.at(t_ns, train.entrance).noise
+            starts.append(slot if starts else 0)
+            etas.append(here.transmittance)
+            maps.append(np.eye(4) if noise is None else noise)
+            spread_ps = here.spread_ps
+            ends_ns = [t for t in (here.valid_until_ns, moment.until_ns) if t is not None]
+            after = train.slot_at(min(ends_ns)) if ends_ns else end
+            after = max(slot + 1, after)
+            moment.strike(_on_light, max(0, min(after, end) - slot))
+            slot = after
+        return starts, etas, maps, spread_ps
+
+    def _dark_slots(self, train: Train, first: int, end: int) -> list[tuple[int, int]]:
+        """Stretches of slots from `first` to before `end` that a cut or a source that is off leaves dark."""
+        cuts = [] if train.entrance is None else self._dark
+        windows_ns = [(cut_ns - train.delay_ns, heal_ns) for cut_ns, heal_ns in cuts]
+        found = [_slots_of(train, *window_ns, first, end) for window_ns in windows_ns]
+        if train.origin == train.source:
+            begins_ns, ends_ns = train.leaves_ns(first), train.leaves_ns(end)
+            for moment in self._nodes[train.source].between(begins_ns, ends_ns):
+                if moment.changes.source_off:
+                    low, high = _slots_of(train, moment.since_ns, moment.until_ns, first, end)
+                    moment.strike(_source_off, max(0, high - low))
+                    found.append((low, high))
+        return [(low, high) for low, high in found if low < high]
+
+    def __repr__(self) -> str:
+        return f"<PulsePath {self.name}: {self._trains} trains, {self._cuts} cuts>"
+
+
+def _slots_of(
+    train: Train, from_ns: int, until_ns: int | None, first: int, end: int
+) -> tuple[int, int]:
+    """The slots of those from `first` to before `end` that leave from `from_ns` to before `until_ns`."""
+    high = end if until_ns is None else min(end, train.slot_at(until_ns))
+    return max(first, train.slot_at(from_ns)), high
+
+
+def _on_light(changes: Changes) -> bool:
+    return changes.on_light
+
+
+def _source_off(changes: NodeChanges) -> bool:
+    return changes.source_off

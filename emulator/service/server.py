@@ -1,0 +1,546 @@
+"""The emulator's process: the socket shell around `World`.
+
+Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
+Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
+outbox. `main` takes CONTROL_FD LISTEN_FD DESK_FD`; all are inherited, the last two are
+bound and listening already, so that nodes can connect while physics is still being imported. Who speaks to
+the run by the last one is desk_door.py's.
+
+Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
+`HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
+access.jsonl, and no node is disturbed by it: a stranger's frame may be as long as a Hello, and of those who
+say nothing the first to come make room for the next. The launcher's end of file ends this process at once;
+after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not in
+the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from .. import wire
+from ..errors import InfrastructureError, InternalError, QnetemError
+from ..kernel.barrier import Answer
+from ..record.refusals import Refusals
+from ..wire import control
+from ..wire.framing import FrameSplitter
+from .live_socket import DeskCore, DeskDoor
+from .watchdog import Watchdog, silent_s
+
+HELLO_S = 10.0
+#: No Hello is longer; and so many may stand about without one, beside as many as there are nodes.
+HELLO_BYTES = 4096
+MOST_STRANGERS = 64
+PROGRESS_S = 0.1
+#: After the outcome the nodes have this long to hang up.
+FAREWELL_S = 5.0
+#: How long a broken connection waits to be explained by the exit of its process: on a busy machine too.
+EXIT_S = 3.0
+BACKLOG = 4096
+READ_BYTES = 65536
+#: How much of a stranger's words goes into the log.
+LONGEST_WORD = 200
+#: No process comes or goes for so long although one should: a start can take longer than a step.
+MISSING_S = 60.0
+_MISSING = {
+    "hello": "its process should have been started, and has said no Hello",
+    "exit": "its process has been killed, and its end is not known",
+}
+EXIT_ORPHANED = 1
+
+
+class WorldCore(Protocol):
+    """What the shell needs of world.py."""
+
+    outbox: list[tuple[str, msgspec.Struct]]
+    over: bool
+    resume_in_s: float | None
+    settle_in_s: float | None
+
+    @property
+    def desk(self) -> DeskCore: ...
+
+    def start(self) -> None: ...
+    def authenticate(self, hello: wire.Hello) -> str | None: ...
+    def receive(self, node: str, incarnation: int, message: wire.ToEmulator) -> None: ...
+    def disconnected(self, node: str, incarnation: int) -> None: ...
+    def exited(self, node: str, incarnation: int, status: int) -> None: ...
+    def interrupt(self, reason: str, exit_code: int) -> None: ...
+    def fail(self, error: QnetemError) -> None: ...
+    def stalled(self, node: str, stacks: str) -> None: ...
+    def silent(self) -> list[str]: ...
+    def missing(self) -> list[tuple[Answer, str]]: ...
+    def progress(self) -> control.Progress: ...
+    def resume(self) -> None: ...
+    def settle(self) -> None: ...
+
+
+WorldFactory = Callable[[control.Supervise], WorldCore]
+
+
+class NodeConnection(asyncio.Protocol):
+    """One accepted connection. `node` is empty until its Hello has been accepted.
+
+    `frames` counts what came in, requests for payloads aside (the watchdog compares it); `pending`
+    holds what goes out next.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.node, self.incarnation, self.pid = "", 0, 0
+        self.frames = 0
+        self.pending: list[bytes] = []
+        self.transport: asyncio.Transport | None = None
+        self._server = server
+        self._splitter = FrameSplitter(HELLO_BYTES)
+        self._hello_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def label(self) -> str:
+        """How the connection is called in the log."""
+        return f"{self.node}.{self.incarnation}" if self.node else "a stranger"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.connections[self] = None
+        self._server.let_in(self)
+        loop = asyncio.get_running_loop()
+        why = f"no Hello within {HELLO_S:g} s"
+        self._hello_timer = loop.call_later(HELLO_S, self._server.refuse, self, why)
+
+    def data_received(self, data: bytes) -> None:
+        server, world = self._server, self._server.world
+        try:
+            for body in self._splitter.feed(data):
+                message = wire.decode_to_emulator(body)
+                if (
+                    type(message) is not wire.Resend
+                ):  # asking for payloads again and again is no word
+                    self.frames += 1
+                if self.node and type(message) is not wire.Hello:
+                    world.receive(self.node, self.incarnation, message)
+                elif not self._greet(message):
+                    return
+        except (*wire.UNREADABLE, InfrastructureError) as error:
+            server.refuse(self, f"a frame that cannot be read: {error}")
+        server.drain()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_hello_timer()
+        if exc is not None:
+            self._hear_out()
+        self._server.hung_up(self)
+
+    def _hear_out(self) -> None:
+        """Writing to who is gone has ended the connection: what he had said before is still to be read."""
+        assert self.transport is not None
+        number = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while data := os.read(number, READ_BYTES):
+                self.data_received(data)
+
+    def _greet(self, message: wire.ToEmulator) -> bool:
+        """The first frame of a connection; False when it has been refused."""
+        server = self._server
+        if not isinstance(message, wire.Hello) or self.node:
+            what = type(message).__name__
+            server.refuse(self, f"{what} where {'no' if self.node else 'a'} Hello was due")
+            return False
+        why = server.world.authenticate(message)
+        if why is not None:
+            server.refuse(self, why, message)
+            return False
+        self._stop_hello_timer()
+        self._splitter.limit = wire.MAX_FRAME
+        self.node, self.incarnation, self.pid = message.node, message.incarnation, message.pid
+        server.admit(self, message)
+        return True
+
+    def _stop_hello_timer(self) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+            self._hello_timer = None
+
+
+class ControlConnection(asyncio.Protocol):
+    """The launcher's stream, after `Supervise`."""
+
+    def __init__(self, server: Server, splitter: FrameSplitter) -> None:
+        self._server, self._splitter = server, splitter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._server.control = transport
+
+    def data_received(self, data: bytes) -> None:
+        for body in self._splitter.feed(data):
+            self._server.obey(control.decode_from_launcher(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._server.done.done():
+            # The launcher is gone, and with it everybody who could want to know how this run ends.
+            os._exit(EXIT_ORPHANED)
+        self._server.control_closed.set_result(None)
+
+
+class Server:
+    """Connections in, world's outbox out.
+
+    Attributes: `world`, `connections` (all that stand), and two futures: `done` (the run is over and
+    all nodes have hung up, or an exception of ours) and `control_closed` (the launcher's stream).
+    """
+
+    def __init__(self, world: WorldCore, run_folder: str, silent_s: float) -> None:
+        self.world = world
+        self.connections: dict[NodeConnection, None] = {}
+        self.control: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.control_closed: asyncio.Future[None] = self._loop.create_future()
+        self._nodes: dict[str, NodeConnection] = {}
+        #: How processes have ended whose connections are still to be read to their ends.
+        self._exits: dict[tuple[str, int], int] = {}
+        #: Connections that have not said Hello yet, in the order in which they came.
+        self._strangers: dict[NodeConnection, None] = {}
+        self._most_strangers = len(world.progress().nodes) + MOST_STRANGERS
+        self._watchdog = Watchdog(run_folder, silent_s)
+        self._missing_s = max(silent_s, MISSING_S)
+        #: Processes that should come or go, and since when nothing has changed about them.
+        self._missing: list[tuple[Answer, str]] = []
+        self._missing_since_s = 0.0
+        self._refusals = Refusals(run_folder)
+        self._reported = (-1, -1)
+        self._farewell = False
+        self._resume_timer: asyncio.TimerHandle | None = None
+        self._settling = False
+        self._door: DeskDoor | None = None
+
+    async def serve(
+        self,
+        channel: socket.socket,
+        listener: socket.socket,
+        desk_listener: socket.socket | None = None,
+    ) -> None:
+        """Serve until the run is over and the outcome has been handed to the launcher."""
+        loop = self._loop
+        loop.set_exception_handler(self._on_exception)
+        await loop.create_connection(lambda: ControlConnection(self, FrameSplitter()), sock=channel)
+        self.tell(control.Ready())
+        self.world.start()
+        self.drain()
+        # Not `create_unix_server`, which would look for the socket at the name it was bound by.
+        server = await loop.create_server(
+            lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
+        )
+        if desk_listener is not None:
+            self._door = DeskDoor(self.world.desk, self._after_desk)
+            await self._door.open(desk_listener)
+        self._tick()
+        try:
+            await self.done
+        finally:
+            server.close()
+        await self._end_control()
+
+    # --- what connections report ------------------------------------------------------------------
+
+    def let_in(self, stranger: NodeConnection) -> None:
+        """Somebody has connected. All nodes may come at once; whoever says nothing makes room."""
+        self._strangers[stranger] = None
+        if len(self._strangers) > self._most_strangers:
+            self.refuse(next(iter(self._strangers)), "no Hello, and others wait at the door")
+
+    def admit(self, connection: NodeConnection, hello: wire.Hello) -> None:
+        """A Hello has been accepted: from now on this is the node's connection."""
+        self._strangers.pop(connection, None)
+        if self.world.over:
+            self._write(connection, wire.Stop())
+            return
+        self._nodes[connection.node] = connection
+        self.world.receive(connection.node, connection.incarnation, hello)
+
+    def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
+        """Close a connection and say why; if it is a node's, the run cannot go on without it."""
+        if not self._refusals.full:
+            sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_WORD]}\n")
+        self._strangers.pop(connection, None)
+        if connection.transport is not None:
+            self._note_refusal(connection.transport, why, claim)
+            connection.transport.abort()
+        if connection.node:
+            self.world.fail(InternalError(f"{connection.label} was refused: {why}"))
+            self.drain()
+
+    def _note_refusal(
+        self, transport: asyncio.Transport, why: str, claim: wire.Hello | None
+    ) -> None:
+        try:
+            self._refusals.add(transport.get_extra_info("socket"), claim, why)
+        except OSError as error:  # a full disk: no stranger shall end a run by knocking
+            sys.stderr.write(f"access.jsonl cannot be written: {error}\n")
+
+    def hung_up(self, connection: NodeConnection) -> None:
+        """A connection is gone, by whichever side."""
+        self.connections.pop(connection, None)
+        self._strangers.pop(connection, None)
+        if self._nodes.get(connection.node) is connection:
+            del self._nodes[connection.node]
+            label = (connection.node, connection.incarnation)
+            if label in self._exits:
+                self._tell_exit(*label)
+            else:
+                # The launcher will soon say how the process ended; if it does not, the process lives.
+                self._loop.call_later(EXIT_S, self._missed, *label)
+        self._check_farewell()
+
+    def _missed(self, node: str, incarnation: int) -> None:
+        self.world.disconnected(node, incarnation)
+        self.drain()
+
+    def _tell_exit(self, node: str, incarnation: int) -> None:
+        """The process has ended, and all that it has said is heard."""
+        status = self._exits.pop((node, incarnation), None)
+        if status is not None:
+            self.world.exited(node, incarnation, status)
+            self.drain()
+
+    def obey(self, message: control.FromLauncher) -> None:
+        """A word of the launcher."""
+        match message:
+            case control.Exited(node, incarnation, status):
+                self._exits[node, incarnation] = status
+                connection = self._nodes.get(node)
+                if connection is None or connection.incarnation != incarnation:
+                    self._tell_exit(node, incarnation)
+                else:
+                    # Its last words are perhaps still to be read: why it ended may be among them.
+                    self._loop.call_later(EXIT_S, self._tell_exit, node, incarnation)
+            case control.Interrupt(reason, exit_code):
+                self.world.interrupt(reason, exit_code)
+            case control.Supervise():
+                raise InternalError("Supervise came twice")
+        self.drain()
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Carry out the world's outbox: one write for each connection, in order; then see what it waits for.
+
+        After every call of the world, also of one that leaves nothing in the outbox: in real time mode
+        the timer of the next instant is armed here.
+        """
+        outbox = self.world.outbox
+        nodes, frame = self._nodes, wire.frame
+        touched: list[NodeConnection] = []
+        for node, message in outbox:
+            if not node:
+                self.tell(message)
+                continue
+            connection = nodes.get(node)
+            if connection is None:
+                continue  # it has died; the world is told, or knows already
+            if not connection.pending:
+                touched.append(connection)
+            connection.pending.append(frame(message))
+        outbox.clear()
+        for connection in touched:
+            pending = connection.pending
+            if connection.transport is not None:
+                connection.transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            pending.clear()
+        if self.world.over:
+            self._say_farewell()
+        elif self.world.resume_in_s is not None and self._resume_timer is None:
+            self._resume_timer = self._loop.call_later(self.world.resume_in_s, self._resume)
+        if self.world.settle_in_s is not None and not self._settling:
+            self._settling = True
+            self._loop.call_later(self.world.settle_in_s, self._settle)
+
+    def _settle(self) -> None:
+        """A node is lost, and no other one was lost with it for long enough."""
+        self.world.settle()
+        self.drain()
+
+    def _after_desk(self) -> None:
+        """Something was asked of the world: what is due next may be due sooner."""
+        if self._resume_timer is not None:
+            self._resume_timer.cancel()
+            self._resume()
+        else:
+            self.drain()
+
+    def _resume(self) -> None:
+        """Real time mode: the next instant is due."""
+        self._resume_timer = None
+        self.world.resume()
+        self.drain()
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """A word to the launcher."""
+        if self.control is not None:
+            self.control.write(wire.frame(message))
+
+    def _write(self, connection: NodeConnection, message: wire.ToNode) -> None:
+        if connection.transport is not None:
+            connection.transport.write(wire.frame(message))
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _say_farewell(self) -> None:
+        if self._farewell:
+            return
+        self._farewell = True
+        if self._door is not None:
+            self._door.close()
+        for connection in list(self.connections):
+            if not connection.node and connection.transport is not None:
+                connection.transport.close()
+        self._loop.call_later(FAREWELL_S, self._finish)
+        self._check_farewell()
+
+    def _check_farewell(self) -> None:
+        if self._farewell and not self.connections:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    async def _end_control(self) -> None:
+        """Say no more, and wait until the launcher has hung up.
+
+        A launcher that is busy may still be talking to us. Had we closed, its next word would break the
+        stream at its end, and the outcome that it has not read yet would be lost.
+        """
+        if self.control is not None:
+            self.control.write_eof()
+            await self.control_closed
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback of ours ends the process: a half-told world is worthless."""
+        error = context.get("exception")
+        if error is None or "future" in context or self.done.done():
+            loop.default_exception_handler(context)
+        elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            problem = (
+                f"the emulator can hold no more connections: {error.strerror}; see `ulimit -n`"
+            )
+            self.world.fail(InfrastructureError(problem))
+            self.drain()
+        else:
+            self.done.set_exception(error)
+
+    # --- wall-clock chores ------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self.world.over:
+            return
+        progress = self.world.progress()
+        reported = (progress.t_ns, progress.instants)
+        if reported != self._reported:
+            self._reported = reported
+            self.tell(progress)
+        now_s = time.monotonic()
+        for node in self.world.silent():
+            connection = self._nodes.get(node)
+            if connection is not None:
+                label, pid = (node, connection.incarnation), connection.pid
+                self._watchdog.observe(label, pid, connection.frames, now_s)
+        for (node, _), stacks in self._watchdog.take_stalled(now_s):
+            self.world.stalled(node, stacks)
+            self.drain()
+        self._look_for_missing(now_s)
+        self._loop.call_later(PROGRESS_S, self._tick)
+
+    def _look_for_missing(self, now_s: float) -> None:
+        missing = self.world.missing()
+        if missing != self._missing:
+            self._missing, self._missing_since_s = missing, now_s
+        elif missing and now_s - self._missing_since_s >= self._missing_s:
+            kind, node = missing[0]
+            self.world.stalled(node, f"{_MISSING[kind]} for {self._missing_s:g} s\n")
+            self.drain()
+
+
+def open_world(settings: control.Supervise) -> WorldCore:
+    """The real world of a run: the resolved topology, with a journal in the run folder.
+
+    Raises QnetemError when the topology cannot be carried out.
+    """
+    from ..topology import Topology
+    from ..world.world import World
+
+    data = msgspec.json.decode(Path(settings.topology_path).read_bytes())
+    topology = Topology.from_data(data)
+    folder = Path(settings.run_folder)
+    return World(
+        topology,
+        journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+        secret=settings.secret,
+        wall=time.monotonic,
+    )
+
+
+def receive_settings(channel: socket.socket) -> control.Supervise:
+    """The launcher's first frame, read exactly, so that what follows it stays in the stream.
+
+    Raises InternalError when it is something else, InfrastructureError at the end of file.
+    """
+    (size,) = wire.HEADER.unpack(_read_exactly(channel, wire.HEADER.size))
+    message = control.decode_from_launcher(_read_exactly(channel, size))
+    if not isinstance(message, control.Supervise):
+        raise InternalError(f"{type(message).__name__} came before Supervise")
+    return message
+
+
+def _read_exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        portion = channel.recv(size - len(data))
+        if not portion:
+            raise InfrastructureError("the launcher has gone before the run began")
+        data += portion
+    return data
+
+
+def _stillborn(error: QnetemError) -> control.Outcome:
+    """The outcome of a run whose world could not be built."""
+    problem = control.Problem(type(error).__name__, str(error), error.exit_code)
+    return control.Outcome("", 0, "", 0, 0.0, 0, {}, {}, {}, problem)
+
+
+async def _serve(
+    world: WorldCore, settings: control.Supervise, channel: socket.socket, *listeners: socket.socket
+) -> None:
+    patience_s = silent_s(os.environ)
+    await Server(world, settings.run_folder, patience_s).serve(channel, *listeners)
+
+
+def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
+    """Serve one run; `arguments` are the numbers of the control and the listening descriptors."""
+    channel, *listeners = (socket.socket(fileno=int(number)) for number in arguments)
+    settings = receive_settings(channel)
+    try:
+        world = create_world(settings)
+    except QnetemError as error:
+        channel.sendall(wire.frame(_stillborn(error)))
+        channel.shutdown(socket.SHUT_WR)
+        while channel.recv(READ_BYTES):  # as in Server: the launcher hangs up first
+            pass
+        return 0
+    gc.freeze()
+    channel.setblocking(False)
+    asyncio.run(_serve(world, settings, channel, *listeners))
+    return 0

@@ -1,0 +1,393 @@
+"""The topology as the rest of qnetem knows it: complete, resolved, frozen.
+
+Owns the classes and what must hold inside one section. Does not own how a file is read and layered
+(loader.py, layers.py), nor the table of faults (faults/kinds.py). Names carry their unit last; every
+time is an integer number of nanoseconds, every length is in km.
+
+Rule: a `Topology` that exists is valid, needs no file any more, and never changes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from ...errors import TopologyError
+from ...units import format_ns, to_ns
+from ..faults.fits import misfit, wrong_with
+from ..faults.plan import Report, plan_faults
+from ..written.names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
+from ..written.positions import Place, Written
+from ..written.problems import told
+from ..written.vocabulary import NoneWord, Section, problem
+from .entangle import EntangleSpec
+from .faults import FaultEntry, FaultSpec, RandomFaults
+from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
+from .kinds import Kind
+from .pulse_sections import DetectorSpec, SourceSpec
+from .quantities import (
+    AngleRad,
+    AttenuationDbPerKm,
+    BandwidthBpsOrNone,
+    DispersionPsPerNmKm,
+    DispersionSlopePsPerNm2Km,
+    DurationNs,
+    LengthKm,
+    LossDb,
+    PmdPsPerSqrtKm,
+    PositiveNsOrNone,
+    Probability,
+    RefractiveIndex,
+    ShortTimePsOrNone,
+    Speed,
+    ThermalDelayPsPerKmK,
+)
+
+#: Exact, by definition of the metre.
+LIGHT_KM_PER_S = 299_792.458
+#: Group index of standard single-mode fibre at 1550 nm (SMF-28 data sheet).
+GROUP_INDEX = 1.468
+MAX_SEED = 2**63 - 1
+NONE = "none"
+
+PROGRAM_PATTERN = r"^(?:[A-Za-z_][A-Za-z0-9_.]*|.+\.py):[A-Za-z_][A-Za-z0-9_]*$"
+_PROGRAM = re.compile(PROGRAM_PATTERN.removeprefix("^").removesuffix("$"))
+
+
+def _check_name(value: Any) -> Any:
+    wrong = name_problem(value) if isinstance(value, str) else None
+    if wrong is not None:
+        raise problem(wrong)
+    return value
+
+
+def _check_program(value: Any) -> Any:
+    if isinstance(value, str) and _PROGRAM.fullmatch(value) is None:
+        raise problem(f"expected 'module:Class' or './file.py:Class', found {shown(value)}")
+    return value
+
+
+def _check_noise(value: Any) -> Any:
+    if isinstance(value, str) and value != NONE and _PROGRAM.fullmatch(value) is None:
+        raise problem(f"expected 'module:function' or './file.py:function', found {shown(value)}")
+    return None if value == NONE else value
+
+
+def _check_between(value: Any) -> Any:
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    if pair and all(isinstance(end, str) for end in value):
+        return tuple(value)
+    strange = [end for end in value if not isinstance(end, str)] if pair else [value]
+    raise problem(f"expected two node names such as [alice, bob], found {shown(strange[0])}")
+
+
+Name = Annotated[
+    str,
+    BeforeValidator(_check_name),
+    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN, "maxLength": NAME_LENGTH}),
+]
+ProgramName = Annotated[
+    str,
+    BeforeValidator(_check_program),
+    WithJsonSchema({"type": "string", "pattern": PROGRAM_PATTERN}),
+]
+NoiseName = Annotated[
+    str | None,
+    BeforeValidator(_check_noise),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": PROGRAM_PATTERN},
+                {"const": NONE},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+Ends = Annotated[
+    tuple[str, str],
+    BeforeValidator(_check_between),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
+]
+FibrePresetName = Literal[
+    "standard",
+    "deployed",
+    "ultra_low_loss",
+    "ultra_low_loss_0_16",
+    "ultra_low_loss_0_157",
+    "ultra_low_loss_0_1419",
+]
+FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
+
+
+def travel_ns(length_km: float, group_index: float) -> int:
+    """How long light takes through a fibre, in ns: n L / c, nearest, at least 1 ns if L > 0."""
+    return to_ns(length_km * group_index / LIGHT_KM_PER_S)
+
+
+class Time(Section):
+    """Virtual time: as fast as it can, or paced at `speed` virtual seconds a real one."""
+
+    mode: Literal["virtual", "real"] = "virtual"
+    until_ns: PositiveNsOrNone = Field(default=None, validation_alias="until")
+    speed: Speed = 1.0
+
+
+class Memory(Section):
+    """Slots for qubits, and how those decay: T1 and T2, None for never.
+
+    `noise` is what decays them besides, a function of the user's as for a link, which returns collapse
+    operators and rates. `initialisation_ns` is what a fresh or reset qubit takes, and
+    `initialisation_error` its depolarising probability p, rho -> (1-p) rho + p I/2. A qubit whose age
+    reaches `cutoff_ns` is discarded; None: never.
+    """
+
+    slots: int = Field(default=16, ge=1)
+    t1_ns: PositiveNsOrNone = Field(default=None, validation_alias="t1")
+    t2_ns: PositiveNsOrNone = Field(default=None, validation_alias="t2")
+    noise: NoiseName = None
+    initialisation_ns: DurationNs = Field(default=0, validation_alias="initialisation")
+    initialisation_error: Probability = 0.0
+    cutoff_ns: PositiveNsOrNone = Field(default=None, validation_alias="cutoff")
+
+    @model_validator(mode="after")
+    def _coherence_outlives_nothing(self) -> Memory:
+        if self.t1_ns is not None and self.t2_ns is not None and self.t2_ns > 2 * self.t1_ns:
+            raise problem(
+                f"T2 cannot exceed 2 T1, as relaxation itself destroys coherence: expected at most "
+                f"{format_ns(2 * self.t1_ns)}, found {format_ns(self.t2_ns)}",
+                "t2",
+            )
+        return self
+
+
+class Gates(Section):
+    """How long gates take, and their error: depolarising probability p, rho -> (1-p) rho + p I/d."""
+
+    single_ns: DurationNs = Field(default=0, validation_alias="single")
+    two_ns: DurationNs = Field(default=0, validation_alias="two")
+    single_error: Probability = 0.0
+    two_error: Probability = 0.0
+
+
+class Measurement(Section):
+    """How long a measurement takes, and the probability that its outcome is flipped."""
+
+    duration_ns: DurationNs = Field(default=0, validation_alias="duration")
+    error: Probability = 0.0
+
+
+class Devices(Section):
+    """The hardware of a node, as a layer of the file may give it."""
+
+    memory: Memory = Memory()
+    gates: Gates = Gates()
+    measurement: Measurement = Measurement()
+    source: Annotated[SourceSpec | None, NoneWord] = None
+    detector: Annotated[DetectorSpec | None, NoneWord] = None
+
+
+class NodeSpec(Section):
+    """A node. `program` is "module:Class", or "file.py:Class" with an absolute path once loaded."""
+
+    name: Name
+    kind: Kind = "endpoint"
+    program: ProgramName
+    options: dict[str, Any] = Field(default_factory=dict, validation_alias="with")
+    service: bool = False
+    memory: Memory = Memory()
+    gates: Gates = Gates()
+    measurement: Measurement = Measurement()
+    source: Annotated[SourceSpec | None, NoneWord] = None
+    detector: Annotated[DetectorSpec | None, NoneWord] = None
+
+
+class Quantum(Section):
+    """The quantum plane of a link: its fibre, the light in it, and what heralds pairs.
+
+    `depolarising` p: rho -> (1-p) rho + p I/2. `dephasing` p: rho -> (1-p) rho + p Z rho Z. Both are
+    for one passage of the whole link, as is `noise`, a function of the user's ("module:function", or
+    "file.py:function" with an absolute path once loaded). Without a `pulse` there is neither dispersion
+    nor polarisation-mode dispersion, and no gate. `preset` is what was named in the file: its values
+    are in the fields already.
+    """
+
+    medium: Literal["fibre"] = "fibre"
+    preset: FibrePresetName | None = None
+    length_km: LengthKm = Field(default=0.0, validation_alias="length")
+    attenuation_db_per_km: AttenuationDbPerKm = Field(default=0.2, validation_alias="attenuation")
+    insertion_loss_db: LossDb = Field(default=0.0, validation_alias="insertion_loss")
+    group_index: RefractiveIndex = GROUP_INDEX
+    depolarising: Probability = 0.0
+    dephasing: Probability = 0.0
+    dispersion_ps_per_nm_km: DispersionPsPerNmKm = Field(
+        default=17.0, validation_alias="dispersion"
+    )
+    dispersion_slope_ps_per_nm2_km: DispersionSlopePsPerNm2Km = Field(
+        default=0.058, validation_alias="dispersion_slope"
+    )
+    pmd_ps_per_sqrt_km: PmdPsPerSqrtKm = Field(default=0.2, validation_alias="pmd")
+    misalignment_rad: AngleRad = Field(default=0.0, validation_alias="misalignment")
+    thermal_delay_ps_per_km_k: ThermalDelayPsPerKmK = Field(
+        default=38.0, validation_alias="thermal_delay"
+    )
+    encoding: Literal["polarisation", "phase"] = "polarisation"
+    pulse: Annotated[PulseSpec | None, NoneWord] = None
+    gate_ps: ShortTimePsOrNone = Field(default=None, validation_alias="gate")
+    environment: Annotated[EnvironmentSpec | None, NoneWord] = None
+    coexistence: Annotated[CoexistenceSpec | None, NoneWord] = None
+    noise: NoiseName = None
+    entangle: Annotated[EntangleSpec | None, NoneWord] = None
+
+
+class Classical(Section):
+    """The classical plane of a link. `bandwidth_bps` None: messages take no time to serialise."""
+
+    latency_ns: DurationNs = Field(validation_alias="latency")
+    bandwidth_bps: BandwidthBpsOrNone = Field(default=None, validation_alias="bandwidth")
+
+
+class LinkSpec(Section):
+    """A link between two nodes; a plane that is None does not exist."""
+
+    name: str
+    ends: Ends = Field(validation_alias="between")
+    length_km: LengthKm = Field(default=0.0, validation_alias="length")
+    quantum: Annotated[Quantum | None, NoneWord] = None
+    classical: Annotated[Classical | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _joins_two_nodes_somehow(self) -> LinkSpec:
+        if self.ends[0] == self.ends[1]:
+            raise problem(f"a link cannot join {shown(self.ends[0])} to itself", "between")
+        if self.quantum is None and self.classical is None:
+            raise problem(
+                "a link needs a plane: expected quantum, classical or both, found neither"
+            )
+        return self
+
+    @property
+    def delay_ns(self) -> int:
+        """A photon's time of flight over this link; 0 without a quantum plane."""
+        if self.quantum is None:
+            return 0
+        return travel_ns(self.quantum.length_km, self.quantum.group_index)
+
+    def other_end(self, node: str) -> str:
+        """The node at the other end. Raises KeyError if `node` is at neither."""
+        first, second = self.ends
+        if node not in self.ends:
+            raise KeyError(node)
+        return second if node == first else first
+
+
+def _raise(problem: str, place: Place) -> None:
+    raise TopologyError(problem, *place)
+
+
+class Topology(Section):
+    """A whole network. Nodes and links are in the order of the file.
+
+    `folder` is the absolute one that paths in a node's options are relative to. `faults` are the single
+    faults that `fault_entries` and `campaign` come to with this seed.
+    """
+
+    name: Name
+    folder: str = ""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    time: Time = Time()
+    formalism: FormalismName = "auto"
+    approximate: Literal["none", "twirl"] = "none"
+    record: Literal["full", "hashes"] = "full"
+    on_error: Literal["stop", "continue"] = "stop"
+    nodes: dict[Name, NodeSpec]
+    links: dict[str, LinkSpec] = Field(default_factory=dict)
+    faults: list[FaultSpec] = Field(default_factory=list)
+    fault_entries: list[FaultEntry] = Field(default_factory=list)
+    campaign: RandomFaults | None = None
+    expect: dict[str, str] = Field(default_factory=dict)
+
+    _source: FilePath | None = PrivateAttr(None)
+    _written: Written = PrivateAttr(default_factory=lambda: Written({}))
+
+    @property
+    def source(self) -> FilePath | None:
+        """The file this was loaded from, or None."""
+        return self._source
+
+    def remember(self, source: FilePath | None, written: Written) -> Topology:
+        """This topology, knowing where its values stand (for the loader)."""
+        self._source, self._written = source, written
+        return self
+
+    def place(self, *path: str | int, at_key: bool = False) -> Place:
+        """Where the value at `path` stands, e.g. `place("nodes", "alice", "memory", "t2")`.
+
+        Keys are the words of the file, links go by name. If the file does not say it, the nearest
+        thing around it that it does say. `at_key`: where the key stands.
+        """
+        found = self._written.nearest(path)
+        mark = found.key_mark if at_key and found.key_mark is not None else found.best_mark
+        return Place(str(self._source or ""), mark.line, mark.column)
+
+    def error(self, problem: str, *path: str | int, at_key: bool = False) -> TopologyError:
+        """An error to raise about the value at `path` (as for `place`)."""
+        return TopologyError(problem, *self.place(*path, at_key=at_key))
+
+    def with_seed(self, seed: int) -> Topology:
+        """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""
+        if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            raise self.error(f"a seed is a whole number from 0 to {MAX_SEED}, not {seed}", "seed")
+        return self.model_copy(update={"seed": seed}).planned()
+
+    def with_until(self, until_ns: int) -> Topology:
+        """The same topology, ending at `until_ns`. Raises TopologyError as `planned` does."""
+        time = self.time.model_copy(update={"until_ns": until_ns})
+        return self.model_copy(update={"time": time}).planned()
+
+    def planned(self, report: Report | None = None) -> Topology:
+        """The same topology with the faults that its entries come to with its seed.
+
+        `report` takes what is wrong; without it the first such thing is raised as TopologyError.
+        Faults that were put in without an entry (by tests, by a replay) stay if there is no entry.
+        """
+        if not self.fault_entries and self.campaign is None:
+            return self
+        report = report or _raise
+        planned = plan_faults(
+            self.fault_entries,
+            self.campaign,
+            self.nodes,
+            self.links,
+            self.seed,
+            self.time.until_ns,
+            report,
+            partial(misfit, self),
+        )
+        for wrong in dict.fromkeys(wrong_with(self, spec) for spec in planned):
+            if wrong is not None:
+                report(*wrong)
+        return self.model_copy(update={"faults": planned})
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data from which `from_data` makes the same topology, without the file."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_data(cls, data: Any) -> Topology:
+        """The topology that `to_data` had described. Raises TopologyError if that is not what it is."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise TopologyError(f"not the data of a topology: {told(error)}") from error

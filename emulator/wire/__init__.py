@@ -1,0 +1,64 @@
+"""What emulator, node and launcher say to each other: the only room of the emulator that agents import.
+
+The messages between emulator and node are the room's own names; the rest is imported by module.
+"""
+
+from .messages import ANY_FRAME as ANY_FRAME
+from .messages import BLOCK_SLOTS as BLOCK_SLOTS
+from .messages import EXIT_CUT_OFF as EXIT_CUT_OFF
+from .messages import HEADER as HEADER
+from .messages import MAX_FRAME as MAX_FRAME
+from .messages import PROTOCOL_VERSION as PROTOCOL_VERSION
+from .messages import UNREADABLE as UNREADABLE
+from .messages import Allocate as Allocate
+from .messages import AnyOperation as AnyOperation
+from .messages import Apply as Apply
+from .messages import Arrival as Arrival
+from .messages import Ask as Ask
+from .messages import BellMeasure as BellMeasure
+from .messages import Clicked as Clicked
+from .messages import Delivery as Delivery
+from .messages import Detect as Detect
+from .messages import Discard as Discard
+from .messages import Entangle as Entangle
+from .messages import Failed as Failed
+from .messages import Finished as Finished
+from .messages import Forget as Forget
+from .messages import Grant as Grant
+from .messages import Have as Have
+from .messages import Hello as Hello
+from .messages import Herald as Herald
+from .messages import Intercept as Intercept
+from .messages import Join as Join
+from .messages import Joined as Joined
+from .messages import Kept as Kept
+from .messages import LinkInfo as LinkInfo
+from .messages import Measure as Measure
+from .messages import MeasureStored as MeasureStored
+from .messages import Note as Note
+from .messages import Operation as Operation
+from .messages import Optics as Optics
+from .messages import PairPulses as PairPulses
+from .messages import PauliFrame as PauliFrame
+from .messages import Probe as Probe
+from .messages import Pulses as Pulses
+from .messages import Release as Release
+from .messages import Report as Report
+from .messages import Resend as Resend
+from .messages import Reset as Reset
+from .messages import Result as Result
+from .messages import Send as Send
+from .messages import Sent as Sent
+from .messages import Settle as Settle
+from .messages import Skew as Skew
+from .messages import Split as Split
+from .messages import Stop as Stop
+from .messages import ToEmulator as ToEmulator
+from .messages import ToNode as ToNode
+from .messages import Transmit as Transmit
+from .messages import Wait as Wait
+from .messages import Waits as Waits
+from .messages import Welcome as Welcome
+from .messages import decode_to_emulator as decode_to_emulator
+from .messages import decode_to_node as decode_to_node
+from .messages import frame as frame

@@ -1,0 +1,219 @@
+"""What faults do to nodes: kill, restart, freeze, put their clocks wrong, and on to links as eavesdroppers.
+
+Owns the order of steps by which a process is killed, stopped or started again without anything being lost
+that it had said, the clocks that are wrong, and what a paused node has missed. Does not own which fault
+happens when (faults/), nor the instants (world.py). No I/O: what must happen outside is in the outbox.
+
+Rules. Before a process is killed or stopped, each receiver of what it has sent confirms that the payloads
+are in its buffer; one that is stopped itself goes on for that moment. Time stands until a killed process is
+reaped and a started one has said Hello. What is due to a paused node waits, and is handed over in one grant
+when it goes on: messages, arrivals and results in the order in which they came, then timers, as a process
+finds them that was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ..classical.plane import ClassicalPlane
+from ..kernel.barrier import Barrier
+from ..kernel.conductor import FAULT, Conductor, Entry
+from ..quantum.plane import QuantumPlane
+from ..record.journal import Journal
+from ..wire import Settle, Skew
+from ..wire.control import Freeze, Kill, Spawn, Thaw
+from .nodes import Census, Citizen
+
+#: Steps of faults come after whatever begins or heals in that instant.
+_STEP = 1 << 40
+
+
+class Harm:
+    """The world as faults see it (faults/base.py: `Breakable`). `never_grant(node)`: it runs no more."""
+
+    def __init__(
+        self,
+        census: Census,
+        conductor: Conductor,
+        journal: Journal,
+        classical: ClassicalPlane,
+        quantum: QuantumPlane,
+        barrier: Barrier,
+        outbox: list[tuple[str, msgspec.Struct]],
+        never_grant: Callable[[str], None],
+    ) -> None:
+        self.classical, self.quantum = classical, quantum
+        self._census, self._conductor, self._journal = census, conductor, journal
+        self._barrier, self._outbox = barrier, outbox
+        self._never_grant = never_grant
+        #: Node -> fault -> how it puts the clock wrong; and which nodes have yet to be told.
+        self._skews: dict[str, dict[str, Skew]] = {}
+        self._untold: dict[str, None] = {}
+        #: Link -> fault -> who takes its light.
+        self._taps: dict[str, dict[str, str]] = {}
+
+    # --- processes ---
+
+    def kill(self, node: str, restart_ns: int | None) -> None:
+        """Settle what the node has sent, kill its process, and plan its restart."""
+        citizen = self._census[node]
+        if not citizen.alive:
+            self._journal.event(node, "already dead", citizen.incarnation)
+            return
+        self._settle(citizen, lambda: self._kill_now(citizen, restart_ns))
+
+    def restart(self, node: str, after_ns: int) -> None:
+        """Start a dead node again after that time; kill a living one first."""
+        citizen = self._census[node]
+        if citizen.alive:
+            self.kill(node, after_ns)
+        elif citizen.state == "killed":
+            citizen.state = "starting"
+            self._plan_restart(citizen, after_ns)
+        else:
+            self._journal.event(node, "already starting", citizen.incarnation)
+
+    def pause(self, node: str, signal: bool) -> int:
+        """The node takes part in no instant until it is resumed; with `signal` its process is stopped."""
+        citizen = self._census[node]
+        if not citizen.alive:
+            self._journal.event(node, "already dead", citizen.incarnation)
+            return 0
+        citizen.paused += 1
+        self._journal.event(node, "paused", citizen.incarnation)
+        if signal and not citizen.frozen:
+            self._settle(citizen, lambda: self._freeze(citizen))
+        return citizen.incarnation
+
+    def resume(self, node: str, incarnation: int) -> None:
+        """One pause less; with the last one the node gets what it has missed."""
+        citizen = self._census[node]
+        if citizen.incarnation != incarnation or not citizen.paused:
+            return
+        citizen.paused -= 1
+        if citizen.paused:
+            return
+        self._journal.event(node, "resumed", incarnation)
+        if citizen.frozen:
+            citizen.frozen = False
+            self._outbox.append(("", Thaw(node, incarnation)))
+        if citizen.missed:
+            citizen.missed = False
+            self._conductor.wake(node)
+
+    def _settle(self, citizen: Citizen, then: Callable[[], None]) -> None:
+        """Do `then` once all that the node has sent is in its receivers' buffers."""
+        node, thawed = citizen.name, []
+        for to, seqs in self.classical.undelivered(node, citizen.incarnation).items():
+            if to == node:
+                continue
+            receiver = self._census[to]
+            if receiver.frozen:
+                thawed.append(receiver)
+                self._outbox.append(("", Thaw(to, receiver.incarnation)))
+            self._barrier.add("have", to)
+            self._outbox.append((to, Settle(node, citizen.incarnation, seqs)))
+
+        def settled() -> None:
+            for receiver in thawed:
+                self._outbox.append(("", Freeze(receiver.name, receiver.incarnation)))
+            then()
+
+        self._barrier.afterwards(settled)
+
+    def _freeze(self, citizen: Citizen) -> None:
+        citizen.frozen = True
+        self._outbox.append(("", Freeze(citizen.name, citizen.incarnation)))
+
+    def _kill_now(self, citizen: Citizen, restart_ns: int | None) -> None:
+        self._barrier.add("exit", citizen.name)
+        self._outbox.append(("", Kill(citizen.name, citizen.incarnation)))
+        self._barrier.afterwards(lambda: self._bury(citizen, restart_ns))
+
+    def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
+        node = citizen.name
+        citizen.state = "starting" if restart_ns is not None else "killed"
+        citizen.ended_ns = self._conductor.now_ns
+        citizen.awaited = citizen.frozen = citizen.missed = False
+        citizen.paused = 0
+        self._journal.event(node, "killed", citizen.incarnation)
+        self.quantum.node_died(node, citizen.incarnation)
+        self._never_grant(node)
+        citizen.incarnation += 1
+        if restart_ns is not None:
+            self._plan_restart(citizen, restart_ns)
+
+    def _plan_restart(self, citizen: Citizen, after_ns: int) -> None:
+        due_ns = self._conductor.now_ns + after_ns
+        order = (-1, citizen.name)
+        self._conductor.at(due_ns, order, lambda: self._start(citizen), FAULT)
+
+    def _start(self, citizen: Citizen) -> None:
+        node = citizen.name
+        citizen.started = citizen.incarnation
+        self._barrier.add("hello", node)
+        self._outbox.append(("", Spawn(node, citizen.incarnation)))
+
+        def joined() -> None:
+            self._journal.event(node, "restarted", citizen.incarnation)
+            citizen.result = None  # what an earlier incarnation returned is not this one's
+            self.quantum.node_joined(node, citizen.incarnation)
+            self._untold.pop(node, None)
+            self._conductor.wake(node)
+
+        self._barrier.afterwards(joined)
+
+    # --- eavesdroppers ---
+
+    def tap(self, link: str, key: str, node: str) -> None:
+        """The node takes the light that the link's ends send to each other; the last one who does counts."""
+        taps = self._taps.setdefault(link, {})
+        taps[key] = node
+        self.quantum.tap(link, list(taps.values()))
+
+    def untap(self, link: str, key: str) -> None:
+        """What `key` names is over."""
+        taps = self._taps.get(link, {})
+        if taps.pop(key, None) is not None:
+            self.quantum.tap(link, list(taps.values()))
+
+    # --- clocks ---
+
+    def skew(self, node: str, key: str, offset_ns: int, rate_ppb: int) -> None:
+        """The node's clock goes wrong from now on, by what `key` names; skews add up."""
+        now_ns = self._conductor.now_ns
+        self._skews.setdefault(node, {})[key] = Skew(now_ns, offset_ns, rate_ppb)
+        self._tell(node)
+
+    def unskew(self, node: str, key: str) -> None:
+        """What `key` names is over: the clock jumps by as much as it had gone wrong."""
+        if self._skews.get(node, {}).pop(key, None) is not None:
+            self._tell(node)
+
+    def clock(self, node: str) -> list[Skew]:
+        """How the node's clock is wrong at this moment."""
+        return list(self._skews.get(node, {}).values())
+
+    def take_clock(self, node: str) -> list[Skew] | None:
+        """The same if the node has yet to be told, for its next grant; else None."""
+        if node not in self._untold:
+            return None
+        del self._untold[node]
+        return self.clock(node)
+
+    # --- what goes on while a fault lasts ---
+
+    def after(self, delay_ns: int, key: str, action: Callable[[], None]) -> Entry:
+        """A fault's next step; see `Breakable`."""
+        return self._conductor.at(self._conductor.now_ns + delay_ns, (_STEP, key), action, FAULT)
+
+    def note(self, entity: str, kind: str, *fields: object) -> None:
+        """A step of a fault, for the journal."""
+        self._journal.event(entity, kind, *fields)
+
+    def _tell(self, node: str) -> None:
+        self._untold[node] = None
+        if self._census[node].state == "running":
+            self._conductor.wake(node)

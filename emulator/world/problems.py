@@ -1,0 +1,146 @@
+"""How a run ends badly, in words: who, when, waiting for what since when.
+
+Owns the texts and the classes of errors. Does not decide that a run is over (world.py), and is no part
+of the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..errors import (
+    InfrastructureError,
+    InternalError,
+    Interrupted,
+    NodeLost,
+    NodeSilent,
+    ProgramError,
+    ProgramFailed,
+    QnetemError,
+    RunError,
+    Spinning,
+    StuckError,
+)
+from ..units import format_ns
+from ..wire import EXIT_CUT_OFF, Failed, Wait
+from ..wire.control import FaultRecord, Problem
+from .nodes import Citizen
+
+#: What a node's `Failed.kind` is to the run.
+_FAILURES: dict[str, type[QnetemError]] = {
+    "raised": ProgramFailed,
+    "spinning": Spinning,
+    "program": ProgramError,
+    "infrastructure": InfrastructureError,
+    "internal": InternalError,
+}
+
+
+#: How a node that runs no more has ended, by its state.
+_ENDS = {"finished": "has finished", "failed": "has failed", "killed": "was killed"}
+#: Tasks of one node that a text names.
+_MOST_WAITS = 20
+
+
+def problem_of(error: QnetemError, now_ns: int) -> Problem:
+    """An error as the launcher is told of it."""
+    node = error.node if isinstance(error, RunError) else ""
+    known_ns = error.time_ns if isinstance(error, RunError) else None
+    time_ns = now_ns if known_ns is None else known_ns
+    return Problem(type(error).__name__, str(error), error.exit_code, node, time_ns)
+
+
+def failed(node: str, failure: Failed, now_ns: int) -> Problem:
+    """A node has said that its program failed."""
+    kind = _FAILURES.get(failure.kind, InternalError)
+    return Problem(kind.__name__, failure.problem, kind.exit_code, node, now_ns, failure.traceback)
+
+
+def interrupted(reason: str, exit_code: int, now_ns: int) -> Problem:
+    """Somebody outside has stopped the run."""
+    kind = Interrupted if exit_code == Interrupted.exit_code else InfrastructureError
+    return Problem(kind.__name__, reason, exit_code, "", now_ns)
+
+
+def silent(node: str, stacks: str, now_ns: int) -> Problem:
+    """A node does not report."""
+    text = f"node {node} does not report at {format_ns(now_ns)}; where it stands is told above"
+    return Problem(NodeSilent.__name__, text, NodeSilent.exit_code, node, now_ns, stacks)
+
+
+def gone(citizen: Citizen, status: int, now_ns: int) -> RunError:
+    """A node's process has ended unplanned: died, or left because nobody spoke to it any more."""
+    if status == EXIT_CUT_OFF:
+        return cut_off(citizen, now_ns)
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
+    text = f"node {_named(citizen)} was lost at {format_ns(now_ns)}: its process {how}"
+    return NodeLost(text, citizen.name, now_ns)
+
+
+def cut_off(citizen: Citizen, now_ns: int) -> InfrastructureError:
+    """A node's process lives, and cannot be spoken to."""
+    text = (
+        f"the connection between node {_named(citizen)} and the emulator broke at {format_ns(now_ns)}, "
+        "while the node's process lived"
+    )
+    return InfrastructureError(text, citizen.name, now_ns)
+
+
+def _named(citizen: Citizen) -> str:
+    again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
+    return f"{citizen.name}{again}"
+
+
+def stuck(
+    waits: dict[str, list[Wait]],
+    operations: dict[str, list[str]],
+    now_ns: int,
+    active: Sequence[FaultRecord] = (),
+    over: Mapping[str, str] | None = None,
+) -> StuckError:
+    """Nothing is left to happen; `operations`: node -> what it has asked for and not got.
+
+    `active`: the faults that last at this moment, and `over`: how nodes have ended; either may be why.
+    """
+    over = dict(over or {})
+    lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
+    for node, asked in operations.items():
+        lines += _told(node, waits.get(node, []), over)
+        lines += [f"  {node} has asked for {what}" for what in asked[:_MOST_WAITS]]
+    missed = {wait.peer for told in waits.values() for wait in told}
+    lines += [f"  {node} {how}" for node, how in over.items() if node not in missed]
+    for fault in active:
+        since = format_ns(fault.began_ns or 0)
+        lines.append(f"  fault {fault.id} is active: {fault.verb} {fault.target} since {since}")
+    return StuckError("\n".join(lines), "", now_ns)
+
+
+def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: int) -> Spinning:
+    """Nodes go on for ever in one moment."""
+    names = ", ".join(nodes) or "the nodes"
+    lines = [
+        f"endless exchange in no time at {format_ns(t_ns)} between {names}; after {rounds} rounds:"
+    ]
+    for node in nodes:
+        lines += _told(node, waits.get(node, []))
+    return Spinning("\n".join(lines), nodes[0] if nodes else "", t_ns)
+
+
+def ended(citizens: Iterable[Citizen]) -> dict[str, str]:
+    """Node -> how and when it ended, in words, for those that run no more."""
+    return {
+        citizen.name: f"{_ENDS[citizen.state]} at {format_ns(citizen.ended_ns)}"
+        for citizen in citizens
+        if citizen.state in _ENDS and citizen.ended_ns is not None
+    }
+
+
+def _told(node: str, waits: Sequence[Wait], over: Mapping[str, str] | None = None) -> list[str]:
+    """What a node has answered to Ask, a line for each of its tasks; `over`: how nodes have ended."""
+    lines = []
+    for wait in waits[:_MOST_WAITS]:
+        who = node if wait.task == node else f"{node}, task {wait.task!r},"
+        why = f"; {wait.peer} {over[wait.peer]}" if over and wait.peer in over else ""
+        lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}{why}")
+    more = len(waits) - _MOST_WAITS
+    return [*lines, f"  {node}: and {more} more tasks wait"] if more > 0 else lines

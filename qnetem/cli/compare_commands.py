@@ -1,0 +1,170 @@
+"""The commands that go back to a recorded run: `qnetem diff` and `qnetem replay`.
+
+Owns their options and exit codes: 0 the same, 1 different, 2 the input is wrong; a replay that breaks for
+a reason of its own ends like a run. Does not own what they do (diff.py, replay.py, node_replay.py) or how
+it looks (diff_page.py, replay_page.py).
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..emulator.errors import InputError
+from ..runs.find_run import find_run
+from ..runs.recorded import RecordedRun, open_run
+from ..text.error_output import say, tell_problem
+from .terminal import (
+    Page,
+    print_object,
+    reader_may_leave,
+    reexecute_with_fixed_environment,
+    standard_output_kept,
+    told_on_standard_error,
+)
+
+DIFFERENT = 1
+
+
+class CompareFormat(StrEnum):
+    """How a comparison is printed."""
+
+    table = "table"
+    json = "json"
+
+
+RUN_HELP = "A run folder, its name below runs/, or latest."
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
+Format = Annotated[CompareFormat, typer.Option("--format", help="A page, or one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("diff")(diff_command)
+    app.command("replay")(replay_command)
+
+
+def diff_command(
+    a: Annotated[str, typer.Argument(metavar="A", help=f"{RUN_HELP} Or a journal.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    form: Format = CompareFormat.table,
+) -> None:
+    """Find the first instant, entity and event at which two runs differ."""
+    with told_on_standard_error():
+        from ..compare.diff import compare
+        from .pages.diff_page import as_data, print_comparison
+
+        comparison = compare(_opened(a), _opened(b))
+        with reader_may_leave():
+            if form is CompareFormat.json:
+                print_object(as_data(comparison))
+            else:
+                print_comparison(comparison, Page())
+        raise typer.Exit(0 if comparison.same else DIFFERENT)
+
+
+def replay_command(
+    run: RunName,
+    node: Annotated[
+        str | None, typer.Option(metavar="NODE", help="Only this node, against the record.")
+    ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option(metavar="PROGRAM", help="With --node: run this instead, e.g. ./new.py:R1."),
+    ] = None,
+    incarnation: Annotated[
+        int | None, typer.Option(min=1, help="With --node: which life of it (the first).")
+    ] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="All nodes in this process, whatever it was.")
+    ] = False,
+    broker: Annotated[str, typer.Option(help="As of `qnetem run`.")] = "auto",
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the replay's folder goes (beside RUN)."),
+    ] = None,
+    form: Format = CompareFormat.table,
+) -> None:
+    """Run a recorded run again and check that the same happens; or one node of it, changed or not."""
+    with told_on_standard_error():
+        recorded = _opened(run)
+        if recorded.unchecked is not None:
+            say([recorded.unchecked])
+        if node is not None:
+            reexecute_with_fixed_environment()
+            _replay_node(recorded, node, program, incarnation, form)
+        if program is not None or incarnation is not None:
+            raise InputError("--program and --incarnation are of one node: name it with --node")
+        in_process = in_process or recorded.in_process
+        if in_process and broker != "auto":
+            raise InputError("an in-process replay has no broker: leave --broker out")
+        if in_process:
+            reexecute_with_fixed_environment()
+        _replay(recorded, in_process, broker, runs, form)
+
+
+def _opened(name: str) -> RecordedRun:
+    """The run that is meant: a path that is there goes before a name."""
+    path = Path(name)
+    return open_run(path if path.exists() else find_run(name))
+
+
+def _replay_node(
+    recorded: RecordedRun,
+    node: str,
+    program: str | None,
+    incarnation: int | None,
+    form: CompareFormat,
+) -> None:
+    from ..compare.node_replay import replay_node
+    from .pages.replay_page import node_replay_data, print_node_replay
+
+    with standard_output_kept():
+        replay = replay_node(recorded, node, program=program, incarnation=incarnation)
+    with reader_may_leave():
+        if form is CompareFormat.json:
+            print_object(node_replay_data(replay))
+        else:
+            print_node_replay(replay, Page())
+    if program is None and not replay.same:
+        _say_changes(recorded)
+    raise typer.Exit(0 if replay.same else DIFFERENT)
+
+
+def _replay(
+    recorded: RecordedRun, in_process: bool, broker: str, runs: Path | None, form: CompareFormat
+) -> None:
+    from ..broker.access import login_for
+    from ..compare.replay import replay
+    from ..launch.launcher import RunOptions
+    from .pages.replay_page import print_replay, replay_data
+    from .progress import ProgressLine
+
+    options = RunOptions(
+        broker=broker,
+        runs_folder=runs or recorded.path.resolve().parent,
+        broker_login=login_for(broker, os.environ),
+    )
+    with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+        done = replay(recorded, options, in_process=in_process, on_progress=progress)
+    with reader_may_leave():
+        if form is CompareFormat.json:
+            print_object(replay_data(done))
+        else:
+            print_replay(done, Page())
+    if done.problem is not None:
+        say(tell_problem(done.problem, recorded.seed))
+        raise typer.Exit(done.problem.exit_code)
+    raise typer.Exit(0 if done.same else DIFFERENT)
+
+
+def _say_changes(recorded: RecordedRun) -> None:
+    from ..compare.replay import changed_since
+
+    for setting in changed_since(recorded):
+        say([f"changed since the run: {setting.name}"])

@@ -1,0 +1,408 @@
+"""The command line.
+
+Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
+input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
+checks.py, graph.py, diff.py, replay.py), how it looks (summary.py, failures.py) nor the terminal
+(terminal.py); `diff` and `replay` are in compare_commands.py, `tap` in watch_commands.py, `fault` and
+`inspect` in desk_commands.py. Rule: results go to standard output and nothing else does; with `--format json`
+that is exactly one object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ..emulator import plain_text
+from ..emulator.errors import InputError
+from ..emulator.wire.control import Problem
+from ..text.error_output import (
+    INTERRUPTED,
+    package_version,
+    problem_of,
+    replay_command,
+    reproduce,
+    say,
+    tell_failed,
+    tell_problem,
+)
+from . import compare_commands, watch_commands
+from . import live_commands as desk_commands
+from .terminal import (
+    Page,
+    print_object,
+    reader_may_leave,
+    reexecute_with_fixed_environment,
+    standard_output_kept,
+    told_on_standard_error,
+)
+
+if TYPE_CHECKING:
+    from ..api import Run
+    from ..emulator.topology import Topology
+
+app = typer.Typer(
+    name="qnetem",
+    help="netem for quantum networks: every node is a process, all share one virtual clock.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+#: Lines of a campaign that a run shows before it begins.
+_MOST_DRAWN = 14
+
+
+class RunFormat(StrEnum):
+    """How a run is reported."""
+
+    text = "text"
+    json = "json"
+
+
+class GraphFormat(StrEnum):
+    """How a topology is drawn."""
+
+    text = "text"
+    dot = "dot"
+    mermaid = "mermaid"
+    json = "json"
+
+
+class ScheduleFormat(StrEnum):
+    """How the faults of a topology are listed."""
+
+    table = "table"
+    json = "json"
+    yaml = "yaml"
+
+
+class PhysicsFormat(StrEnum):
+    """How the reference report is printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+TopologyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A topology (YAML).")]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"qnetem {package_version()}")
+        raise typer.Exit(0)
+
+
+@app.command("run")
+def run_command(
+    file: TopologyFile,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="All nodes in this process, without a broker.")
+    ] = False,
+    form: Annotated[
+        RunFormat, typer.Option("--format", help="A page of text, or one JSON object.")
+    ] = RunFormat.text,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help='End at this virtual time, e.g. "10 s".')
+    ] = None,
+    broker: Annotated[
+        str,
+        typer.Option(
+            help="auto, mosquitto, amqtt, or host:port of one that runs (docs/watching.md: its login)."
+        ),
+    ] = "auto",
+    broker_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the broker to start, for watchers."),
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
+    twice: Annotated[
+        bool,
+        typer.Option("--twice", help="Run it in two processes set up differently, and compare."),
+    ] = False,
+) -> None:
+    """Run a topology to its end and report."""
+    if twice:
+        _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
+    if in_process:
+        reexecute_with_fixed_environment()
+    told = _Report(file, form, in_process, until, broker)
+    with told.failures(seed):
+        from ..api import prepare, run
+        from .progress import ProgressLine
+
+        topology = prepare(file, seed=seed, until=until)
+        told.seed = topology.seed
+        if topology.campaign is not None:
+            _tell_campaign(topology)
+        with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+            done = run(
+                topology,
+                in_process=in_process,
+                broker=broker,
+                broker_port=broker_port,
+                runs_folder=runs,
+                on_progress=progress,
+            )
+        told.finished(done)
+        raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Topologies (YAML).")],
+) -> None:
+    """Check topologies, their programs and expectations, without running them."""
+    exit_code = 0
+    for file in files:
+        try:
+            with told_on_standard_error():
+                _validate(file)
+        except typer.Exit as wrong:
+            exit_code = max(exit_code, wrong.exit_code)
+    raise typer.Exit(exit_code)
+
+
+@app.command()
+def graph(
+    file: TopologyFile,
+    form: Annotated[
+        GraphFormat, typer.Option("--format", help="For a terminal, Graphviz, Mermaid or programs.")
+    ] = GraphFormat.text,
+) -> None:
+    """Draw a topology."""
+    with told_on_standard_error():
+        from ..emulator.topology import load_topology
+        from ..graph import draw
+
+        drawn = draw(load_topology(file), form.value)
+        with reader_may_leave():
+            sys.stdout.write(plain_text.lines(drawn))
+
+
+@app.command()
+def schedule(
+    file: TopologyFile,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+    ] = None,
+    form: Annotated[
+        ScheduleFormat, typer.Option("--format", help="A table, one JSON list, or YAML entries.")
+    ] = ScheduleFormat.table,
+    freeze: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write the file anew, with these faults fixed in it."),
+    ] = None,
+) -> None:
+    """Show what a topology's faults come to with its seed: who, what, when."""
+    with told_on_standard_error():
+        from ..api import prepare
+        from .schedule_command import as_entries, as_json, as_table, write_frozen
+
+        topology = prepare(file, seed=seed)
+        if freeze is not None:
+            write_frozen(topology, freeze)
+            return
+        width = Console().width
+        lines = {
+            ScheduleFormat.table: lambda: as_table(topology, width),
+            ScheduleFormat.json: lambda: [as_json(topology)],
+            ScheduleFormat.yaml: lambda: as_entries(topology),
+        }[form]()
+        with reader_may_leave():
+            sys.stdout.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of topology files, for editors."""
+    with told_on_standard_error():
+        from ..emulator.topology import json_schema
+
+        with reader_may_leave():
+            typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def physics(
+    section: Annotated[
+        str | None, typer.Option(metavar="N", help="Only this section, e.g. 6 or 6.2.")
+    ] = None,
+    form: Annotated[
+        PhysicsFormat, typer.Option("--format", help="A page, one JSON object, or a line each.")
+    ] = PhysicsFormat.table,
+) -> None:
+    """Compare the emulator with published figures and closed forms."""
+    with told_on_standard_error():
+        from ..physics.catalogue import select
+        from ..physics.report import Report
+
+        report = Report(select(section))
+        with reader_may_leave():
+            if form is PhysicsFormat.json:
+                print_object(report.as_data())
+            else:
+                parts = report.csv() if form is PhysicsFormat.csv else report.pages()
+                for part in parts:
+                    sys.stdout.write(part)
+                    sys.stdout.flush()
+        raise typer.Exit(0 if report.agrees else 1)
+
+
+compare_commands.register(app)
+watch_commands.register(app)
+desk_commands.register(app)
+
+
+def main() -> None:
+    """The `qnetem` command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started with the stream closed (`>&-`): nobody reads it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
+            stream.reconfigure(errors="replace")
+    app(prog_name="qnetem")
+
+
+def _run_twice(
+    file: Path,
+    runs: Path,
+    in_process: bool,
+    seed: int | None,
+    until: str | None,
+    broker: str,
+    broker_port: int | None,
+    form: RunFormat,
+) -> NoReturn:
+    options = {"--seed": seed, "--until": until, "--broker": broker, "--broker-port": broker_port}
+    words = ["--in-process"] if in_process else []
+    for name, value in options.items():
+        words += [] if value is None else [name, str(value)]
+    with told_on_standard_error():
+        from .twice import run_twice
+
+        raise typer.Exit(run_twice(file, runs, words, as_json=form is RunFormat.json))
+
+
+def _tell_campaign(topology: Topology) -> None:
+    """The faults that a campaign has drawn, before anything runs."""
+    from .schedule_command import as_table
+
+    lines = as_table(topology, Console(stderr=True).width)
+    more = len(lines) - _MOST_DRAWN
+    say([*lines[:_MOST_DRAWN], *([f"and {more} more: qnetem schedule FILE"] if more > 0 else [])])
+
+
+def _validate(file: Path) -> None:
+    from ..checks import check_programs, warnings
+    from ..emulator.topology import load_topology
+    from ..expect.expect import parse_expectations
+    from ..text.columns import count
+
+    topology = load_topology(file)
+    expectations = parse_expectations(topology)
+    check_programs(topology)
+    say(f"warning: {file}: {warning}" for warning in warnings(topology))
+    counts = [count(len(topology.nodes), "node"), count(len(topology.links), "link")]
+    counts.append(count(len(topology.faults), "fault"))
+    counts.append(count(len(expectations), "expectation"))
+    with reader_may_leave():
+        typer.echo(plain_text.printable(f"ok: {file}: {topology.name}, {', '.join(counts)}"))
+
+
+class _Report:
+    """Tells how one `qnetem run` ended, in the format that was asked for."""
+
+    def __init__(
+        self, file: Path, form: RunFormat, in_process: bool, until: str | None, broker: str
+    ) -> None:
+        self.seed: int | None = None
+        self._file, self._form = file, form
+        self._in_process, self._until, self._broker = in_process, until, broker
+
+    def finished(self, run: Run) -> None:
+        """There is an outcome: good or bad, it is shown in full."""
+        from .pages.summary import as_data, print_summary
+
+        with reader_may_leave():
+            if self._form is RunFormat.json:
+                print_object(as_data(run))
+            else:
+                print_summary(run, Page())
+        if run.ok:
+            return
+        say([""] if self._form is RunFormat.text else [])
+        if run.problem is not None:
+            say(tell_problem(run.problem, run.outcome.seed))
+        say(tell_failed(run.failed))
+        if run.exit_code != INTERRUPTED:
+            say([f"run folder: {run.run_folder}"])
+            # Faults by hand stand in the record alone: only a replay meets them again.
+            replay = replay_command(run.run_folder)
+            again = replay if run.touched else self._again(run.outcome.seed)
+            say([f"reproduce:  {again}"])
+            say([] if run.touched else [f"replay:     {replay}"])
+
+    @contextlib.contextmanager
+    def failures(self, seed: int | None) -> Iterator[None]:
+        """What is raised instead of an outcome is told, and becomes the exit code."""
+        self.seed = seed
+        try:
+            yield
+        except typer.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
+            problem, folder = problem_of(error), getattr(error, "run_folder", "")
+            if self._form is RunFormat.json:
+                with reader_may_leave():
+                    print_object(_nothing_ran(problem, folder))
+            say(tell_problem(problem, self.seed))
+            say([f"run folder: {folder}"] if folder else [])
+            if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
+                say([f"reproduce:  {self._again(self.seed)}"])
+                say([f"replay:     {replay_command(folder)}"] if _has_begun(folder) else [])
+            raise typer.Exit(problem.exit_code) from error
+
+    def _again(self, seed: int) -> str:
+        return reproduce(
+            str(self._file),
+            seed,
+            in_process=self._in_process,
+            until=self._until,
+            broker=self._broker,
+        )
+
+
+def _has_begun(run_folder: str) -> bool:
+    """Whether there is something to replay."""
+    return bool(run_folder) and (Path(run_folder) / "journal.jsonl").exists()
+
+
+def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:
+    from .pages.summary import nothing_ran
+
+    return nothing_ran(problem, run_folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""How a replay is shown: a page of text, or one JSON object.
+
+Owns the words for what a node did and for what it was given. The two runs of a whole replay are shown by
+diff_page.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from ...compare.node_replay import Deed, Divergence, NodeReplay
+from ...compare.replay import Replay
+from ...emulator.wire import Failed, Finished, Grant, Note, Operation, Send
+from ...text.columns import clipped, count, lay_out, page_line
+from .diff_page import as_data as comparison_data
+from .diff_page import exact_time, print_comparison, shown
+
+_LABELS = ("recorded", "replayed")
+_BODY_WIDTH = 200
+_REASONS = {"next timer": "next timer: it would run again at another time"}
+
+
+def print_replay(replay: Replay, console: Console) -> None:
+    """The page of a whole run's replay."""
+    comparison = replay.comparison
+    if replay.same:
+        for line in _same(replay):
+            console.print(page_line(line), soft_wrap=True)
+        return
+    print_comparison(comparison, console, _LABELS)
+
+
+def replay_data(replay: Replay) -> dict[str, Any]:
+    """The object of `--format json`: as of a comparison, where `same` is whether the replay held."""
+    return comparison_data(replay.comparison) | {"same": replay.same}
+
+
+def print_node_replay(replay: NodeReplay, console: Console) -> None:
+    """The page of one node's replay."""
+    welcome, divergence = replay.welcome, replay.divergence
+    lines = [f"{welcome.name}.{welcome.incarnation} of {replay.run.path}, program {replay.program}"]
+    if divergence is None:
+        lines += _to_the_end(replay)
+    else:
+        lines += _diverges(replay, divergence)
+    for line in lines:
+        console.print(page_line(line), soft_wrap=True)
+
+
+def node_replay_data(replay: NodeReplay) -> dict[str, Any]:
+    """The object of `--format json`."""
+    divergence = replay.divergence
+    return {
+        "same": replay.same,
+        "node": replay.welcome.name,
+        "incarnation": replay.welcome.incarnation,
+        "program": replay.program,
+        "steps": replay.steps,
+        "t_ns": replay.t_ns if divergence is None else divergence.t_ns,
+        "m": None if divergence is None else divergence.m,
+        "ended": replay.ended,
+        "cut": replay.cut,
+        "granted": [] if divergence is None else _granted(divergence.granted),
+        "differences": []
+        if divergence is None
+        else [_deed_data(deed) for deed in divergence.deeds],
+    }
+
+
+def _same(replay: Replay) -> list[str]:
+    comparison = replay.comparison
+    digest = comparison.b.digest
+    settings = [f"changed since, to no effect: {setting.name}" for setting in comparison.settings]
+    if comparison.same:
+        events = f"{count(comparison.events, 'event')}, " if comparison.compared_events else ""
+        return [f"the same: {events}digest {digest}", *settings]
+    events = count(comparison.events, "event")
+    goes = f"the same as far as the record goes: {events}; then something outside ended that run"
+    return [goes, *settings]
+
+
+def _to_the_end(replay: NodeReplay) -> list[str]:
+    steps = count(replay.steps, "step")
+    lines = [f"does the same to the end: {steps}, the last at {exact_time(replay.t_ns)}"]
+    if replay.cut:
+        lines.append("note: the record ends within an entry; compared up to there")
+    elif not replay.ended:
+        lines.append("the program had not ended there: the run was over, or the node was killed")
+    return lines
+
+
+def _diverges(replay: NodeReplay, divergence: Divergence) -> list[str]:
+    at = exact_time(divergence.t_ns, divergence.m)
+    lines = [
+        f"does the same for {count(replay.steps, 'step')}; at {at} it does something else:",
+        "",
+    ]
+    given = _granted(divergence.granted)
+    if given:
+        lines += ["  it was given", *(f"    {each}" for each in given)]
+    for deed in divergence.deeds:
+        then, now = _told(deed)
+        rows = [["   ", "recorded", then], ["   ", "now", now]]
+        lines += [f"  {_REASONS.get(deed.what, deed.what)}", *lay_out(rows)]
+        lines += [f"    {line}" for line in _traceback(deed.now)]
+    return lines
+
+
+def _told(deed: Deed) -> tuple[str, str]:
+    if deed.what == "next timer":
+        return _timer(deed.then), _timer(deed.now)
+    if deed.what == "end":
+        return _end(deed.then), _end(deed.now)
+    return _deed(deed.then, deed.then_body), _deed(deed.now, deed.now_body)
+
+
+def _timer(t_ns: int | None) -> str:
+    return "none: it waits for others" if t_ns is None else f"wakes up at {exact_time(t_ns)}"
+
+
+def _end(end: Any) -> str:
+    if isinstance(end, Finished):
+        return f"returned {shown(end.value, _BODY_WIDTH)}"
+    if isinstance(end, Failed):
+        return f"failed: {clipped(end.problem, _BODY_WIDTH)}"
+    return "goes on"
+
+
+def _deed(did: Any, body: str | None) -> str:
+    if did is None:
+        return "none"
+    if isinstance(did, Send):
+        known = clipped(body, _BODY_WIDTH) if body is not None else f"hash {did.hash.hex()}"
+        posing = f" as {did.claims}" if did.claims else ""
+        return f"to {did.dst}{posing}, kind {did.kind}, {did.size} bytes: {known}"
+    if isinstance(did, Note):
+        return f"{did.name} {shown(did.value, _BODY_WIDTH)}"
+    if isinstance(did, Operation):
+        return _operation(did)
+    return str(did)
+
+
+def _operation(operation: Operation) -> str:
+    fields = msgspec.structs.asdict(operation)
+    number = fields.pop("number")
+    told = ", ".join(f"{name}={_value(value)}" for name, value in fields.items())
+    return f"{type(operation).__name__.lower()}({told}), number {number}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes, {hashlib.blake2b(value, digest_size=4).hexdigest()}>"
+    return shown(value)
+
+
+def _granted(grant: Grant | None) -> list[str]:
+    """What a step was given, in the order in which the program gets it."""
+    if grant is None:
+        return []
+    told = [
+        f"a message of {each.src}, number {each.seq}{', damaged' if each.damage else ''}"
+        for each in grant.deliveries
+    ]
+    told += [f"qubit {each.qubit} of {each.source}" for each in grant.arrivals]
+    for result in grant.results:
+        came = f"error {result.error}" if result.error is not None else _result(result.value)
+        told.append(f"the result of operation {result.number}: {came}")
+    return [*told, "the last step of the run"] if grant.last else told
+
+
+def _result(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return clipped(f"[{', '.join(_value(each) for each in value)}]", _BODY_WIDTH)
+    return _value(value)
+
+
+def _traceback(now: Any) -> list[str]:
+    if isinstance(now, Failed) and now.traceback:
+        return now.traceback.rstrip().splitlines()
+    return []
+
+
+def _deed_data(deed: Deed) -> dict[str, Any]:
+    then, now = _told(deed)
+    return {"what": deed.what, "recorded": then, "now": now}

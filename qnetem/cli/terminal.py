@@ -1,0 +1,99 @@
+"""What every command needs of a terminal: where errors go, a reader that leaves, a fixed environment.
+
+Owns standard output and standard error around a command, and the exit code of an exception. Does not own
+the words of an error (failures.py). Rule: results go to standard output and nothing else does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from ..emulator.errors import InfrastructureError
+from ..emulator.plain_text import ascii_json
+from ..launch.zygote import fixed
+from ..text.error_output import problem_of, say, tell_problem
+
+#: Set to its pid, which stays, once the process has been replaced by one with a fixed environment.
+REEXECUTED = "QNETEM_REEXECUTED"
+
+
+@contextlib.contextmanager
+def told_on_standard_error() -> Iterator[None]:
+    """For the commands without a run: an error becomes a line and an exit code."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):  # a reader that has seen enough is no error
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
+        problem = problem_of(error)
+        say(tell_problem(problem))
+        raise typer.Exit(problem.exit_code) from error
+
+
+@contextlib.contextmanager
+def standard_output_kept() -> Iterator[None]:
+    """What programs print while they share this process goes to standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+class Page(Console):
+    """A console that does not end the program when nobody reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Write to standard output; a reader that has seen enough (`| head`) changes nothing.
+
+    Raises InfrastructureError when the output cannot be written for another reason.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise InfrastructureError(
+            f"standard output cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def _drop_output() -> None:
+    """Whatever is still in the buffer goes nowhere, so that the interpreter's end is quiet, too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def print_object(data: dict[str, Any]) -> None:
+    """One JSON object on one line."""
+    typer.echo(ascii_json(json.dumps(data, allow_nan=False)))
+
+
+def reexecute_with_fixed_environment() -> None:
+    """Replace this process by the same command in the environment of nodes' processes, once.
+
+    Hash seed, encoding and number of BLAS threads can only be chosen before Python starts; without them
+    the digest would not be that of the run in processes. Directory and arguments stay.
+    """
+    wanted, pid = fixed(os.environ), str(os.getpid())
+    is_fixed = all(os.environ.get(name) == value for name, value in wanted.items())
+    if is_fixed or os.environ.get(REEXECUTED) == pid:
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, **wanted, REEXECUTED: pid}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

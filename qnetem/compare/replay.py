@@ -1,0 +1,114 @@
+"""Running a recorded run again, and checking that the same happens.
+
+Owns what is taken from the record (topology with seed and overrides, injected faults, the way it ran) and
+the verdict. Does not own running (launch.py, inprocess.py) nor comparing (diff.py). One node alone, with
+another program, is node_replay.py.
+
+Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. A
+run that something outside had ended is replayed up to the same virtual time, and must begin like it. A record
+that has been changed since is not replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..checks import check_programs
+from ..emulator.errors import InputError
+from ..emulator.topology import Topology
+from ..emulator.wire.control import Problem
+from ..runs.events import last_instant
+from ..runs.recorded import RecordedRun, open_run, why_no_journal
+from ..runs.run_folder import program_files, versions
+from .diff import Comparison, Setting, compare, differing_settings
+
+if TYPE_CHECKING:
+    from ..launch.launcher import OnProgress, RunOptions, RunResult
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replay that is over: the record beside what happened now (`comparison.b`).
+
+    `problem` is one that had not been there in the record and that kept the replay from its end.
+    """
+
+    recorded: RecordedRun
+    comparison: Comparison
+    problem: Problem | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the same happened: all of it, or as much as the record holds."""
+        if self.comparison.same:
+            return True
+        return self.recorded.cut_short and self.comparison.is_beginning
+
+
+def replay(
+    recorded: RecordedRun,
+    options: RunOptions,
+    *,
+    in_process: bool,
+    on_progress: OnProgress | None = None,
+) -> Replay:
+    """Run it again, in a run folder of its own.
+
+    Raises InputError for a record that cannot be replayed, or is not as the run left it.
+    """
+    recorded.check()
+    topology = topology_to_replay(recorded)
+    check_programs(topology)
+    result = _start(topology, options, in_process, on_progress)
+    again = open_run(result.run_folder)
+    comparison = compare(recorded, again)
+    # Where a replay is made to end is no news; what was changed under its hands is.
+    changed = [setting for setting in comparison.settings if setting.kind != "topology"]
+    comparison = dataclasses.replace(comparison, settings=changed)
+    return Replay(recorded, comparison, _from_outside(again, result))
+
+
+def topology_to_replay(recorded: RecordedRun) -> Topology:
+    """What is to be run. Raises InputError when the record says too little."""
+    topology = recorded.resolved()
+    update = {"mode": "virtual"}
+    if recorded.cut_short:
+        if recorded.journal is None:
+            raise InputError(
+                f"{why_no_journal(recorded)}, and it was broken off: nothing to compare a replay with"
+            )
+        t_ns, _ = last_instant(recorded.journal)
+        update["until_ns"] = max(1, t_ns)  # type: ignore[assignment]
+    return topology.model_copy(update={"time": topology.time.model_copy(update=update)})
+
+
+def changed_since(recorded: RecordedRun) -> list[Setting]:
+    """The programs' files and packages that are no longer as they were recorded (`b` is now)."""
+    now = RecordedRun(
+        recorded.path,
+        None,
+        recorded.topology,
+        recorded.facts,
+        versions(),
+        program_files(recorded.topology),
+    )
+    return differing_settings(recorded, now)
+
+
+def _start(
+    topology: Topology, options: RunOptions, in_process: bool, on_progress: OnProgress | None
+) -> RunResult:
+    if in_process:
+        from ..inprocess.network import run_in_process
+
+        return run_in_process(topology, options, on_progress)
+    from ..launch.launcher import run_processes
+
+    return asyncio.run(run_processes(topology, options, on_progress))
+
+
+def _from_outside(again: RecordedRun, result: RunResult) -> Problem | None:
+    return result.outcome.problem if again.cut_short else None

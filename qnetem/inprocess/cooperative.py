@@ -1,0 +1,92 @@
+"""An in-process network that shares its thread with an event loop: what `Supervisor` is to processes.
+
+Owns the task that carries the network's batches, a slice of real time at a time. Does not own what a
+batch does (inprocess.py). Rule: between two slices no program is in the middle of a step, so whatever
+else runs on the loop sees the network as it stands after an instant or a part of one, and changes no digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from ..emulator.service.live_socket import PolledDoor
+from ..emulator.topology import Topology
+from ..emulator.wire.control import Outcome
+from ..launch.launcher import RunOptions
+from ..runs.run_folder import create_run_folder
+from .network import InProcessNetwork, recorded
+from .turns import Share
+from .watchdog import watched
+
+
+class SlicedRun:
+    """A run in this process, on the event loop it was made on. Methods as those of `Supervisor`."""
+
+    def __init__(self, topology: Topology, options: RunOptions, share: Share | None = None) -> None:
+        """Raises InputError when no run folder can be made."""
+        self.topology = options.applied(topology)
+        self._share = share
+        self.run_folder = create_run_folder(options.runs_folder, topology.name)
+        self.pids: dict[str, int] = {}
+        self._records = contextlib.ExitStack()
+        self._network: InProcessNetwork | None = None
+        self._task: asyncio.Task[Outcome] | None = None
+        #: Real time mode: set when a pause must not last until the next instant.
+        self._wake = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin. Raises InputError when the run folder cannot be written."""
+        self._network = self._records.enter_context(
+            recorded(self.run_folder, self.topology, share=self._share)
+        )
+        self._task = asyncio.create_task(self._run(self._network), name=f"run {self.topology.name}")
+
+    async def wait(self) -> Outcome:
+        """The outcome, once the run is over. Raises InternalError."""
+        assert self._task is not None, "not started"
+        return await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """End the run after the part of an instant it is in, and close its files. May be called again."""
+        try:
+            if self._network is not None and self._task is not None and not self._task.done():
+                self._network.interrupt("left before its end")
+                self._wake.set()
+                await asyncio.wait([self._task])
+        finally:
+            self._records.close()
+
+    async def _run(self, network: InProcessNetwork) -> Outcome:
+        batches = network.batches()
+        pause_s = self._slice(network, batches)
+        while pause_s is not None:
+            await self._pause(network, pause_s)
+            pause_s = self._slice(network, batches)
+        return network.ended()
+
+    async def _pause(self, network: InProcessNetwork, pause_s: float) -> None:
+        """Give the event loop its turn, for so long at most: a request or the end ends a pause."""
+        if not pause_s or network.door is None or (door := network.door.fileno()) is None:
+            await asyncio.sleep(pause_s)
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_reader(door, self._on_door, network.door)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+        finally:
+            loop.remove_reader(door)
+            self._wake.clear()
+
+    def _on_door(self, door: PolledDoor) -> None:
+        door.on_readable()
+        self._wake.set()
+
+    @staticmethod
+    def _slice(network: InProcessNetwork, batches: Iterator[float]) -> float | None:
+        """Carry batches for a while; how long to wait then (s), or None at the end."""
+        with watched(network):
+            return network.carry(batches)

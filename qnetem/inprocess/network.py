@@ -1,0 +1,390 @@
+"""The same cores in one process, called directly: no broker, no sockets, same digest.
+
+Owns the loop that carries frames between World and Nodes. Does not own the run folder (runfolder.py) or
+anything a process run would not do too: messages are encoded and decoded, and a kill closes a node for
+good before the next incarnation is made.
+
+Rule: what a frame causes is decided by the cores; the order in which this loop carries frames is as
+irrelevant as the real order of arrival between processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+
+from ..agents.guards import guards
+from ..agents.loop.asyncgens import hooked
+from ..agents.node.node import Node
+from ..agents.process.files import Log, NodeJournal, Payload
+from ..emulator.errors import InfrastructureError, InternalError, QnetemError
+from ..emulator.program_modules import ProgramModules
+from ..emulator.service.live_socket import PolledDoor
+from ..emulator.topology.model.topology import Topology
+from ..emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
+from ..emulator.wire.control import Kill, Outcome, Progress, Spawn
+from ..emulator.world.world import World
+from ..live.address import desk_socket
+from ..runs.run_folder import conclude_run, create_run_folder, describe_run
+from .output import NOWHERE, OwnStreams, printing, unrouted
+from .turns import Share, alone
+from .watchdog import watched
+
+if TYPE_CHECKING:
+    from ..launch.launcher import RunOptions, RunResult
+
+_PROGRESS_S = 0.1
+#: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
+_LONGEST_NAP_S = 0.1
+#: A turn takes so long where something else waits.
+_SLICE_S = 0.01
+#: Bound before the guards are there: asked at every instant, and never by a program.
+_monotonic = time.monotonic
+#: What a node's journal keeps, beside its Welcome and payloads.
+_RECORDED_INPUT = frozenset((Grant, Release))
+_RECORDED_OUTPUT = frozenset((Report, Failed))
+
+
+class Seat:
+    """One incarnation of a node: where its lines go, and its journal (None: it keeps none)."""
+
+    __slots__ = ("journal", "name", "node", "own", "stream")
+
+    def __init__(self, name: str, node: Node, stream: IO[str]) -> None:
+        self.name, self.node, self.stream = name, node, stream
+        self.own = OwnStreams()
+        self.journal: NodeJournal | None = None
+
+
+class InProcessNetwork:
+    """A whole network in this process. `run()` runs it to its end, in this thread.
+
+    `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
+    `nodes_folder` takes a journal for each incarnation, as its process would write it; None: none does.
+    `share`: with what importing the programs has changed about the process, if that was its turn, too.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        journal_path: Path | None = None,
+        nodes_folder: Path | None = None,
+        log_stream: Callable[[str, int], IO[str]] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        share: Share | None = None,
+    ) -> None:
+        self._share = share or Share()
+        with self._share.turn():
+            guards.install()
+            self.world = World(topology, journal_path=journal_path, wall=_monotonic)
+        #: Who is alive, by name.
+        self.seats: dict[str, Seat] = {}
+        self._log_stream, self._on_progress = log_stream, on_progress
+        self._nodes_folder = nodes_folder
+        self._modules = ProgramModules()
+        self._next_progress = 0.0
+        #: Where those are seen to who speak to the run; None: nobody can.
+        self.door: PolledDoor | None = None
+        #: The node that is being called at this moment, and how many calls there have been.
+        self.inside: Node | None = None
+        self.calls = 0
+
+    def run(self) -> Outcome:
+        """Run to the end. Raises InternalError when the cores stop short of one."""
+        batches = self.batches()
+        pause_s = self.carry(batches, polite=False)
+        while pause_s is not None:
+            if self.door is not None:
+                self.door.look(pause_s)
+            elif pause_s:
+                time.sleep(pause_s)
+            pause_s = self.carry(batches, polite=False)
+        return self.ended()
+
+    def ended(self) -> Outcome:
+        """The outcome, when there are no more batches. Raises InternalError if there is none."""
+        if self.world.outcome is None:
+            raise InternalError("the network stands still without an outcome")
+        return self.world.outcome
+
+    def carry(self, batches: Iterator[float], *, polite: bool = True) -> float | None:
+        """One turn: carry batches; how long to wait then (s), or None at the end.
+
+        It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
+        """
+        ends = _monotonic() + _SLICE_S
+        if self.door is not None:
+            self.door.look()
+        try:
+            with self._share.turn(), hooked():
+                for pause_s in batches:
+                    if pause_s:
+                        return pause_s
+                    if self.door is not None:
+                        self.door.look()
+                    if _monotonic() >= ends and (polite or self._share.wanted):
+                        return 0.0
+        except KeyboardInterrupt:  # a program that did not come back was broken off
+            if self.world.outcome is None:
+                raise
+        return None
+
+    def batches(self) -> Iterator[float]:
+        """Carry frames, batch by batch, to the end; after each: how long to wait in real time (s).
+
+        For `carry`, and as a whole or not at all: a new iterator starts the run. A node's journal that
+        cannot be written ends the run.
+        """
+        try:
+            with self._journals_closed():
+                yield from self._batches()
+        except InfrastructureError as error:
+            if self.world.over:
+                raise
+            self.world.fail(error)
+        finally:
+            self._modules.close()
+            if self.door is not None:
+                self.door.close()
+
+    def _batches(self) -> Iterator[float]:
+        world = self.world
+        world.start()
+        for name in world.census.citizens:
+            self._hello(name, 1)
+        outbox = world.outbox
+        while outbox or world.resume_in_s is not None:
+            if world.resume_in_s is not None:
+                yield min(world.resume_in_s, _LONGEST_NAP_S)
+                world.resume()
+            batch = outbox[:]
+            outbox.clear()
+            for destination, message in batch:
+                if destination:
+                    self._to_node(destination, message)
+                else:
+                    self._from_world(message)
+            if self._on_progress is not None:
+                self._progress()
+            yield 0.0
+
+    def interrupt(self, reason: str, exit_code: int = 130) -> None:
+        """Stop after the present instant; safe from a signal handler."""
+        self.world.interrupt(reason, exit_code)
+
+    def stalled(self, node: str, place: str) -> None:
+        """A program does not come back (silence.py): the run ends with it."""
+        self.world.stalled(node, place)
+
+    @contextlib.contextmanager
+    def _journals_closed(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                yield
+            finally:
+                for seat in self.seats.values():
+                    if seat.journal is not None:
+                        stack.callback(seat.journal.close)
+
+    def _hello(self, name: str, incarnation: int) -> None:
+        hello = Hello(name, incarnation, "", os.getpid())
+        refusal = self.world.authenticate(hello)
+        if refusal is not None:
+            raise InternalError(refusal)
+        self.world.receive(name, incarnation, hello)
+
+    def _to_node(self, name: str, message: msgspec.Struct) -> None:
+        if type(message) is Welcome:
+            seat = self.seats[name] = self._seat(name, message)
+        else:
+            seat = self.seats[name]
+            self._tell(seat, message)
+        if seat.node.stopped:
+            _kill(
+                seat.node
+            )  # ends what still waits here and now, not when its memory is freed some day
+        self._carry(seat)
+
+    def _seat(self, name: str, welcome: Welcome) -> Seat:
+        """The first message makes the node, and what goes with it."""
+        stream = (
+            self._log_stream(name, welcome.incarnation)
+            if self._log_stream
+            else unrouted(sys.stderr)
+        )
+        welcome = _own(welcome)
+        with printing(stream):  # importing the program may print
+            seat = Seat(name, Node(welcome, stream, self._modules), stream)
+        if self._nodes_folder is not None:
+            seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
+            seat.journal.record(welcome)
+        return seat
+
+    def _tell(self, seat: Seat, message: Any) -> None:
+        """Hand the node a message."""
+        if seat.journal is not None and type(message) in _RECORDED_INPUT:
+            seat.journal.record(message)
+        self.calls += 1
+        self.inside = seat.node
+        seat.own.begin()
+        try:
+            seat.node.receive(message)
+        finally:
+            self.inside = None
+            seat.own.end()
+        if isinstance(seat.stream, Log) and seat.stream.trouble is not None:
+            raise seat.stream.trouble
+
+    def _carry(self, seat: Seat) -> None:
+        """Payloads straight into the other nodes' buffers, then frames to the world."""
+        node = seat.node
+        if node.publishes:
+            for destination, payload in node.publishes:
+                receiver = self.seats.get(destination)
+                if receiver is not None and not receiver.node.dead:
+                    if receiver.journal is not None:
+                        receiver.journal.record(Payload(seat.name, payload))
+                    receiver.node.payload(seat.name, payload)
+            node.publishes.clear()
+        if node.outbox:
+            for frame in node.outbox:
+                if seat.journal is not None and type(frame) in _RECORDED_OUTPUT:
+                    seat.journal.record(frame)  # type: ignore[arg-type]
+                self.world.receive(seat.name, node.welcome.incarnation, frame)
+            node.outbox.clear()
+
+    def _from_world(self, message: msgspec.Struct) -> None:
+        if isinstance(message, Kill):
+            seat = self.seats.pop(message.node)
+            _kill(seat.node)
+            if seat.journal is not None:
+                seat.journal.close()
+            gc.collect()
+            self.world.exited(message.node, message.incarnation, -9)
+        elif isinstance(message, Spawn):
+            self._hello(message.node, message.incarnation)
+
+    def _progress(self) -> None:
+        now = _monotonic()
+        if now >= self._next_progress and self._on_progress is not None:
+            self._next_progress = now + _PROGRESS_S
+            self._on_progress(self.world.progress())
+
+
+def _kill(node: Node) -> None:
+    """A process that is gone prints nothing."""
+    with printing(NOWHERE):
+        node.kill()
+
+
+def _own(welcome: Welcome) -> Welcome:
+    """As it comes to a process: a copy, so that no program can write to the topology's `with`."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
+
+
+def run_in_process(
+    topology: Topology,
+    options: RunOptions,
+    on_progress: Callable[[Progress], None] | None = None,
+    share: Share | None = None,
+) -> RunResult:
+    """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
+    from ..launch.launcher import RunResult
+
+    topology = options.applied(topology)
+    folder = create_run_folder(options.runs_folder, topology.name)
+    try:
+        with (
+            alone(),
+            recorded(folder, topology, on_progress, share) as network,
+            _signals_interrupt(network),
+            watched(network),
+        ):
+            outcome = network.run()
+        conclude_run(folder, outcome)
+    except QnetemError as error:
+        error.run_folder = str(folder)
+        raise
+    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
+    return RunResult(outcome, folder, exit_code)
+
+
+@contextlib.contextmanager
+def recorded(
+    folder: Path,
+    topology: Topology,
+    on_progress: Callable[[Progress], None] | None = None,
+    share: Share | None = None,
+) -> Iterator[InProcessNetwork]:
+    """A network that is recorded in a run folder. Raises InputError when the disk refuses."""
+    facts: dict[str, object] = {
+        "name": topology.name,
+        "seed": topology.seed,
+        "source": str(topology.source or ""),
+        "broker": "none (in-process)",
+        "in_process": True,
+    }
+    describe_run(folder, topology.to_data(), facts)
+    opened: list[Log] = []
+    with contextlib.ExitStack() as logs:
+
+        def log_stream(node: str, incarnation: int) -> IO[str]:
+            path = folder / "logs" / f"{node}.{incarnation}.log"
+            try:
+                opened.append(logs.enter_context(Log(path, path)))
+                return opened[-1]
+            except OSError as error:
+                problem = f"{path} cannot be written: {error.strerror or error}"
+                raise InfrastructureError(problem, node) from error
+
+        network = InProcessNetwork(
+            topology,
+            journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+            nodes_folder=folder / "nodes" if topology.record == "full" else None,
+            log_stream=log_stream,
+            on_progress=on_progress,
+            share=share,
+        )
+        with desk_socket(folder) as listener:
+            network.door = PolledDoor(network.world.desk, listener)
+            try:
+                yield network
+            finally:
+                network.door.close()
+    outcome = network.world.outcome
+    if outcome is not None and outcome.problem is None:  # the last lines are out only now
+        for log in opened:
+            if log.trouble is not None:
+                raise log.trouble
+
+
+@contextlib.contextmanager
+def _signals_interrupt(network: InProcessNetwork) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops the run after the present step, a second one at once."""
+    before: dict[signal.Signals, object] = {}
+
+    def stop(number: int, _: object) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)  # type: ignore[arg-type]
+        network.interrupt(f"interrupted by {signal.Signals(number).name}")
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, stop)
+    except ValueError:  # not in the main thread: whoever owns the signals decides
+        before.clear()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

@@ -1,0 +1,132 @@
+"""Where prints go while nodes share this process: a program's to its node's log, all others where they went.
+
+Owns the two streams that stand as `sys.stdout` and `sys.stderr` while a run has its turn (turns.py). Each
+asks whose code is running: inside a step that is the node of the thread's running loop, elsewhere what
+`printing` names. Does not own the logs (agents/process/files.py).
+
+Rule: nothing is exchanged for a step, so a thread that runs beside it prints where it always did. One that
+has kept a stream of ours may print to it for ever.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+from asyncio import _get_running_loop
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..agents.loop.virtual_loop import VirtualLoop
+
+
+class Routed:
+    """Stands for a standard stream; `plain` is what prints go to that no node has made."""
+
+    def __init__(self) -> None:
+        self.plain: Any = None
+
+    def _target(self) -> Any:
+        if _printing and get_ident() in _printing:
+            return _printing[get_ident()]
+        loop = _get_running_loop()
+        if isinstance(loop, VirtualLoop) and loop.output is not None:
+            return loop.output
+        return NOWHERE if self.plain is None else self.plain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target(), name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._target())
+
+    def write(self, text: str) -> Any:
+        """Write it where it belongs."""
+        return self._target().write(text)
+
+    def flush(self) -> None:
+        """Flush what this thread writes to."""
+        self._target().flush()
+
+
+class _Nowhere:
+    """Takes what is printed to no stream: by a process that has none, or a node that has been killed."""
+
+    closed = False
+    encoding, errors = "utf-8", "backslashreplace"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        raise OSError("there is no such stream")
+
+
+NOWHERE: Any = _Nowhere()
+#: By thread: what its prints go to, whatever its loop is.
+_printing: dict[int, Any] = {}
+#: The streams by their names in `sys`: one each, for all runs.
+_STREAMS = {"stdout": Routed(), "stderr": Routed()}
+
+
+@contextmanager
+def routed() -> Iterator[None]:
+    """Have both stand for this long. One that something else has replaced meanwhile is left alone."""
+    for name, stream in _STREAMS.items():
+        if getattr(sys, name) is not stream:
+            stream.plain = getattr(sys, name)
+            setattr(sys, name, stream)
+    try:
+        yield
+    finally:
+        for name, stream in _STREAMS.items():
+            if getattr(sys, name) is stream:
+                setattr(sys, name, stream.plain)
+
+
+@contextmanager
+def printing(stream: Any) -> Iterator[None]:
+    """What this thread prints meanwhile goes to the stream: to be used within `routed`."""
+    _printing[get_ident()] = stream
+    try:
+        yield
+    finally:
+        del _printing[get_ident()]
+
+
+def unrouted(stream: Any) -> Any:
+    """The caller's own stream, if this is one of ours."""
+    return stream.plain if isinstance(stream, Routed) else stream
+
+
+class OwnStreams:
+    """What one node's program has made its `sys.stdout` and `sys.stderr`, as `redirect_stdout` does.
+
+    In a process of its own that would be nobody else's. Between its steps the streams are as they were.
+    """
+
+    __slots__ = ("_own",)
+
+    def __init__(self) -> None:
+        self._own: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """A step of the node begins."""
+        for name, stream in self._own.items():
+            setattr(sys, name, stream)
+
+    def end(self) -> None:
+        """It has ended: keep what it has put in their place."""
+        for name, stream in _STREAMS.items():
+            current = getattr(sys, name)
+            if current is not stream:
+                self._own[name] = current
+                setattr(sys, name, stream)
+            elif self._own:
+                self._own.pop(name, None)

@@ -1,0 +1,119 @@
+"""Reading what one incarnation of a node received and did (agents/process/files.py writes it).
+
+Owns finding the file, and the errors for one that is none. Rule: a file is read in portions and never
+held; a record that ends with the file was never finished, because its process was killed: it counts as
+not there, and `cut` tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from ..agents.messages import Envelope, unseal
+from ..agents.process.files import JournalRecord, Payload, decode_record
+from ..emulator.errors import InfrastructureError, InputError, MessageError
+from ..emulator.topology.written.names import nearest
+from ..emulator.wire import HEADER, UNREADABLE, Welcome
+from ..emulator.wire.framing import FrameSplitter
+from .recorded import RecordedRun
+
+_READ_BYTES = 256 * 1024
+_FILE = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin")
+
+
+class NodeRecord:
+    """The record of one incarnation. `cut`: after reading, whether it ends within a record."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cut = False
+
+    def records(self) -> Generator[JournalRecord, None, None]:
+        """All records, Welcome first; close it when not all are taken. Raises InputError at what is none."""
+        at, first = 0, True
+        for body in self._bodies():
+            try:
+                record = decode_record(body)
+            except UNREADABLE as error:
+                raise self._no_record(at, str(error)) from error
+            if first != isinstance(record, Welcome):
+                what = type(record).__name__
+                raise self._no_record(at, f"{what} where {'a' if first else 'no'} Welcome was due")
+            at, first = at + HEADER.size + len(body), False
+            yield record
+        if first:
+            raise InputError(f"{self.path} is empty: the node had not begun")
+
+    def _bodies(self) -> Iterator[bytes]:
+        splitter, read = FrameSplitter(), 0
+        try:
+            with self.path.open("rb") as file:
+                while data := file.read(_READ_BYTES):
+                    read += len(data)
+                    yield from splitter.feed(data)
+        except InfrastructureError as error:
+            raise self._no_record(read, str(error)) from error
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror or error}") from error
+        self.cut = splitter.held > 0
+
+    def _no_record(self, at: int, why: str) -> InputError:
+        return InputError(f"{self.path}: not the record of a node, at byte {at:,}: {why}")
+
+
+def incarnations(run: RecordedRun, node: str) -> list[int]:
+    """Which incarnations of a node are on record. Raises InputError when there is no such node, or none."""
+    known = run.resolved().nodes
+    if node not in known:
+        raise InputError(f"{run.path} has no node {node!r}{nearest(node, known)}")
+    folder = run.path / "nodes"
+    found = []
+    for path in folder.glob("*.bin") if folder.is_dir() else ():
+        match = _FILE.fullmatch(path.name)
+        if match is not None and match["node"] == node:
+            found.append(int(match["incarnation"]))
+    if not found:
+        missing = f"{run.path} has no record of what {node} received"
+        hashes = run.topology.get("record") == "hashes"
+        why = ": it was recorded with `record: hashes`, which keeps none" if hashes else ""
+        raise InputError(missing + why)
+    return sorted(found)
+
+
+def node_record(run: RecordedRun, node: str, incarnation: int | None) -> NodeRecord:
+    """The record of an incarnation (None: the first). Raises InputError when it is not there."""
+    there = incarnations(run, node)
+    chosen = there[0] if incarnation is None else incarnation
+    if chosen not in there:
+        listed = ", ".join(map(str, there))
+        raise InputError(f"{node} has no incarnation {chosen} on record: expected one of {listed}")
+    return NodeRecord(run.path / "nodes" / f"{node}.{chosen}.bin")
+
+
+def sent_body(run: RecordedRun, source: str, incarnation: int, dst: str, seq: int) -> str | None:
+    """The body of a message, as JSON text, from its receiver's record; None when it is in none.
+
+    Only ever shown: a receiver's record that cannot be read is as good as none.
+    """
+    try:
+        for receiving in incarnations(run, dst):
+            received = NodeRecord(run.path / "nodes" / f"{dst}.{receiving}.bin")
+            with closing(received.records()) as records:
+                for record in records:
+                    if isinstance(record, Payload) and record.source == source:
+                        envelope = _envelope(record.data)
+                        if envelope and (envelope.inc, envelope.seq) == (incarnation, seq):
+                            return bytes(envelope.body).decode()
+    except InputError:
+        return None
+    return None
+
+
+def _envelope(data: bytes) -> Envelope | None:
+    try:
+        return unseal(data)
+    except MessageError:
+        return None

@@ -1,0 +1,212 @@
+"""A run that is over, as its folder tells it.
+
+Owns reading back what runfolder.py and the nodes wrote, and the words for what is not there. Does not
+own what is in the journal (events.py) nor in the nodes' own records (node_record.py).
+
+Rules: a run that was broken off has no outcome.json, and a run with `record: hashes` no journal. Neither
+is an error until somebody needs it. What is run again is what the run left: outcome.json holds a hash of each
+file, which tells a changed or truncated one (not one that was changed together with its hash).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
+from ..emulator.topology.model.topology import Topology
+from ..emulator.wire import UNREADABLE
+from ..emulator.wire.control import FaultRecord
+from .events import digest_of
+from .recorded_faults import as_it_went, from_journal, from_outcome
+from .run_folder import hash_of
+
+_Read = TypeVar("_Read", bound=msgspec.Struct)
+JOURNAL, OUTCOME = "journal.jsonl", "outcome.json"
+#: Endings that come from outside, so that a replay goes on where the recorded run stopped.
+_FROM_OUTSIDE = tuple(
+    kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
+)
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class Planned(msgspec.Struct):
+    """What topology.json says first, whichever version of qnetem wrote it."""
+
+    name: str
+    seed: int
+    nodes: dict[str, _Kind]
+
+
+class NodeAtEnd(msgspec.Struct):
+    """One node in outcome.json; what it still had is as in `emulator.control.Left`."""
+
+    state: str
+    incarnation: int
+    slots_used: int = 0
+    slots: int = 0
+    held: list[str] = []
+    unread: dict[str, int] = {}
+    open: list[str] = []
+    grants: int = 0
+    worked_s: float = 0.0
+    waits: list[tuple[str, str, int]] = []
+
+
+class End(msgspec.Struct):
+    """What outcome.json says."""
+
+    digest: str
+    t_ns: int
+    instants: int
+    wall_s: float
+    problem: dict[str, str] | None
+    nodes: dict[str, NodeAtEnd]
+    faults: list[FaultRecord] = []
+    noticed: list[dict[str, Any]] = []
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run folder, or a journal that stands alone (then only `journal` is known).
+
+    `outcome` is None when the run was broken off; `journal` is None when there is none.
+    """
+
+    path: Path
+    journal: Path | None
+    topology: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    programs: dict[str, Any] = field(default_factory=dict)
+    outcome: dict[str, Any] | None = None
+
+    @cached_property
+    def digest(self) -> str | None:
+        """The run's digest: as it was printed, else that of its journal; None without either."""
+        if self.outcome is not None:
+            return str(self.outcome["digest"])
+        return digest_of(self.journal) if self.journal is not None else None
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it ran with."""
+        return self.topology.get("seed")
+
+    @property
+    def in_process(self) -> bool:
+        """Whether all its nodes shared one process."""
+        return bool(self.facts.get("in_process"))
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether something outside ended it, so that its events are only the first ones."""
+        if self.outcome is None:
+            return True
+        problem = self.outcome.get("problem")
+        return problem is not None and problem.get("kind") in _FROM_OUTSIDE
+
+    @property
+    def unchecked(self) -> str | None:
+        """Why its files cannot be checked, although it came to an end; None when they can."""
+        if self.outcome is None or "files" in self.outcome:
+            return None
+        return f"{self.path / OUTCOME} holds no hashes, as an older qnetem wrote it: no file is checked"
+
+    def check(self, *names: str) -> None:
+        """Raises InputError unless these files are as the run left them; no names: all but the nodes'.
+
+        A run that was broken off, and one of an older version, has no hashes: then nothing is checked.
+        """
+        if self.outcome is None or self.unchecked is not None:
+            return
+        hashes = self.end().files
+        for name in names or [name for name in hashes if not name.startswith("nodes/")]:
+            path = self.path / name
+            if name not in hashes:
+                raise InputError(f"{path} is not of this run: {OUTCOME} does not know it")
+            try:
+                found = hash_of(path)
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+            if found != hashes[name]:
+                expected = f"expected BLAKE2b {hashes[name]}, as in {OUTCOME}, found {found}"
+                raise InputError(f"{path} has been changed since the run: {expected}")
+
+    def end(self) -> End:
+        """How it ended. Raises InputError when it was broken off, or outcome.json cannot be read."""
+        if self.outcome is None:
+            raise InputError(f"{self.path}: the run was broken off: it has no outcome.json")
+        return _as(End, self.outcome, self.path / "outcome.json")
+
+    def planned(self) -> Planned:
+        """What it was to be, in short. Raises InputError when topology.json is not what a run writes."""
+        return _as(Planned, self.topology, self.path / "topology.json")
+
+    def resolved(self) -> Topology:
+        """The topology it ran with, with its faults as they went. Raises InputError."""
+        if not self.topology:
+            raise InputError(f"{self.path} is a journal alone: expected the folder of a run")
+        topology = Topology.from_data(self.topology)
+        if self.journal is not None:
+            return as_it_went(topology, from_journal(self.journal))
+        return as_it_went(topology, from_outcome(self.outcome or {}))
+
+
+def open_run(path: Path) -> RecordedRun:
+    """The run in a folder, or of a journal. Raises InputError, which says what was expected."""
+    if path.is_file():
+        inside = path.name == JOURNAL and (path.parent / "topology.json").is_file()
+        return open_run(path.parent) if inside else RecordedRun(path, path)
+    if not path.is_dir():
+        raise InputError(f"there is no {path}: expected the folder of a run, or its {JOURNAL}")
+    if not (path / "topology.json").is_file():
+        raise InputError(f"{path} is not the folder of a run: it has no topology.json")
+    outcome = _object(path / "outcome.json") if (path / "outcome.json").exists() else None
+    if outcome is not None and not isinstance(outcome.get("digest"), str):
+        raise InputError(f"{path / 'outcome.json'}: expected a digest, found none")
+    journal = path / JOURNAL
+    return RecordedRun(
+        path,
+        journal if journal.is_file() else None,
+        _object(path / "topology.json"),
+        _object(path / "run.json", missing_is_empty=True),
+        _object(path / "versions.json", missing_is_empty=True),
+        _object(path / "programs.json", missing_is_empty=True),
+        outcome,
+    )
+
+
+def why_no_journal(run: RecordedRun) -> str:
+    """Why a run has no journal, for people."""
+    if run.topology.get("record") == "hashes":
+        return f"{run.path} was recorded with `record: hashes`, which keeps no journal"
+    return f"{run.path} has no {JOURNAL}"
+
+
+def _as(kind: type[_Read], data: dict[str, Any], path: Path) -> _Read:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is not what a run writes: {error}") from error
+
+
+def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError as error:
+        if missing_is_empty:
+            return {}
+        raise InputError(f"there is no {path}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path}: expected a JSON object: {error}") from error

@@ -1,0 +1,106 @@
+"""What is worth a word when a run is over: slots that stayed in use, messages that nobody received, slowness.
+
+Programs that `until` has ended are named, too.
+
+Owns when something is worth it, and the words. Does not own the figures (emulator/world/end_state.py). Rule: a
+run that is clean is silent. How slow a node was is told in real time and differs from run to run.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from ..emulator.units import format_ns
+from ..emulator.wire.control import Left, Outcome
+from ..text.columns import clipped, count
+
+_MOST_NAMED, _MOST_WAITS = 6, 3
+#: A node is slow if the run has waited so long for it, that share of its real time, and so many times as
+#: long for each grant as for the others' (the middle one of them).
+SLOW_S = 0.5
+SLOW_SHARE = 0.3
+SLOW_RATIO = 5.0
+
+
+def notices(outcome: Outcome) -> list[dict[str, Any]]:
+    """What is worth a word, as JSON values; `what` is unfinished, slots, unread or slow."""
+    return [*_unfinished(outcome), *_slots(outcome), *_unread(outcome), *_slow(outcome)]
+
+
+def told(notice: dict[str, Any]) -> str:
+    """One of them as a line."""
+    node = notice["node"]
+    if notice["what"] == "unfinished":
+        return f"{node} had not finished at {_time(notice['time_s'])}: {_awaited(notice['waits'])}"
+    if notice["what"] == "slots":
+        held = notice["held"]
+        names = ", ".join(held[:_MOST_NAMED]) + (", ..." if len(held) > _MOST_NAMED else "")
+        return f"{node} ended with {count(len(held), 'slot')} in use: {names}"
+    if notice["what"] == "unread":
+        kinds = [f"{number} of kind {kind!r}" for kind, number in notice["kinds"].items()]
+        received = count(sum(notice["kinds"].values()), "message")
+        return clipped(f"{node} did not receive {received}: {', '.join(kinds)}", 160)
+    share, each = notice["share"], notice["per_grant_s"] * 1e3
+    return f"{node} took {share:.0%} of the run's real time: {each:.3g} ms for each of its steps"
+
+
+def _unfinished(outcome: Outcome) -> list[dict[str, Any]]:
+    """Programs that `until` has ended, and what their tasks waited for."""
+    return [
+        {
+            "what": "unfinished",
+            "node": name,
+            "time_s": outcome.t_ns / 1e9,
+            "waits": [
+                {"task": task, "what": what, "since_s": since_ns / 1e9}
+                for task, what, since_ns in left.waits
+            ],
+        }
+        for name, left in outcome.left.items()
+        if left.waits
+    ]
+
+
+def _awaited(waits: list[dict[str, Any]]) -> str:
+    told = [f"waits for {wait['what']} since {_time(wait['since_s'])}" for wait in waits]
+    more = len(told) - _MOST_WAITS
+    return "; ".join(told[:_MOST_WAITS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _time(seconds: float) -> str:
+    return format_ns(round(seconds * 1e9))
+
+
+def _slots(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"what": "slots", "node": name, "held": left.held}
+        for name, left in outcome.left.items()
+        if left.held and outcome.nodes[name].state == "finished"
+    ]
+
+
+def _unread(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"what": "unread", "node": name, "kinds": left.unread}
+        for name, left in outcome.left.items()
+        if left.unread
+    ]
+
+
+def _slow(outcome: Outcome) -> list[dict[str, Any]]:
+    each = {name: _per_grant_s(left) for name, left in outcome.left.items() if left.grants}
+    found = []
+    for name, per_grant_s in each.items():
+        worked_s = outcome.left[name].worked_s
+        share = worked_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
+        others = [value for other, value in each.items() if other != name]
+        if worked_s < SLOW_S or share < SLOW_SHARE or not others:
+            continue
+        if per_grant_s >= SLOW_RATIO * statistics.median(others):
+            found.append({"what": "slow", "node": name, "share": share, "per_grant_s": per_grant_s})
+    return found
+
+
+def _per_grant_s(left: Left) -> float:
+    return left.worked_s / max(1, left.grants - 1)  # the first step took none of it

@@ -1,0 +1,123 @@
+"""How trouble is told: on standard error, in a few lines, ending in what to do.
+
+Owns the wording around an error and the exit code. The three kinds stay apart: the user's input (the
+message alone), a run (who and when, the program's own traceback, how to see it again), our own bug (the
+traceback, and what to send).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shlex
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..emulator import plain_text
+from ..emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
+from ..emulator.units import format_ns
+from ..emulator.wire.control import Problem
+from ..expect.expect import Verdict
+
+INTERRUPTED = 130
+
+
+def package_version() -> str:
+    """The installed version, or what stands for it in a bare checkout."""
+    try:
+        return version("qnetem")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An exception that came instead of an outcome, as the outcome would have told it."""
+    kind = type(error).__name__
+    if isinstance(error, KeyboardInterrupt):
+        return Problem("Interrupted", "interrupted", INTERRUPTED)
+    if not isinstance(error, QnetemError) or isinstance(error, InternalError):
+        text = "".join(traceback.format_exception_only(error)).strip()
+        return Problem(kind, text, InternalError.exit_code, "", None, _own_traceback(error))
+    if isinstance(error, RunError):
+        own = error.traceback if isinstance(error, ProgramFailed) else ""
+        return Problem(kind, str(error), error.exit_code, error.node, error.time_ns, own)
+    others = error.others if isinstance(error, TopologyError) else []
+    text = "\n".join([str(error), *(f"  {other}" for other in others)])
+    return Problem(kind, text, error.exit_code)
+
+
+def tell_problem(problem: Problem, seed: int | None = None) -> list[str]:
+    """The lines for a problem, without the way to reproduce it."""
+    if problem.exit_code == INTERRUPTED:
+        return [f"interrupted{_where(problem)}"]
+    lines = []
+    if problem.traceback:
+        lines.append(problem.traceback.rstrip())
+    lines.append(f"error: {_headline(problem)}")
+    if problem.exit_code == InternalError.exit_code:
+        known_seed = "unknown seed" if seed is None else f"seed {seed}"
+        lines.append(
+            "this is a bug in qnetem, please report it with the text above, the topology, "
+            f"{known_seed}, qnetem {package_version()}, "
+            f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+        )
+    return lines
+
+
+def tell_failed(verdicts: Iterable[Verdict]) -> list[str]:
+    """One line for each expectation that does not hold."""
+    return [
+        f"error: expected {verdict.quantity} {verdict.asked}, "
+        + (
+            f"measured {verdict.measured} ({verdict.text})"
+            if verdict.measured is not None
+            else verdict.text
+        )
+        for verdict in verdicts
+    ]
+
+
+def reproduce(
+    path: str,
+    seed: int,
+    *,
+    in_process: bool = False,
+    until: str | None = None,
+    broker: str = "auto",
+) -> str:
+    """The command that runs the same again. What does not touch the result is left out."""
+    words = ["qnetem", "run", path, "--seed", str(seed)]
+    words += ["--in-process"] if in_process else []
+    words += ["--until", until] if until is not None else []
+    words += ["--broker", broker] if broker != "auto" and not in_process else []
+    return shlex.join(words)
+
+
+def replay_command(run_folder: str | Path) -> str:
+    """The command that runs what was recorded again, and checks that the same happens."""
+    return shlex.join(["qnetem", "replay", str(run_folder)])
+
+
+def say(lines: Iterable[str]) -> None:
+    """Write to standard error, at once."""
+    with contextlib.suppress(OSError):  # nobody is there to be told that nobody is there
+        sys.stderr.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
+        sys.stderr.flush()
+
+
+def _headline(problem: Problem) -> str:
+    """Who, when, what; a text that names node and time itself is left as it is."""
+    if problem.kind != ProgramFailed.__name__ or not problem.node:
+        return problem.text
+    return f"{problem.node} raised{_where(problem)}: {problem.text}"
+
+
+def _where(problem: Problem) -> str:
+    return "" if problem.time_ns is None else f" at {format_ns(problem.time_ns)}"
+
+
+def _own_traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,45 @@
+"""Columns of text."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from qnetem.text.columns import clipped, lay_out
+
+ROWS = st.integers(1, 6).flatmap(
+    lambda columns: st.lists(
+        st.lists(st.text(max_size=60), min_size=columns, max_size=columns), min_size=1, max_size=5
+    )
+)
+
+
+def test_columns_are_aligned_and_lines_end_where_text_ends() -> None:
+    rows = [["node", "pid", "result"], ["alice", "7", ""], ["r1", "1234", "-"]]
+    assert lay_out(rows, right=(1,)) == [
+        "node    pid  result",
+        "alice     7",
+        "r1     1234  -",
+    ]
+
+
+def test_one_column_gives_way_before_the_others() -> None:
+    rows = [["a" * 20, "b" * 20, "c" * 20]]
+    assert lay_out(rows, 58, yields=1) == ["a" * 20 + "  " + "b" * 13 + "…  " + "c" * 20]
+
+
+def test_when_that_is_not_enough_the_widest_is_cut_too() -> None:
+    [line] = lay_out([["a" * 40, "b" * 20, "c" * 20]], 58, yields=1)
+    assert line == "a" * 21 + "…  " + "b" * 11 + "…  " + "c" * 20
+
+
+@given(ROWS, st.integers(80, 120))
+def test_a_line_is_never_longer_than_the_width(rows: list[list[str]], width: int) -> None:
+    assert all(cell_len(line) <= width for line in lay_out(rows, width))
+
+
+def test_wide_letters_count_twice() -> None:
+    assert clipped("量子量子", 5) == "量子…"
+    assert clipped("量子", 4) == "量子"
+    assert clipped("two\nlines", 20) == "two lines"
