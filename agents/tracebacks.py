@@ -24,7 +24,7 @@ from ..emulator.plain_text import encodable, shortened
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PROGRAMS = tuple(_HERE + folder + os.sep for folder in ("roles", "protocols"))
 #: The frame above which nothing is a program's.
-_STEP = (_HERE + "loop.py", "step")
+_STEP = (_HERE + os.path.join("loop", "virtual_loop.py"), "step")
 _LIBRARIES = (
     os.path.dirname(_HERE.rstrip(os.sep)) + os.sep,
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},

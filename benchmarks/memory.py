@@ -14,7 +14,7 @@ from measure import medians, table, verdict
 
 from qnetem.emulator.topology import load_topology
 from qnetem.emulator.wire.control import Progress
-from qnetem.launch.launcher import RunOptions, Supervisor
+from qnetem.launch.launcher import Launcher, RunOptions
 
 NODES = (2, 10, 100)
 AIM_MB = 15.0
@@ -38,7 +38,7 @@ async def _measure(nodes: int) -> float:
         if progress.instants >= 2:
             asleep.set()
 
-    async with Supervisor(load_topology(path), options, on_progress) as network:
+    async with Launcher(load_topology(path), options, on_progress) as network:
         async with asyncio.timeout(PATIENCE_S):
             await asleep.wait()
         value = mean(_pss_mb(pid) for pid in network.pids.values())

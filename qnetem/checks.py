@@ -1,8 +1,8 @@
 """What can be said about a topology without a run: are its programs there, do its nodes reach each other.
 
 Owns the checks that need more than the file itself. Does not own the file's validation
-(emulator/topology) nor the fitting of `with` to `run()` (agents/options/fitting.py); it gives their errors the
-place in the file they belong to.
+(emulator/topology) nor the fitting of `with` to `run()` (agents/options/fitting.py); it gives their errors
+the place in the file they belong to.
 """
 
 from __future__ import annotations

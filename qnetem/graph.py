@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .emulator.topology.model.kinds import KINDS
 from .emulator.units import format_ns
-from .text.columns import count, lay_out
+from .text.columns import count, in_columns
 
 if TYPE_CHECKING:
     from .emulator.topology import Topology
@@ -267,4 +267,4 @@ def _stroke(link: LinkSpec) -> str:
 def _table(heading: list[str], rows: list[list[str]]) -> str:
     """Rows under their headings; a column in which nothing stands is left out."""
     used = [i for i in range(len(heading)) if any(row[i] not in ("", "-") for row in rows)]
-    return "\n".join(lay_out([[row[i] for i in used] for row in [heading, *rows]]))
+    return "\n".join(in_columns([[row[i] for i in used] for row in [heading, *rows]]))

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from .api import Plan, Run, plan
 from .emulator.errors import QnetemError
 from .emulator.wire.control import FaultRecord, RunView
-from .launch.launcher import RunResult, Supervisor
+from .launch.launcher import Launcher, RunResult
 from .live.client import Desk
 from .runs.run_folder import conclude_run
 
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .inprocess.cooperative import SlicedRun
+    from .inprocess.cooperative import CooperativeRun
     from .sources import Source
 
 
@@ -35,7 +35,7 @@ class Network:
     def __init__(self, planned: Plan) -> None:
         self.topology: Topology = planned.topology
         self._plan = planned
-        self._driver: Supervisor | SlicedRun | None = None
+        self._driver: Launcher | CooperativeRun | None = None
         self.run: Run | None = None
 
     def __repr__(self) -> str:
@@ -53,13 +53,13 @@ class Network:
             raise
         return self
 
-    def _create_driver(self) -> Supervisor | SlicedRun:
+    def _create_driver(self) -> Launcher | CooperativeRun:
         if not self._plan.in_process:
-            return Supervisor(self.topology, self._plan.options)
+            return Launcher(self.topology, self._plan.options)
         # Here, because it brings the physics, which a launcher of processes does not need.
-        from .inprocess.cooperative import SlicedRun
+        from .inprocess.cooperative import CooperativeRun
 
-        return SlicedRun(self.topology, self._plan.options, self._plan.share)
+        return CooperativeRun(self.topology, self._plan.options, self._plan.share)
 
     async def __aexit__(
         self,
@@ -127,7 +127,7 @@ class Network:
         return self._started.pids
 
     @property
-    def _started(self) -> Supervisor | SlicedRun:
+    def _started(self) -> Launcher | CooperativeRun:
         if self._driver is None:
             raise RuntimeError("the network is not running: enter it with `async with`")
         return self._driver

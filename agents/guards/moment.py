@@ -24,14 +24,14 @@ from ..loop.virtual_loop import VirtualLoop
 #: By thread: the loop that stands for time 0 while a program is imported, and its package if it is a module.
 _loading: dict[int, tuple[VirtualLoop, str]] = {}
 #: What runs a program's code; no module frame outside of it counts.
-_RUNNERS = frozenset(f"{__package__}.{name}" for name in ("loop", "program"))
+_RUNNERS = frozenset(("qnetem.agents.loop.virtual_loop", "qnetem.agents.node.program"))
 
 
 def _library_folders() -> tuple[str, ...]:
     """As they are named and as they are; ours under both of its names."""
     paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     paths += [*site.getsitepackages(), site.getusersitepackages(), os.path.dirname(os.__file__)]
-    ours = os.path.dirname(os.path.abspath(__file__))
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     packages = [ours, os.path.dirname(ours)]
     folders = {each for path in paths + packages for each in (path, os.path.realpath(path))}
     return tuple(sorted(os.path.join(folder, "") for folder in folders))

@@ -3,7 +3,7 @@
 Owns sessions, the repetition of words that are lost, and who may say that a result is confirmed. Does not
 own what the words mean: that is the protocol's.
 
-One end asks (`lead`, `Talk`), the other answers (`follow`, `Followed`), a word at a time:
+One end asks (`lead`, `Initiator`), the other answers (`follow`, `Responder`), a word at a time:
 
     async def part(talk: Talk) -> ...:                     async def part(talk: Followed) -> ...:
         ready = await talk.ask(Announcement(...), Ready)       plan = await talk.hear(Announcement)
@@ -48,17 +48,17 @@ TRIES = 20
 R = TypeVar("R")
 
 
-class Word(msgspec.Struct, kw_only=True):
+class SessionMessage(msgspec.Struct, kw_only=True):
     """What every word of a conversation carries; filled in when it is said."""
 
     session: str = ""
     number: int = 0
 
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=SessionMessage)
 
 
-class End(Word, tag="end"):
+class End(SessionMessage, tag="end"):
     """The asking end's farewell, said once: it asks no more, so nobody need stay to answer."""
 
 
@@ -116,7 +116,7 @@ def nothing() -> dict[str, Any]:
 # --- who asks -------------------------------------------------------------------------------------
 
 
-class Talk:
+class Initiator:
     """One session, at the end that asks."""
 
     def __init__(self, agent: Agent, peer: str, subject: str, patience: Patience) -> None:
@@ -125,7 +125,7 @@ class Talk:
         self.session = _session_name(agent)
         self._number = 0
 
-    async def ask(self, word: Word, answer: type[W]) -> W:
+    async def ask(self, word: SessionMessage, answer: type[W]) -> W:
         """Say a word, again and again, until it is answered. Raises Broken."""
         self._number += 1
         word.session, word.number = self.session, self._number
@@ -142,7 +142,7 @@ class Talk:
             return heard
         raise Broken(f"{self._peer} does not answer", alone=self._number == 1)
 
-    async def conclude(self, word: Word, answer: type[Word]) -> str:
+    async def conclude(self, word: SessionMessage, answer: type[SessionMessage]) -> str:
         """Say the last word, of a result that this end has: whether that is confirmed or not.
 
         Raises Broken if the other end has been restarted: its result is lost, and another session no harm.
@@ -164,7 +164,7 @@ class Talk:
             message = await self._agent.receive(
                 self._peer,
                 kind=_answers(self._subject),
-                type=Word,
+                type=SessionMessage,
                 where=lambda word: bool(word.session == self.session),
             )
             if abs(message.body.number) == self._number:
@@ -176,11 +176,11 @@ async def lead(
     peer: str,
     subject: str,
     patience: Patience,
-    part: Callable[[Talk], Awaitable[R]],
+    part: Callable[[Initiator], Awaitable[R]],
 ) -> R | None:
     """Take `part` in one session after the other until one comes to its end; None if none does."""
     for _ in range(patience.tries):
-        talk = Talk(agent, peer, subject, patience)
+        talk = Initiator(agent, peer, subject, patience)
         try:
             return await part(talk)
         except Broken as broken:
@@ -193,7 +193,7 @@ async def lead(
 # --- who answers ----------------------------------------------------------------------------------
 
 
-class Followed:
+class Responder:
     """One session, at the end that answers."""
 
     def __init__(
@@ -205,7 +205,7 @@ class Followed:
         self.sent_ns = 0
         self._number = 0
         self._heard: asyncio.Queue[Message] = asyncio.Queue()
-        self._said: Word | None = None
+        self._said: SessionMessage | None = None
 
     async def hear(self, kind: Any, more_s: float = 0.0) -> Any:
         """The next word, of a type or one of several (`First | Second`). Raises Broken.
@@ -216,7 +216,7 @@ class Followed:
         self.sent_ns = message.sent_ns
         return _read(message, kind)
 
-    async def answer(self, word: Word) -> None:
+    async def answer(self, word: SessionMessage) -> None:
         """Answer the word heard last, now and whenever it comes again."""
         word.session, word.number = self.session, self._number
         self._said = word
@@ -246,7 +246,7 @@ async def follow(
     peer: str,
     subject: str,
     patience: Patience,
-    part: Callable[[Followed], Coroutine[Any, Any, R]],
+    part: Callable[[Responder], Coroutine[Any, Any, R]],
 ) -> R | None:
     """Take `part` in the newest session that is offered, to its end; None if none comes to one.
 
@@ -265,11 +265,11 @@ class _Follower:
         peer: str,
         subject: str,
         patience: Patience,
-        part: Callable[[Followed], Coroutine[Any, Any, Any]],
+        part: Callable[[Responder], Coroutine[Any, Any, Any]],
     ) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
         self._patience, self._part = patience, part
-        self._talk: Followed | None = None
+        self._talk: Responder | None = None
         self._task: asyncio.Task[Any] | None = None
         self._offered = asyncio.Event()
         #: The newest session that was followed.
@@ -291,7 +291,7 @@ class _Follower:
         finally:
             reader.cancel()
 
-    async def _attend(self, talk: Followed) -> tuple[bool, Any]:
+    async def _attend(self, talk: Responder) -> tuple[bool, Any]:
         """Take part in a session: whether it came to its end, and with what result."""
         task = self._task = asyncio.create_task(self._to_the_end(talk), name=talk.session)
         try:
@@ -310,31 +310,31 @@ class _Follower:
             return False, None
         return True, task.result()
 
-    async def _to_the_end(self, talk: Followed) -> Any:
+    async def _to_the_end(self, talk: Responder) -> Any:
         result = await self._part(talk)
         await talk.linger()
         return result
 
     async def _read(self) -> None:
         while True:
-            message = await self._agent.receive(self._peer, kind=self._subject, type=Word)
-            word: Word = message.body
+            message = await self._agent.receive(self._peer, kind=self._subject, type=SessionMessage)
+            word: SessionMessage = message.body
             if self._talk is not None and word.session == self._talk.session:
                 await self._talk.take(message)
             elif self._is_newer(message):
                 await self._begin(message)
             elif word.number > 0:
-                unknown = Word(session=word.session, number=-word.number)
+                unknown = SessionMessage(session=word.session, number=-word.number)
                 await self._agent.send(self._peer, unknown, kind=_answers(self._subject))
 
     def _is_newer(self, message: Message) -> bool:
         """Whether it opens a session that may be followed; not an old one, come late."""
-        word: Word = message.body
+        word: SessionMessage = message.body
         return word.number == 1 and _order(word.session) > _order(self._newest)
 
     async def _begin(self, message: Message) -> None:
         session = self._newest = message.body.session
-        self._talk = Followed(self._agent, self._peer, self._subject, self._patience, session)
+        self._talk = Responder(self._agent, self._peer, self._subject, self._patience, session)
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()

@@ -36,10 +36,10 @@ from .session import (
     TRIES,
     UNCONFIRMED,
     Broken,
-    Followed,
+    Initiator,
     Patience,
-    Talk,
-    Word,
+    Responder,
+    SessionMessage,
     follow,
     within,
 )
@@ -55,7 +55,7 @@ CORRECTION_TIMEOUTS = 3
 Amplitudes = tuple[complex, complex]
 
 
-class Correction(Word, tag="correction"):
+class Correction(SessionMessage, tag="correction"):
     """What the sender tells: the round, the pair used, the outcome, and the angles for the record."""
 
     round: int
@@ -66,13 +66,13 @@ class Correction(Word, tag="correction"):
     phi: float
 
 
-class Answer(Word, tag="answer"):
+class Answer(SessionMessage, tag="answer"):
     """What the receiver tells: whether it has the state of the round, by the pair that was named."""
 
     accepted: bool
 
 
-class Complete(Word, tag="complete"):
+class Complete(SessionMessage, tag="complete"):
     """Sender -> receiver, and back: it knows that all states have arrived."""
 
 
@@ -105,7 +105,7 @@ class Sender(Agent):
         tries: int = TRIES,
     ) -> dict[str, Any]:
         pairs = LongPairs(self, peer, via=via, timeout=timeout)
-        talk = Talk(self, peer, KIND, Patience.of(timeout, tries))
+        talk = Initiator(self, peer, KIND, Patience.of(timeout, tries))
         teleported = repeated = 0
         status = CONFIRMED
         try:
@@ -125,7 +125,7 @@ class Sender(Agent):
         }
 
     async def _round(
-        self, pairs: LongPairs, talk: Talk, number: int, angles: tuple[float, float]
+        self, pairs: LongPairs, talk: Initiator, number: int, angles: tuple[float, float]
     ) -> int:
         """One state, over as many pairs as it takes; returns how many were in vain. Raises Broken."""
         for vain in range(talk.patience.tries):
@@ -134,7 +134,7 @@ class Sender(Agent):
         raise Broken(f"round {number}: no pair of {talk.patience.tries} did it")
 
     async def _teleport(
-        self, pairs: LongPairs, talk: Talk, number: int, angles: tuple[float, float]
+        self, pairs: LongPairs, talk: Initiator, number: int, angles: tuple[float, float]
     ) -> bool:
         """One state over one pair; False if the receiver has not got the pair, or the memory lost it."""
         pair = await within(talk.patience.limit_s(), pairs.obtain(), "pair")
@@ -189,7 +189,7 @@ class Receiver(Agent):
             await asyncio.wait([supply])
         return {"received": self._received, "status": status, "session": session}
 
-    async def _session(self, hand: _Hand, rounds: int, talk: Followed) -> tuple[str, str]:
+    async def _session(self, hand: _Hand, rounds: int, talk: Responder) -> tuple[str, str]:
         self._received = 0
         hand.used()  # by a session that was broken off, perhaps
         hand.wanted.set()
@@ -211,7 +211,7 @@ class Receiver(Agent):
         await talk.answer(Complete())
         return CONFIRMED, talk.session
 
-    async def _accept(self, hand: _Hand, correction: Correction, talk: Followed) -> bool:
+    async def _accept(self, hand: _Hand, correction: Correction, talk: Responder) -> bool:
         """Whether the state has come: by the pair that is named, if that is the one held here."""
         pair = await hand.take(correction.pair)
         if pair is None:

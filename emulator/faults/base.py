@@ -17,7 +17,7 @@ from ..classical.plane import ClassicalPlane, LinkFault
 from ..kernel.conductor import Entry
 from ..quantum.links.link_changes import Changes
 from ..quantum.node.node_changes import NodeChanges
-from ..quantum.pairs.herald_faults import Fate
+from ..quantum.pairs.herald_faults import HeraldOutcome
 from ..quantum.plane import QuantumPlane
 from ..topology.model.faults import FaultSpec, Value
 
@@ -186,5 +186,5 @@ class HeraldStrike(Fault):
         return struck
 
     @abstractmethod
-    def on_success(self, ends: tuple[str, str]) -> Fate:
+    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
         """What becomes of this one; `ends` are the link's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.pairs.herald_faults import HEARD, Fate
+from ..quantum.pairs.herald_faults import HEARD, HeraldOutcome
 from .base import HeraldStrike
 
 
@@ -13,5 +13,5 @@ class FalseHerald(HeraldStrike):
     success.
     """
 
-    def on_success(self, ends: tuple[str, str]) -> Fate:
-        return Fate(false=True) if self.strikes() else HEARD
+    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
+        return HeraldOutcome(false=True) if self.strikes() else HEARD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.pairs.herald_faults import HEARD, Fate
+from ..quantum.pairs.herald_faults import HEARD, HeraldOutcome
 from .base import HeraldStrike
 
 
@@ -13,8 +13,8 @@ class LostHerald(HeraldStrike):
     partner is gone, and the end that did not hear asks on. One draw a success.
     """
 
-    def on_success(self, ends: tuple[str, str]) -> Fate:
+    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
         if not self.strikes():
             return HEARD
         end = self.spec.parameters.get("end")
-        return Fate(lost=ends if end is None else (str(end),))
+        return HeraldOutcome(lost=ends if end is None else (str(end),))

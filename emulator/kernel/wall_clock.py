@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 
-class Pace:
+class WallClock:
     """`worked_s` and `grants` by node. `wall` gives real seconds; `speed` virtual ones for each of them."""
 
     def __init__(self, wall: Callable[[], float], speed: float) -> None:

@@ -21,7 +21,7 @@ from ..kernel.ports import PHOTON, Clock, Entry, Journal, Metrics
 from ..kernel.streams import Streams
 from ..states.pauli import Superoperator
 from ..wire import Arrival
-from .links.fault_history import LightWay
+from .links.fault_history import FaultedFibre
 from .links.link_changes import Changes
 from .node.memory_slots import Station
 from .node.registry import Registry
@@ -45,14 +45,14 @@ class Photon:
         self.entry: Entry | None = None
 
 
-class LightPath:
+class PhotonLink:
     """One link's light, both ways. `on_arrival(node, arrival)` is called for what gets through."""
 
     def __init__(
         self,
         name: str,
         ends: tuple[str, str],
-        way: LightWay,
+        way: FaultedFibre,
         registry: Registry,
         streams: Streams,
         clock: Clock,

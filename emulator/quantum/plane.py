@@ -32,9 +32,9 @@ from ..units import format_ns
 from ..wire import Allocate, Arrival, Entangle, Operation, Result, Transmit
 from .formalism import formalism_of, qubit_numbers
 from .journal_fields import arguments, outcome, verb
-from .links.fault_history import Disturbances, LightWay
+from .links.fault_history import FaultedFibre, FaultHistories
 from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
-from .links.links import Links, Way, way_of
+from .links.links import FibreChannel, Links, way_of
 from .node.cutoffs import CutOffs
 from .node.effects import PLANS, Effects
 from .node.faulted_memory import let_disturb
@@ -42,12 +42,12 @@ from .node.memories import check_cutoffs, decay_of
 from .node.memory_slots import Pending, Station
 from .node.registry import Decay, Registry
 from .pairs.herald_faults import HeraldFault
-from .pairs.heralded_pairs import Halves
+from .pairs.heralded_pairs import HeraldedPairs
 from .pairs.requests import HeraldedLink, Request
-from .photons import LightPath
+from .photons import PhotonLink
 from .pulses.plane import OPERATIONS, PulsePlane
 from .pulses.receivers import Receiving
-from .pulses.trains import PulsePath
+from .pulses.trains import PulseLink
 
 
 class QuantumPlane:
@@ -83,9 +83,9 @@ class QuantumPlane:
         numbers = qubit_numbers(streams.seed)
         self.registry = Registry(decay.get, chosen, numbers, self._cutoffs)
         self._stations = {name: Station(spec, streams.of("device", name)) for name, spec in nodes}
-        self._light: Links[LightPath] = Links("carries photons")
+        self._light: Links[PhotonLink] = Links("carries photons")
         self._heralded: Links[HeraldedLink] = Links("heralds pairs")
-        self.disturbances = Disturbances(topology.links, topology.nodes, clock)
+        self.disturbances = FaultHistories(topology.links, topology.nodes, clock)
         let_disturb(decay, self.disturbances)
         self._pulses = PulsePlane(
             topology,
@@ -98,7 +98,7 @@ class QuantumPlane:
             self.disturbances,
             decay.get,
         )
-        self._halves = Halves(
+        self._halves = HeraldedPairs(
             self.registry, clock, journal, metrics, self._give, self.disturbances.links
         )
         self._links = topology.links
@@ -243,7 +243,7 @@ class QuantumPlane:
         """How many of the node's slots are taken."""
         return self._stations[node].slots.used
 
-    def way(self, link: str) -> Way:
+    def way(self, link: str) -> FibreChannel:
         """How light crosses the link. God's eye; asking changes nothing. Raises KeyError without one."""
         return self._light.by_name[link].way.way
 
@@ -278,7 +278,7 @@ class QuantumPlane:
         path.launch(operation.qubit, station.name, self._stations[operation.to])
         station.vacate(operation.qubit)
 
-    def _light_path(self, node: str, operation: Transmit) -> LightPath:
+    def _light_path(self, node: str, operation: Transmit) -> PhotonLink:
         """The link that is meant: of the node's own, or one on which it stands as an eavesdropper."""
         try:
             return self._light.choose(node, operation.to, operation.link)
@@ -351,8 +351,8 @@ class QuantumPlane:
         way, source = way_of(topology, link, self._streams), source_of(topology, link)
         disturbed = self.disturbances.links[name]
         if way is not None:
-            light = LightWay(way, disturbed)
-            path = LightPath(
+            light = FaultedFibre(way, disturbed)
+            path = PhotonLink(
                 name,
                 ends,
                 light,
@@ -378,9 +378,9 @@ class QuantumPlane:
             )
             self._heralded.add(name, ends, heralded)
             changed = changing_source(link)
-            disturbed.heed(lambda changes: heralded.change(changed(changes)))
+            disturbed.on_change(lambda changes: heralded.change(changed(changes)))
 
-    def _channels(self, link: str) -> list[LightPath | HeraldedLink | PulsePath]:
+    def _channels(self, link: str) -> list[PhotonLink | HeraldedLink | PulseLink]:
         if link not in self._links:
             raise InternalError(f"there is no link {link}")
         tables = (self._light.by_name, self._heralded.by_name, self._pulses.paths)

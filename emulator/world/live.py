@@ -35,7 +35,7 @@ from ..wire.control import (
     RunView,
     ToDesk,
 )
-from .nodes import Citizen
+from .nodes import NodeStatus
 
 if TYPE_CHECKING:
     from .world import World
@@ -97,10 +97,10 @@ class Desk:
         if view is not None:
             self._finish(ticket, view)
 
-    def heard(self, citizen: Citizen, waits: list[Wait]) -> None:
+    def heard(self, status: NodeStatus, waits: list[Wait]) -> None:
         """A node has said what it waits for."""
         for ticket, view in list(self._views.items()):
-            if view.heard(citizen, waits):
+            if view.heard(status, waits):
                 self._finish(ticket, view)
 
     def close(self) -> None:
@@ -159,13 +159,13 @@ class Desk:
 
     def _refuse_the_dead(self, spec: FaultSpec) -> None:
         """What needs a process that runs is refused while there is none; others wait for the next one."""
-        citizen = self._world.census.citizens.get(spec.target)
-        if citizen is None or spec.verb not in ("kill", "pause", "restart"):
+        status = self._world.nodes.statuses.get(spec.target)
+        if status is None or spec.verb not in ("kill", "pause", "restart"):
             return
-        if citizen.state == "starting":
-            raise InputError(f"{spec.verb}: {citizen.name} is being restarted")
-        if citizen.state == "killed" and spec.verb != "restart":
-            raise InputError(f"{spec.verb}: {citizen.name} is dead; expected a node that runs")
+        if status.state == "starting":
+            raise InputError(f"{spec.verb}: {status.name} is being restarted")
+        if status.state == "killed" and spec.verb != "restart":
+            raise InputError(f"{spec.verb}: {status.name} is dead; expected a node that runs")
 
     def _heal(self, request: HealFaults, due_ns: int) -> dict[str, int]:
         faults = self._world.faults
@@ -202,10 +202,10 @@ class _View:
     def __init__(self, world: World) -> None:
         self.asked: dict[str, int] = {}
         self._nodes = {}
-        for citizen in world.census.citizens.values():
-            node = self._nodes[citizen.name] = _node_view(world, citizen)
+        for status in world.nodes.statuses.values():
+            node = self._nodes[status.name] = _node_view(world, status)
             if node.activity == "parked":
-                self.asked[citizen.name] = citizen.incarnation
+                self.asked[status.name] = status.incarnation
         self.view = RunView(
             number=0,
             name=world.topology.name,
@@ -217,37 +217,37 @@ class _View:
             faults=world.faults.records(),
         )
 
-    def heard(self, citizen: Citizen, waits: list[Wait]) -> bool:
+    def heard(self, status: NodeStatus, waits: list[Wait]) -> bool:
         """Whether this was the last answer that was awaited."""
-        if self.asked.get(citizen.name) != citizen.incarnation:
+        if self.asked.get(status.name) != status.incarnation:
             return False
-        del self.asked[citizen.name]
-        node = self._nodes[citizen.name]
+        del self.asked[status.name]
+        node = self._nodes[status.name]
         node.waits = [(wait.task, wait.what, wait.since_ns) for wait in waits]
         return not self.asked
 
 
-def _node_view(world: World, citizen: Citizen) -> NodeView:
+def _node_view(world: World, status: NodeStatus) -> NodeView:
     return NodeView(
-        name=citizen.name,
-        kind=citizen.spec.kind,
-        state=citizen.state,
-        activity=_activity(citizen),
-        incarnation=citizen.started,
-        granted_ns=citizen.granted_ns,
-        slots_used=world.quantum.slots_used(citizen.name),
-        slots=citizen.spec.memory.slots,
-        in_flight=world.classical.in_flight_to(citizen.name),
+        name=status.name,
+        kind=status.spec.kind,
+        state=status.state,
+        activity=_activity(status),
+        incarnation=status.started,
+        granted_ns=status.granted_ns,
+        slots_used=world.quantum.slots_used(status.name),
+        slots=status.spec.memory.slots,
+        in_flight=world.classical.in_flight_to(status.name),
         waits=[],
     )
 
 
-def _activity(citizen: Citizen) -> str:
-    if citizen.state != "running":
-        return citizen.state
-    if citizen.paused:
-        return "frozen" if citizen.frozen else "paused"
-    return "at work" if citizen.awaited else "parked"
+def _activity(status: NodeStatus) -> str:
+    if status.state != "running":
+        return status.state
+    if status.paused:
+        return "frozen" if status.frozen else "paused"
+    return "at work" if status.awaited else "parked"
 
 
 def _told(error: QnetemError) -> str:

@@ -24,18 +24,18 @@ from ..quantum.plane import QuantumPlane
 from ..record.journal import Journal
 from ..wire import Settle, Skew
 from ..wire.control import Freeze, Kill, Spawn, Thaw
-from .nodes import Census, Citizen
+from .nodes import Nodes, NodeStatus
 
 #: Steps of faults come after whatever begins or heals in that instant.
 _STEP = 1 << 40
 
 
-class Harm:
+class NodeFaults:
     """The world as faults see it (faults/base.py: `Breakable`). `never_grant(node)`: it runs no more."""
 
     def __init__(
         self,
-        census: Census,
+        nodes: Nodes,
         conductor: Conductor,
         journal: Journal,
         classical: ClassicalPlane,
@@ -45,7 +45,7 @@ class Harm:
         never_grant: Callable[[str], None],
     ) -> None:
         self.classical, self.quantum = classical, quantum
-        self._census, self._conductor, self._journal = census, conductor, journal
+        self._census, self._conductor, self._journal = nodes, conductor, journal
         self._barrier, self._outbox = barrier, outbox
         self._never_grant = never_grant
         #: Node -> fault -> how it puts the clock wrong; and which nodes have yet to be told.
@@ -58,55 +58,55 @@ class Harm:
 
     def kill(self, node: str, restart_ns: int | None) -> None:
         """Settle what the node has sent, kill its process, and plan its restart."""
-        citizen = self._census[node]
-        if not citizen.alive:
-            self._journal.event(node, "already dead", citizen.incarnation)
+        status = self._census[node]
+        if not status.alive:
+            self._journal.event(node, "already dead", status.incarnation)
             return
-        self._settle(citizen, lambda: self._kill_now(citizen, restart_ns))
+        self._settle(status, lambda: self._kill_now(status, restart_ns))
 
     def restart(self, node: str, after_ns: int) -> None:
         """Start a dead node again after that time; kill a living one first."""
-        citizen = self._census[node]
-        if citizen.alive:
+        status = self._census[node]
+        if status.alive:
             self.kill(node, after_ns)
-        elif citizen.state == "killed":
-            citizen.state = "starting"
-            self._plan_restart(citizen, after_ns)
+        elif status.state == "killed":
+            status.state = "starting"
+            self._plan_restart(status, after_ns)
         else:
-            self._journal.event(node, "already starting", citizen.incarnation)
+            self._journal.event(node, "already starting", status.incarnation)
 
     def pause(self, node: str, signal: bool) -> int:
         """The node takes part in no instant until it is resumed; with `signal` its process is stopped."""
-        citizen = self._census[node]
-        if not citizen.alive:
-            self._journal.event(node, "already dead", citizen.incarnation)
+        status = self._census[node]
+        if not status.alive:
+            self._journal.event(node, "already dead", status.incarnation)
             return 0
-        citizen.paused += 1
-        self._journal.event(node, "paused", citizen.incarnation)
-        if signal and not citizen.frozen:
-            self._settle(citizen, lambda: self._freeze(citizen))
-        return citizen.incarnation
+        status.paused += 1
+        self._journal.event(node, "paused", status.incarnation)
+        if signal and not status.frozen:
+            self._settle(status, lambda: self._freeze(status))
+        return status.incarnation
 
     def resume(self, node: str, incarnation: int) -> None:
         """One pause less; with the last one the node gets what it has missed."""
-        citizen = self._census[node]
-        if citizen.incarnation != incarnation or not citizen.paused:
+        status = self._census[node]
+        if status.incarnation != incarnation or not status.paused:
             return
-        citizen.paused -= 1
-        if citizen.paused:
+        status.paused -= 1
+        if status.paused:
             return
         self._journal.event(node, "resumed", incarnation)
-        if citizen.frozen:
-            citizen.frozen = False
+        if status.frozen:
+            status.frozen = False
             self._outbox.append(("", Thaw(node, incarnation)))
-        if citizen.missed:
-            citizen.missed = False
+        if status.missed:
+            status.missed = False
             self._conductor.wake(node)
 
-    def _settle(self, citizen: Citizen, then: Callable[[], None]) -> None:
+    def _settle(self, status: NodeStatus, then: Callable[[], None]) -> None:
         """Do `then` once all that the node has sent is in its receivers' buffers."""
-        node, thawed = citizen.name, []
-        for to, seqs in self.classical.undelivered(node, citizen.incarnation).items():
+        node, thawed = status.name, []
+        for to, seqs in self.classical.undelivered(node, status.incarnation).items():
             if to == node:
                 continue
             receiver = self._census[to]
@@ -114,7 +114,7 @@ class Harm:
                 thawed.append(receiver)
                 self._outbox.append(("", Thaw(to, receiver.incarnation)))
             self._barrier.add("have", to)
-            self._outbox.append((to, Settle(node, citizen.incarnation, seqs)))
+            self._outbox.append((to, Settle(node, status.incarnation, seqs)))
 
         def settled() -> None:
             for receiver in thawed:
@@ -123,43 +123,43 @@ class Harm:
 
         self._barrier.afterwards(settled)
 
-    def _freeze(self, citizen: Citizen) -> None:
-        citizen.frozen = True
-        self._outbox.append(("", Freeze(citizen.name, citizen.incarnation)))
+    def _freeze(self, status: NodeStatus) -> None:
+        status.frozen = True
+        self._outbox.append(("", Freeze(status.name, status.incarnation)))
 
-    def _kill_now(self, citizen: Citizen, restart_ns: int | None) -> None:
-        self._barrier.add("exit", citizen.name)
-        self._outbox.append(("", Kill(citizen.name, citizen.incarnation)))
-        self._barrier.afterwards(lambda: self._bury(citizen, restart_ns))
+    def _kill_now(self, status: NodeStatus, restart_ns: int | None) -> None:
+        self._barrier.add("exit", status.name)
+        self._outbox.append(("", Kill(status.name, status.incarnation)))
+        self._barrier.afterwards(lambda: self._bury(status, restart_ns))
 
-    def _bury(self, citizen: Citizen, restart_ns: int | None) -> None:
-        node = citizen.name
-        citizen.state = "starting" if restart_ns is not None else "killed"
-        citizen.ended_ns = self._conductor.now_ns
-        citizen.awaited = citizen.frozen = citizen.missed = False
-        citizen.paused = 0
-        self._journal.event(node, "killed", citizen.incarnation)
-        self.quantum.node_died(node, citizen.incarnation)
+    def _bury(self, status: NodeStatus, restart_ns: int | None) -> None:
+        node = status.name
+        status.state = "starting" if restart_ns is not None else "killed"
+        status.ended_ns = self._conductor.now_ns
+        status.awaited = status.frozen = status.missed = False
+        status.paused = 0
+        self._journal.event(node, "killed", status.incarnation)
+        self.quantum.node_died(node, status.incarnation)
         self._never_grant(node)
-        citizen.incarnation += 1
+        status.incarnation += 1
         if restart_ns is not None:
-            self._plan_restart(citizen, restart_ns)
+            self._plan_restart(status, restart_ns)
 
-    def _plan_restart(self, citizen: Citizen, after_ns: int) -> None:
+    def _plan_restart(self, status: NodeStatus, after_ns: int) -> None:
         due_ns = self._conductor.now_ns + after_ns
-        order = (-1, citizen.name)
-        self._conductor.at(due_ns, order, lambda: self._start(citizen), FAULT)
+        order = (-1, status.name)
+        self._conductor.at(due_ns, order, lambda: self._start(status), FAULT)
 
-    def _start(self, citizen: Citizen) -> None:
-        node = citizen.name
-        citizen.started = citizen.incarnation
+    def _start(self, status: NodeStatus) -> None:
+        node = status.name
+        status.started = status.incarnation
         self._barrier.add("hello", node)
-        self._outbox.append(("", Spawn(node, citizen.incarnation)))
+        self._outbox.append(("", Spawn(node, status.incarnation)))
 
         def joined() -> None:
-            self._journal.event(node, "restarted", citizen.incarnation)
-            citizen.result = None  # what an earlier incarnation returned is not this one's
-            self.quantum.node_joined(node, citizen.incarnation)
+            self._journal.event(node, "restarted", status.incarnation)
+            status.result = None  # what an earlier incarnation returned is not this one's
+            self.quantum.node_joined(node, status.incarnation)
             self._untold.pop(node, None)
             self._conductor.wake(node)
 

@@ -20,7 +20,7 @@ from ..wire import LinkInfo, Optics, Skew, Welcome
 from ..wire.control import NodeState
 
 
-class Citizen:
+class NodeStatus:
     """One node as the world knows it."""
 
     __slots__ = (
@@ -65,42 +65,42 @@ class Citizen:
         return self.state in ("running", "finished", "failed")
 
 
-class Census:
+class Nodes:
     """All nodes of a run, in the order of their names."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self.citizens = {name: Citizen(topology.nodes[name]) for name in sorted(topology.nodes)}
-        self._has_programs = any(not citizen.spec.service for citizen in self.citizens.values())
+        self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
+        self._has_programs = any(not status.spec.service for status in self.statuses.values())
         #: The last one that `busy` found at work: most likely it still is.
-        self._witness: Citizen | None = None
+        self._witness: NodeStatus | None = None
 
-    def __getitem__(self, name: str) -> Citizen:
-        return self.citizens[name]
+    def __getitem__(self, name: str) -> NodeStatus:
+        return self.statuses[name]
 
     def receiver(self, name: str) -> int | None:
         """The incarnation that takes messages and qubits now, or None (dead, finished, unknown)."""
-        citizen = self.citizens.get(name)
-        return citizen.incarnation if citizen is not None and citizen.state == "running" else None
+        status = self.statuses.get(name)
+        return status.incarnation if status is not None and status.state == "running" else None
 
     def listens(self, name: str) -> bool:
         """Whether a grant will ever reach the node again, in this incarnation or the next."""
-        citizen = self.citizens.get(name)
-        return citizen is not None and citizen.state in ("starting", "running")
+        status = self.statuses.get(name)
+        return status is not None and status.state in ("starting", "running")
 
-    def unfinished(self) -> list[Citizen]:
+    def unfinished(self) -> list[NodeStatus]:
         """Programs the run still waits for: not services, not ended, or about to come back."""
-        return [citizen for citizen in self.citizens.values() if _at_work(citizen)]
+        return [status for status in self.statuses.values() if _at_work(status)]
 
     def busy(self) -> bool:
         """Whether anybody is unfinished. Asked at every instant, so it looks at one node, not at all."""
         if self._witness is None or not _at_work(self._witness):
-            self._witness = next(filter(_at_work, self.citizens.values()), None)
+            self._witness = next(filter(_at_work, self.statuses.values()), None)
         return self._witness is not None
 
-    def services(self) -> list[Citizen]:
+    def services(self) -> list[NodeStatus]:
         """Services that are running."""
-        return [c for c in self.citizens.values() if c.spec.service and c.state == "running"]
+        return [c for c in self.statuses.values() if c.spec.service and c.state == "running"]
 
     def over(self) -> bool:
         """Whether there were programs, and all have ended. Services alone are never over."""
@@ -108,31 +108,31 @@ class Census:
 
     def states(self) -> dict[str, NodeState]:
         """How every node stands, for the summary."""
-        return {c.name: NodeState(c.pid, c.started, c.state) for c in self.citizens.values()}
+        return {c.name: NodeState(c.pid, c.started, c.state) for c in self.statuses.values()}
 
     def results(self) -> dict[str, Any]:
         """What every node's `run()` returned (None for those that have not)."""
-        return {c.name: c.result for c in self.citizens.values()}
+        return {c.name: c.result for c in self.statuses.values()}
 
     def welcome(
-        self, citizen: Citizen, seed: int, t_ns: int, clock: Sequence[Skew] = ()
+        self, status: NodeStatus, seed: int, t_ns: int, clock: Sequence[Skew] = ()
     ) -> Welcome:
         """Everything this incarnation is told at its birth."""
-        topology, spec = self._topology, citizen.spec
+        topology, spec = self._topology, status.spec
         links = [
-            _link_info(link, citizen.name)
+            _link_info(link, status.name)
             for _, link in sorted(topology.links.items())
-            if citizen.name in link.ends
+            if status.name in link.ends
         ]
         return Welcome(
-            name=citizen.name,
-            incarnation=citizen.incarnation,
+            name=status.name,
+            incarnation=status.incarnation,
             kind=spec.kind,
             program=_absolute(spec.program or "", topology.source),
             options=dict(spec.options),
             service=spec.service,
-            entropy=entropy(seed, "node", citizen.name, citizen.incarnation),
-            peers=[name for name in self.citizens if name != citizen.name],
+            entropy=entropy(seed, "node", status.name, status.incarnation),
+            peers=[name for name in self.statuses if name != status.name],
             links=links,
             slots=spec.memory.slots,
             t_ns=t_ns,
@@ -143,8 +143,8 @@ class Census:
         )
 
 
-def _at_work(citizen: Citizen) -> bool:
-    return citizen.state in ("running", "starting") and not citizen.spec.service
+def _at_work(status: NodeStatus) -> bool:
+    return status.state in ("running", "starting") and not status.spec.service
 
 
 def _link_info(link: LinkSpec, node: str) -> LinkInfo:

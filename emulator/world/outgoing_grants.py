@@ -13,20 +13,20 @@ from ..classical.plane import ClassicalPlane
 from ..kernel.conductor import Conductor
 from ..quantum.plane import QuantumPlane
 from ..wire import Arrival, Grant, Result, Skew
-from .nodes import Census, Citizen
+from .nodes import Nodes, NodeStatus
 
 
-class Dues:
+class OutgoingGrants:
     """What is due, by node."""
 
     def __init__(
         self,
-        census: Census,
+        nodes: Nodes,
         conductor: Conductor,
         classical: ClassicalPlane,
         quantum: QuantumPlane,
     ) -> None:
-        self._census, self._conductor = census, conductor
+        self._census, self._conductor = nodes, conductor
         self._classical, self._quantum = classical, quantum
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
@@ -54,9 +54,9 @@ class Dues:
                     wake(name)
             plane.expired.clear()
 
-    def grant(self, citizen: Citizen, last: bool, clock: list[Skew] | None) -> Grant:
+    def grant(self, status: NodeStatus, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
-        name, conductor, classical = citizen.name, self._conductor, self._classical
+        name, conductor, classical = status.name, self._conductor, self._classical
         return Grant(
             conductor.now_ns,
             conductor.m,

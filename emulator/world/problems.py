@@ -24,7 +24,7 @@ from ..errors import (
 from ..units import format_ns
 from ..wire import EXIT_CUT_OFF, Failed, Wait
 from ..wire.control import FaultRecord, Problem
-from .nodes import Citizen
+from .nodes import NodeStatus
 
 #: What a node's `Failed.kind` is to the run.
 _FAILURES: dict[str, type[QnetemError]] = {
@@ -68,27 +68,29 @@ def silent(node: str, stacks: str, now_ns: int) -> Problem:
     return Problem(NodeSilent.__name__, text, NodeSilent.exit_code, node, now_ns, stacks)
 
 
-def gone(citizen: Citizen, status: int, now_ns: int) -> RunError:
+def gone(status: NodeStatus, exit_status: int, now_ns: int) -> RunError:
     """A node's process has ended unplanned: died, or left because nobody spoke to it any more."""
-    if status == EXIT_CUT_OFF:
-        return cut_off(citizen, now_ns)
-    how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
-    text = f"node {_named(citizen)} was lost at {format_ns(now_ns)}: its process {how}"
-    return NodeLost(text, citizen.name, now_ns)
+    if exit_status == EXIT_CUT_OFF:
+        return cut_off(status, now_ns)
+    how = (
+        f"was killed by signal {-exit_status}" if exit_status < 0 else f"exited with {exit_status}"
+    )
+    text = f"node {_named(status)} was lost at {format_ns(now_ns)}: its process {how}"
+    return NodeLost(text, status.name, now_ns)
 
 
-def cut_off(citizen: Citizen, now_ns: int) -> InfrastructureError:
+def cut_off(status: NodeStatus, now_ns: int) -> InfrastructureError:
     """A node's process lives, and cannot be spoken to."""
     text = (
-        f"the connection between node {_named(citizen)} and the emulator broke at {format_ns(now_ns)}, "
+        f"the connection between node {_named(status)} and the emulator broke at {format_ns(now_ns)}, "
         "while the node's process lived"
     )
-    return InfrastructureError(text, citizen.name, now_ns)
+    return InfrastructureError(text, status.name, now_ns)
 
 
-def _named(citizen: Citizen) -> str:
-    again = f" (incarnation {citizen.incarnation})" if citizen.incarnation > 1 else ""
-    return f"{citizen.name}{again}"
+def _named(status: NodeStatus) -> str:
+    again = f" (incarnation {status.incarnation})" if status.incarnation > 1 else ""
+    return f"{status.name}{again}"
 
 
 def stuck(
@@ -126,12 +128,12 @@ def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: 
     return Spinning("\n".join(lines), nodes[0] if nodes else "", t_ns)
 
 
-def ended(citizens: Iterable[Citizen]) -> dict[str, str]:
+def ended(statuses: Iterable[NodeStatus]) -> dict[str, str]:
     """Node -> how and when it ended, in words, for those that run no more."""
     return {
-        citizen.name: f"{_ENDS[citizen.state]} at {format_ns(citizen.ended_ns)}"
-        for citizen in citizens
-        if citizen.state in _ENDS and citizen.ended_ns is not None
+        status.name: f"{_ENDS[status.state]} at {format_ns(status.ended_ns)}"
+        for status in statuses
+        if status.state in _ENDS and status.ended_ns is not None
     }
 
 

@@ -31,7 +31,7 @@ from ..faults.schedule import Faults
 from ..kernel.barrier import Answer, Barrier
 from ..kernel.conductor import FAULT, Conductor
 from ..kernel.streams import Streams
-from ..kernel.wall_clock import Pace
+from ..kernel.wall_clock import WallClock
 from ..quantum.plane import QuantumPlane
 from ..record.journal import Journal, rounded
 from ..record.metrics import Metrics
@@ -53,12 +53,12 @@ from ..wire import (
     Waits,
 )
 from ..wire.control import Outcome, Problem, Progress, token
-from . import problems as endings
+from . import problems
 from .end_state import leftovers
 from .live import Desk
-from .node_faults import Harm
-from .nodes import Census, Citizen
-from .outgoing_grants import Dues
+from .node_faults import NodeFaults
+from .nodes import Nodes, NodeStatus
+from .outgoing_grants import OutgoingGrants
 
 #: Rounds in one moment that are an endless exchange in no time. One in which a node asks something of the
 #: physical world counts 1/50: many free operations in a row are a program at work.
@@ -88,26 +88,26 @@ class World:
         self.journal = Journal(self.conductor, journal_path)
         self.metrics = Metrics()
         self.streams = Streams(topology.seed)
-        self.census = Census(topology)
+        self.nodes = Nodes(topology)
         self.classical = ClassicalPlane(
             topology,
             self.conductor,
             self.journal,
             self.metrics,
-            self.census.receiver,
-            self.census.listens,
+            self.nodes.receiver,
+            self.nodes.listens,
             self._publish,
         )
         self.quantum = QuantumPlane(
             topology, self.streams, self.conductor, self.journal, self.metrics
         )
-        self._secret, self._pace = secret, Pace(wall, topology.time.speed)
+        self._secret, self._pace = secret, WallClock(wall, topology.time.speed)
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None
         #: Set when a node is lost and others are awaited: seconds until `settle()`.
         self.settle_in_s: float | None = None
         self._lost: dict[str, RunError] = {}
-        self._dues = Dues(self.census, self.conductor, self.classical, self.quantum)
+        self._dues = OutgoingGrants(self.nodes, self.conductor, self.classical, self.quantum)
         self._reports: dict[str, Report | Failed] = {}
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
         #: them fail in the order of their names, not in the order in which they say so.
@@ -115,8 +115,8 @@ class World:
         self._granted: list[str] = []
         self._missing_reports = 0
         self._barrier = Barrier()
-        self._harm = Harm(
-            self.census,
+        self._harm = NodeFaults(
+            self.nodes,
             self.conductor,
             self.journal,
             self.classical,
@@ -142,13 +142,13 @@ class World:
         """Await every node's Hello; then time begins."""
         self.faults.schedule(self.topology.faults)
         self.conductor.at_start((-1,), self._wake_all, FAULT)
-        for name in self.census.citizens:
+        for name in self.nodes.statuses:
             self._barrier.add("hello", name)
 
     def authenticate(self, hello: Hello) -> str | None:
         """Why this Hello is refused, or None."""
-        citizen = self.census.citizens.get(hello.node)
-        if citizen is None:
+        status = self.nodes.statuses.get(hello.node)
+        if status is None:
             return f"no node is called {hello.node!r}"
         if hello.version != PROTOCOL_VERSION:
             return f"{hello.node} speaks protocol {hello.version}, not {PROTOCOL_VERSION}"
@@ -157,62 +157,62 @@ class World:
             return f"wrong token for {hello.node}"
         if self.over:
             return None  # a process that was still starting: it is told to stop
-        if citizen.state != "starting" or hello.incarnation != citizen.incarnation:
-            return f"{hello.node}.{hello.incarnation} is not expected ({citizen.state})"
+        if status.state != "starting" or hello.incarnation != status.incarnation:
+            return f"{hello.node}.{hello.incarnation} is not expected ({status.state})"
         return None
 
     def receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
         """A node says something. A `QnetemError` it causes ends the run with a named problem."""
-        citizen = self.census.citizens[node]
-        if self.over or citizen.incarnation != incarnation or citizen.state == "lost":
+        status = self.nodes.statuses[node]
+        if self.over or status.incarnation != incarnation or status.state == "lost":
             return
         try:
             if isinstance(message, (Report, Failed)):
-                self._on_report(citizen, message)
+                self._on_report(status, message)
             elif isinstance(message, Hello):
-                self._on_hello(citizen, message)
+                self._on_hello(status, message)
             elif isinstance(message, Resend):
                 self._on_resend(node, message)
             elif isinstance(message, Have):
                 self._passed("have", node)
             elif isinstance(message, Waits):
                 self._waits[node] = message.waits
-                self.desk.heard(citizen, message.waits)
+                self.desk.heard(status, message.waits)
                 self._passed("waits", node)
         except QnetemError as error:
             self.fail(error)
 
     def disconnected(self, node: str, incarnation: int) -> None:
         """A node's socket is closed, and its process has not ended. Unplanned, that ends the run at once."""
-        citizen = self.census[node]
-        if self.over or citizen.incarnation != incarnation or not citizen.alive:
+        status = self.nodes[node]
+        if self.over or status.incarnation != incarnation or not status.alive:
             return
         if self._barrier.awaits("exit", node):
             return
-        self._lose(citizen, endings.cut_off(citizen, self.conductor.now_ns))
+        self._lose(status, problems.cut_off(status, self.conductor.now_ns))
 
-    def exited(self, node: str, incarnation: int, status: int) -> None:
+    def exited(self, node: str, incarnation: int, exit_status: int) -> None:
         """A node's process has ended, and is reaped."""
-        citizen = self.census[node]
-        if self.over or citizen.incarnation != incarnation:
+        status = self.nodes[node]
+        if self.over or status.incarnation != incarnation:
             return
         if self._barrier.awaits("exit", node):
             try:
                 self._passed("exit", node)
             except QnetemError as error:
                 self.fail(error)
-        elif citizen.state in ("starting", "running", "finished", "failed"):
-            self._lose(citizen, endings.gone(citizen, status, self.conductor.now_ns))
+        elif status.state in ("starting", "running", "finished", "failed"):
+            self._lose(status, problems.gone(status, exit_status, self.conductor.now_ns))
 
     def interrupt(self, reason: str, exit_code: int) -> None:
         """Somebody outside stops the run now."""
         if not self.over:
-            self._end(endings.interrupted(reason, exit_code, self.conductor.now_ns))
+            self._end(problems.interrupted(reason, exit_code, self.conductor.now_ns))
 
     def fail(self, error: QnetemError) -> None:
         """End the run with this error."""
         if not self.over:
-            self._end(endings.problem_of(error, self.conductor.now_ns))
+            self._end(problems.problem_of(error, self.conductor.now_ns))
 
     def settle(self) -> None:
         """`settle_in_s` have passed since a node was lost: end the run with it."""
@@ -222,7 +222,7 @@ class World:
     def stalled(self, node: str, stacks: str) -> None:
         """A node has been silent for too long in real time."""
         if not self.over:
-            self._end(endings.silent(node, stacks, self.conductor.now_ns))
+            self._end(problems.silent(node, stacks, self.conductor.now_ns))
 
     def order(self, action: Callable[[], None]) -> None:
         """Have something done between two instants: a fault added or healed by somebody outside."""
@@ -243,7 +243,7 @@ class World:
 
     def silent(self) -> list[str]:
         """The nodes whose word is awaited at this moment."""
-        awaited = [node for node in self._granted if self.census[node].awaited]
+        awaited = [node for node in self._granted if self.nodes[node].awaited]
         return awaited + self._barrier.silent()
 
     def missing(self) -> list[tuple[Answer, str]]:
@@ -252,7 +252,7 @@ class World:
 
     def progress(self) -> Progress:
         """How far the run is."""
-        states = {citizen.name: citizen.state for citizen in self.census.citizens.values()}
+        states = {status.name: status.state for status in self.nodes.statuses.values()}
         counters = {name: float(count) for name, count in self.metrics.counts.items()}
         return Progress(self.conductor.now_ns, self.conductor.instants, states, counters)
 
@@ -262,17 +262,17 @@ class World:
         if self._barrier.passed(kind, node):
             self._advance()
 
-    def _on_hello(self, citizen: Citizen, hello: Hello) -> None:
-        citizen.pid = hello.pid
-        citizen.state = "running"
-        clock = self._harm.clock(citizen.name)
-        welcome = self.census.welcome(citizen, self.topology.seed, self.conductor.now_ns, clock)
-        self.outbox.append((citizen.name, welcome))
-        self._passed("hello", citizen.name)
+    def _on_hello(self, status: NodeStatus, hello: Hello) -> None:
+        status.pid = hello.pid
+        status.state = "running"
+        clock = self._harm.clock(status.name)
+        welcome = self.nodes.welcome(status, self.topology.seed, self.conductor.now_ns, clock)
+        self.outbox.append((status.name, welcome))
+        self._passed("hello", status.name)
 
     def _on_resend(self, node: str, request: Resend) -> None:
         """A receiver lacks payloads: their sender publishes them again."""
-        source = self.census.citizens.get(request.src)
+        source = self.nodes.statuses.get(request.src)
         if source is None or not source.alive or source.incarnation != request.inc:
             raise InternalError(f"{node} lacks a payload of {request.src}, which is gone")
         self.metrics.count("messages.resent", len(request.seqs))
@@ -280,28 +280,28 @@ class World:
 
     def _publish(self, src: str, inc: int, seq: int, to: str) -> None:
         """Have a sender publish a payload to somebody it did not mean it for."""
-        if self.census.citizens[src].alive:
+        if self.nodes.statuses[src].alive:
             self.outbox.append((src, Resend(src, inc, [seq], to)))
 
     # --- instants ---
 
     def _wake_all(self) -> None:
         self._pace.begin()
-        for name in self.census.citizens:
+        for name in self.nodes.statuses:
             self.conductor.wake(name)
 
-    def _on_report(self, citizen: Citizen, report: Report | Failed) -> None:
-        if not citizen.awaited:
+    def _on_report(self, status: NodeStatus, report: Report | Failed) -> None:
+        if not status.awaited:
             if isinstance(report, Failed):
                 if report.kind == "program":
-                    self._unbuilt[citizen.name] = report
+                    self._unbuilt[status.name] = report
                 else:
-                    self._fail_program(citizen, report)
+                    self._fail_program(status, report)
                 return
-            raise InternalError(f"{citizen.name} reports without having been granted")
-        citizen.awaited = False
-        self._reports[citizen.name] = report
-        self._pace.reported(citizen.name, citizen.incarnation)
+            raise InternalError(f"{status.name} reports without having been granted")
+        status.awaited = False
+        self._reports[status.name] = report
+        self._pace.reported(status.name, status.incarnation)
         self._one_less()
 
     def _one_less(self) -> None:
@@ -313,23 +313,23 @@ class World:
             self._advance()
 
     def _apply_reports(self) -> None:
-        reports, citizens = self._reports, self.census.citizens
+        reports, statuses = self._reports, self.nodes.statuses
         working = False
         for name in self._granted:
             report = reports.get(name)  # None: it has died instead
             if type(report) is Report:
                 working = working or bool(report.operations)
-                self._apply(citizens[name], report)
+                self._apply(statuses[name], report)
             elif type(report) is Failed:
-                self._fail_program(citizens[name], report)
+                self._fail_program(statuses[name], report)
         reports.clear()
         self._rounds_in_no_time += 1 / _WORKING if working else 1
         self.classical.taken()
         for name, forgets in self.classical.overdue():
             self.outbox.append((name, Release(forgets)))
 
-    def _apply(self, citizen: Citizen, report: Report) -> None:
-        name, incarnation = citizen.name, citizen.incarnation
+    def _apply(self, status: NodeStatus, report: Report) -> None:
+        name, incarnation = status.name, status.incarnation
         if report.t_ns != self.conductor.now_ns or report.m != self.conductor.m:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
@@ -349,9 +349,9 @@ class World:
         for note in report.notes:
             self._note(name, note)
         if report.failed is not None:
-            self._fail_program(citizen, report.failed)
+            self._fail_program(status, report.failed)
         elif report.finished is not None:
-            self._finish_program(citizen, report.finished)
+            self._finish_program(status, report.finished)
         else:
             self.conductor.set_timer(name, report.next_timer_ns)
 
@@ -361,13 +361,13 @@ class World:
         if isinstance(value, (int, float)):
             self.metrics.observe(f"{node}.{note.name}", float(value))
 
-    def _finish_program(self, citizen: Citizen, finished: Finished) -> None:
+    def _finish_program(self, status: NodeStatus, finished: Finished) -> None:
         value = finished.value
-        citizen.state, citizen.ended_ns = "finished", self.conductor.now_ns
-        citizen.result, citizen.unread = value, finished.unread
-        self._never_grant(citizen.name)
-        self._withdraw_all(citizen.name)
-        self.journal.event(citizen.name, "end", rounded(value))
+        status.state, status.ended_ns = "finished", self.conductor.now_ns
+        status.result, status.unread = value, finished.unread
+        self._never_grant(status.name)
+        self._withdraw_all(status.name)
+        self.journal.event(status.name, "end", rounded(value))
 
     def _withdraw_all(self, node: str) -> None:
         """Nobody takes what this program still waits for: a peer must not get a pair with it."""
@@ -380,13 +380,13 @@ class World:
         self._dues.forget_node(node)
         self.conductor.forget_node(node)
 
-    def _fail_program(self, citizen: Citizen, failure: Failed) -> None:
-        citizen.state, citizen.ended_ns = "failed", self.conductor.now_ns
-        self._never_grant(citizen.name)
-        self._withdraw_all(citizen.name)
+    def _fail_program(self, status: NodeStatus, failure: Failed) -> None:
+        status.state, status.ended_ns = "failed", self.conductor.now_ns
+        self._never_grant(status.name)
+        self._withdraw_all(status.name)
         # The class alone: a message may hold an address in memory, which no digest may depend on.
-        self.journal.event(citizen.name, "failed", failure.kind, failure.problem.partition(":")[0])
-        problem = endings.failed(citizen.name, failure, self.conductor.now_ns)
+        self.journal.event(status.name, "failed", failure.kind, failure.problem.partition(":")[0])
+        problem = problems.failed(status.name, failure, self.conductor.now_ns)
         self._problem = self._problem or problem
         if failure.kind != "raised":
             self._end(problem)
@@ -414,23 +414,23 @@ class World:
         if broken or (self._last and not self._cleaning_up()):
             self._end(self._problem)
             return False
-        over = conductor.instants and self.census.over()
+        over = conductor.instants and self.nodes.over()
         if over and not self._last and not self._comes_back():
             self._last_step()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
-        if instant is None and self.census.busy():
-            self._ask(self._stuck, self.census.citizens.values())
+        if instant is None and self.nodes.busy():
+            self._ask(self._stuck, self.nodes.statuses.values())
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
-            self._ask(lambda: self._end(self._problem, self._waits), self.census.unfinished())
+            self._ask(lambda: self._end(self._problem, self._waits), self.nodes.unfinished())
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
         if instant[1] == 0:
             self._rounds_in_no_time = 0
         elif self._rounds_in_no_time > MICROSTEP_CAP:
-            self._ask(self._spinning, self.census.citizens.values())
+            self._ask(self._spinning, self.nodes.statuses.values())
             return False
         conductor.enter(*instant)
         self._in_instant = True
@@ -462,8 +462,8 @@ class World:
 
     def _comes_back(self) -> bool:
         """Whether a program is dead, and a fault is planned that starts it again."""
-        citizens = self.census.citizens.values()
-        killed = (c.name for c in citizens if c.state == "killed" and not c.spec.service)
+        statuses = self.nodes.statuses.values()
+        killed = (c.name for c in statuses if c.state == "killed" and not c.spec.service)
         return any(map(self.faults.will_restart, killed))
 
     def _last_step(self) -> None:
@@ -473,8 +473,8 @@ class World:
         now = self.conductor.now_ns
 
         def wake() -> None:
-            for citizen in self.census.services():
-                self.conductor.wake(citizen.name)
+            for status in self.nodes.services():
+                self.conductor.wake(status.name)
 
         self.conductor.at(now, (-1,), wake, FAULT)
 
@@ -485,61 +485,61 @@ class World:
 
     def _grant(self) -> None:
         """Hand out what is due, to the nodes in the order of their names."""
-        conductor, citizens = self.conductor, self.census.citizens
+        conductor, statuses = self.conductor, self.nodes.statuses
         self._dues.collect()
         self._granted = []
         for name in conductor.take_due():
-            citizen = citizens[name]
-            if citizen.state != "running":
+            status = statuses[name]
+            if status.state != "running":
                 continue
-            if citizen.paused:
-                citizen.missed = True
+            if status.paused:
+                status.missed = True
                 continue
             self._granted.append(name)
             if name in self._unbuilt:
                 self._reports[name] = self._unbuilt.pop(name)
                 continue
-            citizen.awaited = True
-            citizen.granted_ns = conductor.now_ns
+            status.awaited = True
+            status.granted_ns = conductor.now_ns
             self._missing_reports += 1
-            last = self._dismissing and citizen.spec.service
-            grant = self._dues.grant(citizen, last, self._harm.take_clock(name))
+            last = self._dismissing and status.spec.service
+            grant = self._dues.grant(status, last, self._harm.take_clock(name))
             self.outbox.append((name, grant))
         self._dismissing = False
         self._pace.granted()
 
     # --- the end ---
 
-    def _ask(self, then: Callable[[], None], citizens: Iterable[Citizen]) -> None:
+    def _ask(self, then: Callable[[], None], statuses: Iterable[NodeStatus]) -> None:
         """Have those of them that run say what they wait for; then end the run with it."""
         self._waits.clear()
-        for citizen in citizens:
-            if citizen.state == "running" and citizen.paused:
+        for status in statuses:
+            if status.state == "running" and status.paused:
                 what = "a fault pauses it"
-                self._waits[citizen.name] = [Wait(citizen.name, what, self.conductor.now_ns)]
-            elif citizen.state == "running":
-                self._barrier.add("waits", citizen.name)
-                self.outbox.append((citizen.name, Ask()))
+                self._waits[status.name] = [Wait(status.name, what, self.conductor.now_ns)]
+            elif status.state == "running":
+                self._barrier.add("waits", status.name)
+                self.outbox.append((status.name, Ask()))
         self._barrier.afterwards(then)
 
     def _stuck(self) -> None:
         asked = {
-            name: [what for _, what in self.quantum.pending(name)] for name in self.census.citizens
+            name: [what for _, what in self.quantum.pending(name)] for name in self.nodes.statuses
         }
         active = [fault for fault in self.faults.records() if fault.state == "active"]
-        ended = endings.ended(self.census.citizens.values())
-        self.fail(endings.stuck(self._waits, asked, self.conductor.now_ns, active, ended))
+        ended = problems.ended(self.nodes.statuses.values())
+        self.fail(problems.stuck(self._waits, asked, self.conductor.now_ns, active, ended))
 
     def _spinning(self) -> None:
         now = self.conductor.now_ns
-        self.fail(endings.spinning(list(self._granted), self._waits, self.conductor.m, now))
+        self.fail(problems.spinning(list(self._granted), self._waits, self.conductor.m, now))
 
-    def _lose(self, citizen: Citizen, why: RunError) -> None:
+    def _lose(self, status: NodeStatus, why: RunError) -> None:
         """A node is lost. Others may be dying at the same instant: they are waited for, and not for long."""
-        citizen.state = "lost"
-        self._lost[citizen.name] = why
-        if citizen.awaited:
-            citizen.awaited = False
+        status.state = "lost"
+        self._lost[status.name] = why
+        if status.awaited:
+            status.awaited = False
             self._one_less()
         if self.over or self.settle_in_s is not None:
             return
@@ -555,16 +555,16 @@ class World:
             return
         self.over = True
         until_ns = self.topology.time.until_ns
-        unfinished = problem is None and bool(self.census.unfinished())
+        unfinished = problem is None and bool(self.nodes.unfinished())
         t_ns = until_ns if unfinished and until_ns is not None else self.conductor.now_ns
         self.faults.heal_all()
         try:
             self.journal.close()
         except QnetemError as error:
-            problem = problem or endings.problem_of(error, t_ns)
-        for citizen in self.census.citizens.values():
-            if citizen.alive:
-                self.outbox.append((citizen.name, Stop()))
+            problem = problem or problems.problem_of(error, t_ns)
+        for status in self.nodes.statuses.values():
+            if status.alive:
+                self.outbox.append((status.name, Stop()))
         self.outcome = Outcome(
             name=self.topology.name,
             seed=self.topology.seed,
@@ -572,11 +572,11 @@ class World:
             t_ns=t_ns,
             wall_s=self._pace.reported_s,
             instants=self.conductor.instants,
-            nodes=self.census.states(),
-            results=self.census.results(),
+            nodes=self.nodes.states(),
+            results=self.nodes.results(),
             metrics=self.metrics.summary(),
             problem=problem,
             faults=self.faults.records(),
-            left=leftovers(self.census, self.quantum, self._pace, waits or {}),
+            left=leftovers(self.nodes, self.quantum, self._pace, waits or {}),
         )
         self.outbox.append(("", self.outcome))

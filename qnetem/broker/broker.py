@@ -24,7 +24,7 @@ from typing import Self
 
 from ..agents.process.settings import BrokerAddress
 from ..emulator.errors import InfrastructureError, InputError
-from ..runs.parent_death import leashed
+from ..runs.parent_death import dies_with_parent
 from . import kinds, ports, probe
 from .access import LOGIN_VARIABLES, Access, Login
 
@@ -242,7 +242,7 @@ class Broker:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._access.write(self._folder)
             place, name = os.path.split(self.socket_path)
-            command = leashed(kind.command(self._folder, port, name))
+            command = dies_with_parent(kind.command(self._folder, port, name))
             log = self._open_log(f"{kind.name} shall serve 127.0.0.1:{port}\n")
         except OSError as error:
             problem = f"{self._folder} cannot be written: {error.strerror or error}"

@@ -36,8 +36,7 @@ from ..text.error_output import (
     tell_failed,
     tell_problem,
 )
-from . import compare_commands, watch_commands
-from . import live_commands as desk_commands
+from . import compare_commands, live_commands, watch_commands
 from .terminal import (
     Page,
     print_object,
@@ -270,7 +269,7 @@ def physics(
 
 compare_commands.register(app)
 watch_commands.register(app)
-desk_commands.register(app)
+live_commands.register(app)
 
 
 def main() -> None:

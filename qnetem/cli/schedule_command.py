@@ -18,7 +18,7 @@ from ..emulator.errors import InputError, TopologyError
 from ..emulator.topology import Topology, parse_topology
 from ..emulator.topology.model.faults import FaultSpec
 from ..emulator.units import format_ns
-from ..text.columns import count, lay_out
+from ..text.columns import count, in_columns
 from ..text.faults import fault_entry, fault_line
 
 
@@ -34,7 +34,7 @@ def as_table(topology: Topology, width: int) -> list[str]:
     if not faults:
         return [head]
     rows = [[format_ns(fault.at_ns), fault.id, fault_line(fault)] for fault in faults]
-    return [head, "", *lay_out([["at", "id", "fault"], *rows], width, right=(0,))]
+    return [head, "", *in_columns([["at", "id", "fault"], *rows], width, right=(0,))]
 
 
 def as_json(topology: Topology) -> str:

@@ -29,7 +29,7 @@ from ..compare.diff import Comparison, compare
 from ..emulator.errors import InputError, InternalError, Interrupted
 from ..emulator.wire import UNREADABLE
 from ..launch.zygote import OTHERWISE_VARIABLE
-from ..runs.parent_death import leashed
+from ..runs.parent_death import dies_with_parent
 from ..runs.recorded import open_run
 from ..text.error_output import say
 from .pages.diff_page import as_data, print_comparison
@@ -119,7 +119,7 @@ def _run(command: list[str], environment: dict[str, str], folder: str | None) ->
     # A group of its own: a signal of the terminal reaches it once, through us.
     with (
         subprocess.Popen(
-            leashed(command),
+            dies_with_parent(command),
             env=environment,
             cwd=folder,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""An in-process network that shares its thread with an event loop: what `Supervisor` is to processes.
+"""An in-process network that shares its thread with an event loop: what `Launcher` is to processes.
 
 Owns the task that carries the network's batches, a slice of real time at a time. Does not own what a
 batch does (inprocess.py). Rule: between two slices no program is in the middle of a step, so whatever
@@ -21,8 +21,8 @@ from .turns import Share
 from .watchdog import watched
 
 
-class SlicedRun:
-    """A run in this process, on the event loop it was made on. Methods as those of `Supervisor`."""
+class CooperativeRun:
+    """A run in this process, on the event loop it was made on. Methods as those of `Launcher`."""
 
     def __init__(self, topology: Topology, options: RunOptions, share: Share | None = None) -> None:
         """Raises InputError when no run folder can be made."""

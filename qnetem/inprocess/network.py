@@ -160,7 +160,7 @@ class InProcessNetwork:
     def _batches(self) -> Iterator[float]:
         world = self.world
         world.start()
-        for name in world.census.citizens:
+        for name in world.nodes.statuses:
             self._hello(name, 1)
         outbox = world.outbox
         while outbox or world.resume_in_s is not None:

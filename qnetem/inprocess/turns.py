@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import process_state as surroundings
+from . import process_state
 from .output import routed
 
 
@@ -112,17 +112,17 @@ class Share:
             if not outermost:
                 yield
                 return
-            before = surroundings.look()
+            before = process_state.look()
             self._begin()
             try:
                 with routed():
                     yield
             finally:
-                self._changes = surroundings.changed(before, surroundings.look())
-                surroundings.put({name: before[name] for name in self._changes})
+                self._changes = process_state.changed(before, process_state.look())
+                process_state.put({name: before[name] for name in self._changes})
 
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            surroundings.show_warnings_again()
-        surroundings.put(self._changes)
+            process_state.show_warnings_again()
+        process_state.put(self._changes)

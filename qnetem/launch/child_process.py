@@ -24,11 +24,11 @@ import msgspec
 from ..emulator.errors import InfrastructureError
 from ..emulator.wire import ANY_FRAME, frame
 from ..emulator.wire.framing import FrameSplitter
-from ..runs.parent_death import leashed
+from ..runs.parent_death import dies_with_parent
 from ..runs.run_folder import log_tail, open_log
 
 
-class Companion(asyncio.Protocol):
+class ChildProcess(asyncio.Protocol):
     """One child process, `python <program> CHANNEL_FD ...`.
 
     `on_body(body)` is called for each frame it sends, `on_hangup()` once when its stream ends without
@@ -79,7 +79,7 @@ class Companion(asyncio.Protocol):
         command = [sys.executable, *self._program, *map(str, numbers), *words]
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *leashed(command, self._at_death),
+                *dies_with_parent(command, self._at_death),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -117,7 +117,7 @@ class Companion(asyncio.Protocol):
                 process.kill()
             await process.wait()
 
-    async def obituary(self) -> str:
+    async def exit_report(self) -> str:
         """How it ended, with the end of its log. Call it after `on_hangup`."""
         process = self._process
         if process is None:

@@ -36,7 +36,7 @@ def launchers_path(environment: Mapping[str, str]) -> list[str]:
 
 def _import_ours() -> None:
     """Import the package that this file is in, whatever else has its name."""
-    home = os.path.dirname(os.path.abspath(__file__))
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     init = os.path.join(home, "__init__.py")
     spec = importlib.util.spec_from_file_location("qnetem", init, submodule_search_locations=[home])
     assert spec is not None and spec.loader is not None

@@ -44,7 +44,7 @@ from ..emulator.wire import control
 from ..live.address import announce, withdraw
 from ..runs.run_folder import conclude_run, create_run_folder, describe_run
 from ..runs.sockets import open_sockets
-from .child_process import Companion
+from .child_process import ChildProcess
 from .entry import PATH_VARIABLE, child_program, import_path
 from .zygote import LAUNCHER_GONE, environment
 from .zygote_messages import Fork, Forked, Signal, decode_answer
@@ -99,7 +99,7 @@ class RunResult:
     exit_code: int
 
 
-class Supervisor:
+class Launcher:
     """The processes of one run; `async with` starts and ends them, `wait()` gives the outcome.
 
     Attributes: `run_folder`, `broker`, `pids` (of every node's living incarnation, by node name).
@@ -125,14 +125,14 @@ class Supervisor:
             options.broker_login,
         )
         logs = self.run_folder / "logs"
-        self._emulator = Companion(
+        self._emulator = ChildProcess(
             "emulator",
             self.emulator_program,
             logs / "emulator.log",
             self._on_emulator,
             lambda: self._on_death(self._emulator, InternalError),
         )
-        self._zygote = Companion(
+        self._zygote = ChildProcess(
             "zygote",
             self.zygote_program,
             logs / "zygote.log",
@@ -157,7 +157,7 @@ class Supervisor:
         self._outcome: control.Outcome | None = None
         self._early: control.Interrupt | None = None
 
-    async def __aenter__(self) -> Supervisor:
+    async def __aenter__(self) -> Launcher:
         try:
             await self.start()
         except BaseException:
@@ -321,7 +321,7 @@ class Supervisor:
             how = f"its process was killed by signal {self._killed_early[node]}"
             self._fail(NodeLost(f"node {node} was lost before time began: {how}", node, 0))
 
-    def _on_death(self, companion: Companion, kind: type[QnetemError]) -> None:
+    def _on_death(self, companion: ChildProcess, kind: type[QnetemError]) -> None:
         """A companion has gone without having been told to."""
         if companion is self._zygote:
             self._living.clear()
@@ -329,8 +329,8 @@ class Supervisor:
         if not self._over.done() and self._outcome is None:
             self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
 
-    async def _tell_death(self, companion: Companion, kind: type[QnetemError]) -> None:
-        text = await companion.obituary()
+    async def _tell_death(self, companion: ChildProcess, kind: type[QnetemError]) -> None:
+        text = await companion.exit_report()
         self._fail(InfrastructureError(text) if companion.killed else kind(text))
 
     def _fail(self, error: QnetemError) -> None:
@@ -430,7 +430,7 @@ async def run_processes(
     and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
     exception: its outcome holds the problem.
     """
-    supervisor = Supervisor(topology, options, on_progress)
+    supervisor = Launcher(topology, options, on_progress)
     try:
         with _signals_interrupt(supervisor):
             async with supervisor:
@@ -444,7 +444,7 @@ async def run_processes(
 
 
 @contextlib.contextmanager
-def _signals_interrupt(supervisor: Supervisor) -> Iterator[None]:
+def _signals_interrupt(supervisor: Launcher) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP interrupt the run, where the loop may have handlers (main thread).
 
     From before the first process is started until the last one has ended, so that none is left.

@@ -1,8 +1,8 @@
 """Speaking to a run while it goes on: faults by hand, and how it stands.
 
-Owns the client: one request, one answer. Does not own what is asked (emulator/world/live.py) nor how it is shown
-(desk_page.py). Rule: whoever asks waits no longer than a few seconds of real time, and a run that is over
-is an InputError with that said in it.
+Owns the client: one request, one answer. Does not own what is asked (emulator/world/live.py) nor how it is
+shown (desk_page.py). Rule: whoever asks waits no longer than a few seconds of real time, and a run that is
+over is an InputError with that said in it.
 """
 
 from __future__ import annotations

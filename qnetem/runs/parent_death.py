@@ -1,6 +1,6 @@
 """A child process that ends with its parent, even if the parent is ended by SIGKILL.
 
-Owns the command prefix (`leashed`) and the small program behind it: this file runs as a script, asks
+Owns the command prefix (`dies_with_parent`) and the small program behind it: this file runs as a script, asks
 the kernel for a signal at the parent's death, leaves the terminal, and becomes the command. It imports
 only the standard library, so that it starts in milliseconds; an exec wrapper rather than `preexec_fn`,
 which is unsafe in a process with threads.
@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 ORPHANED, NOT_RUNNABLE = 125, 127
 
 
-def leashed(command: Sequence[str], at_death: int = signal.SIGKILL) -> list[str]:
+def dies_with_parent(command: Sequence[str], at_death: int = signal.SIGKILL) -> list[str]:
     """The command that runs `command`, under the same pid, as a child bound to this process."""
     leash = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
     return [*leash, str(os.getpid()), str(int(at_death)), *command]

@@ -22,7 +22,7 @@ from ..emulator.topology.model.topology import Topology
 from ..emulator.wire import UNREADABLE
 from ..emulator.wire.control import FaultRecord
 from .events import digest_of
-from .recorded_faults import as_it_went, from_journal, from_outcome
+from .recorded_faults import from_journal, from_outcome, recorded_faults
 from .run_folder import hash_of
 
 _Read = TypeVar("_Read", bound=msgspec.Struct)
@@ -157,8 +157,8 @@ class RecordedRun:
             raise InputError(f"{self.path} is a journal alone: expected the folder of a run")
         topology = Topology.from_data(self.topology)
         if self.journal is not None:
-            return as_it_went(topology, from_journal(self.journal))
-        return as_it_went(topology, from_outcome(self.outcome or {}))
+            return recorded_faults(topology, from_journal(self.journal))
+        return recorded_faults(topology, from_outcome(self.outcome or {}))
 
 
 def open_run(path: Path) -> RecordedRun:

@@ -37,7 +37,7 @@ class Happened:
     asked_ns: int | None = None
 
 
-def as_it_went(topology: Topology, happened: Iterable[Happened]) -> Topology:
+def recorded_faults(topology: Topology, happened: Iterable[Happened]) -> Topology:
     """The topology with the faults that were added, and the heals by hand. Raises InputError."""
     faults = {spec.id or str(number): spec for number, spec in enumerate(topology.faults)}
     for fault in happened:

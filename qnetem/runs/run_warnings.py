@@ -2,8 +2,8 @@
 
 Programs that `until` has ended are named, too.
 
-Owns when something is worth it, and the words. Does not own the figures (emulator/world/end_state.py). Rule: a
-run that is clean is silent. How slow a node was is told in real time and differs from run to run.
+Owns when something is worth it, and the words. Does not own the figures (emulator/world/end_state.py).
+Rule: a run that is clean is silent. How slow a node was is told in real time and differs from run to run.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _WIDEST = 4_000
 _LEAST = 12
 
 
-def lay_out(
+def in_columns(
     rows: Sequence[Sequence[str]],
     width: int | None = None,
     *,

@@ -190,10 +190,12 @@ Patch = pytest.MonkeyPatch
 
 
 def test_an_end_that_confirms_without_an_answer_is_caught(monkeypatch: Patch) -> None:
-    async def concludes(self: talk.Talk, word: talk.Word, answer: type[talk.Word]) -> str:
+    async def concludes(
+        self: talk.Initiator, word: talk.SessionMessage, answer: type[talk.SessionMessage]
+    ) -> str:
         return talk.CONFIRMED
 
-    monkeypatch.setattr(talk.Talk, "conclude", concludes)
+    monkeypatch.setattr(talk.Initiator, "conclude", concludes)
     assert "False" in caught("bb84")  # the other end has no result
 
 

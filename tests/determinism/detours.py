@@ -22,7 +22,7 @@ from pathlib import Path
 from qnetem.emulator.topology import Topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.emulator.wire.socket_paths import short
-from qnetem.launch.launcher import RunOptions, Supervisor
+from qnetem.launch.launcher import Launcher, RunOptions
 from tests.accounts import LOGIN, open_broker
 
 from .lab import PATIENCE_S
@@ -195,7 +195,7 @@ def _at_once(writer: asyncio.StreamWriter) -> None:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class Detoured(Supervisor):
+class Detoured(Launcher):
     """A supervisor that tells its nodes another address of the emulator than it tells itself.
 
     `front` is that address, and `only` the one node that is told it (None: all are).

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import qnetem.inprocess  # all that a run imports
+import qnetem.inprocess.network  # all that a run imports
 from qnetem import run
 
 

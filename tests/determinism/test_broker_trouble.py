@@ -14,7 +14,7 @@ import pytest
 
 from qnetem.emulator.topology import Topology
 from qnetem.emulator.wire.control import Outcome, Progress
-from qnetem.launch.launcher import RunOptions, Supervisor
+from qnetem.launch.launcher import Launcher, RunOptions
 from tests.counts import count
 
 from .detours import Delays, slow_run
@@ -37,7 +37,7 @@ class Breaker:
         rng = random.Random(seed)
         self.moments_s = sorted(rng.uniform(0, DISTURBED_S) for _ in range(KILLS))
         self.killed: list[int] = []
-        self.supervisor: Supervisor | None = None
+        self.supervisor: Launcher | None = None
         self._began = asyncio.Event()
 
     def watch(self, progress: Progress) -> None:
@@ -74,7 +74,7 @@ async def at_work(breaker: Breaker) -> AsyncIterator[None]:
 
 async def broken_run(topology: Topology, folder: Path, broker: str, breaker: Breaker) -> Outcome:
     options = RunOptions(broker=broker, runs_folder=folder)
-    supervisor = breaker.supervisor = Supervisor(topology, options, breaker.watch)
+    supervisor = breaker.supervisor = Launcher(topology, options, breaker.watch)
     async with asyncio.timeout(PATIENCE_S), supervisor, at_work(breaker):
         return await supervisor.wait()
 

@@ -11,10 +11,10 @@ from qnetem.agents.agent import Agent
 from qnetem.agents.protocols.cleanup import Holding
 from qnetem.agents.protocols.session import (
     CONFIRMED,
-    Followed,
+    Initiator,
     Patience,
-    Talk,
-    Word,
+    Responder,
+    SessionMessage,
     follow,
     lead,
     nothing,
@@ -26,13 +26,13 @@ ROUND_TRIP_MS = 2
 WORDS = 4
 
 
-class Count(Word, tag="count"):
+class Count(SessionMessage, tag="count"):
     """A number, said and answered."""
 
     value: int
 
 
-class Bye(Word, tag="bye"):
+class Bye(SessionMessage, tag="bye"):
     """The last word, and its answer."""
 
 
@@ -43,7 +43,7 @@ class Asks(Agent):
         result = await lead(self, "bob", "count", Patience.of(timeout, tries), self._part)
         return nothing() if result is None else result
 
-    async def _part(self, talk: Talk) -> dict[str, Any]:
+    async def _part(self, talk: Initiator) -> dict[str, Any]:
         total = 0
         for value in range(WORDS):
             answer = await talk.ask(Count(value), Count)
@@ -60,7 +60,7 @@ class Answers(Agent):
         result = await follow(self, "alice", "count", Patience.of(timeout, tries), self._part)
         return nothing() if result is None else result
 
-    async def _part(self, talk: Followed) -> dict[str, Any]:
+    async def _part(self, talk: Responder) -> dict[str, Any]:
         total = 0
         qubit = await self.qubit()
         async with Holding(qubit):

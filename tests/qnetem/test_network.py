@@ -205,7 +205,7 @@ async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
 async def test_a_pause_in_real_time_ends_for_a_question_and_for_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qnetem.inprocess._LONGEST_NAP_S", 3600.0)
+    monkeypatch.setattr("qnetem.inprocess.network._LONGEST_NAP_S", 3600.0)
     topology = alone(Sleeper) | {"time": {"mode": "real"}}
     async with asyncio.timeout(PATIENCE_S), no_umask():
         async with qnetem.launch(topology, in_process=True, runs_folder=tmp_path) as network:

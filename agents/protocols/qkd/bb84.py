@@ -31,10 +31,10 @@ from ..cleanup import Holding, give_back
 from ..session import (
     CONFIRMED,
     TRIES,
-    Followed,
+    Initiator,
     Patience,
-    Talk,
-    Word,
+    Responder,
+    SessionMessage,
     follow,
     lead,
     nothing,
@@ -48,52 +48,52 @@ GUARD_SLOTS = 2
 AHEAD_TIMEOUTS = 4
 
 
-class Announcement(Word, tag="announcement"):
+class Announcement(SessionMessage, tag="announcement"):
     """Sender -> receiver: how long a slot is, and how many there are."""
 
     slot_ns: int
     qubits: int
 
 
-class Ready(Word, tag="ready"):
+class Ready(SessionMessage, tag="ready"):
     """Receiver -> sender: it will listen."""
 
 
-class Start(Word, tag="start"):
+class Start(SessionMessage, tag="start"):
     """Sender -> receiver: when slot 0 leaves."""
 
     start_ns: int
 
 
-class Listening(Word, tag="listening"):
+class Listening(SessionMessage, tag="listening"):
     """Receiver -> sender: it knows the start. In time, or nothing is sent."""
 
 
-class Sent(Word, tag="sent"):
+class Sent(SessionMessage, tag="sent"):
     """Sender -> receiver: the last slot has left."""
 
 
-class Clicks(Word, tag="clicks"):
+class Clicks(SessionMessage, tag="clicks"):
     """Receiver -> sender: the slots that clicked, and a letter per click for its basis."""
 
     slots: list[int]
     bases: str
 
 
-class Sifted(Word, tag="sifted"):
+class Sifted(SessionMessage, tag="sifted"):
     """Sender -> receiver: the slots whose bases agree, and those of them to be compared in public."""
 
     slots: list[int]
     compared: list[int]
 
 
-class Compared(Word, tag="compared"):
+class Compared(SessionMessage, tag="compared"):
     """Receiver -> sender, and back: the bits of the compared slots, in their order."""
 
     bits: list[int]
 
 
-class Done(Word, tag="done"):
+class Done(SessionMessage, tag="done"):
     """Receiver -> sender: it has its result."""
 
 
@@ -123,7 +123,9 @@ class Sender(Agent):
         result = await lead(self, peer, KIND, Patience.of(timeout, tries), part)
         return nothing() if result is None else result
 
-    async def _session(self, peer: str, qubits: int, sample: float, talk: Talk) -> dict[str, Any]:
+    async def _session(
+        self, peer: str, qubits: int, sample: float, talk: Initiator
+    ) -> dict[str, Any]:
         bits = [int(bit) for bit in self.rng.integers(0, 2, qubits)]
         bases = "".join(BASES[int(basis)] for basis in self.rng.integers(0, 2, qubits))
         started_ns = self.now_ns
@@ -150,7 +152,7 @@ class Sender(Agent):
         status = await talk.conclude(Compared([bits[slot] for slot in compared]), Done)
         return {**result, "status": status, "session": talk.session}
 
-    async def _agree_on_start(self, talk: Talk, qubits: int) -> int:
+    async def _agree_on_start(self, talk: Initiator, qubits: int) -> int:
         """When slot 0 leaves: not before the receiver is known to know it, else Broken.
 
         The word of the start and its answer need no longer than the announcement and its answer did.
@@ -208,7 +210,7 @@ class Receiver(Agent):
         await self._sweep(peer, patience.limit_s() if result is None else 0.0)
         return nothing() if result is None else result
 
-    async def _session(self, peer: str, delay_ns: int, talk: Followed) -> dict[str, Any]:
+    async def _session(self, peer: str, delay_ns: int, talk: Responder) -> dict[str, Any]:
         plan: Announcement = await talk.hear(Announcement)
         started_ns = self.now_ns
         await talk.answer(Ready())

@@ -35,10 +35,10 @@ from ..session import (
     CONFIRMED,
     TRIES,
     Broken,
-    Followed,
+    Initiator,
     Patience,
-    Talk,
-    Word,
+    Responder,
+    SessionMessage,
     follow,
     lead,
     nothing,
@@ -49,34 +49,34 @@ Bytes = NDArray[np.uint8]
 KIND = "bbm92"
 
 
-class Wanted(Word, tag="wanted"):
+class Wanted(SessionMessage, tag="wanted"):
     """Alice -> source: she will want a train."""
 
 
-class Train(Word, tag="train"):
+class Train(SessionMessage, tag="train"):
     """Source -> Alice, and Alice -> Bob: how many slots will come, and how long that takes."""
 
     slots: int
     lasts_ns: int
 
 
-class Ready(Word, tag="ready"):
+class Ready(SessionMessage, tag="ready"):
     """Bob -> Alice: he listens."""
 
 
-class Emit(Word, tag="emit"):
+class Emit(SessionMessage, tag="emit"):
     """Alice -> source: both listen."""
 
 
-class Emitting(Word, tag="emitting"):
+class Emitting(SessionMessage, tag="emitting"):
     """Source -> Alice: the train leaves."""
 
 
-class Detected(Word, tag="detected"):
+class Detected(SessionMessage, tag="detected"):
     """Alice -> Bob: her train is over."""
 
 
-class Clicked(Word, tag="clicked"):
+class Clicked(SessionMessage, tag="clicked"):
     """Bob -> Alice: slots that clicked (uint32, little-endian), a plane of bases."""
 
     count: int
@@ -84,7 +84,7 @@ class Clicked(Word, tag="clicked"):
     bases: bytes
 
 
-class Coincident(Word, tag="coincident"):
+class Coincident(SessionMessage, tag="coincident"):
     """Alice -> Bob, for each of his clicks: is it a coincidence, do the bases agree, is it compared.
 
     `clicks` are hers, `slots` those of the train.
@@ -97,13 +97,13 @@ class Coincident(Word, tag="coincident"):
     slots: int
 
 
-class Compared(Word, tag="compared"):
+class Compared(SessionMessage, tag="compared"):
     """Bob -> Alice, and back: a plane of the compared bits, in the order of the slots."""
 
     bits: bytes
 
 
-class Done(Word, tag="done"):
+class Done(SessionMessage, tag="done"):
     """Bob -> Alice: he has his result. Alice -> source, and back: no other train is wanted."""
 
 
@@ -172,7 +172,7 @@ class Source(Agent):
         part = partial(self._session, alice, bob, slots)
         return await follow(self, alice, KIND, Patience.of(timeout, tries), part) or 0
 
-    async def _session(self, alice: str, bob: str, slots: int, talk: Followed) -> int:
+    async def _session(self, alice: str, bob: str, slots: int, talk: Responder) -> int:
         lasts_ns = slots * self.pulse_period_ps // 1000
         await talk.hear(Wanted)
         await talk.answer(Train(slots, lasts_ns))
@@ -216,7 +216,7 @@ class Alice(Agent):
             part = partial(self._from_between, peer, source, sample)
         return await lead(self, peer, KIND, patience, part)
 
-    async def _from_here(self, peer: str, slots: int, sample: float, talk: Talk) -> Exchange:
+    async def _from_here(self, peer: str, slots: int, sample: float, talk: Initiator) -> Exchange:
         """A session with the source at this node."""
         train = Train(slots, slots * self.pulse_period_ps // 1000)
         await talk.ask(train, Ready)
@@ -225,9 +225,11 @@ class Alice(Agent):
         )
         return await self._sift(clicks, sample, talk)
 
-    async def _from_between(self, peer: str, source: str, sample: float, talk: Talk) -> Exchange:
+    async def _from_between(
+        self, peer: str, source: str, sample: float, talk: Initiator
+    ) -> Exchange:
         """A session with the source at another node, and one with that node."""
-        order = Talk(self, source, KIND, talk.patience)
+        order = Initiator(self, source, KIND, talk.patience)
         train = await order.ask(Wanted(), Train)
         await talk.ask(Train(train.slots, train.lasts_ns), Ready)
         listening = asyncio.create_task(self.detect(source), name="detect")
@@ -246,7 +248,7 @@ class Alice(Agent):
             self.log.warning("%s: %s", source, broken)
         return found
 
-    async def _sift(self, clicks: Clicks, sample: float, talk: Talk) -> Exchange:
+    async def _sift(self, clicks: Clicks, sample: float, talk: Initiator) -> Exchange:
         heard = await talk.ask(Detected(), Clicked)
         theirs = np.frombuffer(heard.slots, dtype="<u4").astype(np.int64)
         _, ours, others = np.intersect1d(
@@ -286,7 +288,7 @@ class Bob(Agent):
         part = partial(self._session, peer if source is None else source)
         return await follow(self, peer, KIND, patience, part)
 
-    async def _session(self, source: str, talk: Followed) -> Exchange:
+    async def _session(self, source: str, talk: Responder) -> Exchange:
         train: Train = await talk.hear(Train)
         await talk.answer(Ready())
         # Alice may take as long to reach the source as an answer may take

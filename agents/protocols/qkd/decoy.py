@@ -34,10 +34,10 @@ from ..session import (
     CONFIRMED,
     TRIES,
     Broken,
-    Followed,
+    Initiator,
     Patience,
-    Talk,
-    Word,
+    Responder,
+    SessionMessage,
     follow,
     lead,
     nothing,
@@ -49,22 +49,22 @@ KIND = "decoy"
 SIGNAL = 0
 
 
-class Announcement(Word, tag="announcement"):
+class Announcement(SessionMessage, tag="announcement"):
     """Sender -> receiver: how many slots will come, and how long their train is."""
 
     pulses: int
     lasts_ns: int
 
 
-class Ready(Word, tag="ready"):
+class Ready(SessionMessage, tag="ready"):
     """Receiver -> sender: it listens."""
 
 
-class Sent(Word, tag="sent"):
+class Sent(SessionMessage, tag="sent"):
     """Sender -> receiver: the train has left."""
 
 
-class Clicked(Word, tag="clicked"):
+class Clicked(SessionMessage, tag="clicked"):
     """Receiver -> sender: slots that clicked (uint32, little-endian), a plane of bases."""
 
     count: int
@@ -72,7 +72,7 @@ class Clicked(Word, tag="clicked"):
     bases: bytes
 
 
-class Sifted(Word, tag="sifted"):
+class Sifted(SessionMessage, tag="sifted"):
     """Sender -> receiver, for each click: do the bases agree, is the bit compared, which intensity.
 
     `means` are the mean photon numbers of the settings, `sent` how often each was sent.
@@ -85,13 +85,13 @@ class Sifted(Word, tag="sifted"):
     sent: list[int]
 
 
-class Compared(Word, tag="compared"):
+class Compared(SessionMessage, tag="compared"):
     """Receiver -> sender, and back: a plane of the compared bits, in the order of the clicks."""
 
     bits: bytes
 
 
-class Done(Word, tag="done"):
+class Done(SessionMessage, tag="done"):
     """Receiver -> sender: it has its result."""
 
 
@@ -180,7 +180,7 @@ class Sender(Agent):
         return await lead(self, peer, KIND, patience, part)
 
     async def _session(
-        self, peer: str, pulses: int, sample: float, link: str | None, talk: Talk
+        self, peer: str, pulses: int, sample: float, link: str | None, talk: Initiator
     ) -> Exchange:
         lasts_ns = pulses * self.pulse_period_ps // 1000
         await talk.ask(Announcement(pulses, lasts_ns), Ready)
@@ -218,7 +218,7 @@ class Receiver(Agent):
         """One train, sifted and compared; None if no session came to an end."""
         return await follow(self, peer, KIND, patience, partial(self._session, peer, link))
 
-    async def _session(self, peer: str, link: str | None, talk: Followed) -> Exchange:
+    async def _session(self, peer: str, link: str | None, talk: Responder) -> Exchange:
         plan: Announcement = await talk.hear(Announcement)
         await talk.answer(Ready())
         lasts_s = plan.lasts_ns / 1e9

@@ -22,7 +22,7 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from ...kernel.ports import Clock
 from ..node.node_changes import SOUND, NodeChanges
 from .link_changes import NOTHING, Changes
-from .links import Way
+from .links import FibreChannel
 
 #: Ways of a link under different changes that are kept at hand: clouds come and go.
 _KEPT_WAYS = 16
@@ -41,7 +41,7 @@ class _Change(Protocol):
 _C = TypeVar("_C", bound=_Change)
 
 
-class Moment(NamedTuple, Generic[_C]):
+class Interval(NamedTuple, Generic[_C]):
     """What is so from `since_ns` until before `until_ns` (None: no end known), and who did it."""
 
     since_ns: int
@@ -56,17 +56,17 @@ class Moment(NamedTuple, Generic[_C]):
                 fault.hits += count
 
 
-class Disturbed(Generic[_C]):
+class FaultHistory(Generic[_C]):
     """The changes of one link or node. `heed(action)`: call `action(changes)` at each from now on."""
 
     def __init__(self, nothing: _C, clock: Clock) -> None:
         self._nothing, self._clock = nothing, clock
         self._active: dict[Disturber, _C] = {}
         self._since: list[int] = [0]
-        self._moments: list[Moment[_C]] = [Moment(0, None, nothing, ())]
+        self._moments: list[Interval[_C]] = [Interval(0, None, nothing, ())]
         self._heeding: list[Callable[[_C], None]] = []
 
-    def heed(self, action: Callable[[_C], None]) -> None:
+    def on_change(self, action: Callable[[_C], None]) -> None:
         """Have `action` called with the changes at each instant at which they become others."""
         self._heeding.append(action)
 
@@ -81,15 +81,15 @@ class Disturbed(Generic[_C]):
             self._become()
 
     @property
-    def now(self) -> Moment[_C]:
+    def now(self) -> Interval[_C]:
         """What is so now."""
         return self._moments[-1]
 
-    def at(self, t_ns: int) -> Moment[_C]:
+    def at(self, t_ns: int) -> Interval[_C]:
         """What was so at `t_ns`."""
         return self._moments[max(bisect_right(self._since, t_ns) - 1, 0)]
 
-    def between(self, from_ns: int, to_ns: int) -> Iterable[Moment[_C]]:
+    def between(self, from_ns: int, to_ns: int) -> Iterable[Interval[_C]]:
         """The moments that share time with the stretch from `from_ns` to before `to_ns`, in order."""
         at = max(bisect_right(self._since, from_ns) - 1, 0)
         for index in range(at, len(self._moments)):
@@ -106,7 +106,7 @@ class Disturbed(Generic[_C]):
         if before.since_ns < now_ns:
             self._moments.append(before._replace(until_ns=now_ns))
             self._since.append(now_ns)
-        self._moments.append(Moment(self._since[-1], None, total, tuple(self._active.items())))
+        self._moments.append(Interval(self._since[-1], None, total, tuple(self._active.items())))
         for action in self._heeding:
             action(total)
 
@@ -114,22 +114,22 @@ class Disturbed(Generic[_C]):
         return f"<Disturbed by {len(self._active)}: {self.now.changes}>"
 
 
-class Disturbances:
+class FaultHistories:
     """All links and nodes of a run, by name."""
 
     def __init__(self, links: Iterable[str], nodes: Iterable[str], clock: Clock) -> None:
-        self.links = {name: Disturbed[Changes](NOTHING, clock) for name in links}
-        self.nodes = {name: Disturbed[NodeChanges](SOUND, clock) for name in nodes}
+        self.links = {name: FaultHistory[Changes](NOTHING, clock) for name in links}
+        self.nodes = {name: FaultHistory[NodeChanges](SOUND, clock) for name in nodes}
 
 
-class LightWay:
+class FaultedFibre:
     """How light crosses a link, whatever faults do to it."""
 
-    def __init__(self, way: Way, disturbed: Disturbed[Changes]) -> None:
+    def __init__(self, way: FibreChannel, disturbed: FaultHistory[Changes]) -> None:
         self.way, self._disturbed = way, disturbed
         self._changed = lru_cache(_KEPT_WAYS)(way.changed)
 
-    def at(self, t_ns: int) -> tuple[Way, Moment[Changes]]:
+    def at(self, t_ns: int) -> tuple[FibreChannel, Interval[Changes]]:
         """For light that leaves at `t_ns`: its way, and the moment in which that is so."""
         moment = self._disturbed.at(t_ns)
         if not moment.by:

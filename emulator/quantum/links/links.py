@@ -73,7 +73,7 @@ class Links(Generic[_Channel]):
 # --- how light gets across ------------------------------------------------------------------------
 
 
-class Crossing(NamedTuple):
+class PhotonTransit(NamedTuple):
     """One photon's way: does it count as arrived, when, and what is done to it (None: nothing).
 
     `survival` is the probability that it comes through and lies inside the receiver's gate.
@@ -84,7 +84,7 @@ class Crossing(NamedTuple):
     noise: Superoperator | None
 
 
-class Way:
+class FibreChannel:
     """A link's fibre with the receiver's gate and the user's noise. Draws nothing.
 
     `first` is the link's first end. The gate, of full width `gate_ps`, follows the mean time of arrival:
@@ -101,9 +101,9 @@ class Way:
         self.fibre, self.gate_ps = fibre, gate_ps
         self._first, self._noise = first, noise
         #: The latest crossing in each direction, and the passage it follows from.
-        self._latest: dict[bool, tuple[Passage, Crossing]] = {}
+        self._latest: dict[bool, tuple[Passage, PhotonTransit]] = {}
 
-    def at(self, t_ns: int, source: str) -> Crossing:
+    def at(self, t_ns: int, source: str) -> PhotonTransit:
         """For light that `source`, one of the link's ends, sends at `t_ns`."""
         reverse = source != self._first
         passage = self.fibre.at(t_ns, reverse)
@@ -112,7 +112,7 @@ class Way:
             latest = self._latest[reverse] = (passage, self._crossing(passage))
         return latest[1]
 
-    def changed(self, loss_db: float, misalignment_rad: float) -> Way:
+    def changed(self, loss_db: float, misalignment_rad: float) -> FibreChannel:
         """The same way with more loss and with its ends' frames turned further; with the same drifts."""
         old = self.fibre
         fibre = replace(
@@ -121,21 +121,21 @@ class Way:
             misalignment_rad=old.fibre.misalignment_rad + misalignment_rad,
         )
         link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
-        return Way(link, self._first, self.gate_ps, self._noise)
+        return FibreChannel(link, self._first, self.gate_ps, self._noise)
 
-    def _crossing(self, passage: Passage) -> Crossing:
+    def _crossing(self, passage: Passage) -> PhotonTransit:
         survival = passage.transmittance
         if self.gate_ps is not None:
             survival *= passage.gate_fraction(self.gate_ps / 1e3)
         parts = [part for part in (passage.noise, self._noise) if part is not None]
         noise = parts[0] if len(parts) == 1 else maps.compose(*parts) if parts else None
-        return Crossing(survival, passage.delay_ns, noise)
+        return PhotonTransit(survival, passage.delay_ns, noise)
 
     def __repr__(self) -> str:
         return f"<Way from {self._first}: {self.fibre}, gate {self.gate_ps} ps>"
 
 
-def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> Way | None:
+def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> FibreChannel | None:
     """How photons cross the link; None without a quantum side.
 
     Its environment takes four words from the generator ("environment", link). Raises TopologyError for
@@ -158,7 +158,7 @@ def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> Way | None:
     if quantum.gate_ps is not None and pulse is None:
         problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
         raise topology.error(problem, *path, "gate")
-    way = Way(fibre, link.ends[0], quantum.gate_ps, noise)
+    way = FibreChannel(fibre, link.ends[0], quantum.gate_ps, noise)
     with placed(topology, *path):
         _check_formalism(topology, link, way)
     return way
@@ -253,7 +253,7 @@ def _check_grid(topology: Topology, link: str, spec: EnvironmentSpec) -> None:
     )
 
 
-def _check_formalism(topology: Topology, link: LinkSpec, way: Way) -> None:
+def _check_formalism(topology: Topology, link: LinkSpec, way: FibreChannel) -> None:
     """Raises InputError if the formalism cannot carry what the link does to a photon.
 
     An environment does nothing in its first cell; its second is as good as any.

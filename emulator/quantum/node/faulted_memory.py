@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...devices.memory import MemoryDecay
 from ...states.noise import compose
 from ...states.pauli import Superoperator
-from ..links.fault_history import Disturbances, Disturbed
+from ..links.fault_history import FaultHistories, FaultHistory
 from .node_changes import NodeChanges
 from .registry import Decay
 
@@ -27,7 +27,7 @@ _KEPT = 16
 class DisturbedMemory:
     """A node's memory; `decay` is its own (None: qubits keep), `disturbed` what is wrong with the node."""
 
-    def __init__(self, decay: MemoryDecay | None, disturbed: Disturbed[NodeChanges]) -> None:
+    def __init__(self, decay: MemoryDecay | None, disturbed: FaultHistory[NodeChanges]) -> None:
         self._decay, self._disturbed = decay or MemoryDecay(), disturbed
         self._dephased = lru_cache(_KEPT)(self._decay.dephased)
 
@@ -51,16 +51,16 @@ class DisturbedMemory:
         return vectors
 
 
-def let_disturb(decays: dict[str, Decay | None], disturbances: Disturbances) -> None:
+def let_disturb(decays: dict[str, Decay | None], disturbances: FaultHistories) -> None:
     """Have faults act on these memories, by node. One that is left alone stays as fast as it was."""
     for node, disturbed in disturbances.nodes.items():
-        disturbed.heed(partial(_become_disturbed, decays, node, disturbed))
+        disturbed.on_change(partial(_become_disturbed, decays, node, disturbed))
 
 
 def _become_disturbed(
     decays: dict[str, Decay | None],
     node: str,
-    disturbed: Disturbed[NodeChanges],
+    disturbed: FaultHistory[NodeChanges],
     changes: NodeChanges,
 ) -> None:
     own = decays[node]

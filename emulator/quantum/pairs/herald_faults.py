@@ -17,20 +17,20 @@ from ...kernel.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class HeraldOutcome:
     """What becomes of a success: the ends that never hear of it, and whether there is no pair at all."""
 
     lost: tuple[str, ...] = ()
     false: bool = False
 
 
-HEARD = Fate()
+HEARD = HeraldOutcome()
 
 
 class HeraldFault(Protocol):
     """A fault that looks at successes."""
 
-    def on_success(self, ends: tuple[str, str]) -> Fate:
+    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
         """What becomes of this one; `ends` are the link's."""
 
 
@@ -61,7 +61,7 @@ class HeraldFaults:
             if watch.fault is fault and watch.until_ns is None:
                 watch.until_ns = self._clock.now_ns
 
-    def fate(self, emitted_ns: int) -> Fate:
+    def fate(self, emitted_ns: int) -> HeraldOutcome:
         """What becomes of a success whose light left at `emitted_ns`; the link asks in the order of these."""
         watches = self._watches
         if not watches:
@@ -70,4 +70,4 @@ class HeraldFaults:
         self._watches = [w for w in watches if w.until_ns is None or w.until_ns > emitted_ns]
         fates = [w.fault.on_success(self._ends) for w in self._watches if w.from_ns <= emitted_ns]
         lost = dict.fromkeys(end for fate in fates for end in fate.lost)
-        return Fate(tuple(lost), any(fate.false for fate in fates))
+        return HeraldOutcome(tuple(lost), any(fate.false for fate in fates))

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 
 from ...kernel.ports import Clock, Journal, Metrics
 from ...wire import Herald
-from ..links.fault_history import Disturbed
+from ..links.fault_history import FaultHistory
 from ..links.link_changes import Changes
 from ..node.registry import Registry
 from .requests import Attempt, HeraldedLink, Request
 
 
-class Halves:
+class HeraldedPairs:
     """Pairs of all links. `give(request, value)` hands a request its result; `disturbed`: by link."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Halves:
         journal: Journal,
         metrics: Metrics,
         give: Callable[[Request, Herald], None],
-        disturbed: Mapping[str, Disturbed[Changes]],
+        disturbed: Mapping[str, FaultHistory[Changes]],
     ) -> None:
         self._disturbed = disturbed
         self._registry, self._clock, self._journal = registry, clock, journal

@@ -30,7 +30,7 @@ from ...wire import (
     Pulses,
     Split,
 )
-from ..links.fault_history import Disturbances
+from ..links.fault_history import FaultHistories
 from ..node.memory_slots import Pending, Station
 from ..node.registry import Decay
 from .devices import IDEAL, receiver
@@ -40,8 +40,8 @@ from .receivers import (
     Intercepting,
     Kind,
     Receiving,
-    Session,
     Splitting,
+    TrainReception,
     check_columns,
 )
 from .routes import Ways
@@ -70,7 +70,7 @@ class PulsePlane:
         metrics: Metrics,
         schedule: Schedule,
         give: Give,
-        disturbances: Disturbances,
+        disturbances: FaultHistories,
         decay: Callable[[str], Decay | None],
     ) -> None:
         self._nodes, self._disturbed = topology.nodes, disturbances.nodes
@@ -82,7 +82,7 @@ class PulsePlane:
         self._kept = KeptPhotons(topology.nodes, streams, clock, schedule, decay)
         #: Who waits for a train, oldest first, and sessions under way, by node.
         self._waiting: dict[str, list[Receiving]] = {name: [] for name in topology.nodes}
-        self._sessions: dict[str, list[Session]] = {name: [] for name in topology.nodes}
+        self._sessions: dict[str, list[TrainReception]] = {name: [] for name in topology.nodes}
         self._begin: dict[type[Operation], Callable[[Station, Any], None]] = {
             MeasureStored: self._kept.begin,
             **dict.fromkeys(SENDING, self._senders.begin),
@@ -177,7 +177,7 @@ class PulsePlane:
             )
         return IDEAL if spec is None else spec
 
-    def _session(self, name: str, operation: Detect | Intercept | Split) -> Session:
+    def _session(self, name: str, operation: Detect | Intercept | Split) -> TrainReception:
         for session in self._sessions[name]:
             if _fits(session.train, operation) and session.slots == operation.first:
                 return session
@@ -208,7 +208,7 @@ class PulsePlane:
             each for each in self._sessions[name] if each.train.session is each
         ] + [session]
 
-    def _begin_session(self, train: Train, pending: Receiving) -> Session:
+    def _begin_session(self, train: Train, pending: Receiving) -> TrainReception:
         operation, name, path = pending.operation, train.to, train.path
         kind: Kind
         spec = self._detector(name, operation)
@@ -227,7 +227,7 @@ class PulsePlane:
                 operation.forward_singles,
                 rng,
             )
-            return Session(train, kind, self._clock, self._give, 0)
+            return TrainReception(train, kind, self._clock, self._give, 0)
         optics = receiver(spec, train.period_ps, noise_rate_hz, path.gate_ps(train))
         if isinstance(operation, Intercept):
             onward = self._go_on(train, operation.to)
@@ -238,7 +238,7 @@ class PulsePlane:
         else:
             kind = Detecting(train, optics, rng, self._disturbed[name])
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
-        return Session(train, kind, self._clock, self._give, dead_ns)
+        return TrainReception(train, kind, self._clock, self._give, dead_ns)
 
     def _go_on(self, train: Train, to: str) -> Train:
         """The train that carries on where this one arrives: slot i leaves when it has come."""
@@ -246,7 +246,7 @@ class PulsePlane:
         onward = to if to in path.ends else None
         return path.open(train.to, train.origin, train.arrives_ns, train.period_ps, onward)
 
-    def _close(self, name: str, session: Session) -> None:
+    def _close(self, name: str, session: TrainReception) -> None:
         session.close()
         if session in self._sessions[name]:
             self._sessions[name].remove(session)

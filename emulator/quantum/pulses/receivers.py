@@ -30,7 +30,7 @@ from ...optics.interception import InterceptResend, PhotonNumberSplitter, Stored
 from ...optics.pulses import CHUNK_SLOTS, STATES, PulseTrain, Substreams
 from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
 from ...wire.bit_planes import packed, packed_size, unpacked
-from ..links.fault_history import Disturbed
+from ..links.fault_history import FaultHistory
 from ..node.memory_slots import Pending, Station
 from ..node.node_changes import NodeChanges
 from ..node.registry import Decay
@@ -51,7 +51,7 @@ class Receiving(Pending):
 
     def __init__(self, station: Station, operation: Operation) -> None:
         super().__init__(station, operation)
-        self.session: Session | None = None
+        self.session: TrainReception | None = None
 
     def waits_for(self) -> str:
         """For people."""
@@ -59,7 +59,7 @@ class Receiving(Pending):
         return what if self.session is None else f"{what}: block {self.session.blocks + 1}"
 
 
-class Session:
+class TrainReception:
     """A node at work on a train; `kind` says what it does with each block."""
 
     def __init__(self, train: Train, kind: Kind, clock: Clock, give: Give, dead_ns: int) -> None:
@@ -185,7 +185,7 @@ class Detecting(Kind):
         train: Train,
         receiver: Receiver,
         rng: np.random.Generator,
-        disturbed: Disturbed[NodeChanges],
+        disturbed: FaultHistory[NodeChanges],
     ) -> None:
         super().__init__(train)
         self._disturbed = disturbed
@@ -212,7 +212,7 @@ class Intercepting(Kind):
         receiver: Receiver,
         fraction: float,
         rng: np.random.Generator,
-        disturbed: Disturbed[NodeChanges],
+        disturbed: FaultHistory[NodeChanges],
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._disturbed = onward, fraction, disturbed
@@ -333,7 +333,7 @@ class Store:
         return np.concatenate(bits)
 
 
-def troubles_of(train: Train, block: Block, disturbed: Disturbed[NodeChanges]) -> list[Trouble]:
+def troubles_of(train: Train, block: Block, disturbed: FaultHistory[NodeChanges]) -> list[Trouble]:
     """What was wrong with a node's detectors while the block's slots arrived, one after the other."""
     begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
     ends_ns = train.leaves_ns(block.first + block.slots) + 1

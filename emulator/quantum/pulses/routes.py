@@ -14,10 +14,10 @@ from ...errors import LinkError
 from ...kernel.ports import Clock, Journal, Metrics
 from ...optics.fibre import Fibre, FibreLink
 from ...topology.model.topology import NodeSpec
-from ..links.fault_history import Disturbances, Disturbed, LightWay
+from ..links.fault_history import FaultedFibre, FaultHistories, FaultHistory
 from ..links.link_changes import NOTHING
-from ..links.links import Links, Way
-from .trains import PulsePath, Train
+from ..links.links import FibreChannel, Links
+from .trains import PulseLink, Train
 
 
 class Ways:
@@ -29,22 +29,22 @@ class Ways:
         clock: Clock,
         journal: Journal,
         metrics: Metrics,
-        disturbances: Disturbances,
+        disturbances: FaultHistories,
         on_first_light: Callable[[Train], None],
     ) -> None:
         self._nodes = nodes
         self._clock, self._journal, self._metrics = clock, journal, metrics
         self._disturbances, self._on_first_light = disturbances, on_first_light
-        self._links: Links[PulsePath] = Links("carries photons")
+        self._links: Links[PulseLink] = Links("carries photons")
         #: The links, by name.
         self.paths = self._links.by_name
-        self._own: dict[str, PulsePath] = {}
+        self._own: dict[str, PulseLink] = {}
 
-    def connect(self, name: str, ends: tuple[str, str], way: LightWay) -> None:
+    def connect(self, name: str, ends: tuple[str, str], way: FaultedFibre) -> None:
         """The link carries trains."""
         self._links.add(name, ends, self._path(name, ends, way))
 
-    def choose(self, node: str, peer: str, link: str | None) -> PulsePath:
+    def choose(self, node: str, peer: str, link: str | None) -> PulseLink:
         """The first link on the way from `node` to `peer`: a direct one, or past eavesdroppers.
 
         From a node to itself it is no link: no fibre, and no time. Raises LinkError.
@@ -62,28 +62,28 @@ class Ways:
                 raise
             return found[0]
 
-    def _tapped(self, node: str, peer: str, link: str | None) -> PulsePath | None:
+    def _tapped(self, node: str, peer: str, link: str | None) -> PulseLink | None:
         """A link that leads to `peer` and on which `node` stands as an eavesdropper."""
         for path in self.paths.values():
             if path.eavesdropper == node and peer in path.ends and link in (None, path.name):
                 return path
         return None
 
-    def _own_path(self, node: str) -> PulsePath:
+    def _own_path(self, node: str) -> PulseLink:
         path = self._own.get(node)
         if path is None:
-            way = Way(FibreLink(Fibre(0.0)), node)
-            nothing = LightWay(way, Disturbed(NOTHING, self._clock))
+            way = FibreChannel(FibreLink(Fibre(0.0)), node)
+            nothing = FaultedFibre(way, FaultHistory(NOTHING, self._clock))
             # no link can be called that
             path = self._own[node] = self._path(f"{node}>{node}", (node, node), nothing)
         return path
 
-    def _path(self, name: str, ends: tuple[str, str], way: LightWay) -> PulsePath:
+    def _path(self, name: str, ends: tuple[str, str], way: FaultedFibre) -> PulseLink:
         clock, journal, metrics = self._clock, self._journal, self._metrics
         nodes = self._disturbances.nodes
-        return PulsePath(name, ends, way, nodes, clock, journal, metrics, self._on_first_light)
+        return PulseLink(name, ends, way, nodes, clock, journal, metrics, self._on_first_light)
 
-    def _past_eavesdroppers(self, node: str, peer: str) -> list[PulsePath]:
+    def _past_eavesdroppers(self, node: str, peer: str) -> list[PulseLink]:
         """The links of `node` that lead to `peer` with eavesdroppers, and nobody else, between."""
         found = []
         for path in self.paths.values():

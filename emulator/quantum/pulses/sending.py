@@ -26,7 +26,7 @@ from ..node.memory_slots import Pending, Station
 from .devices import pair_source, source_table
 from .routes import Ways
 from .stored import Schedule
-from .trains import Block, PulsePath, Train
+from .trains import Block, PulseLink, Train
 
 #: The operations that send.
 Sending = Pulses | PairPulses
@@ -117,14 +117,14 @@ class Senders:
 
     # --- trains ---
 
-    def _paths(self, name: str, operation: Sending) -> list[PulsePath]:
+    def _paths(self, name: str, operation: Sending) -> list[PulseLink]:
         if isinstance(operation, Pulses):
             return [self._ways.choose(name, operation.to, operation.link)]
         arms = zip(operation.to, operation.links, strict=True)
         return [self._ways.choose(name, to, link) for to, link in arms]
 
     def _open(
-        self, name: str, paths: list[PulsePath], pairs: Callable[[], PairTrain] | None = None
+        self, name: str, paths: list[PulseLink], pairs: Callable[[], PairTrain] | None = None
     ) -> None:
         for path in paths:
             if (name, path.name) in self._outgoing:
@@ -137,14 +137,14 @@ class Senders:
             train.entangled = pairs is not None
             self._outgoing[name, train.path.name] = found
 
-    def _under_way(self, name: str, paths: list[PulsePath]) -> Outgoing | None:
+    def _under_way(self, name: str, paths: list[PulseLink]) -> Outgoing | None:
         """The train on exactly these links."""
         found = self._outgoing.get((name, paths[0].name))
         if found is None or [train.path for train in found.trains] != paths:
             return None
         return found
 
-    def _going_on(self, name: str, paths: list[PulsePath], operation: Sending) -> Outgoing:
+    def _going_on(self, name: str, paths: list[PulseLink], operation: Sending) -> Outgoing:
         """The train that this is the next block of."""
         found = self._under_way(name, paths)
         if found is None or found.trains[0].over or found.trains[0].slots != operation.first:

@@ -1,6 +1,6 @@
 """Pulse trains on their way: which slots have left, what the fibre does to them, when blocks arrive.
 
-Owns a link as pulses see it (`PulsePath`: its fibre over time, its cuts) and the trains on it. Does not
+Owns a link as pulses see it (`PulseLink`: its fibre over time, its cuts) and the trains on it. Does not
 own what a node does with a train (sessions.py, pulse_plane.py), what a fibre does (channels/) or the
 photons (optics/pulses.py).
 
@@ -25,12 +25,12 @@ import numpy as np
 
 from ...kernel.ports import PULSES, Clock, Entry, Journal, Metrics
 from ...optics.pulses import NOTHING_MET, Passage, PulseTrain, passage
-from ..links.fault_history import Disturbed, LightWay
+from ..links.fault_history import FaultedFibre, FaultHistory
 from ..links.link_changes import Changes
 from ..node.node_changes import NodeChanges
 
 if TYPE_CHECKING:
-    from .receivers import Session
+    from .receivers import TrainReception
 
 PS = 1000
 
@@ -61,7 +61,7 @@ class Train:
 
     def __init__(
         self,
-        path: PulsePath,
+        path: PulseLink,
         number: int,
         source: str,
         to: str,
@@ -76,7 +76,7 @@ class Train:
         self.delay_ns = 0 if entrance is None else path.way.way.at(start_ns, entrance).delay_ns
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
-        self.session: Session | None = None
+        self.session: TrainReception | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns
         self.over = False
@@ -138,7 +138,7 @@ class Train:
         )
 
 
-class PulsePath:
+class PulseLink:
     """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train.
 
     `nodes`: what is wrong with which node, whose source may be off.
@@ -148,8 +148,8 @@ class PulsePath:
         self,
         name: str,
         ends: tuple[str, str],
-        way: LightWay,
-        nodes: Mapping[str, Disturbed[NodeChanges]],
+        way: FaultedFibre,
+        nodes: Mapping[str, FaultHistory[NodeChanges]],
         clock: Clock,
         journal: Journal,
         metrics: Metrics,

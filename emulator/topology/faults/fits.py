@@ -3,9 +3,9 @@
 Owns those conditions, for nodes and links as the topology has them. Does not own names and selectors
 (fault_targets.py), a parameter's limits (faults/kinds.py), nor what happens (faults/, quantum/).
 
-Rules. No physics is imported: what stands here agrees with what quantum/links/heralding.py refuses, and tests hold
-them together. Whoever is chosen (`all`, `one`, a share, a campaign) is one of those who fit; whoever is named
-and does not fit is an error.
+Rules. No physics is imported: what stands here agrees with what quantum/links/heralding.py refuses, and
+tests hold them together. Whoever is chosen (`all`, `one`, a share, a campaign) is one of those who fit;
+whoever is named and does not fit is an error.
 """
 
 from __future__ import annotations

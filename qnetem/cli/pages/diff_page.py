@@ -14,7 +14,7 @@ from rich.console import Console
 from ...compare.diff import Comparison, Difference, Setting
 from ...runs.events import Event
 from ...runs.recorded import RecordedRun
-from ...text.columns import clipped, count, lay_out, page_line
+from ...text.columns import clipped, count, in_columns, page_line
 
 _MOST_SETTINGS = 12
 _UNITS = (("s", 10**9), ("ms", 10**6), ("us", 10**3))
@@ -23,7 +23,7 @@ Labels = tuple[str, str]
 
 def print_comparison(comparison: Comparison, console: Console, labels: Labels = ("A", "B")) -> None:
     """The page; `labels` are what the two runs are called."""
-    lines = lay_out(
+    lines = in_columns(
         [
             [label, str(run.path), f"digest {run.digest}"]
             for label, run in zip(labels, (comparison.a, comparison.b), strict=True)
@@ -127,7 +127,7 @@ def _difference(first: Difference, comparison: Comparison, width: int, labels: L
             for each in _side(event, after)
         ]
         rows += [[label, "(the end)", "", "", ""]] if over else []
-    return [*lines, "", same, *lay_out(rows, width)]
+    return [*lines, "", same, *in_columns(rows, width)]
 
 
 def _side(event: Event | None, after: list[Event]) -> list[Event]:

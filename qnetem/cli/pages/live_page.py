@@ -1,8 +1,8 @@
 """How a run is shown that somebody looks at: tables, JSON values, CSV.
 
 Owns the layout, and reading the end of a run that is over from its folder. Does not own what a run answers
-(emulator/world/live.py). Rule: a run that goes on and one that is over are the same object with the same keys;
-what cannot be known is null.
+(emulator/world/live.py). Rule: a run that goes on and one that is over are the same object with the same
+keys; what cannot be known is null.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rich.console import Console
 from ...emulator.plain_text import ascii_json
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, RunView
-from ...live import client as desk
+from ...live import client
 from ...runs.recorded import open_run
 from ...runs.run_warnings import told
-from ...text.columns import count, lay_out, page_line
+from ...text.columns import count, in_columns, page_line
 from ...text.faults import fault_line
 
 _FAULT_KEYS = [
@@ -38,16 +38,16 @@ _NODE_KEYS = [
 def faults_of(run_folder: Path) -> list[FaultRecord]:
     """All faults of a run, going on or over. Raises InputError."""
     try:
-        return desk.list_faults(run_folder)
-    except desk.RunIsOver:
+        return client.list_faults(run_folder)
+    except client.RunIsOver:
         return open_run(run_folder).end().faults
 
 
 def view_of(run_folder: Path) -> dict[str, Any]:
     """How a run stands or how it ended, as JSON values. Raises InputError."""
     try:
-        view = desk.inspect(run_folder)
-    except desk.RunIsOver:
+        view = client.inspect(run_folder)
+    except client.RunIsOver:
         return _ended(run_folder)
     return {"run_folder": str(run_folder), "live": True} | _going_on(view)
 
@@ -236,7 +236,7 @@ def _print(console: Console, text: str) -> None:
 def _print_rows(
     rows: list[list[str]], console: Console, *, yields: int, right: Sequence[int]
 ) -> None:
-    first, *lines = lay_out(rows, console.width, yields=yields, right=right)
+    first, *lines = in_columns(rows, console.width, yields=yields, right=right)
     console.print(page_line(first, "bold"), soft_wrap=True)
     for line in lines:
         _print(console, line)

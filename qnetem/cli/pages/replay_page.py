@@ -15,7 +15,7 @@ from rich.console import Console
 from ...compare.node_replay import Deed, Divergence, NodeReplay
 from ...compare.replay import Replay
 from ...emulator.wire import Failed, Finished, Grant, Note, Operation, Send
-from ...text.columns import clipped, count, lay_out, page_line
+from ...text.columns import clipped, count, in_columns, page_line
 from .diff_page import as_data as comparison_data
 from .diff_page import exact_time, print_comparison, shown
 
@@ -105,7 +105,7 @@ def _diverges(replay: NodeReplay, divergence: Divergence) -> list[str]:
     for deed in divergence.deeds:
         then, now = _told(deed)
         rows = [["   ", "recorded", then], ["   ", "now", now]]
-        lines += [f"  {_REASONS.get(deed.what, deed.what)}", *lay_out(rows)]
+        lines += [f"  {_REASONS.get(deed.what, deed.what)}", *in_columns(rows)]
         lines += [f"    {line}" for line in _traceback(deed.now)]
     return lines
 

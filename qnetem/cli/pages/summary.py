@@ -22,7 +22,7 @@ from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, Problem
 from ...expect.expect import Verdict, standard_error
 from ...runs.run_warnings import notices, told
-from ...text.columns import count, lay_out, page_line
+from ...text.columns import count, in_columns, page_line
 from ...text.faults import fault_line
 from ..progress import states_text
 
@@ -279,7 +279,7 @@ def _print_table(
     notes: Sequence[list[str]] = (),
 ) -> None:
     """A blank line, the heading, the rows in their styles, and under each row its notes."""
-    first, *lines = lay_out([heading, *rows], console.width, yields=yields, right=right)
+    first, *lines = in_columns([heading, *rows], console.width, yields=yields, right=right)
     console.print()
     _print_line(console, first, "bold")
     for index, line in enumerate(lines):

@@ -18,12 +18,12 @@ from qnetem.agents.loop.virtual_loop import VirtualLoop
 from .order_program import digest
 from .virtual import drain
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def printed_digest(hash_seed: str, *arguments: str) -> str:
     return subprocess.run(
-        [sys.executable, "-m", "tests.agents.order_program", *arguments],
+        [sys.executable, "-m", "tests.agents.loop.order_program", *arguments],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         cwd=ROOT,
         check=True,

@@ -11,7 +11,7 @@ from qnetem.emulator.faults.false_herald import FalseHerald
 from qnetem.emulator.faults.lost_herald import LostHerald
 from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
 from qnetem.emulator.kernel.streams import Streams
-from qnetem.emulator.quantum.pairs.herald_faults import HEARD, Fate
+from qnetem.emulator.quantum.pairs.herald_faults import HEARD, HeraldOutcome
 from qnetem.emulator.quantum.pairs.requests import HeraldedLink
 from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model.topology import Quantum
@@ -21,17 +21,17 @@ from ...harness import fault
 from ..quantum.plane_lab import Lab, heralding, link, node
 
 NAME, ENDS = "alice-bob", ("alice", "bob")
-BOTH = Fate(lost=ENDS)
+BOTH = HeraldOutcome(lost=ENDS)
 
 
 class Scripted:
     """A fault that says of each success what the test has written down, then nothing."""
 
-    def __init__(self, *fates: Fate) -> None:
+    def __init__(self, *fates: HeraldOutcome) -> None:
         self.fates = list(fates)
         self.asked = 0
 
-    def on_success(self, ends: tuple[str, str]) -> Fate:
+    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
         assert ends == ENDS
         self.asked += 1
         return self.fates.pop(0) if self.fates else HEARD
@@ -45,7 +45,7 @@ class Bench:
         self.lab = Lab([node(name) for name in ENDS], [link(*ENDS, quantum)], seed)
         self.link: HeraldedLink = self.lab.plane._heralded.by_name[NAME]
 
-    def strike(self, *fates: Fate) -> Scripted:
+    def strike(self, *fates: HeraldOutcome) -> Scripted:
         struck = Scripted(*fates)
         self.lab.plane.strike_heralds(NAME, struck)
         return struck
@@ -126,7 +126,7 @@ def test_the_other_end_has_its_half_and_the_struck_one_asks_on(share: float, str
     numbers = dict(zip(ENDS, bench.ask(), strict=True))
     plain.ask()
     plain.lab.run()
-    bench.strike(Fate(lost=(struck,)))
+    bench.strike(HeraldOutcome(lost=(struck,)))
     spared = ENDS[1 - ENDS.index(struck)]
     bench.lab.run()
     assert bench.heard_ns(spared, numbers[spared]) == plain.heard_ns(spared, numbers[spared])
@@ -141,7 +141,7 @@ def test_the_other_end_has_its_half_and_the_struck_one_asks_on(share: float, str
 def test_the_struck_request_is_served_before_younger_ones() -> None:
     bench = Bench()
     first, second = bench.ask(), bench.ask()
-    bench.strike(Fate(lost=("bob",)))
+    bench.strike(HeraldOutcome(lost=("bob",)))
     bench.lab.run()
     assert bench.heard_ns("alice", first[0]) == 1000
     assert bench.heard_ns("alice", second[0]) == bench.heard_ns("bob", first[1]) == 2000
@@ -157,7 +157,7 @@ def test_the_struck_request_is_served_before_younger_ones() -> None:
 def test_whoever_withdraws_after_a_loss_at_one_end_leaves_no_slot_taken(who: str) -> None:
     bench = Bench(station_at(0.2))
     numbers = dict(zip(ENDS, bench.ask(), strict=True))
-    bench.strike(Fate(lost=("alice",)))
+    bench.strike(HeraldOutcome(lost=("alice",)))
     heralds_ns = bench.link.source.timing.heralds_ns
     assert heralds_ns[0] < heralds_ns[1]
     bench.lab.later(heralds_ns[0] + 1, lambda: bench.lab.plane.withdraw(who, numbers[who]))
@@ -174,7 +174,7 @@ def test_whoever_withdraws_after_a_loss_at_one_end_leaves_no_slot_taken(who: str
 def test_with_multiplexing_the_struck_request_goes_on_at_once() -> None:
     bench = Bench(heralding(attempt_ns=1000, multiplexing=2))
     first, second, third = bench.ask(), bench.ask(), bench.ask()
-    bench.strike(Fate(lost=("alice",)))
+    bench.strike(HeraldOutcome(lost=("alice",)))
     bench.lab.run()
     assert bench.heard_ns("bob", first[1]) == 1000
     assert bench.heard_ns("alice", second[0]) == bench.heard_ns("bob", second[1]) == 1000
@@ -184,8 +184,8 @@ def test_with_multiplexing_the_struck_request_goes_on_at_once() -> None:
 
 def test_losses_at_either_end_together_are_a_loss_at_both() -> None:
     bench = Bench()
-    bench.strike(Fate(lost=("alice",)))
-    bench.strike(Fate(lost=("bob",)))
+    bench.strike(HeraldOutcome(lost=("alice",)))
+    bench.strike(HeraldOutcome(lost=("bob",)))
     mine, yours = bench.ask()
     bench.lab.run()
     assert (bench.heard_ns("alice", mine), bench.heard_ns("bob", yours)) == (2000, 2000)
@@ -197,7 +197,7 @@ def test_losses_at_either_end_together_are_a_loss_at_both() -> None:
 @pytest.mark.parametrize("raw", [False, True])
 def test_both_ends_get_a_qubit_that_knows_nothing_of_the_other(raw: bool) -> None:
     bench = Bench(station_at(0.5))
-    bench.strike(Fate(false=True))
+    bench.strike(HeraldOutcome(false=True))
     mine = bench.lab.issue("alice", Entangle, "bob", None, raw)
     yours = bench.lab.issue("bob", Entangle, "alice")
     bench.lab.run()
@@ -217,7 +217,7 @@ def test_every_formalism_carries_it(monkeypatch: pytest.MonkeyPatch, name: str) 
 
     monkeypatch.setattr(plane_module, "formalism_of", lambda *_: Formalism(name))
     bench = Bench()
-    bench.strike(*[Fate(false=True)] * 60)
+    bench.strike(*[HeraldOutcome(false=True)] * 60)
     pairs = []
     for _ in range(60):
         mine, yours = bench.ask()
@@ -263,7 +263,7 @@ def test_one_number_a_success_whatever_comes_of_it(kind: type[Any]) -> None:
 
 def test_every_fault_is_asked_about_every_success_whatever_the_others_say() -> None:
     bench = Bench()
-    first, second = bench.strike(BOTH, HEARD, BOTH), bench.strike(*[Fate(false=True)] * 4)
+    first, second = bench.strike(BOTH, HEARD, BOTH), bench.strike(*[HeraldOutcome(false=True)] * 4)
     bench.ask()
     bench.lab.run()
     assert (first.asked, second.asked) == (2, 2)
@@ -274,7 +274,7 @@ def test_each_is_in_the_journal() -> None:
     events: list[tuple[Any, ...]] = []
     write = bench.lab.journal.event
     bench.lab.journal.event = lambda *event: (events.append(event), write(*event))  # type: ignore[method-assign]
-    bench.strike(BOTH, Fate(lost=("bob",), false=True))
+    bench.strike(BOTH, HeraldOutcome(lost=("bob",), false=True))
     mine, yours = bench.ask()
     bench.lab.run()
     kinds = [event[1:] for event in events if event[0] == NAME and event[1] != "herald"]

@@ -171,7 +171,7 @@ def test_a_nodes_journal_that_cannot_be_written_ends_the_run_by_name(tmp_path: P
 def test_a_nodes_journal_that_cannot_be_written_under_way_is_the_runs_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qnetem.agents.files._MOST_RECORDS", 0)
+    monkeypatch.setattr("qnetem.agents.process.files._MOST_RECORDS", 0)
     (tmp_path / "nodes").mkdir()
     (tmp_path / "nodes" / "bob.1.bin").symlink_to("/dev/full")
     outcome = InProcessNetwork(parse_topology(FILE), nodes_folder=tmp_path / "nodes").run()

@@ -59,7 +59,7 @@ def test_after_any_run_nothing_is_left_in_flight_and_no_store_has_grown(
     sent = sum(event[3] == "sent" for event in run.events)
     arrived = sum(event[3] in {"delivered", "undelivered"} for event in run.events)
     assert plane.in_flight() == sent - arrived
-    listening = [name for name in topology.nodes if run.world.census.listens(name)]
+    listening = [name for name in topology.nodes if run.world.nodes.listens(name)]
     assert set(plane.forgets) <= set(listening) and plane.deliveries == {}
     for name, core in run.nodes.items():
         if run.outcome.nodes[name].state == "finished":

@@ -18,7 +18,7 @@ from qnetem.emulator.wire import Ask, Hello, Report, Wait, Waits, control
 from qnetem.emulator.wire.control import AddFault, FromDesk, HealFaults, Inspect, ListFaults
 from qnetem.emulator.world.world import World
 from qnetem.inprocess.network import InProcessNetwork
-from qnetem.runs.recorded_faults import as_it_went, from_journal, from_outcome
+from qnetem.runs.recorded_faults import from_journal, from_outcome, recorded_faults
 
 from ... import harness
 from ...harness import Carrier, fault, heralding, idle, link, network
@@ -133,14 +133,14 @@ def test_a_run_that_was_interfered_with_is_replayed_to_the_same_digest(
     assert first.problem is None
     assert answers and all(isinstance(answer, control.FaultList) for answer in answers)
     assert first.digest != visited(topology, {})[0].digest
-    told = as_it_went(topology, from_journal(tmp_path / "journal"))
+    told = recorded_faults(topology, from_journal(tmp_path / "journal"))
     assert harness.run(told).outcome.digest == first.digest
     assert Carrier(told, seed=5).run().outcome.digest == first.digest
     again, _ = visited(told, {}, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "journal").read_bytes()
-    assert as_it_went(told, from_journal(tmp_path / "again")) == told
+    assert recorded_faults(told, from_journal(tmp_path / "again")) == told
     records = {"faults": msgspec.to_builtins(first.faults)}
-    assert as_it_went(topology, from_outcome(records)) == told
+    assert recorded_faults(topology, from_outcome(records)) == told
     assert [record.state for record in again.faults] == [record.state for record in first.faults]
 
 
@@ -155,7 +155,7 @@ def test_a_live_fault_begins_a_nanosecond_after_the_last_instant_under_a_name_of
     [ended] = outcome.faults
     assert ended.healed_ns == record.at_ns + 2_000_000 and ended.state == "healed"
     events = harness.run(
-        as_it_went(busy(), from_outcome({"faults": [msgspec.to_builtins(ended)]}))
+        recorded_faults(busy(), from_outcome({"faults": [msgspec.to_builtins(ended)]}))
     ).events
     before = [event[0] for event in events if event[0] < record.at_ns]
     assert before[-1] < record.at_ns

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from qnetem.emulator.kernel.streams import entropy
-from qnetem.emulator.world.nodes import Census
+from qnetem.emulator.world.nodes import Nodes
 
 from ... import harness
 from ...harness import heralding, idle, link, node
 
 
-def census() -> Census:
+def nodes() -> Nodes:
     nodes = {"bob": idle, "alice": idle, "hub": node("hub", idle, service=True, slots=3)}
     links = [link("hub", "alice", 7, entangle=heralding(), length_km=1.0), link("hub", "bob", None,
              length_km=2.0)]  # fmt: skip
-    return Census(harness.network(nodes, links, seed=9))
+    return Nodes(harness.network(nodes, links, seed=9))
 
 
 def test_nodes_stand_in_the_order_of_their_names() -> None:
-    assert list(census().citizens) == ["alice", "bob", "hub"]
+    assert list(nodes().statuses) == ["alice", "bob", "hub"]
 
 
 def test_only_a_running_node_takes_messages_and_only_in_its_present_incarnation() -> None:
-    found = census()
+    found = nodes()
     alice = found["alice"]
     taken = {}
     for state in ("starting", "running", "finished", "failed", "killed", "lost"):
@@ -32,7 +32,7 @@ def test_only_a_running_node_takes_messages_and_only_in_its_present_incarnation(
 
 
 def test_a_node_that_will_be_granted_again_listens() -> None:
-    found = census()
+    found = nodes()
     listening = {}
     for state in ("starting", "running", "finished", "failed", "killed", "lost"):
         found["alice"].state = state
@@ -42,16 +42,16 @@ def test_a_node_that_will_be_granted_again_listens() -> None:
 
 
 def test_the_run_waits_for_programs_and_not_for_services() -> None:
-    found = census()
-    assert [citizen.name for citizen in found.unfinished()] == ["alice", "bob"]
+    found = nodes()
+    assert [status.name for status in found.unfinished()] == ["alice", "bob"]
     found["alice"].state, found["bob"].state = "finished", "killed"
     assert found.unfinished() == []
     found["hub"].state = "running"
-    assert [citizen.name for citizen in found.services()] == ["hub"]
+    assert [status.name for status in found.services()] == ["hub"]
 
 
 def test_the_run_is_busy_exactly_while_somebody_is_unfinished() -> None:
-    found = census()
+    found = nodes()
     busy = []
     for name, state in [
         ("hub", "running"), ("alice", "running"), ("alice", "finished"), ("bob", "killed"),
@@ -64,7 +64,7 @@ def test_the_run_is_busy_exactly_while_somebody_is_unfinished() -> None:
 
 
 def test_a_welcome_tells_what_a_node_knows_of_its_surroundings() -> None:
-    found = census()
+    found = nodes()
     welcome = found.welcome(found["hub"], 9, 1234)
     assert (welcome.name, welcome.incarnation, welcome.t_ns) == ("hub", 1, 1234)
     assert (welcome.service, welcome.slots) == (True, 3)
@@ -76,7 +76,7 @@ def test_a_welcome_tells_what_a_node_knows_of_its_surroundings() -> None:
 
 
 def test_a_nodes_generator_depends_on_seed_name_and_incarnation_only() -> None:
-    found = census()
+    found = nodes()
     assert found.welcome(found["alice"], 9, 0).entropy == entropy(9, "node", "alice", 1)
     found["alice"].incarnation = 2
     words = {

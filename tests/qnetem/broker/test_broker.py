@@ -129,7 +129,7 @@ async def test_restart_leaves_a_running_and_a_stopped_broker_alone(
 async def test_a_broker_that_ignores_sigterm_is_killed(
     mosquitto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qnetem.broker.STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("qnetem.broker.broker.STOP_TIMEOUT_S", 0.1)
     async with open_broker("mosquitto", tmp_path) as broker:
         pid = broker.pid
         assert pid is not None
@@ -326,7 +326,7 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec /bin/sleep 600\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("qnetem.broker.START_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("qnetem.broker.broker.START_TIMEOUT_S", 1.0)
     broker = open_broker("mosquitto", tmp_path / "run")
     with pytest.raises(InfrastructureError, match="did not answer"):
         await broker.start()

@@ -446,7 +446,7 @@ def test_an_agent_is_imported_without_what_only_the_front_door_needs() -> None:
 def test_a_launcher_of_processes_does_not_import_the_physics(
     mosquitto: str, tmp_path: Path
 ) -> None:
-    topology = Path(__file__).parents[2] / "topologies" / "two-nodes.yaml"
+    topology = Path(__file__).parents[3] / "topologies" / "two-nodes.yaml"
     code = (
         "import sys, asyncio, qnetem, qnetem.cli\n"
         f"assert qnetem.run({str(topology)!r}, until='1 ms', runs_folder={str(tmp_path)!r}).digest\n"

@@ -19,7 +19,7 @@ from qnetem.inprocess.network import InProcessNetwork
 from ... import harness
 from ...harness import fault, idle, link, network
 
-QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
+QUICKSTART = Path(__file__).parents[3] / "topologies" / "quickstart.yaml"
 
 
 class Shared(Agent):

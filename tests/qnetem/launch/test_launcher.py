@@ -19,7 +19,7 @@ from qnetem.broker import observer, probe
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
 from qnetem.emulator.topology import Topology, load_topology
 from qnetem.emulator.wire import control
-from qnetem.launch.launcher import RunOptions, RunResult, Supervisor, run_processes
+from qnetem.launch.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launch.zygote_messages import Forked, decode_answer
 
 from ..front_door import no_umask, open_to_others
@@ -105,12 +105,12 @@ class Running:
 
     def __init__(self, topology: Topology, folder: Path, broker: str = "mosquitto") -> None:
         self.latest = control.Progress(0, 0, {}, {})
-        self.supervisor = Supervisor(topology, options(folder, broker), self._on_progress)
+        self.supervisor = Launcher(topology, options(folder, broker), self._on_progress)
 
     def _on_progress(self, progress: control.Progress) -> None:
         self.latest = progress
 
-    async def under_way(self, instants: int = 50) -> Supervisor:
+    async def under_way(self, instants: int = 50) -> Launcher:
         """Once so many instants have passed."""
         await until(lambda: self.latest.instants >= instants)
         return self.supervisor
@@ -156,7 +156,7 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
 
 
 async def test_no_secret_is_left_in_the_folder(tmp_path: Path) -> None:
-    supervisor = Supervisor(topology(tmp_path), options(tmp_path))
+    supervisor = Launcher(topology(tmp_path), options(tmp_path))
     async with asyncio.timeout(PATIENCE_S), supervisor:
         await supervisor.wait()
     secrets = [supervisor._secret, control.token(supervisor._secret, "alice", 1)]
@@ -204,7 +204,7 @@ async def test_a_planned_kill_is_a_real_one_and_the_restart_a_new_process(tmp_pa
         more="faults:\n  - {at: 2 ms, kill: bob, restart: 3 ms}",
     )
     seen: dict[str, None] = {}
-    supervisor = Supervisor(here, options(tmp_path))
+    supervisor = Launcher(here, options(tmp_path))
     spawn = supervisor._spawn
     supervisor._spawn = lambda *what: (seen.setdefault(f"{what}"), spawn(*what))[1]  # type: ignore[method-assign, func-returns-value]
     async with asyncio.timeout(PATIENCE_S), supervisor:
@@ -288,7 +288,7 @@ async def test_a_broker_that_keeps_dying_ends_the_run_by_name(tmp_path: Path) ->
     assert outcome.problem.exit_code == 3
 
 
-async def kill_again_and_again(supervisor: Supervisor) -> None:
+async def kill_again_and_again(supervisor: Launcher) -> None:
     while True:
         pid = supervisor.broker.pid
         if pid is not None:
@@ -323,7 +323,7 @@ async def test_a_node_killed_before_its_hello_ends_the_run_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The emulator has not even been imported then: it is not waited for."""
-    supervisor = Supervisor(topology(tmp_path, rounds=-1), options(tmp_path))
+    supervisor = Launcher(topology(tmp_path, rounds=-1), options(tmp_path))
     on_zygote = supervisor._on_zygote
 
     def kill_alice(body: bytes) -> None:
@@ -494,7 +494,7 @@ async def test_a_busy_port_is_named_and_nothing_is_left_running(tmp_path: Path) 
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     chosen = RunOptions("mosquitto", port, tmp_path / "runs")
-    supervisor = Supervisor(topology(tmp_path), chosen)
+    supervisor = Launcher(topology(tmp_path), chosen)
     async with server:
         with pytest.raises(InfrastructureError, match=str(port)):
             await asyncio.wait_for(supervisor.__aenter__(), PATIENCE_S)

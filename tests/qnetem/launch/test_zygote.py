@@ -17,7 +17,7 @@ import pytest
 from qnetem.agents.process.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.agents.process.settings import BrokerAddress, NodeSettings
 from qnetem.emulator.wire.control import Exited
-from qnetem.launch.child_process import Companion
+from qnetem.launch.child_process import ChildProcess
 from qnetem.launch.zygote import environment
 from qnetem.launch.zygote_messages import Answer, Fork, Forked, Signal, decode_answer
 
@@ -70,7 +70,7 @@ class Stage:
         self.hung_up = asyncio.Event()
         program = folder / "zygote.py"
         program.write_text(PROGRAM)
-        self.companion = Companion(
+        self.companion = ChildProcess(
             "zygote",
             [str(program)],
             folder / "zygote.log",
@@ -209,7 +209,7 @@ async def test_when_the_zygote_is_killed_its_children_end_too(here: Stage) -> No
     os.kill(here.companion.pid, signal.SIGKILL)
     await asyncio.wait_for(here.hung_up.wait(), PATIENCE_S)
     await until(lambda: all(map(gone, pids)))
-    assert "killed by signal 9" in await here.companion.obituary()
+    assert "killed by signal 9" in await here.companion.exit_report()
 
 
 async def test_a_hundred_forks_are_a_matter_of_a_moment(here: Stage) -> None:

@@ -21,7 +21,7 @@ from qnetem.agents.process.mqtt import inbox_topic
 from qnetem.agents.process.settings import BrokerAddress
 from qnetem.broker import observer
 from qnetem.emulator.errors import InfrastructureError, InputError
-from qnetem.launch.launcher import Supervisor
+from qnetem.launch.launcher import Launcher
 from qnetem.live.tap import Message, Table, Tap, Wanted, as_json, read_message
 from qnetem.runs.run_folder import create_run_folder, describe_run
 
@@ -62,7 +62,7 @@ class Watching:
         assert self.process.stdout is not None
         return await self.process.stdout.readline()
 
-    async def sees(self, supervisor: Supervisor) -> None:
+    async def sees(self, supervisor: Launcher) -> None:
         """Return when it is watching: alice calls somebody who is not there until a call is shown."""
         calling = asyncio.create_task(call_again_and_again(supervisor))
         while json.loads(await self.line())["kind"] != CALL:
@@ -74,7 +74,7 @@ class Watching:
         return self.process.returncode, output.splitlines(), error.decode()
 
 
-async def call_again_and_again(supervisor: Supervisor) -> None:
+async def call_again_and_again(supervisor: Launcher) -> None:
     address = supervisor.broker.address_of("alice")
     topic = inbox_topic(supervisor.run_folder.name, "nobody", "alice")
     while True:
@@ -174,7 +174,7 @@ def test_a_run_that_is_over_in_one_process_or_unknown_is_named(tmp_path: Path) -
 async def test_a_broker_that_is_gone_is_named_with_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qnetem.tap.PATIENCE_S", 0.3)
+    monkeypatch.setattr("qnetem.live.tap.PATIENCE_S", 0.3)
     folder = folder_of(tmp_path)
     with pytest.raises(InputError, match="never started"):
         await Tap(folder, Wanted(), lambda _: None).watch()

@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(
 
 def test_the_command_runs_under_the_leash_s_pid_with_its_status() -> None:
     script = "import os, sys; print(os.getpid(), *sys.argv[1:]); sys.exit(7)"
-    command = leash.leashed([sys.executable, "-c", script, "a b", "--c"])
+    command = leash.dies_with_parent([sys.executable, "-c", script, "a b", "--c"])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         output, _ = child.communicate(timeout=60)
     assert output.split(maxsplit=1) == [str(child.pid), "a b --c\n"]
@@ -106,7 +106,11 @@ def test_the_command_has_no_terminal_to_ask_or_to_be_stopped_by() -> None:
 
 def test_a_command_that_cannot_run_says_so() -> None:
     done = subprocess.run(
-        leash.leashed(["/no/such/program"]), capture_output=True, text=True, timeout=60, check=False
+        leash.dies_with_parent(["/no/such/program"]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == leash.NOT_RUNNABLE
     assert "/no/such/program: No such file" in done.stderr

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from qnetem.text.columns import clipped, lay_out
+from qnetem.text.columns import clipped, in_columns
 
 ROWS = st.integers(1, 6).flatmap(
     lambda columns: st.lists(
@@ -17,7 +17,7 @@ ROWS = st.integers(1, 6).flatmap(
 
 def test_columns_are_aligned_and_lines_end_where_text_ends() -> None:
     rows = [["node", "pid", "result"], ["alice", "7", ""], ["r1", "1234", "-"]]
-    assert lay_out(rows, right=(1,)) == [
+    assert in_columns(rows, right=(1,)) == [
         "node    pid  result",
         "alice     7",
         "r1     1234  -",
@@ -26,17 +26,17 @@ def test_columns_are_aligned_and_lines_end_where_text_ends() -> None:
 
 def test_one_column_gives_way_before_the_others() -> None:
     rows = [["a" * 20, "b" * 20, "c" * 20]]
-    assert lay_out(rows, 58, yields=1) == ["a" * 20 + "  " + "b" * 13 + "…  " + "c" * 20]
+    assert in_columns(rows, 58, yields=1) == ["a" * 20 + "  " + "b" * 13 + "…  " + "c" * 20]
 
 
 def test_when_that_is_not_enough_the_widest_is_cut_too() -> None:
-    [line] = lay_out([["a" * 40, "b" * 20, "c" * 20]], 58, yields=1)
+    [line] = in_columns([["a" * 40, "b" * 20, "c" * 20]], 58, yields=1)
     assert line == "a" * 21 + "…  " + "b" * 11 + "…  " + "c" * 20
 
 
 @given(ROWS, st.integers(80, 120))
 def test_a_line_is_never_longer_than_the_width(rows: list[list[str]], width: int) -> None:
-    assert all(cell_len(line) <= width for line in lay_out(rows, width))
+    assert all(cell_len(line) <= width for line in in_columns(rows, width))
 
 
 def test_wide_letters_count_twice() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.kernel.conductor import Conductor
-from qnetem.emulator.quantum.links.fault_history import Disturbed
+from qnetem.emulator.quantum.links.fault_history import FaultHistory
 from qnetem.emulator.quantum.links.link_changes import NOTHING, Changes
 from qnetem.emulator.quantum.node.faulted_memory import DisturbedMemory
 from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
@@ -28,7 +28,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = Conductor()
-        self.link = Disturbed(NOTHING, self.clock)
+        self.link = FaultHistory(NOTHING, self.clock)
 
     def begin(self, t_ns: int, loss_db: float) -> Struck:
         self.clock.now_ns, fault = t_ns, Struck()
@@ -85,7 +85,7 @@ def test_a_stretch_is_cut_into_its_moments() -> None:
 def test_an_end_without_a_beginning_is_harmless() -> None:
     bench = Bench()
     heard: list[Changes] = []
-    bench.link.heed(heard.append)
+    bench.link.on_change(heard.append)
     bench.end(10, Struck())
     assert heard == []
     bench.begin(20, 3.0)
@@ -108,7 +108,7 @@ def test_only_those_are_struck_whose_change_is_met() -> None:
 )
 def test_coherence_goes_by_what_was_wrong_for_as_long_as_it_was(own: MemoryDecay | None) -> None:
     clock = Conductor()
-    node = Disturbed(SOUND, clock)
+    node = FaultHistory(SOUND, clock)
     memory = DisturbedMemory(own, node)
     faults = Struck(), Struck()
     for fault, begin, end in ((faults[0], 1, 3), (faults[1], 2, 6)):

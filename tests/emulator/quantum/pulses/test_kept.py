@@ -13,7 +13,7 @@ from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.kernel.conductor import Conductor
 from qnetem.emulator.optics.interception import Stored
 from qnetem.emulator.optics.pulses import STATES
-from qnetem.emulator.quantum.links.fault_history import Disturbed
+from qnetem.emulator.quantum.links.fault_history import FaultHistory
 from qnetem.emulator.quantum.node.faulted_memory import DisturbedMemory
 from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
 from qnetem.emulator.quantum.node.registry import Decay
@@ -75,7 +75,7 @@ def test_the_decay_of_many_is_that_of_each(own: bool) -> None:
 
 def test_a_fault_decoheres_them_while_it_lasts() -> None:
     clock = Conductor()
-    disturbed = Disturbed(SOUND, clock)
+    disturbed = FaultHistory(SOUND, clock)
     memory = DisturbedMemory(MemoryDecay(None, 1e6), disturbed)
     fault = Struck()
     clock.now_ns = 20_000

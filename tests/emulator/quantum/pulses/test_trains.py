@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from qnetem.emulator.kernel.conductor import Conductor
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.pulses import Passage
-from qnetem.emulator.quantum.links.fault_history import Disturbances, LightWay
+from qnetem.emulator.quantum.links.fault_history import FaultedFibre, FaultHistories
 from qnetem.emulator.quantum.links.links import way_of
-from qnetem.emulator.quantum.pulses.trains import PulsePath, Train
+from qnetem.emulator.quantum.pulses.trains import PulseLink, Train
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
 from qnetem.emulator.topology import parse_topology
@@ -33,10 +33,10 @@ class Bench:
         self.way = way
         self.began: list[Train] = []
         journal, metrics = Journal(self.clock), Metrics()
-        self.disturbances = Disturbances(["alice-bob"], ["alice", "bob"], self.clock)
-        light = LightWay(way, self.disturbances.links["alice-bob"])
+        self.disturbances = FaultHistories(["alice-bob"], ["alice", "bob"], self.clock)
+        light = FaultedFibre(way, self.disturbances.links["alice-bob"])
         parts = light, self.disturbances.nodes, self.clock, journal, metrics, self.began.append
-        self.path = PulsePath("alice-bob", ("alice", "bob"), *parts)
+        self.path = PulseLink("alice-bob", ("alice", "bob"), *parts)
 
     def train(self, source: str = "alice", start_ns: int = 0) -> Train:
         return self.path.open(source, source, start_ns, PERIOD_PS)

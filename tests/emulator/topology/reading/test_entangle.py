@@ -23,7 +23,7 @@ from qnetem.emulator.topology.reading.presets import HERALDING
 
 from ..topologies import TWO_NODES, linked, refusal
 
-PAGE = Path(__file__).parents[3] / "docs" / "topology.md"
+PAGE = Path(__file__).parents[4] / "docs" / "topology.md"
 SINGLE = "kind: single_click, alpha: 0.1, detection: {first: 0.1, second: 0.1}, preparation: 1 us"
 DOUBLE = "kind: double_click, detection: {first: 0.1, second: 0.1}, preparation: 1 us"
 MIDPOINT = "kind: midpoint_source, clock: 1 us, pair_probability: 0.1"

@@ -23,7 +23,7 @@ from qnetem.emulator.topology.model.topology import NodeSpec
 
 from ..topologies import refusal
 
-PAGE = Path(__file__).parents[3] / "docs" / "topology.md"
+PAGE = Path(__file__).parents[4] / "docs" / "topology.md"
 HEAD = "name: x\nnodes:\n"
 
 
