@@ -15,7 +15,7 @@ import os
 import site
 import sysconfig
 from _thread import get_ident
-from asyncio import _get_running_loop
+from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Iterator
 from types import FrameType
 
@@ -67,6 +67,20 @@ def loading(module: str = "") -> Iterator[None]:
             del _loading[thread]
         else:
             _loading[thread] = before
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """While a signal handler of ours runs: it may come in the middle of a step, and is no program's code."""
+    loop, thread = _get_running_loop(), get_ident()
+    imported = _loading.pop(thread, None)
+    _set_running_loop(None)
+    try:
+        yield
+    finally:
+        _set_running_loop(loop)
+        if imported is not None:
+            _loading[thread] = imported
 
 
 def guarded(frame: FrameType | None) -> VirtualLoop | None:

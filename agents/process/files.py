@@ -21,6 +21,7 @@ import msgspec
 
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire import HEADER, Failed, Grant, Release, Report, Welcome
+from ..guards.moment import aside
 from ..tracebacks import program_stack
 
 #: First line of a stacks file when a debugger holds the process: silence is then no fault.
@@ -177,6 +178,7 @@ def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
     or not at all.
     """
 
+    @aside()
     def write(number: int, current: FrameType | None) -> None:
         head = UNDER_A_DEBUGGER if debugged() else ""
         running = program_stack(current)

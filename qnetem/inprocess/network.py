@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from ..agents.guards import guards
+from ..agents.guards.moment import aside
 from ..agents.loop.asyncgens import hooked
 from ..agents.node.node import Node
 from ..agents.process.files import Log, NodeJournal, Payload
@@ -373,6 +374,7 @@ def _signals_interrupt(network: InProcessNetwork) -> Iterator[None]:
     """The first SIGINT or SIGTERM stops the run after the present step, a second one at once."""
     before: dict[signal.Signals, object] = {}
 
+    @aside()
     def stop(number: int, _: object) -> None:
         for each, handler in before.items():
             signal.signal(each, handler)  # type: ignore[arg-type]

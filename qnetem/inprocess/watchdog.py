@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Protocol
 
+from ..agents.guards.moment import aside
 from ..agents.node.node import Node
 from ..agents.process.files import debugged
 from ..agents.tracebacks import program_stack
@@ -43,6 +44,7 @@ class _Watch:
         self._network = network
         self._call, self._ticks = 0, 0
 
+    @aside()
     def tick(self, number: int, current: FrameType | None) -> None:
         network = self._network
         node = network.inside

@@ -815,7 +815,7 @@ async def aborts(me: Agent) -> None:
 
 @deed("process")
 async def kills_itself(me: Agent) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    getattr(ctypes.CDLL(None), "raise")(int(signal.SIGKILL))  # os.kill is refused
 
 
 @deed("process")

@@ -166,5 +166,5 @@ def test_a_kill_at_the_very_start_comes_before_the_first_step(restart: int | Non
     run = harness.run(topology)
     assert run.of("bob")[0][:4] == (0, 0, "bob", "killed")
     states = run.outcome.nodes["bob"]
-    wanted = (2, "killed") if restart is None else (2, "finished")
+    wanted = (1, "killed") if restart is None else (2, "finished")
     assert (states.incarnation, states.state) == wanted

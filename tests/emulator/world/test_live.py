@@ -330,7 +330,7 @@ def test_a_view_says_who_waits_for_what_since_when_and_what_is_used() -> None:
     topology = network(
         {"alice": holds, "bob": listens}, [link("alice", "bob", 500_000_000)], seed=9
     )
-    _, answers = visited(topology, {4: [Inspect(3)]})
+    _, answers = visited(topology, {5: [Inspect(3)]})
     [view] = answers
     assert isinstance(view, control.RunView)
     assert (view.name, view.seed, view.t_ns) == ("bench", 9, 1_000_000)
@@ -340,7 +340,7 @@ def test_a_view_says_who_waits_for_what_since_when_and_what_is_used() -> None:
     assert (alice.in_flight, bob.in_flight) == (0, 1)
     [(task, what, since_ns)] = alice.waits
     assert (task, since_ns) == ("alice", 1_000_000)
-    assert what.startswith("a message of kind 'never' from bob (test_desk.py:")
+    assert what.startswith("a message of kind 'never' from bob (test_live.py:")
     assert sorted(wait[0] for wait in bob.waits) == ["bob", "ear"]
 
 

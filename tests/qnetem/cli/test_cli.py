@@ -89,7 +89,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Faked:
     def fake(prints: str = "", raises: BaseException | None = None, **outcome: Any) -> list[Any]:
         calls: list[Any] = []
 
-        def run(topology: Any, options: Any, on_progress: Any) -> RunResult:
+        def run(topology: Any, options: Any, on_progress: Any, *_: Any) -> RunResult:
             calls.append((topology, options))
             if prints:
                 sys.stdout.write(prints)

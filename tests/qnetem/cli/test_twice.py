@@ -98,4 +98,4 @@ def test_the_second_run_is_set_up_differently_by_the_launcher_alone() -> None:
     }
     assert set(zygote.OTHERWISE) <= differs
     assert zygote.OTHERWISE_VARIABLE not in zygote.environment(outer)
-    assert zygote.environment(outer)["PYTHONHASHSEED"] != zygote.FIXED["PYTHONHASHSEED"]
+    assert zygote.environment(outer)["PYTHONHASHSEED"] != zygote.FIXED_ENVIRONMENT["PYTHONHASHSEED"]

@@ -218,6 +218,9 @@ CHANGES: dict[str, tuple[Any, Any]] = {
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
 }
 
+#: The node itself needs them, so that a program's change lasts for a step.
+PUT_BACK_AFTER_A_STEP = ("recursion limit", "hooks")
+
 
 @pytest.fixture(autouse=True)
 def _another_locale() -> Iterator[None]:
@@ -247,7 +250,8 @@ def test_no_change_reaches_the_caller_or_the_next_run_but_all_of_its_own(name: s
         assert look() == before
     first, second = found[:3], found[3:]
     assert first == second, "the second run begins as the first one did"
-    assert first[1] == first[2], "and keeps what it has changed itself"
+    kept = first[0] if name in PUT_BACK_AFTER_A_STEP else first[1]
+    assert first[2] == kept, "and keeps what it has changed itself"
 
 
 async def test_a_change_stands_in_the_turns_of_its_run_only() -> None:
