@@ -1,20 +1,21 @@
-"""Holding: what is given back when a program is interrupted while it holds qubits.
+"""What a protocol ends when it is interrupted: the qubits it holds, and the tasks it waits for side by side.
 
-Owns the rule that a protocol which is cancelled, or fails, leaves no slot taken:
+Rule: a protocol that is cancelled, or fails, leaves no slot taken and no task running:
 
-    async with Holding(pair) as holding:
-        qubit = holding.add(await self.qubit())
+    async with DiscardOnError(pair) as held:
+        qubit = held.add(await self.qubit())
         ...                                     # may be cancelled at any await
 
-Rule: leaving the block in the ordinary way gives nothing back, because then the protocol has used what
-it held, or hands it on. A qubit that is gone already (measured by an operation that ran to its end) is
-no error.
+A block that is left without an exception discards nothing, because then the protocol has used what it held,
+or hands it on. A qubit that is gone already (an operation that ran to its end has consumed it) is no error.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...emulator.errors import QubitError
 from ..qubits import Pair, Qubit
@@ -22,7 +23,7 @@ from ..qubits import Pair, Qubit
 _Held = TypeVar("_Held", Qubit, Pair)
 
 
-class Holding:
+class DiscardOnError:
     """Discards what it holds when its block is left by an exception."""
 
     def __init__(self, *held: Qubit | Pair) -> None:
@@ -33,7 +34,7 @@ class Holding:
         self._held.append(held)
         return held
 
-    async def __aenter__(self) -> Holding:
+    async def __aenter__(self) -> DiscardOnError:
         return self
 
     async def __aexit__(
@@ -43,13 +44,29 @@ class Holding:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None and kind is not GeneratorExit:  # the latter: the node was killed
-            await give_back(*self._held)
+            await discard_held(*self._held)
 
 
-async def give_back(*held: Qubit | Pair) -> None:
-    """Discard each of them that is still here."""
+async def discard_held(*held: Qubit | Pair) -> None:
+    """Discard each of them that is still held."""
     for item in held:
         try:
             await item.discard()
         except QubitError:
             pass  # an operation under way had consumed it
+
+
+async def first_of(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run them side by side until one is done, and cancel the others.
+
+    Returns the results in their order, None for what was cancelled; raises what one of them raised. When it
+    returns, or is cancelled, none of them is still running.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return [task.result() if task in done else None for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,29 +1,30 @@
-"""Talk: one conversation between two ends, which survives what faults do to messages and to ends.
+"""Sessions: an exchange of messages between two ends that survives lost messages and ends that are killed.
 
-Owns sessions, the repetition of words that are lost, and who may say that a result is confirmed. Does not
-own what the words mean: that is the protocol's.
+Owns sessions, the repetition of lost messages, and which end may call a result confirmed. Does not own what
+the messages mean: that is the protocol's.
 
-One end asks (`lead`, `Initiator`), the other answers (`follow`, `Responder`), a word at a time:
+One end requests (`initiate`, `Initiator`), the other replies (`respond`, `Responder`), a message at a time:
 
-    async def part(talk: Talk) -> ...:                     async def part(talk: Followed) -> ...:
-        ready = await talk.ask(Announcement(...), Ready)       plan = await talk.hear(Announcement)
-        ...                                                    await talk.answer(Ready())
+    async def run(session: Initiator) -> ...:                  async def run(session: Responder) -> ...:
+        ready = await session.request(Announcement(...), Ready)    plan = await session.receive(Announcement)
+        ...                                                        await session.reply(Ready())
 
-Rules. A conversation is named by a session, which the asking end draws; of two of its sessions the later one
-has the greater name, also after a restart, and whatever clocks show. Every word carries it, and the asked
-ones are numbered from 1. Who asks says a word again after each `timeout` without an answer, at most `tries`
-times; who answers answers a word that comes again as before, and never takes it twice. The asking end begins
-a new session when it has been restarted or the old one is broken. The answering end follows the newest
-session it is offered: it drops what it did for the old one, whose words it does not know any more, and says
-so (by the word's number, negative). A restarted one knows no session at all.
+Rules. The initiator draws the name of a session; of two of its sessions the later one has the greater name,
+also after a restart, and whatever clocks show. Every message carries that name, and requests are numbered
+from 1. The initiator repeats a request after each `timeout` without a reply, at most `tries` times; the
+responder replies to a request that comes again as before, and never takes it twice. The initiator begins a
+new session when it has been restarted or the old one is broken. The responder serves the newest session it
+is offered: it cancels the old one, no longer knows its messages, and says so (by the message's number,
+negative). A restarted responder knows no session.
 
-The last word is the one that no end can be sure of (two generals). Before it the asking end must have its
-result, and then it begins no other session, unless the other end has forgotten this one: so an end that
-*hears* the last word knows that the other has the same result, and may call its own `confirmed`; the asking
-end may when the last word is answered. What is not confirmed is `unconfirmed`; without a result an end is
-`incomplete`. The other end may still be killed afterwards: confirmed says what it had, or was about to have.
+No end can be sure that its last message arrived (two generals). Before the last request the initiator must
+have its result, and then it begins no other session, unless the responder has forgotten this one: so a
+responder that *receives* the last request knows that the initiator has the same result, and may call its
+own `confirmed`; the initiator may when the last request is replied to. What is not confirmed is
+`unconfirmed`; an end without a result is `incomplete`. The other end may still be killed afterwards:
+confirmed says what it had, or was about to have.
 
-Without a timeout words are said once and waited for for ever, as suits a network without faults.
+Without a timeout each message is sent once and awaited for ever, which suits a network without faults.
 """
 
 from __future__ import annotations
@@ -42,65 +43,65 @@ from ..agent import Agent
 from ..messages import Message
 
 CONFIRMED, UNCONFIRMED, INCOMPLETE = "confirmed", "unconfirmed", "incomplete"
-#: How often a word is said before its listener is given up.
+#: How often a request is sent before the responder is given up.
 TRIES = 20
 
 R = TypeVar("R")
 
 
 class SessionMessage(msgspec.Struct, kw_only=True):
-    """What every word of a conversation carries; filled in when it is said."""
+    """What every message of a session carries; filled in when it is sent."""
 
     session: str = ""
     number: int = 0
 
 
-W = TypeVar("W", bound=SessionMessage)
+M = TypeVar("M", bound=SessionMessage)
 
 
 class End(SessionMessage, tag="end"):
-    """The asking end's farewell, said once: it asks no more, so nobody need stay to answer."""
+    """The initiator sends no more requests, so the responder may leave. Sent once, without a reply."""
 
 
-class Broken(QnetemError):
-    """A conversation that cannot go on.
+class SessionBroken(QnetemError):
+    """A session that cannot continue.
 
-    `alone`: the other end has not said a word in it; `unknown`: it says that it knows nothing of it.
+    `unanswered`: the other end has sent no message in it; `unknown`: it does not know the session.
     """
 
     exit_code = 1
 
-    def __init__(self, why: str, *, alone: bool = False, unknown: bool = False) -> None:
+    def __init__(self, why: str, *, unanswered: bool = False, unknown: bool = False) -> None:
         super().__init__(why)
-        self.alone, self.unknown = alone, unknown
+        self.unanswered, self.unknown = unanswered, unknown
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long an end waits for the other, in virtual time; None: for ever."""
+class RetryPolicy:
+    """How long an end waits for the other, in virtual time, and how often it asks; None: for ever."""
 
     timeout_s: float | None = None
     tries: int = TRIES
 
     @classmethod
-    def of(cls, timeout: str | float | None, tries: int = TRIES) -> Patience:
+    def of(cls, timeout: str | float | None, tries: int = TRIES) -> RetryPolicy:
         """From a protocol's options: "20 ms" or seconds. Raises UnitError, ProgramError."""
         if tries < 1:
             raise ProgramError(f"tries must be at least 1, not {tries}")
         return cls(seconds(timeout), tries)
 
     def limit_s(self, more_s: float = 0.0) -> float | None:
-        """After how long without a sign the other end is given up; `more_s`: it has that much to do."""
+        """After how long without a message the other end is given up; `more_s`: its work takes that long."""
         return None if self.timeout_s is None else self.tries * self.timeout_s + more_s
 
 
 async def within(limit_s: float | None, awaitable: Awaitable[R], what: str) -> R:
-    """Await it for so long at the most. Raises Broken."""
+    """Await it for `limit_s` at most. Raises SessionBroken."""
     try:
         async with asyncio.timeout(limit_s):
             return await awaitable
     except TimeoutError:
-        raise Broken(f"no {what} within {limit_s} s") from None
+        raise SessionBroken(f"no {what} within {limit_s} s") from None
 
 
 def seconds(duration: str | float | None) -> float | None:
@@ -108,192 +109,192 @@ def seconds(duration: str | float | None) -> float | None:
     return parse_ns(duration) / 1e9 if isinstance(duration, str) else duration
 
 
-def nothing() -> dict[str, Any]:
-    """The result of an end that has none."""
+def no_result() -> dict[str, Any]:
+    """What an end without a result returns."""
     return {"status": INCOMPLETE, "session": None}
 
 
-# --- who asks -------------------------------------------------------------------------------------
+# --- the initiator --------------------------------------------------------------------------------
 
 
 class Initiator:
-    """One session, at the end that asks."""
+    """One session, at the end that sends requests."""
 
-    def __init__(self, agent: Agent, peer: str, subject: str, patience: Patience) -> None:
+    def __init__(self, agent: Agent, peer: str, subject: str, retry: RetryPolicy) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
-        self.patience = patience
-        self.session = _session_name(agent)
+        self.retry = retry
+        self.name = _session_name(agent)
         self._number = 0
 
-    async def ask(self, word: SessionMessage, answer: type[W]) -> W:
-        """Say a word, again and again, until it is answered. Raises Broken."""
+    async def request(self, message: SessionMessage, reply: type[M]) -> M:
+        """Send a request, and again after each timeout, until its reply comes. Raises SessionBroken."""
         self._number += 1
-        word.session, word.number = self.session, self._number
-        for _ in range(self.patience.tries):
-            await self._agent.send(self._peer, word, kind=self._subject)
+        message.session, message.number = self.name, self._number
+        for _ in range(self.retry.tries):
+            await self._agent.send(self._peer, message, kind=self._subject)
             try:
-                async with asyncio.timeout(self.patience.timeout_s):
-                    message = await self._heard()
+                async with asyncio.timeout(self.retry.timeout_s):
+                    received = await self._reply()
             except TimeoutError:
                 continue
-            if message.body.number < 0:
-                raise Broken(f"{self._peer} does not know this session (any more)", unknown=True)
-            heard: W = _read(message, answer)
-            return heard
-        raise Broken(f"{self._peer} does not answer", alone=self._number == 1)
+            if received.body.number < 0:
+                raise SessionBroken(f"{self._peer} does not know this session", unknown=True)
+            body: M = _read(received, reply)
+            return body
+        raise SessionBroken(f"{self._peer} does not reply", unanswered=self._number == 1)
 
-    async def conclude(self, word: SessionMessage, answer: type[SessionMessage]) -> str:
-        """Say the last word, of a result that this end has: whether that is confirmed or not.
+    async def conclude(self, message: SessionMessage, reply: type[SessionMessage]) -> str:
+        """Send the last request, once this end has its result; returns whether that is confirmed.
 
-        Raises Broken if the other end has been restarted: its result is lost, and another session no harm.
+        Raises SessionBroken if the responder was restarted and has lost its result: another session is safe.
         """
         try:
-            await self.ask(word, answer)
-        except Broken as broken:
+            await self.request(message, reply)
+        except SessionBroken as broken:
             if broken.unknown:
                 raise
             return UNCONFIRMED
-        if self.patience.timeout_s is not None:
-            end = End(session=self.session, number=self._number + 1)
+        if self.retry.timeout_s is not None:
+            end = End(session=self.name, number=self._number + 1)
             await self._agent.send(self._peer, end, kind=self._subject)
         return CONFIRMED
 
-    async def _heard(self) -> Message:
-        """The answer to the word said last; those to earlier ones have been heard already."""
+    async def _reply(self) -> Message:
+        """The reply to the last request; late copies of earlier replies are skipped."""
         while True:
             message = await self._agent.receive(
                 self._peer,
-                kind=_answers(self._subject),
+                kind=_reply_kind(self._subject),
                 type=SessionMessage,
-                where=lambda word: bool(word.session == self.session),
+                where=lambda body: bool(body.session == self.name),
             )
             if abs(message.body.number) == self._number:
                 return message
 
 
-async def lead(
+async def initiate(
     agent: Agent,
     peer: str,
     subject: str,
-    patience: Patience,
-    part: Callable[[Initiator], Awaitable[R]],
+    retry: RetryPolicy,
+    run: Callable[[Initiator], Awaitable[R]],
 ) -> R | None:
-    """Take `part` in one session after the other until one comes to its end; None if none does."""
-    for _ in range(patience.tries):
-        talk = Initiator(agent, peer, subject, patience)
+    """Await `run` in one session after the other until it returns; None if every session breaks."""
+    for _ in range(retry.tries):
+        session = Initiator(agent, peer, subject, retry)
         try:
-            return await part(talk)
-        except Broken as broken:
-            agent.log.warning("%s %s: %s", subject, talk.session, broken)
-            if broken.alone:
+            return await run(session)
+        except SessionBroken as broken:
+            agent.log.warning("%s %s: %s", subject, session.name, broken)
+            if broken.unanswered:
                 break
     return None
 
 
-# --- who answers ----------------------------------------------------------------------------------
+# --- the responder --------------------------------------------------------------------------------
 
 
 class Responder:
-    """One session, at the end that answers."""
+    """One session, at the end that replies."""
 
     def __init__(
-        self, agent: Agent, peer: str, subject: str, patience: Patience, session: str
+        self, agent: Agent, peer: str, subject: str, retry: RetryPolicy, name: str
     ) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
-        self.patience, self.session = patience, session
-        #: When the word heard last was sent.
+        self.retry, self.name = retry, name
+        #: When the last request that was received had been sent.
         self.sent_ns = 0
         self._number = 0
-        self._heard: asyncio.Queue[Message] = asyncio.Queue()
-        self._said: SessionMessage | None = None
+        self._requests: asyncio.Queue[Message] = asyncio.Queue()
+        self._reply: SessionMessage | None = None
 
-    async def hear(self, kind: Any, more_s: float = 0.0) -> Any:
-        """The next word, of a type or one of several (`First | Second`). Raises Broken.
+    async def receive(self, kind: Any, more_s: float = 0.0) -> Any:
+        """The next request, of a type or one of several (`First | Second`). Raises SessionBroken.
 
-        `more_s`: how much longer than usual it may be in coming.
+        `more_s`: how much longer than usual it may take to come.
         """
-        message = await within(self.patience.limit_s(more_s), self._heard.get(), "word")
+        message = await within(self.retry.limit_s(more_s), self._requests.get(), "message")
         self.sent_ns = message.sent_ns
         return _read(message, kind)
 
-    async def answer(self, word: SessionMessage) -> None:
-        """Answer the word heard last, now and whenever it comes again."""
-        word.session, word.number = self.session, self._number
-        self._said = word
-        await self._agent.send(self._peer, word, kind=_answers(self._subject))
+    async def reply(self, message: SessionMessage) -> None:
+        """Reply to the last request, now and whenever it comes again."""
+        message.session, message.number = self.name, self._number
+        self._reply = message
+        await self._agent.send(self._peer, message, kind=_reply_kind(self._subject))
 
-    async def take(self, message: Message) -> None:
-        """A word has come: a new one is for `hear`, the last one again is answered as before."""
+    async def deliver(self, message: Message) -> None:
+        """A request has come: a new one is for `receive`, a copy of the last one gets the same reply."""
         number = message.body.number
         if number == self._number + 1:
-            self._number, self._said = number, None
-            self._heard.put_nowait(message)
-        elif number == self._number and self._said is not None:
-            await self._agent.send(self._peer, self._said, kind=_answers(self._subject))
+            self._number, self._reply = number, None
+            self._requests.put_nowait(message)
+        elif number == self._number and self._reply is not None:
+            await self._agent.send(self._peer, self._reply, kind=_reply_kind(self._subject))
 
-    async def linger(self) -> None:
-        """Stay to answer, until the other end needs that no more."""
-        if self.patience.timeout_s is None:
+    async def await_end(self) -> None:
+        """Repeat the last reply for as long as the initiator may ask for it."""
+        if self.retry.timeout_s is None:
             return
         try:
-            await self.hear(End)
-        except Broken:
-            self._agent.log.warning("%s: no farewell from %s", self.session, self._peer)
+            await self.receive(End)
+        except SessionBroken:
+            self._agent.log.warning("%s: no end of the session from %s", self.name, self._peer)
 
 
-async def follow(
+async def respond(
     agent: Agent,
     peer: str,
     subject: str,
-    patience: Patience,
-    part: Callable[[Responder], Coroutine[Any, Any, R]],
+    retry: RetryPolicy,
+    run: Callable[[Responder], Coroutine[Any, Any, R]],
 ) -> R | None:
-    """Take `part` in the newest session that is offered, to its end; None if none comes to one.
+    """Await `run` in the newest session that is offered, until it returns; None if none completes.
 
-    `part` is cancelled when a newer session is offered, and must give back what it holds.
+    `run` is cancelled when a newer session is offered, and must then discard the qubits it holds.
     """
-    result: R | None = await _Follower(agent, peer, subject, patience, part).run()
+    result: R | None = await _Sessions(agent, peer, subject, retry, run).serve()
     return result
 
 
-class _Follower:
-    """Reads what comes, and has one session's part under way at most."""
+class _Sessions:
+    """The sessions that a responder is offered; one is served at a time."""
 
     def __init__(
         self,
         agent: Agent,
         peer: str,
         subject: str,
-        patience: Patience,
-        part: Callable[[Responder], Coroutine[Any, Any, Any]],
+        retry: RetryPolicy,
+        run: Callable[[Responder], Coroutine[Any, Any, Any]],
     ) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
-        self._patience, self._part = patience, part
-        self._talk: Responder | None = None
+        self._retry, self._run = retry, run
+        self._session: Responder | None = None
         self._task: asyncio.Task[Any] | None = None
         self._offered = asyncio.Event()
-        #: The newest session that was followed.
+        #: The name of the newest session that was served.
         self._newest = ""
 
-    async def run(self) -> Any:
+    async def serve(self) -> Any:
         reader = asyncio.create_task(self._read(), name=f"{self._subject} from {self._peer}")
         try:
             while True:
-                await within(self._patience.limit_s(), self._offered.wait(), "session")
+                await within(self._retry.limit_s(), self._offered.wait(), "session")
                 self._offered.clear()
-                assert self._talk is not None
-                whole, result = await self._attend(self._talk)
-                if whole and not self._offered.is_set():
+                assert self._session is not None
+                complete, result = await self._serve(self._session)
+                if complete and not self._offered.is_set():
                     return result
-        except Broken as broken:
+        except SessionBroken as broken:
             self._agent.log.warning("%s: %s from %s", self._subject, broken, self._peer)
             return None
         finally:
             reader.cancel()
 
-    async def _attend(self, talk: Responder) -> tuple[bool, Any]:
-        """Take part in a session: whether it came to its end, and with what result."""
-        task = self._task = asyncio.create_task(self._to_the_end(talk), name=talk.session)
+    async def _serve(self, session: Responder) -> tuple[bool, Any]:
+        """Serve one session: whether it completed, and its result."""
+        task = self._task = asyncio.create_task(self._complete(session), name=session.name)
         try:
             await asyncio.wait([task])
         except BaseException:
@@ -303,46 +304,46 @@ class _Follower:
         if task.cancelled():
             return False, None
         broken = task.exception()
-        if isinstance(broken, Broken):
-            self._agent.log.warning("%s %s: %s", self._subject, talk.session, broken)
-            if self._talk is talk:
-                self._talk = None
+        if isinstance(broken, SessionBroken):
+            self._agent.log.warning("%s %s: %s", self._subject, session.name, broken)
+            if self._session is session:
+                self._session = None
             return False, None
         return True, task.result()
 
-    async def _to_the_end(self, talk: Responder) -> Any:
-        result = await self._part(talk)
-        await talk.linger()
+    async def _complete(self, session: Responder) -> Any:
+        result = await self._run(session)
+        await session.await_end()
         return result
 
     async def _read(self) -> None:
         while True:
             message = await self._agent.receive(self._peer, kind=self._subject, type=SessionMessage)
-            word: SessionMessage = message.body
-            if self._talk is not None and word.session == self._talk.session:
-                await self._talk.take(message)
+            body: SessionMessage = message.body
+            if self._session is not None and body.session == self._session.name:
+                await self._session.deliver(message)
             elif self._is_newer(message):
                 await self._begin(message)
-            elif word.number > 0:
-                unknown = SessionMessage(session=word.session, number=-word.number)
-                await self._agent.send(self._peer, unknown, kind=_answers(self._subject))
+            elif body.number > 0:
+                unknown = SessionMessage(session=body.session, number=-body.number)
+                await self._agent.send(self._peer, unknown, kind=_reply_kind(self._subject))
 
     def _is_newer(self, message: Message) -> bool:
-        """Whether it opens a session that may be followed; not an old one, come late."""
-        word: SessionMessage = message.body
-        return word.number == 1 and _order(word.session) > _order(self._newest)
+        """Whether it opens a session newer than all before; an old opening may arrive late."""
+        body: SessionMessage = message.body
+        return body.number == 1 and _order(body.session) > _order(self._newest)
 
     async def _begin(self, message: Message) -> None:
-        session = self._newest = message.body.session
-        self._talk = Responder(self._agent, self._peer, self._subject, self._patience, session)
+        name = self._newest = message.body.session
+        self._session = Responder(self._agent, self._peer, self._subject, self._retry, name)
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
-        await self._talk.take(message)
+        await self._session.deliver(message)
 
 
 def _session_name(agent: Agent) -> str:
-    """A new session's: incarnation, how many came before in it, and a part that nobody can guess."""
+    """A new session's: incarnation, how many came before in it, and a random part."""
     # From a generator of its own: it shifts none of the protocol's draws. Seeds count their children.
     tail = int(agent.rng.spawn(1)[0].integers(1 << 28))
     seeds = agent.rng.bit_generator.seed_seq
@@ -351,11 +352,11 @@ def _session_name(agent: Agent) -> str:
 
 
 def _order(session: str) -> tuple[int, str]:
-    """Sorts sessions of one end by age: their names are of one width, or wider when that does not suffice."""
+    """Sorts sessions of one end by age: their names have one width, and a greater one after overflow."""
     return len(session), session
 
 
-def _answers(subject: str) -> str:
+def _reply_kind(subject: str) -> str:
     return f"{subject}.answer"
 
 
@@ -363,4 +364,4 @@ def _read(message: Message, kind: Any) -> Any:
     try:
         return message.read(kind).body
     except MessageError as error:
-        raise Broken(f"an unexpected word: {error}") from error
+        raise SessionBroken(f"an unexpected message: {error}") from error

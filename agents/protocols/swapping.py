@@ -30,8 +30,7 @@ from ...emulator.errors import LinkError
 from ...emulator.wire import Joined
 from ..agent import Agent
 from ..qubits import Pair
-from .cleanup import Holding, give_back
-from .racing import first_of
+from .cleanup import DiscardOnError, discard_held, first_of
 from .session import seconds
 
 KIND = "swapping"
@@ -91,7 +90,7 @@ class LongPairs:
             pair = self.half = await self._agent.entangle(self._first)
             self.settled.clear()
             try:
-                async with Holding(pair):
+                async with DiscardOnError(pair):
                     if await self._in_time(pair):
                         return pair
             except BaseException:
@@ -177,7 +176,7 @@ class LongPairs:
     async def _give_up(self, pair: Pair) -> None:
         self.half = None
         await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
-        await give_back(pair)  # it may be past its memory's cut-off
+        await discard_held(pair)  # it may be past its memory's cut-off
 
 
 async def long_pair(

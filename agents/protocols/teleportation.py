@@ -9,14 +9,14 @@ random states is (2F + 1) / 3 (M., P. and R. Horodecki, Phys. Rev. A 60, 1888 (1
 
 Both ends name the pair a round is about, so they never take two different pairs for one. A correction
 for a pair that the receiver has not got (any more) is refused, and the sender prepares the state once more.
-With a `timeout`, at both ends the same and longer than a message takes there and back, dead repeaters and
-lost messages are survived too: a pair whose joins or whose correction do not come in time is given up, a
-correction without an answer is sent again and answered as before (talk.py).
+With a `timeout`, at both ends the same and longer than a round trip of a message, the protocol survives dead
+repeaters and lost messages too: a pair whose joins or whose correction do not come in time is given up, a
+correction without a reply is sent again and gets the same reply (session.py).
 
 Rounds are those of a session. A sender that is restarted begins a new one and the receiver starts counting
 anew; a receiver that is restarted cannot tell what it had: both ends are then `incomplete`. The sender is
-`confirmed` with the last answer; the receiver when it hears that the sender has it, and is `unconfirmed` if
-it has all states and does not hear.
+`confirmed` with the last reply; the receiver when it receives the sender's last request, and is `unconfirmed`
+if it has all states and that request does not come.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.errors import QubitError
 from ..agent import Agent
-from .cleanup import Holding
-from .racing import first_of
+from .cleanup import DiscardOnError, first_of
 from .session import (
     CONFIRMED,
     INCOMPLETE,
     TRIES,
     UNCONFIRMED,
-    Broken,
     Initiator,
-    Patience,
     Responder,
+    RetryPolicy,
+    SessionBroken,
     SessionMessage,
-    follow,
+    respond,
     within,
 )
 from .swapping import LongPairs
@@ -56,7 +55,7 @@ Amplitudes = tuple[complex, complex]
 
 
 class Correction(SessionMessage, tag="correction"):
-    """What the sender tells: the round, the pair used, the outcome, and the angles for the record."""
+    """Sender -> receiver: the round, the pair used, the outcome, and the angles for the record."""
 
     round: int
     pair: str
@@ -67,7 +66,7 @@ class Correction(SessionMessage, tag="correction"):
 
 
 class Answer(SessionMessage, tag="answer"):
-    """What the receiver tells: whether it has the state of the round, by the pair that was named."""
+    """Receiver -> sender: whether it has the state of the round, by the pair that was named."""
 
     accepted: bool
 
@@ -105,43 +104,43 @@ class Sender(Agent):
         tries: int = TRIES,
     ) -> dict[str, Any]:
         pairs = LongPairs(self, peer, via=via, timeout=timeout)
-        talk = Initiator(self, peer, KIND, Patience.of(timeout, tries))
+        session = Initiator(self, peer, KIND, RetryPolicy.of(timeout, tries))
         teleported = repeated = 0
         status = CONFIRMED
         try:
             while teleported < rounds:
                 angles = (theta, phi) if theta is not None else self._random_angles()
-                repeated += await self._round(pairs, talk, teleported, angles)
+                repeated += await self._round(pairs, session, teleported, angles)
                 teleported += 1
-            await talk.conclude(Complete(), Complete)
-        except Broken as broken:
+            await session.conclude(Complete(), Complete)
+        except SessionBroken as broken:
             self.log.warning("%s", broken)
             status = INCOMPLETE
         return {
             "teleported": teleported,
             "repeated": repeated,
             "status": status,
-            "session": talk.session,
+            "session": session.name,
         }
 
     async def _round(
-        self, pairs: LongPairs, talk: Initiator, number: int, angles: tuple[float, float]
+        self, pairs: LongPairs, session: Initiator, number: int, angles: tuple[float, float]
     ) -> int:
-        """One state, over as many pairs as it takes; returns how many were in vain. Raises Broken."""
-        for vain in range(talk.patience.tries):
-            if await self._teleport(pairs, talk, number, angles):
-                return vain
-        raise Broken(f"round {number}: no pair of {talk.patience.tries} did it")
+        """One state, over as many pairs as it takes; returns how many failed. Raises SessionBroken."""
+        for failed in range(session.retry.tries):
+            if await self._teleport(pairs, session, number, angles):
+                return failed
+        raise SessionBroken(f"round {number}: all {session.retry.tries} pairs failed")
 
     async def _teleport(
-        self, pairs: LongPairs, talk: Initiator, number: int, angles: tuple[float, float]
+        self, pairs: LongPairs, session: Initiator, number: int, angles: tuple[float, float]
     ) -> bool:
         """One state over one pair; False if the receiver has not got the pair, or the memory lost it."""
-        pair = await within(talk.patience.limit_s(), pairs.obtain(), "pair")
+        pair = await within(session.retry.limit_s(), pairs.obtain(), "pair")
         started_ns = self.now_ns
         try:
-            async with Holding(pair) as holding:
-                qubit = holding.add(await self.qubit())
+            async with DiscardOnError(pair) as held:
+                qubit = held.add(await self.qubit())
                 await prepare(qubit, *angles)
                 z, x = await self.bell_measure(qubit, pair)
         except QubitError:
@@ -149,10 +148,10 @@ class Sender(Agent):
             return False
         finally:
             pairs.forget()
-        answer = await talk.ask(Correction(number, pair.id, z, x, *angles), Answer)
-        if not answer.accepted:
+        reply = await session.request(Correction(number, pair.id, z, x, *angles), Answer)
+        if not reply.accepted:
             return False
-        self.record("teleportation.accepted", [talk.session, number, pair.id])
+        self.record("teleportation.accepted", [session.name, number, pair.id])
         self.record("teleportation.round_trip_s", (self.now_ns - started_ns) / 1e9)
         return True
 
@@ -176,49 +175,53 @@ class Receiver(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> dict[str, Any]:
-        patience = Patience.of(timeout, tries)
-        hand = _Hand(LongPairs(self, peer, via=via, timeout=timeout), patience)
+        retry = RetryPolicy.of(timeout, tries)
+        supply = _PairSupply(LongPairs(self, peer, via=via, timeout=timeout), retry)
         self._received = 0
-        supply = asyncio.create_task(hand.supply(), name="pairs")
+        supplying = asyncio.create_task(supply.run(), name="pairs")
         try:
-            status, session = await follow(
-                self, peer, KIND, patience, partial(self._session, hand, rounds)
+            status, session = await respond(
+                self, peer, KIND, retry, partial(self._session, supply, rounds)
             ) or (INCOMPLETE, None)
         finally:
-            supply.cancel()
-            await asyncio.wait([supply])
+            supplying.cancel()
+            await asyncio.wait([supplying])
         return {"received": self._received, "status": status, "session": session}
 
-    async def _session(self, hand: _Hand, rounds: int, talk: Responder) -> tuple[str, str]:
+    async def _session(
+        self, supply: _PairSupply, rounds: int, session: Responder
+    ) -> tuple[str, str]:
         self._received = 0
-        hand.used()  # by a session that was broken off, perhaps
-        hand.wanted.set()
+        supply.used()  # a session that was cancelled may have taken it
+        supply.wanted.set()
         while self._received < rounds:
-            # the sender may take as long for its pair, before it says anything, as for an answer
-            correction = await talk.hear(Correction, talk.patience.limit_s() or 0.0)
+            # the sender may wait as long for its pair, before it sends anything, as for a reply
+            correction = await session.receive(Correction, session.retry.limit_s() or 0.0)
             if correction.round != self._received:
-                raise Broken(f"round {correction.round} instead of {self._received}")
-            accepted = await self._accept(hand, correction, talk)
+                raise SessionBroken(f"round {correction.round} instead of {self._received}")
+            accepted = await self._accept(supply, correction, session)
             self._received += accepted
             if self._received == rounds:
-                hand.wanted.clear()
-            hand.used()
-            await talk.answer(Answer(accepted))
+                supply.wanted.clear()
+            supply.used()
+            await session.reply(Answer(accepted))
         try:
-            await talk.hear(Complete)
-        except Broken:
-            return UNCONFIRMED, talk.session
-        await talk.answer(Complete())
-        return CONFIRMED, talk.session
+            await session.receive(Complete)
+        except SessionBroken:
+            return UNCONFIRMED, session.name
+        await session.reply(Complete())
+        return CONFIRMED, session.name
 
-    async def _accept(self, hand: _Hand, correction: Correction, talk: Responder) -> bool:
+    async def _accept(
+        self, supply: _PairSupply, correction: Correction, session: Responder
+    ) -> bool:
         """Whether the state has come: by the pair that is named, if that is the one held here."""
-        pair = await hand.take(correction.pair)
+        pair = await supply.take(correction.pair)
         if pair is None:
             return False
-        self.record("teleportation.latency_s", (self.now_ns - talk.sent_ns) / 1e9)
+        self.record("teleportation.latency_s", (self.now_ns - session.sent_ns) / 1e9)
         try:
-            async with Holding(pair):
+            async with DiscardOnError(pair):
                 pair.shift(correction.z, correction.x)
                 await pair.correct()
                 target = amplitudes(correction.theta, correction.phi)
@@ -226,30 +229,30 @@ class Receiver(Agent):
                 await pair.discard()
         except QubitError:
             return False  # the memory has lost it
-        self.record("teleportation.accepted", [talk.session, correction.round, pair.id])
+        self.record("teleportation.accepted", [session.name, correction.round, pair.id])
         return True
 
 
-class _Hand:
-    """The half that a receiver holds ready: given up when it is lost or no correction comes, got again."""
+class _PairSupply:
+    """The half that a receiver holds ready; replaced when it is lost or no correction comes."""
 
-    def __init__(self, pairs: LongPairs, patience: Patience) -> None:
+    def __init__(self, pairs: LongPairs, retry: RetryPolicy) -> None:
         self._pairs = pairs
-        self._limit_s = patience.timeout_s and CORRECTION_TIMEOUTS * patience.timeout_s
+        self._limit_s = retry.timeout_s and CORRECTION_TIMEOUTS * retry.timeout_s
         self._pair: Pair | None = None
         self._taken, self._used = asyncio.Event(), asyncio.Event()
         #: Set while pairs are wanted.
         self.wanted = asyncio.Event()
         self.wanted.set()
 
-    async def supply(self) -> None:
+    async def run(self) -> None:
         """Hold one pair after the other; cancel to end."""
         while True:
             await self.wanted.wait()
             self._taken.clear()
             pair = await self._pairs.obtain()
             self._pair = pair
-            async with Holding(pair):
+            async with DiscardOnError(pair):
                 if not await self._is_taken(pair):
                     self._pair = None
                     await self._pairs.give_up()
@@ -279,5 +282,5 @@ class _Hand:
         return pair
 
     def used(self) -> None:
-        """What was taken is gone: the next one is welcome."""
+        """The pair that was taken is used up: obtain the next one."""
         self._used.set()

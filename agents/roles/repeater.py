@@ -10,7 +10,7 @@ import asyncio
 
 from ...emulator.errors import LinkError, QubitError
 from ..agent import Agent
-from ..protocols.cleanup import give_back
+from ..protocols.cleanup import discard_held
 from ..protocols.swapping import KIND, JoinNotice, Notice, PairDropped
 from ..qubits import Pair
 
@@ -67,7 +67,7 @@ class Repeater(Agent):
                 self._tasks.create_task(self._heed())
         finally:
             idle = [route for route in self._routes if not route.joining]
-            await give_back(*(half for route in idle for half in route.halves if half))
+            await discard_held(*(half for route in idle for half in route.halves if half))
 
     async def _supply(self, route: _Route, side: int) -> None:
         """Keep one half with the neighbour of this side: the next one as soon as the last has gone."""
@@ -127,7 +127,7 @@ class Repeater(Agent):
             if half is not None and route.joining:
                 route.dropped.append(pair)  # what becomes of the half is not yet known
             elif half is not None:
-                await give_back(half)
+                await discard_held(half)
 
     def _two_neighbours(self) -> tuple[str, str]:
         linked = sorted({link.peer: None for link in self.links if link.entangle})

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.agents.protocols import cleanup as holding
-from qnetem.agents.protocols import session as talk
-from qnetem.agents.protocols import teleportation
+from qnetem.agents.protocols import cleanup, session, teleportation
 from qnetem.agents.protocols.qkd import bb84, decoy
 from qnetem.agents.qubits import Pair
 from qnetem.agents.roles import repeater
@@ -190,11 +188,13 @@ Patch = pytest.MonkeyPatch
 
 def test_an_end_that_confirms_without_an_answer_is_caught(monkeypatch: Patch) -> None:
     async def concludes(
-        self: talk.Initiator, word: talk.SessionMessage, answer: type[talk.SessionMessage]
+        self: session.Initiator,
+        message: session.SessionMessage,
+        reply: type[session.SessionMessage],
     ) -> str:
-        return talk.CONFIRMED
+        return session.CONFIRMED
 
-    monkeypatch.setattr(talk.Initiator, "conclude", concludes)
+    monkeypatch.setattr(session.Initiator, "conclude", concludes)
     assert "False" in caught("bb84")  # the other end has no result
 
 
@@ -204,7 +204,7 @@ def test_an_end_that_takes_silence_for_an_answer_is_caught(monkeypatch: Patch) -
     async def teleports(self: teleportation.Sender, *arguments: Any) -> bool:
         try:
             return await teleport(self, *arguments)
-        except talk.Broken:
+        except session.SessionBroken:
             return True
 
     monkeypatch.setattr(teleportation.Sender, "_teleport", teleports)
@@ -233,7 +233,7 @@ def test_slots_that_are_not_given_back_are_caught(monkeypatch: Patch) -> None:
     async def keeps(*held: Any) -> None:
         return
 
-    monkeypatch.setattr(holding, "give_back", keeps)
+    monkeypatch.setattr(cleanup, "discard_held", keeps)
     assert "@bob" in caught("star")  # the half that is left
 
 

@@ -3,19 +3,17 @@
 Bennett and Brassard, Proc. IEEE Int. Conf. on Computers, Systems and Signal Processing, Bangalore,
 175 (1984).
 
-Owns preparation, detection by time slot, sifting and the error estimate. Does not own reconciliation,
-privacy amplification or authentication: what comes out is a sifted key and its QBER, not a secret key.
+Owns preparation, detection by time slot, and the error estimate. Does not own sifting (sifting.py).
 
-The sender waits until the receiver listens, and says when slot 0 leaves; slot n leaves at
-start + n * slot, and none does unless the receiver has said in time that it knows. A lost photon gives no
-event, so the receiver tells slots by arrival times. After the last slot the receiver says which slots
-clicked and in which basis, the sender which bases agree, and both compare a random part of the sifted bits.
+The sender waits until the receiver listens, and announces when slot 0 leaves; slot n leaves at
+start + n * slot, and none does unless the receiver has confirmed the start in time. A lost photon gives no
+event, so the receiver identifies slots by arrival times. After the last slot both sift and compare.
 On the fibre, `depolarising: p` gives a QBER of p/2 in both bases, `dephasing: p` one of p in X and none in Z.
 
-The sender asks (talk.py); its last word are its bits. With a `timeout`, at both ends the same and longer than
-a message takes there and back, messages may be lost and ends killed: a session that is broken is begun anew,
-with new photons, and the results say what is `confirmed`. A photon that is not ready in its slot (the sender
-was paused, its memory reset) is not sent then.
+The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the
+same and longer than a round trip of a message, messages may be lost and ends killed: a session that is
+broken is begun anew, with new photons, and the results say what is `confirmed`. A photon that is not ready
+in its slot (the sender was paused, its memory reset) is not sent then.
 """
 
 from __future__ import annotations
@@ -27,24 +25,35 @@ from typing import Any
 from ....emulator.errors import LinkError, ProgramError, QubitError
 from ....emulator.units import parse_ns
 from ...agent import Agent
-from ..cleanup import Holding, give_back
+from ..cleanup import DiscardOnError, discard_held
 from ..session import (
     CONFIRMED,
     TRIES,
     Initiator,
-    Patience,
     Responder,
+    RetryPolicy,
     SessionMessage,
-    follow,
-    lead,
-    nothing,
+    initiate,
+    no_result,
+    respond,
     within,
+)
+from .sifting import (
+    BASES,
+    ClickedSlots,
+    ComparedBits,
+    Done,
+    Ready,
+    Sent,
+    SiftedSlots,
+    errors_by_basis,
+    rate,
+    sift,
 )
 
 KIND = "bb84"
-BASES = "ZX"
 GUARD_SLOTS = 2
-#: How many timeouts the start lies ahead: so often it may be told in vain.
+#: How many timeouts the start lies ahead: the message that names it may be lost as often.
 AHEAD_TIMEOUTS = 4
 
 
@@ -55,10 +64,6 @@ class Announcement(SessionMessage, tag="announcement"):
     qubits: int
 
 
-class Ready(SessionMessage, tag="ready"):
-    """Receiver -> sender: it will listen."""
-
-
 class Start(SessionMessage, tag="start"):
     """Sender -> receiver: when slot 0 leaves."""
 
@@ -66,35 +71,7 @@ class Start(SessionMessage, tag="start"):
 
 
 class Listening(SessionMessage, tag="listening"):
-    """Receiver -> sender: it knows the start. In time, or nothing is sent."""
-
-
-class Sent(SessionMessage, tag="sent"):
-    """Sender -> receiver: the last slot has left."""
-
-
-class Clicks(SessionMessage, tag="clicks"):
-    """Receiver -> sender: the slots that clicked, and a letter per click for its basis."""
-
-    slots: list[int]
-    bases: str
-
-
-class Sifted(SessionMessage, tag="sifted"):
-    """Sender -> receiver: the slots whose bases agree, and those of them to be compared in public."""
-
-    slots: list[int]
-    compared: list[int]
-
-
-class Compared(SessionMessage, tag="compared"):
-    """Receiver -> sender, and back: the bits of the compared slots, in their order."""
-
-    bits: list[int]
-
-
-class Done(SessionMessage, tag="done"):
-    """Receiver -> sender: it has its result."""
+    """Receiver -> sender: it knows the start. The sender sends nothing if this comes late."""
 
 
 class Sender(Agent):
@@ -120,58 +97,55 @@ class Sender(Agent):
             raise ProgramError(f"BB84 needs a qubit, not {qubits}")
         self._link, self._slot_ns = link, parse_ns(slot)
         part = partial(self._session, peer, qubits, sample)
-        result = await lead(self, peer, KIND, Patience.of(timeout, tries), part)
-        return nothing() if result is None else result
+        result = await initiate(self, peer, KIND, RetryPolicy.of(timeout, tries), part)
+        return no_result() if result is None else result
 
     async def _session(
-        self, peer: str, qubits: int, sample: float, talk: Initiator
+        self, peer: str, qubits: int, sample: float, session: Initiator
     ) -> dict[str, Any]:
         bits = [int(bit) for bit in self.rng.integers(0, 2, qubits)]
         bases = "".join(BASES[int(basis)] for basis in self.rng.integers(0, 2, qubits))
         started_ns = self.now_ns
-        start_ns = await self._agree_on_start(talk, qubits)
+        start_ns = await self._agree_on_start(session, qubits)
         await self._until(start_ns - self._slot_ns)
         for number in range(qubits):
             due_ns = start_ns + number * self._slot_ns
-            await self._emit(peer, due_ns, bits[number], bases[number], talk.patience)
-        clicks = await talk.ask(Sent(), Clicks)
-        sifted = [
-            s for s, basis in zip(clicks.slots, clicks.bases, strict=True) if bases[s] == basis
-        ]
-        chosen = self.rng.permutation(len(sifted))[: round(sample * len(sifted))]
-        compared = sorted(sifted[int(index)] for index in chosen)
-        theirs = await talk.ask(Sifted(sifted, compared), Compared)
+            await self._emit(peer, due_ns, bits[number], bases[number], session.retry)
+        clicks = await session.request(Sent(), ClickedSlots)
+        sifted = sift(clicks, bases, sample, self.rng)
+        slots, compared = sifted.slots, sifted.compared
+        theirs = await session.request(sifted, ComparedBits)
         result = summary(
             self,
             sent=qubits,
             detected=len(clicks.slots),
-            sifted={slot: (bases[slot], bits[slot]) for slot in sifted},
+            sifted={slot: (bases[slot], bits[slot]) for slot in slots},
             compared=dict(zip(compared, theirs.bits, strict=True)),
             started_ns=started_ns,
         )
-        status = await talk.conclude(Compared([bits[slot] for slot in compared]), Done)
-        return {**result, "status": status, "session": talk.session}
+        status = await session.conclude(ComparedBits([bits[slot] for slot in compared]), Done)
+        return {**result, "status": status, "session": session.name}
 
-    async def _agree_on_start(self, talk: Initiator, qubits: int) -> int:
-        """When slot 0 leaves: not before the receiver is known to know it, else Broken.
+    async def _agree_on_start(self, session: Initiator, qubits: int) -> int:
+        """When slot 0 leaves: after the receiver has confirmed that instant, else SessionBroken.
 
-        The word of the start and its answer need no longer than the announcement and its answer did.
+        The start and its reply take no longer than the announcement and its reply did.
         """
         announced_ns = self.now_ns
-        await talk.ask(Announcement(self._slot_ns, qubits), Ready)
+        await session.request(Announcement(self._slot_ns, qubits), Ready)
         ahead_ns = self.now_ns - announced_ns + self._slot_ns
-        if talk.patience.timeout_s is not None:  # it may have to be said again
-            ahead_ns = max(ahead_ns, round(AHEAD_TIMEOUTS * talk.patience.timeout_s * 1e9))
+        if session.retry.timeout_s is not None:  # it may be lost and sent again
+            ahead_ns = max(ahead_ns, round(AHEAD_TIMEOUTS * session.retry.timeout_s * 1e9))
         start_ns = self.now_ns + ahead_ns
-        told = talk.ask(Start(start_ns), Listening)
-        await within(ahead_ns / 1e9, told, "word that the start is known")
+        confirmed = session.request(Start(start_ns), Listening)
+        await within(ahead_ns / 1e9, confirmed, "reply to the start")
         return start_ns
 
-    async def _emit(self, peer: str, due_ns: int, bit: int, basis: str, patience: Patience) -> None:
+    async def _emit(self, peer: str, due_ns: int, bit: int, basis: str, retry: RetryPolicy) -> None:
         """Prepare |0>, |1>, |+> or |->, and let it go at `due_ns`."""
         qubit = await self.qubit()
         try:
-            async with Holding(qubit):
+            async with DiscardOnError(qubit):
                 if bit:
                     await qubit.x()
                 if basis == "X":
@@ -182,8 +156,8 @@ class Sender(Agent):
                 )  # after the wait: the node may have been paused in it
                 if 2 * late_ns < self._slot_ns:
                     await self.transmit(qubit, peer, link=self._link)
-                elif patience.timeout_s is not None:
-                    await give_back(qubit)
+                elif retry.timeout_s is not None:
+                    await discard_held(qubit)
                 else:  # it would count as the next slot's
                     why = f"a slot of {self._slot_ns} ns is too short: photon {late_ns} ns late"
                     raise ProgramError(why)
@@ -204,25 +178,25 @@ class Receiver(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> dict[str, Any]:
-        patience = Patience.of(timeout, tries)
+        retry = RetryPolicy.of(timeout, tries)
         part = partial(self._session, peer, self._delay_ns(peer, link))
-        result = await follow(self, peer, KIND, patience, part)
-        await self._sweep(peer, patience.limit_s() if result is None else 0.0)
-        return nothing() if result is None else result
+        result = await respond(self, peer, KIND, retry, part)
+        await self._sweep(peer, retry.limit_s() if result is None else 0.0)
+        return no_result() if result is None else result
 
-    async def _session(self, peer: str, delay_ns: int, talk: Responder) -> dict[str, Any]:
-        plan: Announcement = await talk.hear(Announcement)
+    async def _session(self, peer: str, delay_ns: int, session: Responder) -> dict[str, Any]:
+        plan: Announcement = await session.receive(Announcement)
         started_ns = self.now_ns
-        await talk.answer(Ready())
-        start: Start = await talk.hear(Start)
-        await talk.answer(Listening())
+        await session.reply(Ready())
+        start: Start = await session.receive(Start)
+        await session.reply(Listening())
         clicks = await self._detect(peer, plan, start.start_ns + delay_ns)
-        await talk.hear(Sent, plan.qubits * plan.slot_ns / 1e9)
+        await session.receive(Sent, plan.qubits * plan.slot_ns / 1e9)
         bases = "".join(basis for basis, _ in clicks.values())
-        await talk.answer(Clicks(list(clicks), bases))
-        sifted: Sifted = await talk.hear(Sifted)
-        await talk.answer(Compared([clicks[slot][1] for slot in sifted.compared]))
-        theirs: Compared = await talk.hear(Compared)
+        await session.reply(ClickedSlots(list(clicks), bases))
+        sifted: SiftedSlots = await session.receive(SiftedSlots)
+        await session.reply(ComparedBits([clicks[slot][1] for slot in sifted.compared]))
+        theirs: ComparedBits = await session.receive(ComparedBits)
         result = summary(
             self,
             sent=plan.qubits,
@@ -231,8 +205,8 @@ class Receiver(Agent):
             compared=dict(zip(sifted.compared, theirs.bits, strict=True)),
             started_ns=started_ns,
         )
-        await talk.answer(Done())
-        return {**result, "status": CONFIRMED, "session": talk.session}
+        await session.reply(Done())
+        return {**result, "status": CONFIRMED, "session": session.name}
 
     async def _detect(
         self, peer: str, plan: Announcement, first_ns: int
@@ -251,7 +225,7 @@ class Receiver(Agent):
                 return clicks
             basis = BASES[int(self.rng.integers(0, 2))]
             try:
-                async with Holding(qubit):
+                async with DiscardOnError(qubit):
                     bit = await qubit.measure(basis)
             except QubitError:
                 continue  # the memory has lost it
@@ -260,12 +234,12 @@ class Receiver(Agent):
                 clicks.setdefault(slot, (basis, bit))
 
     async def _sweep(self, peer: str, quiet_s: float | None) -> None:
-        """Give back what still comes of a session that is over, until nothing has for so long."""
+        """Discard photons of a session that is over, until none has come for `quiet_s`."""
         try:
             while True:
                 async with asyncio.timeout(quiet_s):
                     qubit = await self.receive_qubit(peer)
-                await give_back(qubit)
+                await discard_held(qubit)
         except TimeoutError:
             return
 
@@ -296,13 +270,10 @@ def summary(
     given by basis too: a fibre that only dephases shows in X alone. A QBER without bits is None. The bits
     are simulated data for a test to look at, not a key to be used.
     """
-    by_basis = {basis: {"compared": 0, "errors": 0} for basis in BASES}
-    for slot, theirs in compared.items():
-        basis, ours = sifted[slot]
-        error = int(ours != theirs)
-        agent.record("bb84.error", error)
-        by_basis[basis]["compared"] += 1
-        by_basis[basis]["errors"] += error
+    wrong = [(sifted[slot][0], sifted[slot][1] != theirs) for slot, theirs in compared.items()]
+    for _, error in wrong:
+        agent.record("bb84.error", int(error))
+    by_basis = errors_by_basis(wrong)
     errors = sum(counts["errors"] for counts in by_basis.values())
     kept = [str(bit) for slot, (_, bit) in sifted.items() if slot not in compared]
     return {
@@ -310,7 +281,7 @@ def summary(
         "detected": detected,
         "sifted": len(sifted),
         "compared": len(compared),
-        "qber": errors / len(compared) if compared else None,
+        "qber": rate(errors, len(compared)),
         "by_basis": by_basis,
         "sifted_bits": "".join(kept),
         "duration_s": (agent.now_ns - started_ns) / 1e9,

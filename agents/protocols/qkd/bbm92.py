@@ -3,18 +3,16 @@
 Bennett, Brassard, Mermin, PRL 68, 557 (1992). Gains and error rates to expect from down-conversion: Ma, Fung,
 Lo, PRA 76, 012307 (2007).
 
-Owns the exchange of one train, coincidences, sifting, and the comparison of bits. Does not own
-reconciliation, privacy amplification or authentication: what comes out is a sifted key and what is known of
-the channel, not a secret key.
+Owns the exchange of one train and its coincidences. Does not own sifting (sifting.py).
 
-Once Bob has said that he listens, Alice has the source send. Bob says which slots clicked, in which bases;
-Alice finds the coincidences and says which of Bob's clicks they are, in which of them the bases agree, and
-which of those are compared in public. The source may stand in the middle, or at Alice's.
+Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
+coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
+those are compared in public. The source may stand in the middle, or at Alice's.
 
-Alice asks (talk.py), Bob and the source; her last word to Bob are her bits. With a `timeout`, at all the same
-and longer than a message takes there and back, messages may be lost and nodes killed: a session that is
-broken, or whose train did not come whole, is begun anew with a new train, and the results say what is
-`confirmed`.
+Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
+a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
+killed: a session that is broken, or whose train did not come whole, is begun anew with a new train, and the
+results say what is `confirmed`.
 """
 
 from __future__ import annotations
@@ -28,24 +26,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....emulator.errors import ProgramError
-from ....emulator.wire.bit_planes import packed, unpacked
+from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
 from ...pulses.trains import Clicks
 from ..session import (
     CONFIRMED,
     TRIES,
-    Broken,
     Initiator,
-    Patience,
     Responder,
+    RetryPolicy,
+    SessionBroken,
     SessionMessage,
-    follow,
-    lead,
-    nothing,
-    within,
+    initiate,
+    no_result,
+    respond,
+)
+from .sifting import (
+    BASES,
+    Bytes,
+    Clicked,
+    Done,
+    Marks,
+    Ready,
+    SiftedTrain,
+    announced,
+    compare,
+    compare_as_receiver,
+    marks,
+    rate,
+    slots_and_bases,
+    whole_train,
 )
 
-Bytes = NDArray[np.uint8]
 KIND = "bbm92"
 
 
@@ -60,10 +72,6 @@ class Train(SessionMessage, tag="train"):
     lasts_ns: int
 
 
-class Ready(SessionMessage, tag="ready"):
-    """Bob -> Alice: he listens."""
-
-
 class Emit(SessionMessage, tag="emit"):
     """Alice -> source: both listen."""
 
@@ -74,14 +82,6 @@ class Emitting(SessionMessage, tag="emitting"):
 
 class Detected(SessionMessage, tag="detected"):
     """Alice -> Bob: her train is over."""
-
-
-class Clicked(SessionMessage, tag="clicked"):
-    """Bob -> Alice: slots that clicked (uint32, little-endian), a plane of bases."""
-
-    count: int
-    slots: bytes
-    bases: bytes
 
 
 class Coincident(SessionMessage, tag="coincident"):
@@ -97,47 +97,21 @@ class Coincident(SessionMessage, tag="coincident"):
     slots: int
 
 
-class Compared(SessionMessage, tag="compared"):
-    """Bob -> Alice, and back: a plane of the compared bits, in the order of the slots."""
-
-    bits: bytes
-
-
-class Done(SessionMessage, tag="done"):
-    """Bob -> Alice: he has his result. Alice -> source, and back: no other train is wanted."""
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """What an end knows after sifting. Arrays are over coincidences; `bits` and `bases` are its own."""
+@dataclass(frozen=True, kw_only=True)
+class Exchange(SiftedTrain):
+    """What an end knows after sifting; arrays are over coincidences only."""
 
     slots: int
     #: Clicks of Alice and Bob.
     singles: tuple[int, int]
-    bits: Bytes
     bases: Bytes
-    agree: NDArray[np.bool_]
-    compared: NDArray[np.bool_]
-    #: For each compared coincidence, whether the peer's bit differs.
-    wrong: NDArray[np.bool_]
-    status: str
-    session: str
-
-    @property
-    def sifted_bits(self) -> Bytes:
-        """The bits that agree in basis and were not told in public."""
-        kept: Bytes = self.bits[self.agree & ~self.compared]
-        return kept
 
     def summary(self) -> dict[str, Any]:
         """Counts, gain, QBER and the ratio of coincidences to accidental ones; None without any."""
         coincidences, compared, errors = len(self.bits), len(self.wrong), int(self.wrong.sum())
         first, second = self.singles
         accidental = first * second / self.slots
-        by_basis = {
-            name: self._errors(self.bases[self.compared] == basis)
-            for basis, name in enumerate("ZX")
-        }
+        by_basis = {name: self.errors(self.bases == basis) for basis, name in enumerate(BASES)}
         return {
             "slots": self.slots,
             "singles": [first, second],
@@ -147,15 +121,12 @@ class Exchange:
             "sifted": int(self.agree.sum()),
             "compared": compared,
             "errors": errors,
-            "qber": errors / compared if compared else None,
+            "qber": rate(errors, compared),
             "by_basis": by_basis,
             "kept": len(self.sifted_bits),
             "status": self.status,
             "session": self.session,
         }
-
-    def _errors(self, here: NDArray[np.bool_]) -> dict[str, int]:
-        return {"compared": int(here.sum()), "errors": int(self.wrong[here].sum())}
 
 
 class Source(Agent):
@@ -170,18 +141,20 @@ class Source(Agent):
         tries: int = TRIES,
     ) -> int:
         part = partial(self._session, alice, bob, slots)
-        return await follow(self, alice, KIND, Patience.of(timeout, tries), part) or 0
+        return await respond(self, alice, KIND, RetryPolicy.of(timeout, tries), part) or 0
 
-    async def _session(self, alice: str, bob: str, slots: int, talk: Responder) -> int:
+    async def _session(self, alice: str, bob: str, slots: int, session: Responder) -> int:
         lasts_ns = slots * self.pulse_period_ps // 1000
-        await talk.hear(Wanted)
-        await talk.answer(Train(slots, lasts_ns))
-        waits_s = talk.patience.limit_s() or 0.0
-        await talk.hear(Emit, waits_s)  # she asks Bob first
-        await talk.answer(Emitting())
+        await session.receive(Wanted)
+        await session.reply(Train(slots, lasts_ns))
+        waits_s = session.retry.limit_s() or 0.0
+        await session.receive(Emit, waits_s)  # her session with Bob opens first
+        await session.reply(Emitting())
         await self.pair_pulses(alice, bob, slots)
-        await talk.hear(Done, lasts_ns / 1e9 + 4 * waits_s)  # and has four words for him then
-        await talk.answer(Done())
+        await session.receive(
+            Done, lasts_ns / 1e9 + 4 * waits_s
+        )  # she sends Bob four messages before that
+        await session.reply(Done())
         return slots
 
 
@@ -203,70 +176,73 @@ class Alice(Agent):
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        found = await self.exchange(peer, source, slots, sample, Patience.of(timeout, tries))
-        return nothing() if found is None else found.summary()
+        found = await self.exchange(peer, source, slots, sample, RetryPolicy.of(timeout, tries))
+        return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, source: str | None, slots: int, sample: float, patience: Patience
+        self, peer: str, source: str | None, slots: int, sample: float, retry: RetryPolicy
     ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
         if source is None:
             part = partial(self._from_here, peer, slots, sample)
         else:
             part = partial(self._from_between, peer, source, sample)
-        return await lead(self, peer, KIND, patience, part)
+        return await initiate(self, peer, KIND, retry, part)
 
-    async def _from_here(self, peer: str, slots: int, sample: float, talk: Initiator) -> Exchange:
+    async def _from_here(
+        self, peer: str, slots: int, sample: float, session: Initiator
+    ) -> Exchange:
         """A session with the source at this node."""
         train = Train(slots, slots * self.pulse_period_ps // 1000)
-        await talk.ask(train, Ready)
+        await session.request(train, Ready)
         clicks, _ = await asyncio.gather(
             self.detect(self.name), self.pair_pulses(self.name, peer, slots)
         )
-        return await self._sift(clicks, sample, talk)
+        return await self._sift(clicks, sample, session)
 
     async def _from_between(
-        self, peer: str, source: str, sample: float, talk: Initiator
+        self, peer: str, source: str, sample: float, session: Initiator
     ) -> Exchange:
         """A session with the source at another node, and one with that node."""
-        order = Initiator(self, source, KIND, talk.patience)
-        train = await order.ask(Wanted(), Train)
-        await talk.ask(Train(train.slots, train.lasts_ns), Ready)
+        with_source = Initiator(self, source, KIND, session.retry)
+        train = await with_source.request(Wanted(), Train)
+        await session.request(Train(train.slots, train.lasts_ns), Ready)
         listening = asyncio.create_task(self.detect(source), name="detect")
         try:
-            await order.ask(Emit(), Emitting)
-            limit_s = talk.patience.limit_s(train.lasts_ns / 1e9)
-            clicks = await within(limit_s, listening, "train")
+            await with_source.request(Emit(), Emitting)
+            limit_s = session.retry.limit_s(train.lasts_ns / 1e9)
+            clicks = await whole_train(listening, train.slots, limit_s)
         finally:
             listening.cancel()
-        if clicks.seen != train.slots:
-            raise Broken(f"{clicks.seen} slots came of {train.slots}")
-        found = await self._sift(clicks, sample, talk)
+        found = await self._sift(clicks, sample, session)
         try:
-            await order.conclude(Done(), Done)
-        except Broken as broken:
+            await with_source.conclude(Done(), Done)
+        except SessionBroken as broken:
             self.log.warning("%s: %s", source, broken)
         return found
 
-    async def _sift(self, clicks: Clicks, sample: float, talk: Initiator) -> Exchange:
-        heard = await talk.ask(Detected(), Clicked)
-        theirs = np.frombuffer(heard.slots, dtype="<u4").astype(np.int64)
-        _, ours, others = np.intersect1d(
-            clicks.slots, theirs, assume_unique=True, return_indices=True
+    async def _sift(self, clicks: Clicks, sample: float, session: Initiator) -> Exchange:
+        their_slots, their_bases = slots_and_bases(await session.request(Detected(), Clicked))
+        _, ours, theirs = np.intersect1d(
+            clicks.slots, their_slots, assume_unique=True, return_indices=True
         )
         bits, bases = clicks.bits[ours], clicks.bases[ours]
-        agree = unpacked(heard.bases, heard.count)[others] == bases
+        agree = their_bases[theirs] == bases
         compared = agree & (self.rng.random(len(ours)) < sample)
-        marks = [
-            _marks(heard.count, others[there]) for there in (np.ones_like(agree), agree, compared)
-        ]
-        told = Coincident(marks[0], marks[1], marks[2], len(clicks), clicks.seen)
-        answer = await talk.ask(told, Compared)
-        wrong = unpacked(answer.bits, int(compared.sum())) != bits[compared]
-        status = await talk.conclude(Compared(packed(bits[compared])), Done)
-        singles = len(clicks), heard.count
+        count = len(their_slots)
+        planes = [_plane(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)]
+        coincident = Coincident(planes[0], planes[1], planes[2], len(clicks), clicks.seen)
+        wrong, status = await compare(session, coincident, bits[compared])
         return Exchange(
-            clicks.seen, singles, bits, bases, agree, compared, wrong, status, talk.session
+            slots=clicks.seen,
+            singles=(len(clicks), count),
+            bits=bits,
+            bases=bases,
+            agree=agree,
+            compared=compared,
+            wrong=wrong,
+            status=status,
+            session=session.name,
         )
 
 
@@ -280,51 +256,45 @@ class Bob(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, source, Patience.of(timeout, tries))
-        return nothing() if found is None else found.summary()
+        found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries))
+        return no_result() if found is None else found.summary()
 
-    async def exchange(self, peer: str, source: str | None, patience: Patience) -> Exchange | None:
+    async def exchange(self, peer: str, source: str | None, retry: RetryPolicy) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
         part = partial(self._session, peer if source is None else source)
-        return await follow(self, peer, KIND, patience, part)
+        return await respond(self, peer, KIND, retry, part)
 
-    async def _session(self, source: str, talk: Responder) -> Exchange:
-        train: Train = await talk.hear(Train)
-        await talk.answer(Ready())
-        # Alice may take as long to reach the source as an answer may take
-        more_s = train.lasts_ns / 1e9 + (talk.patience.limit_s() or 0.0)
-        clicks = await within(talk.patience.limit_s(more_s), self.detect(source), "train")
-        if clicks.seen != train.slots:
-            raise Broken(f"{clicks.seen} slots came of {train.slots}")
-        await talk.hear(Detected, more_s)
-        count, raw = len(clicks), clicks.slots.astype("<u4").tobytes()
-        await talk.answer(Clicked(count, raw, packed(clicks.bases)))
-        heard: Coincident = await talk.hear(Coincident)
-        here = unpacked(heard.coincident, count).astype(bool)
-        agree, compared = (
-            unpacked(column, count).astype(bool)[here] for column in (heard.agree, heard.compared)
+    async def _session(self, source: str, session: Responder) -> Exchange:
+        train: Train = await session.receive(Train)
+        await session.reply(Ready())
+        # Alice may wait as long for the source as for Bob
+        more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
+        limit_s = session.retry.limit_s(more_s)
+        clicks = await whole_train(self.detect(source), train.slots, limit_s)
+        await session.receive(Detected, more_s)
+        await session.reply(announced(clicks))
+        sifted: Coincident = await session.receive(Coincident)
+        count = len(clicks)
+        coincident, agree, compared = (
+            marks(plane, count) for plane in (sifted.coincident, sifted.agree, sifted.compared)
         )
-        bits, bases = clicks.bits[here], clicks.bases[here]
-        await talk.answer(Compared(packed(bits[compared])))
-        answer: Compared = await talk.hear(Compared)
-        wrong = unpacked(answer.bits, int(compared.sum())) != bits[compared]
-        await talk.answer(Done())
-        singles = heard.clicks, count
+        bits = clicks.bits[coincident]
+        compared = compared[coincident]
         return Exchange(
-            heard.slots,
-            singles,
-            bits,
-            bases,
-            agree,
-            compared,
-            wrong,
-            CONFIRMED,
-            talk.session,
+            slots=sifted.slots,
+            singles=(sifted.clicks, count),
+            bits=bits,
+            bases=clicks.bases[coincident],
+            agree=agree[coincident],
+            compared=compared,
+            wrong=await compare_as_receiver(session, bits[compared]),
+            status=CONFIRMED,
+            session=session.name,
         )
 
 
-def _marks(count: int, places: NDArray[np.int64]) -> bytes:
-    """A plane of `count` bits with those at `places` set."""
-    marks = np.zeros(count, dtype=bool)
-    marks[places] = True
-    return packed(marks)
+def _plane(count: int, places: NDArray[np.int64]) -> bytes:
+    """A plane of `count` marks, those at `places` set."""
+    found: Marks = np.zeros(count, dtype=bool)
+    found[places] = True
+    return packed(found)

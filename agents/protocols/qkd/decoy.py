@@ -3,18 +3,18 @@
 Decoy states: Hwang, PRL 91, 057901 (2003); Lo, Ma, Chen, PRL 94, 230504 (2005); Wang, PRL 94, 230503
 (2005). Gains and QBERs to expect: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005).
 
-Owns the exchange of one train, sifting, and the comparison of bits. Does not own the bounds that follow
-from gains and errors, reconciliation, privacy amplification or authentication: what comes out is a sifted
-key and what is known of the channel, not a secret key.
+Owns the exchange of one train and what it counts by intensity. Does not own sifting (sifting.py) nor the
+bounds that follow from gains and errors.
 
-The receiver says that it listens; the sender sends its train; the receiver says which slots clicked, in
-which bases; the sender says which bases agree, and with which intensity each of those was sent. The first
-setting of the source is the signal. All sifted bits of the others are compared in public, and a part of
-the signal's. Arrays travel as bytes inside the messages.
+The receiver announces that it listens; the sender sends its train; the receiver announces its clicks; the
+sender announces which bases agree, and with which intensity each of those clicks was sent. The first
+setting of the source is the signal. All sifted bits of the others are compared in public, and a sample of
+the signal's.
 
-The sender asks (talk.py); its last word are its bits. With a `timeout`, at both ends the same and longer than
-a message takes there and back, messages may be lost and ends killed: a session that is broken, or whose train
-did not come whole, is begun anew with a new train, and the results say what is `confirmed`.
+The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the
+same and longer than a round trip of a message, messages may be lost and ends killed: a session that is
+broken, or whose train did not come whole, is begun anew with a new train, and the results say what is
+`confirmed`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
@@ -33,18 +30,30 @@ from ...pulses.trains import PulseTrain
 from ..session import (
     CONFIRMED,
     TRIES,
-    Broken,
     Initiator,
-    Patience,
     Responder,
+    RetryPolicy,
     SessionMessage,
-    follow,
-    lead,
-    nothing,
-    within,
+    initiate,
+    no_result,
+    respond,
+)
+from .sifting import (
+    Bytes,
+    Clicked,
+    Marks,
+    Ready,
+    Sent,
+    SiftedTrain,
+    announced,
+    compare,
+    compare_as_receiver,
+    marks,
+    rate,
+    slots_and_bases,
+    whole_train,
 )
 
-Bytes = NDArray[np.uint8]
 KIND = "decoy"
 SIGNAL = 0
 
@@ -54,22 +63,6 @@ class Announcement(SessionMessage, tag="announcement"):
 
     pulses: int
     lasts_ns: int
-
-
-class Ready(SessionMessage, tag="ready"):
-    """Receiver -> sender: it listens."""
-
-
-class Sent(SessionMessage, tag="sent"):
-    """Sender -> receiver: the train has left."""
-
-
-class Clicked(SessionMessage, tag="clicked"):
-    """Receiver -> sender: slots that clicked (uint32, little-endian), a plane of bases."""
-
-    count: int
-    slots: bytes
-    bases: bytes
 
 
 class Sifted(SessionMessage, tag="sifted"):
@@ -85,51 +78,32 @@ class Sifted(SessionMessage, tag="sifted"):
     sent: list[int]
 
 
-class Compared(SessionMessage, tag="compared"):
-    """Receiver -> sender, and back: a plane of the compared bits, in the order of the clicks."""
-
-    bits: bytes
-
-
-class Done(SessionMessage, tag="done"):
-    """Receiver -> sender: it has its result."""
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """What an end knows after sifting. Arrays are over clicks; `bits` are its own."""
+@dataclass(frozen=True, kw_only=True)
+class Exchange(SiftedTrain):
+    """What an end knows after sifting: also the settings of the source, and that of each click."""
 
     means: list[float]
     sent: list[int]
     intensities: Bytes
-    bits: Bytes
-    agree: NDArray[np.bool_]
-    compared: NDArray[np.bool_]
-    #: For each compared click, whether the peer's bit differs.
-    wrong: NDArray[np.bool_]
-    status: str
-    session: str
 
     @property
     def sifted_bits(self) -> Bytes:
-        """The signal's bits that agree in basis and were not told in public."""
-        kept = self.agree & ~self.compared & (self.intensities == SIGNAL)
-        bits: Bytes = self.bits[kept]
-        return bits
+        """The signal's bits whose bases agree and that were not compared in public."""
+        kept: Bytes = self.bits[self.agree & ~self.compared & (self.intensities == SIGNAL)]
+        return kept
 
     def setting(self, index: int) -> dict[str, Any]:
         """Gain and QBER of one setting; None where nothing was sent, or compared."""
-        sent, clicks = self.sent[index], int((self.intensities == index).sum())
-        here = self.intensities[self.compared] == index
-        compared, errors = int(here.sum()), int(self.wrong[here].sum())
+        here = self.intensities == index
+        sent, clicks = self.sent[index], int(here.sum())
+        counts = self.errors(here)
         return {
             "mean": self.means[index],
             "sent": sent,
             "clicks": clicks,
             "gain": clicks / sent if sent else None,
-            "compared": compared,
-            "errors": errors,
-            "qber": errors / compared if compared else None,
+            **counts,
+            "qber": rate(counts["errors"], counts["compared"]),
         }
 
     def summary(self) -> dict[str, Any]:
@@ -168,36 +142,40 @@ class Sender(Agent):
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        patience = Patience.of(timeout, tries)
-        found = await self.exchange(peer, pulses, sample, link, patience)
-        return nothing() if found is None else found.summary()
+        retry = RetryPolicy.of(timeout, tries)
+        found = await self.exchange(peer, pulses, sample, link, retry)
+        return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, pulses: int, sample: float, link: str | None, patience: Patience
+        self, peer: str, pulses: int, sample: float, link: str | None, retry: RetryPolicy
     ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
         part = partial(self._session, peer, pulses, sample, link)
-        return await lead(self, peer, KIND, patience, part)
+        return await initiate(self, peer, KIND, retry, part)
 
     async def _session(
-        self, peer: str, pulses: int, sample: float, link: str | None, talk: Initiator
+        self, peer: str, pulses: int, sample: float, link: str | None, session: Initiator
     ) -> Exchange:
         lasts_ns = pulses * self.pulse_period_ps // 1000
-        await talk.ask(Announcement(pulses, lasts_ns), Ready)
+        await session.request(Announcement(pulses, lasts_ns), Ready)
         train = await self.pulses(peer, pulses, link=link)
-        heard = await talk.ask(Sent(), Clicked)
-        slots = np.frombuffer(heard.slots, dtype="<u4").astype(np.int64)
+        slots, theirs = slots_and_bases(await session.request(Sent(), Clicked))
         bases, bits, intensities = train.at(slots)
-        agree = unpacked(heard.bases, heard.count) == bases
-        chosen = self.rng.random(heard.count) < sample
+        agree = theirs == bases
+        chosen = self.rng.random(len(slots)) < sample
         compared = agree & ((intensities != SIGNAL) | chosen)
-        theirs = await talk.ask(_sifted(train, agree, compared, intensities), Compared)
-        ours = bits[compared]
-        wrong = unpacked(theirs.bits, len(ours)) != ours
-        status = await talk.conclude(Compared(packed(ours)), Done)
-        means, sent = train.means, train.sent.tolist()
+        sifted = _sifted(train, agree, compared, intensities)
+        wrong, status = await compare(session, sifted, bits[compared])
         return Exchange(
-            means, sent, intensities, bits, agree, compared, wrong, status, talk.session
+            means=sifted.means,
+            sent=sifted.sent,
+            intensities=intensities,
+            bits=bits,
+            agree=agree,
+            compared=compared,
+            wrong=wrong,
+            status=status,
+            session=session.name,
         )
 
 
@@ -211,49 +189,38 @@ class Receiver(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, link, Patience.of(timeout, tries))
-        return nothing() if found is None else found.summary()
+        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries))
+        return no_result() if found is None else found.summary()
 
-    async def exchange(self, peer: str, link: str | None, patience: Patience) -> Exchange | None:
+    async def exchange(self, peer: str, link: str | None, retry: RetryPolicy) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        return await follow(self, peer, KIND, patience, partial(self._session, peer, link))
+        return await respond(self, peer, KIND, retry, partial(self._session, peer, link))
 
-    async def _session(self, peer: str, link: str | None, talk: Responder) -> Exchange:
-        plan: Announcement = await talk.hear(Announcement)
-        await talk.answer(Ready())
+    async def _session(self, peer: str, link: str | None, session: Responder) -> Exchange:
+        plan: Announcement = await session.receive(Announcement)
+        await session.reply(Ready())
         lasts_s = plan.lasts_ns / 1e9
-        limit_s = talk.patience.limit_s(lasts_s)
-        clicks = await within(limit_s, self.detect(peer, link=link), "train")
-        if clicks.seen != plan.pulses:
-            raise Broken(f"{clicks.seen} slots came of {plan.pulses}")
-        await talk.hear(Sent, lasts_s)
-        count, slots = len(clicks), clicks.slots.astype("<u4").tobytes()
-        await talk.answer(Clicked(count, slots, packed(clicks.bases)))
-        sifted: Sifted = await talk.hear(Sifted)
-        agree = unpacked(sifted.agree, count).astype(bool)
-        compared = unpacked(sifted.compared, count).astype(bool)
-        intensities = unpacked(sifted.intensities, count, planes_for(len(sifted.means)))
-        ours = clicks.bits[compared]
-        await talk.answer(Compared(packed(ours)))
-        theirs: Compared = await talk.hear(Compared)
-        wrong = unpacked(theirs.bits, len(ours)) != ours
-        await talk.answer(Done())
+        limit_s = session.retry.limit_s(lasts_s)
+        clicks = await whole_train(self.detect(peer, link=link), plan.pulses, limit_s)
+        await session.receive(Sent, lasts_s)
+        await session.reply(announced(clicks))
+        sifted: Sifted = await session.receive(Sifted)
+        count, planes = len(clicks), planes_for(len(sifted.means))
+        compared = marks(sifted.compared, count)
         return Exchange(
-            sifted.means,
-            sifted.sent,
-            intensities,
-            clicks.bits,
-            agree,
-            compared,
-            wrong,
-            CONFIRMED,
-            talk.session,
+            means=sifted.means,
+            sent=sifted.sent,
+            intensities=unpacked(sifted.intensities, count, planes),
+            bits=clicks.bits,
+            agree=marks(sifted.agree, count),
+            compared=compared,
+            wrong=await compare_as_receiver(session, clicks.bits[compared]),
+            status=CONFIRMED,
+            session=session.name,
         )
 
 
-def _sifted(
-    train: PulseTrain, agree: NDArray[np.bool_], compared: NDArray[np.bool_], intensities: Bytes
-) -> Sifted:
+def _sifted(train: PulseTrain, agree: Marks, compared: Marks, intensities: Bytes) -> Sifted:
     planes = planes_for(len(train.means))
     return Sifted(
         packed(agree),
