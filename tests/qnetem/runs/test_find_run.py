@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qnetem.emulator.errors import InputError
-from qnetem.runs.find_run import find_run
+from qnetem.runs.run_folder import find_run
 
 
 @pytest.fixture
