@@ -111,7 +111,7 @@ class _Record:
             lines.append(f"digest      {run.digest}")
         ending = "\n".join(self._ending(run)).splitlines()
         if run is not None and len(ending) > 1 and all(line in above for line in ending):
-            ending = [f"with {run.problem.kind if run.problem else 'what failed'}, as told above"]
+            ending = [f"with {run.problem.kind if run.problem else 'what failed'}, as shown above"]
         lines += [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(ending)]
         if run is not None and run.touched:
             lines.append(f"replay      {replay_command(run.run_folder)}")

@@ -141,7 +141,7 @@ class Broker:
         """Start it and return once it answers MQTT. Starting a running broker does nothing.
 
         Raises InfrastructureError: a fixed port is busy, it ended early (with the end of its log), it
-        does not answer in time; nobody listens at an external address, or it refuses our login.
+        does not answer in time; an external address does not answer, or it refuses our login.
         """
         async with self._changing:
             if self.alive:

@@ -62,8 +62,8 @@ def as_entries(topology: Topology) -> list[str]:
 def frozen(topology: Topology) -> str:
     """The topology's file with its faults frozen.
 
-    Raises InputError for a topology without a file, and for a file in which the faults cannot be told from
-    the rest by their lines.
+    Raises InputError for a topology without a file, and for a file whose lines do not show
+    where its faults begin and end.
     """
     if topology.source is None:
         raise InputError("only a topology that comes from a file can be frozen")

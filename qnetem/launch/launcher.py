@@ -211,7 +211,7 @@ class Launcher:
             with contextlib.suppress(asyncio.CancelledError, QnetemError):
                 await chore
         if self._over.cancelled() or self._over.exception() is not None:
-            # There is no outcome, so no node was told to stop: the emulator's end stops them.
+            # There is no outcome, so no node was asked to stop: the emulator's end stops them.
             await self._emulator.leave(0.0)
         else:
             self._end_silent(self._over.result())

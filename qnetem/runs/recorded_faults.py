@@ -64,11 +64,11 @@ def from_journal(path: Path) -> list[Happened]:
 
 
 def from_outcome(outcome: dict[str, Any]) -> list[Happened]:
-    """The same from outcome.json, which a run without a journal has too. Raises InputError."""
+    """The same from a run's outcome, which a run without a journal has too. Raises InputError."""
     try:
         records = msgspec.convert(outcome.get("faults", []), list[FaultRecord])
     except msgspec.ValidationError as error:
-        raise InputError(f"outcome.json: expected a list of faults: {error}") from error
+        raise InputError(f"the run's outcome: expected a list of faults: {error}") from error
     return [
         Happened(
             record.id,

@@ -177,7 +177,7 @@ def _headline(view: dict[str, Any]) -> list[str]:
     wall_s = view["wall_time_s"]
     rate = view["instants"] / wall_s if wall_s > 0 else 0.0
     words = f"{view['name']}  seed {view['seed']}  "
-    words += "goes on" if view["live"] else f"is over, digest {view['digest']}"
+    words += "under way" if view["live"] else f"is over, digest {view['digest']}"
     return [words, f"at {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"]
 
 

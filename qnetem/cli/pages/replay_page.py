@@ -125,7 +125,7 @@ def _end(end: Any) -> str:
         return f"returned {json_text(end.value, _BODY_WIDTH)}"
     if isinstance(end, Failed):
         return f"failed: {shortened(end.problem, _BODY_WIDTH)}"
-    return "goes on"
+    return "continues"
 
 
 def _deed(did: Any, body: str | None) -> str:

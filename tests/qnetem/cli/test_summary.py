@@ -1,4 +1,4 @@
-"""What is seen at the end of a run, and while it goes on."""
+"""The summary at the end of a run, and the progress line during it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speaking to a run as a user does: `qnetem fault` and `qnetem inspect`, while it goes on and afterwards."""
+"""Speaking to a run as a user does: `qnetem fault` and `qnetem inspect`, during a run and afterwards."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_fault_that_is_refused_is_told_with_its_place_and_nothing_has_changed(
 
 def test_a_run_is_looked_at_while_it_goes_on_and_when_it_is_over(live: Live) -> None:
     page = live.types("inspect", "latest").stdout
-    assert page.startswith("live  seed 7  goes on\nat ")
+    assert page.startswith("live  seed 7  under way\nat ")
     assert "running, parked" in page and "1/16" in page
     assert "\n  bob waits for a message from alice (programs.py:" in page
     told = live.types("inspect", "latest", "--format", "json")
