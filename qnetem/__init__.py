@@ -8,7 +8,7 @@
             return {"bit": await pair.measure("X")}
 
 `qnetem.run("metro.yaml")` runs a topology to its end; `async with qnetem.launch("metro.yaml") as network`
-lets a program do other things meanwhile. Names are imported when they are first used: a node's process
+lets a program do other things meanwhile. Names are imported at their first use: a node's process
 that needs only `Agent` loads neither the topology's validation nor the physics.
 """
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 #: Public name -> the module it is in.
 _HOME = {
     "Agent": ".agents.agent",
-    "Event": ".events",
+    "Event": ".runs.events",
     "Network": ".network",
     "QnetemError": ".emulator.errors",
     "Run": ".api",
-    "Seconds": ".agents.option_values",
+    "Seconds": ".agents.options.values",
     "Topology": ".emulator.topology",
     "launch": ".network",
     "load_topology": ".emulator.topology",

@@ -1,21 +1,21 @@
 """Running a topology from Python: `qnetem.run("metro.yaml")`. The command line stands on it too.
 
 Owns the order of things around a run: load, override, check everything that can be wrong, run, judge
-the expectations. Does not own processes (supervisor.py, inprocess.py), a network while it runs
-(network.py), nor what is printed (summary.py).
-Rule: a mistake in the input is raised before anything is started; what goes wrong in a run is a value.
+the expectations. Does not own processes (launch, inprocess), a network under way (network.py), the checks
+behind `Run.assert_...` (assertions.py), nor what is printed (cli).
+Rule: a mistake in the input is raised before anything is started; a problem of a run is a value.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from . import assertions
 from .checks import check_programs
@@ -23,7 +23,7 @@ from .emulator.errors import InputError, ProgramFailed, UnitError
 from .emulator.service.watchdog import silent_s
 from .emulator.topology.model.faults import LIVE
 from .emulator.units import parse_ns
-from .emulator.wire.control import Outcome, Problem, Progress
+from .emulator.wire.control import Outcome, Problem
 from .expect.expect import Expectation, Verdict, judge, parse_expectations
 from .inprocess.turns import Share, alone
 from .sources import Source, read_source
@@ -31,10 +31,9 @@ from .sources import Source, read_source
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .launch.launcher import RunOptions, RunResult
+    from .launch.launcher import OnProgress, RunOptions
     from .runs.events import Event
-
-OnProgress = Callable[[Progress], None]
+    from .runs.run_folder import RunResult
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Run:
         return any(fault.asked or fault.id.startswith(LIVE) for fault in self.outcome.faults)
 
     def events(self, entity: str | None = None, kind: str | None = None) -> list[Event]:
-        """The journal: what happened, in order, to one entity (a node, a link), of one kind.
+        """The journal: the events in order, of one entity (a node, a link) and of one kind if named.
 
         Reads the file. Raises InputError when the run kept none (`record: hashes`).
         """
@@ -134,7 +133,7 @@ class Run:
         at_most: float | None = None,
         about: float | None = None,
     ) -> None:
-        """The mean of what `await self.probe("pair", ...)` noted at bob is so; `probe`: "bob.pair".
+        """The mean of what `await self.probe("pair", ...)` noted at bob ("bob.pair") is within the bounds.
 
         `about`: within three standard errors. Raises AssertionError.
         """
@@ -157,13 +156,36 @@ class Run:
         assertions.rate(self, metric, at_least, at_most, about)
 
     def assert_events(self, expected: Sequence[tuple[Any, ...]]) -> None:
-        """These events are in the journal in this order, whatever stands between them.
+        """These events are in the journal in this order, with any others between them.
 
         Each is `(entity, kind, *fields)` as in the journal; fields may be left out from the right, and
         `...` stands for anything. Raises AssertionError, which names the first that is missing.
         """
         __tracebackhide__ = True
         assertions.in_order(self, expected)
+
+
+class RunKeywords(TypedDict, total=False):
+    """What `qnetem.run`, `qnetem.launch` and the fixtures of the pytest plugin take beside the topology.
+
+    Attributes:
+        seed: in place of the topology's.
+        until: the virtual time at which the run ends, such as `"10 s"`.
+        faults: more faults, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`.
+        in_process: all nodes in this process, without a broker (False). The programs then see this
+            process's hash seed and time zone: the command line fixes them by starting itself anew.
+        broker: "auto", "mosquitto", "amqtt" or "host:port" of one that runs ("auto").
+        broker_port: the port of the broker to start, for watchers (a free one).
+        runs_folder: where the run folder is made ("runs").
+    """
+
+    seed: int | None
+    until: str | None
+    faults: MoreFaults
+    in_process: bool
+    broker: str
+    broker_port: int | None
+    runs_folder: str | Path
 
 
 @dataclass(frozen=True)
@@ -188,6 +210,29 @@ class Plan:
 def run(
     source: Source,
     *,
+    on_progress: OnProgress | None = None,
+    **keywords: Unpack[RunKeywords],
+) -> Run:
+    """Run a topology to its end, each node in a process of its own (or all in this one).
+
+    `source` is the path of a topology, its text (more than one line), the same as data, in which a program
+    may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, faults, in_process,
+    broker, broker_port, runs_folder. Blocks; a coroutine uses `launch`. Raises InputError for anything wrong
+    with the topology, its programs or its expectations, before the start.
+    """
+    if asyncio._get_running_loop() is not None:
+        raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
+    with alone() if keywords.get("in_process") else nullcontext():
+        planned = plan(source, **keywords)
+        result = start(
+            planned.topology, planned.options, planned.in_process, on_progress, planned.share
+        )
+        return planned.judged(result)
+
+
+def plan(
+    source: Source,
+    *,
     seed: int | None = None,
     until: str | None = None,
     faults: MoreFaults = (),
@@ -195,43 +240,6 @@ def run(
     broker: str = "auto",
     broker_port: int | None = None,
     runs_folder: str | Path = "runs",
-    on_progress: OnProgress | None = None,
-) -> Run:
-    """Run a topology to its end, each node in a process of its own (or all in this one).
-
-    `source` is the path of a topology, its text (more than one line), the same as data, in which a program
-    may be a class, or a Topology. `until` is a virtual time such as `"10 s"`; `faults` are added to those
-    of the topology, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`. With `in_process` the
-    programs see this process's hash seed and time zone: the command line fixes them by starting itself
-    anew, this cannot. Blocks; a coroutine uses `launch`. Raises InputError for anything wrong with
-    the topology, its programs or its expectations, before the start.
-    """
-    if asyncio._get_running_loop() is not None:
-        raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
-    with alone() if in_process else nullcontext():
-        planned = plan(
-            source,
-            seed=seed,
-            until=until,
-            faults=faults,
-            in_process=in_process,
-            broker=broker,
-            broker_port=broker_port,
-            runs_folder=runs_folder,
-        )
-        return planned.judged(_start(planned, on_progress))
-
-
-def plan(
-    source: Source,
-    *,
-    seed: int | None,
-    until: str | None,
-    faults: MoreFaults,
-    in_process: bool,
-    broker: str,
-    broker_port: int | None,
-    runs_folder: str | Path,
 ) -> Plan:
     """Check everything that can be wrong before a run. Raises InputError."""
     from .broker.access import login_for
@@ -260,14 +268,32 @@ def prepare(
     seed: int | None = None,
     until: str | None = None,
     faults: MoreFaults = (),
+    folder: Path | None = None,
 ) -> Topology:
-    """The topology to run: loaded if need be, with `seed` and `until` in place of its own."""
-    topology = read_source(source, faults=faults)
+    """The topology to run: loaded if need be (`read_source`), with `seed` and `until` in place of its own."""
+    topology = read_source(source, folder=folder, faults=faults)
     if seed is not None:
         topology = topology.with_seed(seed)
     if until is not None:
         topology = topology.with_until(_until_ns(until))
     return topology
+
+
+def start(
+    topology: Topology,
+    options: RunOptions,
+    in_process: bool,
+    on_progress: OnProgress | None = None,
+    share: Share | None = None,
+) -> RunResult:
+    """Run a topology that has been checked. Raises as `run_processes` does."""
+    if in_process:
+        from .inprocess.network import run_in_process
+
+        return run_in_process(topology, options.runs_folder, on_progress, share)
+    from .launch.launcher import run_processes
+
+    return asyncio.run(run_processes(topology, options, on_progress))
 
 
 def _until_ns(until: str) -> int:
@@ -286,13 +312,3 @@ def _came_to_its_end(topology: Topology, result: RunResult) -> bool:
     if problem is None:
         return result.exit_code == 0
     return topology.on_error == "continue" and problem.kind == ProgramFailed.__name__
-
-
-def _start(planned: Plan, on_progress: OnProgress | None) -> RunResult:
-    if planned.in_process:
-        from .inprocess.network import run_in_process
-
-        return run_in_process(planned.topology, planned.options, on_progress, planned.share)
-    from .launch.launcher import run_processes
-
-    return asyncio.run(run_processes(planned.topology, planned.options, on_progress))

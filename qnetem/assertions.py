@@ -1,41 +1,61 @@
-"""What a test asserts about a run, and how it is told when it is not so.
+"""The checks behind `Run.assert_...`, and the text of their failures.
 
-Owns the checks behind `Run.assert_...` and their words: what was expected, what was measured, with its
-standard error and count, and how the run ended if it ended badly. Does not own the comparisons
-(expect.py). Rule: a failure is an AssertionError; a mistake in the assertion is an InputError.
+Owns what a failure says: what was expected, what was measured, with its standard error and count, and how the
+run ended if it ended with a problem. Does not own the comparisons (expect/expect.py) nor the run (api.py), of
+which it knows what `EndedRun` names. Rule: a failure is an AssertionError; a mistake in the assertion is an
+InputError.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .emulator import plain_text
 from .emulator.errors import InputError
 from .emulator.units import format_ns
 from .expect.expect import Expectation, Verdict, check_quantity, parse
 from .expect.predictions import functions
-from .text.error_output import tell_failed, tell_problem
+from .text.error_output import failed_lines, problem_lines
 
 if TYPE_CHECKING:
-    from .api import Run
+    from .emulator.topology import Topology
+    from .emulator.wire.control import Outcome, Problem
     from .runs.events import Event
 
 #: So many events that were there are shown beside one that was not.
 _SHOWN = 8
 
 
-def ended_well(run: Run) -> None:
+class EndedRun(Protocol):
+    """What the checks need of a run that is over (`api.Run`)."""
+
+    @property
+    def topology(self) -> Topology: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def problem(self) -> Problem | None: ...
+    @property
+    def results(self) -> dict[str, Any]: ...
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]: ...
+    @property
+    def failed(self) -> list[Verdict]: ...
+    def events(self) -> list[Event]: ...
+
+
+def ended_well(run: EndedRun) -> None:
     """No problem, and every expectation of the topology holds."""
     __tracebackhide__ = True
-    lines = [] if run.problem is None else tell_problem(run.problem, run.outcome.seed)
-    lines += tell_failed(run.failed)
+    lines = [] if run.problem is None else problem_lines(run.problem, run.outcome.seed)
+    lines += failed_lines(run.failed)
     if lines:
         raise AssertionError(plain_text.lines("\n".join(lines)))
 
 
-def result(run: Run, quantity: str, expected: str) -> None:
+def result(run: EndedRun, quantity: str, expected: str) -> None:
     """`expected` holds of a result or metric."""
     __tracebackhide__ = True
     try:
@@ -47,7 +67,7 @@ def result(run: Run, quantity: str, expected: str) -> None:
 
 
 def bounds(
-    run: Run, quantity: str, at_least: float | None, at_most: float | None, about: float | None
+    run: EndedRun, quantity: str, at_least: float | None, at_most: float | None, about: float | None
 ) -> None:
     """A result or metric is within the bounds."""
     __tracebackhide__ = True
@@ -57,7 +77,7 @@ def bounds(
 
 
 def rate(
-    run: Run, metric: str, at_least: float | None, at_most: float | None, about: float | None
+    run: EndedRun, metric: str, at_least: float | None, at_most: float | None, about: float | None
 ) -> None:
     """The count of a metric per virtual second is within the bounds."""
     __tracebackhide__ = True
@@ -65,7 +85,7 @@ def rate(
     time_s = run.outcome.t_ns / 1e9
     if time_s == 0.0:
         raise AssertionError(f"no rate of {metric}: the run took no virtual time{_ending(run)}")
-    # What was never counted has no metric: that is a rate of 0, which `at_least` tells.
+    # What was never counted has no metric: its rate is 0, so that `at_least` fails.
     count = run.metrics.get(metric, {"count": 0})["count"]
     sigma = math.sqrt(count) / time_s
     for expectation in _expectations(metric, at_least, at_most, about):
@@ -78,7 +98,7 @@ def rate(
             )
 
 
-def in_order(run: Run, expected: Sequence[tuple[Any, ...]]) -> None:
+def in_order(run: EndedRun, expected: Sequence[tuple[Any, ...]]) -> None:
     """The expected events are in the journal, in this order."""
     __tracebackhide__ = True
     events = run.events()
@@ -87,7 +107,9 @@ def in_order(run: Run, expected: Sequence[tuple[Any, ...]]) -> None:
         found = next((i for i in range(at, len(events)) if _fits(events[i], pattern)), None)
         if found is None:
             after = f" after {events[at - 1]}" if at else ""
-            lines = [f"expected event {index + 1} of {len(expected)}, {_told(pattern)}{after}"]
+            lines = [
+                f"expected event {index + 1} of {len(expected)}, {_pattern_text(pattern)}{after}"
+            ]
             lines += _alternatives(events, at, pattern)
             raise AssertionError("\n".join(lines) + _ending(run))
         at = found + 1
@@ -103,11 +125,11 @@ def _expectations(
         if value is not None
     ]
     if not found:
-        raise InputError(f"{quantity}: say at_least=, at_most= or about=")
+        raise InputError(f"{quantity}: expected at_least=, at_most= or about=")
     return found
 
 
-def _require(run: Run, verdict: Verdict) -> None:
+def _require(run: EndedRun, verdict: Verdict) -> None:
     __tracebackhide__ = True
     if verdict.ok:
         return
@@ -123,8 +145,8 @@ def _require(run: Run, verdict: Verdict) -> None:
     raise AssertionError(f"{head}, measured {got}{spread} ({count}{verdict.text}){_ending(run)}")
 
 
-def _ending(run: Run) -> str:
-    """How the run ended, if it ended badly: that is why a quantity is not there."""
+def _ending(run: EndedRun) -> str:
+    """How the run ended, if with a problem: that is why a quantity may be missing."""
     if run.problem is None:
         return ""
     where = "" if run.problem.time_ns is None else f" at {format_ns(run.problem.time_ns)}"
@@ -138,7 +160,7 @@ def _fits(event: Event, pattern: tuple[Any, ...]) -> bool:
     )
 
 
-def _told(pattern: tuple[Any, ...]) -> str:
+def _pattern_text(pattern: tuple[Any, ...]) -> str:
     return " ".join("..." if part is ... else str(part) for part in pattern) or "anything"
 
 

@@ -1,8 +1,8 @@
-"""What can be said about a topology without a run: are its programs there, do its nodes reach each other.
+"""Checks of a topology without a run: whether its programs are there, whether its nodes reach each other.
 
-Owns the checks that need more than the file itself. Does not own the file's validation
-(emulator/topology) nor the fitting of `with` to `run()` (agents/options/fitting.py); it gives their errors
-the place in the file they belong to.
+Owns the checks that need more than the file itself. Does not own the file's validation (emulator/topology)
+nor the fitting of `with` to `run()` (agents/options/fitting.py), to whose errors it adds the place in the
+file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def check_programs(topology: Topology) -> None:
 
 
 def islands(topology: Topology) -> list[list[str]]:
-    """Nodes grouped by who can reach whom over classical links, in file order."""
+    """Nodes in groups within which classical links lead from each to each, in file order."""
     home = {name: name for name in topology.nodes}
     for link in topology.links.values():
         if link.classical is not None:
@@ -55,7 +55,7 @@ def islands(topology: Topology) -> list[list[str]]:
 def warnings(topology: Topology) -> list[str]:
     """What is allowed but probably not meant."""
     found = idle_keys(topology)
-    # An eavesdropper without links stands on one by a fault, and speaks to nobody.
+    # An eavesdropper without links is put on one by a fault, and sends no messages.
     groups = [
         group for group in islands(topology) if not _is_unlinked_eavesdropper(topology, group)
     ]

@@ -93,7 +93,7 @@ FORMS: dict[str, Callable[[Topology], str]] = {
 def trails(links: list[LinkSpec]) -> list[list[str | LinkSpec]]:
     """The links as few walks `[node, link, node, ...]` that use every link exactly once.
 
-    A walk starts where an odd number of unused links meet (else it could not be long), and goes on over
+    A walk starts where an odd number of unused links meet (else it could not be long), and continues over
     the first unused link in file order until it is stuck.
     """
     unused = list(links)
@@ -147,7 +147,7 @@ def _step(item: str | LinkSpec) -> str:
 
 
 def _wrapped(steps: list[str]) -> list[str]:
-    """A walk over several lines where it must be; a line that goes on ends with its link."""
+    """A walk over several lines where it must be; a line that continues ends with its link."""
     lines, line = [], "  " + steps[0]
     for stroke, node in zip(steps[1::2], steps[2::2], strict=True):
         if len(line) + len(stroke) + len(node) + 6 > _WIDTH:
@@ -196,7 +196,7 @@ def _link_row(link: LinkSpec) -> list[str]:
 
 
 def _parameters(link: LinkSpec) -> list[str]:
-    """What a drawing writes at a link, where no heading tells what is what."""
+    """What a drawing writes at a link, where no heading names the values."""
     length, latency, quantum = _cells(link)
     return [text for text in (length, latency and f"latency {latency}", quantum) if text]
 

@@ -1,8 +1,8 @@
-"""A network while it runs: `async with qnetem.launch("metro.yaml") as network:`.
+"""A network under way: `async with qnetem.launch("metro.yaml") as network:`.
 
-Owns the life of a run inside a program that does other things meanwhile, such as a test. Does not own
-the run: processes are supervisor.py's, the run in one process is slices.py's. Rule: whatever was
-started is ended when the block is left, by whichever way; the caller's signals stay the caller's.
+Owns the life of a run inside a program that does other things meanwhile, such as a test. Does not own the run
+itself (launch/launcher.py, inprocess/cooperative.py). Rule: everything that was started is ended when the
+block is left, by return or by exception; the caller's signals stay the caller's.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from .api import Plan, Run, plan
-from .emulator.errors import QnetemError
+from .api import Plan, Run, RunKeywords, plan
 from .emulator.wire.control import FaultRecord, RunView
-from .launch.launcher import Launcher, RunResult
-from .live.client import Desk
-from .runs.run_folder import conclude_run
+from .launch.launcher import Launcher
+from .live.client import LiveClient
 
 if TYPE_CHECKING:
-    from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
     from .inprocess.cooperative import CooperativeRun
     from .sources import Source
@@ -45,12 +42,12 @@ class Network:
     async def __aenter__(self) -> Network:
         """Raises InputError (no run folder, no such broker) and InfrastructureError."""
         self._driver = self._create_driver()
-        try:
-            await self._driver.start()
-        except BaseException as error:
-            await self._driver.stop()
-            self._mark(error)
-            raise
+        with self._driver.folder.in_errors():
+            try:
+                await self._driver.start()
+            except BaseException:
+                await self._driver.stop()
+                raise
         return self
 
     def _create_driver(self) -> Launcher | CooperativeRun:
@@ -59,7 +56,7 @@ class Network:
         # Here, because it brings the physics, which a launcher of processes does not need.
         from .inprocess.cooperative import CooperativeRun
 
-        return CooperativeRun(self.topology, self._plan.options, self._plan.share)
+        return CooperativeRun(self.topology, self._plan.options.runs_folder, self._plan.share)
 
     async def __aexit__(
         self,
@@ -70,46 +67,41 @@ class Network:
         await self._started.stop()
 
     async def finished(self) -> Run:
-        """The run, when it is over. What went wrong in it is in `run.problem`, as with `qnetem.run`.
+        """The run, when it is over. Its problem, if any, is in `run.problem`, as with `qnetem.run`.
 
         Real time. Raises InfrastructureError and InternalError, with `run_folder`.
         """
         if self.run is None:
             driver = self._started
-            try:
+            with driver.folder.in_errors():
                 outcome = await driver.wait()
                 await driver.stop()  # only then are logs and journal complete
-                conclude_run(driver.run_folder, outcome)
-            except QnetemError as error:
-                self._mark(error)
-                raise
-            exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
-            self.run = self._plan.judged(RunResult(outcome, driver.run_folder, exit_code))
+                self.run = self._plan.judged(driver.folder.conclude(outcome))
         return self.run
 
     async def fault(self, entry: str | Mapping[str, Any]) -> list[FaultRecord]:
-        """Have a fault happen now: `"{cut: alice-bob, for: 1 s}"`, or the same as a mapping.
+        """Begin a fault now: `"{cut: alice-bob, for: 1 s}"`, or the same as a mapping.
 
         Its records, one for each target, once it has begun. Real time. Raises InputError for what is
         refused and, as RunIsOver, when the run is over.
         """
-        return await self._desk.fault(entry)
+        return await self._live.fault(entry)
 
     async def heal(self, *ids: str) -> list[FaultRecord]:
         """Heal these faults now, "all" whatever is active. As `fault`."""
-        return await self._desk.heal(*ids)
+        return await self._live.heal(*ids)
 
     async def faults(self) -> list[FaultRecord]:
         """All faults so far: those of the topology and those added. Raises RunIsOver."""
-        return await self._desk.faults()
+        return await self._live.faults()
 
     async def inspect(self) -> RunView:
-        """How the run stands: who waits for what, slots, messages, faults. Raises RunIsOver."""
-        return await self._desk.inspect()
+        """The present state: what each node waits for, slots, messages, faults. Raises RunIsOver."""
+        return await self._live.inspect()
 
     @property
-    def _desk(self) -> Desk:
-        return Desk(self.run_folder)
+    def _live(self) -> LiveClient:
+        return LiveClient(self.run_folder)
 
     @property
     def started(self) -> bool:
@@ -119,7 +111,7 @@ class Network:
     @property
     def run_folder(self) -> Path:
         """Where the run is recorded."""
-        return self._started.run_folder
+        return self._started.folder.path
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -132,35 +124,10 @@ class Network:
             raise RuntimeError("the network is not running: enter it with `async with`")
         return self._driver
 
-    def _mark(self, error: BaseException) -> None:
-        if isinstance(error, QnetemError):
-            error.run_folder = str(self.run_folder)
 
-
-def launch(
-    source: Source,
-    *,
-    seed: int | None = None,
-    until: str | None = None,
-    faults: MoreFaults = (),
-    in_process: bool = False,
-    broker: str = "auto",
-    broker_port: int | None = None,
-    runs_folder: str | Path = "runs",
-) -> Network:
+def launch(source: Source, **keywords: Unpack[RunKeywords]) -> Network:
     """A network to start with `async with`; the arguments are those of `qnetem.run`.
 
     Raises InputError for anything wrong with the topology, its programs or its expectations.
     """
-    return Network(
-        plan(
-            source,
-            seed=seed,
-            until=until,
-            faults=faults,
-            in_process=in_process,
-            broker=broker,
-            broker_port=broker_port,
-            runs_folder=runs_folder,
-        )
-    )
+    return Network(plan(source, **keywords))

@@ -1,12 +1,11 @@
-"""The pytest plugin: fixtures that run networks, and what a failed test says about its runs.
+"""The pytest plugin: fixtures that run networks, and the section of a failed test about its runs.
 
 Owns the command line options, the fixtures `network` and `launch_network`, and a section in the
 report of a failed test: run folder, seed, how each run ended, the command that repeats it. Does not own
 the assertions (`Run.assert_...`), which need no pytest.
 
 Rule: pytest imports this module in every project where qnetem is installed, so it imports nothing of
-qnetem before a fixture is called, and asks nothing of pytest that needs another plugin: `async def`
-tests run under whichever plugin runs them.
+qnetem before a fixture is called, and needs no other plugin: `async def` tests run under any plugin for them.
 """
 
 from __future__ import annotations
@@ -16,14 +15,13 @@ import shlex
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
-    from .api import Run
+    from .api import Run, RunKeywords
     from .emulator.errors import InputError, QnetemError
-    from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
     from .network import Network
     from .sources import Source
@@ -100,7 +98,7 @@ class _Record:
     error: QnetemError | None = None
 
     def lines(self, above: str) -> list[str]:
-        """Which run it was, where it is recorded and how it ended; `above`: what the report tells already."""
+        """Which run it was, where it is recorded and how it ended; `above`: the report so far."""
         from .text.error_output import replay_command
 
         run = self.network.run if self.network is not None else self.run
@@ -111,10 +109,10 @@ class _Record:
         ]
         if run is not None:
             lines.append(f"digest      {run.digest}")
-        told = "\n".join(self._ending(run)).splitlines()
-        if run is not None and len(told) > 1 and all(line in above for line in told):
-            told = [f"with {run.problem.kind if run.problem else 'what failed'}, as told above"]
-        lines += [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(told)]
+        ending = "\n".join(self._ending(run)).splitlines()
+        if run is not None and len(ending) > 1 and all(line in above for line in ending):
+            ending = [f"with {run.problem.kind if run.problem else 'what failed'}, as shown above"]
+        lines += [f"{'' if index else 'ended':12}{line}" for index, line in enumerate(ending)]
         if run is not None and run.touched:
             lines.append(f"replay      {replay_command(run.run_folder)}")
         return lines
@@ -127,14 +125,14 @@ class _Record:
         return (self.error.run_folder if self.error else "") or f"none yet in {self.runs_folder}"
 
     def _ending(self, run: Run | None) -> list[str]:
-        from .text.error_output import tell_failed, tell_problem
+        from .text.error_output import failed_lines, problem_lines
 
         if run is None:
             unknown = "unknown: the test has not awaited finished()"
             return [f"with {type(self.error).__name__}" if self.error else unknown]
         problem = run.problem
-        lines = ["well"] if problem is None else tell_problem(problem, self.topology.seed)
-        return lines + tell_failed(run.failed)
+        lines = ["well"] if problem is None else problem_lines(problem, self.topology.seed)
+        return lines + failed_lines(run.failed)
 
 
 _RECORDS = pytest.StashKey[list[_Record]]()
@@ -158,7 +156,7 @@ def _command(item: pytest.Item) -> str:
 
 
 class _Fixture:
-    """What both fixtures know of the test they serve."""
+    """What both fixtures know of their test."""
 
     def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         self._option = request.config.option
@@ -170,43 +168,37 @@ class _Fixture:
     def _begin(
         self,
         source: Source,
-        seed: int | None,
-        until: str | None,
-        faults: MoreFaults,
-        in_process: bool | None,
-    ) -> _Record:
-        """The topology to run, and in which way."""
+        keywords: RunKeywords,
+    ) -> tuple[_Record, RunKeywords]:
+        """The topology to run, and the keywords that are not in it already."""
         from .api import prepare
-        from .sources import read_source
 
-        topology = read_source(source, folder=self._folder, faults=faults)
-        seed = self._option.qnetem_seed if seed is None else seed
-        topology = prepare(topology, seed=seed, until=until)
-        if in_process is None:
-            in_process = self._option.qnetem_in_process
-        record = _Record(topology, in_process, self._runs_folder)
+        rest = keywords.copy()
+        seed = rest.pop("seed", None)
+        topology = prepare(
+            source,
+            seed=self._option.qnetem_seed if seed is None else seed,
+            until=rest.pop("until", None),
+            faults=rest.pop("faults", ()),
+            folder=self._folder,
+        )
+        if rest.get("in_process") is None:
+            rest["in_process"] = self._option.qnetem_in_process
+        rest.setdefault("runs_folder", self._runs_folder)
+        record = _Record(topology, rest["in_process"], Path(rest["runs_folder"]))
         self._records.append(record)
-        return record
+        return record, rest
 
 
 class RunNetwork(_Fixture):
     """The fixture `network`."""
 
-    def __call__(
-        self,
-        source: Source,
-        *,
-        seed: int | None = None,
-        until: str | None = None,
-        faults: MoreFaults = (),
-        in_process: bool | None = None,
-        broker: str = "auto",
-    ) -> Run:
+    def __call__(self, source: Source, **keywords: Unpack[RunKeywords]) -> Run:
         """Run to the end; arguments and errors are those of `qnetem.run`.
 
         A relative `source`, and "./file.py:Class" in text or data, is looked for beside the test's file.
-        `seed` beats --qnetem-seed; `in_process` beats the command line's choice. Ctrl-C ends the run and the
-        session: raises KeyboardInterrupt.
+        `seed` goes before --qnetem-seed, `in_process` before the command line's choice. Ctrl-C ends the run
+        and the session: raises KeyboardInterrupt.
         """
         __tracebackhide__ = True
         from .api import run
@@ -214,13 +206,8 @@ class RunNetwork(_Fixture):
 
         record: _Record | None = None
         try:
-            record = self._begin(source, seed, until, faults, in_process)
-            record.run = run(
-                record.topology,
-                in_process=record.in_process,
-                broker=broker,
-                runs_folder=self._runs_folder,
-            )
+            record, rest = self._begin(source, keywords)
+            record.run = run(record.topology, **rest)
         except InputError as error:
             raise _mistake(error) from error.__cause__
         except Interrupted as error:
@@ -237,29 +224,15 @@ class RunNetwork(_Fixture):
 class LaunchNetwork(_Fixture):
     """The fixture `launch_network`."""
 
-    def __call__(
-        self,
-        source: Source,
-        *,
-        seed: int | None = None,
-        until: str | None = None,
-        faults: MoreFaults = (),
-        in_process: bool | None = None,
-        broker: str = "auto",
-    ) -> Network:
+    def __call__(self, source: Source, **keywords: Unpack[RunKeywords]) -> Network:
         """A network for `async with`; arguments as for `network`, errors as of `qnetem.launch`."""
         __tracebackhide__ = True
         from .emulator.errors import InputError
         from .network import launch
 
         try:
-            record = self._begin(source, seed, until, faults, in_process)
-            record.network = launch(
-                record.topology,
-                in_process=record.in_process,
-                broker=broker,
-                runs_folder=self._runs_folder,
-            )
+            record, rest = self._begin(source, keywords)
+            record.network = launch(record.topology, **rest)
         except InputError as error:
             raise _mistake(error) from error.__cause__
         return record.network

@@ -1,13 +1,11 @@
-"""Who may log in to a run's broker, and what each may say and hear.
+"""The accounts of a run's broker, and what each may publish and read.
 
-Owns the accounts of a run and the two files in which a broker reads them. Does not own who uses an
-account (supervisor.py hands a node its own, ../observer.py tells the observer's), nor the checks: those are
-the broker's.
+Owns the accounts and the two files in which a broker reads them. Does not own who uses an account (the
+launcher gives a node its own, observer.py publishes the observer's), nor the checks: those are the broker's.
 
-Rules. Nobody is anonymous. A node publishes as itself only, and reads its own inbox only; the observer
-reads everything of its run and publishes nothing. Passwords are random, 128 bits, new in every run;
-the files hold hashes of them. Both kinds of broker read the same two files, which mosquitto's formats
-are: one thing to get right, and one thing to look at.
+Rules. No client is anonymous. A node publishes as itself only, and reads its own inbox only; the observer
+reads everything of its run and publishes nothing. Passwords are random, 128 bits, new in every run; the files
+hold hashes of them. Both kinds of broker read the same two files, in mosquitto's formats.
 
 A hash is one salted SHA-512 (`$6$`, read by mosquitto 1.6 to 2.1). Slow hashes exist for passwords that
 can be guessed; 128 random bits cannot, and with a hundred nodes a slow one is paid a hundred times.
@@ -23,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..emulator.errors import InputError
-from ..runs.atomic_files import write_whole
+from ..runs.files import write_whole
 
 OBSERVER, PROBE = "observer", "probe"
 #: The login at a broker that is there already; both or none.
@@ -65,10 +63,10 @@ class Access:
     """The accounts of one broker. Attribute: `probe`, a login that may do nothing."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
-        #: May do nothing: with it the launcher sees that the broker is up.
+        #: Without rights: with it the launcher sees that the broker is up.
         self.probe = _new_login(PROBE)
-        everybody = [*accounts, Account(self.probe)]
-        self._accounts = {account.login.username: account for account in everybody}
+        every = [*accounts, Account(self.probe)]
+        self._accounts = {account.login.username: account for account in every}
 
     @classmethod
     def of_run(cls, run_id: str, nodes: Iterable[str]) -> Access:
@@ -90,11 +88,11 @@ class Access:
 
     @property
     def observer(self) -> Login:
-        """The login of those who watch."""
+        """The login of watchers."""
         return self._accounts[OBSERVER].login
 
     def renew_observer(self) -> None:
-        """Give those who watch another password; the old one is worth nothing at the next start."""
+        """Give watchers another password; the old one is refused from the next start on."""
         account = self._accounts.get(OBSERVER)
         if account is not None:
             renewed = Account(_new_login(OBSERVER), account.publishes, account.reads)
@@ -110,7 +108,7 @@ class Access:
 
 
 def login_for(choice: str, environment: Mapping[str, str]) -> Login | None:
-    """The login at a broker that is not ours, from the environment: argv can be seen by everybody.
+    """The login at a broker that is not ours, from the environment: argv can be seen by every user.
 
     None for a broker that is started here: only an address has a colon. Errors as of `login_from`.
     """
@@ -133,7 +131,7 @@ def login_from(environment: Mapping[str, str]) -> Login | None:
 
 
 def _check_word(variable: str, text: str) -> None:
-    """Raise InputError for what MQTT cannot carry; the text is not said, it may be a password."""
+    """Raise InputError for what MQTT cannot carry; the text is not shown, it may be a password."""
     try:
         length = len(text.encode())
     except UnicodeEncodeError:

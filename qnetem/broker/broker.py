@@ -1,15 +1,15 @@
 """The broker of a run: mosquitto, the embedded amqtt, or one that is there already.
 
-Owns which broker serves a run, its addresses and its life: started, stopped, killed, started again; and with
-which login a node finds it. Does not own what the kinds need (broker/kinds.py), who
-may do what there (broker/access.py), nor what is said over it.
+Owns which broker serves a run, its addresses, and its life: started, stopped, killed, started again; and the
+login with which a node connects. Does not own what the kinds need (kinds.py), who may do what there
+(access.py), when it is started again (upkeep.py), nor the messages.
 
-Rules: a broker that is started here serves nodes at a Unix socket in a private folder, and those who watch at
-a port of 127.0.0.1. While a broker is dead any process may take its port, and learn the login of who calls
-there: so nodes never do, and the observer's password is another one after each start. The broker ignores
-the terminal's Ctrl-C, and ends with the process that started it, even if that is ended by SIGKILL
-(Linux). Nodes guarantee delivery, not the broker: it keeps no message on disk, and may be killed and
-started again in the middle of a run. It reads its accounts at every start.
+Rules: a broker that is started here serves nodes at a Unix socket in a private folder, and watchers at a port
+of 127.0.0.1. While a broker is dead any process may take its port, and learn the login of a client that
+connects there: so nodes never do, and the observer's password is another one after each start. The broker
+ignores the terminal's Ctrl-C, and ends with the process that started it, even if that is ended by SIGKILL
+(Linux). Nodes guarantee delivery, not the broker: it keeps no message on disk, and may be killed and started
+again in the middle of a run. It reads its accounts at every start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import Self
 
 from ..agents.process.settings import BrokerAddress
 from ..emulator.errors import InfrastructureError, InputError
-from ..runs.parent_death import dies_with_parent
+from ..processes.parent_death import dies_with_parent
+from ..runs.files import PRIVATE, log_tail, open_log, unwritable
 from . import kinds, ports, probe
 from .access import LOGIN_VARIABLES, Access, Login
 
@@ -35,7 +36,6 @@ STOP_TIMEOUT_S = 2.0
 #: How many free ports are tried when others take them between our look and the broker's bind.
 PORT_ATTEMPTS = 8
 POLL_S = 0.02
-LOG_TAIL_LINES = 12
 
 
 class _PortTaken(Exception):
@@ -48,16 +48,10 @@ class Broker:
     Attributes: `kind` ("mosquitto", "amqtt" or "external"), `host`, `port` (0 before the start when it
     is to be picked; another one after a restart if it was taken), `socket_path` (where nodes find it, in
     a folder that is there and private; may be set before the start), `log_path`, and `wanted`: it is
-    meant to be running. A supervisor reads
-
-        while True:
-            await broker.wait()
-            if not broker.wanted:
-                break
-            await broker.restart()
+    meant to be running.
 
     All times are real. The methods belong to one event loop, whose thread must outlive the broker
-    (Linux ends a leashed child with the *thread* that started it).
+    (Linux ends the child with the *thread* that started it).
     """
 
     def __init__(
@@ -127,7 +121,7 @@ class Broker:
         return self._address(self._login if self._kind is None else self._access.node(node))
 
     def observer_address(self) -> BrokerAddress:
-        """Where those who watch find it now; without a login at a broker that is not ours."""
+        """Where watchers find it now; without a login at a broker that is not ours."""
         return self._address(None if self._kind is None else self._access.observer)
 
     async def answers(self) -> bool:
@@ -147,7 +141,7 @@ class Broker:
         """Start it and return once it answers MQTT. Starting a running broker does nothing.
 
         Raises InfrastructureError: a fixed port is busy, it ended early (with the end of its log), it
-        does not answer in time; nobody listens at an external address, or it refuses our login.
+        does not answer in time; an external address does not answer, or it refuses our login.
         """
         async with self._changing:
             if self.alive:
@@ -179,7 +173,7 @@ class Broker:
         """Start it again after it died or was killed. Errors as `start`.
 
         At the same socket, and on the port it had, or on another one if that has been taken meanwhile. Does
-        nothing while it runs or once it was stopped: a supervisor may be late by a moment. Raises
+        nothing while it runs or once it was stopped: the caller may be late by a moment. Raises
         InfrastructureError for an external broker.
         """
         self._refuse_external("restarted")
@@ -243,15 +237,14 @@ class Broker:
             self._access.write(self._folder)
             place, name = os.path.split(self.socket_path)
             command = dies_with_parent(kind.command(self._folder, port, name))
-            log = self._open_log(f"{kind.name} shall serve 127.0.0.1:{port}\n")
+            log = self._open_log(f"{kind.name} is to serve 127.0.0.1:{port}\n")
         except OSError as error:
-            problem = f"{self._folder} cannot be written: {error.strerror or error}"
-            raise InfrastructureError(problem) from error
+            raise InfrastructureError(unwritable(self._folder, error)) from error
         try:
             log_start = os.fstat(log).st_size
             self._process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=asyncio.subprocess.PIPE,  # its end of file is the embedded broker's leash
+                stdin=asyncio.subprocess.PIPE,  # at its end of file the embedded broker ends
                 stdout=log,
                 stderr=log,
                 process_group=0,  # the terminal's Ctrl-C is for the launcher only
@@ -265,14 +258,14 @@ class Broker:
             os.close(log)
         try:
             await self._until_ready(kind, log_start)
-            os.chmod(self.socket_path, 0o600)  # mosquitto lets its group in
+            os.chmod(self.socket_path, PRIVATE)  # mosquitto lets its group in
         except BaseException:
             await self._end(signal.SIGKILL)
             raise
 
     def _open_log(self, first_line: str) -> int:
-        """The log, with a line of ours: on a full disk the broker's own would be missed in vain."""
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        """The log, with a line of ours: so a full disk is an error here, not a log without its lines."""
+        log = open_log(self.log_path)
         try:
             os.write(log, first_line.encode())
         except OSError:
@@ -295,7 +288,7 @@ class Broker:
         except TimeoutError:
             raise InfrastructureError(
                 f"the broker ({kind.name}) did not answer at {self.socket_path} within "
-                f"{START_TIMEOUT_S:g} s{self._tail(log_start)}"
+                f"{START_TIMEOUT_S:g} s{log_tail(self.log_path, log_start)}"
             ) from None
 
     def _refuse_ended(self, kind: kinds.Kind, log_start: int) -> None:
@@ -307,7 +300,7 @@ class Broker:
             raise _PortTaken
         raise InfrastructureError(
             f"the broker ({kind.name}) ended at once, with status {status}{kinds.remedy(log)}"
-            f"{self._tail(log_start)}"
+            f"{log_tail(self.log_path, log_start)}"
         )
 
     # --- ending -----------------------------------------------------------------------------------
@@ -341,7 +334,3 @@ class Broker:
         with self.log_path.open("rb") as log:
             log.seek(start)
             return log.read().decode(errors="replace")
-
-    def _tail(self, log_start: int) -> str:
-        lines = self._log_since(log_start).splitlines()[-LOG_TAIL_LINES:]
-        return "; its log ends:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""

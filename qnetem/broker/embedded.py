@@ -1,6 +1,6 @@
 """The embedded broker: amqtt in a process of its own, `python embedded.py PORT FOLDER SOCKET`.
 
-Owns amqtt's configuration, and who gets in: amqtt's two plugin points are served from the files that
+Owns amqtt's configuration, and who may log in: amqtt's two plugin points are served from the files that
 broker/access.py writes into FOLDER, the same that mosquitto reads. Runs as a script and imports nothing
 of qnetem, so that it starts fast; logs to standard error, warnings only. It needs no signal handler:
 there is nothing to save.
@@ -39,7 +39,7 @@ _WORDS = {Action.PUBLISH: "write", Action.SUBSCRIBE: "read", Action.RECEIVE: "re
 
 
 class Passwords(BaseAuthPlugin):  # type: ignore[misc]
-    """Lets in who has an account."""
+    """Accepts clients with an account."""
 
     @dataclass
     class Config:
@@ -59,7 +59,7 @@ class Passwords(BaseAuthPlugin):  # type: ignore[misc]
 
 
 class Rules(BaseTopicPlugin):  # type: ignore[misc]
-    """Lets everybody say and hear what their account allows."""
+    """Lets a client publish and read what its account allows."""
 
     @dataclass
     class Config:

@@ -1,11 +1,11 @@
 """The kinds of broker: how each is found, configured and recognised.
 
-Owns mosquitto's configuration and the command lines. Does not start anything (../broker.py), and does
-not say who may do what (access.py).
+Owns mosquitto's configuration and the command lines. Does not own the broker's life (broker.py) nor who
+may do what (access.py).
 
-Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once, for those
-who have an account, within what it allows; and keeps no message on disk. It listens twice: at a Unix socket
-for the nodes, where no stranger can take its place, and at a port of 127.0.0.1 for those who watch.
+Rule: every kind carries QoS 0 messages of any number and of any size that MQTT allows, at once, for clients
+with an account, within what it allows; and keeps no message on disk. It listens twice: at a Unix socket for
+the nodes, where no other process can take its place, and at a port of 127.0.0.1 for watchers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..emulator.errors import InfrastructureError, InputError
-from ..runs.atomic_files import write_whole
+from ..runs.files import write_whole
 from .access import PASSWORDS_FILE, RULES_FILE
 
 CHOICES = "auto, mosquitto, amqtt or host:port"
@@ -52,7 +52,7 @@ log_type notice
 log_type information
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 """
-#: As root mosquitto would change its user, and with it lose the leash that ends it with the launcher.
+#: As root mosquitto would change its user, and would then outlive the launcher.
 _STAY_ROOT = "user root\n"
 
 

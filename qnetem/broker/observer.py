@@ -1,13 +1,13 @@
-"""observer.json: where those who watch a run find its broker, and with which login.
+"""observer.json: where a watcher finds a run's broker, and with which login.
 
-Owns that file of the run folder, from the broker's start to the end of the run. Does not own the
-account (broker/access.py) nor what is made of the messages (tap.py; anybody's MQTT client).
+Owns that file of the run folder, from the broker's start to the end of the run. Does not own the account
+(access.py) nor the watching (live/tap.py, or any other MQTT client).
 
-Rules. The file is its owner's only, and holds the one password of a run that is written down anywhere;
-with it a watcher can read every message and publish none. It is written anew after each start of the
-broker, with another password. The login at a broker that is not ours is the user's secret, and is not
-written. When the run is over the password goes and the file says so, by which a watcher tells the end of a
-run from a broker that has only stumbled.
+Rules. The file is its owner's only, and holds the only password of a run that is written down; with it a
+watcher can read every message and publish none. It is written anew after each start of the broker, with
+another password. The login at a broker that is not ours is the user's secret, and is not written. At the end
+of the run the password is removed and the file says that the run is over: so a watcher knows the end of a run
+from a broker that died.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ import msgspec
 from ..agents.process.settings import BrokerAddress
 from ..emulator.errors import InfrastructureError
 from ..emulator.wire import UNREADABLE
-from ..runs.atomic_files import write_whole
+from ..runs.files import unreadable, unwritable, write_json
+from ..runs.run_folder import RunFolder
 from .access import observed_topic
-
-FILE = "observer.json"
 
 
 class Observer(msgspec.Struct, omit_defaults=True):
@@ -60,32 +59,32 @@ def admit(run_folder: Path, address: BrokerAddress) -> None:
             ),
         )
     except OSError as error:
-        path = run_folder / FILE
-        raise InfrastructureError(f"{path} cannot be written: {error.strerror}") from error
+        raise InfrastructureError(unwritable(RunFolder(run_folder).observer, error)) from error
 
 
 def dismiss(run_folder: Path) -> None:
     """Take the password away and note that the run is over."""
-    # On a full disk the note may fail; the password is gone, and no file says the same to a watcher.
+    # On a full disk the note may fail. The password is gone all the same, and a watcher takes a missing file
+    # for the end of the run, too.
     with contextlib.suppress(OSError):
         _write(run_folder, Observer(observed_topic(run_folder.name), over=True))
 
 
 def find(run_folder: Path) -> Observer | None:
     """What the file says now; None when there is none. Raises InfrastructureError."""
-    path = run_folder / FILE
+    path = RunFolder(run_folder).observer
     try:
         return msgspec.json.decode(path.read_bytes(), type=Observer)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InfrastructureError(f"{path} cannot be read: {error.strerror}") from error
+        raise InfrastructureError(unreadable(path, error)) from error
     except UNREADABLE as error:
         raise InfrastructureError(f"{path} is not an observer's file: {error}") from error
 
 
 def _write(run_folder: Path, observer: Observer) -> None:
+    path = RunFolder(run_folder).observer
     if observer.over:
-        (run_folder / FILE).unlink(missing_ok=True)
-    data = msgspec.json.format(msgspec.json.encode(observer), indent=2) + b"\n"
-    write_whole(run_folder / FILE, data)
+        path.unlink(missing_ok=True)
+    write_json(path, observer)

@@ -2,10 +2,10 @@
 
 Owns the choice of a port; whether the broker then gets it is decided by its own bind.
 
-Rule: ports come from below the range from which the kernel takes the local ports of outgoing
-connections (32768 and up on Linux, 49152 elsewhere). While a broker is down its clients call its port
-again and again; were that port in the kernel's range, such a call could be given the same number as
-its own local port, connect to itself, and keep the broker from coming back.
+Rule: ports come from below the range from which the kernel takes the local ports of outgoing connections
+(32768 and up on Linux, 49152 elsewhere). While a broker is down its clients connect to its port again and
+again. If that port were in the kernel's range, such a connection could get the same number as its own local
+port, connect to itself, and keep the broker from its port.
 """
 
 from __future__ import annotations

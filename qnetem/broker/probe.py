@@ -1,9 +1,10 @@
-"""Who answers MQTT at an address?
+"""Whether an MQTT broker answers at an address, and accepts a login.
 
 Owns one CONNECT, CONNACK, DISCONNECT by hand (MQTT 3.1.1, sections 3.1, 3.2 and 3.14): a client
 library would bring its own timeouts and threads for a question of thirty bytes. Keeps no connection.
 
-A broker of ours is asked at its Unix socket, where no stranger answers, with an account that may do nothing.
+A broker of ours is asked at its Unix socket, where no other process can answer, with an account without
+rights.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ACCEPTED, BAD_LOGIN, NOT_AUTHORISED = 0, 4, 5
 
 
 def client_name() -> str:
-    """A client id that nobody else has, so that no client is taken off the line by a probe."""
+    """A client id of its own: a broker disconnects the client whose id another one uses."""
     return f"qnetem-probe-{secrets.token_hex(8)}"
 
 
@@ -52,7 +53,7 @@ async def check_admits(address: BrokerAddress) -> None:
     except (OSError, TimeoutError) as error:
         raise InfrastructureError(
             f"no broker can be reached at {address.where} ({_why(error)}); start it, or leave "
-            "--broker away"
+            "--broker out"
         ) from error
     if code in (BAD_LOGIN, NOT_AUTHORISED):
         name = address.username

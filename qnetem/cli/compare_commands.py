@@ -1,8 +1,7 @@
-"""The commands that go back to a recorded run: `qnetem diff` and `qnetem replay`.
+"""The commands for a recorded run: `qnetem diff` and `qnetem replay`.
 
-Owns their options and exit codes: 0 the same, 1 different, 2 the input is wrong; a replay that breaks for
-a reason of its own ends like a run. Does not own what they do (diff.py, replay.py, node_replay.py) or how
-it looks (diff_page.py, replay_page.py).
+Owns their options and exit codes: 0 the same, 1 different, 2 the input is wrong; a replay with a problem of
+its own ends like a run. Does not own the comparison (compare/) nor the layout (pages/).
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ import typer
 from rich.console import Console
 
 from ..emulator.errors import InputError
-from ..runs.find_run import find_run
 from ..runs.recorded import RecordedRun, open_run
-from ..text.error_output import say, tell_problem
+from ..runs.run_folder import find_run
+from ..text.error_output import print_stderr, problem_lines
 from .terminal import (
     Page,
+    errors_on_standard_error,
     print_object,
-    reader_may_leave,
+    reader_may_close,
     reexecute_with_fixed_environment,
     standard_output_kept,
-    told_on_standard_error,
 )
 
 DIFFERENT = 1
@@ -51,16 +50,16 @@ def register(app: typer.Typer) -> None:
 
 def diff_command(
     a: Annotated[str, typer.Argument(metavar="A", help=f"{RUN_HELP} Or a journal.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with.")],
     form: Format = CompareFormat.table,
 ) -> None:
-    """Find the first instant, entity and event at which two runs differ."""
-    with told_on_standard_error():
+    """Find the first difference of two runs. Shows its instant, entity and event."""
+    with errors_on_standard_error():
         from ..compare.diff import compare
         from .pages.diff_page import as_data, print_comparison
 
         comparison = compare(_opened(a), _opened(b))
-        with reader_may_leave():
+        with reader_may_close():
             if form is CompareFormat.json:
                 print_object(as_data(comparison))
             else:
@@ -71,35 +70,38 @@ def diff_command(
 def replay_command(
     run: RunName,
     node: Annotated[
-        str | None, typer.Option(metavar="NODE", help="Only this node, against the record.")
+        str | None, typer.Option(metavar="NODE", help="Replay only this node, against its record.")
     ] = None,
     program: Annotated[
         str | None,
-        typer.Option(metavar="PROGRAM", help="With --node: run this instead, e.g. ./new.py:R1."),
+        typer.Option(
+            metavar="PROGRAM", help="With --node: the program to run instead, e.g. ./new.py:R1."
+        ),
     ] = None,
     incarnation: Annotated[
-        int | None, typer.Option(min=1, help="With --node: which life of it (the first).")
+        int | None, typer.Option(min=1, help="With --node: which incarnation (the first).")
     ] = None,
     in_process: Annotated[
-        bool, typer.Option("--in-process", help="All nodes in this process, whatever it was.")
+        bool,
+        typer.Option("--in-process", help="Run all nodes in this process, however the run was."),
     ] = False,
-    broker: Annotated[str, typer.Option(help="As of `qnetem run`.")] = "auto",
+    broker: Annotated[str, typer.Option(help="As for qnetem run.")] = "auto",
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the replay's folder goes (beside RUN)."),
+        typer.Option(metavar="DIR", help="Folder of the replay's run folder (that of RUN)."),
     ] = None,
     form: Format = CompareFormat.table,
 ) -> None:
-    """Run a recorded run again and check that the same happens; or one node of it, changed or not."""
-    with told_on_standard_error():
+    """Run a recorded run again, and compare. With --node: only one node of it."""
+    with errors_on_standard_error():
         recorded = _opened(run)
         if recorded.unchecked is not None:
-            say([recorded.unchecked])
+            print_stderr([recorded.unchecked])
         if node is not None:
             reexecute_with_fixed_environment()
             _replay_node(recorded, node, program, incarnation, form)
         if program is not None or incarnation is not None:
-            raise InputError("--program and --incarnation are of one node: name it with --node")
+            raise InputError("--program and --incarnation need --node")
         in_process = in_process or recorded.in_process
         if in_process and broker != "auto":
             raise InputError("an in-process replay has no broker: leave --broker out")
@@ -126,7 +128,7 @@ def _replay_node(
 
     with standard_output_kept():
         replay = replay_node(recorded, node, program=program, incarnation=incarnation)
-    with reader_may_leave():
+    with reader_may_close():
         if form is CompareFormat.json:
             print_object(node_replay_data(replay))
         else:
@@ -152,13 +154,13 @@ def _replay(
     )
     with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
         done = replay(recorded, options, in_process=in_process, on_progress=progress)
-    with reader_may_leave():
+    with reader_may_close():
         if form is CompareFormat.json:
             print_object(replay_data(done))
         else:
             print_replay(done, Page())
     if done.problem is not None:
-        say(tell_problem(done.problem, recorded.seed))
+        print_stderr(problem_lines(done.problem, recorded.seed))
         raise typer.Exit(done.problem.exit_code)
     raise typer.Exit(0 if done.same else DIFFERENT)
 
@@ -167,4 +169,4 @@ def _say_changes(recorded: RecordedRun) -> None:
     from ..compare.replay import changed_since
 
     for setting in changed_since(recorded):
-        say([f"changed since the run: {setting.name}"])
+        print_stderr([f"changed since the run: {setting.name}"])

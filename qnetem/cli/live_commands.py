@@ -1,11 +1,13 @@
-"""The commands that speak to a run: `qnetem fault` and `qnetem inspect`.
+"""The commands for a run under way: `qnetem tap`, `qnetem fault` and `qnetem inspect`.
 
-Owns their arguments and exit codes: 0 done, 2 refused (the run is over, no such fault, a mistake in the
-entry), 3 no answer. Does not own what is said (desk.py) nor how it looks (desk_page.py).
+Owns their arguments and exit codes: 0 done (a tap: the run has ended, or Ctrl-C), 2 refused (the run is over,
+no such fault, a mistake in the entry), 3 no answer from the run or its broker. Does not own the requests
+(live/client.py), the watching (live/tap.py) nor the layout (pages/live_page.py).
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +16,20 @@ from typing import Annotated
 import typer
 
 from ..emulator.errors import InputError
-from .terminal import Page, print_object, reader_may_leave, told_on_standard_error
+from .terminal import Page, errors_on_standard_error, print_object, reader_may_close
+
+#: The width of a table that no terminal shows.
+PIPED_COLUMNS = 160
 
 
-class DeskFormat(StrEnum):
+class TapFormat(StrEnum):
+    """How messages are printed."""
+
+    table = "table"
+    json = "json"
+
+
+class LiveFormat(StrEnum):
     """How an answer is printed."""
 
     table = "table"
@@ -26,7 +38,7 @@ class DeskFormat(StrEnum):
 
 
 class FaultAction(StrEnum):
-    """What is to be done with faults."""
+    """What to do with faults."""
 
     add = "add"
     list = "list"
@@ -36,16 +48,39 @@ class FaultAction(StrEnum):
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run folder, its name below --runs, or latest.")
 ]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where run folders are.")]
-Format = Annotated[
-    DeskFormat, typer.Option("--format", help="For people, one JSON object, or CSV.")
-]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
+Format = Annotated[LiveFormat, typer.Option("--format", help="A table, one JSON object, or CSV.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
+    app.command("tap")(tap_command)
     app.command("fault")(fault_command)
     app.command("inspect")(inspect_command)
+
+
+def tap_command(
+    run: RunName,
+    nodes: Annotated[
+        list[str] | None,
+        typer.Option("--node", help="Only messages to or from this node; repeatable."),
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="Only messages of this kind, e.g. bb84.*; repeatable."),
+    ] = None,
+    form: Annotated[
+        TapFormat, typer.Option("--format", help="A table, or one JSON object a line.")
+    ] = TapFormat.table,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Show the messages of a run under way. Ends with the run, or at Ctrl-C."""
+    with errors_on_standard_error():
+        from ..live.tap import tap
+        from ..runs.run_folder import find_run
+
+        with reader_may_close():
+            tap(find_run(run, runs), nodes or [], kinds or [], form.value, _columns())
 
 
 def fault_command(
@@ -55,52 +90,57 @@ def fault_command(
         list[str] | None,
         typer.Argument(
             metavar="[ENTRY | ID... | all]",
-            help="add: '{cut: alice-bob, for: 1 s}', as under faults: without 'at'; heal: which.",
+            help="add: an entry without `at`, e.g. '{cut: alice-bob, for: 1 s}'; heal: ids, or all.",
         ),
     ] = None,
-    form: Format = DeskFormat.table,
+    form: Format = LiveFormat.table,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Break or mend something in a run that goes on, or list its faults."""
-    with told_on_standard_error():
-        from ..live import client as desk
-        from ..runs.find_run import find_run
-        from .pages import live_page as desk_page
+    """Add, heal or list the faults of a run under way."""
+    with errors_on_standard_error():
+        from ..live import client
+        from ..runs.run_folder import find_run
+        from .pages import live_page
 
         words = what or []
         if action is FaultAction.add and len(words) != 1:
             raise InputError("add: expected one entry such as '{cut: alice-bob, for: 1 s}'")
         if action is FaultAction.list and words:
-            raise InputError(f"list takes no more, found {words[0]!r}")
+            raise InputError(f"list: expected no further argument, found {words[0]!r}")
         folder = find_run(run, runs)
         if action is FaultAction.add:
-            faults = desk.change_faults(folder, desk.add_fault(words[0]))
+            faults = client.change_faults(folder, client.add_fault(words[0]))
         elif action is FaultAction.heal:
-            faults = desk.change_faults(folder, desk.heal_faults(tuple(words)))
+            faults = client.change_faults(folder, client.heal_faults(tuple(words)))
         else:
-            faults = desk_page.faults_of(folder)
-        with reader_may_leave():
-            if form is DeskFormat.json:
-                print_object({"faults": [desk_page.fault_data(fault) for fault in faults]})
-            elif form is DeskFormat.csv:
-                sys.stdout.write(desk_page.faults_csv(faults))
+            faults = live_page.faults_of(folder)
+        with reader_may_close():
+            if form is LiveFormat.json:
+                print_object({"faults": [live_page.fault_data(fault) for fault in faults]})
+            elif form is LiveFormat.csv:
+                sys.stdout.write(live_page.faults_csv(faults))
             else:
-                desk_page.print_faults(faults, Page())
+                live_page.print_faults(faults, Page())
 
 
 def inspect_command(
-    run: RunName, form: Format = DeskFormat.table, runs: Runs = Path("runs")
+    run: RunName, form: Format = LiveFormat.table, runs: Runs = Path("runs")
 ) -> None:
-    """Show how a run stands: who waits for what, slots, messages, faults; or what it left behind."""
-    with told_on_standard_error():
-        from ..runs.find_run import find_run
-        from .pages import live_page as desk_page
+    """Show the state of a run. What each node waits for, slots, messages, faults; or how it ended."""
+    with errors_on_standard_error():
+        from ..runs.run_folder import find_run
+        from .pages import live_page
 
-        view = desk_page.view_of(find_run(run, runs))
-        with reader_may_leave():
-            if form is DeskFormat.json:
+        view = live_page.view_of(find_run(run, runs))
+        with reader_may_close():
+            if form is LiveFormat.json:
                 print_object(view)
-            elif form is DeskFormat.csv:
-                sys.stdout.write(desk_page.nodes_csv(view))
+            elif form is LiveFormat.csv:
+                sys.stdout.write(live_page.nodes_csv(view))
             else:
-                desk_page.print_view(view, Page())
+                live_page.print_view(view, Page())
+
+
+def _columns() -> int:
+    """The terminal's width; more for a program or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_COLUMNS

@@ -2,10 +2,9 @@
 
 Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
-checks.py, graph.py, diff.py, replay.py), how it looks (summary.py, failures.py) nor the terminal
-(terminal.py); `diff` and `replay` are in compare_commands.py, `tap` in watch_commands.py, `fault` and
-`inspect` in desk_commands.py. Rule: results go to standard output and nothing else does; with `--format json`
-that is exactly one object.
+checks.py, graph.py), their pages (pages/, text/) nor the terminal (terminal.py); `diff` and `replay` are in
+compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py. Rule: results go to standard output and
+nothing else does; with `--format json` that is exactly one object.
 """
 
 from __future__ import annotations
@@ -26,24 +25,25 @@ from rich.console import Console
 from ..emulator import plain_text
 from ..emulator.errors import InputError
 from ..emulator.wire.control import Problem
+from ..runs.run_folder import RunFolder
 from ..text.error_output import (
     INTERRUPTED,
+    failed_lines,
     package_version,
+    print_stderr,
+    problem_lines,
     problem_of,
     replay_command,
     reproduce,
-    say,
-    tell_failed,
-    tell_problem,
 )
-from . import compare_commands, live_commands, watch_commands
+from . import compare_commands, live_commands
 from .terminal import (
     Page,
+    errors_on_standard_error,
     print_object,
-    reader_may_leave,
+    reader_may_close,
     reexecute_with_fixed_environment,
     standard_output_kept,
-    told_on_standard_error,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="qnetem",
-    help="netem for quantum networks: every node is a process, all share one virtual clock.",
+    help="netem for quantum networks: every node is a process, and all share one virtual clock.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -112,47 +112,52 @@ def _options(
 def run_command(
     file: TopologyFile,
     in_process: Annotated[
-        bool, typer.Option("--in-process", help="All nodes in this process, without a broker.")
+        bool, typer.Option("--in-process", help="Run all nodes in this process, without a broker.")
     ] = False,
     form: Annotated[
         RunFormat, typer.Option("--format", help="A page of text, or one JSON object.")
     ] = RunFormat.text,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+        int | None, typer.Option(min=0, help="Seed, in place of the topology's.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help='End at this virtual time, e.g. "10 s".')
+        str | None,
+        typer.Option(metavar="TIME", help='End the run at this virtual time, e.g. "10 s".'),
     ] = None,
     broker: Annotated[
         str,
         typer.Option(
-            help="auto, mosquitto, amqtt, or host:port of one that runs (docs/watching.md: its login)."
+            help="auto, mosquitto, amqtt, or host:port of a running one (its login: docs/watching.md)."
         ),
     ] = "auto",
     broker_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port of the broker to start, for watchers."),
+        typer.Option(min=1, max=65535, help="Port at which watchers find the broker."),
     ] = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")] = Path(
+        "runs"
+    ),
     twice: Annotated[
         bool,
-        typer.Option("--twice", help="Run it in two processes set up differently, and compare."),
+        typer.Option(
+            "--twice", help="Run it in two processes that are set up differently, and compare."
+        ),
     ] = False,
 ) -> None:
-    """Run a topology to its end and report."""
+    """Run a topology to its end, and report."""
     if twice:
         _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
-    told = _Report(file, form, in_process, until, broker)
-    with told.failures(seed):
+    report = _Report(file, form, in_process, until, broker)
+    with report.failures(seed):
         from ..api import prepare, run
         from .progress import ProgressLine
 
         topology = prepare(file, seed=seed, until=until)
-        told.seed = topology.seed
+        report.seed = topology.seed
         if topology.campaign is not None:
-            _tell_campaign(topology)
+            _print_campaign(topology)
         with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
             done = run(
                 topology,
@@ -162,7 +167,7 @@ def run_command(
                 runs_folder=runs,
                 on_progress=progress,
             )
-        told.finished(done)
+        report.finished(done)
         raise typer.Exit(done.exit_code)
 
 
@@ -170,11 +175,11 @@ def run_command(
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Topologies (YAML).")],
 ) -> None:
-    """Check topologies, their programs and expectations, without running them."""
+    """Check topologies, programs and expectations."""
     exit_code = 0
     for file in files:
         try:
-            with told_on_standard_error():
+            with errors_on_standard_error():
                 _validate(file)
         except typer.Exit as wrong:
             exit_code = max(exit_code, wrong.exit_code)
@@ -185,16 +190,17 @@ def validate(
 def graph(
     file: TopologyFile,
     form: Annotated[
-        GraphFormat, typer.Option("--format", help="For a terminal, Graphviz, Mermaid or programs.")
+        GraphFormat,
+        typer.Option("--format", help="text for a terminal, dot for Graphviz, mermaid, or json."),
     ] = GraphFormat.text,
 ) -> None:
     """Draw a topology."""
-    with told_on_standard_error():
+    with errors_on_standard_error():
         from ..emulator.topology import load_topology
         from ..graph import draw
 
         drawn = draw(load_topology(file), form.value)
-        with reader_may_leave():
+        with reader_may_close():
             sys.stdout.write(plain_text.lines(drawn))
 
 
@@ -202,18 +208,18 @@ def graph(
 def schedule(
     file: TopologyFile,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="In place of the topology's seed.")
+        int | None, typer.Option(min=0, help="Seed, in place of the topology's.")
     ] = None,
     form: Annotated[
         ScheduleFormat, typer.Option("--format", help="A table, one JSON list, or YAML entries.")
     ] = ScheduleFormat.table,
     freeze: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write the file anew, with these faults fixed in it."),
+        typer.Option(metavar="OUT", help="Write a copy of the file with these faults in it."),
     ] = None,
 ) -> None:
-    """Show what a topology's faults come to with its seed: who, what, when."""
-    with told_on_standard_error():
+    """Show the faults that a seed gives. Time, id and fault, or a file with these faults fixed."""
+    with errors_on_standard_error():
         from ..api import prepare
         from .schedule_command import as_entries, as_json, as_table, write_frozen
 
@@ -227,17 +233,17 @@ def schedule(
             ScheduleFormat.json: lambda: [as_json(topology)],
             ScheduleFormat.yaml: lambda: as_entries(topology),
         }[form]()
-        with reader_may_leave():
+        with reader_may_close():
             sys.stdout.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of topology files, for editors."""
-    with told_on_standard_error():
+    """Print the JSON Schema of topology files."""
+    with errors_on_standard_error():
         from ..emulator.topology import json_schema
 
-        with reader_may_leave():
+        with reader_may_close():
             typer.echo(json.dumps(json_schema(), indent=2))
 
 
@@ -247,16 +253,16 @@ def physics(
         str | None, typer.Option(metavar="N", help="Only this section, e.g. 6 or 6.2.")
     ] = None,
     form: Annotated[
-        PhysicsFormat, typer.Option("--format", help="A page, one JSON object, or a line each.")
+        PhysicsFormat, typer.Option("--format", help="A page, one JSON object, or a CSV line each.")
     ] = PhysicsFormat.table,
 ) -> None:
-    """Compare the emulator with published figures and closed forms."""
-    with told_on_standard_error():
+    """Compare with published figures and closed forms."""
+    with errors_on_standard_error():
         from ..physics.catalogue import select
         from ..physics.report import Report
 
         report = Report(select(section))
-        with reader_may_leave():
+        with reader_may_close():
             if form is PhysicsFormat.json:
                 print_object(report.as_data())
             else:
@@ -268,14 +274,13 @@ def physics(
 
 
 compare_commands.register(app)
-watch_commands.register(app)
 live_commands.register(app)
 
 
 def main() -> None:
     """The `qnetem` command."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # started with the stream closed (`>&-`): nobody reads it
+        if getattr(sys, name) is None:  # started with the stream closed (`>&-`)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
@@ -297,19 +302,21 @@ def _run_twice(
     words = ["--in-process"] if in_process else []
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
-    with told_on_standard_error():
+    with errors_on_standard_error():
         from .twice import run_twice
 
         raise typer.Exit(run_twice(file, runs, words, as_json=form is RunFormat.json))
 
 
-def _tell_campaign(topology: Topology) -> None:
+def _print_campaign(topology: Topology) -> None:
     """The faults that a campaign has drawn, before anything runs."""
     from .schedule_command import as_table
 
     lines = as_table(topology, Console(stderr=True).width)
     more = len(lines) - _MOST_DRAWN
-    say([*lines[:_MOST_DRAWN], *([f"and {more} more: qnetem schedule FILE"] if more > 0 else [])])
+    print_stderr(
+        [*lines[:_MOST_DRAWN], *([f"and {more} more: qnetem schedule FILE"] if more > 0 else [])]
+    )
 
 
 def _validate(file: Path) -> None:
@@ -321,16 +328,16 @@ def _validate(file: Path) -> None:
     topology = load_topology(file)
     expectations = parse_expectations(topology)
     check_programs(topology)
-    say(f"warning: {file}: {warning}" for warning in warnings(topology))
+    print_stderr(f"warning: {file}: {warning}" for warning in warnings(topology))
     counts = [count(len(topology.nodes), "node"), count(len(topology.links), "link")]
     counts.append(count(len(topology.faults), "fault"))
     counts.append(count(len(expectations), "expectation"))
-    with reader_may_leave():
+    with reader_may_close():
         typer.echo(plain_text.printable(f"ok: {file}: {topology.name}, {', '.join(counts)}"))
 
 
 class _Report:
-    """Tells how one `qnetem run` ended, in the format that was asked for."""
+    """Prints how one `qnetem run` ended, in the chosen format."""
 
     def __init__(
         self, file: Path, form: RunFormat, in_process: bool, until: str | None, broker: str
@@ -340,31 +347,31 @@ class _Report:
         self._in_process, self._until, self._broker = in_process, until, broker
 
     def finished(self, run: Run) -> None:
-        """There is an outcome: good or bad, it is shown in full."""
+        """Print the outcome, good or bad."""
         from .pages.summary import as_data, print_summary
 
-        with reader_may_leave():
+        with reader_may_close():
             if self._form is RunFormat.json:
                 print_object(as_data(run))
             else:
                 print_summary(run, Page())
         if run.ok:
             return
-        say([""] if self._form is RunFormat.text else [])
+        print_stderr([""] if self._form is RunFormat.text else [])
         if run.problem is not None:
-            say(tell_problem(run.problem, run.outcome.seed))
-        say(tell_failed(run.failed))
+            print_stderr(problem_lines(run.problem, run.outcome.seed))
+        print_stderr(failed_lines(run.failed))
         if run.exit_code != INTERRUPTED:
-            say([f"run folder: {run.run_folder}"])
-            # Faults by hand stand in the record alone: only a replay meets them again.
+            print_stderr([f"run folder: {run.run_folder}"])
+            # Faults by hand are in the record alone: only a replay repeats them.
             replay = replay_command(run.run_folder)
             again = replay if run.touched else self._again(run.outcome.seed)
-            say([f"reproduce:  {again}"])
-            say([] if run.touched else [f"replay:     {replay}"])
+            print_stderr([f"reproduce:  {again}"])
+            print_stderr([] if run.touched else [f"replay:     {replay}"])
 
     @contextlib.contextmanager
     def failures(self, seed: int | None) -> Iterator[None]:
-        """What is raised instead of an outcome is told, and becomes the exit code."""
+        """Print an exception that comes instead of an outcome; it becomes the exit code."""
         self.seed = seed
         try:
             yield
@@ -373,13 +380,15 @@ class _Report:
         except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
             problem, folder = problem_of(error), getattr(error, "run_folder", "")
             if self._form is RunFormat.json:
-                with reader_may_leave():
+                with reader_may_close():
                     print_object(_nothing_ran(problem, folder))
-            say(tell_problem(problem, self.seed))
-            say([f"run folder: {folder}"] if folder else [])
+            print_stderr(problem_lines(problem, self.seed))
+            print_stderr([f"run folder: {folder}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
-                say([f"reproduce:  {self._again(self.seed)}"])
-                say([f"replay:     {replay_command(folder)}"] if _has_begun(folder) else [])
+                print_stderr([f"reproduce:  {self._again(self.seed)}"])
+                print_stderr(
+                    [f"replay:     {replay_command(folder)}"] if _has_begun(folder) else []
+                )
             raise typer.Exit(problem.exit_code) from error
 
     def _again(self, seed: int) -> str:
@@ -394,7 +403,7 @@ class _Report:
 
 def _has_begun(run_folder: str) -> bool:
     """Whether there is something to replay."""
-    return bool(run_folder) and (Path(run_folder) / "journal.jsonl").exists()
+    return bool(run_folder) and RunFolder(Path(run_folder)).journal.exists()
 
 
 def _nothing_ran(problem: Problem, run_folder: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One line on the terminal while a run goes on.
+"""One line on the terminal during a run.
 
 Owns its text and when it is drawn: at each report of the emulator (at most ten a second), on standard
 error, and only if that is a terminal. No thread of its own: it draws when it is called.
@@ -95,7 +95,7 @@ def _time_text(t_ns: int) -> str:
 
 
 def _total(counters: Mapping[str, float], ending: str) -> float | None:
-    """The sum of the counters of this name, whoever's they are; None if there is none."""
+    """The sum of the counters of this name, of all nodes; None if there is none."""
     found = [
         value for name, value in counters.items() if name == ending or name.endswith("." + ending)
     ]

@@ -1,6 +1,6 @@
-"""`qnetem faults FILE`: what a file's faults come to with its seed, and a file in which that is frozen.
+"""`qnetem schedule FILE`: the single faults that a file plans with its seed, and the frozen file.
 
-Owns the table, the list and the frozen file. Does not own the plan (topology/faults/plan.py).
+Owns the table, the list and the frozen file. Does not own the plan (emulator/topology/faults/plan.py).
 
 Rule: a frozen file is the file as it was, comments and all, but for `faults:`, which holds one entry for
 each single fault.
@@ -18,6 +18,7 @@ from ..emulator.errors import InputError, TopologyError
 from ..emulator.topology import Topology, parse_topology
 from ..emulator.topology.model.faults import FaultSpec
 from ..emulator.units import format_ns
+from ..runs.files import unwritable
 from ..text.columns import count, in_columns
 from ..text.faults import fault_entry, fault_line
 
@@ -61,8 +62,8 @@ def as_entries(topology: Topology) -> list[str]:
 def frozen(topology: Topology) -> str:
     """The topology's file with its faults frozen.
 
-    Raises InputError for a topology without a file, and for a file in which the faults cannot be told from
-    the rest by their lines.
+    Raises InputError for a topology without a file, and for a file whose lines do not show
+    where its faults begin and end.
     """
     if topology.source is None:
         raise InputError("only a topology that comes from a file can be frozen")
@@ -80,12 +81,12 @@ def _has_faults_of(text: str, topology: Topology) -> bool:
         found = parse_topology(text, str(topology.source))
     except TopologyError:
         return False
-    return [_harm(fault) for fault in by_time(found)] == [
-        _harm(fault) for fault in by_time(topology)
+    return [_effect(fault) for fault in by_time(found)] == [
+        _effect(fault) for fault in by_time(topology)
     ]
 
 
-def _harm(fault: FaultSpec) -> dict[str, Any]:
+def _effect(fault: FaultSpec) -> dict[str, Any]:
     """What a fault does; its id is its place in the file."""
     return fault.model_dump(exclude={"id"})
 
@@ -105,7 +106,7 @@ def write_frozen(topology: Topology, path: Path) -> None:
         with open(path, "w", encoding="utf-8", opener=as_private) as file:
             file.write(text)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise InputError(unwritable(path, error)) from error
 
 
 def _section(lines: list[str], key: str) -> tuple[int, int]:

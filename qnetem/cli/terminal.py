@@ -1,7 +1,7 @@
-"""What every command needs of a terminal: where errors go, a reader that leaves, a fixed environment.
+"""What every command needs of a terminal: errors, a reader that closes the output, a fixed environment.
 
 Owns standard output and standard error around a command, and the exit code of an exception. Does not own
-the words of an error (failures.py). Rule: results go to standard output and nothing else does.
+the words of an error (text/error_output.py). Rule: results go to standard output and nothing else does.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from rich.console import Console
 
 from ..emulator.errors import InfrastructureError
 from ..emulator.plain_text import ascii_json
-from ..launch.zygote import fixed
-from ..text.error_output import problem_of, say, tell_problem
+from ..processes.environment import fixed
+from ..runs.files import unwritable
+from ..text.error_output import print_stderr, problem_lines, problem_of
 
 #: Set to its pid, which stays, once the process has been replaced by one with a fixed environment.
 REEXECUTED = "QNETEM_REEXECUTED"
 
 
 @contextlib.contextmanager
-def told_on_standard_error() -> Iterator[None]:
+def errors_on_standard_error() -> Iterator[None]:
     """For the commands without a run: an error becomes a line and an exit code."""
     try:
         yield
-    except (typer.Exit, BrokenPipeError):  # a reader that has seen enough is no error
+    except (typer.Exit, BrokenPipeError):  # a reader that closes the output early is no error
         raise
     except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
         problem = problem_of(error)
-        say(tell_problem(problem))
+        print_stderr(problem_lines(problem))
         raise typer.Exit(problem.exit_code) from error
 
 
@@ -46,15 +47,15 @@ def standard_output_kept() -> Iterator[None]:
 
 
 class Page(Console):
-    """A console that does not end the program when nobody reads it any more."""
+    """A console that does not end the program when its reader has closed the output."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 @contextlib.contextmanager
-def reader_may_leave() -> Iterator[None]:
-    """Write to standard output; a reader that has seen enough (`| head`) changes nothing.
+def reader_may_close() -> Iterator[None]:
+    """Write to standard output; a reader that closes it early (`| head`) is no error.
 
     Raises InfrastructureError when the output cannot be written for another reason.
     """
@@ -65,13 +66,11 @@ def reader_may_leave() -> Iterator[None]:
         _drop_output()
     except OSError as error:
         _drop_output()
-        raise InfrastructureError(
-            f"standard output cannot be written: {error.strerror or error}"
-        ) from error
+        raise InfrastructureError(unwritable("standard output", error)) from error
 
 
 def _drop_output() -> None:
-    """Whatever is still in the buffer goes nowhere, so that the interpreter's end is quiet, too."""
+    """Drop what is still in the buffer, so that the interpreter's end prints no error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(OSError, ValueError):
         os.dup2(nowhere, sys.stdout.fileno())

@@ -2,11 +2,11 @@
 
 Owns the comparison: of what they were given (seed, versions, topology, programs), of their digests, and
 of their journals up to the first instant at which any entity's events differ. Does not own reading
-(recorded.py, events.py) nor how it looks (diff_page.py).
+(runs/recorded.py, runs/events.py) nor the layout (cli/pages/diff_page.py).
 
-Rule: the digest is one chain per entity, so the order of two entities' events inside an instant is
-nothing; the order of one entity's events is everything. Journals are compared as streams: what is
-equal is compared as bytes, and only what is left of an instant after that is taken apart.
+Rule: the digest is one chain per entity, so the order of two entities' events inside an instant does not
+count; the order of one entity's events does. Journals are compared as streams: equal parts are compared as
+bytes, and only the rest of an instant after that is decoded.
 """
 
 from __future__ import annotations

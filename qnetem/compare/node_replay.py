@@ -1,10 +1,10 @@
-"""One node alone, fed with what it had received, up to the first thing it does differently.
+"""The replay of one node alone: it gets what it had received, up to the first thing it does differently.
 
 Owns the comparison of two reports. Does not own the node (agents/node/node.py, which knows nothing of a
-replay), reading the record (node_record.py) nor how it looks (replay_page.py).
+replay), reading the record (runs/node_record.py) nor the layout (cli/pages/replay_page.py).
 
-Rule: what a node receives is right only as long as it has done the same; at the first difference the
-record says nothing more, and the replay stops. A traceback is not compared, and neither is the text of
+Rule: what a node receives is right only as long as it has done the same; after the first difference the
+record holds nothing that fits, and the replay stops. A traceback is not compared, and neither is the text of
 an exception: they may hold lines, paths and addresses. Its class is.
 """
 
@@ -98,10 +98,10 @@ def replay_node(
 
     File paths are relative to `base`. The program runs in this process, whose hash seed should be that
     of nodes. Raises InputError for a record that is none, is another incarnation's or is not as the run
-    left it, ProgramError for a program that does not fit, NodeSilent for one that does not come back.
+    left it, ProgramError for a program that does not fit, NodeSilent for one that does not return.
     """
     record = node_record(run, node, incarnation)
-    run.check("topology.json", f"nodes/{record.path.name}")
+    run.check(run.folder.topology, record.path)
     with closing(record.records()) as records, ProgramModules() as modules:
         return _replayed(run, record, records, program, base, modules)
 
@@ -116,8 +116,8 @@ def _replayed(
 ) -> NodeReplay:
     welcome = next(records)
     assert isinstance(welcome, Welcome)
-    found = f"{welcome.name}.{welcome.incarnation}"
-    if record.path.name != f"{found}.bin":
+    if record.path != run.folder.record(welcome.name, welcome.incarnation):
+        found = f"{welcome.name}.{welcome.incarnation}"
         raise InputError(
             f"{record.path} is the record of {found}: it has been put in another's place"
         )
@@ -127,7 +127,7 @@ def _replayed(
     guards.install()
     fit_options(load_program(welcome.program, modules=modules), welcome.options, welcome.folder)
     result = NodeReplay(run, record.path, welcome, welcome.program)
-    again = _Again(run, welcome, modules)
+    again = _ReplayedNode(run, welcome, modules)
     with hooked(), watched(again):
         try:
             for each in records:
@@ -148,11 +148,11 @@ def _replayed(
 
 
 class _Incomplete(Exception):
-    """The record lacks something that the node needs to go on."""
+    """The record lacks something that the node needs for its next step."""
 
 
-class _Again:
-    """The node, alive once more. `inside`, `calls` and `stalled` are for silence.py."""
+class _ReplayedNode:
+    """The node, run again. `inside`, `calls` and `stalled` are for inprocess/watchdog.py."""
 
     def __init__(self, run: RecordedRun, welcome: Welcome, modules: ProgramModules) -> None:
         self.node = Node(welcome, modules=modules)
@@ -167,11 +167,11 @@ class _Again:
         self._gather()
 
     def stalled(self, node: str, place: str) -> None:
-        """The program does not come back: it is about to be broken off."""
+        """The program does not return: it is about to be broken off."""
         self._silent = place
 
     def take(self, record: Welcome | Grant | Release | Payload) -> None:
-        """Something comes in, as it had."""
+        """Give the node one entry of its record."""
         self.calls += 1
         self.inside = self.node
         try:
@@ -195,7 +195,7 @@ class _Again:
             self.node.receive(record)
 
     def compare(self, then: Did) -> Divergence | None:
-        """The node had ended a step like this: what it did otherwise now, or None."""
+        """Compare the end of a step with the recorded one; None where both are alike."""
         if not self._done:
             lacking = "; ".join(
                 f"{each.src}'s payloads {each.seqs}" for each in self.node.lacking()

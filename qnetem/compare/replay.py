@@ -1,32 +1,33 @@
 """Running a recorded run again, and checking that the same happens.
 
-Owns what is taken from the record (topology with seed and overrides, injected faults, the way it ran) and
-the verdict. Does not own running (launch.py, inprocess.py) nor comparing (diff.py). One node alone, with
-another program, is node_replay.py.
+Owns what is taken from the record (topology with seed and overrides, injected faults, the way it ran) and the
+verdict. Does not own running (api.py) nor comparing (diff.py). The replay of one node alone, with the same or
+another program, is in node_replay.py.
 
-Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. A
-run that something outside had ended is replayed up to the same virtual time, and must begin like it. A record
-that has been changed since is not replayed.
+Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. A run that
+was ended from outside is replayed up to the same virtual time, and must begin like it. A record that has been
+changed since is not replayed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..api import start
 from ..checks import check_programs
 from ..emulator.errors import InputError
 from ..emulator.topology import Topology
 from ..emulator.wire.control import Problem
 from ..runs.events import last_instant
+from ..runs.fingerprints import program_files, versions
 from ..runs.recorded import RecordedRun, open_run, why_no_journal
-from ..runs.run_folder import program_files, versions
 from .diff import Comparison, Setting, compare, differing_settings
 
 if TYPE_CHECKING:
-    from ..launch.launcher import OnProgress, RunOptions, RunResult
+    from ..launch.launcher import OnProgress, RunOptions
+    from ..runs.run_folder import RunResult
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,17 @@ def replay(
     recorded.check()
     topology = topology_to_replay(recorded)
     check_programs(topology)
-    result = _start(topology, options, in_process, on_progress)
+    result = start(topology, options, in_process, on_progress)
     again = open_run(result.run_folder)
     comparison = compare(recorded, again)
-    # Where a replay is made to end is no news; what was changed under its hands is.
+    # That a replay ends earlier is known; what has changed since the run is worth showing.
     changed = [setting for setting in comparison.settings if setting.kind != "topology"]
     comparison = dataclasses.replace(comparison, settings=changed)
     return Replay(recorded, comparison, _from_outside(again, result))
 
 
 def topology_to_replay(recorded: RecordedRun) -> Topology:
-    """What is to be run. Raises InputError when the record says too little."""
+    """What is to be run. Raises InputError when the record holds too little."""
     topology = recorded.resolved()
     update = {"mode": "virtual"}
     if recorded.cut_short:
@@ -96,18 +97,6 @@ def changed_since(recorded: RecordedRun) -> list[Setting]:
         program_files(recorded.topology),
     )
     return differing_settings(recorded, now)
-
-
-def _start(
-    topology: Topology, options: RunOptions, in_process: bool, on_progress: OnProgress | None
-) -> RunResult:
-    if in_process:
-        from ..inprocess.network import run_in_process
-
-        return run_in_process(topology, options, on_progress)
-    from ..launch.launcher import run_processes
-
-    return asyncio.run(run_processes(topology, options, on_progress))
 
 
 def _from_outside(again: RecordedRun, result: RunResult) -> Problem | None:

@@ -1,8 +1,8 @@
-"""An in-process network that shares its thread with an event loop: what `Launcher` is to processes.
+"""A run in one process that shares its thread with an event loop; the counterpart of `Launcher`.
 
-Owns the task that carries the network's batches, a slice of real time at a time. Does not own what a
-batch does (inprocess.py). Rule: between two slices no program is in the middle of a step, so whatever
-else runs on the loop sees the network as it stands after an instant or a part of one, and changes no digest.
+Owns the task that carries the network's batches, a slice of real time at a time. Does not own what a batch
+does (network.py). Rule: between two slices no program is in the middle of a step, so other tasks of the loop
+see the network after an instant or a part of one, and change no digest.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..emulator.service.live_socket import PolledDoor
 from ..emulator.topology import Topology
 from ..emulator.wire.control import Outcome
-from ..launch.launcher import RunOptions
-from ..runs.run_folder import create_run_folder
+from ..runs.run_folder import RunFolder
 from .network import InProcessNetwork, recorded
 from .turns import Share
 from .watchdog import watched
@@ -24,11 +24,11 @@ from .watchdog import watched
 class CooperativeRun:
     """A run in this process, on the event loop it was made on. Methods as those of `Launcher`."""
 
-    def __init__(self, topology: Topology, options: RunOptions, share: Share | None = None) -> None:
+    def __init__(self, topology: Topology, runs_folder: Path, share: Share | None = None) -> None:
         """Raises InputError when no run folder can be made."""
-        self.topology = options.applied(topology)
+        self.topology = topology
         self._share = share
-        self.run_folder = create_run_folder(options.runs_folder, topology.name)
+        self.folder = RunFolder.create(runs_folder, topology.name)
         self.pids: dict[str, int] = {}
         self._records = contextlib.ExitStack()
         self._network: InProcessNetwork | None = None
@@ -39,7 +39,7 @@ class CooperativeRun:
     async def start(self) -> None:
         """Begin. Raises InputError when the run folder cannot be written."""
         self._network = self._records.enter_context(
-            recorded(self.run_folder, self.topology, share=self._share)
+            recorded(self.folder, self.topology, share=self._share)
         )
         self._task = asyncio.create_task(self._run(self._network), name=f"run {self.topology.name}")
 
@@ -67,7 +67,7 @@ class CooperativeRun:
         return network.ended()
 
     async def _pause(self, network: InProcessNetwork, pause_s: float) -> None:
-        """Give the event loop its turn, for so long at most: a request or the end ends a pause."""
+        """Let the event loop run, for so long at most: a request or the end of the run ends a pause."""
         if not pause_s or network.door is None or (door := network.door.fileno()) is None:
             await asyncio.sleep(pause_s)
             return

@@ -1,11 +1,11 @@
-"""The same cores in one process, called directly: no broker, no sockets, same digest.
+"""A run in one process: the same cores, called directly, without broker and sockets; the same digest.
 
-Owns the loop that carries frames between World and Nodes. Does not own the run folder (runfolder.py) or
-anything a process run would not do too: messages are encoded and decoded, and a kill closes a node for
-good before the next incarnation is made.
+Owns the loop that carries frames between World and Nodes. Does not own what a frame causes: the cores do.
+Like a run in processes it encodes and decodes messages, and ends a killed node before the next incarnation is
+made.
 
-Rule: what a frame causes is decided by the cores; the order in which this loop carries frames is as
-irrelevant as the real order of arrival between processes.
+Rule: the order in which this loop carries frames is as irrelevant as the real order of arrival between
+processes.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ from ..agents.guards.moment import aside
 from ..agents.loop.asyncgens import hooked
 from ..agents.node.node import Node
 from ..agents.process.files import Log, NodeJournal, Payload
-from ..emulator.errors import InfrastructureError, InternalError, QnetemError
+from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
 from ..emulator.service.live_socket import PolledDoor
 from ..emulator.topology.model.topology import Topology
 from ..emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
-from ..emulator.wire.control import Kill, Outcome, Progress, Spawn
+from ..emulator.wire.control import Kill, Outcome, Spawn
 from ..emulator.world.world import World
-from ..live.address import desk_socket
-from ..runs.run_folder import conclude_run, create_run_folder, describe_run
+from ..live.address import live_listener
+from ..runs.files import unwritable
+from ..runs.run_folder import RunFolder, RunResult
 from .output import NOWHERE, OwnStreams, printing, unrouted
 from .turns import Share, alone
 from .watchdog import watched
 
 if TYPE_CHECKING:
-    from ..launch.launcher import RunOptions, RunResult
+    from ..launch.launcher import OnProgress
 
 _PROGRESS_S = 0.1
 #: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.
@@ -70,7 +71,7 @@ class InProcessNetwork:
     """A whole network in this process. `run()` runs it to its end, in this thread.
 
     `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
-    `nodes_folder` takes a journal for each incarnation, as its process would write it; None: none does.
+    `record_path(node, incarnation)` is where its process would write its record; None: no node keeps one.
     `share`: with what importing the programs has changed about the process, if that was its turn, too.
     """
 
@@ -79,22 +80,22 @@ class InProcessNetwork:
         topology: Topology,
         *,
         journal_path: Path | None = None,
-        nodes_folder: Path | None = None,
+        record_path: Callable[[str, int], Path] | None = None,
         log_stream: Callable[[str, int], IO[str]] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: OnProgress | None = None,
         share: Share | None = None,
     ) -> None:
         self._share = share or Share()
         with self._share.turn():
             guards.install()
             self.world = World(topology, journal_path=journal_path, wall=_monotonic)
-        #: Who is alive, by name.
+        #: The nodes that are alive, by name.
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
-        self._nodes_folder = nodes_folder
+        self._record_path = record_path
         self._modules = ProgramModules()
         self._next_progress = 0.0
-        #: Where those are seen to who speak to the run; None: nobody can.
+        #: The run's live socket; None: it answers no requests.
         self.door: PolledDoor | None = None
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside: Node | None = None
@@ -184,7 +185,7 @@ class InProcessNetwork:
         self.world.interrupt(reason, exit_code)
 
     def stalled(self, node: str, place: str) -> None:
-        """A program does not come back (silence.py): the run ends with it."""
+        """A program does not return (watchdog.py): the run ends with it."""
         self.world.stalled(node, place)
 
     @contextlib.contextmanager
@@ -209,11 +210,9 @@ class InProcessNetwork:
             seat = self.seats[name] = self._seat(name, message)
         else:
             seat = self.seats[name]
-            self._tell(seat, message)
+            self._hand_over(seat, message)
         if seat.node.stopped:
-            _kill(
-                seat.node
-            )  # ends what still waits here and now, not when its memory is freed some day
+            _kill(seat.node)  # ends what still waits now, not when its memory is freed
         self._carry(seat)
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
@@ -226,12 +225,12 @@ class InProcessNetwork:
         welcome = _own(welcome)
         with printing(stream):  # importing the program may print
             seat = Seat(name, Node(welcome, stream, self._modules), stream)
-        if self._nodes_folder is not None:
-            seat.journal = NodeJournal(self._nodes_folder / f"{name}.{welcome.incarnation}.bin")
+        if self._record_path is not None:
+            seat.journal = NodeJournal(self._record_path(name, welcome.incarnation))
             seat.journal.record(welcome)
         return seat
 
-    def _tell(self, seat: Seat, message: Any) -> None:
+    def _hand_over(self, seat: Seat, message: Any) -> None:
         """Hand the node a message."""
         if seat.journal is not None and type(message) in _RECORDED_INPUT:
             seat.journal.record(message)
@@ -283,28 +282,25 @@ class InProcessNetwork:
 
 
 def _kill(node: Node) -> None:
-    """A process that is gone prints nothing."""
+    """End a node; like a killed process it prints nothing more."""
     with printing(NOWHERE):
         node.kill()
 
 
 def _own(welcome: Welcome) -> Welcome:
-    """As it comes to a process: a copy, so that no program can write to the topology's `with`."""
+    """A copy, as a process gets it, so that no program can write to the topology's `with`."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
 
 
 def run_in_process(
     topology: Topology,
-    options: RunOptions,
-    on_progress: Callable[[Progress], None] | None = None,
+    runs_folder: Path,
+    on_progress: OnProgress | None = None,
     share: Share | None = None,
 ) -> RunResult:
     """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
-    from ..launch.launcher import RunResult
-
-    topology = options.applied(topology)
-    folder = create_run_folder(options.runs_folder, topology.name)
-    try:
+    folder = RunFolder.create(runs_folder, topology.name)
+    with folder.in_errors():
         with (
             alone(),
             recorded(folder, topology, on_progress, share) as network,
@@ -312,19 +308,14 @@ def run_in_process(
             watched(network),
         ):
             outcome = network.run()
-        conclude_run(folder, outcome)
-    except QnetemError as error:
-        error.run_folder = str(folder)
-        raise
-    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
-    return RunResult(outcome, folder, exit_code)
+        return folder.conclude(outcome)
 
 
 @contextlib.contextmanager
 def recorded(
-    folder: Path,
+    folder: RunFolder,
     topology: Topology,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     share: Share | None = None,
 ) -> Iterator[InProcessNetwork]:
     """A network that is recorded in a run folder. Raises InputError when the disk refuses."""
@@ -335,35 +326,35 @@ def recorded(
         "broker": "none (in-process)",
         "in_process": True,
     }
-    describe_run(folder, topology.to_data(), facts)
+    folder.describe(topology.to_data(), facts)
     opened: list[Log] = []
     with contextlib.ExitStack() as logs:
 
         def log_stream(node: str, incarnation: int) -> IO[str]:
-            path = folder / "logs" / f"{node}.{incarnation}.log"
+            path = folder.node_log(node, incarnation)
             try:
                 opened.append(logs.enter_context(Log(path, path)))
                 return opened[-1]
             except OSError as error:
-                problem = f"{path} cannot be written: {error.strerror or error}"
-                raise InfrastructureError(problem, node) from error
+                raise InfrastructureError(unwritable(path, error), node) from error
 
+        is_full = topology.record == "full"
         network = InProcessNetwork(
             topology,
-            journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
-            nodes_folder=folder / "nodes" if topology.record == "full" else None,
+            journal_path=folder.journal if is_full else None,
+            record_path=folder.record if is_full else None,
             log_stream=log_stream,
             on_progress=on_progress,
             share=share,
         )
-        with desk_socket(folder) as listener:
+        with live_listener(folder) as listener:
             network.door = PolledDoor(network.world.desk, listener)
             try:
                 yield network
             finally:
                 network.door.close()
     outcome = network.world.outcome
-    if outcome is not None and outcome.problem is None:  # the last lines are out only now
+    if outcome is not None and outcome.problem is None:  # the last lines are written only now
         for log in opened:
             if log.trouble is not None:
                 raise log.trouble
@@ -383,7 +374,7 @@ def _signals_interrupt(network: InProcessNetwork) -> Iterator[None]:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, stop)
-    except ValueError:  # not in the main thread: whoever owns the signals decides
+    except ValueError:  # not in the main thread, whose signals are the caller's
         before.clear()
     try:
         yield

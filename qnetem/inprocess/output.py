@@ -1,11 +1,11 @@
-"""Where prints go while nodes share this process: a program's to its node's log, all others where they went.
+"""Standard output while nodes share this process: a program's prints go to its node's log, others as before.
 
 Owns the two streams that stand as `sys.stdout` and `sys.stderr` while a run has its turn (turns.py). Each
-asks whose code is running: inside a step that is the node of the thread's running loop, elsewhere what
+looks whose code is running: inside a step that is the node of the thread's running loop, elsewhere what
 `printing` names. Does not own the logs (agents/process/files.py).
 
-Rule: nothing is exchanged for a step, so a thread that runs beside it prints where it always did. One that
-has kept a stream of ours may print to it for ever.
+Rule: nothing is exchanged for a step, so a thread that runs beside it prints as before. A thread that has
+kept one of these streams may print to it at any later time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Routed:
 
 
 class _Nowhere:
-    """Takes what is printed to no stream: by a process that has none, or a node that has been killed."""
+    """Drops what is printed where there is no stream: no standard stream, or a node that was killed."""
 
     closed = False
     encoding, errors = "utf-8", "backslashreplace"
@@ -108,7 +108,7 @@ def unrouted(stream: Any) -> Any:
 class OwnStreams:
     """What one node's program has made its `sys.stdout` and `sys.stderr`, as `redirect_stdout` does.
 
-    In a process of its own that would be nobody else's. Between its steps the streams are as they were.
+    In a process of its own no other node would have them. Between its steps the streams are as they were.
     """
 
     __slots__ = ("_own",)

@@ -1,12 +1,12 @@
 """What a program can change about the process it runs in, and how to put it back.
 
 Owns the list. Between processes such a change is the node's own and ends with it; where nodes share a
-process it would reach the caller, and the runs after it (turns.py sees to that). Does not own standard
+process it would reach the caller, and the runs after it (turns.py puts it back). Does not own standard
 streams (output.py) nor the modules of programs (agents/node/program.py).
 
-Rule: what nobody has changed is not written to. Decimal's context and numpy's handling of errors need no
-place here: they belong to a context, and each node has its own. What a program changes elsewhere, such as
-an attribute of a library's module, stays changed.
+Rule: what has not changed is not written. Decimal's context and numpy's handling of errors are not in the
+list: they belong to a context, and each node has its own. What a program changes elsewhere, such as an
+attribute of a library's module, stays changed.
 """
 
 from __future__ import annotations
@@ -180,6 +180,6 @@ def put(wanted: Mapping[str, Any]) -> None:
 
 
 def show_warnings_again() -> None:
-    """Have each warning shown once more: which ones a run shows is not for the run before it to say."""
+    """Have each warning shown once more: a run shows the same ones whatever ran before it."""
     with warnings.catch_warnings():
         pass

@@ -1,7 +1,7 @@
 """Runs that share this process, and how they stay apart.
 
 Owns whose turn it is, and what each run's programs have changed about the process. Does not own what can be
-changed (surroundings.py), prints (output.py) nor what a run does in its turn (inprocess.py).
+changed (process_state.py), prints (output.py) nor what a run does in its turn (network.py).
 
 Two rules. A turn is a stretch of a run in which nothing else is waited for: one run at a time has it, in
 whichever thread, in the order in which they asked; what its programs have changed stands during its turns
@@ -76,7 +76,7 @@ class Queue:
             if self._depth:
                 return
             if self._waiting:
-                self._owner = -1  # nobody else comes in between
+                self._owner = -1  # no other thread comes in between
                 self._waiting.popleft().release()
             else:
                 self._owner = None

@@ -1,12 +1,12 @@
-"""A program that never comes back, when all nodes share this process.
+"""The watchdog of a run in one process: it ends a program that does not return.
 
 Owns a ticking alarm (SIGALRM) that looks whether a network (or the replay of one node) is still in the call
-of the node in which it was some ticks ago. It then tells it where that node stands, and breaks the program
+of the node in which it was some ticks ago. It then reports where that node stands, and breaks the program
 off. Between processes this is the emulator's watchdog; the verdict and its words are the same.
 
-Rule: ticks are counted and no clock is read, because inside a step the clocks are virtual. No alarm ticks
-outside the main thread, where there are no signals, nor on a system that has none, nor where somebody has
-set the one alarm of the process already (a test's timeout): then the program is theirs to break off.
+Rule: ticks are counted and no clock is read, because inside a step the clocks are virtual. There is no alarm
+outside the main thread, which alone gets signals, nor on a system without it, nor where the process's only
+alarm is in use already (by a test's timeout, which then breaks the program off).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Watched(Protocol):
     calls: int
 
     def stalled(self, node: str, place: str) -> None:
-        """The node does not come back; `place` is where it stands."""
+        """The node does not return; `place` is where it stands."""
 
 
 class _Watch:

@@ -1,13 +1,13 @@
-"""The launcher: starts, supervises and ends every process of a run.
+"""The launcher: starts, watches and ends every process of a run.
 
 Owns the run folder, the socket folder and the processes: broker, emulator, zygote, and through the
 zygote the nodes. Does not own the run: the emulator decides what is spawned, killed and over; the
-launcher does it, and tells what it sees (exits, a dead broker, Ctrl-C).
+launcher does it, and reports what it sees (exits, a dead broker, Ctrl-C).
 
-Rules. Everything that was started is ended, by pid, however the run ends; if the launcher itself is killed,
-leashes and ends of files do it, and the zygote removes the socket folder. A broker that dies is started
-again at its socket, which no result can tell; one that hangs is named, not the node that waits for it.
-Emulator, zygote and broker start side by side, and nodes are ordered at once: what is not up yet reads its
+Rules. Every process that was started is ended, by pid, however the run ends. If the launcher itself is
+killed, its children end with it (processes/parent_death.py) or at the end of a file, and the zygote removes
+the socket folder. If the broker hangs, the error names the broker, not the node that waits for it. Emulator,
+zygote and broker start side by side, and nodes are ordered at once: a process that is not up yet reads its
 orders when it is.
 """
 
@@ -23,14 +23,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import msgspec
 
 from ..agents.process.settings import NodeSettings
-from ..broker import observer
 from ..broker.access import Access, Login
 from ..broker.broker import Broker
+from ..broker.upkeep import Upkeep
 from ..emulator.errors import (
     InfrastructureError,
     InternalError,
@@ -41,23 +40,19 @@ from ..emulator.errors import (
 )
 from ..emulator.topology import Topology
 from ..emulator.wire import control
-from ..live.address import announce, withdraw
-from ..runs.run_folder import conclude_run, create_run_folder, describe_run
+from ..live.address import LIVE, announce, withdraw
+from ..processes.child_process import ChildProcess
+from ..processes.entry import PATH_VARIABLE, child_program, import_path
+from ..processes.environment import environment
+from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
-from .child_process import ChildProcess
-from .entry import PATH_VARIABLE, child_program, import_path
-from .zygote import LAUNCHER_GONE, environment
-from .zygote_messages import Fork, Forked, Signal, decode_answer
+from .zygote import LAUNCHER_GONE, Fork, Forked, Signal, decode_answer
 
 EXIT_INTERRUPTED = 130
 #: After Ctrl-C the emulator has this long to hand over the outcome.
 OUTCOME_S = 15.0
 #: After the outcome the nodes have this long to leave by themselves, and then emulator and zygote.
 LEAVE_S = 5.0
-#: A broker that dies so often in a row, each time within BROKER_STEADY_S, stays dead.
-BROKER_RESTARTS = 5
-BROKER_STEADY_S = 5.0
-BROKER_PAUSE_S = 0.1
 #: Nodes that are killed before the emulator listens are gathered for so long; the first by name is named.
 EARLY_S = 0.5
 BACKLOG = 4096
@@ -69,40 +64,18 @@ OnProgress = Callable[[control.Progress], None]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run a topology. `seed` and `record` override the topology's own when given.
-
-    `broker_login` is for a broker that is there already.
-    """
+    """How to run a topology. `broker_login` is for a broker that runs already."""
 
     broker: str = "auto"
     broker_port: int | None = None
     runs_folder: Path = Path("runs")
-    seed: int | None = None
-    record: str | None = None
     broker_login: Login | None = None
-
-    def applied(self, topology: Topology) -> Topology:
-        """The topology with these overrides."""
-        if self.seed is not None:
-            topology = topology.with_seed(self.seed)
-        if self.record is not None:
-            topology = topology.model_copy(update={"record": self.record})
-        return topology
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run came to, and where it is recorded."""
-
-    outcome: control.Outcome
-    run_folder: Path
-    exit_code: int
 
 
 class Launcher:
     """The processes of one run; `async with` starts and ends them, `wait()` gives the outcome.
 
-    Attributes: `run_folder`, `broker`, `pids` (of every node's living incarnation, by node name).
+    Attributes: `folder` (of the run), `broker`, `pids` (of every node's living incarnation, by node name).
     Belongs to one event loop, whose thread must outlive the run.
     """
 
@@ -113,29 +86,29 @@ class Launcher:
         self, topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
     ) -> None:
         """Raises InputError when no run folder can be made or `options.broker` is not a choice."""
-        self.topology = options.applied(topology)
+        self.topology = topology
         self.pids: dict[str, int] = {}
         self._options, self._on_progress = options, on_progress
-        self.run_folder = create_run_folder(options.runs_folder, topology.name)
+        self.folder = RunFolder.create(options.runs_folder, topology.name)
         self.broker = Broker(
             options.broker,
-            self.run_folder / "broker",
-            Access.of_run(self.run_folder.name, self.topology.nodes),
+            self.folder.broker,
+            Access.of_run(self.folder.name, self.topology.nodes),
             options.broker_port,
             options.broker_login,
         )
-        logs = self.run_folder / "logs"
+        self._upkeep = Upkeep(self.broker, self.run_folder)
         self._emulator = ChildProcess(
             "emulator",
             self.emulator_program,
-            logs / "emulator.log",
+            self.folder.emulator_log,
             self._on_emulator,
             lambda: self._on_death(self._emulator, InternalError),
         )
         self._zygote = ChildProcess(
             "zygote",
             self.zygote_program,
-            logs / "zygote.log",
+            self.folder.zygote_log,
             self._on_zygote,
             lambda: self._on_death(self._zygote, InfrastructureError),
             role="which starts the nodes",
@@ -149,13 +122,18 @@ class Launcher:
         self._all_left.set()
         self._chores: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
-        self._supervised = False
+        self._has_settings = False
         #: Whether the emulator listens; and the nodes that a signal has killed before it did.
         self._ready = False
         self._killed_early: dict[str, int] = {}
-        #: The emulator's last word, from which `_over` comes.
+        #: The emulator's last message, from which `_over` comes.
         self._outcome: control.Outcome | None = None
         self._early: control.Interrupt | None = None
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run is recorded."""
+        return self.folder.path
 
     async def __aenter__(self) -> Launcher:
         try:
@@ -178,23 +156,22 @@ class Launcher:
 
         Raises InfrastructureError or InputError; call `stop` then too.
         """
-        topology_path = describe_run(self.run_folder, _resolved(self.topology), self._facts())
+        self.folder.describe(self.topology.to_data(), self._facts())
         # What this process can import, the nodes can: it has imported their programs already.
         outer = environment({**os.environ, PATH_VARIABLE: import_path()})
         with self._listeners() as listeners:
             await self._emulator.start(outer, listeners)
-        announce(self.run_folder, self._path("desk"))
-        self._emulator.tell(
-            control.Supervise(str(topology_path), None, str(self.run_folder), self._secret)
+        announce(self.run_folder, self._path(LIVE))
+        self._emulator.send(
+            control.Supervise(str(self.folder.topology), None, str(self.run_folder), self._secret)
         )
-        self._supervised = True
+        self._has_settings = True
         if self._early is not None:
-            self._emulator.tell(self._early)
+            self._emulator.send(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder])
         self.broker.socket_path = self._path("broker")
-        await self.broker.start()
-        observer.admit(self.run_folder, self.broker.observer_address())
+        await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
         for node in sorted(self.topology.nodes):
             self._spawn(node, 1)
@@ -215,8 +192,8 @@ class Launcher:
             self._fail(Interrupted(f"{reason}, twice: ended without an outcome"))
             return
         order = control.Interrupt(reason, exit_code)
-        if self._supervised:
-            self._emulator.tell(order)
+        if self._has_settings:
+            self._emulator.send(order)
         self._early = order
         kind = Interrupted if exit_code == EXIT_INTERRUPTED else InfrastructureError
         late = kind(f"{reason}; the emulator gave no outcome in {OUTCOME_S:g} s")
@@ -234,7 +211,7 @@ class Launcher:
             with contextlib.suppress(asyncio.CancelledError, QnetemError):
                 await chore
         if self._over.cancelled() or self._over.exception() is not None:
-            # Nobody tells the nodes to stop: the end of the emulator does.
+            # There is no outcome, so no node was asked to stop: the emulator's end stops them.
             await self._emulator.leave(0.0)
         else:
             self._end_silent(self._over.result())
@@ -243,20 +220,19 @@ class Launcher:
                 await self._all_left.wait()
         await self._zygote.leave(LEAVE_S)
         await self._emulator.leave(LEAVE_S)
-        observer.dismiss(self.run_folder)
-        await self.broker.stop()
+        await self._upkeep.stop()
         withdraw(self.run_folder)
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
     def _end_silent(self, outcome: control.Outcome) -> None:
-        """A node that is deaf will not leave by itself: no use waiting for it."""
+        """Kill a node that does not react: it would not leave by itself."""
         problem = outcome.problem
         if problem is not None and _is_silence(outcome):
             incarnation = outcome.nodes[problem.node].incarnation
-            self._zygote.tell(Signal(problem.node, incarnation, int(signal.SIGKILL)))
+            self._zygote.send(Signal(problem.node, incarnation, int(signal.SIGKILL)))
 
-    # --- what the companions say ------------------------------------------------------------------
+    # --- what the processes report -----------------------------------------------------------------
 
     def _on_emulator(self, body: bytes) -> None:
         match control.decode_from_emulator(body):
@@ -266,11 +242,11 @@ class Launcher:
             case control.Spawn(node, incarnation):
                 self._spawn(node, incarnation)
             case control.Kill(node, incarnation):
-                self._zygote.tell(Signal(node, incarnation, int(signal.SIGKILL)))
+                self._zygote.send(Signal(node, incarnation, int(signal.SIGKILL)))
             case control.Freeze(node, incarnation):
-                self._zygote.tell(Signal(node, incarnation, int(signal.SIGSTOP)))
+                self._zygote.send(Signal(node, incarnation, int(signal.SIGSTOP)))
             case control.Thaw(node, incarnation):
-                self._zygote.tell(Signal(node, incarnation, int(signal.SIGCONT)))
+                self._zygote.send(Signal(node, incarnation, int(signal.SIGCONT)))
             case control.Outcome() as outcome:
                 self._outcome = outcome
                 if _is_silence(outcome):
@@ -285,7 +261,7 @@ class Launcher:
             self._over.set_result(outcome)
 
     async def _find_silent(self, outcome: control.Outcome) -> None:
-        """A node does not report: perhaps it waits for what a broker that hangs should have carried."""
+        """A node does not report: it may wait for a message that a broker that hangs has not carried."""
         problem = outcome.problem
         if problem is not None and not await self.broker.answers():
             pid = f", pid {self.broker.pid}" if self.broker.pid else ""
@@ -308,30 +284,30 @@ class Launcher:
         if not self._living:
             self._all_left.set()
         self.pids.pop(answer.node, None)
-        self._emulator.tell(answer)
+        self._emulator.send(answer)
         if answer.status < 0 and not self._ready:
             if not self._killed_early:
                 asyncio.get_running_loop().call_later(EARLY_S, self._lose_early)
             self._killed_early[answer.node] = -answer.status
 
     def _lose_early(self) -> None:
-        """Nodes were killed while the emulator is still being started, which takes its time to say so."""
+        """Nodes were killed before the emulator listens, so it cannot report them soon."""
         if not self._ready:
             node = min(self._killed_early)
             how = f"its process was killed by signal {self._killed_early[node]}"
             self._fail(NodeLost(f"node {node} was lost before time began: {how}", node, 0))
 
-    def _on_death(self, companion: ChildProcess, kind: type[QnetemError]) -> None:
-        """A companion has gone without having been told to."""
-        if companion is self._zygote:
+    def _on_death(self, child: ChildProcess, kind: type[QnetemError]) -> None:
+        """Emulator or zygote has ended by itself."""
+        if child is self._zygote:
             self._living.clear()
             self._all_left.set()
         if not self._over.done() and self._outcome is None:
-            self._chores.append(asyncio.create_task(self._tell_death(companion, kind)))
+            self._chores.append(asyncio.create_task(self._report_death(child, kind)))
 
-    async def _tell_death(self, companion: ChildProcess, kind: type[QnetemError]) -> None:
-        text = await companion.exit_report()
-        self._fail(InfrastructureError(text) if companion.killed else kind(text))
+    async def _report_death(self, child: ChildProcess, kind: type[QnetemError]) -> None:
+        text = await child.exit_report()
+        self._fail(InfrastructureError(text) if child.killed else kind(text))
 
     def _fail(self, error: QnetemError) -> None:
         if not self._over.done():
@@ -343,7 +319,7 @@ class Launcher:
         self._living[node, incarnation] = None
         self._all_left.clear()
         settings = NodeSettings(
-            run_id=self.run_folder.name,
+            run_id=self.folder.name,
             node=node,
             incarnation=incarnation,
             token=control.token(self._secret, node, incarnation),
@@ -351,34 +327,10 @@ class Launcher:
             broker=self.broker.address_of(node),
             run_folder=str(self.run_folder),
         )
-        self._zygote.tell(Fork(settings))
+        self._zygote.send(Fork(settings))
 
     async def _keep_broker(self) -> None:
-        """Start the broker again whenever it dies; give up when it will not stay."""
-        loop = asyncio.get_running_loop()
-        failures, why = 0, ""
-        while True:
-            up_since = loop.time()
-            await self.broker.wait()
-            failures = 1 if loop.time() - up_since > BROKER_STEADY_S else failures + 1
-            while failures <= BROKER_RESTARTS:
-                try:
-                    await self.broker.restart()
-                    self._tell_watchers()
-                    break
-                except InfrastructureError as error:
-                    failures, why = failures + 1, f"; at last: {error}"
-                    await asyncio.sleep(BROKER_PAUSE_S)
-            else:
-                times = f"died {failures} times in a row, each time soon after its start"
-                text = f"the broker ({self.broker.kind}, {self.broker.where}) {times}; it wrote"
-                self.interrupt(f"{text} {self.broker.log_path}{why}", 3)
-                return
-
-    def _tell_watchers(self) -> None:
-        """The broker has another password for them. The run goes on where that cannot be written."""
-        with contextlib.suppress(InfrastructureError):
-            observer.admit(self.run_folder, self.broker.observer_address())
+        self.interrupt(await self._upkeep.keep(), InfrastructureError.exit_code)
 
     def _path(self, name: str) -> str:
         assert self._socket_folder is not None
@@ -387,9 +339,7 @@ class Launcher:
     @contextlib.contextmanager
     def _listeners(self) -> Iterator[list[socket.socket]]:
         """The emulator's sockets, for as long as it takes to hand them over."""
-        self._socket_folder, listeners = open_sockets(
-            self.run_folder, ["emulator", "desk"], BACKLOG
-        )
+        self._socket_folder, listeners = open_sockets(self.folder, ["emulator", LIVE], BACKLOG)
         with contextlib.ExitStack() as stack:
             for listener in listeners:
                 stack.enter_context(listener)
@@ -411,16 +361,6 @@ def _is_silence(outcome: control.Outcome) -> bool:
     return outcome.problem is not None and outcome.problem.kind == NodeSilent.__name__
 
 
-def _resolved(topology: Topology) -> dict[str, Any]:
-    """The topology as data that no longer depends on where its file stands."""
-    data = topology.to_data()
-    for node in data["nodes"].values():
-        path, _, name = (node["program"] or "").rpartition(":")
-        if path.endswith(".py") and topology.source is not None:
-            node["program"] = f"{(topology.source.parent / path).resolve()}:{name}"
-    return data
-
-
 async def run_processes(
     topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
 ) -> RunResult:
@@ -430,24 +370,19 @@ async def run_processes(
     and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
     exception: its outcome holds the problem.
     """
-    supervisor = Launcher(topology, options, on_progress)
-    try:
-        with _signals_interrupt(supervisor):
-            async with supervisor:
-                outcome = await supervisor.wait()
-        conclude_run(supervisor.run_folder, outcome)
-    except QnetemError as error:
-        error.run_folder = str(supervisor.run_folder)
-        raise
-    exit_code = outcome.problem.exit_code if outcome.problem is not None else 0
-    return RunResult(outcome, supervisor.run_folder, exit_code)
+    launcher = Launcher(topology, options, on_progress)
+    with launcher.folder.in_errors():
+        with _signals_interrupt(launcher):
+            async with launcher:
+                outcome = await launcher.wait()
+        return launcher.folder.conclude(outcome)
 
 
 @contextlib.contextmanager
-def _signals_interrupt(supervisor: Launcher) -> Iterator[None]:
+def _signals_interrupt(launcher: Launcher) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP interrupt the run, where the loop may have handlers (main thread).
 
-    From before the first process is started until the last one has ended, so that none is left.
+    They do so from before the first process is started until the last one has ended, so that none is left.
     """
     loop = asyncio.get_running_loop()
     installed: list[signal.Signals] = []
@@ -456,7 +391,7 @@ def _signals_interrupt(supervisor: Launcher) -> Iterator[None]:
             continue  # nohup
         reason = f"interrupted by {number.name}"
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, supervisor.interrupt, reason, EXIT_INTERRUPTED)
+            loop.add_signal_handler(number, launcher.interrupt, reason, EXIT_INTERRUPTED)
             installed.append(number)
     try:
         yield

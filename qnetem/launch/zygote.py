@@ -1,15 +1,16 @@
 """The zygote: one process with everything imported, which becomes any node's process by a fork.
 
-Owns the nodes' processes: it alone forks, signals and reaps them. Does not own which should live: the
-launcher orders it (orders.py). `main` takes CONTROL_FD SOCKET_FOLDER (child.py), in a fixed
-environment (see `environment`), because a hash seed or a number of threads cannot be changed afterwards.
+Owns the nodes' processes: it alone forks, signals and reaps them; and the messages between it and the
+launcher, framed as in emulator/wire. Does not own which should live: the launcher orders it. `main` takes
+CONTROL_FD SOCKET_FOLDER (processes/entry.py), in a fixed environment (processes/environment.py), because a
+hash seed or a number of threads cannot be changed afterwards.
 
 Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only to a
-child that has not been reaped, so never to a stranger with a recycled pid. The launcher's end of file, or
-its death, ends all children and then the zygote, which removes the socket folder: of those that outlive a
-launcher that is killed it is the one that never computes for long. Its own death ends the children too
-(Linux; elsewhere they see the end of the emulator's socket). Children ignore SIGINT, and inherit no socket
-of the zygote.
+child that has not been reaped, so never to another process with a recycled pid. The launcher's end of file,
+or its death, ends all children and then the zygote, which removes the socket folder: of the processes that
+outlive a launcher that is killed it is the one that never computes for long. Its own death ends the children
+too (Linux; elsewhere they see the end of the emulator's socket). Children ignore SIGINT, and inherit no
+socket of the zygote.
 """
 
 from __future__ import annotations
@@ -24,28 +25,17 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from ..agents.process.settings import FIXED_ENVIRONMENT
+from ..agents.process.settings import NodeSettings
 from ..emulator.wire import frame
 from ..emulator.wire.control import Exited
 from ..emulator.wire.framing import FrameSplitter
-from ..runs.parent_death import hold
-from .entry import PATH_VARIABLE, launchers_path
-from .zygote_messages import Fork, Forked, Order, Signal, decode_order
+from ..processes.entry import launchers_path
+from ..processes.parent_death import bind_to_parent
 
-#: What has no say in a result, made different: for the second run of `--twice` (twice.py). The hash seed
-#: gives most sets of two short words another order than 0 does; the allocator gives objects other addresses.
-OTHERWISE = {"PYTHONHASHSEED": "296", "PYTHONMALLOC": "malloc"}
-#: With any value, in the launcher's environment: `OTHERWISE` counts.
-OTHERWISE_VARIABLE = "QNETEM_OTHERWISE"
-#: What a program may need of its user's environment; anything else would be an unrecorded input.
-KEPT = (
-    "PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
-    "LD_LIBRARY_PATH", "QNETEM_SILENT_S", PATH_VARIABLE,
-)  # fmt: skip
 #: Everything a node needs, imported once. Each import that a child made itself would cost it, not us.
 PRELOADED = (
     "asyncio",
@@ -62,21 +52,39 @@ PRELOADED = (
     "qnetem.agents.qubits",
 )
 READ_BYTES = 65536
-#: The signal of the zygote's leash.
+#: The signal that the zygote gets at the launcher's death.
 LAUNCHER_GONE = signal.SIGUSR2
 
 RunNode = Callable[..., int]
 
 
-def environment(outer: Mapping[str, str]) -> dict[str, str]:
-    """The environment of zygote and emulator, from the launcher's own."""
-    return {name: outer[name] for name in KEPT if name in outer} | fixed(outer)
+class Fork(msgspec.Struct, array_like=True, tag=True):
+    """Launcher -> zygote: start this incarnation. Answer: `Forked`, and `Exited` when it ends."""
+
+    settings: NodeSettings
 
 
-def fixed(outer: Mapping[str, str]) -> dict[str, str]:
-    """The part of it that is not the user's to say."""
-    is_other = outer.get(OTHERWISE_VARIABLE)
-    return FIXED_ENVIRONMENT | OTHERWISE if is_other else FIXED_ENVIRONMENT
+class Signal(msgspec.Struct, array_like=True, tag=True):
+    """Launcher -> zygote: send a signal to an incarnation; nothing happens if it has ended."""
+
+    node: str
+    incarnation: int
+    number: int
+
+
+class Forked(msgspec.Struct, array_like=True, tag=True):
+    """Zygote -> launcher: the incarnation has this pid."""
+
+    node: str
+    incarnation: int
+    pid: int
+
+
+Order = Fork | Signal
+Answer = Forked | Exited
+
+decode_order: Callable[[bytes], Order] = msgspec.msgpack.Decoder(Order).decode
+decode_answer: Callable[[bytes], Answer] = msgspec.msgpack.Decoder(Answer).decode
 
 
 class Zygote:
@@ -92,20 +100,20 @@ class Zygote:
             os.set_blocking(end, False)
 
     def serve(self) -> None:
-        """Obey until the launcher hangs up, or is gone; then end all children."""
+        """Carry out orders until the launcher closes the channel, or is gone; then end all children."""
         signal.signal(signal.SIGCHLD, lambda number, current: None)
         signal.signal(LAUNCHER_GONE, self._on_launcher_gone)
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
-        # A launcher that was killed may be noticed while writing to it.
+        # The first sign of a launcher's death may be that writing to it fails.
         with contextlib.suppress(ConnectionError):
-            self._obey_all()
+            self._serve_orders()
         self.end_all()
 
     def _on_launcher_gone(self, number: int, current: object) -> None:
         # Its end of the channel may live on in a process that it has forked.
         self._orphaned = True
 
-    def _obey_all(self) -> None:
+    def _serve_orders(self) -> None:
         while not self._orphaned:
             channel = self._channel.fileno()
             readable, _, _ = select.select([channel, self._wake_reader], [], [])
@@ -117,7 +125,7 @@ class Zygote:
                 if not data:
                     return
                 for body in self._splitter.feed(data):
-                    self._obey(decode_order(body))
+                    self._carry_out(decode_order(body))
 
     def reap(self) -> list[Exited]:
         """Every child that has ended since the last call; waits for none."""
@@ -138,7 +146,7 @@ class Zygote:
             pid, _ = os.waitpid(-1, 0)
             del self.children[pid]
 
-    def _obey(self, order: Order) -> None:
+    def _carry_out(self, order: Order) -> None:
         if isinstance(order, Fork):
             settings = order.settings
             pid = self._fork(order)
@@ -159,11 +167,11 @@ class Zygote:
             return pid
         status = 1
         try:
-            hold(zygote)
+            bind_to_parent(zygote)
             self._become_child()
             status = self._run_node(order.settings)
         except BaseException:  # noqa: BLE001
-            # The border of the process: nobody above may see it, so it is told here.
+            # The border of the process: nothing above may see it, so it is printed here.
             traceback.print_exc()
         finally:
             # Never back into the zygote's loop, its buffers and its exit handlers.

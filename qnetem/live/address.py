@@ -1,8 +1,8 @@
-"""Where a run's desk is: the socket by which one speaks to a run while it goes on.
+"""The address of a run's live socket, at which a run under way answers requests.
 
-Owns the file `desk.json` in the run folder, which tells the socket's path. Does not own what is said
-(desk.py) nor the sockets' folder (sockets.py). Rules: the file is private, and it is there as long as
-somebody listens; who is killed leaves a file behind whose socket nobody answers.
+Owns the file in the run folder that holds the socket's path. Does not own the requests (client.py) nor the
+folder of sockets (runs/sockets.py). Rules: the file is private, and it is there as long as the run listens; a
+run that is killed leaves a file whose socket does not answer.
 """
 
 from __future__ import annotations
@@ -17,31 +17,33 @@ import msgspec
 
 from ..emulator.errors import InfrastructureError, InputError
 from ..emulator.wire import UNREADABLE
-from ..runs.atomic_files import write_whole
+from ..runs.files import unwritable, write_whole
+from ..runs.run_folder import RunFolder
 from ..runs.sockets import open_sockets
 
-FILE = "desk.json"
+#: The name of the live socket in the folder of sockets.
+LIVE = "desk"
 BACKLOG = 16
 
 
 def announce(run_folder: Path, socket_path: str) -> None:
-    """Tell in the run folder where the desk is. Raises InfrastructureError when the disk refuses."""
+    """Write the address of the live socket. Raises InfrastructureError when the disk refuses."""
+    path = RunFolder(run_folder).live
     try:
-        write_whole(run_folder / FILE, msgspec.json.encode({"socket": socket_path}) + b"\n")
+        write_whole(path, msgspec.json.encode({"socket": socket_path}) + b"\n")
     except OSError as error:
-        problem = f"{run_folder / FILE} cannot be written: {error.strerror or error}"
-        raise InfrastructureError(problem) from error
+        raise InfrastructureError(unwritable(path, error)) from error
 
 
 def withdraw(run_folder: Path) -> None:
-    """The run is over: nobody is at the desk any more."""
+    """Remove the address: the run is over and answers no more requests."""
     with contextlib.suppress(OSError):
-        (run_folder / FILE).unlink(missing_ok=True)
+        RunFolder(run_folder).live.unlink(missing_ok=True)
 
 
-def desk_path(run_folder: Path) -> str | None:
-    """The desk's socket, or None when the run is over. Raises InputError for a file that is not ours."""
-    path = run_folder / FILE
+def live_address(run_folder: Path) -> str | None:
+    """The path of the live socket, or None when the run is over. Raises InputError for a file not ours."""
+    path = RunFolder(run_folder).live
     try:
         return str(msgspec.json.decode(path.read_bytes(), type=dict[str, str])["socket"])
     except FileNotFoundError:
@@ -51,13 +53,13 @@ def desk_path(run_folder: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def desk_socket(run_folder: Path) -> Iterator[socket.socket]:
-    """A desk for a run in one process. Raises InfrastructureError."""
-    folder, [listener] = open_sockets(run_folder, ["desk"], BACKLOG)
+def live_listener(run_folder: RunFolder) -> Iterator[socket.socket]:
+    """The live socket of a run in one process. Raises InfrastructureError."""
+    folder, [listener] = open_sockets(run_folder, [LIVE], BACKLOG)
     try:
-        announce(run_folder, f"{folder}/desk")
+        announce(run_folder.path, f"{folder}/{LIVE}")
         with listener:
             yield listener
     finally:
-        withdraw(run_folder)
+        withdraw(run_folder.path)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Speaking to a run while it goes on: faults by hand, and how it stands.
+"""Requests to a run under way: faults by hand, and its present state.
 
-Owns the client: one request, one answer. Does not own what is asked (emulator/world/live.py) nor how it is
-shown (desk_page.py). Rule: whoever asks waits no longer than a few seconds of real time, and a run that is
-over is an InputError with that said in it.
+Owns the client: one request, one answer. Does not own the answers (emulator/world/live.py) nor their layout
+(cli/pages/live_page.py). Rule: a request takes no longer than ANSWER_S of real time, and a run that is over
+is an InputError that says so.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from ..emulator.wire import control
 from ..emulator.wire.control import FaultRecord, FromDesk, RunView, ToDesk
 from ..emulator.wire.framing import FrameSplitter
 from ..emulator.wire.socket_paths import short
-from .address import desk_path
+from .address import live_address
 
-#: A node that keeps the processor for so long keeps those who ask waiting, too.
+#: A node that keeps the processor for so long delays the answer, too.
 ANSWER_S = 30.0
 _NUMBER = 1
 
 
 class RunIsOver(InputError):
-    """Nobody is at the run's desk any more."""
+    """The run answers no more requests."""
 
 
-class Desk:
-    """The desk of one run, for programs: every method waits for the answer, in real time.
+class LiveClient:
+    """Requests to one run, from a coroutine: every method waits for the answer, in real time.
 
     All raise RunIsOver (an InputError) when the run is over, InputError for what is refused, with the
     reason, and InfrastructureError when no answer comes.
@@ -43,7 +43,7 @@ class Desk:
         self._run_folder = run_folder
 
     async def fault(self, entry: str | Mapping[str, Any]) -> list[FaultRecord]:
-        """Have a fault happen now: `"{cut: alice-bob, for: 1 s}"`, or the same as a mapping."""
+        """Begin a fault now: `"{cut: alice-bob, for: 1 s}"`, or the same as a mapping."""
         return _faults(await self._ask(add_fault(entry)))
 
     async def heal(self, *ids: str) -> list[FaultRecord]:
@@ -55,7 +55,7 @@ class Desk:
         return _faults(await self._ask(control.ListFaults(_NUMBER)))
 
     async def inspect(self) -> RunView:
-        """How the run stands."""
+        """The run's present state."""
         return _view(await self._ask(control.Inspect(_NUMBER)))
 
     async def _ask(self, request: ToDesk) -> FromDesk:
@@ -63,19 +63,19 @@ class Desk:
 
 
 def inspect(run_folder: Path) -> RunView:
-    """How a run stands, blocking. Raises as `Desk` does."""
+    """A run's present state, blocking. Raises as `LiveClient` does."""
     return _view(ask(run_folder, control.Inspect(_NUMBER)))
 
 
 def list_faults(run_folder: Path) -> list[FaultRecord]:
-    """All faults of a run so far, blocking. Raises as `Desk` does."""
+    """All faults of a run so far, blocking. Raises as `LiveClient` does."""
     return _faults(ask(run_folder, control.ListFaults(_NUMBER)))
 
 
 def change_faults(
     run_folder: Path, request: control.AddFault | control.HealFaults
 ) -> list[FaultRecord]:
-    """Add or heal faults of a run, blocking; those that are concerned. Raises as `Desk` does."""
+    """Add or heal faults of a run, blocking; those that are concerned. Raises as `LiveClient` does."""
     return _faults(ask(run_folder, request))
 
 
@@ -93,8 +93,8 @@ def heal_faults(ids: tuple[str, ...]) -> control.HealFaults:
 
 
 def ask(run_folder: Path, request: ToDesk) -> FromDesk:
-    """One request, and its answer. Raises as `Desk` does."""
-    path = desk_path(run_folder)
+    """One request, and its answer. Raises as `LiveClient` does."""
+    path = live_address(run_folder)
     if path is None:
         raise RunIsOver(f"{run_folder}: the run is over")
     try:
@@ -107,7 +107,7 @@ def ask(run_folder: Path, request: ToDesk) -> FromDesk:
     except TimeoutError as error:
         problem = f"{run_folder}: the run gives no answer in {ANSWER_S:g} s"
         raise InfrastructureError(problem) from error
-    except OSError as error:  # it ended meanwhile, or was killed and left its desk.json behind
+    except OSError as error:  # it ended meanwhile, or was killed and left its address behind
         raise RunIsOver(f"{run_folder}: the run is over: {error.strerror or error}") from error
     if answer is None:
         raise RunIsOver(f"{run_folder}: the run is over")

@@ -1,11 +1,11 @@
 """`qnetem tap`: the messages of a run that is under way, one line each.
 
-Owns the watching client and the lines it prints. Does not own the login (observer.py) nor which folder
-is meant (runfolder.py).
+Owns the watching client and the lines it prints. Does not own the login (broker/observer.py) nor which folder
+is meant (runs/run_folder.py).
 
-Rules. It watches with the observer's account, which can publish nothing: a run cannot tell whether
-it is watched. Lines come in the order in which the broker hands messages over, which is real time's; a
-message that was published again, because it was lost, is shown again. It ends with the run.
+Rules. It watches with the observer's account, which can publish nothing: a watched run is like any other.
+Lines come in the order in which the broker delivers messages, which is real time's; a message that was
+published again, because it was lost, is shown again. It ends with the run.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from ..emulator.errors import InfrastructureError, InputError
 from ..emulator.plain_text import ascii_json, printable
 from ..emulator.topology.written.names import closest
 from ..emulator.wire import UNREADABLE
-from ..runs.run_folder import read_facts, read_nodes
+from ..runs.run_folder import RunFolder
 
-#: A run that has just been started needs so long for its broker, and one that has died so long again.
+#: A run needs at most so long to start its broker, and to start it again.
 PATIENCE_S = 10.0
 PAUSE_S = 0.1
-#: How often is looked whether the run is over, and how long is waited then for what is on its way.
+#: The time between two looks whether the run is over, and the time for messages still on their way then.
 LOOK_S, DRAIN_S = 0.2, 1.0
 _LEAST_BODY = 20
 _BAD_LOGIN = (4, 5, 134, 135)
@@ -74,9 +74,9 @@ class Tap:
 
     def __init__(self, folder: Path, wanted: Wanted, show: Callable[[Message], None]) -> None:
         """Raises InputError when the folder's run has no broker, or no node of a wanted name."""
-        if read_facts(folder).get("in_process"):
+        if RunFolder(folder).read_facts().get("in_process"):
             raise InputError(f"{folder.name} runs in one process: no broker carries its messages")
-        known = read_nodes(folder)
+        known = RunFolder(folder).read_nodes()
         for name in wanted.nodes:
             if name not in known:
                 near = closest(name, known)
@@ -95,8 +95,8 @@ class Tap:
         found = await self._under_way()
         if found.over:
             raise InputError(
-                f"{self._folder.name} is over; with `record: full` its messages are in its "
-                "folder nodes/"
+                f"{self._folder.name} is over; with `record: full` its messages are in "
+                f"{RunFolder(self._folder).records}"
             )
         self._keep_login_from_others(found)
         deadline = self._loop.time() + PATIENCE_S
@@ -121,10 +121,10 @@ class Tap:
         return found
 
     def _keep_login_from_others(self, found: Observer) -> None:
-        """Our own login goes to an address that this user's run has named, and to no other."""
+        """The user's own login goes to an address that this user's run has named, and to no other."""
         if found.username is not None or self._login is None:
             return
-        path = self._folder / observer.FILE
+        path = RunFolder(self._folder).observer
         if path.stat().st_uid != os.geteuid():
             raise InputError(
                 f"{path} belongs to another user: the login of {USERNAME_VARIABLE} is not handed to "
@@ -143,10 +143,10 @@ class Tap:
     def _refuse(self, found: Observer, error: Exception, late: bool) -> None:
         where = f"the broker of {self._folder.name} at {self._address(found).where}"
         code = getattr(error, "rc", None)
-        # Between a broker's start and the file that tells its new password the old one is no good.
+        # Between a broker's start and the file with its new password the old one is refused.
         final = late or found.username is None
         if final and getattr(code, "value", code) in _BAD_LOGIN:
-            text = f"{where} does not let us watch"
+            text = f"{where} refuses the watcher's login"
             if found.username is None:
                 text += f"; name and password come from {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
             raise InfrastructureError(text) from error
@@ -156,12 +156,12 @@ class Tap:
             ) from error
 
     async def _until_over(self, client: aiomqtt.Client) -> None:
-        """Show what comes. Ends with the run; raises MqttError when the line is lost before."""
+        """Show what comes. Ends with the run; raises MqttError when the connection is lost before."""
         reading = asyncio.ensure_future(self._read(client))
         try:
             while not reading.done() and not self._over():
                 await asyncio.wait([reading], timeout=LOOK_S)
-            # The run's own broker hangs up when it has handed over everything; another one goes on.
+            # The run's own broker disconnects when it has delivered everything; an external one does not.
             await asyncio.wait([reading], timeout=DRAIN_S)
             if reading.done():
                 await reading
@@ -214,8 +214,8 @@ class Table:
 
 
 def tap(folder: Path, nodes: Sequence[str], kinds: Sequence[str], form: str, width: int) -> None:
-    """Print the messages of a run to standard output until it is over; Ctrl-C is a way to leave."""
-    line = as_json if form == "json" else Table(read_nodes(folder), width).line
+    """Print the messages of a run to standard output until it is over or Ctrl-C."""
+    line = as_json if form == "json" else Table(RunFolder(folder).read_nodes(), width).line
 
     def show(message: Message) -> None:
         sys.stdout.write(line(message) + "\n")

@@ -1,9 +1,9 @@
 """Reading journals: lines, events and instants, however long the file is.
 
-Owns what a line must look like (record/journal.py writes them) and the errors for what is none. Does not
-compare (diff.py). Rule: a file is read line by line and never held; a line that cannot be an event is
-refused by its number, and one that ends with the file instead of a line feed was never finished: whoever
-wrote it was killed. Such a line counts as not there, and `cut` tells.
+Owns the form of a line (emulator/record/journal.py writes them) and the errors for what is no event. Does not
+own comparing (compare/diff.py). Rule: a file is read line by line and never held. A line that is no event is
+refused by its number. A last line without a line feed was never finished, because its writer was killed: it
+counts as not there, and `cut` is true.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from ..emulator.errors import InputError
 from ..emulator.record.journal import Chains
 from ..emulator.units import format_ns
 from ..emulator.wire import UNREADABLE
+from .files import unreadable
+from .run_folder import RunFolder
 
 #: No event is longer: what it holds came over the wire.
 _LONGEST_LINE = 256 * 1024 * 1024
@@ -77,7 +79,7 @@ class Lines:
         try:
             self._file = self.path.open("rb")
         except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror or error}") from error
+            raise InputError(unreadable(self.path, error)) from error
         try:
             self.advance()
         except InputError:
@@ -151,7 +153,7 @@ def read_events(run_folder: Path) -> list[Event]:
 
     Raises InputError when the run kept no journal (`record: hashes`) or it cannot be read.
     """
-    path = run_folder / "journal.jsonl"
+    path = RunFolder(run_folder).journal
     if not path.exists():
         raise InputError(f"there is no {path}: events are kept with `record: full` only")
     events = []

@@ -1,13 +1,12 @@
 """Reading what one incarnation of a node received and did (agents/process/files.py writes it).
 
-Owns finding the file, and the errors for one that is none. Rule: a file is read in portions and never
-held; a record that ends with the file was never finished, because its process was killed: it counts as
-not there, and `cut` tells.
+Owns finding the file, and the errors for what is no record. Rule: a file is read in portions and never
+held. An entry that ends with the file was never finished, because its process was killed: it counts as not
+there, and `cut` is true.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,10 +17,10 @@ from ..emulator.errors import InfrastructureError, InputError, MessageError
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import HEADER, UNREADABLE, Welcome
 from ..emulator.wire.framing import FrameSplitter
+from .files import unreadable
 from .recorded import RecordedRun
 
 _READ_BYTES = 256 * 1024
-_FILE = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin")
 
 
 class NodeRecord:
@@ -57,7 +56,7 @@ class NodeRecord:
         except InfrastructureError as error:
             raise self._no_record(read, str(error)) from error
         except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror or error}") from error
+            raise InputError(unreadable(self.path, error)) from error
         self.cut = splitter.held > 0
 
     def _no_record(self, at: int, why: str) -> InputError:
@@ -69,18 +68,13 @@ def incarnations(run: RecordedRun, node: str) -> list[int]:
     known = run.resolved().nodes
     if node not in known:
         raise InputError(f"{run.path} has no node {node!r}{nearest(node, known)}")
-    folder = run.path / "nodes"
-    found = []
-    for path in folder.glob("*.bin") if folder.is_dir() else ():
-        match = _FILE.fullmatch(path.name)
-        if match is not None and match["node"] == node:
-            found.append(int(match["incarnation"]))
+    found = [incarnation for name, incarnation in run.folder.recorded() if name == node]
     if not found:
         missing = f"{run.path} has no record of what {node} received"
         hashes = run.topology.get("record") == "hashes"
         why = ": it was recorded with `record: hashes`, which keeps none" if hashes else ""
         raise InputError(missing + why)
-    return sorted(found)
+    return found
 
 
 def node_record(run: RecordedRun, node: str, incarnation: int | None) -> NodeRecord:
@@ -90,7 +84,7 @@ def node_record(run: RecordedRun, node: str, incarnation: int | None) -> NodeRec
     if chosen not in there:
         listed = ", ".join(map(str, there))
         raise InputError(f"{node} has no incarnation {chosen} on record: expected one of {listed}")
-    return NodeRecord(run.path / "nodes" / f"{node}.{chosen}.bin")
+    return NodeRecord(run.folder.record(node, chosen))
 
 
 def sent_body(run: RecordedRun, source: str, incarnation: int, dst: str, seq: int) -> str | None:
@@ -100,7 +94,7 @@ def sent_body(run: RecordedRun, source: str, incarnation: int, dst: str, seq: in
     """
     try:
         for receiving in incarnations(run, dst):
-            received = NodeRecord(run.path / "nodes" / f"{dst}.{receiving}.bin")
+            received = NodeRecord(run.folder.record(dst, receiving))
             with closing(received.records()) as records:
                 for record in records:
                     if isinstance(record, Payload) and record.source == source:

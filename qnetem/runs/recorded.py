@@ -1,11 +1,11 @@
-"""A run that is over, as its folder tells it.
+"""A run that is over, read back from its folder.
 
-Owns reading back what runfolder.py and the nodes wrote, and the words for what is not there. Does not
-own what is in the journal (events.py) nor in the nodes' own records (node_record.py).
+Owns reading what the launcher wrote (run_folder.py), and the errors for what is missing. Does not own what is
+in the journal (events.py) nor in the nodes' own records (node_record.py).
 
-Rules: a run that was broken off has no outcome.json, and a run with `record: hashes` no journal. Neither
-is an error until somebody needs it. What is run again is what the run left: outcome.json holds a hash of each
-file, which tells a changed or truncated one (not one that was changed together with its hash).
+Rules: a run that was broken off has no outcome, and a run with `record: hashes` no journal. Neither is an
+error until it is needed. A replay runs what the run left: the outcome holds a hash of each file, which shows
+a changed or truncated one (not one that was changed together with its hash).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import msgspec
 
 from ..emulator.errors import InfrastructureError, InputError, Interrupted, NodeLost, NodeSilent
 from ..emulator.topology.model.topology import Topology
-from ..emulator.wire import UNREADABLE
 from ..emulator.wire.control import FaultRecord
 from .events import digest_of
+from .files import read_json, unreadable
+from .fingerprints import hash_of
 from .recorded_faults import from_journal, from_outcome, recorded_faults
-from .run_folder import hash_of
+from .run_folder import RunFolder
 
 _Read = TypeVar("_Read", bound=msgspec.Struct)
-JOURNAL, OUTCOME = "journal.jsonl", "outcome.json"
-#: Endings that come from outside, so that a replay goes on where the recorded run stopped.
+#: Ends that come from outside: a replay continues where the recorded run stopped.
 _FROM_OUTSIDE = tuple(
     kind.__name__ for kind in (Interrupted, NodeLost, NodeSilent, InfrastructureError)
 )
@@ -38,7 +38,7 @@ class _Kind(msgspec.Struct):
 
 
 class Planned(msgspec.Struct):
-    """What topology.json says first, whichever version of qnetem wrote it."""
+    """The head of a recorded topology, in every version of qnetem."""
 
     name: str
     seed: int
@@ -46,7 +46,7 @@ class Planned(msgspec.Struct):
 
 
 class NodeAtEnd(msgspec.Struct):
-    """One node in outcome.json; what it still had is as in `emulator.control.Left`."""
+    """One node at the end; what it still had is as in `emulator.wire.control.Left`."""
 
     state: str
     incarnation: int
@@ -61,7 +61,7 @@ class NodeAtEnd(msgspec.Struct):
 
 
 class End(msgspec.Struct):
-    """What outcome.json says."""
+    """The outcome as it is recorded."""
 
     digest: str
     t_ns: int
@@ -88,6 +88,11 @@ class RecordedRun:
     versions: dict[str, Any] = field(default_factory=dict)
     programs: dict[str, Any] = field(default_factory=dict)
     outcome: dict[str, Any] | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths of its files; of no use for a journal that stands alone."""
+        return RunFolder(self.path)
 
     @cached_property
     def digest(self) -> str | None:
@@ -119,37 +124,41 @@ class RecordedRun:
         """Why its files cannot be checked, although it came to an end; None when they can."""
         if self.outcome is None or "files" in self.outcome:
             return None
-        return f"{self.path / OUTCOME} holds no hashes, as an older qnetem wrote it: no file is checked"
+        return f"{self.folder.outcome} holds no hashes, as an older qnetem wrote it: no file is checked"
 
-    def check(self, *names: str) -> None:
-        """Raises InputError unless these files are as the run left them; no names: all but the nodes'.
+    def check(self, *paths: Path) -> None:
+        """Raises InputError unless these files are as the run left them; none named: all but the nodes'.
 
         A run that was broken off, and one of an older version, has no hashes: then nothing is checked.
         """
         if self.outcome is None or self.unchecked is not None:
             return
-        hashes = self.end().files
-        for name in names or [name for name in hashes if not name.startswith("nodes/")]:
+        hashes, source = self.end().files, self.folder.outcome.name
+        names = [self.folder.within(path) for path in paths]
+        records = self.folder.within(self.folder.records) + "/"
+        for name in names or [name for name in hashes if not name.startswith(records)]:
             path = self.path / name
             if name not in hashes:
-                raise InputError(f"{path} is not of this run: {OUTCOME} does not know it")
+                raise InputError(f"{path} is not of this run: {source} does not know it")
             try:
                 found = hash_of(path)
             except OSError as error:
-                raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+                raise InputError(unreadable(path, error)) from error
             if found != hashes[name]:
-                expected = f"expected BLAKE2b {hashes[name]}, as in {OUTCOME}, found {found}"
+                expected = f"expected BLAKE2b {hashes[name]}, as in {source}, found {found}"
                 raise InputError(f"{path} has been changed since the run: {expected}")
 
     def end(self) -> End:
-        """How it ended. Raises InputError when it was broken off, or outcome.json cannot be read."""
+        """How it ended. Raises InputError when it was broken off, or the outcome is not a run's."""
         if self.outcome is None:
-            raise InputError(f"{self.path}: the run was broken off: it has no outcome.json")
-        return _as(End, self.outcome, self.path / "outcome.json")
+            raise InputError(
+                f"{self.path}: the run was broken off: it has no {self.folder.outcome.name}"
+            )
+        return _as(End, self.outcome, self.folder.outcome)
 
     def planned(self) -> Planned:
-        """What it was to be, in short. Raises InputError when topology.json is not what a run writes."""
-        return _as(Planned, self.topology, self.path / "topology.json")
+        """What it was to be, in short. Raises InputError when the topology is not a run's."""
+        return _as(Planned, self.topology, self.folder.topology)
 
     def resolved(self) -> Topology:
         """The topology it ran with, with its faults as they went. Raises InputError."""
@@ -163,33 +172,34 @@ class RecordedRun:
 
 def open_run(path: Path) -> RecordedRun:
     """The run in a folder, or of a journal. Raises InputError, which says what was expected."""
+    folder = RunFolder(path)
     if path.is_file():
-        inside = path.name == JOURNAL and (path.parent / "topology.json").is_file()
+        around = RunFolder(path.parent)
+        inside = path == around.journal and around.topology.is_file()
         return open_run(path.parent) if inside else RecordedRun(path, path)
     if not path.is_dir():
-        raise InputError(f"there is no {path}: expected the folder of a run, or its {JOURNAL}")
-    if not (path / "topology.json").is_file():
-        raise InputError(f"{path} is not the folder of a run: it has no topology.json")
-    outcome = _object(path / "outcome.json") if (path / "outcome.json").exists() else None
+        raise InputError(
+            f"there is no {path}: expected the folder of a run, or its {folder.journal.name}"
+        )
+    if not folder.topology.is_file():
+        raise InputError(f"{path} is not the folder of a run: it has no {folder.topology.name}")
+    outcome = read_json(folder.outcome) if folder.outcome.exists() else None
     if outcome is not None and not isinstance(outcome.get("digest"), str):
-        raise InputError(f"{path / 'outcome.json'}: expected a digest, found none")
-    journal = path / JOURNAL
-    return RecordedRun(
-        path,
-        journal if journal.is_file() else None,
-        _object(path / "topology.json"),
-        _object(path / "run.json", missing_is_empty=True),
-        _object(path / "versions.json", missing_is_empty=True),
-        _object(path / "programs.json", missing_is_empty=True),
-        outcome,
+        raise InputError(f"{folder.outcome}: expected a digest, found none")
+    facts, versions, programs = (
+        read_json(part) if part.exists() else {}
+        for part in (folder.facts, folder.versions, folder.programs)
     )
+    journal = folder.journal if folder.journal.is_file() else None
+    topology = read_json(folder.topology)
+    return RecordedRun(path, journal, topology, facts, versions, programs, outcome)
 
 
 def why_no_journal(run: RecordedRun) -> str:
     """Why a run has no journal, for people."""
     if run.topology.get("record") == "hashes":
         return f"{run.path} was recorded with `record: hashes`, which keeps no journal"
-    return f"{run.path} has no {JOURNAL}"
+    return f"{run.path} has no {run.folder.journal.name}"
 
 
 def _as(kind: type[_Read], data: dict[str, Any], path: Path) -> _Read:
@@ -197,16 +207,3 @@ def _as(kind: type[_Read], data: dict[str, Any], path: Path) -> _Read:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} is not what a run writes: {error}") from error
-
-
-def _object(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError as error:
-        if missing_is_empty:
-            return {}
-        raise InputError(f"there is no {path}") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UNREADABLE as error:
-        raise InputError(f"{path}: expected a JSON object: {error}") from error

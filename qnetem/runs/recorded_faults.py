@@ -1,9 +1,9 @@
-"""Faults as they went in a run: those that somebody added, and those that somebody healed.
+"""Faults as they went in a recorded run: those added by hand, and those healed by hand.
 
-Owns reading them back, so that a replay does the same. Does not own the journal (events.py, record/).
+Owns reading them back, so that a replay does the same. Does not own the journal (events.py, emulator/record).
 Rule: a fault that was added happens again at the same instant under the same id, with the same numbers; one
-that was healed by hand is healed again then. Who did it is not asked: a run that is a replay itself is
-replayed like any other.
+that was healed by hand is healed again at the same instant. This holds for a run that is a replay itself,
+too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .events import Event, Lines
 
 @dataclass
 class Happened:
-    """A fault that began. `asked_ns`: when somebody healed it, or None."""
+    """A fault that began. `asked_ns`: when it was healed by hand, or None."""
 
     id: str
     verb: str
@@ -52,7 +52,7 @@ def recorded_faults(topology: Topology, happened: Iterable[Happened]) -> Topolog
 
 
 def from_journal(path: Path) -> list[Happened]:
-    """What began, in that order, as a journal tells. Raises InputError."""
+    """What began, in that order, as in a journal. Raises InputError."""
     found: dict[str, Happened] = {}
     for event in _fault_events(path):
         match event.kind, event.fields:
@@ -64,11 +64,11 @@ def from_journal(path: Path) -> list[Happened]:
 
 
 def from_outcome(outcome: dict[str, Any]) -> list[Happened]:
-    """The same from outcome.json, which a run without a journal has too. Raises InputError."""
+    """The same from a run's outcome, which a run without a journal has too. Raises InputError."""
     try:
         records = msgspec.convert(outcome.get("faults", []), list[FaultRecord])
     except msgspec.ValidationError as error:
-        raise InputError(f"outcome.json: expected a list of faults: {error}") from error
+        raise InputError(f"the run's outcome: expected a list of faults: {error}") from error
     return [
         Happened(
             record.id,

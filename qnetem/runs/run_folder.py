@@ -1,22 +1,7 @@
 """The folder of a run: everything that is needed to understand it, and to run it again.
 
-Owns its name, its layout and what the launcher writes before the first instant. The journal is the
-emulator's, `nodes/` the nodes', `broker/` the broker's.
-
-    runs/<name>-<time>-<suffix>/
-        topology.json   the resolved topology, seed and overrides included
-        run.json        name, seed, source file, broker, whether in one process
-        versions.json   Python, platform and packages: what the digest may depend on
-        programs.json   the files of programs and noise functions, and the BLAKE2b of each
-        outcome.json    digest, times, problem, faults, what each node still had, and a hash of each file that
-                        a replay reads, once the run is over
-        desk.json       where the run can be spoken to, as long as it goes on
-        sockets/        the emulator's and the desk's, as long as it goes on (sockets.py)
-        journal*        events (record/journal.py)
-        access.jsonl    connections that the emulator refused (record/refusals.py)
-        observer.json   where and with which login the run can be watched (observer.py)
-        logs/           emulator, zygote and one log per incarnation of a node
-        nodes/          what each incarnation received and did (record: full)
+Owns the names of all its files, what the launcher writes into it, and which folder a name on the command line
+means. Other rooms ask a `RunFolder` for a path; those who write a file own what is in it.
 
 Rules: a run folder belongs to one run; two runs that start in the same moment get two. It is its owner's
 only, folders (0700) and files (0600), whatever the umask: options of programs may be secrets, and so may
@@ -25,121 +10,248 @@ what they send and print.
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib.util
+import contextlib
 import os
-import platform
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..emulator.errors import InfrastructureError, InputError
-from ..emulator.wire import UNREADABLE
+from ..emulator.errors import InfrastructureError, InputError, QnetemError
+from ..emulator.record import refusals
+from ..emulator.topology.written.names import nearest
 from ..emulator.wire.control import Outcome
-from .atomic_files import write_whole
-from .run_warnings import notices
+from .files import read_json, unreadable, unwritable, write_json
+from .fingerprints import hash_of, program_files, versions
+from .run_warnings import run_warnings
 
-#: The packages whose version can change a result or its speed.
-PACKAGES = ("qnetem", "numpy", "qutip", "scipy", "stim", "aiomqtt", "paho-mqtt", "msgspec")
+LATEST = "latest"
 PRIVATE_FOLDER = 0o700
-#: What a replay reads, beside the records of nodes.
-_READ_AGAIN = ("topology.json", "run.json", "versions.json", "programs.json", "journal.jsonl")
 _NAME_LENGTH = 40
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_RECORD = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin")
 
 
-def create_run_folder(runs_folder: Path, name: str) -> Path:
-    """A new folder for a run of the topology `name`, absolute; its own name is safe in MQTT topics.
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to, and where it is recorded."""
 
-    Raises InputError, naming the folder, when it cannot be written.
-    """
-    safe = _UNSAFE.sub("-", name).strip("-.")[:_NAME_LENGTH] or "run"
-    time = datetime.now(tz=UTC).astimezone().strftime("%Y%m%d-%H%M%S")
-    runs = runs_folder.resolve()
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = runs / f"{safe}-{time}-{os.urandom(3).hex()}"
-            try:
-                folder.mkdir(mode=PRIVATE_FOLDER)
-            except FileExistsError:
-                continue
-            for part in ("logs", "nodes"):
-                (folder / part).mkdir(mode=PRIVATE_FOLDER)
-            return folder
-    except OSError as error:
-        raise InputError(
-            f"no run folder can be written in {runs}: {error.strerror or error}; "
-            "name another one with --runs"
-        ) from error
+    outcome: Outcome
+    run_folder: Path
+    exit_code: int
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What run.json says. Raises InputError when it cannot be read."""
-    return _read_json(folder / "run.json")
+class RunFolder:
+    """A run folder and the paths in it, whether they are there or not."""
 
+    __slots__ = ("path",)
 
-def read_nodes(folder: Path) -> list[str]:
-    """The names of a run's nodes. Raises InputError when its topology.json cannot be read."""
-    return list(_read_json(folder / "topology.json").get("nodes", {}))
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
+    def __str__(self) -> str:
+        return str(self.path)
 
-def describe_run(folder: Path, topology: dict[str, Any], facts: dict[str, Any]) -> Path:
-    """Write topology.json, run.json (`facts`), versions.json, programs.json; the path of topology.json.
+    @classmethod
+    def create(cls, runs_folder: Path, name: str) -> RunFolder:
+        """A new folder for a run of the topology `name`, absolute; its own name is safe in MQTT topics.
 
-    Raises InputError when the disk refuses.
-    """
-    path = folder / "topology.json"
-    try:
-        _write_json(path, topology)
-        _write_json(folder / "run.json", facts)
-        _write_json(folder / "versions.json", versions())
-        _write_json(folder / "programs.json", program_files(topology))
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return path
+        Raises InputError, naming the folder, when it cannot be written.
+        """
+        safe = _UNSAFE.sub("-", name).strip("-.")[:_NAME_LENGTH] or "run"
+        time = datetime.now(tz=UTC).astimezone().strftime("%Y%m%d-%H%M%S")
+        runs = runs_folder.resolve()
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = cls(runs / f"{safe}-{time}-{os.urandom(3).hex()}")
+                try:
+                    folder.path.mkdir(mode=PRIVATE_FOLDER)
+                except FileExistsError:
+                    continue
+                for part in (folder.logs, folder.records):
+                    part.mkdir(mode=PRIVATE_FOLDER)
+                return folder
+        except OSError as error:
+            raise InputError(
+                f"no run folder can be written in {runs}: {error.strerror or error}; "
+                "name another one with --runs"
+            ) from error
 
+    # --- written by the launcher ------------------------------------------------------------------
 
-def conclude_run(folder: Path, outcome: Outcome) -> None:
-    """Write outcome.json. Raises InfrastructureError when the disk refuses, unless that is told already."""
-    facts = {
-        "digest": outcome.digest,
-        "t_ns": outcome.t_ns,
-        "instants": outcome.instants,
-        "wall_s": outcome.wall_s,
-        "problem": None,
-        "nodes": {name: _node_at_end(outcome, name) for name in outcome.nodes},
-        "faults": msgspec.to_builtins(outcome.faults),
-        "noticed": notices(outcome),
-    }
-    problem = outcome.problem
-    if problem is not None:
-        facts["problem"] = {"kind": problem.kind, "node": problem.node, "text": problem.text}
-    try:
-        facts["files"] = _hashes(folder)
-        _write_json(folder / "outcome.json", facts)
-    except OSError as error:
-        if problem is None:
-            text = f"{folder} cannot be written: {error.strerror or error}"
-            raise InfrastructureError(text) from error
+    @property
+    def name(self) -> str:
+        """The run's id, in topics and messages."""
+        return self.path.name
 
+    @property
+    def topology(self) -> Path:
+        """The resolved topology, seed and overrides included."""
+        return self.path / "topology.json"
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """The hash of each file that a replay reads, by its name in the folder."""
-    records = sorted(path.name for path in (folder / "nodes").glob("*.bin"))
-    names = [*_READ_AGAIN, *(f"nodes/{name}" for name in records)]
-    return {name: hash_of(folder / name) for name in names if (folder / name).is_file()}
+    @property
+    def facts(self) -> Path:
+        """Name, seed, source file, broker, whether in one process. Every run folder has it."""
+        return self.path / "run.json"
 
+    @property
+    def versions(self) -> Path:
+        """Python, platform and packages: what the digest may depend on."""
+        return self.path / "versions.json"
 
-def hash_of(path: Path) -> str:
-    """BLAKE2b (128 bit, hex) of a file, read in portions. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    @property
+    def programs(self) -> Path:
+        """The files of programs and noise functions, and the BLAKE2b of each."""
+        return self.path / "programs.json"
+
+    @property
+    def outcome(self) -> Path:
+        """Digest, times, problem, faults, what each node still had, hashes of what a replay reads.
+
+        It is there once the run has an outcome.
+        """
+        return self.path / "outcome.json"
+
+    @property
+    def live(self) -> Path:
+        """Where the run answers requests; it is there until the run is over (live/address.py)."""
+        return self.path / "desk.json"
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of the emulator's and the live socket, until the run is over (sockets.py)."""
+        return self.path / "sockets"
+
+    @property
+    def broker(self) -> Path:
+        """The folder of the broker: its configuration, accounts and log."""
+        return self.path / "broker"
+
+    @property
+    def observer(self) -> Path:
+        """Where and with which login the run can be watched (broker/observer.py)."""
+        return self.path / "observer.json"
+
+    # --- written by emulator and nodes ------------------------------------------------------------
+
+    @property
+    def journal(self) -> Path:
+        """Events (emulator/record/journal.py); with `record: full` only."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def refusals(self) -> Path:
+        """Connections that the emulator refused (emulator/record/refusals.py)."""
+        return self.path / refusals.FILE
+
+    @property
+    def logs(self) -> Path:
+        """The folder of logs: emulator, zygote, and one for each incarnation of a node."""
+        return self.path / "logs"
+
+    @property
+    def emulator_log(self) -> Path:
+        """What the emulator printed."""
+        return self.logs / "emulator.log"
+
+    @property
+    def zygote_log(self) -> Path:
+        """What the zygote printed."""
+        return self.logs / "zygote.log"
+
+    def node_log(self, node: str, incarnation: int) -> Path:
+        """What an incarnation of a node logged and printed."""
+        return self.logs / f"{node}.{incarnation}.log"
+
+    @property
+    def records(self) -> Path:
+        """The folder of what each incarnation received and did; with `record: full` only."""
+        return self.path / "nodes"
+
+    def record(self, node: str, incarnation: int) -> Path:
+        """What an incarnation of a node received and did (agents/process/files.py)."""
+        return self.records / f"{node}.{incarnation}.bin"
+
+    def recorded(self) -> list[tuple[str, int]]:
+        """The node and incarnation of each record that is there."""
+        names = (path.name for path in self.records.glob("*.bin"))
+        found = [match for name in names if (match := _RECORD.fullmatch(name))]
+        return sorted((match["node"], int(match["incarnation"])) for match in found)
+
+    def replayed(self) -> list[Path]:
+        """The files that a replay reads, as far as they are there."""
+        files = [self.topology, self.facts, self.versions, self.programs, self.journal]
+        files += sorted(self.records.glob("*.bin"))
+        return [path for path in files if path.is_file()]
+
+    def within(self, path: Path) -> str:
+        """How outcome.json names a file of this folder, e.g. `nodes/alice.1.bin`."""
+        return path.relative_to(self.path).as_posix()
+
+    # --- what the launcher writes -----------------------------------------------------------------
+
+    def describe(self, topology: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Write topology, facts, versions and programs. Raises InputError when the disk refuses."""
+        try:
+            write_json(self.topology, topology)
+            write_json(self.facts, facts)
+            write_json(self.versions, versions())
+            write_json(self.programs, program_files(topology))
+        except OSError as error:
+            raise InputError(unwritable(self.path, error)) from error
+
+    def conclude(self, outcome: Outcome) -> RunResult:
+        """Write the outcome.
+
+        Raises InfrastructureError when the disk refuses, unless the run has a problem already.
+        """
+        problem = outcome.problem
+        try:
+            write_json(self.outcome, self._end(outcome))
+        except OSError as error:
+            if problem is None:
+                raise InfrastructureError(unwritable(self.path, error)) from error
+        return RunResult(outcome, self.path, 0 if problem is None else problem.exit_code)
+
+    def _end(self, outcome: Outcome) -> dict[str, Any]:
+        problem = outcome.problem
+        return {
+            "digest": outcome.digest,
+            "t_ns": outcome.t_ns,
+            "instants": outcome.instants,
+            "wall_s": outcome.wall_s,
+            "problem": None
+            if problem is None
+            else {"kind": problem.kind, "node": problem.node, "text": problem.text},
+            "nodes": {name: _node_at_end(outcome, name) for name in outcome.nodes},
+            "faults": msgspec.to_builtins(outcome.faults),
+            "noticed": run_warnings(outcome),
+            "files": {self.within(path): hash_of(path) for path in self.replayed()},
+        }
+
+    @contextlib.contextmanager
+    def in_errors(self) -> Iterator[None]:
+        """Errors of ours that are raised meanwhile say which run folder it was."""
+        try:
+            yield
+        except QnetemError as error:
+            error.run_folder = str(self.path)
+            raise
+
+    # --- what is read back ------------------------------------------------------------------------
+
+    def read_facts(self) -> dict[str, Any]:
+        """What run.json says. Raises InputError."""
+        return read_json(self.facts)
+
+    def read_nodes(self) -> list[str]:
+        """The names of the run's nodes. Raises InputError."""
+        return list(read_json(self.topology).get("nodes", {}))
 
 
 def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:
@@ -149,78 +261,31 @@ def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:
     return facts | ({} if left is None else msgspec.to_builtins(left))
 
 
-def program_files(topology: dict[str, Any]) -> dict[str, str]:
-    """The files of a resolved topology's programs and noise functions: BLAKE2b (128 bit, hex) by path.
+def find_run(name: str, runs_folder: Path = Path("runs")) -> Path:
+    """The run folder that is meant by a path, a name below `runs_folder`, or `latest`.
 
-    What those files import in their turn is not among them. A file that cannot be read is left out:
-    whoever needs it says so.
+    A path that is there goes before a name. Raises InputError, which names the nearest one.
     """
-    quantum = [link.get("quantum") or {} for link in topology.get("links", {}).values()]
-    names = [node["program"] for node in topology["nodes"].values()]
-    names += [plane["noise"] for plane in quantum if plane.get("noise")]
-    found = {}
-    for place in sorted({name.rpartition(":")[0] for name in names}):
-        path = _program_path(place)
-        if path is not None:
-            try:
-                found[str(path)] = hash_of(path)
-            except OSError:
-                continue
-    return found
+    for path in (Path(name), runs_folder / name):
+        if RunFolder(path).facts.is_file():
+            return path
+    known = _runs(runs_folder)
+    if name == LATEST:
+        if not known:
+            raise InputError(f"there is no run in {runs_folder}")
+        return known[-1]
+    if Path(name).exists():
+        mark = RunFolder(Path(name)).facts.name
+        raise InputError(f"{name} is not the folder of a run: it has no {mark}")
+    names = [path.name for path in known]
+    raise InputError(f"there is no run {name!r} here or in {runs_folder}{nearest(name, names)}")
 
 
-def _program_path(place: str) -> Path | None:
-    """The file of "file.py" or of a module, found without running it."""
-    if place.endswith(".py"):
-        return Path(place).resolve()
+def _runs(runs_folder: Path) -> list[Path]:
+    """All runs below a folder, in the order in which they began."""
     try:
-        spec = importlib.util.find_spec(place)
-    except (ImportError, AttributeError, ValueError):  # its package cannot be imported, or is none
-        return None
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
-
-
-def versions() -> dict[str, str]:
-    """Python, machine and package versions; a package that is not installed is left out."""
-    return dict(_versions())
-
-
-@functools.cache  # reading the metadata of eight packages takes as long as a small run
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    found["machine"] = platform.machine()
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def log_tail(path: Path, lines: int = 12) -> str:
-    """The end of a log, indented, to stand below an error; empty when there is nothing."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    tail = text.splitlines()[-lines:]
-    return f"; {path} ends:\n" + "\n".join(f"  {line}" for line in tail) if tail else ""
-
-
-def open_log(path: Path) -> int:
-    """A descriptor that appends to a private log."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        marks = (RunFolder(path).facts for path in runs_folder.glob("*"))
+        found = [(mark.stat().st_mtime_ns, mark.parent) for mark in marks if mark.is_file()]
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UNREADABLE as error:
-        raise InputError(f"{path} is not what a run writes: {error}") from error
-
-
-def _write_json(path: Path, value: object) -> None:
-    data = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-    write_whole(path, data)
+        raise InputError(unreadable(runs_folder, error)) from error
+    return [folder for _, folder in sorted(found)]

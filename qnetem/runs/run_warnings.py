@@ -1,9 +1,7 @@
-"""What is worth a word when a run is over: slots that stayed in use, messages that nobody received, slowness.
+"""Warnings at the end of a run: slots still in use, messages not received, slow nodes, unfinished programs.
 
-Programs that `until` has ended are named, too.
-
-Owns when something is worth it, and the words. Does not own the figures (emulator/world/end_state.py).
-Rule: a run that is clean is silent. How slow a node was is told in real time and differs from run to run.
+Owns when a run deserves a warning, and its text. Does not own the figures (emulator/world/end_state.py).
+Rule: a clean run has none. Slowness is measured in real time and differs from run to run.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import Any
 
 from ..emulator.units import format_ns
 from ..emulator.wire.control import Left, Outcome
-from ..text.columns import clipped, count
+from ..text.columns import count, shortened
 
 _MOST_NAMED, _MOST_WAITS = 6, 3
 #: A node is slow if the run has waited so long for it, that share of its real time, and so many times as
@@ -23,25 +21,27 @@ SLOW_SHARE = 0.3
 SLOW_RATIO = 5.0
 
 
-def notices(outcome: Outcome) -> list[dict[str, Any]]:
-    """What is worth a word, as JSON values; `what` is unfinished, slots, unread or slow."""
+def run_warnings(outcome: Outcome) -> list[dict[str, Any]]:
+    """The warnings as JSON values; `what` is unfinished, slots, unread or slow."""
     return [*_unfinished(outcome), *_slots(outcome), *_unread(outcome), *_slow(outcome)]
 
 
-def told(notice: dict[str, Any]) -> str:
-    """One of them as a line."""
-    node = notice["node"]
-    if notice["what"] == "unfinished":
-        return f"{node} had not finished at {_time(notice['time_s'])}: {_awaited(notice['waits'])}"
-    if notice["what"] == "slots":
-        held = notice["held"]
+def warning_line(warning: dict[str, Any]) -> str:
+    """A warning as a line for people."""
+    node = warning["node"]
+    if warning["what"] == "unfinished":
+        return (
+            f"{node} had not finished at {_time(warning['time_s'])}: {_awaited(warning['waits'])}"
+        )
+    if warning["what"] == "slots":
+        held = warning["held"]
         names = ", ".join(held[:_MOST_NAMED]) + (", ..." if len(held) > _MOST_NAMED else "")
         return f"{node} ended with {count(len(held), 'slot')} in use: {names}"
-    if notice["what"] == "unread":
-        kinds = [f"{number} of kind {kind!r}" for kind, number in notice["kinds"].items()]
-        received = count(sum(notice["kinds"].values()), "message")
-        return clipped(f"{node} did not receive {received}: {', '.join(kinds)}", 160)
-    share, each = notice["share"], notice["per_grant_s"] * 1e3
+    if warning["what"] == "unread":
+        kinds = [f"{number} of kind {kind!r}" for kind, number in warning["kinds"].items()]
+        received = count(sum(warning["kinds"].values()), "message")
+        return shortened(f"{node} did not receive {received}: {', '.join(kinds)}", 160)
+    share, each = warning["share"], warning["per_grant_s"] * 1e3
     return f"{node} took {share:.0%} of the run's real time: {each:.3g} ms for each of its steps"
 
 
@@ -63,9 +63,9 @@ def _unfinished(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _awaited(waits: list[dict[str, Any]]) -> str:
-    told = [f"waits for {wait['what']} since {_time(wait['since_s'])}" for wait in waits]
-    more = len(told) - _MOST_WAITS
-    return "; ".join(told[:_MOST_WAITS]) + (f"; and {more} more" if more > 0 else "")
+    lines = [f"waits for {wait['what']} since {_time(wait['since_s'])}" for wait in waits]
+    more = len(lines) - _MOST_WAITS
+    return "; ".join(lines[:_MOST_WAITS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _time(seconds: float) -> str:

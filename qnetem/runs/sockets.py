@@ -1,11 +1,12 @@
-"""The folder of a run's sockets: the emulator's, at which its nodes arrive, and the desk's.
+"""The folder of a run's sockets: the emulator's, to which its nodes connect, and the live socket.
 
-Owns where it is, and that nobody else may enter it. Does not own who listens there. It is `sockets/` in the
-run folder, so that whoever is killed leaves it where everything else of the run is; only on a file system
-that takes no sockets (a folder shared with a virtual machine's host, for one) it is a folder of its own
-below /tmp.
+Owns where the folder is, and that only the run's owner may enter it. Does not own what listens there. The
+folder is `sockets/` in the run folder, so that a process that is killed leaves it beside the run's other
+files. On a file system that takes no sockets (e.g. a folder shared with a virtual machine's host) it is below
+/tmp.
 
-Rule: whoever opens it removes it, when the run is over; the zygote does it for a launcher that is killed.
+Rule: the process that opens the folder removes it at the end of the run; the zygote does so for a launcher
+that is killed.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..emulator.errors import InfrastructureError
 from ..emulator.wire.socket_paths import short
-
-FOLDER = "sockets"
+from .files import PRIVATE
+from .run_folder import PRIVATE_FOLDER, RunFolder
 
 
 def open_sockets(
-    run_folder: Path, names: Sequence[str], backlog: int
+    run_folder: RunFolder, names: Sequence[str], backlog: int
 ) -> tuple[str, list[socket.socket]]:
     """The folder, and a socket that listens at each name in it. Raises InfrastructureError."""
     try:
@@ -43,7 +43,7 @@ def listening(path: str, backlog: int) -> socket.socket:
     try:
         with short(path) as reachable:
             listener.bind(reachable)
-            os.chmod(reachable, 0o600)
+            os.chmod(reachable, PRIVATE)
         listener.listen(backlog)
     except OSError:
         listener.close()
@@ -51,14 +51,13 @@ def listening(path: str, backlog: int) -> socket.socket:
     return listener
 
 
-def _within(run_folder: Path) -> str:
-    folder = run_folder / FOLDER
-    folder.mkdir(mode=0o700)
-    return str(folder)
+def _within(run_folder: RunFolder) -> str:
+    run_folder.sockets.mkdir(mode=PRIVATE_FOLDER)
+    return str(run_folder.sockets)
 
 
 def _elsewhere() -> str:
-    # TMPDIR can be as strange a place as the run folder.
+    # TMPDIR may be on a file system without sockets, too.
     return tempfile.mkdtemp(prefix="qnetem-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
 
 

@@ -1,15 +1,16 @@
-"""Columns of text without lines around them, and counted nouns.
+"""Columns of text without lines around them, counted nouns, and how pages print.
 
-Owns widths, alignment and shortening, and `page_line`, by which every page prints; knows nothing of runs or
+Owns widths, alignment and shortening, and the printers of lines and tables; knows nothing of runs or
 topologies. Rule: a row is one line and never longer than the width, whatever is in it: one column gives way,
-and what does not fit ends in an ellipsis. What programs have made steers no terminal (plain_text.py).
+and what does not fit ends in an ellipsis. No text of a program steers the terminal (emulator/plain_text.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.text import Text
 
 from ..emulator.plain_text import printable
@@ -51,12 +52,41 @@ def page_line(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
+def print_line(console: Console, line: str, style: str = "") -> None:
+    """One line as it is: never wrapped, never read as markup."""
+    console.print(page_line(line, style), soft_wrap=True)
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Lines as they are."""
+    for line in lines:
+        print_line(console, line)
+
+
+def print_table(
+    console: Console,
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[str] = (),
+    *,
+    yields: int = -1,
+    right: Collection[int] = (),
+    notes: Sequence[Sequence[str]] = (),
+) -> None:
+    """The first row as a heading, the others in their styles, and under each of those its notes."""
+    heading, *lines = in_columns(rows, console.width, yields=yields, right=right)
+    print_line(console, heading, "bold")
+    for index, line in enumerate(lines):
+        print_line(console, line, styles[index] if styles else "")
+        for note in notes[index] if notes else ():
+            console.print(page_line(f"  {note}", "dim"))
+
+
 def count(number: int, noun: str) -> str:
     """`1 node`, `2,000 nodes`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def clipped(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """`text` on one line, with an ellipsis where it is cut."""
     text = _plain(text, width)
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
@@ -78,6 +108,6 @@ def _shrink(widths: list[int], width: int, yields: int) -> None:
 
 
 def _fit(cell: str, width: int, to_the_right: bool) -> str:
-    cell = clipped(cell, width)
+    cell = shortened(cell, width)
     padding = " " * (width - cell_len(cell))
     return padding + cell if to_the_right else cell + padding

@@ -1,8 +1,8 @@
-"""How trouble is told: on standard error, in a few lines, ending in what to do.
+"""Errors on standard error: a few lines, which end in what to do.
 
-Owns the wording around an error and the exit code. The three kinds stay apart: the user's input (the
-message alone), a run (who and when, the program's own traceback, how to see it again), our own bug (the
-traceback, and what to send).
+Owns the words around an error and the exit code. The three kinds stay apart: the user's input (the message
+alone), a run (which node, when, the program's own traceback, how to reproduce it), our own bug (the
+traceback, and what to report).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def package_version() -> str:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """An exception that came instead of an outcome, as the outcome would have told it."""
+    """An exception that came instead of an outcome, as the problem of an outcome."""
     kind = type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         return Problem("Interrupted", "interrupted", INTERRUPTED)
@@ -49,7 +49,7 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(kind, text, error.exit_code)
 
 
-def tell_problem(problem: Problem, seed: int | None = None) -> list[str]:
+def problem_lines(problem: Problem, seed: int | None = None) -> list[str]:
     """The lines for a problem, without the way to reproduce it."""
     if problem.exit_code == INTERRUPTED:
         return [f"interrupted{_where(problem)}"]
@@ -67,7 +67,7 @@ def tell_problem(problem: Problem, seed: int | None = None) -> list[str]:
     return lines
 
 
-def tell_failed(verdicts: Iterable[Verdict]) -> list[str]:
+def failed_lines(verdicts: Iterable[Verdict]) -> list[str]:
     """One line for each expectation that does not hold."""
     return [
         f"error: expected {verdict.quantity} {verdict.asked}, "
@@ -101,15 +101,15 @@ def replay_command(run_folder: str | Path) -> str:
     return shlex.join(["qnetem", "replay", str(run_folder)])
 
 
-def say(lines: Iterable[str]) -> None:
+def print_stderr(lines: Iterable[str]) -> None:
     """Write to standard error, at once."""
-    with contextlib.suppress(OSError):  # nobody is there to be told that nobody is there
+    with contextlib.suppress(OSError):  # standard error is closed: there is no other place
         sys.stderr.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
         sys.stderr.flush()
 
 
 def _headline(problem: Problem) -> str:
-    """Who, when, what; a text that names node and time itself is left as it is."""
+    """Which node, when, what; a text that names node and time itself is left as it is."""
     if problem.kind != ProgramFailed.__name__ or not problem.node:
         return problem.text
     return f"{problem.node} raised{_where(problem)}: {problem.text}"

@@ -1,6 +1,6 @@
 """Faults in words: one as a line for people, or as the entry of a file that means the same.
 
-Owns the wording. Does not own where it is shown (summary.py, schedule.py).
+Owns the wording. Does not own where it is shown (cli/pages/summary.py, cli/schedule_command.py).
 
 Rule: an entry is exact. Read again, it gives the same fault to the nanosecond.
 """

@@ -196,9 +196,9 @@ def _at_once(writer: asyncio.StreamWriter) -> None:
 
 
 class Detoured(Launcher):
-    """A supervisor that tells its nodes another address of the emulator than it tells itself.
+    """A launcher whose nodes get another address of the emulator than its own.
 
-    `front` is that address, and `only` the one node that is told it (None: all are).
+    `front` is that address, and `only` the one node that gets it (None: all do).
     """
 
     front = ""
@@ -248,12 +248,12 @@ async def detoured_run(
         to_broker = Detour(messages, lambda: _narrow_connection(real.host, real.port))
         port = await stack.enter_async_context(to_broker.at_port())
         options = RunOptions(f"127.0.0.1:{port}", runs_folder=folder, broker_login=LOGIN)
-        supervisor = Detoured(topology, options)
-        supervisor.front = stack.enter_context(front())
-        to_emulator = Detour(reports, supervisor.to_emulator)
-        await stack.enter_async_context(to_emulator.at_path(supervisor.front))
-        await stack.enter_async_context(supervisor)
-        outcome = await supervisor.wait()
+        launcher = Detoured(topology, options)
+        launcher.front = stack.enter_context(front())
+        to_emulator = Detour(reports, launcher.to_emulator)
+        await stack.enter_async_context(to_emulator.at_path(launcher.front))
+        await stack.enter_async_context(launcher)
+        outcome = await launcher.wait()
     return outcome, to_emulator, to_broker
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from qnetem.emulator.wire.control import Progress
-from qnetem.launch import launcher as supervisor
+from qnetem.launch import launcher
 from qnetem.launch.launcher import RunOptions, run_processes
 from qnetem.runs.events import digest_of
 from qnetem.runs.node_record import NodeRecord
@@ -83,8 +83,8 @@ async def test_a_living_node_whose_socket_to_the_emulator_is_reset_ends_the_run_
 
     def note(_: Progress) -> None:
         run = runs[0]
-        companions = (run._emulator.pid, run._zygote.pid, run.broker.pid)
-        pids.update(dict.fromkeys([*run.pids.values(), *filter(None, companions)]))
+        children = (run._emulator.pid, run._zygote.pid, run.broker.pid)
+        pids.update(dict.fromkeys([*run.pids.values(), *filter(None, children)]))
 
     class OneDetoured(Detoured):
         front, only = "", "b"
@@ -94,7 +94,7 @@ async def test_a_living_node_whose_socket_to_the_emulator_is_reset_ends_the_run_
             self.front = path
             runs.append(self)
 
-    monkeypatch.setattr(supervisor, "Supervisor", OneDetoured)
+    monkeypatch.setattr(launcher, "Launcher", OneDetoured)
     with front() as path:
         line = Detour(
             Delays(seed, from_node_s=0.002, lives_s=1.5),

@@ -22,7 +22,7 @@ from .lab import PATIENCE_S, at_its_own_pace, in_process, scenario, seen
 
 pytestmark = pytest.mark.processes
 
-#: A broker that dies more often in a row is given up (supervisor.py).
+#: A broker that dies more often in a row is given up (launcher.py).
 KILLS = 5
 #: The scenarios are paced to last longer in real time than this, in which all kills fall.
 DISTURBED_S = 2.0
@@ -37,7 +37,7 @@ class Breaker:
         rng = random.Random(seed)
         self.moments_s = sorted(rng.uniform(0, DISTURBED_S) for _ in range(KILLS))
         self.killed: list[int] = []
-        self.supervisor: Launcher | None = None
+        self.launcher: Launcher | None = None
         self._began = asyncio.Event()
 
     def watch(self, progress: Progress) -> None:
@@ -58,7 +58,7 @@ class Breaker:
             os.kill(pid, signal.SIGKILL)
 
     def _pid(self) -> int | None:
-        return self.supervisor.broker.pid if self.supervisor is not None else None
+        return self.launcher.broker.pid if self.launcher is not None else None
 
 
 @contextlib.asynccontextmanager
@@ -74,9 +74,9 @@ async def at_work(breaker: Breaker) -> AsyncIterator[None]:
 
 async def broken_run(topology: Topology, folder: Path, broker: str, breaker: Breaker) -> Outcome:
     options = RunOptions(broker=broker, runs_folder=folder)
-    supervisor = breaker.supervisor = Launcher(topology, options, breaker.watch)
-    async with asyncio.timeout(PATIENCE_S), supervisor, at_work(breaker):
-        return await supervisor.wait()
+    launcher = breaker.launcher = Launcher(topology, options, breaker.watch)
+    async with asyncio.timeout(PATIENCE_S), launcher, at_work(breaker):
+        return await launcher.wait()
 
 
 @pytest.mark.campaign

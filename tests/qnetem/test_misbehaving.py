@@ -10,7 +10,7 @@ import pytest
 
 import qnetem
 from qnetem.cli.pages.summary import as_data
-from qnetem.text.error_output import tell_problem
+from qnetem.text.error_output import problem_lines
 
 from ..counts import count
 from .misbehaving import ENDS_ITS_PROCESS, GROUPS
@@ -62,7 +62,7 @@ def judge(done: qnetem.Run, group: str, alone: Any) -> None:
     assert well == _HARMLESS & GROUPS[group].keys()
     if done.exit_code:
         assert done.problem is not None and done.problem.node in states
-        assert len("\n".join(tell_problem(done.problem))) < 100_000
+        assert len("\n".join(problem_lines(done.problem))) < 100_000
     json.dumps(as_data(done), allow_nan=False).encode()
 
 

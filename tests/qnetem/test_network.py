@@ -132,7 +132,7 @@ def test_quickstart_in_this_process_is_quickstart_as_processes(tmp_path: Path) -
 async def test_leaving_early_ends_the_run(in_process: bool, tmp_path: Path) -> None:
     left = qnetem.launch(alone(Endless), in_process=in_process, runs_folder=tmp_path)
     async with left as network, asyncio.timeout(PATIENCE_S):
-        while not in_process and not network.pids:  # noqa: ASYNC110 the supervisor has no such event
+        while not in_process and not network.pids:  # noqa: ASYNC110 the launcher has no such event
             await asyncio.sleep(0.01)
         pids = list(network.pids.values())
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]

@@ -151,7 +151,7 @@ def test_a_failure_shows_every_run_and_how_it_ended(elsewhere: pytest.Pytester) 
             "run         coin, seed 3, in one process",
             "ended       well",
             "run         coin, seed 4, in one process",
-            "ended       with StuckError, as told above",
+            "ended       with StuckError, as shown above",
             "again       pytest test_coin.py::test_coin",
         ]
     )

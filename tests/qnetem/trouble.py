@@ -314,7 +314,9 @@ class Running:
             return zygotes
         if what == "node":
             return sorted(pid for pid in found if _parent(pid) in zygotes)
-        marks = {"emulator": ("emulator.server",), "broker": ("mosquitto", "embedded.py")}[what]
+        marks = {"emulator": ("emulator.service.server",), "broker": ("mosquitto", "embedded.py")}[
+            what
+        ]
         return [pid for pid, words in found.items() if any(mark in words for mark in marks)]
 
     def told(self) -> Told:

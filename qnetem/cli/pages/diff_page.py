@@ -1,7 +1,7 @@
-"""How two runs that were compared are shown: a page of text, or one JSON object.
+"""The comparison of two runs: a page of text, or one JSON object.
 
-Owns the words and the layout. Does not own the comparison (diff.py). What differs in the settings comes
-first, because it is the usual reason; then the first event, with what was before and what comes after.
+Owns the words and the layout. Does not own the comparison (compare/diff.py). Differing settings come first,
+because they are the usual reason; then the first differing event, with the events before and after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.console import Console
 from ...compare.diff import Comparison, Difference, Setting
 from ...runs.events import Event
 from ...runs.recorded import RecordedRun
-from ...text.columns import clipped, count, in_columns, page_line
+from ...text.columns import count, in_columns, print_lines, shortened
 
 _MOST_SETTINGS = 12
 _UNITS = (("s", 10**9), ("ms", 10**6), ("us", 10**3))
@@ -38,8 +38,7 @@ def print_comparison(comparison: Comparison, console: Console, labels: Labels = 
         lines += _difference(comparison.first, comparison, console.width, labels)
     else:
         lines.append(_verdict(comparison))
-    for line in lines:
-        console.print(page_line(line), soft_wrap=True)
+    print_lines(console, lines)
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
@@ -69,19 +68,21 @@ def exact_time(t_ns: int, m: int = 0) -> str:
     return f"{text} +{m}" if m else text
 
 
-def shown(value: Any, width: int = 60) -> str:
+def json_text(value: Any, width: int = 60) -> str:
     """A value as JSON, on one line and not too long."""
-    return clipped(json.dumps(value, ensure_ascii=False), width)
+    return shortened(json.dumps(value, ensure_ascii=False), width)
 
 
 def _verdict(comparison: Comparison) -> str:
     if not comparison.compared_events:
         if comparison.same:
             return "the same: the digests are equal"
-        return "the digests differ; without two journals nobody can tell where"
+        return "the digests differ; without two journals it is not known where"
     events, instants = count(comparison.events, "event"), count(comparison.instants, "instant")
-    said = "the same" if comparison.same else "not the same, as the digests say; both journals have"
-    return f"{said}: {events} in {instants}"
+    verdict = (
+        "the same" if comparison.same else "not the same, as the digests say; both journals have"
+    )
+    return f"{verdict}: {events} in {instants}"
 
 
 def _settings(settings: list[Setting], width: int) -> list[str]:
@@ -104,7 +105,7 @@ def _or_none(value: Any) -> str:
         return "none"
     if isinstance(value, (dict, list)):
         return "there"
-    return clipped(value, 60) if isinstance(value, str) else shown(value)
+    return shortened(value, 60) if isinstance(value, str) else json_text(value)
 
 
 def _difference(first: Difference, comparison: Comparison, width: int, labels: Labels) -> list[str]:
@@ -114,7 +115,7 @@ def _difference(first: Difference, comparison: Comparison, width: int, labels: L
     ]
     if first.place is not None:
         name, a, b = first.place
-        lines.append(f"  {name}: {labels[0]} {shown(a)}, {labels[1]} {shown(b)}")
+        lines.append(f"  {name}: {labels[0]} {json_text(a)}, {labels[1]} {json_text(b)}")
     if first.others:
         lines.append(f"  at the same instant also differ: {_some(first.others)}")
     rows = [["", *_cells(event)] for event in first.before]
@@ -148,7 +149,7 @@ def _what(first: Difference, labels: Labels) -> str:
 
 
 def _cells(event: Event) -> list[str]:
-    fields = " ".join(shown(each, 400) for each in event.fields)
+    fields = " ".join(json_text(each, 400) for each in event.fields)
     return [exact_time(*event.instant), event.entity, event.kind, fields]
 
 

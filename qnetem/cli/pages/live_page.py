@@ -1,8 +1,8 @@
-"""How a run is shown that somebody looks at: tables, JSON values, CSV.
+"""The state of a run, under way or over: tables, JSON values, CSV.
 
-Owns the layout, and reading the end of a run that is over from its folder. Does not own what a run answers
-(emulator/world/live.py). Rule: a run that goes on and one that is over are the same object with the same
-keys; what cannot be known is null.
+Owns the layout, and reading the end of a run that is over from its folder. Does not own the answers of a run
+under way (emulator/world/live.py). Rule: a run under way and one that is over are the same object with the
+same keys; what is not known is null.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, RunView
 from ...live import client
 from ...runs.recorded import open_run
-from ...runs.run_warnings import told
-from ...text.columns import count, in_columns, page_line
+from ...runs.run_warnings import warning_line
+from ...text.columns import count, print_lines, print_table
 from ...text.faults import fault_line
 
 _FAULT_KEYS = [
@@ -36,7 +36,7 @@ _NODE_KEYS = [
 
 
 def faults_of(run_folder: Path) -> list[FaultRecord]:
-    """All faults of a run, going on or over. Raises InputError."""
+    """All faults of a run, under way or over. Raises InputError."""
     try:
         return client.list_faults(run_folder)
     except client.RunIsOver:
@@ -44,12 +44,12 @@ def faults_of(run_folder: Path) -> list[FaultRecord]:
 
 
 def view_of(run_folder: Path) -> dict[str, Any]:
-    """How a run stands or how it ended, as JSON values. Raises InputError."""
+    """The state of a run under way, or how it ended, as JSON values. Raises InputError."""
     try:
         view = client.inspect(run_folder)
     except client.RunIsOver:
         return _ended(run_folder)
-    return {"run_folder": str(run_folder), "live": True} | _going_on(view)
+    return {"run_folder": str(run_folder), "live": True} | _under_way(view)
 
 
 def fault_data(fault: FaultRecord) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def print_faults(faults: Sequence[FaultRecord], console: Console) -> None:
     for fault in faults:
         times = [_time(fault.began_ns), _time(fault.healed_ns)]
         rows.append([fault.id, fault_line(fault), fault.state, *times, str(fault.hits)])
-    _print_rows(rows, console, yields=1, right=(3, 4, 5))
+    print_table(console, rows, yields=1, right=(3, 4, 5))
 
 
 def faults_csv(faults: Sequence[FaultRecord]) -> str:
@@ -92,7 +92,7 @@ def nodes_csv(view: dict[str, Any]) -> str:
 
 def print_view(view: dict[str, Any], console: Console) -> None:
     """The page of a view."""
-    _print(console, _headline(view))
+    print_lines(console, _headline(view))
     rows = [["node", "kind", "state", "inc", "last ran", "slots", "to it"]]
     for node in view["nodes"]:
         ran = "-" if node["granted_s"] is None else format_ns(round(node["granted_s"] * 1e9))
@@ -101,20 +101,19 @@ def print_view(view: dict[str, Any], console: Console) -> None:
         inc = str(node["incarnation"])
         rows.append([node["name"], node["kind"], _state(node), inc, ran, slots, flying])
     console.print()
-    _print_rows(rows, console, yields=0, right=(3, 4, 5, 6))
+    print_table(console, rows, yields=0, right=(3, 4, 5, 6))
     lines = [line for node in view["nodes"] for line in _details(node)]
     lines += [_active(fault) for fault in view["faults"] if fault["state"] == "active"]
-    lines += [f"  {told(each)}" for each in view["noticed"] if each["what"] != "unfinished"]
+    lines += [f"  {warning_line(each)}" for each in view["noticed"] if each["what"] != "unfinished"]
     if view["problem"] is not None:
         lines += view["problem"]["text"].splitlines()
-    for line in ["", *lines] if lines else []:
-        _print(console, line)
+    print_lines(console, ["", *lines] if lines else [])
 
 
 # --- what there is to show ------------------------------------------------------------------------
 
 
-def _going_on(view: RunView) -> dict[str, Any]:
+def _under_way(view: RunView) -> dict[str, Any]:
     nodes = []
     for node in view.nodes:
         data = msgspec.to_builtins(node)
@@ -173,13 +172,13 @@ def _ended(run_folder: Path) -> dict[str, Any]:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def _headline(view: dict[str, Any]) -> str:
+def _headline(view: dict[str, Any]) -> list[str]:
     time = format_ns(round(view["virtual_time_s"] * 1e9))
     wall_s = view["wall_time_s"]
     rate = view["instants"] / wall_s if wall_s > 0 else 0.0
     words = f"{view['name']}  seed {view['seed']}  "
-    words += "goes on" if view["live"] else f"is over, digest {view['digest']}"
-    return f"{words}\nat {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"
+    words += "under way" if view["live"] else f"is over, digest {view['digest']}"
+    return [words, f"at {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"]
 
 
 def _state(node: dict[str, Any]) -> str:
@@ -226,17 +225,3 @@ def _csv(keys: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
             for cell in cells
         )
     return text.getvalue()
-
-
-def _print(console: Console, text: str) -> None:
-    for line in text.split("\n"):
-        console.print(page_line(line), soft_wrap=True)
-
-
-def _print_rows(
-    rows: list[list[str]], console: Console, *, yields: int, right: Sequence[int]
-) -> None:
-    first, *lines = in_columns(rows, console.width, yields=yields, right=right)
-    console.print(page_line(first, "bold"), soft_wrap=True)
-    for line in lines:
-        _print(console, line)

@@ -1,6 +1,6 @@
-"""How a replay is shown: a page of text, or one JSON object.
+"""A replay: a page of text, or one JSON object.
 
-Owns the words for what a node did and for what it was given. The two runs of a whole replay are shown by
+Owns the words for what a node did and for what it was given. The two runs of a whole replay are compared in
 diff_page.py.
 """
 
@@ -15,9 +15,9 @@ from rich.console import Console
 from ...compare.node_replay import Deed, Divergence, NodeReplay
 from ...compare.replay import Replay
 from ...emulator.wire import Failed, Finished, Grant, Note, Operation, Send
-from ...text.columns import clipped, count, in_columns, page_line
+from ...text.columns import count, in_columns, print_lines, shortened
 from .diff_page import as_data as comparison_data
-from .diff_page import exact_time, print_comparison, shown
+from .diff_page import exact_time, json_text, print_comparison
 
 _LABELS = ("recorded", "replayed")
 _BODY_WIDTH = 200
@@ -28,8 +28,7 @@ def print_replay(replay: Replay, console: Console) -> None:
     """The page of a whole run's replay."""
     comparison = replay.comparison
     if replay.same:
-        for line in _same(replay):
-            console.print(page_line(line), soft_wrap=True)
+        print_lines(console, _same(replay))
         return
     print_comparison(comparison, console, _LABELS)
 
@@ -47,8 +46,7 @@ def print_node_replay(replay: NodeReplay, console: Console) -> None:
         lines += _to_the_end(replay)
     else:
         lines += _diverges(replay, divergence)
-    for line in lines:
-        console.print(page_line(line), soft_wrap=True)
+    print_lines(console, lines)
 
 
 def node_replay_data(replay: NodeReplay) -> dict[str, Any]:
@@ -103,14 +101,14 @@ def _diverges(replay: NodeReplay, divergence: Divergence) -> list[str]:
     if given:
         lines += ["  it was given", *(f"    {each}" for each in given)]
     for deed in divergence.deeds:
-        then, now = _told(deed)
+        then, now = _both_sides(deed)
         rows = [["   ", "recorded", then], ["   ", "now", now]]
         lines += [f"  {_REASONS.get(deed.what, deed.what)}", *in_columns(rows)]
         lines += [f"    {line}" for line in _traceback(deed.now)]
     return lines
 
 
-def _told(deed: Deed) -> tuple[str, str]:
+def _both_sides(deed: Deed) -> tuple[str, str]:
     if deed.what == "next timer":
         return _timer(deed.then), _timer(deed.now)
     if deed.what == "end":
@@ -124,21 +122,21 @@ def _timer(t_ns: int | None) -> str:
 
 def _end(end: Any) -> str:
     if isinstance(end, Finished):
-        return f"returned {shown(end.value, _BODY_WIDTH)}"
+        return f"returned {json_text(end.value, _BODY_WIDTH)}"
     if isinstance(end, Failed):
-        return f"failed: {clipped(end.problem, _BODY_WIDTH)}"
-    return "goes on"
+        return f"failed: {shortened(end.problem, _BODY_WIDTH)}"
+    return "continues"
 
 
 def _deed(did: Any, body: str | None) -> str:
     if did is None:
         return "none"
     if isinstance(did, Send):
-        known = clipped(body, _BODY_WIDTH) if body is not None else f"hash {did.hash.hex()}"
+        known = shortened(body, _BODY_WIDTH) if body is not None else f"hash {did.hash.hex()}"
         posing = f" as {did.claims}" if did.claims else ""
         return f"to {did.dst}{posing}, kind {did.kind}, {did.size} bytes: {known}"
     if isinstance(did, Note):
-        return f"{did.name} {shown(did.value, _BODY_WIDTH)}"
+        return f"{did.name} {json_text(did.value, _BODY_WIDTH)}"
     if isinstance(did, Operation):
         return _operation(did)
     return str(did)
@@ -147,34 +145,34 @@ def _deed(did: Any, body: str | None) -> str:
 def _operation(operation: Operation) -> str:
     fields = msgspec.structs.asdict(operation)
     number = fields.pop("number")
-    told = ", ".join(f"{name}={_value(value)}" for name, value in fields.items())
-    return f"{type(operation).__name__.lower()}({told}), number {number}"
+    arguments = ", ".join(f"{name}={_value(value)}" for name, value in fields.items())
+    return f"{type(operation).__name__.lower()}({arguments}), number {number}"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bytes):
         return f"<{len(value)} bytes, {hashlib.blake2b(value, digest_size=4).hexdigest()}>"
-    return shown(value)
+    return json_text(value)
 
 
 def _granted(grant: Grant | None) -> list[str]:
     """What a step was given, in the order in which the program gets it."""
     if grant is None:
         return []
-    told = [
+    given = [
         f"a message of {each.src}, number {each.seq}{', damaged' if each.damage else ''}"
         for each in grant.deliveries
     ]
-    told += [f"qubit {each.qubit} of {each.source}" for each in grant.arrivals]
+    given += [f"qubit {each.qubit} of {each.source}" for each in grant.arrivals]
     for result in grant.results:
         came = f"error {result.error}" if result.error is not None else _result(result.value)
-        told.append(f"the result of operation {result.number}: {came}")
-    return [*told, "the last step of the run"] if grant.last else told
+        given.append(f"the result of operation {result.number}: {came}")
+    return [*given, "the last step of the run"] if grant.last else given
 
 
 def _result(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return clipped(f"[{', '.join(_value(each) for each in value)}]", _BODY_WIDTH)
+        return shortened(f"[{', '.join(_value(each) for each in value)}]", _BODY_WIDTH)
     return _value(value)
 
 
@@ -185,5 +183,5 @@ def _traceback(now: Any) -> list[str]:
 
 
 def _deed_data(deed: Deed) -> dict[str, Any]:
-    then, now = _told(deed)
+    then, now = _both_sides(deed)
     return {"what": deed.what, "recorded": then, "now": now}

@@ -1,15 +1,15 @@
-"""What is seen at the end of a run: a page of text, or one JSON object.
+"""The summary at the end of a run: a page of text, or one JSON object.
 
-Owns the layout of both. Does not own what is in them (api.Run) nor errors (failures.py). The page is
-for 80 columns, without lines drawn around things and without colour when it goes into a file; the
-object is for programs, and has the same keys whatever happened.
+Owns the layout of both. Does not own their content (api.Run) nor errors (text/error_output.py). The page is
+for 80 columns, without drawn lines, and without colour when it goes into a file; the object is for programs,
+and has the same keys whatever happened.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ...emulator.plain_text import printable
-from ...emulator.record.refusals import FILE, count_refusals
+from ...emulator.record.refusals import count_refusals
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, Problem
 from ...expect.expect import Verdict, standard_error
-from ...runs.run_warnings import notices, told
-from ...text.columns import count, in_columns, page_line
+from ...runs.run_folder import RunFolder
+from ...runs.run_warnings import run_warnings, warning_line
+from ...text.columns import count, print_line, print_table
 from ...text.faults import fault_line
 from ..progress import states_text
 
@@ -44,7 +45,7 @@ def print_summary(run: Run, console: Console) -> None:
     _print_verdicts(run, console)
     _print_metrics(run, console)
     _print_faults(run, console)
-    _print_noticed(run, console)
+    _print_warnings(run, console)
     _print_times(run, console)
 
 
@@ -69,7 +70,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "problem": None if outcome.problem is None else problem_data(outcome.problem),
         "expect": [_verdict_data(verdict) for verdict in run.verdicts],
         "faults": [_fault_data(fault) for fault in outcome.faults],
-        "noticed": notices(outcome),
+        "noticed": run_warnings(outcome),
     }
     return {key: _finite(value) for key, value in data.items()}
 
@@ -102,7 +103,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
-def short(value: Any) -> str:
+def brief(value: Any) -> str:
     """A program's result in few words: `qber 0.021, key_bits 1200`."""
     if value is None:
         return "-"
@@ -146,14 +147,15 @@ def _print_nodes(run: Run, console: Console) -> None:
     for name in shown:
         node, spec = nodes[name], run.topology.nodes.get(name)
         kind = spec.kind if spec else ""
-        result = short(run.results.get(name))
+        result = brief(run.results.get(name))
         rows.append([name, kind, str(node.pid), str(node.incarnation), node.state, result])
     styles = ["" if nodes[name].state in _GOOD_STATES else "red" for name in shown]
     heading = ["node", "kind", "pid", "inc", "state", "result"]
-    _print_table(console, heading, rows, styles, right=(2, 3))
+    console.print()
+    print_table(console, [heading, *rows], styles, right=(2, 3))
     hidden = [nodes[name].state for name in nodes if name not in shown]
     if hidden:
-        _print_line(console, f"and {len(hidden)} more: {states_text(hidden)}")
+        print_line(console, f"and {len(hidden)} more: {states_text(hidden)}")
 
 
 def _print_verdicts(run: Run, console: Console) -> None:
@@ -161,7 +163,7 @@ def _print_verdicts(run: Run, console: Console) -> None:
         return
     if not run.verdicts:
         console.print()
-        _print_line(console, "expectations were not judged: the run did not come to its end")
+        print_line(console, "expectations were not judged: the run did not come to its end")
         return
     rows, notes = [], []
     for verdict in run.verdicts:
@@ -173,7 +175,8 @@ def _print_verdicts(run: Run, console: Console) -> None:
         notes.append(formula + ([] if in_short else [verdict.text]))
     styles = ["" if verdict.ok else "bold red" for verdict in run.verdicts]
     heading = ["quantity", "measured", "expected", "verdict"]
-    _print_table(console, heading, rows, styles, yields=0, notes=notes)
+    console.print()
+    print_table(console, [heading, *rows], styles, yields=0, notes=notes)
 
 
 def _print_metrics(run: Run, console: Console) -> None:
@@ -182,10 +185,12 @@ def _print_metrics(run: Run, console: Console) -> None:
         return
     shown = _first(metrics, _MOST_METRICS, lambda name: name.partition(".")[0] in run.results)
     rows = [[name, number(metrics[name]["count"]), *_series(name, metrics[name])] for name in shown]
-    _print_table(console, ["metric", "count", "mean", "range"], rows, yields=0, right=(1,))
+    heading = ["metric", "count", "mean", "range"]
+    console.print()
+    print_table(console, [heading, *rows], yields=0, right=(1,))
     if len(metrics) > len(shown):
         hidden = len(metrics) - len(shown)
-        _print_line(console, f"and {hidden} more metrics (all of them: --format json)")
+        print_line(console, f"and {hidden} more metrics (all of them: --format json)")
 
 
 def _series(name: str, metric: dict[str, float]) -> tuple[str, str]:
@@ -220,30 +225,28 @@ def _print_faults(run: Run, console: Console) -> None:
         [format_ns(fault.at_ns), fault_line(fault), _healed(fault), str(fault.hits)]
         for fault in begun[:_MOST_FAULTS]
     ]
+    console.print()
     if rows:
-        heading = ["at", "fault", "healed", "hits"]
-        _print_table(console, heading, rows, yields=1, right=(0, 3))
-    else:
-        console.print()
+        print_table(console, [["at", "fault", "healed", "hits"], *rows], yields=1, right=(0, 3))
     hidden, ahead = len(begun) - _MOST_FAULTS, len(faults) - len(begun)
     if hidden > 0:
-        _print_line(console, f"and {count(hidden, 'fault')} more")
+        print_line(console, f"and {count(hidden, 'fault')} more")
     if ahead:
-        _print_line(console, f"{count(ahead, 'fault')} not reached by the end of the run")
+        print_line(console, f"{count(ahead, 'fault')} not reached by the end of the run")
 
 
 def _healed(fault: FaultRecord) -> str:
     return "-" if fault.healed_ns is None else format_ns(fault.healed_ns)
 
 
-def _print_noticed(run: Run, console: Console) -> None:
-    found = notices(run.outcome)
+def _print_warnings(run: Run, console: Console) -> None:
+    found = run_warnings(run.outcome)
     if not found:
         return
     console.print()
-    _print_line(console, "noticed", "bold")
-    for notice in found:
-        _print_line(console, told(notice))
+    print_line(console, "noticed", "bold")
+    for warning in found:
+        print_line(console, warning_line(warning))
 
 
 def _print_times(run: Run, console: Console) -> None:
@@ -252,40 +255,15 @@ def _print_times(run: Run, console: Console) -> None:
     line = f"{format_ns(outcome.t_ns)} of virtual time in {outcome.wall_s:.3g} s: "
     line += f"{count(outcome.instants, 'instant')}, {rate:,.0f} instants/s"
     console.print()
-    _print_line(console, line)
-    _print_line(console, f"run folder {run.run_folder}")
+    print_line(console, line)
+    print_line(console, f"run folder {run.run_folder}")
     refused = count_refusals(run.run_folder)
     if refused:
-        where = run.run_folder / FILE
-        _print_line(console, f"refused: {count(refused, 'connection')}, see {where}")
+        where = RunFolder(run.run_folder).refusals
+        print_line(console, f"refused: {count(refused, 'connection')}, see {where}")
 
 
 # --- helpers ---
-
-
-def _print_line(console: Console, line: str, style: str = "") -> None:
-    """One line as it is: never wrapped, never read as markup."""
-    console.print(page_line(line, style), soft_wrap=True)
-
-
-def _print_table(
-    console: Console,
-    heading: list[str],
-    rows: list[list[str]],
-    styles: Sequence[str] = (),
-    *,
-    yields: int = -1,
-    right: Collection[int] = (),
-    notes: Sequence[list[str]] = (),
-) -> None:
-    """A blank line, the heading, the rows in their styles, and under each row its notes."""
-    first, *lines = in_columns([heading, *rows], console.width, yields=yields, right=right)
-    console.print()
-    _print_line(console, first, "bold")
-    for index, line in enumerate(lines):
-        _print_line(console, line, styles[index] if styles else "")
-        for note in notes[index] if notes else ():
-            console.print(page_line(f"  {note}", "dim"))
 
 
 def _first(names: Iterable[str], most: int, important: Callable[[str], bool]) -> dict[str, None]:
@@ -299,7 +277,7 @@ def _measured(verdict: Verdict) -> str:
     value = verdict.measured
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return with_error(value, verdict.sigma)
-    return short(value)
+    return brief(value)
 
 
 def _expected(verdict: Verdict) -> str:

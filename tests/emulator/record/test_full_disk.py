@@ -18,6 +18,7 @@ from qnetem.emulator.loading.loader import parse_topology
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.wire.framing import FrameSplitter
 from qnetem.inprocess.network import InProcessNetwork
+from qnetem.runs.run_folder import RunFolder
 
 CLOCK = SimpleNamespace(now_ns=5, m=0)
 FILE = """
@@ -164,7 +165,7 @@ def test_a_nodes_journal_that_cannot_be_written_ends_the_run_by_name(tmp_path: P
     path = tmp_path / "nodes" / "bob.1.bin"
     path.symlink_to("/dev/full")
     with pytest.raises(InfrastructureError, match="No space left on device") as caught:
-        InProcessNetwork(parse_topology(FILE), nodes_folder=tmp_path / "nodes").run()
+        InProcessNetwork(parse_topology(FILE), record_path=RunFolder(tmp_path).record).run()
     assert str(path) in str(caught.value)
 
 
@@ -174,6 +175,6 @@ def test_a_nodes_journal_that_cannot_be_written_under_way_is_the_runs_problem(
     monkeypatch.setattr("qnetem.agents.process.files._MOST_RECORDS", 0)
     (tmp_path / "nodes").mkdir()
     (tmp_path / "nodes" / "bob.1.bin").symlink_to("/dev/full")
-    outcome = InProcessNetwork(parse_topology(FILE), nodes_folder=tmp_path / "nodes").run()
+    outcome = InProcessNetwork(parse_topology(FILE), record_path=RunFolder(tmp_path).record).run()
     assert outcome.problem is not None
     assert (outcome.problem.kind, outcome.problem.exit_code) == ("InfrastructureError", 3)

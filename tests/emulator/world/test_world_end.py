@@ -13,7 +13,7 @@ from qnetem import Agent
 from qnetem.emulator.wire import Ask, Finished, Hello, Report, Stop, Wait, Waits
 from qnetem.emulator.wire.control import Outcome
 from qnetem.emulator.world.world import World
-from qnetem.runs.run_warnings import notices, told
+from qnetem.runs.run_warnings import run_warnings, warning_line
 
 from ... import harness
 from ...harness import fault, heralding, idle, link, network, node
@@ -223,8 +223,8 @@ def test_a_run_that_until_ends_says_who_has_not_finished_and_waits_for_what() ->
     assert re.fullmatch(r"a message of kind 'never' from bob \(test_world_end\.py:\d+\)", what)
     [(_, asleep, _)] = outcome.left["bob"].waits
     assert re.fullmatch(r"sleep\(\) \(test_world_end\.py:\d+\)", asleep)
-    notice, _ = notices(outcome)
-    assert told(notice) == f"alice had not finished at 5 us: waits for {what} since 1 us"
+    notice, _ = run_warnings(outcome)
+    assert warning_line(notice) == f"alice had not finished at 5 us: waits for {what} since 1 us"
 
 
 def test_a_stuck_run_says_the_same_whoever_answers_first() -> None:

@@ -106,12 +106,12 @@ async def test_a_supervisor_revives_a_broker_that_dies_and_ends_with_stop(
             await broker.restart()
             pids.append(broker.pid)
 
-    supervisor = asyncio.create_task(supervise())
+    launcher = asyncio.create_task(supervise())
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGKILL)
     await until(lambda: len(pids) == 2, "the restart")
     await broker.stop()
-    await asyncio.wait_for(supervisor, 10)
+    await asyncio.wait_for(launcher, 10)
     assert not broker.alive and len(dict.fromkeys(pids)) == 2
 
 
@@ -166,7 +166,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the leash is a Linux promise")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux promises it")
 async def test_a_broker_does_not_outlive_a_killed_launcher(
     broker_kind: str, tmp_path: Path
 ) -> None:
@@ -334,7 +334,7 @@ async def test_a_broker_that_never_answers_is_given_up_and_ended(
     assert not runs(int((tmp_path / "pid").read_text()))
 
 
-def test_root_keeps_its_user_so_that_the_leash_holds() -> None:
+def test_root_keeps_its_user_so_that_the_broker_ends_with_its_parent() -> None:
     assert "user root" in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=True)
     assert "user" not in kinds.mosquitto_configuration(Path("b"), 1883, "s", as_root=False)
 

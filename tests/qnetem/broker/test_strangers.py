@@ -47,9 +47,9 @@ async def test_whoever_claims_to_be_a_node_is_refused_and_the_run_does_not_notic
     here = topology(tmp_path, ROUNDS)
     undisturbed = await run_processes(here, RunOptions("mosquitto", runs_folder=tmp_path / "a"))
     running = Running(here, tmp_path / "b")
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
-        secret = supervisor._secret
+        secret = launcher._secret
         alice, bob = (control.token(secret, node, 1) for node in ("alice", "bob"))
         claims = {
             "wrong token for alice": wire.Hello("alice", 1, bob, 1),
@@ -64,12 +64,12 @@ async def test_whoever_claims_to_be_a_node_is_refused_and_the_run_does_not_notic
             "speaks protocol 99": wire.Hello("bob", 1, bob, 1, version=99),
         }
         for claim in claims.values():
-            assert await knock(supervisor._path("emulator"), claim) == []
-        assert stat.S_IMODE(os.stat(Path(supervisor._path("emulator")).parent).st_mode) == 0o700
-        outcome = await supervisor.wait()
+            assert await knock(launcher._path("emulator"), claim) == []
+        assert stat.S_IMODE(os.stat(Path(launcher._path("emulator")).parent).st_mode) == 0o700
+        outcome = await launcher.wait()
     assert outcome.problem is None
     assert outcome.digest == undisturbed.outcome.digest
-    lines = (supervisor.run_folder / "access.jsonl").read_text().splitlines()
+    lines = (launcher.run_folder / "access.jsonl").read_text().splitlines()
     for why, line in zip(claims, lines, strict=True):
         assert why in json.loads(line)["why"]
     assert count_refusals(undisturbed.run_folder) == 0
@@ -77,22 +77,22 @@ async def test_whoever_claims_to_be_a_node_is_refused_and_the_run_does_not_notic
 
 async def test_the_token_of_a_dead_incarnation_opens_nothing(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, -1, more=MORE), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
-        while not (supervisor.run_folder / "logs" / "bob.2.log").exists():  # noqa: ASYNC110
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
+        while not (launcher.run_folder / "logs" / "bob.2.log").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        token = control.token(supervisor._secret, "bob", 1)
-        assert await knock(supervisor._path("emulator"), wire.Hello("bob", 1, token, 1)) == []
-        supervisor.interrupt("enough", 3)
-        await supervisor.wait()
-    assert count_refusals(supervisor.run_folder) == 1
+        token = control.token(launcher._secret, "bob", 1)
+        assert await knock(launcher._path("emulator"), wire.Hello("bob", 1, token, 1)) == []
+        launcher.interrupt("enough", 3)
+        await launcher.wait()
+    assert count_refusals(launcher.run_folder) == 1
 
 
 async def test_no_secret_is_in_any_file_but_the_observers(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, -1, more=MORE), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way(200)
-        access, secret = supervisor.broker._access, supervisor._secret
-        await knock(supervisor._path("emulator"), wire.Hello("alice", 1, "f" * 32, 1))
+        access, secret = launcher.broker._access, launcher._secret
+        await knock(launcher._path("emulator"), wire.Hello("alice", 1, "f" * 32, 1))
         secrets = {"the run's": secret, "a stranger's": "f" * 32}
         for node in ("alice", "bob"):
             secrets[f"{node} at the broker"] = access.node(node).password
@@ -102,12 +102,12 @@ async def test_no_secret_is_in_any_file_but_the_observers(tmp_path: Path) -> Non
         everything = {**secrets, "observer": access.observer.password}
         arguments = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running.pids()]
         assert not [name for name in everything if any(told(everything[name], arguments))]
-        folder = supervisor.run_folder
+        folder = launcher.run_folder
         observers = folder / "observer.json"
         assert everything["observer"] in observers.read_text()
         assert stat.S_IMODE(observers.stat().st_mode) == 0o600
-        supervisor.interrupt("enough", 3)
-        await supervisor.wait()
+        launcher.interrupt("enough", 3)
+        await launcher.wait()
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {"journal.jsonl", "emulator.log", "broker.log", "alice.1.bin", "access.jsonl"} <= {
         path.name for path in files

@@ -23,7 +23,7 @@ from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.emulator.topology import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
 from qnetem.inprocess import network as inprocess
-from qnetem.launch import launcher as supervisor
+from qnetem.launch import launcher
 from qnetem.launch.launcher import RunResult
 from qnetem.text.error_output import reproduce
 
@@ -102,7 +102,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Faked:
         async def run_processes(*arguments: Any) -> RunResult:
             return run(*arguments)
 
-        monkeypatch.setattr(supervisor, "run_processes", run_processes)
+        monkeypatch.setattr(launcher, "run_processes", run_processes)
         monkeypatch.setattr(inprocess, "run_in_process", run, raising=False)
         return calls
 

@@ -1,4 +1,4 @@
-"""What is seen at the end of a run, and while it goes on."""
+"""The summary at the end of a run, and the progress line during it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from qnetem.cli.pages.summary import as_data, nothing_ran, print_summary, short, with_error
+from qnetem.cli.pages.summary import as_data, brief, nothing_ran, print_summary, with_error
 from qnetem.cli.progress import ProgressLine, progress_text, states_text
 from qnetem.emulator.wire.control import Problem, Progress
 
@@ -124,7 +124,7 @@ def test_digits_follow_the_standard_error(value: float, sigma: float | None, tex
     ],
 )
 def test_a_result_in_short(value: object, text: str) -> None:
-    assert short(value) == text
+    assert brief(value) == text
 
 
 def test_the_object_has_the_same_keys_whatever_happened(tmp_path: Path) -> None:

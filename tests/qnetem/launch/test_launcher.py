@@ -20,7 +20,7 @@ from qnetem.emulator.errors import InfrastructureError, InputError, InternalErro
 from qnetem.emulator.topology import Topology, load_topology
 from qnetem.emulator.wire import control
 from qnetem.launch.launcher import Launcher, RunOptions, RunResult, run_processes
-from qnetem.launch.zygote_messages import Forked, decode_answer
+from qnetem.launch.zygote import Forked, decode_answer
 
 from ..front_door import no_umask, open_to_others
 
@@ -101,11 +101,11 @@ def gone(pid: int) -> bool:
 
 
 class Running:
-    """A run under way: its supervisor, and how far it is."""
+    """A run under way: its launcher, and how far it is."""
 
     def __init__(self, topology: Topology, folder: Path, broker: str = "mosquitto") -> None:
         self.latest = control.Progress(0, 0, {}, {})
-        self.supervisor = Launcher(topology, options(folder, broker), self._on_progress)
+        self.launcher = Launcher(topology, options(folder, broker), self._on_progress)
 
     def _on_progress(self, progress: control.Progress) -> None:
         self.latest = progress
@@ -113,12 +113,12 @@ class Running:
     async def under_way(self, instants: int = 50) -> Launcher:
         """Once so many instants have passed."""
         await until(lambda: self.latest.instants >= instants)
-        return self.supervisor
+        return self.launcher
 
     def pids(self) -> list[int]:
-        supervisor = self.supervisor
-        companions = (supervisor._emulator, supervisor._zygote, supervisor.broker)
-        return [*supervisor.pids.values(), *(one.pid for one in companions if one.pid)]
+        launcher = self.launcher
+        children = (launcher._emulator, launcher._zygote, launcher.broker)
+        return [*launcher.pids.values(), *(one.pid for one in children if one.pid)]
 
 
 # --- a run that goes well -------------------------------------------------------------------------
@@ -126,13 +126,13 @@ class Running:
 
 async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path: Path) -> None:
     running = Running(topology(tmp_path), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), no_umask(), running.supervisor as supervisor:
-        await until(lambda: len(supervisor.pids) == 2)
+    async with asyncio.timeout(PATIENCE_S), no_umask(), running.launcher as launcher:
+        await until(lambda: len(launcher.pids) == 2)
         pids = running.pids()
-        socket_folder = Path(supervisor._path("emulator")).parent
-        assert open_to_others(supervisor.run_folder) == []
-        assert socket_folder == supervisor.run_folder / "sockets"
-        outcome = await supervisor.wait()
+        socket_folder = Path(launcher._path("emulator")).parent
+        assert open_to_others(launcher.run_folder) == []
+        assert socket_folder == launcher.run_folder / "sockets"
+        outcome = await launcher.wait()
     assert outcome.problem is None
     assert {name: list(result) for name, result in outcome.results.items()} == {
         "alice": ["total"],
@@ -141,7 +141,7 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
     assert len(pids) == 5
     assert all(map(gone, pids))
     assert not socket_folder.exists()
-    folder = supervisor.run_folder
+    folder = launcher.run_folder
     assert open_to_others(folder) == []
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names >= {
@@ -156,11 +156,11 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
 
 
 async def test_no_secret_is_left_in_the_folder(tmp_path: Path) -> None:
-    supervisor = Launcher(topology(tmp_path), options(tmp_path))
-    async with asyncio.timeout(PATIENCE_S), supervisor:
-        await supervisor.wait()
-    secrets = [supervisor._secret, control.token(supervisor._secret, "alice", 1)]
-    for path in supervisor.run_folder.rglob("*"):
+    launcher = Launcher(topology(tmp_path), options(tmp_path))
+    async with asyncio.timeout(PATIENCE_S), launcher:
+        await launcher.wait()
+    secrets = [launcher._secret, control.token(launcher._secret, "alice", 1)]
+    for path in launcher.run_folder.rglob("*"):
         if path.is_file():
             data = path.read_bytes()
             assert not any(secret.encode() in data for secret in secrets), path
@@ -179,9 +179,8 @@ async def test_another_seed_is_another_digest_and_is_written_down(tmp_path: Path
     here = topology(tmp_path)
     plain = await run(here, tmp_path)
     async with asyncio.timeout(PATIENCE_S):
-        other = await run_processes(
-            here, RunOptions("mosquitto", None, tmp_path / "runs", 8, "hashes")
-        )
+        another = here.with_seed(8).model_copy(update={"record": "hashes"})
+        other = await run_processes(another, options(tmp_path))
     assert other.outcome.seed == 8
     assert other.outcome.digest != plain.outcome.digest
     resolved = msgspec.json.decode((other.run_folder / "topology.json").read_bytes())
@@ -204,15 +203,15 @@ async def test_a_planned_kill_is_a_real_one_and_the_restart_a_new_process(tmp_pa
         more="faults:\n  - {at: 2 ms, kill: bob, restart: 3 ms}",
     )
     seen: dict[str, None] = {}
-    supervisor = Launcher(here, options(tmp_path))
-    spawn = supervisor._spawn
-    supervisor._spawn = lambda *what: (seen.setdefault(f"{what}"), spawn(*what))[1]  # type: ignore[method-assign, func-returns-value]
-    async with asyncio.timeout(PATIENCE_S), supervisor:
-        outcome = await supervisor.wait()
+    launcher = Launcher(here, options(tmp_path))
+    spawn = launcher._spawn
+    launcher._spawn = lambda *what: (seen.setdefault(f"{what}"), spawn(*what))[1]  # type: ignore[method-assign, func-returns-value]
+    async with asyncio.timeout(PATIENCE_S), launcher:
+        outcome = await launcher.wait()
     assert outcome.problem is None
     assert list(seen) == ["('alice', 1)", "('bob', 1)", "('bob', 2)"]
     assert (outcome.nodes["bob"].incarnation, outcome.nodes["bob"].state) == (2, "finished")
-    assert (supervisor.run_folder / "logs/bob.2.log").exists()
+    assert (launcher.run_folder / "logs/bob.2.log").exists()
 
 
 # --- trouble that no result can tell --------------------------------------------------------------
@@ -225,12 +224,12 @@ async def test_a_broker_killed_in_the_middle_is_invisible_to_the_result(tmp_path
     async with (
         asyncio.timeout(PATIENCE_S),
         contextlib.AsyncExitStack() as stranger,
-        running.supervisor as supervisor,
+        running.launcher as launcher,
     ):
         await running.under_way()
-        broker, callers = supervisor.broker, list[asyncio.StreamWriter]()
+        broker, callers = launcher.broker, list[asyncio.StreamWriter]()
         before, port, restart = broker.pid, broker.port, broker.restart
-        watched = observer.find(supervisor.run_folder)
+        watched = observer.find(launcher.run_folder)
         assert before is not None
 
         async def restart_late() -> None:
@@ -243,10 +242,10 @@ async def test_a_broker_killed_in_the_middle_is_invisible_to_the_result(tmp_path
 
         broker.restart = restart_late  # type: ignore[method-assign]
         os.kill(before, signal.SIGKILL)
-        outcome = await supervisor.wait()
+        outcome = await launcher.wait()
         assert broker.pid not in (None, before)
         assert broker.port != port
-        anew = observer.find(supervisor.run_folder)
+        anew = observer.find(launcher.run_folder)
         assert watched is not None
         assert anew is not None
         assert (anew.port, anew.socket) == (broker.port, watched.socket)
@@ -262,12 +261,12 @@ async def test_a_broker_that_hangs_is_named_and_not_the_node_that_waits_for_it(
     monkeypatch.setenv("QNETEM_SILENT_S", "0.5")
     monkeypatch.setattr(probe, "ANSWER_TIMEOUT_S", 0.2)
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
-        pid = supervisor.broker.pid
+        pid = launcher.broker.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        outcome = await supervisor.wait()
+        outcome = await launcher.wait()
         os.kill(pid, signal.SIGCONT)
     problem = outcome.problem
     assert problem is not None
@@ -278,19 +277,19 @@ async def test_a_broker_that_hangs_is_named_and_not_the_node_that_waits_for_it(
 
 async def test_a_broker_that_keeps_dying_ends_the_run_by_name(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
-        killer = asyncio.create_task(kill_again_and_again(supervisor))
-        outcome = await supervisor.wait()
+        killer = asyncio.create_task(kill_again_and_again(launcher))
+        outcome = await launcher.wait()
         killer.cancel()
     assert outcome.problem is not None
     assert "the broker (mosquitto" in outcome.problem.text
     assert outcome.problem.exit_code == 3
 
 
-async def kill_again_and_again(supervisor: Launcher) -> None:
+async def kill_again_and_again(launcher: Launcher) -> None:
     while True:
-        pid = supervisor.broker.pid
+        pid = launcher.broker.pid
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -304,11 +303,11 @@ async def test_a_node_killed_from_outside_ends_the_run_within_a_second_by_name(
     tmp_path: Path,
 ) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
         killed = time.monotonic()
-        os.kill(supervisor.pids["bob"], signal.SIGKILL)
-        outcome = await supervisor.wait()
+        os.kill(launcher.pids["bob"], signal.SIGKILL)
+        outcome = await launcher.wait()
         assert time.monotonic() - killed < 1.0
         pids = running.pids()
     problem = outcome.problem
@@ -323,8 +322,8 @@ async def test_a_node_killed_before_its_hello_ends_the_run_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The emulator has not even been imported then: it is not waited for."""
-    supervisor = Launcher(topology(tmp_path, rounds=-1), options(tmp_path))
-    on_zygote = supervisor._on_zygote
+    launcher = Launcher(topology(tmp_path, rounds=-1), options(tmp_path))
+    on_zygote = launcher._on_zygote
 
     def kill_alice(body: bytes) -> None:
         answer = decode_answer(body)
@@ -332,13 +331,13 @@ async def test_a_node_killed_before_its_hello_ends_the_run_by_name(
             os.kill(answer.pid, signal.SIGKILL)
         on_zygote(body)
 
-    supervisor._zygote._on_body = kill_alice
+    launcher._zygote._on_body = kill_alice
     # As on a machine on which the emulator's imports take longer than all others together.
-    monkeypatch.setattr(supervisor, "_on_emulator", lambda body: None)
-    supervisor._emulator._on_body = supervisor._on_emulator
-    async with asyncio.timeout(PATIENCE_S), supervisor:
+    monkeypatch.setattr(launcher, "_on_emulator", lambda body: None)
+    launcher._emulator._on_body = launcher._on_emulator
+    async with asyncio.timeout(PATIENCE_S), launcher:
         with pytest.raises(NodeLost, match="alice was lost before time began") as caught:
-            await supervisor.wait()
+            await launcher.wait()
     assert (caught.value.node, caught.value.exit_code) == ("alice", 3)
 
 
@@ -378,27 +377,27 @@ async def test_the_death_of_the_emulator_is_told_with_the_end_of_its_log(
     tmp_path: Path, number: signal.Signals, kind: type[Exception]
 ) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
         pids = running.pids()
-        supervisor._emulator.log_path.write_text("its last words\n")
-        assert supervisor._emulator.pid is not None
-        os.kill(supervisor._emulator.pid, number)
+        launcher._emulator.log_path.write_text("its last words\n")
+        assert launcher._emulator.pid is not None
+        os.kill(launcher._emulator.pid, number)
         with pytest.raises(kind, match=rf"emulator .* signal {number}") as caught:
-            await supervisor.wait()
+            await launcher.wait()
     assert "its last words" in str(caught.value)
     assert all(map(gone, pids))
 
 
 async def test_the_death_of_the_zygote_is_named_and_takes_its_nodes_along(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
         pids = running.pids()
-        assert supervisor._zygote.pid is not None
-        os.kill(supervisor._zygote.pid, signal.SIGKILL)
+        assert launcher._zygote.pid is not None
+        os.kill(launcher._zygote.pid, signal.SIGKILL)
         with pytest.raises(InfrastructureError, match=r"zygote .* signal 9"):
-            await supervisor.wait()
+            await launcher.wait()
     await until(lambda: all(map(gone, pids)))
 
 
@@ -406,8 +405,8 @@ async def test_who_is_cancelled_leaves_nobody_behind(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
 
     async def forever() -> None:
-        async with running.supervisor as supervisor:
-            await supervisor.wait()
+        async with running.launcher as launcher:
+            await launcher.wait()
 
     task = asyncio.create_task(forever())
     await running.under_way()
@@ -424,8 +423,7 @@ LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
 from qnetem.emulator.topology import load_topology
-from qnetem.supervisor import RunOptions, Supervisor, run_processes
-import qnetem.supervisor
+from qnetem.launch.launcher import Launcher, RunOptions, run_processes
 
 def progress(message):
     if message.instants > 50:
@@ -434,11 +432,11 @@ def progress(message):
         Path(sys.argv[2]).write_text(" ".join(map(str, others)) + " .")
 
 made = []
-init = Supervisor.__init__
+init = Launcher.__init__
 def remember(self, *arguments):
     made.append(self)
     init(self, *arguments)
-Supervisor.__init__ = remember
+Launcher.__init__ = remember
 
 options = RunOptions(broker="mosquitto", runs_folder=Path(sys.argv[3]))
 result = asyncio.run(run_processes(load_topology(Path(sys.argv[1])), options, progress))
@@ -472,7 +470,7 @@ async def test_ctrl_c_ends_everything_with_exit_code_130(
     await until(lambda: all(map(gone, pids)))
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the leash is Linux's")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux promises it")
 async def test_a_launcher_that_is_killed_leaves_no_orphan(tmp_path: Path) -> None:
     process, pids = await launched(tmp_path)
     assert len(pids) == 5
@@ -494,10 +492,10 @@ async def test_a_busy_port_is_named_and_nothing_is_left_running(tmp_path: Path) 
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     chosen = RunOptions("mosquitto", port, tmp_path / "runs")
-    supervisor = Launcher(topology(tmp_path), chosen)
+    launcher = Launcher(topology(tmp_path), chosen)
     async with server:
         with pytest.raises(InfrastructureError, match=str(port)):
-            await asyncio.wait_for(supervisor.__aenter__(), PATIENCE_S)
-    pids = [one.pid for one in (supervisor._emulator, supervisor._zygote) if one.pid]
+            await asyncio.wait_for(launcher.__aenter__(), PATIENCE_S)
+    pids = [one.pid for one in (launcher._emulator, launcher._zygote) if one.pid]
     assert len(pids) == 2
     assert all(map(gone, pids))

@@ -47,7 +47,7 @@ def test_a_node_killed_from_outside_ends_the_run_by_name_and_time(tmp_path: Path
 @pytest.mark.parametrize(
     ("victim", "name"), [("emulator", "the emulator (pid "), ("zygote", "the zygote (pid ")]
 )
-def test_a_companion_that_is_killed_is_named_and_takes_all_along(
+def test_a_process_that_is_killed_is_named_and_takes_all_along(
     tmp_path: Path, victim: str, name: str
 ) -> None:
     with Running(tmp_path, form="json") as running:
@@ -172,7 +172,7 @@ def test_stopped_while_it_starts_is_130_and_leaves_nobody(
         start_new_session=True,
     )
     deadline = time.monotonic() + PATIENCE_S
-    while not any("emulator.server" in words for words in left_in(tmp_path)):
+    while not any("emulator.service.server" in words for words in left_in(tmp_path)):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.002)
     process.send_signal(number)

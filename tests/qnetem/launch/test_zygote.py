@@ -17,9 +17,9 @@ import pytest
 from qnetem.agents.process.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.agents.process.settings import BrokerAddress, NodeSettings
 from qnetem.emulator.wire.control import Exited
-from qnetem.launch.child_process import ChildProcess
-from qnetem.launch.zygote import environment
-from qnetem.launch.zygote_messages import Answer, Fork, Forked, Signal, decode_answer
+from qnetem.launch.zygote import Answer, Fork, Forked, Signal, decode_answer
+from qnetem.processes.child_process import ChildProcess
+from qnetem.processes.environment import environment
 
 PATIENCE_S = 20.0
 #: A stand-in for a node's life: the node's name says what to do.
@@ -51,7 +51,7 @@ def run_node(settings):
 
 sys.exit(zygote.main(sys.argv[1:], run_node))
 """
-LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the leash is Linux's")
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux promises it")
 
 
 def hash_of(text: str, outer: dict[str, str]) -> int:
@@ -70,7 +70,7 @@ class Stage:
         self.hung_up = asyncio.Event()
         program = folder / "zygote.py"
         program.write_text(PROGRAM)
-        self.companion = ChildProcess(
+        self.process = ChildProcess(
             "zygote",
             [str(program)],
             folder / "zygote.log",
@@ -80,7 +80,7 @@ class Stage:
 
     def order(self, *orders: msgspec.Struct) -> None:
         for order in orders:
-            self.companion.tell(order)
+            self.process.send(order)
 
     def fork(self, name: str, incarnation: int = 1) -> Fork:
         broker = BrokerAddress("h", 1)
@@ -121,11 +121,11 @@ def gone(pid: int) -> bool:
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
     here = Stage(folder)
-    await here.companion.start(environment(os.environ | {"NOISE": "1", "PYTHONHASHSEED": "77"}))
+    await here.process.start(environment(os.environ | {"NOISE": "1", "PYTHONHASHSEED": "77"}))
     try:
         yield here
     finally:
-        await here.companion.leave(PATIENCE_S)
+        await here.process.leave(PATIENCE_S)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def test_every_fork_is_answered_with_a_pid_and_every_end_with_a_status(her
     answers = [await here.answer() for _ in range(4)]
     forked = [answer for answer in answers if isinstance(answer, Forked)]
     assert [(answer.node, answer.incarnation) for answer in forked] == [("ends0", 1), ("ends3", 2)]
-    assert len({answer.pid for answer in forked} - {here.companion.pid}) == 2
+    assert len({answer.pid for answer in forked} - {here.process.pid}) == 2
     assert Exited("ends0", 1, 0) in answers
     assert Exited("ends3", 2, 3) in answers
 
@@ -173,7 +173,7 @@ async def test_an_exception_in_a_child_is_its_own_end_and_stands_in_the_log(here
     answers = [await here.answer() for _ in range(4)]
     assert Exited("raises", 1, 1) in answers
     assert Exited("ends0", 1, 0) in answers
-    assert "in the child" in here.companion.log_path.read_text()
+    assert "in the child" in here.process.log_path.read_text()
 
 
 async def test_the_environment_is_fixed_and_nothing_else_leaks_in(here: Stage) -> None:
@@ -190,7 +190,7 @@ async def test_a_child_ignores_ctrl_c_and_holds_no_socket_of_the_zygote(here: St
     await here.living("alice")
     found = here.found("alice")
     assert found["sigint"] is True
-    assert found["group"] == here.companion.pid != os.getpgid(0)
+    assert found["group"] == here.process.pid != os.getpgid(0)
     sockets = found["sockets"]
     assert isinstance(sockets, list)
     assert [name for name in sockets if name.startswith(("socket:", "pipe:"))] == []
@@ -205,11 +205,11 @@ async def test_when_the_launcher_hangs_up_all_children_end(tmp_path: Path) -> No
 @LINUX
 async def test_when_the_zygote_is_killed_its_children_end_too(here: Stage) -> None:
     pids = [await here.living(name) for name in ("alice", "bob")]
-    assert here.companion.pid is not None
-    os.kill(here.companion.pid, signal.SIGKILL)
+    assert here.process.pid is not None
+    os.kill(here.process.pid, signal.SIGKILL)
     await asyncio.wait_for(here.hung_up.wait(), PATIENCE_S)
     await until(lambda: all(map(gone, pids)))
-    assert "killed by signal 9" in await here.companion.exit_report()
+    assert "killed by signal 9" in await here.process.exit_report()
 
 
 async def test_a_hundred_forks_are_a_matter_of_a_moment(here: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Speaking to a run as a user does: `qnetem fault` and `qnetem inspect`, while it goes on and afterwards."""
+"""Speaking to a run as a user does: `qnetem fault` and `qnetem inspect`, during a run and afterwards."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from qnetem.emulator.errors import InputError
-from qnetem.live.address import FILE, announce, desk_path
-from qnetem.live.client import Desk, RunIsOver, add_fault, change_faults, inspect, list_faults
+from qnetem.live.address import announce, live_address
+from qnetem.live.client import LiveClient, RunIsOver, add_fault, change_faults, inspect, list_faults
+from qnetem.runs.run_folder import RunFolder
 
 from ..trouble import PATIENCE_S, Told, command, left_in, typed
 
@@ -92,7 +93,7 @@ class Live:
         )
 
     def __enter__(self) -> Live:
-        self.until(lambda: list(self.folder.glob(f"runs/*/{FILE}")))
+        self.until(lambda: list(self.folder.glob("runs/*/desk.json")))
         self.until(lambda: inspect(self.run_folder).instants > 10)
         return self
 
@@ -181,7 +182,7 @@ def test_a_fault_that_is_refused_is_told_with_its_place_and_nothing_has_changed(
 
 def test_a_run_is_looked_at_while_it_goes_on_and_when_it_is_over(live: Live) -> None:
     page = live.types("inspect", "latest").stdout
-    assert page.startswith("live  seed 7  goes on\nat ")
+    assert page.startswith("live  seed 7  under way\nat ")
     assert "running, parked" in page and "1/16" in page
     assert "\n  bob waits for a message from alice (programs.py:" in page
     told = live.types("inspect", "latest", "--format", "json")
@@ -204,12 +205,12 @@ def test_a_run_is_looked_at_while_it_goes_on_and_when_it_is_over(live: Live) -> 
 
 
 def test_the_desk_is_private_and_gone_when_the_run_is_over(live: Live) -> None:
-    path = desk_path(live.run_folder)
+    path = live_address(live.run_folder)
     assert path is not None
-    assert (live.run_folder / FILE).stat().st_mode & 0o777 == 0o600
+    assert RunFolder(live.run_folder).live.stat().st_mode & 0o777 == 0o600
     assert Path(path).parent.stat().st_mode & 0o777 == 0o700
     live.ended()
-    assert desk_path(live.run_folder) is None
+    assert live_address(live.run_folder) is None
     assert not Path(path).parent.exists()
 
 
@@ -226,19 +227,19 @@ def test_a_run_looked_at_again_and_again_comes_to_the_digest_of_one_left_alone(
 
 async def test_a_program_speaks_to_a_run(tmp_path: Path) -> None:
     with Live(tmp_path) as live:
-        desk = Desk(live.run_folder)
-        [cut] = await desk.fault({"cut": "alice-bob", "for": "1 h"})
+        client = LiveClient(live.run_folder)
+        [cut] = await client.fault({"cut": "alice-bob", "for": "1 h"})
         assert (cut.id, cut.state, cut.for_ns) == ("live.1", "active", 3600 * 10**9)
         with pytest.raises(InputError, match="unknown node 'carol'"):
-            await desk.fault("{kill: carol}")
-        assert [fault.id for fault in await desk.faults()] == ["live.1"]
-        assert (await desk.inspect()).faults[0].state == "active"
-        [healed] = await desk.heal("all")
+            await client.fault("{kill: carol}")
+        assert [fault.id for fault in await client.faults()] == ["live.1"]
+        assert (await client.inspect()).faults[0].state == "active"
+        [healed] = await client.heal("all")
         assert (healed.id, healed.state, healed.asked) == ("live.1", "healed", True)
         live.process.send_signal(signal.SIGINT)
         live.process.communicate(timeout=PATIENCE_S)
         with pytest.raises(RunIsOver):
-            await desk.faults()
+            await client.faults()
 
 
 def test_a_run_whose_launcher_was_killed_is_over_although_its_desk_file_is_there(
@@ -250,7 +251,7 @@ def test_a_run_whose_launcher_was_killed_is_over_although_its_desk_file_is_there
         deadline = time.monotonic() + PATIENCE_S
         while left_in(tmp_path) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert desk_path(live.run_folder) is not None
+        assert live_address(live.run_folder) is not None
         with pytest.raises(RunIsOver, match="the run is over"):
             list_faults(live.run_folder)
         told = live.types("inspect", "latest")
@@ -258,9 +259,9 @@ def test_a_run_whose_launcher_was_killed_is_over_although_its_desk_file_is_there
 
 
 def test_a_desk_file_that_is_not_ours_is_an_input_error(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("[]")
+    RunFolder(tmp_path).live.write_text("[]")
     with pytest.raises(InputError, match=r"desk\.json cannot be read"):
-        desk_path(tmp_path)
+        live_address(tmp_path)
     announce(tmp_path, "/nowhere/at/all")
     with pytest.raises(RunIsOver):
         list_faults(tmp_path)

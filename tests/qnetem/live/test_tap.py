@@ -23,7 +23,7 @@ from qnetem.broker import observer
 from qnetem.emulator.errors import InfrastructureError, InputError
 from qnetem.launch.launcher import Launcher
 from qnetem.live.tap import Message, Table, Tap, Wanted, as_json, read_message
-from qnetem.runs.run_folder import create_run_folder, describe_run
+from qnetem.runs.run_folder import RunFolder
 
 from ..launch.test_launcher import PATIENCE_S, Running, topology
 from ..trouble import typed
@@ -37,13 +37,12 @@ def message(source: str = "alice", destination: str = "bob", kind: str = "bb84.b
 
 
 def folder_of(tmp_path: Path, name: str = "pair", in_process: bool = False) -> Path:
-    folder = create_run_folder(tmp_path / "runs", name)
-    describe_run(
-        folder,
+    folder = RunFolder.create(tmp_path / "runs", name)
+    folder.describe(
         {"nodes": {name: {"program": "p:A"} for name in ("alice", "bob")}},
         {"in_process": in_process},
     )
-    return folder
+    return folder.path
 
 
 class Watching:
@@ -62,9 +61,9 @@ class Watching:
         assert self.process.stdout is not None
         return await self.process.stdout.readline()
 
-    async def sees(self, supervisor: Launcher) -> None:
+    async def sees(self, launcher: Launcher) -> None:
         """Return when it is watching: alice calls somebody who is not there until a call is shown."""
-        calling = asyncio.create_task(call_again_and_again(supervisor))
+        calling = asyncio.create_task(call_again_and_again(launcher))
         while json.loads(await self.line())["kind"] != CALL:
             pass
         calling.cancel()
@@ -74,9 +73,9 @@ class Watching:
         return self.process.returncode, output.splitlines(), error.decode()
 
 
-async def call_again_and_again(supervisor: Launcher) -> None:
-    address = supervisor.broker.address_of("alice")
-    topic = inbox_topic(supervisor.run_folder.name, "nobody", "alice")
+async def call_again_and_again(launcher: Launcher) -> None:
+    address = launcher.broker.address_of("alice")
+    topic = inbox_topic(launcher.run_folder.name, "nobody", "alice")
     while True:
         with contextlib.suppress(aiomqtt.MqttError):
             async with aiomqtt.Client(
@@ -93,15 +92,15 @@ async def test_every_message_is_seen_in_order_and_the_end_of_the_run_ends_it(
     broker_kind: str, tmp_path: Path
 ) -> None:
     running = Running(topology(tmp_path, ROUNDS), tmp_path, broker_kind)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
-        emulator = supervisor._emulator.pid
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
+        emulator = launcher._emulator.pid
         assert emulator is not None
         os.kill(emulator, signal.SIGSTOP)  # no round before the watcher is there
-        folder = supervisor.run_folder
+        folder = launcher.run_folder
         watching = await Watching.of(folder, "--format", "json", "--node", "alice")
-        await watching.sees(supervisor)
+        await watching.sees(launcher)
         os.kill(emulator, signal.SIGCONT)
-        outcome = await supervisor.wait()
+        outcome = await launcher.wait()
     assert outcome.problem is None
     code, lines, error = await watching.told()
     assert (code, error) == (0, "")
@@ -116,38 +115,38 @@ async def test_every_message_is_seen_in_order_and_the_end_of_the_run_ends_it(
 
 async def test_it_outlives_a_broker_that_dies(mosquitto: str, tmp_path: Path) -> None:
     running = Running(topology(tmp_path, -1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
-        watching = await Watching.of(supervisor.run_folder, "--format", "json")
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
+        watching = await Watching.of(launcher.run_folder, "--format", "json")
         await watching.line()
-        await supervisor.broker.kill()
-        await watching.sees(supervisor)
-        supervisor.interrupt("enough", 3)
+        await launcher.broker.kill()
+        await watching.sees(launcher)
+        launcher.interrupt("enough", 3)
         told = asyncio.create_task(watching.told())
-        await supervisor.wait()
+        await launcher.wait()
     code, _, error = await told
     assert (code, error) == (0, "")
 
 
 async def test_ctrl_c_is_a_way_to_leave(mosquitto: str, tmp_path: Path) -> None:
     running = Running(topology(tmp_path, -1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
-        watching = await Watching.of(supervisor.run_folder, "--kind", "*")
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
+        watching = await Watching.of(launcher.run_folder, "--kind", "*")
         assert re.match(rb" *(alice -> bob|bob -> alice) ", await watching.line())
         watching.process.send_signal(signal.SIGINT)
         code, _, error = await watching.told()
-        supervisor.interrupt("enough", 3)
-        await supervisor.wait()
+        launcher.interrupt("enough", 3)
+        await launcher.wait()
     assert (code, error) == (0, "")
 
 
 async def test_a_reader_that_leaves_ends_it_quietly(mosquitto: str, tmp_path: Path) -> None:
     running = Running(topology(tmp_path, -1), tmp_path)
-    async with asyncio.timeout(PATIENCE_S), running.supervisor as supervisor:
-        line = f"exec {sys.executable} -m qnetem tap {supervisor.run_folder} 2>{tmp_path}/error"
+    async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
+        line = f"exec {sys.executable} -m qnetem tap {launcher.run_folder} 2>{tmp_path}/error"
         head = await asyncio.create_subprocess_shell(f"({line}) | head -2 >/dev/null")
         assert await head.wait() == 0
-        supervisor.interrupt("enough", 3)
-        await supervisor.wait()
+        launcher.interrupt("enough", 3)
+        await launcher.wait()
     assert (tmp_path / "error").read_text() == ""
 
 
@@ -204,11 +203,11 @@ def test_the_password_is_there_while_the_run_is_and_gone_when_it_is_over(tmp_pat
     observer.dismiss(folder)
     found = observer.find(folder)
     assert found is not None and found.over and found.password is None
-    assert "hidden" not in (folder / observer.FILE).read_text()
+    assert "hidden" not in RunFolder(folder).observer.read_text()
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / observer.FILE).write_text("nonsense")
+    RunFolder(tmp_path).observer.write_text("nonsense")
     with pytest.raises(InfrastructureError, match=r"observer\.json is not"):
         observer.find(tmp_path)
 

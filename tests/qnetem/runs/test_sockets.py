@@ -14,7 +14,8 @@ import pytest
 
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.wire.socket_paths import LONGEST, short
-from qnetem.live.address import desk_path
+from qnetem.live.address import live_address
+from qnetem.runs.run_folder import RunFolder
 from qnetem.runs.sockets import open_sockets
 
 from ..trouble import PATIENCE_S, command, in_process, typed, written
@@ -42,7 +43,7 @@ def test_sockets_are_in_the_run_folder_and_for_its_owner_only(
     tmp_path: Path, place: type[Path]
 ) -> None:
     run_folder = place(tmp_path)
-    folder, listeners = open_sockets(run_folder, ["one", "two"], 5)
+    folder, listeners = open_sockets(RunFolder(run_folder), ["one", "two"], 5)
     assert folder == str(run_folder / "sockets")
     assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     for name, listener in zip(["one", "two"], listeners, strict=True):
@@ -61,7 +62,7 @@ def test_the_longest_path_that_is_taken_as_it_is_is_one_the_kernel_takes(tmp_pat
 
 def test_where_the_run_folder_takes_no_sockets_they_are_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "sockets").write_text("this is no folder")
-    folder, [listener] = open_sockets(tmp_path, ["one"], 5)
+    folder, [listener] = open_sockets(RunFolder(tmp_path), ["one"], 5)
     try:
         with listener:
             assert not folder.startswith(str(tmp_path))
@@ -73,7 +74,7 @@ def test_where_the_run_folder_takes_no_sockets_they_are_elsewhere(tmp_path: Path
 
 def test_where_no_place_takes_sockets_it_is_told(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match=r"the sockets of .* cannot be made: "):
-        open_sockets(tmp_path, ["no/such/folder"], 5)
+        open_sockets(RunFolder(tmp_path), ["no/such/folder"], 5)
     assert not (tmp_path / "sockets").exists()
 
 
@@ -104,6 +105,6 @@ def test_a_run_in_one_process_that_is_killed_leaves_nothing_outside_its_folder(
     finally:
         process.kill()
         process.wait()
-    path = desk_path(found[0].parent)
+    path = live_address(found[0].parent)
     assert path is not None and Path(path).is_socket()
     assert path == str(found[0].parent / "sockets" / "desk")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from qnetem.text.columns import clipped, in_columns
+from qnetem.text.columns import in_columns, shortened
 
 ROWS = st.integers(1, 6).flatmap(
     lambda columns: st.lists(
@@ -40,6 +40,6 @@ def test_a_line_is_never_longer_than_the_width(rows: list[list[str]], width: int
 
 
 def test_wide_letters_count_twice() -> None:
-    assert clipped("量子量子", 5) == "量子…"
-    assert clipped("量子", 4) == "量子"
-    assert clipped("two\nlines", 20) == "two lines"
+    assert shortened("量子量子", 5) == "量子…"
+    assert shortened("量子", 4) == "量子"
+    assert shortened("two\nlines", 20) == "two lines"

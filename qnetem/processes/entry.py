@@ -1,9 +1,10 @@
-"""How our Python processes are started: `python -P child.py MODULE ...` imports MODULE and calls its `main`.
+"""The start of our Python processes: `python -P entry.py MODULE ...` imports MODULE and calls its `main`.
 
 Owns where they find modules. Rule: our code finds this very qnetem, the standard library and what is
-installed; what else the launcher can import comes after, so that no `queue.py` of a user is taken for the
-library's. The working directory is nowhere (`-P`). `PYTHONPATH`, which would come first, is not set: the
-launcher's path is in a variable of ours. Runs as a script and imports only the standard library by itself.
+installed; what else the launcher can import comes after, so that no `queue.py` of a user stands for the
+library's. The working directory is not on the path (`-P`). `PYTHONPATH`, which would come first, is not set:
+the launcher's path is in a variable of ours. Runs as a script and imports only the standard library by
+itself.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _import_ours() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Become the module that is named first; the rest is for its `main`."""
+    """Run the `main` of the module that is named first, with the other arguments."""
     _import_ours()
     sys.path += [place for place in launchers_path(os.environ) if place not in sys.path]
     status: int = importlib.import_module(arguments[0]).main(arguments[1:])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.launch.entry import PATH_VARIABLE, child_program, import_path, launchers_path
-from qnetem.launch.zygote import environment
+from qnetem.processes.entry import PATH_VARIABLE, child_program, import_path, launchers_path
+from qnetem.processes.environment import environment
 
 #: Each of them would be imported by one of our processes.
 TRAPS = ("queue", "random", "typing", "numpy", "msgspec", "asyncio", "json", "qnetem", "emulator")

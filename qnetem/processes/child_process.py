@@ -3,9 +3,9 @@
 Owns the process from start to reaping, and the frames in both directions. Does not own what the frames
 mean. All times are real.
 
-Rules: it is leashed (leash.py; `at_death` is the signal), is out of the terminal's reach (a process group of
-its own), has an empty stdin and logs to a file. Closing the stream tells it to leave; if it does not, it is
-killed by its pid.
+Rules: the child ends with its parent (parent_death.py; `at_death` is the signal), has a process group of its
+own, out of the terminal's reach, an empty stdin, and logs to a file. The end of the stream asks it to leave;
+if it does not, it is killed by its pid.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ import msgspec
 from ..emulator.errors import InfrastructureError
 from ..emulator.wire import ANY_FRAME, frame
 from ..emulator.wire.framing import FrameSplitter
-from ..runs.parent_death import dies_with_parent
-from ..runs.run_folder import log_tail, open_log
+from ..runs.files import log_tail, open_log, unwritable
+from .parent_death import dies_with_parent
 
 
 class ChildProcess(asyncio.Protocol):
     """One child process, `python <program> CHANNEL_FD ...`.
 
     `on_body(body)` is called for each frame it sends, `on_hangup()` once when its stream ends without
-    `leave` having been called. Attributes: `name`, `role` (what it is for, in an obituary), `log_path`.
+    `leave` having been called. Attributes: `name`, `role` (what it is for, in an exit report), `log_path`.
     """
 
     def __init__(
@@ -72,8 +72,7 @@ class ChildProcess(asyncio.Protocol):
         try:
             log = open_log(self.log_path)
         except OSError as error:
-            problem = f"{self.log_path} cannot be written: {error.strerror or error}"
-            raise InfrastructureError(problem) from error
+            raise InfrastructureError(unwritable(self.log_path, error)) from error
         ours, theirs = socket.socketpair()
         numbers = [theirs.fileno(), *(one.fileno() for one in inherited)]
         command = [sys.executable, *self._program, *map(str, numbers), *words]
@@ -96,7 +95,7 @@ class ChildProcess(asyncio.Protocol):
         ours.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
 
-    def tell(self, message: msgspec.Struct) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Send a frame; dropped when the stream has ended."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(message))
@@ -136,7 +135,7 @@ class ChildProcess(asyncio.Protocol):
 
     @property
     def killed(self) -> bool:
-        """Somebody outside ended it (a person, or the kernel for want of memory): no fault of its own."""
+        """It was ended from outside (by a person, or by the kernel for want of memory)."""
         status = self._process.returncode if self._process is not None else None
         return status in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
