@@ -20,7 +20,7 @@ from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
     BASES,
     EFFECTS,
-    NOTHING_MET,
+    NO_CHANNEL,
     STATES,
     Bytes,
     Light,
@@ -80,7 +80,7 @@ class InterceptResend:
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
         sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
-        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NOTHING_MET)
+        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NO_CHANNEL)
         return PulseTrain.of(light, block.period_ps), clicks
 
 
@@ -105,7 +105,7 @@ def intercept_resend(
     return InterceptResend(receiver, train.period_ps, rng, source).seize(train, bases)
 
 
-class Stored:
+class StoredSlots:
     """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases.
 
     What storage does to them is `through`; their measurement is ideal, whatever detectors the node has.
@@ -152,7 +152,7 @@ class PhotonNumberSplitter:
         check_probability("splitter: forward_singles", forward_singles)
         self._streams, self._forward_singles = Substreams(rng), forward_singles
 
-    def split(self, block: PulseTrain) -> tuple[PulseTrain, Stored]:
+    def split(self, block: PulseTrain) -> tuple[PulseTrain, StoredSlots]:
         """(what goes on, what is kept); the block is spent."""
         light = block.take()
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
@@ -168,9 +168,9 @@ class PhotonNumberSplitter:
             kept.append(several + chunk.first_slot)
             states.append(_met(chunk, several))
         table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
-        arrived = light.passage._replace(etas=np.ones_like(light.passage.etas), gates=())
-        onward = light._replace(intensities=forwarded, sources=table, passage=arrived)
-        stored = Stored(
+        arrived = light.channel._replace(etas=np.ones_like(light.channel.etas), gates=())
+        onward = light._replace(intensities=forwarded, sources=table, channel=arrived)
+        stored = StoredSlots(
             np.concatenate([np.empty(0, dtype=np.int64), *kept]),
             np.concatenate([np.empty((0, 4)), *states]),
         )
@@ -186,14 +186,14 @@ class PhotonNumberSplitter:
     @staticmethod
     def _counted(chunk: Light, period_ps: int, rng: np.random.Generator) -> tuple[Slots, Slots]:
         """Slots of the chunk with photons, and how many, as they stand where the splitter is."""
-        best = float(chunk.passage.etas.max())
+        best = float(chunk.channel.etas.max())
         slots, numbers = photons(chunk, best, rng)
-        steps = chunk.passage.steps_of(slots + chunk.first_slot)
+        steps = chunk.channel.steps_of(slots + chunk.first_slot)
         if isinstance(steps, np.ndarray) and best:
-            numbers = rng.binomial(numbers, chunk.passage.etas[steps] / best)
-        if chunk.passage.gates:
+            numbers = rng.binomial(numbers, chunk.channel.etas[steps] / best)
+        if chunk.channel.gates:
             pulse = np.repeat(np.arange(len(slots)), numbers)
-            arrivals = chunk.passage.arrivals(len(pulse), period_ps, rng)
+            arrivals = chunk.channel.arrivals(len(pulse), period_ps, rng)
             assert arrivals is not None, "a gate lets some pass and others not"
             numbers = np.bincount(pulse[arrivals[1]], minlength=len(slots))
         return slots[numbers > 0], numbers[numbers > 0]
@@ -201,7 +201,7 @@ class PhotonNumberSplitter:
 
 def _met(chunk: Light, slots: Slots) -> Vectors:
     """Pauli vectors (k, 4) of single photons of `slots` (of the chunk, from 0) as they are by now."""
-    steps = chunk.passage.steps_of(slots + chunk.first_slot)
-    every = np.einsum("kpq,sq->ksp", chunk.passage.maps, STATES)
+    steps = chunk.channel.steps_of(slots + chunk.first_slot)
+    every = np.einsum("kpq,sq->ksp", chunk.channel.maps, STATES)
     vectors: Vectors = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
     return vectors

@@ -37,13 +37,13 @@ from ..wire.bit_planes import read_only
 from .pulses import (
     CHUNK_SLOTS,
     EFFECTS,
-    NOTHING_MET,
+    NO_CHANNEL,
     Floats,
-    Passage,
+    PulseChannel,
     Slots,
     Substreams,
     occupied,
-    passage,
+    pulse_channel,
 )
 
 Amplitudes = NDArray[np.complex128]
@@ -68,7 +68,7 @@ class PairTrain:
         self.source, self._streams = source, Substreams(rng)
         visibility = (4 * fidelity - 1) / 3
         white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
-        self._sent = NOTHING_MET if visibility == 1 else passage(1.0, white)
+        self._sent = NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
 
     def block(self) -> PairBlock:
         """What the arms of a block share."""
@@ -114,7 +114,7 @@ class Arm(NamedTuple):
 
     first_slot: int
     size: int
-    passage: Passage
+    channel: PulseChannel
     block: PairBlock
     arm: int
     where: NDArray[np.bool_] | None = None
@@ -124,8 +124,8 @@ class Arm(NamedTuple):
         end = min(at + size, self.size)
         return self._replace(first_slot=self.first_slot + at, size=end - at, where=where)
 
-    def met(self, passage: Passage) -> Self:
-        return self._replace(passage=passage)
+    def with_channel(self, channel: PulseChannel) -> Self:
+        return self._replace(channel=channel)
 
     def only(self, where: NDArray[np.bool_]) -> Self:
         return self._replace(where=where if self.where is None else self.where & where)
@@ -147,9 +147,9 @@ class Arm(NamedTuple):
     ) -> Floats:
         """P(bit 0) of each photon in its basis, once it is known how it was found.
 
-        `steps` are those of the passage that they met. The photons have been seen.
+        `steps` are those of the channel that they met. The photons have been seen.
         """
-        rows = 2 * np.einsum("bp,kpq->kbq", EFFECTS, self.passage.maps)
+        rows = 2 * np.einsum("bp,kpq->kbq", EFFECTS, self.channel.maps)
         lengths = np.linalg.norm(rows[..., 1:], axis=-1)
         blind = lengths < 1e-12
         axes = np.where(blind[..., None], [0.0, 0.0, 1.0], rows[..., 1:])

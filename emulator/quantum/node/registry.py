@@ -40,10 +40,10 @@ _LOST_FIDELITY = 0.25
 _Z: Axis = (0.0, 0.0, 1.0)
 
 
-class Decay(Protocol):
-    """What a holder's memory does to a stored qubit (see devices/memory.py)."""
+class Memory(Protocol):
+    """A holder's memory: what it does to stored qubits (see memories.py)."""
 
-    def between(self, from_ns: int, to_ns: int, /) -> Superoperator: ...
+    def between(self, from_ns: int, to_ns: int, /) -> Superoperator | None: ...
 
     def aged(
         self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int, /
@@ -51,7 +51,7 @@ class Decay(Protocol):
 
 
 class Watcher(Protocol):
-    """Hears which qubits lie in memories (see cutoffs.py); changes nothing while it hears."""
+    """Hears which qubits lie in memories (`memories.CutOffs`); changes nothing while it hears."""
 
     def stored(self, qubit: str, node: str, number: int, since_ns: int, /) -> None: ...
 
@@ -108,22 +108,22 @@ class _Qubit:
 class Registry:
     """All qubits of a run.
 
-    `decay(holder)` gives the memory decay of a node, or None where stored qubits keep; it is never asked
-    about flying qubits. `formalism` is what states are held in (None: `auto`). `numbers(qubit, n)` is the
-    n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs it, and asks. `watcher`
-    is told when a qubit comes to lie in a memory, is reset there, and leaves it in whatever way. Methods
-    that take qubits raise QubitError for one that does not exist, and OperationError for what the
+    `memory(holder)` is the memory of a node, or None where stored qubits keep; it is asked for the decay of
+    each stretch of storage, never about flying qubits. `formalism` is what states are held in (None: `auto`).
+    `numbers(qubit, n)` is the n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs
+    it, and asks. `watcher` hears when a qubit comes to lie in a memory, is reset there, and leaves it.
+    Methods that take qubits raise QubitError for one that does not exist, and OperationError for what the
     formalism refuses.
     """
 
     def __init__(
         self,
-        decay: Callable[[str], Decay | None],
+        memory: Callable[[str], Memory | None],
         formalism: Formalism | None = None,
         numbers: Callable[[str, int], float] | None = None,
         watcher: Watcher | None = None,
     ) -> None:
-        self._decay, self._watcher = decay, watcher
+        self._memory, self._watcher = memory, watcher
         self.formalism = Formalism() if formalism is None else formalism
         self._numbers = numbers if self.formalism.stochastic else None
         if self.formalism.stochastic and numbers is None:
@@ -480,8 +480,8 @@ class Registry:
         self._check_time(record, now_ns)
         if now_ns == record.touched_ns or record.holder == FLYING:
             return None
-        decay = self._decay(record.holder)
-        return None if decay is None else decay.between(record.touched_ns, now_ns)
+        memory = self._memory(record.holder)
+        return None if memory is None else memory.between(record.touched_ns, now_ns)
 
     def _decayed(self, state: State, record: _Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""

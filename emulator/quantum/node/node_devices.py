@@ -34,15 +34,15 @@ class Pending:
         "opener",
         "operation",
         "refusal",
-        "station",
+        "devices",
         "withdrawn",
     )
 
-    def __init__(self, station: Station, operation: Operation) -> None:
-        self.station = station
+    def __init__(self, devices: NodeDevices, operation: Operation) -> None:
+        self.devices = devices
         self.operation = operation
         self.number = operation.number
-        self.incarnation = station.incarnation
+        self.incarnation = devices.incarnation
         self.end_ns = 0
         self.entry: Entry | None = None
         #: What opens it once it has a slot; set exactly while it waits for one.
@@ -62,7 +62,7 @@ class Pending:
             self.entry.cancel()
 
 
-class Station:
+class NodeDevices:
     """The quantum side of one node. It lives as long as the run; incarnations come and go."""
 
     __slots__ = (
@@ -157,6 +157,6 @@ class Station:
     def __repr__(self) -> str:
         state = f"incarnation {self.incarnation}" if self.alive else "dead"
         return (
-            f"<Station {self.name}: {state}, {self.slots}, "
+            f"<NodeDevices {self.name}: {state}, {self.slots}, "
             f"{len(self.pending)} operations under way>"
         )

@@ -1,6 +1,6 @@
-"""What nodes send and see pulse trains with, made from what the topology says.
+"""What nodes send and detect pulse trains with, made from what the topology says.
 
-Owns the way from a node's `source:` and `detector:` to the source table and the receiver. Does not own
+Owns the step from a node's `source:` and `detector:` to the source table and the receiver. Does not own
 what they do (devices/, optics/detection.py). Rule: what the topology cannot know before a train comes
 (how long its slots are) is refused here, as an OperationError.
 """
