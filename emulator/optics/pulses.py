@@ -67,7 +67,7 @@ class Substreams:
         return np.random.Generator(np.random.PCG64(seeds))
 
 
-# --- what has happened on the way -----------------------------------------------------------------
+# --- what channels have done -----------------------------------------------------------------------
 
 
 class PulseChannel(NamedTuple):

@@ -263,7 +263,7 @@ def _probe(plane: QuantumPlane, devices: NodeDevices, operation: Probe, now_ns: 
     if operation.target is not None:
         vector = [complex(re, im) for re, im in operation.target]
     elif len(qubits) == 1 and registry.is_left_over(qubits[0]):
-        # What other nodes have done must not be told: an error would be faster than light.
+        # What other nodes have done must not show: an error would be faster than light.
         around.metrics.count(f"{devices.name}.{operation.name}.left_over")
         around.journal.event(devices.name, "fidelity", operation.name, qubits, None)
         return

@@ -46,7 +46,7 @@ from .pulses.trains import PulseLink
 class QuantumPlane:
     """Operations in, results and arrivals out; see the module's head.
 
-    `results` and `arrivals` fill while completions run; whoever drives the plane takes them out.
+    `results` and `arrivals` fill while completions run; the owner of the plane takes them out.
     `registry` is god's eye: tests, the recorder and `Probe` look at states through it.
     """
 
@@ -183,8 +183,8 @@ class QuantumPlane:
     def reset_memory(self, node: str) -> int:
         """Every qubit in the node's memory is |0> from now on, unknown to the node; how many there were.
 
-        Operations run on: what is under way finds |0>. Halves of which the node has yet to hear are struck
-        too, at the latest when it hears.
+        Operations run on: what is under way finds |0>. Halves of which the node has yet to hear are
+        reset too, at the latest when it hears.
         """
         devices, now_ns = self.devices[node], self._clock.now_ns
         held = self.registry.held_by(node)

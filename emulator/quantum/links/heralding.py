@@ -1,9 +1,9 @@
 """What heralds pairs on a link, made from what the topology says.
 
-Owns the way from the section `entangle:` and the link's fibre to a `HeraldedSource` of channels/, with
+Owns the step from the section `entangle:` and the link's fibre to a `HeraldedSource` (heralding/), with
 the light of classical channels beside it and with whatever has changed (link_changes.py); and which drift
 of its surroundings acts on its pairs. Does not own the physics of any kind, the section's keys
-(topology/model/entangle.py), or requests (requests.py).
+(topology/model/entangle.py), or requests (quantum/pairs/).
 
 Rule: what a topology says and physics forbids is a TopologyError at its place, before anything runs.
 """

@@ -1,11 +1,12 @@
 """A node's quantum side: its slots, its operations under way, and how good its devices are.
 
-Owns who has a slot and who waits for one, until when each qubit is busy, and the list of operations
-that have not ended. Does not own the qubits (registry.py) or what operations do (effects.py).
+Owns which operations have a slot and which wait for one, until when each qubit is busy, and the list of
+operations that have not ended. Does not own the qubits (registry.py) or what operations do
+(quantum/operations.py).
 
 Rule: slots used == qubits held + requests that are open (an allocation or an entanglement request
-that has got its slot and has not ended). Whoever waits for a slot waits first-in first-out, and
-nobody waits while a slot is free.
+that has got its slot and has not ended). Operations wait for a slot first-in first-out, and none
+waits while a slot is free.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class NodeDevices:
             self.waiting.append(pending)
 
     def release(self) -> None:
-        """A slot is free again: it goes to whoever has waited longest."""
+        """A slot is free again: it goes to the operation that has waited longest."""
         if not self.waiting:
             self.slots.release()
             return

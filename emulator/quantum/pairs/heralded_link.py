@@ -10,7 +10,7 @@ are matched, attempts begin at that instant, and one draw tells when they will h
 hears first has its half at once; the attempts are over when the other has heard too, and the next requests'
 attempts begin then.
 
-Rules: attempts have no memory, so whatever disturbs them (a cut, a withdrawal, a death) ends them;
+Rules: attempts have no memory, so a cut, a withdrawal or a death ends them;
 the requests that remain go back to their place by age, which is the front, and are drawn for anew
 when they are matched again. What has succeeded is not undone: once one end has heard, a cut no longer
 matters, and a withdrawal at the other gives up its own half only. A cut link matches nothing. A request

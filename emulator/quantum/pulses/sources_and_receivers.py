@@ -80,7 +80,7 @@ def _table(source: SourceSpec) -> tuple[Source, ...]:
 
 
 def _emitter(source: SourceSpec) -> AtomicEmitter:
-    """Of a photon that is longer than its window, which is the slot unless told, the rest is lost."""
+    """Of a photon that is longer than its window, which is the slot by default, the rest is lost."""
     window_ps = source.period_ps if source.window_ps is None else source.window_ps
     return AtomicEmitter(
         collection=source.collection or 0.0,

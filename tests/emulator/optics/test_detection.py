@@ -284,7 +284,7 @@ def test_the_gates_of_links_come_before_the_jitter_and_the_gate_of_the_detector(
     bases, bits, zeros, _ = columns(200_000)
     train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
     channel = pulse_channel(spread_ps=40.0, gate_ps=100.0).then(pulse_channel(spread_ps=30.0))
-    channel = channelthen(pulse_channel(spread_ps=50.0, gate_ps=150.0)).then(
+    channel = channel.then(pulse_channel(spread_ps=50.0, gate_ps=150.0)).then(
         pulse_channel(spread_ps=20.0)
     )
     clicks = detection.detect(train.through(channel), Receiver(detector), generator(), bases)
