@@ -3,7 +3,7 @@
 Owns what one fibre does to light: `Fibre` is the cable as bought and laid, `FibreLink` the
 cable in its surroundings, beside classical channels, at a time. Does not own the formulas of each
 effect (dispersion, polarisation, phase, raman) or the surroundings (environment). Draws nothing: whether
-a photon survives is decided by whoever holds the link's generator. Attenuation is power loss in dB/km.
+a photon survives is drawn by the link (quantum/links/). Attenuation is power loss in dB/km.
 
 Rule: that depends on time, direction and parameters only, and changes only where a cell of the
 environment's grid ends.
@@ -38,7 +38,7 @@ ENCODINGS = ("polarisation", "phase")
 
 @dataclass(frozen=True, slots=True)
 class Fibre:
-    """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities per photon.
+    """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities for each photon.
 
     Defaults are standard single-mode fibre at 1550 nm (ITU-T G.652.D; its polarisation-mode dispersion
     is the greatest that the recommendation allows a link). `misalignment_rad` is the angle theta between

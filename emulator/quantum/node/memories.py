@@ -2,8 +2,8 @@
 
 Owns the step from a node's section `memory:` to its `NodeMemory`, the check of cut-offs against links, and
 the instant at which each stored qubit reaches its cut-off. Does not own the decay of T1, T2 and a user's
-noise (devices/memory.py), what faults change (fault_history.py), where a qubit lies (registry.py), or what it means
-to discard one (plane.py).
+noise (devices/memory.py), what faults change (fault_history.py), where a qubit lies (registry.py), or what it
+means to discard one (plane.py).
 
 A fault that decoheres a memory touches no qubit when it begins or ends. The decay that a qubit owes is put
 together when an operation touches it: one map for each interval of the memory's fault history. So operations
