@@ -1,34 +1,37 @@
-"""All qubits of a run, and what joint state each is in.
+"""Which qubit is where, and what joint state it is in.
 
-Owns the registers (jointly held states) and when each qubit was last touched; the records of who holds which
-qubit are its base's (qubits.py). Does not own operations in time, slots, links or outcomes' randomness
-(plane.py), what is inside a state (states/engine.py), nor which formalism one is held in (formalism.py).
+Owns the qubits of a run: name, holder, the register (jointly held state) and when each was last touched. Does
+not own operations in time, slots, links or outcomes' randomness (plane.py), what is inside a state
+(states/engine.py), nor which formalism one is held in (formalism.py).
 
 Rules: noise is lazy, so whatever touches a qubit first applies its holder's decay since it was last
 touched, and only its own (decays commute with what happens to other qubits). Nothing changes when a
 method raises: the states that follow are worked out first, and then put in place. Where a state is one
 trajectory, each map and each vanishing takes the next number of the (first) qubit's own noise, however
-it comes out.
+it comes out. A qubit that has gone is remembered, for a while, with how it went.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import InputError, InternalError, OperationError
+from ...errors import InputError, InternalError, OperationError, QubitError
 from ...states import gates
 from ...states.engine import Axis, State, unit_axis
 from ...states.pauli import Superoperator
 from ...states.states import bell_vector
 from ..formalism import Formalism
-from .qubits import FLYING, LOST, Qubit, QubitTable, Register, Watcher
+from .qubits import FLYING, LOST, Parting, Qubit, Register, parting_words
 
 #: <Phi+| rho x I/2 |Phi+> of a half whose partner was traced out: 1/4, whatever rho is.
 _LOST_FIDELITY = 0.25
+#: Qubits whose end is remembered; the oldest are forgotten first.
+MAX_REMEMBERED = 65536
 _Z: Axis = (0.0, 0.0, 1.0)
 
 
@@ -42,7 +45,15 @@ class Memory(Protocol):
     ) -> NDArray[np.float64]: ...
 
 
-class Registry(QubitTable):
+class Watcher(Protocol):
+    """Hears which qubits lie in memories (`memories.CutOffs`); changes nothing while it hears."""
+
+    def stored(self, qubit: str, node: str, number: int, since_ns: int, /) -> None: ...
+
+    def left(self, qubit: str, /) -> None: ...
+
+
+class Registry:
     """All qubits of a run.
 
     `memory(holder)` is the memory of a node, or None where stored qubits keep; it is asked for the decay of
@@ -60,12 +71,16 @@ class Registry(QubitTable):
         numbers: Callable[[str, int], float] | None = None,
         watcher: Watcher | None = None,
     ) -> None:
-        super().__init__(watcher)
-        self._memory = memory
+        self._memory, self._watcher = memory, watcher
         self.formalism = Formalism() if formalism is None else formalism
         self._numbers = numbers if self.formalism.stochastic else None
         if self.formalism.stochastic and numbers is None:
             raise InternalError(f"{self.formalism} needs numbers")
+        self._qubits: dict[str, Qubit] = {}
+        self._held: dict[str, dict[str, Qubit]] = {}
+        #: Qubits that are no more: how they left each node that has held them.
+        self._gone: OrderedDict[str, dict[str, Parting]] = OrderedDict()
+        self._created = 0
 
     # --- coming and going -------------------------------------------------------------------------
 
@@ -193,6 +208,46 @@ class Registry(QubitTable):
 
     # --- knowing ----------------------------------------------------------------------------------
 
+    def holder_of(self, qubit: str) -> str | None:
+        """The node that holds the qubit, "" while it flies, None when there is no such qubit."""
+        record = self._qubits.get(qubit)
+        return None if record is None else record.holder
+
+    def require(self, node: str, qubits: Sequence[str]) -> None:
+        """Raises QubitError unless `node` holds all of them.
+
+        It says how the qubit left this node, and nothing of what became of it since: that would be faster
+        than light.
+        """
+        for qubit in qubits:
+            record = self._qubits.get(qubit)
+            if record is not None and record.holder == node:
+                continue
+            parted = self._gone.get(qubit, {}) if record is None else record.parted
+            raise QubitError(qubit=qubit, node=node, why=parting_words(parted.get(node)))
+
+    def held_by(self, node: str) -> list[str]:
+        """Names of the qubits that `node` holds, in the order in which they were created."""
+        held = self._held.get(node, {})
+        return [record.name for record in sorted(held.values(), key=lambda record: record.number)]
+
+    def born_ns(self, qubit: str) -> int:
+        """When the qubit came into being: allocated, or emitted."""
+        return self._record(qubit).born_ns
+
+    def note_frame(self, node: str, qubit: str, z: int, x: int) -> None:
+        """X^x Z^z is still to be applied to the qubit, says `node`; ignored unless that holds it."""
+        record = self._qubits.get(qubit)
+        if record is not None and record.holder == node:
+            record.frame = (z & 1, x & 1)
+
+    def __len__(self) -> int:
+        return len(self._qubits)
+
+    def __repr__(self) -> str:
+        held = {node or "(flying)": len(qubits) for node, qubits in self._held.items() if qubits}
+        return f"<Registry {len(self._qubits)} qubits {held}>"
+
     def size(self, qubit: str) -> int:
         """How many qubits the qubit's joint state has, itself included."""
         return len(self._record(qubit).register.names)
@@ -247,6 +302,62 @@ class Registry(QubitTable):
         return self._look(qubits, now_ns).to_qobj()
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _add(self, register: Register, holders: list[str], births_ns: list[int]) -> None:
+        for name in register.names:
+            if name in self._qubits:
+                raise InternalError(f"there is a qubit {name} already")
+        for name, holder, born_ns in zip(register.names, holders, births_ns, strict=True):
+            self._created += 1
+            record = Qubit(name, self._created, holder, register, born_ns)
+            record.shared = len(register.names) > 1
+            self._qubits[name] = record
+            self._held.setdefault(holder, {})[name] = record
+            if self._watcher is not None and holder != FLYING:
+                self._watcher.stored(name, holder, record.number, born_ns)
+
+    def _record(self, qubit: str) -> Qubit:
+        record = self._qubits.get(qubit)
+        if record is None:
+            parted = list(self._gone.get(qubit, {}).values())
+            raise QubitError(
+                qubit=qubit, node="", why=parting_words(parted[-1] if parted else None)
+            )
+        return record
+
+    def _records(self, qubits: Sequence[str]) -> list[Qubit]:
+        records = [self._record(qubit) for qubit in qubits]
+        if len(records) > 1 and len(dict.fromkeys(qubits)) < len(records):
+            raise OperationError(qubits=list(qubits), why="a qubit is named twice")
+        return records
+
+    def _forget(self, record: Qubit, why: str, now_ns: int) -> None:
+        """The qubit is no more; the register's state must already be without it."""
+        record.register.names.remove(record.name)
+        del self._qubits[record.name]
+        del self._held[record.holder][record.name]
+        self._gone[record.name] = {**record.parted, record.holder: (why, now_ns)}
+        if self._watcher is not None:
+            self._watcher.left(record.name)
+        if len(self._gone) > MAX_REMEMBERED:
+            self._gone.popitem(last=False)
+
+    def _move(self, record: Qubit, holder: str, now_ns: int) -> None:
+        del self._held[record.holder][record.name]
+        record.holder = holder
+        self._held.setdefault(holder, {})[record.name] = record
+        if self._watcher is None:
+            return
+        if holder == FLYING:
+            self._watcher.left(record.name)
+        else:
+            self._watcher.stored(record.name, holder, record.number, now_ns)
+
+    def _check_time(self, record: Qubit, now_ns: int) -> None:
+        if now_ns < record.touched_ns:
+            raise InternalError(
+                f"qubit {record.name} was touched at {record.touched_ns} ns, after {now_ns} ns"
+            )
 
     def _number(self, record: Qubit) -> float:
         """The next number of the qubit's own noise; 0 where no formalism asks for it."""

@@ -10,7 +10,7 @@ import pytest
 from qnetem.emulator import closed_forms
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.errors import InternalError, OperationError, QubitError, RegisterTooLarge
-from qnetem.emulator.quantum.node import qubits as qubit_table
+from qnetem.emulator.quantum.node import registry
 from qnetem.emulator.quantum.node.registry import Registry
 from qnetem.emulator.states import gates, noise
 from qnetem.emulator.states.states import bell_density, bell_vector, werner
@@ -288,7 +288,7 @@ def test_a_gone_qubit_is_remembered_with_how_it_went() -> None:
 
 
 def test_memory_of_the_gone_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qubit_table, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(registry, "MAX_REMEMBERED", 2)
     qubits = lossless()
     for name in ("a", "b", "c"):
         qubits.allocate(name, "alice", 0)
