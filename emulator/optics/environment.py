@@ -6,7 +6,7 @@ link asks.
 Theory of operation. Time is cut into cells of `grid_ns`; in one cell nothing changes. A path is
 generated in blocks of cells, each block from a generator of its own (seeded by the environment's
 entropy, the path and the block's number) and from where the block before it ended. Blocks come into
-being when somebody asks, in ascending order; their ends are kept, their cells only while in use.
+being when a link asks, in ascending order; their ends are kept, their cells only while in use.
 
 Rules: the value at time t depends on seed, parameters and t, never on what was asked before. Making an
 environment draws four words from the given generator, whatever happens in it. What the grid cannot

@@ -2,8 +2,8 @@
 
 Owns what they take, what they send on, and what they keep. Does not own detection (detection.py).
 
-Rule: nothing copies a state. A train that is intercepted is spent; what goes on was prepared anew from
-what was measured, or is made of the photons that were not kept.
+Rule: nothing copies a state. A train that is intercepted is spent; what is sent on was prepared anew from
+what was measured, or is made of the photons that were not stored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .pulses import (
 
 Vectors = NDArray[np.float64]
 
-#: What an eavesdropper resends unless told otherwise.
+#: What an eavesdropper resends by default.
 ONE_PHOTON = Fock(1)
 #: What the streams of one chunk are for.
 _NUMBERS, _SINGLES = 0, 1
@@ -67,16 +67,16 @@ class InterceptResend:
         where: NDArray[np.bool_] | None = None,
         troubles: Sequence[Trouble] = (),
     ) -> tuple[PulseTrain, Clicks]:
-        """(what goes on, what was seen); the block is spent, and what lies `beside` it.
+        """(what is sent on, what was seen); the block is spent, and what lies `beside` it.
 
-        `where` (one per slot): what is seen elsewhere, a dark count, is neither told nor sent on.
+        `where` (one per slot): what is seen elsewhere, a dark count, is neither reported nor sent on.
         `troubles`: as for `PulseReceiver.detect`.
         """
         first_slot, size = block.first_slot, len(block)
         clicks = self._receiver.detect(block, bases, beside, troubles)
         if where is not None:
-            told = where[clicks.slots - first_slot]
-            clicks = clicks.those(told)
+            reported = where[clicks.slots - first_slot]
+            clicks = clicks.those(reported)
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
         sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
@@ -106,7 +106,7 @@ def intercept_resend(
 
 
 class StoredSlots:
-    """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases.
+    """Photons an eavesdropper stores, one of each slot in `slots`; measured once, in any bases.
 
     What storage does to them is `through`; their measurement is ideal, whatever detectors the node has.
     """
@@ -139,10 +139,10 @@ class StoredSlots:
 
 
 class PhotonNumberSplitter:
-    """Counts photons without touching them, keeps one of each pulse with several, sends on the rest.
+    """Counts photons without touching them, stores one of each pulse with several, sends on the rest.
 
-    Single photons are blocked, but for a share `forward_singles` that goes on untouched (Brassard,
-    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What goes on has a known photon number: n - 1. It is as
+    Single photons are blocked, but for a share `forward_singles` that passes untouched (Brassard,
+    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What passes has a known photon number: n - 1. It is as
     late or early as it came, but behind the gate of a link it leaves in the middle of its slot.
     """
 
@@ -153,10 +153,10 @@ class PhotonNumberSplitter:
         self._streams, self._forward_singles = Substreams(rng), forward_singles
 
     def split(self, block: PulseTrain) -> tuple[PulseTrain, StoredSlots]:
-        """(what goes on, what is kept); the block is spent."""
+        """(what passes, what is stored); the block is spent."""
         light = block.take()
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
-        kept: list[Slots] = []
+        stored: list[Slots] = []
         states: list[Vectors] = []
         for number, chunk in chunks(light):
             rng = self._streams.of(number, _NUMBERS)
@@ -165,16 +165,16 @@ class PhotonNumberSplitter:
             at = chunk.first_slot - light.first_slot
             forwarded[at + several] = numbers[numbers > 1] - 1
             forwarded[at + slots[self._passed(numbers, number)]] = 1
-            kept.append(several + chunk.first_slot)
+            stored.append(several + chunk.first_slot)
             states.append(_met(chunk, several))
         table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
         arrived = light.channel._replace(etas=np.ones_like(light.channel.etas), gates=())
         onward = light._replace(intensities=forwarded, sources=table, channel=arrived)
-        stored = StoredSlots(
-            np.concatenate([np.empty(0, dtype=np.int64), *kept]),
+        stored_slots = StoredSlots(
+            np.concatenate([np.empty(0, dtype=np.int64), *stored]),
             np.concatenate([np.empty((0, 4)), *states]),
         )
-        return PulseTrain.of(onward, block.period_ps), stored
+        return PulseTrain.of(onward, block.period_ps), stored_slots
 
     def _passed(self, numbers: Slots, number: int) -> NDArray[np.bool_]:
         if not self._forward_singles:

@@ -297,7 +297,7 @@ class PulseTrain:
     def take(self) -> Light:
         """Prepared pulses themselves, and the train is spent.
 
-        Raises InternalError the second time, and for light that nobody has prepared.
+        Raises InternalError the second time, and for light that was never prepared.
         """
         light = self.take_layer()
         if not isinstance(light, Light):

@@ -19,11 +19,11 @@ that can never succeed waits.
 No end learns of the other's action before light does. A withdrawal or a death ends the attempts whose light
 that end has yet to emit. If it has emitted the light of a success, the success comes to what had been drawn:
 the other end hears of it at its time, and holds a half without a partner. For the same reason what is drawn
-about light that left before now never depends on what an end has done since: attempts that go on after a
+about light that left before now never depends on what an end has done since: attempts that continue after a
 success that neither end heard of are drawn from a stream of their own, with the parameters that the link had
 when they left.
 
-A fault may lose heralds: if neither hears of it, attempts go on in their
+A fault may lose heralds: if neither hears of it, attempts continue in their
 rhythm; an end that alone does not hear has no half, and its request is the oldest again.
 
 A change of the link's parameters (`change`) ends no request's wait and leaves the rhythm of attempts alone:
@@ -57,7 +57,7 @@ class HeraldedLink:
 
     `give(request, herald)` hands a request its result; `history` holds what faults change about the link.
 
-    Draws from ("link", name), and from a stream apart for attempts that go on after a lost success.
+    Draws from ("link", name), and from a stream apart for attempts that continue after a lost success.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class HeraldedLink:
         attempt.outcome = self.faults.outcome(attempt.start_ns + attempt.success.emission_ns)
         lost_at = attempt.outcome.lost
         if len(lost_at) == len(self.ends):
-            self._go_on(attempt)
+            self._continue(attempt)
             return
         attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
         self.pairs += 1
@@ -275,7 +275,7 @@ class HeraldedLink:
             self._forget(attempt)
         self.match()
 
-    def _go_on(self, attempt: Attempt) -> None:
+    def _continue(self, attempt: Attempt) -> None:
         """Neither end hears of the success: for both it was a failure like those before.
 
         Light of the attempts that follow may be on its way already, so what becomes of them follows from
