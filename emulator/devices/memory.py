@@ -2,7 +2,7 @@
 
 Owns the decay of one stored qubit, by T1, T2 and noise of the user's, and the count of slots. Does not
 know which qubit lies where (registry), who waits for a slot (plane), nor how old a qubit may grow
-(quantum/node/cutoffs.py).
+(quantum/node/memories.py).
 
 Rules: what decays a qubit acts at the same time, so that its generators add; T1 and T2 are what they would
 be without the rest, and a T2 that was measured with it in place is not to be stated again. A slot is taken
@@ -50,7 +50,7 @@ class MemoryDecay:
         object.__setattr__(self, "_total", total)
 
     def map(self, duration_ns: int) -> Superoperator:
-        """What `duration_ns` of storage does to one qubit; read-only, and kept for the next who asks."""
+        """What `duration_ns` of storage does to one qubit; read-only, and cached."""
         if self._total is None:
             return noise.decay(self.t1_ns, self.t2_ns, duration_ns)
         found = self._kept.get(duration_ns)

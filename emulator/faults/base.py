@@ -17,7 +17,7 @@ from ..classical.plane import ClassicalPlane, LinkFault
 from ..kernel.conductor import Entry
 from ..quantum.links.link_changes import Changes
 from ..quantum.node.node_changes import NodeChanges
-from ..quantum.pairs.herald_faults import HeraldOutcome
+from ..quantum.pairs.heralded_pair import HeraldOutcome
 from ..quantum.plane import QuantumPlane
 from ..topology.model.faults import FaultSpec, Value
 
@@ -136,10 +136,10 @@ class LinkChange(Fault):
         """What is different while it lasts."""
 
     def begin(self, world: Breakable) -> None:
-        world.quantum.disturbances.links[self.target].begin(self, self.changes())
+        world.quantum.fault_histories.links[self.target].begin(self, self.changes())
 
     def heal(self, world: Breakable) -> None:
-        world.quantum.disturbances.links[self.target].end(self)
+        world.quantum.fault_histories.links[self.target].end(self)
 
 
 class DeviceChange(Fault):
@@ -154,14 +154,14 @@ class DeviceChange(Fault):
         """What is different about the node while it lasts."""
 
     def begin(self, world: Breakable) -> None:
-        disturbances = world.quantum.disturbances
+        disturbances = world.quantum.fault_histories
         if self.target in disturbances.nodes:
             disturbances.nodes[self.target].begin(self, self.node_changes())
         else:
             disturbances.links[self.target].begin(self, self.link_changes())
 
     def heal(self, world: Breakable) -> None:
-        disturbances = world.quantum.disturbances
+        disturbances = world.quantum.fault_histories
         if self.target in disturbances.nodes:
             disturbances.nodes[self.target].end(self)
         else:
@@ -175,10 +175,10 @@ class HeraldStrike(Fault):
     """
 
     def begin(self, world: Breakable) -> None:
-        world.quantum.strike_heralds(self.target, self)
+        world.quantum.begin_herald_fault(self.target, self)
 
     def heal(self, world: Breakable) -> None:
-        world.quantum.spare_heralds(self.target, self)
+        world.quantum.end_herald_fault(self.target, self)
 
     def strikes(self) -> bool:
         struck = super().strikes()

@@ -30,11 +30,11 @@ class Clouds(Fault):
     def heal(self, world: Breakable) -> None:
         if self._next is not None:
             self._next.cancel()
-        world.quantum.disturbances.links[self.target].end(self)
+        world.quantum.fault_histories.links[self.target].end(self)
 
     def _become(self, world: Breakable, cloudy: bool) -> None:
         """A stretch begins."""
-        disturbed = world.quantum.disturbances.links[self.target]
+        disturbed = world.quantum.fault_histories.links[self.target]
         if cloudy:
             disturbed.begin(self, Changes(loss_db=self.number("loss")))
         else:

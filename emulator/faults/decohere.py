@@ -13,7 +13,7 @@ class Decohere(Fault):
         self.hits += world.quantum.stored_in(self.target)
         rate_hz = 1e9 / self.time_ns("t2")
         changes = NodeChanges(dephasing_hz=rate_hz)
-        world.quantum.disturbances.nodes[self.target].begin(self, changes)
+        world.quantum.fault_histories.nodes[self.target].begin(self, changes)
 
     def heal(self, world: Breakable) -> None:
-        world.quantum.disturbances.nodes[self.target].end(self)
+        world.quantum.fault_histories.nodes[self.target].end(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantum.pairs.herald_faults import HEARD, HeraldOutcome
+from ..quantum.pairs.heralded_pair import HEARD, HeraldOutcome
 from .base import HeraldStrike
 
 

@@ -7,7 +7,7 @@ Does not own the physics of the other kinds (single_click.py, double_click.py, m
 have no memory, so whatever changes the link draws the rest anew).
 
 Rules. Every outcome of one link costs the same number of draws, whatever the probability, so that a
-changed parameter shifts nobody's later draws: one, and one more where the heralded Bell state is random.
+changed parameter shifts no later draws: one, and one more where the heralded Bell state is random.
 No end hears of a success before light has come to it from the other end's part in it: what an end emits (or
 latches) at t is heard at the other one not before t plus the light's time over the whole link.
 

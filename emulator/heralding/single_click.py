@@ -1,4 +1,4 @@
-"""Single-click links: one photon, of which nobody can tell whose it was.
+"""Single-click links: one photon, which may be from either end.
 
 Owns success probability and state of the scheme of Cabrillo et al. (PRA 59, 1025 (1999)) and Bose et al.
 (PRL 83, 5158 (1999)), and its trade-off of rate against fidelity. Does not own the photon's way to the click

@@ -1,13 +1,17 @@
-"""What the quantum plane asks of its surroundings, as protocols.
+"""What the planes of a run stand on: time, journal, metrics and random streams.
 
-Owns nothing but the shapes: the conductor is a `Clock`, the recorder a `Journal` and a `Metrics`.
-The plane is written against these, so it needs neither an agenda of its own nor a file.
+`Surroundings` joins the four. The world makes one and passes it on; no constructor below takes the four by
+hand. Its parts are protocols: the conductor is a `Clock`, the recorder a `Journal` and a `Metrics`, so that
+a plane needs neither an agenda of its own nor a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from .streams import Streams
 
 
 class Entry(Protocol):
@@ -48,6 +52,16 @@ class Metrics(Protocol):
 
     def observe(self, name: str, value: float, /) -> None:
         """One more value of a quantity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every part of a run shares; one object a run."""
+
+    clock: Clock
+    journal: Journal
+    metrics: Metrics
+    streams: Streams
 
 
 #: Second place of the plane's orders.

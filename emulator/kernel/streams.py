@@ -1,7 +1,7 @@
 """One random generator per entity, from the run's seed.
 
 Owns the derivation and nothing else. Rule: an entity's numbers depend on (seed, kind, name) only, so
-adding an entity shifts nobody else's draws, and there is no shared or unseeded generator anywhere.
+adding an entity shifts no other draws, and there is no shared or unseeded generator anywhere.
 """
 
 from __future__ import annotations

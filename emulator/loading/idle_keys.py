@@ -1,7 +1,7 @@
 """Keys that act on nothing where they stand, or on some of a link's light only.
 
 Owns which key of a link's `quantum:` acts on which kind of light (the table in docs/topology.md) and the
-warnings that follow from it. Does not own what a key does (channels/, quantum/).
+warnings that follow from it. Does not own what a key does (optics/, quantum/).
 
 Rule: a key that acts nowhere is named, never refused: another layer of the file may have it for other links.
 """

@@ -38,11 +38,11 @@ def try_links(topology: Topology) -> None:
     if not links:
         return
     from ..kernel.streams import Streams
-    from ..quantum.links.links import way_of
+    from ..quantum.links.fibres import fibre_channel_of
 
     streams = Streams(topology.seed)
     for link in links:
-        way_of(topology, link, streams)
+        fibre_channel_of(topology, link, streams)
 
 
 def try_sources(topology: Topology) -> None:

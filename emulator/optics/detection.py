@@ -261,11 +261,11 @@ class PulseReceiver:
     ) -> tuple[Slots, Bytes]:
         """Photons of an arm: all of them are found somehow, whether or not that is seen."""
         photons = chunk.photons()
-        steps = chunk.passage.steps_of(photons.slots + chunk.first_slot)
+        steps = chunk.channel.steps_of(photons.slots + chunk.first_slot)
         landed, kept = self._landing(photons.slots, chunk, rng)
         basis = self._basis_met(np.clip(landed, 0, chunk.size - 1), chosen, rng)
         chances = chunk.look(photons, steps, basis, rng)
-        scale = chunk.passage.etas[steps] * self._receiver.transmittance
+        scale = chunk.channel.etas[steps] * self._receiver.transmittance
         if kept is not None:
             landed, basis, chances = landed[kept], basis[kept], chances[kept]
             scale = scale[kept] if isinstance(steps, np.ndarray) else scale
@@ -276,20 +276,20 @@ class PulseReceiver:
     ) -> tuple[Slots, Bytes]:
         """Photons of prepared pulses; only those that may be seen are drawn at all."""
         detectors = self._receiver.all_detectors
-        best_eta = float(chunk.passage.etas.max())
+        best_eta = float(chunk.channel.etas.max())
         best = max(detector.efficiency for detector in detectors)
         slots, numbers = photons(chunk, best_eta * best * self._receiver.transmittance, rng)
         if numbers.any() and numbers.max() > 1:
             slots = np.repeat(slots, numbers)
         state = 2 * chunk.bases[slots] + chunk.bits[slots]
-        steps = chunk.passage.steps_of(slots + chunk.first_slot)
+        steps = chunk.channel.steps_of(slots + chunk.first_slot)
         landed, kept = self._landing(slots, chunk, rng)
         if kept is not None:
             slots, landed, state = slots[kept], landed[kept], state[kept]
             steps = steps[kept] if isinstance(steps, np.ndarray) else steps
         basis = self._basis_met(landed, chosen, rng)
-        chances = np.einsum("bp,kpq,sq->ksb", EFFECTS, chunk.passage.maps, STATES)
-        share = chunk.passage.etas[steps] / best_eta if best_eta else 0.0
+        chances = np.einsum("bp,kpq,sq->ksb", EFFECTS, chunk.channel.maps, STATES)
+        share = chunk.channel.etas[steps] / best_eta if best_eta else 0.0
         return self._fired(landed, basis, chances[steps, state, basis], share / (best or 1.0), rng)
 
     def _landing(
@@ -303,7 +303,7 @@ class PulseReceiver:
         """
         # The detectors of one receiver are alike in time; the first stands for them.
         detector, period_ps = self._receiver.all_detectors[0], self._period_ps
-        arrivals = chunk.passage.arrivals(len(slots), period_ps, rng, detector.jitter_sigma_ps())
+        arrivals = chunk.channel.arrivals(len(slots), period_ps, rng, detector.jitter_sigma_ps())
         if arrivals is None:
             return slots, None
         offset, kept = arrivals

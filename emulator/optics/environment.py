@@ -6,7 +6,7 @@ link asks.
 Theory of operation. Time is cut into cells of `grid_ns`; in one cell nothing changes. A path is
 generated in blocks of cells, each block from a generator of its own (seeded by the environment's
 entropy, the path and the block's number) and from where the block before it ended. Blocks come into
-being when somebody asks, in ascending order; their ends are kept, their cells only while in use.
+being when a link asks, in ascending order; their ends are kept, their cells only while in use.
 
 Rules: the value at time t depends on seed, parameters and t, never on what was asked before. Making an
 environment draws four words from the given generator, whatever happens in it. What the grid cannot
@@ -24,10 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from . import polarisation as walks
 from .dispersion import check_positive
 from .phase import PhaseDrift, Vibration
-from .polarisation import PolarisationDrift, Rotation
+from .polarisation import (
+    PolarisationDrift,
+    Rotation,
+    accumulated,
+    quaternion_products,
+    rotation_of,
+    walk_steps,
+)
 
 #: Cells generated at a time.
 BLOCK = 4096
@@ -151,7 +157,7 @@ class Environment:
             temperature_k += float(self._fluctuation.at(cell)[0])
         rotation = None
         if self._polarisation is not None:
-            rotation = walks.rotation_of(self._polarisation.at(cell))
+            rotation = rotation_of(self._polarisation.at(cell))
         return Conditions(cell * self.grid_ns, phase_rad, temperature_k, self._visibility, rotation)
 
     def __repr__(self) -> str:
@@ -237,7 +243,7 @@ def _walk(words: Sequence[int], drift: PolarisationDrift, step_s: float) -> Samp
     angle_rad = drift.step_angle_rad(step_s)
 
     def advance(start: _Values, rng: np.random.Generator) -> _Values:
-        turns = walks.accumulated(walks.walk_steps(angle_rad, BLOCK, rng))
-        return walks.quaternion_products(turns, start[np.newaxis])
+        turns = accumulated(walk_steps(angle_rad, BLOCK, rng))
+        return quaternion_products(turns, start[np.newaxis])
 
     return SamplePath(words, _POLARISATION, np.array([1.0, 0.0, 0.0, 0.0]), advance)

@@ -1,11 +1,11 @@
 """An optical fibre for single photons: how much gets through, how late, how spread, how damaged.
 
-Owns the passage of light through one fibre: `Fibre` is the cable as bought and laid, `FibreLink` the
+Owns what one fibre does to light: `Fibre` is the cable as bought and laid, `FibreLink` the
 cable in its surroundings, beside classical channels, at a time. Does not own the formulas of each
 effect (dispersion, polarisation, phase, raman) or the surroundings (environment). Draws nothing: whether
-a photon survives is decided by whoever holds the link's generator. Attenuation is power loss in dB/km.
+a photon survives is drawn by the link (quantum/links/). Attenuation is power loss in dB/km.
 
-Rule: a passage depends on time, direction and parameters only, and changes only where a cell of the
+Rule: that depends on time, direction and parameters only, and changes only where a cell of the
 environment's grid ends.
 """
 
@@ -18,7 +18,7 @@ from typing import Literal
 
 from .. import closed_forms
 from ..errors import InputError
-from ..states import noise as maps
+from ..states.noise import check_probability, compose, dephasing, depolarising
 from ..states.pauli import Superoperator
 from ..units import to_ns
 from . import dispersion, phase, polarisation, raman
@@ -38,7 +38,7 @@ ENCODINGS = ("polarisation", "phase")
 
 @dataclass(frozen=True, slots=True)
 class Fibre:
-    """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities per passage.
+    """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities for each photon.
 
     Defaults are standard single-mode fibre at 1550 nm (ITU-T G.652.D; its polarisation-mode dispersion
     is the greatest that the recommendation allows a link). `misalignment_rad` is the angle theta between
@@ -70,8 +70,8 @@ class Fibre:
                 raise InputError(f"fibre: {field.name} is {value}, expected 0 or more")
         if self.group_index < 1:
             raise InputError(f"fibre: group_index is {self.group_index}, light is not that fast")
-        maps.check_probability("fibre: depolarising", self.depolarising)
-        maps.check_probability("fibre: dephasing", self.dephasing)
+        check_probability("fibre: depolarising", self.depolarising)
+        check_probability("fibre: dephasing", self.dephasing)
 
     @property
     def transmittance(self) -> float:
@@ -121,7 +121,7 @@ class Fibre:
         )
 
     def noise(self, pulse: Pulse | None = None) -> Superoperator | None:
-        """What a passage does to a photon that comes through; None if nothing.
+        """What the fibre does to a photon that comes through; None if nothing.
 
         The frames' misalignment first, then depolarisation by PMD if the polarisation of a `pulse` is
         the qubit, then `dephasing` and `depolarising`.
@@ -144,15 +144,15 @@ class Fibre:
             pmd = dispersion.pmd_map(coherence)
         return _in_order(
             pmd,
-            maps.dephasing(self.dephasing) if self.dephasing else None,
-            maps.depolarising(self.depolarising) if self.depolarising else None,
+            dephasing(self.dephasing) if self.dephasing else None,
+            depolarising(self.depolarising) if self.depolarising else None,
         )
 
 
 def _in_order(*parts: Superoperator | None) -> Superoperator | None:
     """The maps that are there, the first one first; None if none is."""
     present = [part for part in parts if part is not None]
-    return maps.compose(*present) if present else None
+    return compose(*present) if present else None
 
 
 # --- presets --------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def preset(name: str, length_km: float, **changes: float) -> Fibre:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
+class FibreState:
     """What a fibre does to light that enters at one time in one direction.
 
     `noise` is None if nothing is done to a photon that comes through. `spread_ps` is the rms of its
@@ -309,15 +309,15 @@ class FibreLink:
         self.raman_noise, self.encoding = raman_noise, encoding
         self._spread_ps = fibre.spread_ps(pulse) if pulse else 0.0
         self._damage = fibre.damage(pulse if encoding == "polarisation" else None)
-        #: The latest passage in each direction, by the beginning of its cell.
-        self._latest: dict[bool, tuple[int, Passage]] = {}
+        #: The latest state for each direction, by the beginning of its cell.
+        self._latest: dict[bool, tuple[int, FibreState]] = {}
 
-    def at(self, t_ns: int, reverse: bool = False) -> Passage:
-        """The passage of light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
+    def at(self, t_ns: int, reverse: bool = False) -> FibreState:
+        """The fibre for light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
         conditions = Conditions(0) if self.environment is None else self.environment.at(t_ns)
         latest = self._latest.get(reverse)
         if latest is None or latest[0] != conditions.since_ns:
-            latest = (conditions.since_ns, self._passage(conditions, reverse))
+            latest = (conditions.since_ns, self._state(conditions, reverse))
             self._latest[reverse] = latest
         return latest[1]
 
@@ -331,14 +331,14 @@ class FibreLink:
             return 0.0
         return self._phase_rad(self.environment.at(t_ns), length_share)
 
-    def _passage(self, conditions: Conditions, reverse: bool) -> Passage:
+    def _state(self, conditions: Conditions, reverse: bool) -> FibreState:
         fibre, environment = self.fibre, self.environment
         rate_hz = 0.0
         if self.raman_noise is not None:
             rate_hz = self.raman_noise.rate_hz(
                 fibre.length_km, fibre.attenuation_db_per_km, reverse
             )
-        return Passage(
+        return FibreState(
             transmittance=fibre.transmittance,
             delay_s=fibre.delay_s(conditions.temperature_k),
             noise=_in_order(*self._turns(conditions, reverse), self._damage),
@@ -348,14 +348,14 @@ class FibreLink:
         )
 
     def _turns(self, conditions: Conditions, reverse: bool) -> list[Superoperator | None]:
-        """What the way turns, in the order in which light meets it: environment, misaligned frames."""
+        """What turns the light, in the order in which light meets it: environment, misaligned frames."""
         turns = [self._surroundings(conditions), self.fibre.turn()]
         if not reverse:
             return turns
         return [None if turn is None else polarisation.backwards(turn) for turn in turns[::-1]]
 
     def _surroundings(self, conditions: Conditions) -> Superoperator | None:
-        """What the surroundings do to the qubit on the way from the first end to the second."""
+        """What the surroundings do to the qubit from the first end to the second."""
         if self.encoding == "polarisation":
             rotation = conditions.rotation
             return None if rotation is None else polarisation.rotation_map(rotation)

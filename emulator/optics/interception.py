@@ -2,8 +2,8 @@
 
 Owns what they take, what they send on, and what they keep. Does not own detection (detection.py).
 
-Rule: nothing copies a state. A train that is intercepted is spent; what goes on was prepared anew from
-what was measured, or is made of the photons that were not kept.
+Rule: nothing copies a state. A train that is intercepted is spent; what is sent on was prepared anew from
+what was measured, or is made of the photons that were not stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
     BASES,
     EFFECTS,
-    NOTHING_MET,
+    NO_CHANNEL,
     STATES,
     Bytes,
     Light,
@@ -34,7 +34,7 @@ from .pulses import (
 
 Vectors = NDArray[np.float64]
 
-#: What an eavesdropper resends unless told otherwise.
+#: What an eavesdropper resends by default.
 ONE_PHOTON = Fock(1)
 #: What the streams of one chunk are for.
 _NUMBERS, _SINGLES = 0, 1
@@ -67,20 +67,20 @@ class InterceptResend:
         where: NDArray[np.bool_] | None = None,
         troubles: Sequence[Trouble] = (),
     ) -> tuple[PulseTrain, Clicks]:
-        """(what goes on, what was seen); the block is spent, and what lies `beside` it.
+        """(what is sent on, what was seen); the block is spent, and what lies `beside` it.
 
-        `where` (one per slot): what is seen elsewhere, a dark count, is neither told nor sent on.
+        `where` (one per slot): what is seen elsewhere, a dark count, is neither reported nor sent on.
         `troubles`: as for `PulseReceiver.detect`.
         """
         first_slot, size = block.first_slot, len(block)
         clicks = self._receiver.detect(block, bases, beside, troubles)
         if where is not None:
-            told = where[clicks.slots - first_slot]
-            clicks = clicks.those(told)
+            reported = where[clicks.slots - first_slot]
+            clicks = clicks.those(reported)
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
         sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
-        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NOTHING_MET)
+        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NO_CHANNEL)
         return PulseTrain.of(light, block.period_ps), clicks
 
 
@@ -105,8 +105,8 @@ def intercept_resend(
     return InterceptResend(receiver, train.period_ps, rng, source).seize(train, bases)
 
 
-class Stored:
-    """Photons an eavesdropper keeps, one of each slot in `slots`; measured once, in any bases.
+class StoredSlots:
+    """Photons an eavesdropper stores, one of each slot in `slots`; measured once, in any bases.
 
     What storage does to them is `through`; their measurement is ideal, whatever detectors the node has.
     """
@@ -139,10 +139,10 @@ class Stored:
 
 
 class PhotonNumberSplitter:
-    """Counts photons without touching them, keeps one of each pulse with several, sends on the rest.
+    """Counts photons without touching them, stores one of each pulse with several, sends on the rest.
 
-    Single photons are blocked, but for a share `forward_singles` that goes on untouched (Brassard,
-    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What goes on has a known photon number: n - 1. It is as
+    Single photons are blocked, but for a share `forward_singles` that passes untouched (Brassard,
+    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What passes has a known photon number: n - 1. It is as
     late or early as it came, but behind the gate of a link it leaves in the middle of its slot.
     """
 
@@ -152,11 +152,11 @@ class PhotonNumberSplitter:
         check_probability("splitter: forward_singles", forward_singles)
         self._streams, self._forward_singles = Substreams(rng), forward_singles
 
-    def split(self, block: PulseTrain) -> tuple[PulseTrain, Stored]:
-        """(what goes on, what is kept); the block is spent."""
+    def split(self, block: PulseTrain) -> tuple[PulseTrain, StoredSlots]:
+        """(what passes, what is stored); the block is spent."""
         light = block.take()
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
-        kept: list[Slots] = []
+        stored: list[Slots] = []
         states: list[Vectors] = []
         for number, chunk in chunks(light):
             rng = self._streams.of(number, _NUMBERS)
@@ -165,16 +165,16 @@ class PhotonNumberSplitter:
             at = chunk.first_slot - light.first_slot
             forwarded[at + several] = numbers[numbers > 1] - 1
             forwarded[at + slots[self._passed(numbers, number)]] = 1
-            kept.append(several + chunk.first_slot)
+            stored.append(several + chunk.first_slot)
             states.append(_met(chunk, several))
         table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
-        arrived = light.passage._replace(etas=np.ones_like(light.passage.etas), gates=())
-        onward = light._replace(intensities=forwarded, sources=table, passage=arrived)
-        stored = Stored(
-            np.concatenate([np.empty(0, dtype=np.int64), *kept]),
+        arrived = light.channel._replace(etas=np.ones_like(light.channel.etas), gates=())
+        onward = light._replace(intensities=forwarded, sources=table, channel=arrived)
+        stored_slots = StoredSlots(
+            np.concatenate([np.empty(0, dtype=np.int64), *stored]),
             np.concatenate([np.empty((0, 4)), *states]),
         )
-        return PulseTrain.of(onward, block.period_ps), stored
+        return PulseTrain.of(onward, block.period_ps), stored_slots
 
     def _passed(self, numbers: Slots, number: int) -> NDArray[np.bool_]:
         if not self._forward_singles:
@@ -186,14 +186,14 @@ class PhotonNumberSplitter:
     @staticmethod
     def _counted(chunk: Light, period_ps: int, rng: np.random.Generator) -> tuple[Slots, Slots]:
         """Slots of the chunk with photons, and how many, as they stand where the splitter is."""
-        best = float(chunk.passage.etas.max())
+        best = float(chunk.channel.etas.max())
         slots, numbers = photons(chunk, best, rng)
-        steps = chunk.passage.steps_of(slots + chunk.first_slot)
+        steps = chunk.channel.steps_of(slots + chunk.first_slot)
         if isinstance(steps, np.ndarray) and best:
-            numbers = rng.binomial(numbers, chunk.passage.etas[steps] / best)
-        if chunk.passage.gates:
+            numbers = rng.binomial(numbers, chunk.channel.etas[steps] / best)
+        if chunk.channel.gates:
             pulse = np.repeat(np.arange(len(slots)), numbers)
-            arrivals = chunk.passage.arrivals(len(pulse), period_ps, rng)
+            arrivals = chunk.channel.arrivals(len(pulse), period_ps, rng)
             assert arrivals is not None, "a gate lets some pass and others not"
             numbers = np.bincount(pulse[arrivals[1]], minlength=len(slots))
         return slots[numbers > 0], numbers[numbers > 0]
@@ -201,7 +201,7 @@ class PhotonNumberSplitter:
 
 def _met(chunk: Light, slots: Slots) -> Vectors:
     """Pauli vectors (k, 4) of single photons of `slots` (of the chunk, from 0) as they are by now."""
-    steps = chunk.passage.steps_of(slots + chunk.first_slot)
-    every = np.einsum("kpq,sq->ksp", chunk.passage.maps, STATES)
+    steps = chunk.channel.steps_of(slots + chunk.first_slot)
+    every = np.einsum("kpq,sq->ksp", chunk.channel.maps, STATES)
     vectors: Vectors = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
     return vectors

@@ -6,7 +6,7 @@ numbers (devices/sources.py), loss and detectors (detection.py), or when an arm 
 Theory of operation. Each photon of an arm is lost, disturbed and detected by itself. With a channel's map
 the detection of bit 0 in some basis has the effect (1 + c + r.sigma)/2, which is a projection along r and a
 coin that depends on its outcome alone. So a chunk's photons are first projected, each along its own r, the
-lost ones too: averaged over outcomes that nobody learns, that changes nothing for the other arm. What is
+lost ones too: averaged over outcomes that are not recorded, that changes nothing for the other arm. What is
 kept of a photon is the direction in which it was found; it is all that the other arm needs.
 
 - *Pairs by themselves* (one pair in a slot, or statistics of many modes): each is Phi+, so that the first
@@ -17,9 +17,9 @@ kept of a photon is the direction in which it was found; it is all that the othe
   leave the other arm in the product of the creation operators of their conjugates, n + 1 amplitudes, out of
   which the photons there are taken one by one.
 
-Rules. Whoever comes first finds anything with its own chances, and who comes second is bound by it; both draw
-from their own streams, so neither the order nor the moment of asking shifts anybody's numbers. A chunk is
-drawn when somebody first looks and lives as long as either arm's light: nothing has to be told that an arm
+Rules. The arm that is detected first finds anything with its own chances, and the second is bound by it; both
+draw from their own streams, so neither the order nor the time of asking shifts other numbers. A chunk is
+drawn when an arm is first detected and lives as long as either arm's light: no message says that an arm
 is lost. A slot's photons are taken together.
 """
 
@@ -37,13 +37,13 @@ from ..wire.bit_planes import read_only
 from .pulses import (
     CHUNK_SLOTS,
     EFFECTS,
-    NOTHING_MET,
+    NO_CHANNEL,
     Floats,
-    Passage,
+    PulseChannel,
     Slots,
     Substreams,
     occupied,
-    passage,
+    pulse_channel,
 )
 
 Amplitudes = NDArray[np.complex128]
@@ -68,7 +68,7 @@ class PairTrain:
         self.source, self._streams = source, Substreams(rng)
         visibility = (4 * fidelity - 1) / 3
         white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
-        self._sent = NOTHING_MET if visibility == 1 else passage(1.0, white)
+        self._sent = NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
 
     def block(self) -> PairBlock:
         """What the arms of a block share."""
@@ -86,7 +86,7 @@ class PairTrain:
 
 
 class PairBlock:
-    """The chunks of a block that somebody has looked at. Both arms hold it, and nobody else."""
+    """The chunks of a block that have been detected. Both arms hold it, and nothing else."""
 
     __slots__ = ("_chunks", "_train")
 
@@ -114,7 +114,7 @@ class Arm(NamedTuple):
 
     first_slot: int
     size: int
-    passage: Passage
+    channel: PulseChannel
     block: PairBlock
     arm: int
     where: NDArray[np.bool_] | None = None
@@ -124,8 +124,8 @@ class Arm(NamedTuple):
         end = min(at + size, self.size)
         return self._replace(first_slot=self.first_slot + at, size=end - at, where=where)
 
-    def met(self, passage: Passage) -> Self:
-        return self._replace(passage=passage)
+    def with_channel(self, channel: PulseChannel) -> Self:
+        return self._replace(channel=channel)
 
     def only(self, where: NDArray[np.bool_]) -> Self:
         return self._replace(where=where if self.where is None else self.where & where)
@@ -147,9 +147,9 @@ class Arm(NamedTuple):
     ) -> Floats:
         """P(bit 0) of each photon in its basis, once it is known how it was found.
 
-        `steps` are those of the passage that they met. The photons have been seen.
+        `steps` are those of the channel that they met. The photons have been seen.
         """
-        rows = 2 * np.einsum("bp,kpq->kbq", EFFECTS, self.passage.maps)
+        rows = 2 * np.einsum("bp,kpq->kbq", EFFECTS, self.channel.maps)
         lengths = np.linalg.norm(rows[..., 1:], axis=-1)
         blind = lengths < 1e-12
         axes = np.where(blind[..., None], [0.0, 0.0, 1.0], rows[..., 1:])
@@ -231,7 +231,7 @@ def _symmetric(
 ) -> NDArray[np.bool_]:
     """How the n photons of m slots are found along `axes`, all shapes (m, n, 3) but `draws` (m, n).
 
-    `known`: their partners' directions; zeros where nobody has looked at the partners. The generator gives as
+    `known`: their partners' directions; zeros where the partners were not detected. The generator gives as
     many numbers in either case: else the next ones would tell an end whether the other has looked.
     """
     found = np.empty(draws.shape, dtype=bool)

@@ -67,10 +67,10 @@ class Substreams:
         return np.random.Generator(np.random.PCG64(seeds))
 
 
-# --- what has happened on the way -----------------------------------------------------------------
+# --- what channels have done -----------------------------------------------------------------------
 
 
-class Passage(NamedTuple):
+class PulseChannel(NamedTuple):
     """What channels have done so far: from slot `starts[i]` on, `etas[i]` and then `maps[i]`.
 
     Shapes (k,), (k,), (k, 4, 4); `starts` ascends from 0 and counts slots of the whole train. Maps are
@@ -86,7 +86,7 @@ class Passage(NamedTuple):
     spread_ps: float = 0.0
     gates: tuple[tuple[float, float], ...] = ()
 
-    def then(self, later: Passage) -> Passage:
+    def then(self, later: PulseChannel) -> PulseChannel:
         """Both, one after the other; the steps of both grids are kept."""
         starts = np.union1d(self.starts, later.starts)
         mine, its = self._step(starts), later._step(starts)
@@ -95,7 +95,7 @@ class Passage(NamedTuple):
             (first_ps, width_ps), *others = later.gates
             gates = (*gates, (math.hypot(self.spread_ps, first_ps), width_ps), *others)
             spread_ps = later.spread_ps
-        return Passage(
+        return PulseChannel(
             starts,
             self.etas[mine] * later.etas[its],
             later.maps[its] @ self.maps[mine],
@@ -124,7 +124,7 @@ class Passage(NamedTuple):
     def _step(self, slots: Slots) -> Slots:
         return np.searchsorted(self.starts, slots, side="right") - 1
 
-    def within(self, first: int, end: int) -> Passage:
+    def within(self, first: int, end: int) -> PulseChannel:
         """The steps that slots from `first` to before `end` meet."""
         if len(self.starts) == 1:
             return self
@@ -137,14 +137,14 @@ class Passage(NamedTuple):
         return 0 if len(self.starts) == 1 else self._step(slots)
 
 
-def passage(
+def pulse_channel(
     eta: ArrayLike = 1.0,
     noise: Superoperator | None = None,
     *,
     starts: ArrayLike = 0,
     spread_ps: float = 0.0,
     gate_ps: float | None = None,
-) -> Passage:
+) -> PulseChannel:
     """A channel of transmittance `eta` whose `noise` (4, 4) acts on each photon; None is none.
 
     For a channel that drifts on a grid, `starts` are the k slots from which the k values of `eta` and
@@ -167,7 +167,7 @@ def passage(
             f"pulse channel: {len(slots)} steps, but eta has shape {etas.shape} and noise {maps.shape}"
         )
     size = len(slots)
-    return Passage(
+    return PulseChannel(
         slots,
         read_only(np.broadcast_to(etas, (size,)).copy()),
         read_only(np.broadcast_to(maps, (size, 4, 4)).astype(float)),
@@ -191,7 +191,7 @@ def misalignment(angle_rad: float = 0.0, error: float = 0.0) -> Superoperator:
     return rotation
 
 
-NOTHING_MET = passage()
+NO_CHANNEL = pulse_channel()
 
 
 # --- trains ---------------------------------------------------------------------------------------
@@ -209,13 +209,13 @@ class Layer(Protocol):
         """How many slots."""
 
     @property
-    def passage(self) -> Passage:
+    def channel(self) -> PulseChannel:
         """What it has met on the way."""
 
     def part(self, at: int, size: int) -> Self:
         """The slots from `at` (of these) on, `size` or as many as there are."""
 
-    def met(self, passage: Passage) -> Self:
+    def with_channel(self, channel: PulseChannel) -> Self:
         """The same light with another past."""
 
     def only(self, where: NDArray[np.bool_]) -> Self:
@@ -230,7 +230,7 @@ class Light(NamedTuple):
     bits: Bytes
     intensities: Bytes
     sources: tuple[Source, ...]
-    passage: Passage
+    channel: PulseChannel
 
     @property
     def size(self) -> int:
@@ -245,8 +245,8 @@ class Light(NamedTuple):
             intensities=self.intensities[part],
         )
 
-    def met(self, passage: Passage) -> Self:
-        return self._replace(passage=passage)
+    def with_channel(self, channel: PulseChannel) -> Self:
+        return self._replace(channel=channel)
 
     def only(self, where: NDArray[np.bool_]) -> Self:
         dark = len(self.sources)
@@ -283,7 +283,7 @@ class PulseTrain:
             raise InputError(
                 f"pulses: bases, bits and intensities have lengths {sorted(lengths)}, expected one"
             )
-        self._light: Layer | None = Light(0, *states, settings, tuple(sources), NOTHING_MET)
+        self._light: Layer | None = Light(0, *states, settings, tuple(sources), NO_CHANNEL)
         self.first_slot, self.period_ps, self.slots = 0, period_ps, len(settings)
 
     @classmethod
@@ -297,7 +297,7 @@ class PulseTrain:
     def take(self) -> Light:
         """Prepared pulses themselves, and the train is spent.
 
-        Raises InternalError the second time, and for light that nobody has prepared.
+        Raises InternalError the second time, and for light that was never prepared.
         """
         light = self.take_layer()
         if not isinstance(light, Light):
@@ -317,10 +317,10 @@ class PulseTrain:
         step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
         return (self.of(light.part(at, step), self.period_ps) for at in range(0, light.size, step))
 
-    def through(self, channel: Passage) -> PulseTrain:
+    def through(self, channel: PulseChannel) -> PulseTrain:
         """The train after a channel; spends this one. Draws nothing."""
         light = self.take_layer()
-        return self.of(light.met(light.passage.then(channel)), self.period_ps)
+        return self.of(light.with_channel(light.channel.then(channel)), self.period_ps)
 
     def __len__(self) -> int:
         return self.slots
@@ -334,7 +334,7 @@ def transmit(
     train: PulseTrain, eta: float, misalignment_rad: float = 0.0, error: float = 0.0
 ) -> PulseTrain:
     """`train` after a channel of transmittance `eta` and a misalignment; spends it, draws nothing."""
-    return train.through(passage(eta, misalignment(misalignment_rad, error)))
+    return train.through(pulse_channel(eta, misalignment(misalignment_rad, error)))
 
 
 def column(name: str, values: ArrayLike, kinds: int) -> Bytes:
@@ -356,7 +356,7 @@ def chunks(light: AnyLayer) -> Iterator[tuple[int, AnyLayer]]:
     for at in range(0, light.size, CHUNK_SLOTS):
         chunk = light.part(at, CHUNK_SLOTS)
         first, end = chunk.first_slot, chunk.first_slot + chunk.size
-        yield number, chunk.met(chunk.passage.within(first, end))
+        yield number, chunk.with_channel(chunk.channel.within(first, end))
         number += 1
 
 

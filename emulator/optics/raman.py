@@ -223,7 +223,7 @@ class RamanNoise:
     ) -> float:
         """Noise photons per second that reach a station between two fibres, from both together.
 
-        The classical light is led round the station without loss, and goes on in the other fibre.
+        The classical light is led round the station without loss, into the other fibre.
         """
         near = self.rate_hz(first_km, attenuation_db_per_km, after_km=second_km)
         return near + self.rate_hz(second_km, attenuation_db_per_km, True, before_km=first_km)

@@ -14,7 +14,7 @@ twirl. Does not own who is where (registry.py) nor any arithmetic (the engines).
 
 `approximate: twirl` puts the Pauli twirl in the place of what would be refused, and in `auto` of noise and
 heralded states for which a pair would become a density matrix. Gates are never twirled. The first time
-each kind of thing is twirled, `note` is told.
+each kind of thing is twirled, `note` is called.
 
 Rule: what is refused is refused before anything has changed.
 """
@@ -49,7 +49,7 @@ _twirled = PerMap(twirled)
 
 
 def qubit_numbers(seed: int) -> Callable[[str, int], float]:
-    """The n-th number in [0, 1) of a qubit's own noise: by its name, so that nobody's draws shift it."""
+    """The n-th number in [0, 1) of a qubit's own noise: by its name, so that no other draws shift it."""
 
     def number(qubit: str, n: int) -> float:
         high, low, *_ = entropy(seed, "noise", qubit, n)

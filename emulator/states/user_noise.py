@@ -8,11 +8,11 @@ A function takes no arguments and returns one of
 - a superoperator (a Qobj of type `super` in any of QuTiP's representations, or an array (4**k, 4**k)),
 - a pair (collapse operators, rates in Hz), which acts for a duration that the caller knows.
 A link takes all of them: what it does, it does once a passage. A memory stores for any time, so that it
-takes the last alone: of a map that acts once nobody could say how often it has acted by then.
+takes the last alone: of a map that acts once it is not known how often it has acted by then.
 
 Rule: the map that comes back is completely positive, trace preserving, and on as many qubits as asked
 for; so is every map of a generator that comes back. A file is run as part of this process, once a call:
-whoever names it trusts it. It imports its neighbours as a program does (program_modules.py).
+a topology that names it trusts it. It imports its neighbours as a program does (program_modules.py).
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from ..errors import InternalError, QnetemError, RunError
 from ..faults.schedule import Faults
 from ..kernel.barrier import Answer, Barrier
 from ..kernel.conductor import FAULT, Conductor
+from ..kernel.ports import Surroundings
 from ..kernel.streams import Streams
 from ..kernel.wall_clock import WallClock
 from ..quantum.plane import QuantumPlane
@@ -98,9 +99,8 @@ class World:
             self.nodes.listens,
             self._publish,
         )
-        self.quantum = QuantumPlane(
-            topology, self.streams, self.conductor, self.journal, self.metrics
-        )
+        around = Surroundings(self.conductor, self.journal, self.metrics, self.streams)
+        self.quantum = QuantumPlane(topology, around)
         self._secret, self._pace = secret, WallClock(wall, topology.time.speed)
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None

@@ -138,7 +138,7 @@ class _Readers:
         if quantum.gate_ps is None:
             return 1.0
         from ..emulator.optics.dispersion import gate_fraction
-        from ..emulator.quantum.links.links import fibre_of, pulse_of
+        from ..emulator.quantum.links.fibres import fibre_of, pulse_of
 
         fibre, pulse = fibre_of(self._link(link)), pulse_of(quantum)
         assert fibre is not None and pulse is not None, "validation asks for a pulse beside a gate"

@@ -18,8 +18,8 @@ from typing import Any
 from ..emulator.errors import InternalError
 from ..emulator.kernel.streams import Streams
 from ..emulator.optics.pulses import EFFECTS, STATES
-from ..emulator.quantum.links.links import way_of
-from ..emulator.quantum.pulses.devices import receiver, source_table
+from ..emulator.quantum.links.fibres import fibre_channel_of
+from ..emulator.quantum.pulses.sources_and_receivers import receiver, source_table
 from ..emulator.topology import Topology
 from .runs import play, topology_of
 from .vectors import SEED, Sample, frequency
@@ -133,7 +133,7 @@ def foreseen(run: DecoyRun) -> tuple[float, float]:
     """
     topology = _topology(run)
     source, detectors = topology.nodes["alice"].source, topology.nodes["bob"].detector
-    way = way_of(topology, topology.links["alice-bob"], Streams(SEED))
+    way = fibre_channel_of(topology, topology.links["alice-bob"], Streams(SEED))
     if source is None or detectors is None or way is None:
         raise InternalError(f"{run.hardware} lacks a source, detectors or a fibre")
     crossing, seen = way.at(0, "alice"), receiver(detectors, source.period_ps, 0.0)

@@ -1,9 +1,9 @@
 """What heralds pairs on a link, made from what the topology says.
 
-Owns the way from the section `entangle:` and the link's fibre to a `HeraldedSource` of channels/, with
+Owns the step from the section `entangle:` and the link's fibre to a `HeraldedSource` (heralding/), with
 the light of classical channels beside it and with whatever has changed (link_changes.py); and which drift
 of its surroundings acts on its pairs. Does not own the physics of any kind, the section's keys
-(topology/model/entangle.py), or requests (requests.py).
+(topology/model/entangle.py), or requests (quantum/pairs/).
 
 Rule: what a topology says and physics forbids is a TopologyError at its place, before anything runs.
 """
@@ -36,8 +36,8 @@ from ...topology.model.entangle import EmitterSpec, EntangleSpec, LatchingSpec
 from ...topology.model.topology import LinkSpec, Topology
 from ...units import format_ns
 from ..formalism import Formalism
+from .fibres import fibre_of, placed, raman_of
 from .link_changes import NOTHING, Changes
-from .links import fibre_of, placed, raman_of
 
 #: Where the station or the source stands, unless the topology says so: half way.
 HALF_WAY = 0.5

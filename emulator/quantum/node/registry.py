@@ -1,8 +1,8 @@
 """Which qubit is where, and what joint state it is in.
 
-Alone knows the qubits: name, holder, the register (jointly held state) and when each was last touched.
-Does not know operations in time, slots, links or outcomes' randomness (plane), what is inside a state
-(engine.py), nor which formalism one is held in (formalism.py).
+Owns the qubits of a run: name, holder, the register (jointly held state) and when each was last touched. Does
+not own operations in time, slots, links or outcomes' randomness (plane.py), what is inside a state
+(states/engine.py), nor which formalism one is held in (formalism.py).
 
 Rules: noise is lazy, so whatever touches a qubit first applies its holder's decay since it was last
 touched, and only its own (decays commute with what happens to other qubits). Nothing changes when a
@@ -25,25 +25,20 @@ from ...states import gates
 from ...states.engine import Axis, State, unit_axis
 from ...states.pauli import Superoperator
 from ...states.states import bell_vector
-from ...units import format_ns
 from ..formalism import Formalism
+from .qubits import FLYING, LOST, Parting, Qubit, Register, parting_words
 
-#: (what, when_ns): how a qubit left a node.
-_Parting = tuple[str, int]
+#: <Phi+| rho x I/2 |Phi+> of a half whose partner was traced out: 1/4, whatever rho is.
+_LOST_FIDELITY = 0.25
 #: Qubits whose end is remembered; the oldest are forgotten first.
 MAX_REMEMBERED = 65536
-FLYING = ""
-#: The mate of a half whose pair is no more: the other half was traced out. No qubit has this name.
-_LOST = "(lost)"
-#: <Phi+| rho x I/2 |Phi+> of such a half: 1/4, whatever rho is.
-_LOST_FIDELITY = 0.25
 _Z: Axis = (0.0, 0.0, 1.0)
 
 
-class Decay(Protocol):
-    """What a holder's memory does to a stored qubit (see devices/memory.py)."""
+class Memory(Protocol):
+    """A holder's memory: what it does to stored qubits (see memories.py)."""
 
-    def between(self, from_ns: int, to_ns: int, /) -> Superoperator: ...
+    def between(self, from_ns: int, to_ns: int, /) -> Superoperator | None: ...
 
     def aged(
         self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int, /
@@ -51,94 +46,47 @@ class Decay(Protocol):
 
 
 class Watcher(Protocol):
-    """Hears which qubits lie in memories (see cutoffs.py); changes nothing while it hears."""
+    """Hears which qubits lie in memories (`memories.CutOffs`); changes nothing while it hears."""
 
     def stored(self, qubit: str, node: str, number: int, since_ns: int, /) -> None: ...
 
     def left(self, qubit: str, /) -> None: ...
 
 
-class _Register:
-    """A joint state and the names of its qubits, in the state's order."""
-
-    __slots__ = ("names", "state")
-
-    def __init__(self, state: State, names: list[str]) -> None:
-        self.state = state
-        self.names = names
-
-
-class _Qubit:
-    __slots__ = (
-        "born_ns",
-        "drawn",
-        "frame",
-        "holder",
-        "mate",
-        "name",
-        "number",
-        "parted",
-        "register",
-        "shared",
-        "touched_ns",
-    )
-
-    def __init__(
-        self, name: str, number: int, holder: str, register: _Register, born_ns: int
-    ) -> None:
-        self.name = name
-        self.number = number
-        self.holder = holder
-        self.register = register
-        self.born_ns = born_ns
-        self.touched_ns = born_ns
-        #: The other half of the pair that it is said to be half of, by heralds and joins; "" for none,
-        #: _LOST once it was traced out.
-        self.mate = ""
-        #: (z, x): its holder owes it X^x Z^z; only fidelities know.
-        self.frame = (0, 0)
-        #: How many numbers of its own noise are used up; the first one is its birth's.
-        self.drawn = 1
-        #: How it left the nodes that have sent it away.
-        self.parted: dict[str, _Parting] = {}
-        #: Whether it has ever been in one register with another qubit.
-        self.shared = False
-
-
 class Registry:
     """All qubits of a run.
 
-    `decay(holder)` gives the memory decay of a node, or None where stored qubits keep; it is never asked
-    about flying qubits. `formalism` is what states are held in (None: `auto`). `numbers(qubit, n)` is the
-    n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs it, and asks. `watcher`
-    is told when a qubit comes to lie in a memory, is reset there, and leaves it in whatever way. Methods
-    that take qubits raise QubitError for one that does not exist, and OperationError for what the
+    `memory(holder)` is the memory of a node, or None where stored qubits keep; it is asked for the decay of
+    each stretch of storage, never about flying qubits. `formalism` is what states are held in (None: `auto`).
+    `numbers(qubit, n)` is the n-th number in [0, 1) of a qubit's own noise; only a stochastic formalism needs
+    it, and asks. `watcher` hears when a qubit comes to lie in a memory, is reset there, and leaves it.
+    Methods that take qubits raise QubitError for one that does not exist, and OperationError for what the
     formalism refuses.
     """
 
     def __init__(
         self,
-        decay: Callable[[str], Decay | None],
+        memory: Callable[[str], Memory | None],
         formalism: Formalism | None = None,
         numbers: Callable[[str, int], float] | None = None,
         watcher: Watcher | None = None,
     ) -> None:
-        self._decay, self._watcher = decay, watcher
+        self._memory, self._watcher = memory, watcher
         self.formalism = Formalism() if formalism is None else formalism
         self._numbers = numbers if self.formalism.stochastic else None
         if self.formalism.stochastic and numbers is None:
             raise InternalError(f"{self.formalism} needs numbers")
-        self._qubits: dict[str, _Qubit] = {}
-        self._held: dict[str, dict[str, _Qubit]] = {}
+        self._qubits: dict[str, Qubit] = {}
+        self._held: dict[str, dict[str, Qubit]] = {}
         #: Qubits that are no more: how they left each node that has held them.
-        self._gone: OrderedDict[str, dict[str, _Parting]] = OrderedDict()
+        self._gone: OrderedDict[str, dict[str, Parting]] = OrderedDict()
         self._created = 0
 
     # --- coming and going -------------------------------------------------------------------------
 
     def allocate(self, qubit: str, holder: str, now_ns: int) -> None:
         """A fresh qubit in |0>."""
-        self._add(_Register(self.formalism.single(_Z, 0), [qubit]), [holder], [now_ns])
+        self._add(Register(self.formalism.single(_Z, 0), [qubit]), [holder], [now_ns])
 
     def create_pair(
         self,
@@ -156,7 +104,7 @@ class Registry:
         for what is no density matrix of two qubits.
         """
         u = 0.0 if self._numbers is None else self._numbers(first, 0)
-        register = _Register(self.formalism.pair(density, u), [first, second])
+        register = Register(self.formalism.pair(density, u), [first, second])
         other_ns = emitted_ns if second_emitted_ns is None else second_emitted_ns
         self._add(register, [first_holder, second_holder], [emitted_ns, other_ns])
         self._qubits[first].mate, self._qubits[second].mate = second, first
@@ -164,7 +112,7 @@ class Registry:
     def reset(self, qubit: str, now_ns: int, silently: bool = False) -> None:
         """Back to |0>; whatever it was entangled with is left in its reduced state.
 
-        `silently`: the memory does not know, so that what it counts as the qubit's age goes on.
+        `silently`: the memory does not know, so that it does not count the qubit's age anew.
         """
         record = self._record(qubit)
         self._check_time(record, now_ns)
@@ -181,10 +129,10 @@ class Registry:
             record.register.state = self._without(record)
             self._forget(record, why, now_ns)
             if record.mate in self._qubits:
-                self._qubits[record.mate].mate = _LOST
+                self._qubits[record.mate].mate = LOST
 
     def lift(self, qubit: str, now_ns: int, why: str) -> None:
-        """The qubit leaves its memory and flies: held by nobody, no decay. `why`: "sent to bob"."""
+        """The qubit leaves its memory and flies: held by no node, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
         self._catch_up(record, now_ns)
         record.parted = {**record.parted, record.holder: (why, now_ns)}
@@ -195,12 +143,6 @@ class Registry:
         record = self._record(qubit)
         self._catch_up(record, now_ns)
         self._move(record, holder, now_ns)
-
-    def note_frame(self, node: str, qubit: str, z: int, x: int) -> None:
-        """X^x Z^z is still to be applied to the qubit, says `node`; ignored unless that holds it."""
-        record = self._qubits.get(qubit)
-        if record is not None and record.holder == node:
-            record.frame = (z & 1, x & 1)
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -282,12 +224,29 @@ class Registry:
             if record is not None and record.holder == node:
                 continue
             parted = self._gone.get(qubit, {}) if record is None else record.parted
-            raise QubitError(qubit=qubit, node=node, why=_told(parted.get(node)))
+            raise QubitError(qubit=qubit, node=node, why=parting_words(parted.get(node)))
 
     def held_by(self, node: str) -> list[str]:
         """Names of the qubits that `node` holds, in the order in which they were created."""
         held = self._held.get(node, {})
         return [record.name for record in sorted(held.values(), key=lambda record: record.number)]
+
+    def born_ns(self, qubit: str) -> int:
+        """When the qubit came into being: allocated, or emitted."""
+        return self._record(qubit).born_ns
+
+    def note_frame(self, node: str, qubit: str, z: int, x: int) -> None:
+        """X^x Z^z is still to be applied to the qubit, says `node`; ignored unless that holds it."""
+        record = self._qubits.get(qubit)
+        if record is not None and record.holder == node:
+            record.frame = (z & 1, x & 1)
+
+    def __len__(self) -> int:
+        return len(self._qubits)
+
+    def __repr__(self) -> str:
+        held = {node or "(flying)": len(qubits) for node, qubits in self._held.items() if qubits}
+        return f"<Registry {len(self._qubits)} qubits {held}>"
 
     def size(self, qubit: str) -> int:
         """How many qubits the qubit's joint state has, itself included."""
@@ -308,7 +267,7 @@ class Registry:
         """
         record = self._record(qubit)
         is_alone = self.partner(qubit) is None and record.mate not in self._qubits
-        return is_alone and record.shared and record.mate != _LOST
+        return is_alone and record.shared and record.mate != LOST
 
     def _partner_or_mate(self, qubit: str) -> str | None:
         partner, mate = self.partner(qubit), self._record(qubit).mate
@@ -318,11 +277,7 @@ class Registry:
         """Whether this is one half, and the other one was traced out."""
         if len(qubits) != 1:
             return False
-        return self._record(qubits[0]).mate == _LOST and self.partner(qubits[0]) is None
-
-    def born_ns(self, qubit: str) -> int:
-        """When the qubit came into being: allocated, or emitted."""
-        return self._record(qubit).born_ns
+        return self._record(qubits[0]).mate == LOST and self.partner(qubits[0]) is None
 
     def fidelity(self, qubits: Sequence[str], target: ArrayLike | None, now_ns: int) -> float:
         """<target|rho|target> of the named qubits' state at `now_ns`, frames applied; changes nothing.
@@ -346,42 +301,37 @@ class Registry:
         """The qubits' joint state at `now_ns` as a QuTiP density matrix, in that order; changes nothing."""
         return self._look(qubits, now_ns).to_qobj()
 
-    def __len__(self) -> int:
-        return len(self._qubits)
-
-    def __repr__(self) -> str:
-        held = {node or "(flying)": len(qubits) for node, qubits in self._held.items() if qubits}
-        return f"<Registry {len(self._qubits)} qubits {held}>"
-
     # --- inside -----------------------------------------------------------------------------------
 
-    def _add(self, register: _Register, holders: list[str], births_ns: list[int]) -> None:
+    def _add(self, register: Register, holders: list[str], births_ns: list[int]) -> None:
         for name in register.names:
             if name in self._qubits:
                 raise InternalError(f"there is a qubit {name} already")
         for name, holder, born_ns in zip(register.names, holders, births_ns, strict=True):
             self._created += 1
-            record = _Qubit(name, self._created, holder, register, born_ns)
+            record = Qubit(name, self._created, holder, register, born_ns)
             record.shared = len(register.names) > 1
             self._qubits[name] = record
             self._held.setdefault(holder, {})[name] = record
             if self._watcher is not None and holder != FLYING:
                 self._watcher.stored(name, holder, record.number, born_ns)
 
-    def _record(self, qubit: str) -> _Qubit:
+    def _record(self, qubit: str) -> Qubit:
         record = self._qubits.get(qubit)
         if record is None:
             parted = list(self._gone.get(qubit, {}).values())
-            raise QubitError(qubit=qubit, node="", why=_told(parted[-1] if parted else None))
+            raise QubitError(
+                qubit=qubit, node="", why=parting_words(parted[-1] if parted else None)
+            )
         return record
 
-    def _records(self, qubits: Sequence[str]) -> list[_Qubit]:
+    def _records(self, qubits: Sequence[str]) -> list[Qubit]:
         records = [self._record(qubit) for qubit in qubits]
         if len(records) > 1 and len(dict.fromkeys(qubits)) < len(records):
             raise OperationError(qubits=list(qubits), why="a qubit is named twice")
         return records
 
-    def _forget(self, record: _Qubit, why: str, now_ns: int) -> None:
+    def _forget(self, record: Qubit, why: str, now_ns: int) -> None:
         """The qubit is no more; the register's state must already be without it."""
         record.register.names.remove(record.name)
         del self._qubits[record.name]
@@ -392,7 +342,7 @@ class Registry:
         if len(self._gone) > MAX_REMEMBERED:
             self._gone.popitem(last=False)
 
-    def _move(self, record: _Qubit, holder: str, now_ns: int) -> None:
+    def _move(self, record: Qubit, holder: str, now_ns: int) -> None:
         del self._held[record.holder][record.name]
         record.holder = holder
         self._held.setdefault(holder, {})[record.name] = record
@@ -403,25 +353,31 @@ class Registry:
         else:
             self._watcher.stored(record.name, holder, record.number, now_ns)
 
-    def _number(self, record: _Qubit) -> float:
-        """The next number of the qubit's own noise; 0 where nobody looks at it."""
+    def _check_time(self, record: Qubit, now_ns: int) -> None:
+        if now_ns < record.touched_ns:
+            raise InternalError(
+                f"qubit {record.name} was touched at {record.touched_ns} ns, after {now_ns} ns"
+            )
+
+    def _number(self, record: Qubit) -> float:
+        """The next number of the qubit's own noise; 0 where no formalism asks for it."""
         if self._numbers is None:
             return 0.0
         record.drawn += 1
         return self._numbers(record.name, record.drawn - 1)
 
-    def _without(self, record: _Qubit) -> State:
+    def _without(self, record: Qubit) -> State:
         """The register's state with the qubit traced out."""
         register = record.register
         rest = register.state.remove(register.names.index(record.name), self._number(record))
         return self.formalism.settled(rest)
 
-    def _split(self, record: _Qubit, own: State, rest: State, now_ns: int) -> None:
-        """Give the qubit a register of its own; its old one goes on with the state `rest`."""
+    def _split(self, record: Qubit, own: State, rest: State, now_ns: int) -> None:
+        """Give the qubit a register of its own; its old one has the state `rest`."""
         old = record.register
         old.names.remove(record.name)
         old.state = rest
-        record.register = _Register(own, [record.name])
+        record.register = Register(own, [record.name])
         record.touched_ns = now_ns
 
     def _act(
@@ -447,7 +403,7 @@ class Registry:
             record.touched_ns = now_ns
 
     def _merged(
-        self, registers: list[_Register], states: dict[_Register, State]
+        self, registers: list[Register], states: dict[Register, State]
     ) -> tuple[list[str], State]:
         """The registers' states as one, and its qubits' names in order; puts nothing in place."""
         names, state = registers[0].names, states[registers[0]]
@@ -457,7 +413,7 @@ class Registry:
                 names, state = names + register.names, state.merge(states[register])
         return names, state
 
-    def _put(self, registers: list[_Register], state: State) -> None:
+    def _put(self, registers: list[Register], state: State) -> None:
         """From now on the first of the registers holds the others' qubits, and has this state."""
         register = registers[0]
         register.state = state
@@ -469,21 +425,15 @@ class Registry:
             for name in register.names:
                 self._qubits[name].shared = True
 
-    def _check_time(self, record: _Qubit, now_ns: int) -> None:
-        if now_ns < record.touched_ns:
-            raise InternalError(
-                f"qubit {record.name} was touched at {record.touched_ns} ns, after {now_ns} ns"
-            )
-
-    def _pending(self, record: _Qubit, now_ns: int) -> Superoperator | None:
+    def _pending(self, record: Qubit, now_ns: int) -> Superoperator | None:
         """The decay that the qubit has not yet had at `now_ns`."""
         self._check_time(record, now_ns)
         if now_ns == record.touched_ns or record.holder == FLYING:
             return None
-        decay = self._decay(record.holder)
-        return None if decay is None else decay.between(record.touched_ns, now_ns)
+        memory = self._memory(record.holder)
+        return None if memory is None else memory.between(record.touched_ns, now_ns)
 
-    def _decayed(self, state: State, record: _Qubit, now_ns: int) -> State:
+    def _decayed(self, state: State, record: Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""
         pending = self._pending(record, now_ns)
         if pending is None:
@@ -491,9 +441,9 @@ class Registry:
         indices, u = (record.register.names.index(record.name),), self._number(record)
         return self.formalism.noise(state, pending, indices, u, f"memory of {record.holder}")
 
-    def _all_decayed(self, records: Sequence[_Qubit], now_ns: int) -> dict[_Register, State]:
+    def _all_decayed(self, records: Sequence[Qubit], now_ns: int) -> dict[Register, State]:
         """The qubits' registers, in the order of the qubits, and their states with the qubits' decay."""
-        states: dict[_Register, State] = {}
+        states: dict[Register, State] = {}
         for record in records:
             register = record.register
             state = states.get(register)
@@ -501,7 +451,7 @@ class Registry:
             states[register] = self._decayed(state, record, now_ns)
         return states
 
-    def _catch_up(self, record: _Qubit, now_ns: int) -> None:
+    def _catch_up(self, record: Qubit, now_ns: int) -> None:
         """Apply the decay since the last touch, for good."""
         record.register.state = self._decayed(record.register.state, record, now_ns)
         record.touched_ns = now_ns
@@ -511,7 +461,7 @@ class Registry:
         records = self._records(qubits)
         if not records:
             raise OperationError(qubits=[], why="no qubit is named")
-        by_register: dict[int, list[_Qubit]] = {}
+        by_register: dict[int, list[Qubit]] = {}
         for record in records:
             by_register.setdefault(id(record.register), []).append(record)
         state: State | None = None
@@ -546,11 +496,3 @@ class Registry:
                 qubits=list(qubits), why="without a target, name two qubits or one half of a pair"
             )
         return [qubits[0], partner]
-
-
-def _told(parting: _Parting | None) -> str:
-    """How a qubit left a node, in words."""
-    if parting is None:
-        return "it never was here, or is long gone"
-    what, when_ns = parting
-    return f"{what} at {format_ns(when_ns)}"

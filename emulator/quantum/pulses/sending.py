@@ -1,7 +1,7 @@
-"""Pulse trains as they are sent: who sends what, block after block, until it ends or is stopped.
+"""Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
-Owns the operations Pulses and PairPulses. Does not own trains on their way (trains.py), what sources emit
-(optics.py, channels/), or which link leads where (ways.py).
+Owns the operations Pulses and PairPulses. Does not own trains in flight and which link leads where
+(trains.py), or what sources emit (sources_and_receivers.py, devices/sources.py, optics/).
 
 Rules. A node sends one train at a time on a link. The arms of a train of pairs leave in the same slots, so
 that what stops one stops both.
@@ -15,18 +15,16 @@ from functools import partial
 
 from ...devices.sources import Source
 from ...errors import OperationError
-from ...kernel.ports import Clock, Metrics
-from ...kernel.streams import Streams
+from ...kernel.ports import Surroundings
 from ...optics.pairs import PairBlock, PairTrain
-from ...optics.pulses import NOTHING_MET, Light, PulseTrain
+from ...optics.pulses import NO_CHANNEL, Light, PulseTrain
 from ...topology.model.topology import NodeSpec
 from ...wire import BLOCK_SLOTS, PairPulses, Pulses, Sent
 from ...wire.bit_planes import packed_size, planes_for, unpacked
-from ..node.memory_slots import Pending, Station
-from .devices import pair_source, source_table
-from .routes import Ways
-from .stored import Schedule
-from .trains import Block, PulseLink, Train
+from ..node.node_devices import NodeDevices, Pending
+from .sources_and_receivers import pair_source, source_table
+from .stored_photons import Schedule
+from .trains import Block, PulseLink, PulseRoutes, Train
 
 #: The operations that send.
 Sending = Pulses | PairPulses
@@ -49,121 +47,117 @@ class Senders:
     def __init__(
         self,
         nodes: Mapping[str, NodeSpec],
-        ways: Ways,
-        streams: Streams,
-        clock: Clock,
-        metrics: Metrics,
+        routes: PulseRoutes,
+        around: Surroundings,
         schedule: Schedule,
     ) -> None:
-        self._nodes, self._ways, self._streams = nodes, ways, streams
-        self._clock, self._metrics, self._schedule = clock, metrics, schedule
+        self._nodes, self._routes, self._streams = nodes, routes, around.streams
+        self._clock, self._metrics, self._schedule = around.clock, around.metrics, schedule
         #: By (node, link): each link of an arm has its own entry.
         self._outgoing: dict[tuple[str, str], Outgoing] = {}
 
-    def begin(self, station: Station, operation: Sending) -> None:
+    def send_pulses(self, devices: NodeDevices, operation: Pulses) -> None:
         """A block of a train. Raises OperationError and LinkError for one that cannot be sent."""
-        if isinstance(operation, Pulses):
-            self._send_pulses(station, operation)
-        else:
-            self._send_pairs(station, operation)
-
-    def end(self, station: Station, operation: Sending) -> Sent | None:
-        """A block has left; None if its train had been withdrawn before."""
-        found = self._under_way(station.name, self._paths(station.name, operation))
-        if found is None or found.operation is not operation:  # perhaps another train by now
-            return None
-        if operation.last:
-            self._forget(found)
-        return Sent(found.trains[0].start_ns, found.trains[0].period_ps)
-
-    def withdraw(self, node: str, operation: Sending) -> None:
-        """Nobody awaits the train any more: it ends with what has left."""
-        found = self._under_way(node, self._paths(node, operation))
-        if found is not None and found.operation is operation:
-            self._stop(found)
-
-    def node_died(self, node: str) -> None:
-        """What it sends ends."""
-        for found in [each for (name, _), each in self._outgoing.items() if name == node]:
-            self._stop(found)
-
-    def _send_pulses(self, station: Station, operation: Pulses) -> None:
-        name = station.name
-        paths = self._paths(name, operation)
+        name = devices.name
+        links = self._links(name, operation)
         table = source_table(self._nodes[name], operation.means)
         _check_size(operation)
         _check_columns(operation, len(table))
         if operation.first == 0:
-            self._open(name, paths)
-        found = self._going_on(name, paths, operation)
+            self._open(name, links)
+        found = self._going_on(name, links, operation)
         light = partial(_light, operation, table, found.trains[0].period_ps)
-        self._emit(station, operation, found, [light])
+        self._emit(devices, operation, found, [light])
 
-    def _send_pairs(self, station: Station, operation: PairPulses) -> None:
-        name = station.name
-        first, second = paths = self._paths(name, operation)
+    def send_pairs(self, devices: NodeDevices, operation: PairPulses) -> None:
+        """A block of both arms of a train of pairs. Raises as `send_pulses`."""
+        name = devices.name
+        first, second = links = self._links(name, operation)
         source, fidelity = pair_source(self._nodes[name])
         _check_size(operation)
         if first is second:
             raise OperationError(why=f"both arms on {first.name}: expected a link for each")
         if operation.first == 0:
             rng = self._streams.of("pairs", name)
-            self._open(name, paths, lambda: PairTrain(source, fidelity, rng))
-        found = self._going_on(name, paths, operation)
+            self._open(name, links, lambda: PairTrain(source, fidelity, rng))
+        found = self._going_on(name, links, operation)
         assert found.pairs is not None, "both links are of one train, which has two arms"
         block, period_ps = found.pairs.block(), found.trains[0].period_ps
         arms = [partial(_arm, found.pairs, block, arm, period_ps) for arm in (0, 1)]
-        self._emit(station, operation, found, arms)
+        self._emit(devices, operation, found, arms)
+
+    def end(self, devices: NodeDevices, operation: Sending) -> Sent | None:
+        """A block has left; None if its train had been withdrawn before."""
+        found = self._under_way(devices.name, self._links(devices.name, operation))
+        if found is None or found.operation is not operation:  # perhaps another train by now
+            return None
+        if operation.last:
+            self._forget(found)
+        return Sent(found.trains[0].start_ns, found.trains[0].period_ps)
+
+    def withdraw(self, pending: Pending) -> bool:
+        """The train ends with what has left; the operation runs to its end, which is that of its block."""
+        node, operation = pending.devices.name, pending.operation
+        assert isinstance(operation, Sending)
+        found = self._under_way(node, self._links(node, operation))
+        if found is not None and found.operation is operation:
+            self._stop(found)
+        return False
+
+    def node_died(self, node: str) -> None:
+        """What it sends ends."""
+        for found in [each for (name, _), each in self._outgoing.items() if name == node]:
+            self._stop(found)
 
     # --- trains ---
 
-    def _paths(self, name: str, operation: Sending) -> list[PulseLink]:
+    def _links(self, name: str, operation: Sending) -> list[PulseLink]:
         if isinstance(operation, Pulses):
-            return [self._ways.choose(name, operation.to, operation.link)]
+            return [self._routes.choose(name, operation.to, operation.link)]
         arms = zip(operation.to, operation.links, strict=True)
-        return [self._ways.choose(name, to, link) for to, link in arms]
+        return [self._routes.choose(name, to, link) for to, link in arms]
 
     def _open(
-        self, name: str, paths: list[PulseLink], pairs: Callable[[], PairTrain] | None = None
+        self, name: str, links: list[PulseLink], pairs: Callable[[], PairTrain] | None = None
     ) -> None:
-        for path in paths:
-            if (name, path.name) in self._outgoing:
-                raise OperationError(why=f"{name} is sending a train on {path.name} already")
+        for link in links:
+            if (name, link.name) in self._outgoing:
+                raise OperationError(why=f"{name} is sending a train on {link.name} already")
         spec, now_ns = self._nodes[name].source, self._clock.now_ns
         assert spec is not None, "a node without a source has been refused"
-        trains = [path.open(name, name, now_ns, spec.period_ps) for path in paths]
+        trains = [link.open(name, name, now_ns, spec.period_ps) for link in links]
         found = Outgoing(trains, None if pairs is None else pairs())
         for train in trains:
             train.entangled = pairs is not None
-            self._outgoing[name, train.path.name] = found
+            self._outgoing[name, train.link.name] = found
 
-    def _under_way(self, name: str, paths: list[PulseLink]) -> Outgoing | None:
+    def _under_way(self, name: str, links: list[PulseLink]) -> Outgoing | None:
         """The train on exactly these links."""
-        found = self._outgoing.get((name, paths[0].name))
-        if found is None or [train.path for train in found.trains] != paths:
+        found = self._outgoing.get((name, links[0].name))
+        if found is None or [train.link for train in found.trains] != links:
             return None
         return found
 
-    def _going_on(self, name: str, paths: list[PulseLink], operation: Sending) -> Outgoing:
+    def _going_on(self, name: str, links: list[PulseLink], operation: Sending) -> Outgoing:
         """The train that this is the next block of."""
-        found = self._under_way(name, paths)
+        found = self._under_way(name, links)
         if found is None or found.trains[0].over or found.trains[0].slots != operation.first:
-            links = " and ".join(path.name for path in paths)
+            names = " and ".join(link.name for link in links)
             raise OperationError(
-                why=f"no train of {name} on {links} goes on at slot {operation.first}"
+                why=f"no train of {name} on {names} goes on at slot {operation.first}"
             )
         return found
 
     def _emit(
-        self, station: Station, operation: Sending, found: Outgoing, lights: Sequence[Emission]
+        self, devices: NodeDevices, operation: Sending, found: Outgoing, lights: Sequence[Emission]
     ) -> None:
         """A block is on its way, and its operation ends with it."""
         found.operation = operation
         end_ns = found.trains[0].ends_ns(operation.slots)
         for train, light in zip(found.trains, lights, strict=True):
             train.send(operation.slots, end_ns, operation.last, light)
-            self._metrics.count(f"links.{train.path.name}.pulses", operation.slots)
-        self._schedule(Pending(station, operation), end_ns)
+            self._metrics.count(f"links.{train.link.name}.pulses", operation.slots)
+        self._schedule(Pending(devices, operation), end_ns)
 
     def _stop(self, found: Outgoing) -> None:
         for train in found.trains:
@@ -172,7 +166,7 @@ class Senders:
 
     def _forget(self, found: Outgoing) -> None:
         for train in found.trains:
-            self._outgoing.pop((train.source, train.path.name), None)
+            self._outgoing.pop((train.source, train.link.name), None)
 
 
 def _check_size(operation: Sending) -> None:
@@ -204,7 +198,7 @@ def _light(
     sent, slots, planes = slice(block.slots), operation.slots, planes_for(len(table))
     bases, bits = unpacked(operation.bases, slots)[sent], unpacked(operation.bits, slots)[sent]
     intensities = unpacked(operation.intensities, slots, planes)[sent]
-    light = Light(block.first, bases, bits, intensities, table, NOTHING_MET)
+    light = Light(block.first, bases, bits, intensities, table, NO_CHANNEL)
     return [PulseTrain.of(light, period_ps)]
 
 

@@ -1,18 +1,19 @@
-"""Pulse trains on their way: which slots have left, what the fibre does to them, when blocks arrive.
+"""Pulse trains in flight: which slots have left, what the fibre does to them, when blocks arrive.
 
-Owns a link as pulses see it (`PulseLink`: its fibre over time, its cuts) and the trains on it. Does not
-own what a node does with a train (sessions.py, pulse_plane.py), what a fibre does (channels/) or the
-photons (optics/pulses.py).
+Owns a link as pulses see it (`PulseLink`: its fibre over time, its cuts), the trains on it, and which links
+lead where (`PulseRoutes`). Does not own what a node does with a train (reception.py, plane.py), what a
+fibre does (optics/fibre.py) or the photons (optics/pulses.py).
 
 Theory of operation. A train begins at a whole ns; slot i leaves at i periods from there, in ps. It
-travels in blocks: one event when its first light arrives (whoever listens then gets the train), and one
+travels in blocks: one event when its first light arrives (the node that listens then gets the train), and one
 for each block, when the last slot of that block has arrived. The fibre's delay is that of the train's
 beginning: senders and receivers follow slow drifts of it.
 
 Rules. A slot meets the fibre of the time at which it leaves, with what faults do to it. It is dark if its
-source is off then, or if the link is cut when it
-leaves or at any time of its flight: then no photon comes, and the receiver's own counts remain. A
-sender that stops, or dies, has sent the slots that had left by then. Nothing here draws.
+source is off then, or if the link is cut when it leaves or at any time of its flight: then no photon comes,
+and the receiver's own counts remain. A sender that stops, or dies, has sent the slots that had left by then.
+A direct link goes before a route past eavesdroppers; of several routes none is taken unless it is named.
+Nothing here draws.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernel.ports import PULSES, Clock, Entry, Journal, Metrics
-from ...optics.pulses import NOTHING_MET, Passage, PulseTrain, passage
-from ..links.fault_history import FaultedFibre, FaultHistory
-from ..links.link_changes import Changes
+from ...errors import LinkError
+from ...kernel.ports import PULSES, Entry, Surroundings
+from ...optics.fibre import Fibre, FibreLink
+from ...optics.pulses import NO_CHANNEL, PulseChannel, PulseTrain, pulse_channel
+from ...topology.model.topology import NodeSpec
+from ..fault_history import FaultHistories, FaultHistory
+from ..links.fibres import FaultedFibre, FibreChannel, LinksByEnds
+from ..links.link_changes import NOTHING, Changes
 from ..node.node_changes import NodeChanges
 
 if TYPE_CHECKING:
-    from .receivers import TrainReception
+    from .reception import TrainReception
 
 PS = 1000
 
@@ -53,15 +58,15 @@ class Block:
 
 
 class Train:
-    """One train on one link. `origin` sent it first: `source` itself, or who an eavesdropper got it from.
+    """One train on one link. `origin` sent it first: `source` itself, or where an eavesdropper got it from.
 
-    `session` is what takes it at the other end, from its first light on; None: nobody does. `entrance` is the
-    end at which it enters the fibre; None: it comes to an eavesdropper there, and crosses nothing.
+    `reception` takes it at the other end, from its first light on; None: it is lost. `entrance` is the end at
+    which it enters the fibre; None: it comes to an eavesdropper there, and crosses nothing.
     """
 
     def __init__(
         self,
-        path: PulseLink,
+        link: PulseLink,
         number: int,
         source: str,
         to: str,
@@ -70,13 +75,15 @@ class Train:
         period_ps: int,
         entrance: str | None,
     ) -> None:
-        self.path, self.number, self.source, self.origin = path, number, source, origin
+        self.link, self.number, self.source, self.origin = link, number, source, origin
         self.start_ns, self.period_ps = start_ns, period_ps
         self.to, self.entrance = to, entrance
-        self.delay_ns = 0 if entrance is None else path.way.way.at(start_ns, entrance).delay_ns
+        self.delay_ns = (
+            0 if entrance is None else link.fibre.channel.at(start_ns, entrance).delay_ns
+        )
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
-        self.session: TrainReception | None = None
+        self.reception: TrainReception | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns
         self.over = False
@@ -88,7 +95,7 @@ class Train:
         return self.start_ns + self.delay_ns
 
     def slot_at(self, t_ns: int) -> int:
-        """The first slot that leaves at `t_ns` or later, if the train had always been and went on."""
+        """The first slot that leaves at `t_ns` or later, of a train without beginning and end."""
         return -(-(t_ns - self.start_ns) * PS // self.period_ps)
 
     def leaves_ns(self, slot: int) -> int:
@@ -107,10 +114,10 @@ class Train:
         last: bool,
         light: Callable[[Block], list[PulseTrain]],
     ) -> None:
-        """The next block is on its way; its last slot leaves at `end_ns`."""
+        """The next block leaves; its last slot leaves at `end_ns`."""
         block = Block(self.slots, slots, end_ns, last, light)
         self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
-        self.path.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
+        self.link.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
 
     def stop(self, now_ns: int) -> None:
         """The sender sends nothing more; what had left by `now_ns` arrives."""
@@ -122,15 +129,15 @@ class Train:
         if over:
             return
         block = Block(self.slots, 0, self.end_ns, True, lambda _: [])
-        self.path.at(self, max(now_ns, self.end_ns) + self.delay_ns, partial(self._arrive, block))
+        self.link.at(self, max(now_ns, self.end_ns) + self.delay_ns, partial(self._arrive, block))
 
-    def passage(self, block: Block) -> Passage:
+    def channel(self, block: Block) -> PulseChannel:
         """What the fibre does to the block's slots, drifts and cuts included."""
-        return self.path.passage(self, block.first, block.first + block.slots)
+        return self.link.channel(self, block.first, block.first + block.slots)
 
     def _arrive(self, block: Block) -> None:
-        if self.session is not None:
-            self.session.block(block)
+        if self.reception is not None:
+            self.reception.block(block)
 
     def __repr__(self) -> str:
         return (
@@ -141,24 +148,22 @@ class Train:
 class PulseLink:
     """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train.
 
-    `nodes`: what is wrong with which node, whose source may be off.
+    `nodes`: what faults change about each node, whose source may be off.
     """
 
     def __init__(
         self,
         name: str,
         ends: tuple[str, str],
-        way: FaultedFibre,
+        fibre: FaultedFibre,
         nodes: Mapping[str, FaultHistory[NodeChanges]],
-        clock: Clock,
-        journal: Journal,
-        metrics: Metrics,
+        around: Surroundings,
         on_first_light: Callable[[Train], None],
     ) -> None:
-        self.name, self.ends, self.way, self._nodes = name, ends, way, nodes
-        self._clock, self._journal, self._metrics = clock, journal, metrics
+        self.name, self.ends, self.fibre, self._nodes = name, ends, fibre, nodes
+        self._clock, self._journal, self._metrics = around.clock, around.journal, around.metrics
         self._on_first_light = on_first_light
-        #: Who stands on the link and takes what its ends send.
+        #: The node that stands on the link and takes what its ends send; "" for none.
         self.eavesdropper = ""
         self._trains = self._events = self._cuts = 0
         #: When it was cut, and healed again (None: not yet).
@@ -211,19 +216,19 @@ class PulseLink:
         if train.entrance is None:
             return 0.0
         reverse = train.entrance != self.ends[0]
-        return self.way.way.fibre.at(train.start_ns, reverse).noise_rate_hz
+        return self.fibre.channel.fibre.at(train.start_ns, reverse).noise_rate_hz
 
     def gate_ps(self, train: Train) -> float | None:
         """Full width of the gate through which the train comes out of the fibre; None: without one."""
-        return None if train.entrance is None else self.way.way.gate_ps
+        return None if train.entrance is None else self.fibre.channel.gate_ps
 
-    def passage(self, train: Train, first: int, end: int) -> Passage:
+    def channel(self, train: Train, first: int, end: int) -> PulseChannel:
         """What the slots from `first` to before `end` of a train meet."""
         starts, steps, maps, spread_ps = self._steps(train, first, end)
         etas, noise = np.array(steps), np.array(maps)
         dark = self._dark_slots(train, first, end)
         if train.entrance is None and not dark:
-            return NOTHING_MET
+            return NO_CHANNEL
         if dark:
             marks = {0, *(slot for window in dark for slot in window), *starts}
             grid = np.array(sorted(mark for mark in marks if mark < end))
@@ -231,7 +236,9 @@ class PulseLink:
             etas, noise, starts = etas[cells], noise[cells], grid.tolist()
             for low, high in dark:
                 etas[(grid >= low) & (grid < high)] = 0.0
-        return passage(etas, noise, starts=starts, spread_ps=spread_ps, gate_ps=self.gate_ps(train))
+        return pulse_channel(
+            etas, noise, starts=starts, spread_ps=spread_ps, gate_ps=self.gate_ps(train)
+        )
 
     def _steps(
         self, train: Train, first: int, end: int
@@ -246,16 +253,16 @@ class PulseLink:
         slot, spread_ps = first, 0.0
         while slot < max(end, first + 1):
             t_ns = train.leaves_ns(slot)
-            way, moment = self.way.at(t_ns)
-            here, noise = way.fibre.at(t_ns, reverse), way.at(t_ns, train.entrance).noise
+            channel, interval = self.fibre.at(t_ns)
+            here, noise = channel.fibre.at(t_ns, reverse), channel.at(t_ns, train.entrance).noise
             starts.append(slot if starts else 0)
             etas.append(here.transmittance)
             maps.append(np.eye(4) if noise is None else noise)
             spread_ps = here.spread_ps
-            ends_ns = [t for t in (here.valid_until_ns, moment.until_ns) if t is not None]
+            ends_ns = [t for t in (here.valid_until_ns, interval.until_ns) if t is not None]
             after = train.slot_at(min(ends_ns)) if ends_ns else end
             after = max(slot + 1, after)
-            moment.strike(_on_light, max(0, min(after, end) - slot))
+            interval.count_hits(_on_light, max(0, min(after, end) - slot))
             slot = after
         return starts, etas, maps, spread_ps
 
@@ -266,15 +273,15 @@ class PulseLink:
         found = [_slots_of(train, *window_ns, first, end) for window_ns in windows_ns]
         if train.origin == train.source:
             begins_ns, ends_ns = train.leaves_ns(first), train.leaves_ns(end)
-            for moment in self._nodes[train.source].between(begins_ns, ends_ns):
-                if moment.changes.source_off:
-                    low, high = _slots_of(train, moment.since_ns, moment.until_ns, first, end)
-                    moment.strike(_source_off, max(0, high - low))
+            for interval in self._nodes[train.source].between(begins_ns, ends_ns):
+                if interval.changes.source_off:
+                    low, high = _slots_of(train, interval.since_ns, interval.until_ns, first, end)
+                    interval.count_hits(_source_off, max(0, high - low))
                     found.append((low, high))
         return [(low, high) for low, high in found if low < high]
 
     def __repr__(self) -> str:
-        return f"<PulsePath {self.name}: {self._trains} trains, {self._cuts} cuts>"
+        return f"<PulseLink {self.name}: {self._trains} trains, {self._cuts} cuts>"
 
 
 def _slots_of(
@@ -291,3 +298,85 @@ def _on_light(changes: Changes) -> bool:
 
 def _source_off(changes: NodeChanges) -> bool:
     return changes.source_off
+
+
+# --- which link leads where ---------------------------------------------------------------------
+
+
+class PulseRoutes:
+    """Links for trains by where they lead: between two nodes, past eavesdroppers, to a node's own detectors.
+
+    `on_first_light(train)` is called for each train on any of them.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, NodeSpec],
+        around: Surroundings,
+        fault_histories: FaultHistories,
+        on_first_light: Callable[[Train], None],
+    ) -> None:
+        self._nodes, self._around = nodes, around
+        self._fault_histories, self._on_first_light = fault_histories, on_first_light
+        self._between: LinksByEnds[PulseLink] = LinksByEnds("carries photons")
+        #: The links, by name.
+        self.by_name = self._between.by_name
+        self._own: dict[str, PulseLink] = {}
+
+    def connect(self, name: str, ends: tuple[str, str], fibre: FaultedFibre) -> None:
+        """The link carries trains."""
+        self._between.add(name, ends, self._link(name, ends, fibre))
+
+    def choose(self, node: str, peer: str, link: str | None) -> PulseLink:
+        """The first link from `node` to `peer`: a direct one, or one that leads past eavesdroppers.
+
+        From a node to itself it is no link: no fibre, and no time. Raises LinkError.
+        """
+        if node == peer and link is None:
+            return self._own_link(node)
+        try:
+            return self._between.choose(node, peer, link)
+        except LinkError:
+            tapped = self._tapped(node, peer, link)
+            if tapped is not None:
+                return tapped
+            found = self._past_eavesdroppers(node, peer)
+            if link is not None or len(found) != 1:
+                raise
+            return found[0]
+
+    def _tapped(self, node: str, peer: str, link: str | None) -> PulseLink | None:
+        """A link that leads to `peer` and on which `node` stands as an eavesdropper."""
+        for found in self.by_name.values():
+            if found.eavesdropper == node and peer in found.ends and link in (None, found.name):
+                return found
+        return None
+
+    def _own_link(self, node: str) -> PulseLink:
+        link = self._own.get(node)
+        if link is None:
+            channel = FibreChannel(FibreLink(Fibre(0.0)), node)
+            nothing = FaultedFibre(channel, FaultHistory(NOTHING, self._around.clock))
+            # no link can be called that
+            link = self._own[node] = self._link(f"{node}>{node}", (node, node), nothing)
+        return link
+
+    def _link(self, name: str, ends: tuple[str, str], fibre: FaultedFibre) -> PulseLink:
+        nodes = self._fault_histories.nodes
+        return PulseLink(name, ends, fibre, nodes, self._around, self._on_first_light)
+
+    def _past_eavesdroppers(self, node: str, peer: str) -> list[PulseLink]:
+        """The links of `node` that lead to `peer` with eavesdroppers, and no others, between."""
+        found = []
+        for link in self.by_name.values():
+            if node in link.ends and self._leads(link.other_end(node), peer, {node}):
+                found.append(link)
+        return found
+
+    def _leads(self, here: str, peer: str, seen: set[str]) -> bool:
+        if here == peer:
+            return True
+        if here in seen or here not in self._nodes or self._nodes[here].kind != "eavesdropper":
+            return False
+        links = [link for link in self.by_name.values() if here in link.ends]
+        return any(self._leads(link.other_end(here), peer, seen | {here}) for link in links)

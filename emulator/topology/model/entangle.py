@@ -1,7 +1,7 @@
 """The section `entangle:` of a link: what heralds pairs on it, of whichever kind.
 
 Owns its keys, which of them each kind takes, and which it cannot do without. Does not own what a kind
-comes to (quantum/links/heralding.py, channels/), nor published sets of values (presets.py).
+comes to (quantum/links/heralding.py, heralding/), nor published sets of values (presets.py).
 
 Rules: None is a key that was not given; what it then is, is the kind's to say. A key of another kind is
 refused, never ignored. What is missing here may stand in another layer of the file.
@@ -90,7 +90,7 @@ class LatchingSpec(Section):
 class EntangleSpec(Section):
     """What heralds pairs. `kind` simple: attempts of `success` give Werner pairs of `fidelity`.
 
-    The others are those of channels/. `station` is where the middle stands, from 0 (first end) to 1.
+    The others are those of heralding/. `station` is where the middle stands, from 0 (first end) to 1.
     `first` and `second` are those ends' emitters, in the place of `emitter`. `preset` is what was named
     in the file: its values are in the fields already.
     """

@@ -1,6 +1,6 @@
 """Sections of a node for pulse trains: the source it sends with, the detectors it receives with.
 
-Owns their keys and the limits of single values. Does not own what they do (devices/, channels/), nor
+Owns their keys and the limits of single values. Does not own what they do (devices/, optics/), nor
 what needs both ends of a link (quantum/pulses/devices.py). Rule: both sections are optional; a node without
 them has no source, or no detectors, and its program is told so when it asks for them.
 """

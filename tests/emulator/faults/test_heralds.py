@@ -11,8 +11,8 @@ from qnetem.emulator.faults.false_herald import FalseHerald
 from qnetem.emulator.faults.lost_herald import LostHerald
 from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
 from qnetem.emulator.kernel.streams import Streams
-from qnetem.emulator.quantum.pairs.herald_faults import HEARD, HeraldOutcome
-from qnetem.emulator.quantum.pairs.requests import HeraldedLink
+from qnetem.emulator.quantum.pairs.heralded_link import HeraldedLink
+from qnetem.emulator.quantum.pairs.heralded_pair import HEARD, HeraldOutcome
 from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model.topology import Quantum
 from qnetem.emulator.wire import Discard, Entangle
@@ -43,11 +43,11 @@ class Bench:
     def __init__(self, quantum: Quantum | None = None, seed: int = 1) -> None:
         quantum = heralding(attempt_ns=1000) if quantum is None else quantum
         self.lab = Lab([node(name) for name in ENDS], [link(*ENDS, quantum)], seed)
-        self.link: HeraldedLink = self.lab.plane._heralded.by_name[NAME]
+        self.link: HeraldedLink = self.lab.plane.heralded_links.by_name[NAME]
 
     def strike(self, *fates: HeraldOutcome) -> Scripted:
         struck = Scripted(*fates)
-        self.lab.plane.strike_heralds(NAME, struck)
+        self.lab.plane.begin_herald_fault(NAME, struck)
         return struck
 
     def ask(self) -> tuple[int, int]:
@@ -241,8 +241,8 @@ def test_what_is_emitted_before_it_begins_or_as_it_heals_keeps_its_fate() -> Non
         struck = Scripted(BOTH)
         plane = bench.lab.plane
         mine, _ = bench.ask()
-        bench.lab.at(begin_ns, lambda b=plane, s=struck: b.strike_heralds(NAME, s))
-        bench.lab.at(end_ns, lambda b=plane, s=struck: b.spare_heralds(NAME, s))
+        bench.lab.at(begin_ns, lambda b=plane, s=struck: b.begin_herald_fault(NAME, s))
+        bench.lab.at(end_ns, lambda b=plane, s=struck: b.end_herald_fault(NAME, s))
         bench.lab.run()
         assert bench.heard_ns("alice", mine) == 200_000 * (1 + lost)
         assert struck.asked == lost

@@ -44,7 +44,7 @@ class Photons:
     def __init__(self, quantum: Quantum = FIBRE, seed: int = 1) -> None:
         nodes = [plain_node(name, Memory(slots=1000)) for name in ("alice", "bob")]
         self.lab = Lab(nodes, [link("alice", "bob", quantum)], seed)
-        self.link = self.lab.plane.disturbances.links["alice-bob"]
+        self.link = self.lab.plane.fault_histories.links["alice-bob"]
         self.sent = 0
 
     def disturb(self, begin_ns: int, end_ns: int | None, changes: Changes) -> Struck:
@@ -130,7 +130,7 @@ def test_nothing_is_left_of_it_when_it_has_healed() -> None:
 
 def etas(train: Train, first: int, end: int) -> list[float]:
     """What each slot meets, of those from `first` to before `end` of a train."""
-    met = train.path.passage(train, first, end)
+    met = train.link.channel(train, first, end)
     steps = np.broadcast_to(met.steps_of(np.arange(first, end)), end - first)
     found: list[float] = met.etas[steps].tolist()
     return found
@@ -147,7 +147,7 @@ def test_each_slot_meets_the_loss_of_the_time_at_which_it_leaves(
 ) -> None:
     bench = Bench(f", attenuation: 0 dB/km{environment}")
     train = bench.train(start_ns=start_ns)
-    path, struck = bench.disturbances.links["alice-bob"], Struck()
+    path, struck = bench.fault_histories.links["alice-bob"], Struck()
     for t_ns, begins in ((100, True), (217, False)):
         bench.clock.now_ns = t_ns
         path.begin(struck, Changes(loss_db=3.0)) if begins else path.end(struck)
@@ -161,10 +161,10 @@ def test_each_slot_meets_the_loss_of_the_time_at_which_it_leaves(
 def test_slots_of_a_source_that_is_off_are_dark_and_only_its_own() -> None:
     bench = Bench(", attenuation: 0 dB/km")
     train, other, onward = (
-        bench.path.open(source, origin, 0, PERIOD_PS)
+        bench.link.open(source, origin, 0, PERIOD_PS)
         for source, origin in (("alice", "alice"), ("bob", "bob"), ("alice", "somebody"))
     )
-    source, struck = bench.disturbances.nodes["alice"], Struck()
+    source, struck = bench.fault_histories.nodes["alice"], Struck()
     for t_ns, begins in ((100, True), (200, False)):
         bench.clock.now_ns = t_ns
         source.begin(struck, NodeChanges(source_off=True)) if begins else source.end(struck)
@@ -177,10 +177,10 @@ def test_slots_of_a_source_that_is_off_are_dark_and_only_its_own() -> None:
 
 def test_pulses_are_turned_while_it_lasts() -> None:
     bench = Bench(", attenuation: 0 dB/km")
-    train, path = bench.train(), bench.disturbances.links["alice-bob"]
+    train, path = bench.train(), bench.fault_histories.links["alice-bob"]
     bench.clock.now_ns = 100
     path.begin(Struck(), Changes(misalignment_rad=math.radians(30)))
-    met = bench.path.passage(train, 0, 400)
+    met = bench.link.channel(train, 0, 400)
     before, after = met.maps
     assert before[3, 3] == 1.0
     assert (1 - after[3, 3]) / 2 == pytest.approx(0.25), "the error of |0>"
@@ -283,10 +283,10 @@ def pair_at(changes: Changes, begin_ns: int, end_ns: int, wanted_ns: int) -> flo
     """A pair asked for at 0 on a link of 20 km, heard of at `wanted_ns`; its fidelity then."""
     quantum = heralding(attempt_ns=200_000, length_km=20.0)
     lab = Lab([plain_node("alice"), plain_node("bob")], [link("alice", "bob", quantum)])
-    disturbed, struck = lab.plane.disturbances.links["alice-bob"], Struck()
+    history, struck = lab.plane.fault_histories.links["alice-bob"], Struck()
     mine, _ = lab.issue("alice", Entangle, "bob"), lab.issue("bob", Entangle, "alice")
-    lab.at(begin_ns, lambda: disturbed.begin(struck, changes))
-    lab.at(end_ns, lambda: disturbed.end(struck))
+    lab.at(begin_ns, lambda: history.begin(struck, changes))
+    lab.at(end_ns, lambda: history.end(struck))
     lab.run()
     outcome = lab.outcome("alice", mine)
     assert outcome.t_ns == wanted_ns
@@ -316,7 +316,7 @@ async def waits(me: Agent) -> None:
 
 
 def clouds(seed: int = 1, **parameters: Any) -> harness.Run:
-    given = {"loss": 20.0, "cover": 0.3, "passage": S // 10} | parameters
+    given = {"loss": 20.0, "cover": 0.3, "channel": S // 10} | parameters
     there = fault("clouds", "alice-bob", S, 200 * S, **given)
     wired = harness.link("alice", "bob", length_km=1.0)
     topology = network(
@@ -344,14 +344,14 @@ def test_cloudy_and_clear_stretches_are_exponential_and_cover_their_share() -> N
 
 
 def test_it_begins_cloudy_as_often_as_it_is_cloudy() -> None:
-    began = [clouds(seed, passage=10 * S).of("alice-bob", "clouds")[0][5] for seed in range(60)]
+    began = [clouds(seed, channel=10 * S).of("alice-bob", "clouds")[0][5] for seed in range(60)]
     assert abs(sum(began) - 18) < 3 * math.sqrt(60 * 0.3 * 0.7)
 
 
 def test_they_are_over_when_they_heal_and_nothing_of_them_is_left_on_the_agenda() -> None:
     run = clouds()
     assert run.of("alice-bob", "clouds")[-1][0] < 201 * S
-    assert run.world.quantum.disturbances.links["alice-bob"].now.changes == Changes()
+    assert run.world.quantum.fault_histories.links["alice-bob"].now.changes == Changes()
     assert run.world.conductor.next_instant() is None
 
 

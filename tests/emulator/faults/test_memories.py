@@ -32,7 +32,7 @@ def lab(gates: Gates | None = None, t2_ns: int | None = None, **memory: int) -> 
 
 
 def decohering(bench: Lab, begin_ns: int, end_ns: int, t2_ns: int, name: str = "alice") -> None:
-    node, fault = bench.plane.disturbances.nodes[name], Struck()
+    node, fault = bench.plane.fault_histories.nodes[name], Struck()
     bench.at(begin_ns, lambda: node.begin(fault, NodeChanges(dephasing_hz=1e9 / t2_ns)))
     bench.at(end_ns, lambda: node.end(fault))
 
@@ -184,7 +184,7 @@ def test_a_half_that_was_emitted_before_is_struck_though_nobody_had_heard_of_it(
     for reset_ns, expected in ((201_000, 0.25), (205_000, 0.25), (102_000, 1.0)):
         quantum = heralding(attempt_ns=210_000, length_km=20.0)
         bench = Lab([node("alice"), node("bob")], [link("alice", "bob", quantum)])
-        emitted_ns = bench.plane._heralded.by_name["alice-bob"].source.timing.emission_ns
+        emitted_ns = bench.plane.heralded_links.by_name["alice-bob"].source.timing.emission_ns
         assert 102_000 < emitted_ns < 201_000
         resetting(bench, reset_ns)
         numbers = bench.issue("alice", Entangle, "bob"), bench.issue("bob", Entangle, "alice")

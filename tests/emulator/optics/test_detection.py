@@ -16,7 +16,7 @@ from qnetem.emulator.devices.sources import VACUUM, Fock, WeakCoherent, decoy_ta
 from qnetem.emulator.errors import InputError, InternalError
 from qnetem.emulator.optics import detection, pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
-from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
 PERIOD_PS = 1000
 
@@ -39,7 +39,12 @@ class Tally:
     """
 
     def __init__(
-        self, pulses_sent: int, mu: float, channel: pulses.Passage, receiver: Receiver, seed: int
+        self,
+        pulses_sent: int,
+        mu: float,
+        channel: pulses.PulseChannel,
+        receiver: Receiver,
+        seed: int,
     ) -> None:
         self.clicks = self.errors = 0
         self.pulses = pulses_sent
@@ -58,7 +63,7 @@ class Tally:
         for first in range(0, self.pulses, len(bits)):
             part = slice(0, min(len(bits), self.pulses - first))
             light = pulses.Light(
-                first, bases[part], bits[part], zeros[part], (source,), pulses.NOTHING_MET
+                first, bases[part], bits[part], zeros[part], (source,), pulses.NO_CHANNEL
             )
             yield PulseTrain.of(light, PERIOD_PS)
 
@@ -83,7 +88,7 @@ def test_the_decoy_table_of_gys_is_counted(length_km: float, pulses_sent: int) -
     background_hz = GYS.y0 / 2 / (PERIOD_PS * 1e-12)
     receiver = Receiver(Detector(0.045, dark_count_rate_hz=background_hz))
     eta = closed_forms.transmittance(length_km, 0.21)
-    channel = passage(eta, pulses.misalignment(error=0.033))
+    channel = pulse_channel(eta, pulses.misalignment(error=0.033))
     for seed, mu in enumerate((0.48, 0.05, 0.0)):
         tally = Tally(pulses_sent, mu, channel, receiver, seed)
         gain = GYS.gain(mu, length_km)
@@ -99,7 +104,7 @@ def test_the_gain_and_errors_of_the_sine_gated_system_are_counted(length_km: flo
     """
     detector = Detector(0.1, dark_count_rate_hz=600, afterpulse_probability=0.04, gate_ps=1000)
     eta = closed_forms.transmittance(length_km, 0.2)
-    channel = passage(eta, pulses.misalignment(error=0.005))
+    channel = pulse_channel(eta, pulses.misalignment(error=0.005))
     pulses_sent = 2 * 10**7 if length_km == 50 else 2 * 10**8
     for mu in (0.45, 0.18):
         gain = qkd.gain(mu, eta * detector.efficiency, 2 * 6e-7)
@@ -136,7 +141,7 @@ def test_gain_and_errors_over_ultra_low_loss_fibre_are_counted(
     gain = qkd.gain(mu, 0.34 * eta, 6e-11)
     qber = qkd.qber(mu, 0.34 * eta, 6e-11, 0.005)
     assert qber == pytest.approx(recalled, abs=0.015 if length_km > 420 else 0.005)
-    channel = passage(eta, pulses.misalignment(error=0.005))
+    channel = pulse_channel(eta, pulses.misalignment(error=0.005))
     Tally(pulses_sent, mu, channel, receiver, 4).check(gain, qber)
 
 
@@ -260,7 +265,7 @@ def test_jitter_and_dispersion_move_photons_out_of_the_gate() -> None:
     for spread_ps in (0.0, 200.0):
         bases, bits, zeros, _ = columns(200_000)
         train = PulseTrain(bases, bits, zeros, [Fock(1)], 4000)
-        sent = train.through(passage(spread_ps=spread_ps))
+        sent = train.through(pulse_channel(spread_ps=spread_ps))
         clicks = detection.detect(sent, Receiver(detector), generator(), bases)
         sigma_ps = math.hypot(detector.jitter_sigma_ps(), spread_ps)
         kept = math.erf(400 / (2 * math.sqrt(2) * sigma_ps))
@@ -278,9 +283,11 @@ def test_the_gates_of_links_come_before_the_jitter_and_the_gate_of_the_detector(
     detector = Detector(1.0, jitter_fwhm_ps=100.0, gate_ps=300)
     bases, bits, zeros, _ = columns(200_000)
     train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
-    way = passage(spread_ps=40.0, gate_ps=100.0).then(passage(spread_ps=30.0))
-    way = way.then(passage(spread_ps=50.0, gate_ps=150.0)).then(passage(spread_ps=20.0))
-    clicks = detection.detect(train.through(way), Receiver(detector), generator(), bases)
+    channel = pulse_channel(spread_ps=40.0, gate_ps=100.0).then(pulse_channel(spread_ps=30.0))
+    channel = channel.then(pulse_channel(spread_ps=50.0, gate_ps=150.0)).then(
+        pulse_channel(spread_ps=20.0)
+    )
+    clicks = detection.detect(train.through(channel), Receiver(detector), generator(), bases)
     draw = generator(9).standard_normal
     first = 40 * draw(200_000)
     second = first + math.hypot(30, 50) * draw(200_000)
@@ -294,8 +301,8 @@ def test_a_links_gate_opens_once_in_each_slot() -> None:
     """N = 200,000 single photons spread over many slots: the gate's share of the slot is left."""
     bases, bits, zeros, _ = columns(200_000)
     train = PulseTrain(bases, bits, zeros, [WeakCoherent(0.01)], PERIOD_PS)
-    way = passage(spread_ps=5000.0, gate_ps=100.0)
-    clicks = detection.detect(train.through(way), Receiver(Detector(1.0)), generator(), bases)
+    channel = pulse_channel(spread_ps=5000.0, gate_ps=100.0)
+    clicks = detection.detect(train.through(channel), Receiver(Detector(1.0)), generator(), bases)
     assert len(clicks.slots) == pytest.approx(200, abs=3 * math.sqrt(200))
 
 
@@ -316,7 +323,7 @@ def test_photons_that_are_a_slot_late_are_read_as_their_neighbours() -> None:
     """N = 400,000 sparse pulses with a spread as wide as the slot: some errors, nothing lost."""
     bases, bits, zeros, _ = columns(400_000)
     train = PulseTrain(bases, bits, zeros, [WeakCoherent(0.02)], PERIOD_PS)
-    sent = train.through(passage(spread_ps=1000.0))
+    sent = train.through(pulse_channel(spread_ps=1000.0))
     clicks = detection.detect(sent, Receiver(Detector(1.0)), generator(), bases)
     expected = 400_000 * 0.02
     assert len(clicks.slots) == pytest.approx(expected, abs=4 * math.sqrt(expected))
@@ -341,7 +348,7 @@ def test_a_channel_may_drift_from_step_to_step() -> None:
     starts, etas, angles = [0, 100_000, 270_000], [0.5, 1.0, 0.0], [0.0, 0.5, 0.0]
     turns = np.stack([pulses.misalignment(angle) for angle in angles])
     train = PulseTrain(bases, bits, zeros, [Fock(1)], PERIOD_PS)
-    sent = train.through(passage(etas, turns, starts=starts))
+    sent = train.through(pulse_channel(etas, turns, starts=starts))
     clicks = detection.detect(sent, Receiver(Detector(1.0)), generator(), bases)
     counts, _ = np.histogram(clicks.slots, [*starts, 300_000])
     assert counts[0] == pytest.approx(50_000, abs=3 * math.sqrt(25_000))
@@ -416,7 +423,7 @@ def test_blocks_come_in_order_and_at_chunks() -> None:
         at_work.detect(second, chosen[CHUNK_SLOTS:])
     at_work.detect(first, chosen[:CHUNK_SLOTS])
     odd = PulseTrain.of(
-        pulses.Light(5, bases, bits, zeros, (VACUUM,), pulses.NOTHING_MET), PERIOD_PS
+        pulses.Light(5, bases, bits, zeros, (VACUUM,), pulses.NO_CHANNEL), PERIOD_PS
     )
     with pytest.raises(InternalError, match="inside a chunk"):
         list(pulses.chunks(odd.take()))
@@ -454,7 +461,7 @@ def test_ten_million_pulses_need_the_memory_of_a_block() -> None:
     import tracemalloc
 
     receiver = Receiver(Detector(0.1, dark_count_rate_hz=1000.0))
-    channel = passage(0.1, pulses.misalignment(error=0.01))
+    channel = pulse_channel(0.1, pulses.misalignment(error=0.01))
     columns(4 * CHUNK_SLOTS)
     tracemalloc.start()
     Tally(10**7, 0.5, channel, receiver, 6)

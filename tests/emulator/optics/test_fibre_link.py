@@ -117,14 +117,14 @@ def test_unknown_presets_and_properties_name_what_there_is() -> None:
 
 def test_without_surroundings_a_passage_is_the_fibres() -> None:
     fibre = Fibre(50.0, insertion_loss_db=2.0, dephasing=0.1)
-    passage = FibreLink(fibre).at(7 * S)
-    assert passage.transmittance == fibre.transmittance
-    assert passage.delay_ns == fibre.delay_ns
-    assert passage.noise is not None
-    assert np.array_equal(passage.noise, fibre.noise())
-    assert passage.spread_ps == 0.0
-    assert passage.noise_rate_hz == 0.0
-    assert passage.valid_until_ns is None
+    state = FibreLink(fibre).at(7 * S)
+    assert state.transmittance == fibre.transmittance
+    assert state.delay_ns == fibre.delay_ns
+    assert state.noise is not None
+    assert np.array_equal(state.noise, fibre.noise())
+    assert state.spread_ps == 0.0
+    assert state.noise_rate_hz == 0.0
+    assert state.valid_until_ns is None
     assert FibreLink(Fibre(50.0)).at(0).noise is None
 
 
@@ -202,12 +202,12 @@ def test_warmth_turns_the_phase_by_46_rad_a_metre() -> None:
 def test_a_spread_pulse_misses_part_of_the_gate() -> None:
     """850 ps rms in a 1 ns gate: erf(1000/(2 sqrt2 850)); with jitter a little less."""
     fibre = Fibre(50.0, pmd_ps_per_sqrt_km=0.0)
-    passage = FibreLink(fibre, Pulse(duration_ps=4.0, linewidth_nm=1.0)).at(0)
-    assert passage.spread_ps == pytest.approx(850.0, rel=1e-4)
-    assert passage.gate_fraction(1.0) == pytest.approx(
+    state = FibreLink(fibre, Pulse(duration_ps=4.0, linewidth_nm=1.0)).at(0)
+    assert state.spread_ps == pytest.approx(850.0, rel=1e-4)
+    assert state.gate_fraction(1.0) == pytest.approx(
         math.erf(1000 / (2 * math.sqrt(2) * 850)), rel=1e-3
     )
-    jitter = passage.gate_fraction(1.0, jitter_fwhm_ps=350.0)
+    jitter = state.gate_fraction(1.0, jitter_fwhm_ps=350.0)
     spread = math.hypot(850.0, 350 / 2.3548)
     assert jitter == pytest.approx(math.erf(1000 / (2 * math.sqrt(2) * spread)), rel=1e-3)
     assert FibreLink(fibre).at(0).gate_fraction(1.0) == 1.0
@@ -229,8 +229,8 @@ def test_a_passage_is_the_same_whatever_was_asked_before() -> None:
         )
         return FibreLink(Fibre(50.0), Pulse(), surroundings)
 
-    def seen(passage: Any) -> tuple[Any, ...]:
-        return passage.delay_s, passage.noise.tobytes(), passage.valid_until_ns
+    def seen(state: Any) -> tuple[Any, ...]:
+        return state.delay_s, state.noise.tobytes(), state.valid_until_ns
 
     times_ns = [0, 3 * S, 50 * S, 3 * S + 1, S]
     asked, fresh = link(), link()

@@ -14,7 +14,7 @@ from qnetem.emulator.errors import InputError, InternalError
 from qnetem.emulator.optics import detection, interception, pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.optics.interception import InterceptResend, PhotonNumberSplitter
-from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
 PERIOD_PS = 1000
 IDEAL = Receiver(Detector(1.0))
@@ -74,7 +74,7 @@ def _split(slots: int, *mus: float, eta: float = 1.0, **options: float) -> tuple
     intensities = generator(6).integers(0, len(mus), slots, dtype=np.uint8)
     train = PulseTrain(bases, bits, intensities, decoy_table(*mus), PERIOD_PS)
     splitter = PhotonNumberSplitter(generator(7), **options)
-    onward, kept = splitter.split(train.through(passage(eta)))
+    onward, kept = splitter.split(train.through(pulse_channel(eta)))
     return bases, bits, intensities, onward, kept
 
 
@@ -125,8 +125,8 @@ def test_a_splitter_behind_a_gated_link_counts_what_the_gate_let_pass() -> None:
     """N = 200,000 pulses of two photons: each passes with erf(60/(2 sqrt2 40)), and by itself."""
     bases, bits = bits_of(200_000, 2)
     train = PulseTrain(bases, bits, np.zeros_like(bits), [Fock(2)], PERIOD_PS)
-    way = passage(spread_ps=40.0, gate_ps=60.0)
-    onward, kept = PhotonNumberSplitter(generator(7)).split(train.through(way))
+    channel = pulse_channel(spread_ps=40.0, gate_ps=60.0)
+    onward, kept = PhotonNumberSplitter(generator(7)).split(train.through(channel))
     passing = math.erf(60 / (2 * math.sqrt(2) * 40))
     expected = 200_000 * passing**2
     assert len(kept.slots) == pytest.approx(expected, abs=3 * math.sqrt(expected))
@@ -151,7 +151,7 @@ def test_a_splitter_on_a_drifting_line_counts_what_is_there() -> None:
     """N = 200,000 pulses of two photons; none arrive in the second half, half in the first."""
     bases, bits = bits_of(200_000, 2)
     train = PulseTrain(bases, bits, np.zeros_like(bits), [Fock(2)], PERIOD_PS)
-    sent = train.through(passage([0.5, 0.0, 1.0], starts=[0, 100_000, 190_000]))
+    sent = train.through(pulse_channel([0.5, 0.0, 1.0], starts=[0, 100_000, 190_000]))
     onward, kept = PhotonNumberSplitter(generator(7)).split(sent)
     counts, _ = np.histogram(kept.slots, [0, 100_000, 190_000, 200_000])
     assert counts[0] == pytest.approx(25_000, abs=3 * math.sqrt(100_000 * 0.25 * 0.75))

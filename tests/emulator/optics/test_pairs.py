@@ -16,7 +16,7 @@ from qnetem.emulator.optics import pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.optics.interception import InterceptResend, PhotonNumberSplitter, divided
 from qnetem.emulator.optics.pairs import PairChunk, PairTrain
-from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
 PERIOD_PS = 1000
 BLOCK = 4 * CHUNK_SLOTS
@@ -57,14 +57,16 @@ class Both:
         ]
         self.slots = slots
         self.bases = [bases_of(slots, 20 + arm) for arm in (0, 1)]
-        way = passage(1.0, pulses.misalignment(error=error))
+        channel = pulse_channel(1.0, pulses.misalignment(error=error))
         parts: list[list[Clicks]] = [[], []]
         for at in range(0, slots, block):
             shared, size = train.block(), min(block, slots - at)
             for arm in (first, 1 - first):
                 light = PulseTrain.of(train.arm(shared, arm, at, size), PERIOD_PS)
                 chosen = None if splitting else self.bases[arm][at : at + size]
-                parts[arm].append(at_work[arm].detect(light.through(way) if arm else light, chosen))
+                parts[arm].append(
+                    at_work[arm].detect(light.through(channel) if arm else light, chosen)
+                )
         self.clicks = [Clicks.joined(each) for each in parts]
         self.together()
 
@@ -282,7 +284,7 @@ def test_an_arm_is_seen_once_and_in_no_state_of_its_own() -> None:
     train = PairTrain(Pairs(0.1), 1.0, generator())
     light = PulseTrain.of(train.arm(train.block(), 0, 0, 10), PERIOD_PS)
     assert len(light) == 10
-    onward = light.through(passage(0.5))
+    onward = light.through(pulse_channel(0.5))
     with pytest.raises(InternalError, match="seen once"):
         light.take_layer()
     with pytest.raises(InternalError, match="no state of its own"):

@@ -10,7 +10,7 @@ import pytest
 from qnetem.emulator.devices.sources import VACUUM, Fock, Pairs, SinglePhoton, Source, WeakCoherent
 from qnetem.emulator.errors import InputError, InternalError
 from qnetem.emulator.optics import polarisation, pulses
-from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, passage
+from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 from qnetem.emulator.states import noise
 from qnetem.emulator.states.qutip_import import qutip
 
@@ -34,7 +34,7 @@ def test_light_is_seen_once() -> None:
     with pytest.raises(InternalError, match="seen once"):
         train.take()
     with pytest.raises(InternalError, match="seen once"):
-        train.through(passage(0.5))
+        train.through(pulse_channel(0.5))
     with pytest.raises(InternalError, match="seen once"):
         train.blocks()
     assert len(onward) == len(onward.take().bits) == 10
@@ -87,15 +87,15 @@ def test_an_impossible_train_is_refused(columns: tuple[list[int], ...], why: str
 )
 def test_an_impossible_channel_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="pulse channel"):
-        passage(**values)  # type: ignore[arg-type]
+        pulse_channel(**values)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="misalignment"):
         pulses.misalignment(error=0.6)
 
 
 def test_channels_in_a_row_multiply_on_the_steps_of_both() -> None:
-    first = passage([0.5, 0.4], starts=[0, 10], spread_ps=3.0)
+    first = pulse_channel([0.5, 0.4], starts=[0, 10], spread_ps=3.0)
     turn = np.stack([pulses.misalignment(0.1), pulses.misalignment(0.2)])
-    both = first.then(passage(0.5, turn, starts=[0, 7], spread_ps=4.0))
+    both = first.then(pulse_channel(0.5, turn, starts=[0, 7], spread_ps=4.0))
     assert both.starts.tolist() == [0, 7, 10]
     assert both.etas == pytest.approx([0.25, 0.25, 0.2])
     assert np.array_equal(both.maps, turn[[0, 1, 1]])

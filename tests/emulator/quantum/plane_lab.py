@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qnetem.emulator.kernel.conductor import FAULT, GRANT, Conductor
+from qnetem.emulator.kernel.ports import Surroundings
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.quantum.plane import QuantumPlane
 from qnetem.emulator.record.journal import Journal
@@ -92,7 +93,8 @@ class Lab:
         self.journal = Journal(self.clock)
         self.metrics = Metrics()
         self.streams = Streams(seed)
-        self.plane = QuantumPlane(topology, self.streams, self.clock, self.journal, self.metrics)
+        around = Surroundings(self.clock, self.journal, self.metrics, self.streams)
+        self.plane = QuantumPlane(topology, around)
         self.outcomes: dict[tuple[str, int, int], list[Outcome]] = {}
         self.arrivals: list[tuple[str, int, Arrival]] = []
         self.incarnations = {spec.name: 1 for spec in nodes}

@@ -137,4 +137,4 @@ def test_an_operation_without_decay_leaves_no_trace_of_busyness() -> None:
         qubit = bench.qubit("alice")
         bench.issue("alice", Apply, "x", [qubit])
         bench.do("alice", Measure, qubit, Z_AXIS)
-    assert bench.plane._stations["alice"].busy == {}
+    assert bench.plane.devices["alice"].busy == {}

@@ -112,14 +112,14 @@ class Story:
         plane = self.lab.plane
         in_slots = 0
         for name in NAMES:
-            station = plane._stations[name]
+            devices = plane.devices[name]
             held = plane.registry.held_by(name)
-            opened = sum(pending.has_slot for pending in station.pending.values())
-            assert station.slots.used == len(held) + opened <= station.slots.count
-            assert not station.waiting or station.slots.free == 0
-            assert set(station.busy) <= set(held)
+            opened = sum(pending.has_slot for pending in devices.pending.values())
+            assert devices.slots.used == len(held) + opened <= devices.slots.count
+            assert not devices.waiting or devices.slots.free == 0
+            assert set(devices.busy) <= set(held)
             in_slots += len(held)
-        flying = sum(len(path._flying) for path in plane._light.by_name.values())
+        flying = sum(len(link._flying) for link in plane.photon_links.by_name.values())
         assert len(plane.registry) == in_slots + flying
 
     def _do(self, word: str, name: str, first: int, second: int) -> None:

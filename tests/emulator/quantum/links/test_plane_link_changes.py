@@ -14,7 +14,7 @@ from qnetem.emulator.heralding.attempts import SimpleLink
 from qnetem.emulator.heralding.pair_drift import PairDrift, on_half
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.phase import phase_map
-from qnetem.emulator.quantum.pairs.requests import HeraldedLink
+from qnetem.emulator.quantum.pairs.heralded_link import HeraldedLink
 from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model.fibre_sections import EnvironmentSpec
 from qnetem.emulator.topology.model.topology import Memory, Quantum
@@ -39,7 +39,7 @@ class Bench:
         quantum = Quantum(length_km=0.0, entangle=spec)
         nodes = [node(name, memory=Memory()) for name in ("alice", "bob")]
         self.lab = Lab(nodes, [link("alice", "bob", quantum)], seed)
-        self.link: HeraldedLink = self.lab.plane._heralded.by_name["alice-bob"]
+        self.link: HeraldedLink = self.lab.plane.heralded_links.by_name["alice-bob"]
         self.link.source = source
 
     def ask(self) -> tuple[int, int]:
@@ -121,7 +121,7 @@ def test_a_change_between_the_heralds_changes_nothing_about_that_pair() -> None:
     )
     quantum = Quantum(length_km=100.0, attenuation_db_per_km=0.0, entangle=spec)
     lab = Lab([node("alice"), node("bob")], [link("alice", "bob", quantum)])
-    heralded: HeraldedLink = lab.plane._heralded.by_name["alice-bob"]
+    heralded: HeraldedLink = lab.plane.heralded_links.by_name["alice-bob"]
     mine, yours = lab.issue("alice", Entangle, "bob"), lab.issue("bob", Entangle, "alice")
     while not lab.has_ended("alice", mine):
         lab.step()

@@ -231,7 +231,7 @@ def test_a_fault_in_the_middle_of_an_operation_acts_when_it_comes(fault: str) ->
     begun_ns = lab.clock.now_ns
     before = lab.plane.registry.state([qubit], begun_ns)
     lab.issue(HERE, Apply, "h", [qubit])
-    changes = lab.plane.disturbances.nodes[HERE]
+    changes = lab.plane.fault_histories.nodes[HERE]
     if fault == "memory_reset":
         lab.at(begun_ns + 250, lambda: lab.plane.reset_memory(HERE))
     else:

@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from qnetem.emulator.kernel.conductor import Conductor
+from qnetem.emulator.kernel.ports import Surroundings
 from qnetem.emulator.kernel.streams import Streams
-from qnetem.emulator.optics.pulses import Passage
-from qnetem.emulator.quantum.links.fault_history import FaultedFibre, FaultHistories
-from qnetem.emulator.quantum.links.links import way_of
+from qnetem.emulator.optics.pulses import PulseChannel
+from qnetem.emulator.quantum.fault_history import FaultHistories
+from qnetem.emulator.quantum.links.fibres import FaultedFibre, fibre_channel_of
 from qnetem.emulator.quantum.pulses.trains import PulseLink, Train
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
@@ -28,27 +29,28 @@ class Bench:
             f"links: [{{between: [alice, bob], quantum: {{length: 1 km{quantum}}}}}]"
         )
         self.clock = Conductor()
-        way = way_of(topology, topology.links["alice-bob"], Streams(1))
-        assert way is not None
-        self.way = way
+        streams = Streams(1)
+        channel = fibre_channel_of(topology, topology.links["alice-bob"], streams)
+        assert channel is not None
+        self.channel = channel
         self.began: list[Train] = []
-        journal, metrics = Journal(self.clock), Metrics()
-        self.disturbances = FaultHistories(["alice-bob"], ["alice", "bob"], self.clock)
-        light = FaultedFibre(way, self.disturbances.links["alice-bob"])
-        parts = light, self.disturbances.nodes, self.clock, journal, metrics, self.began.append
-        self.path = PulseLink("alice-bob", ("alice", "bob"), *parts)
+        around = Surroundings(self.clock, Journal(self.clock), Metrics(), streams)
+        self.fault_histories = FaultHistories(["alice-bob"], ["alice", "bob"], self.clock)
+        fibre = FaultedFibre(channel, self.fault_histories.links["alice-bob"])
+        parts = fibre, self.fault_histories.nodes, around, self.began.append
+        self.link = PulseLink("alice-bob", ("alice", "bob"), *parts)
 
     def train(self, source: str = "alice", start_ns: int = 0) -> Train:
-        return self.path.open(source, source, start_ns, PERIOD_PS)
+        return self.link.open(source, source, start_ns, PERIOD_PS)
 
     def at(self, t_ns: int, cut: bool) -> None:
         self.clock.now_ns = t_ns
-        (self.path.cut if cut else self.path.heal)()
+        (self.link.cut if cut else self.link.heal)()
 
 
-def met(passage: Passage, slots: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray]:
-    steps = passage.steps_of(slots)
-    return passage.etas[steps] * np.ones(len(slots)), passage.maps[steps]
+def met(channel: PulseChannel, slots: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray]:
+    steps = channel.steps_of(slots)
+    return channel.etas[steps] * np.ones(len(slots)), channel.maps[steps]
 
 
 @pytest.mark.parametrize("source", ["alice", "bob"])
@@ -57,14 +59,14 @@ def test_each_slot_meets_the_fibre_of_the_time_at_which_it_leaves(source: str) -
     bench = Bench(drift)
     train = bench.train(source, start_ns=300)
     first, end = 2_000, 12_000
-    passage = bench.path.passage(train, first, end)
+    channel = bench.link.channel(train, first, end)
     slots = np.arange(first, end, 37)
-    etas, maps = met(passage, slots)
+    etas, maps = met(channel, slots)
     for slot, eta, noise in zip(slots.tolist(), etas, maps, strict=True):
-        crossing = bench.way.at(300 + slot * PERIOD_PS // 1000, source)
-        assert eta == crossing.survival
-        assert np.array_equal(noise, np.eye(4) if crossing.noise is None else crossing.noise)
-    assert len(passage.starts) == 8  # 7 us in cells of one
+        transit = bench.channel.at(300 + slot * PERIOD_PS // 1000, source)
+        assert eta == transit.survival
+        assert np.array_equal(noise, np.eye(4) if transit.noise is None else transit.noise)
+    assert len(channel.starts) == 8  # 7 us in cells of one
 
 
 @pytest.mark.parametrize("drift", ["", ", environment: {grid: 1 us, phase_drift: 1 rad2/s}"])
@@ -78,7 +80,7 @@ def test_slots_are_dark_from_the_flight_before_a_cut_to_its_end(drift: str) -> N
     bench.at(12_000, True)
     bench.at(30_000, True)  # nested, and after what is asked for
     slots = np.arange(20_000)
-    etas, _ = met(bench.path.passage(train, 0, 20_000), slots)
+    etas, _ = met(bench.link.channel(train, 0, 20_000), slots)
     leaves_ps = slots * PERIOD_PS
     arrives_ps = leaves_ps + train.delay_ns * 1000
     dark = (leaves_ps < 9_000_000) & (arrives_ps >= 8_000_000)
@@ -89,13 +91,13 @@ def test_slots_are_dark_from_the_flight_before_a_cut_to_its_end(drift: str) -> N
 
 def test_a_links_gate_is_met_by_what_crosses_the_link_and_by_nothing_else() -> None:
     bench = Bench(", pulse: {duration: 20 ps}, gate: 60 ps")
-    spread_ps = bench.way.fibre.at(0).spread_ps
+    spread_ps = bench.channel.fibre.at(0).spread_ps
     for source in ("alice", "bob"):
-        met = bench.path.passage(bench.train(source), 0, 10)
+        met = bench.link.channel(bench.train(source), 0, 10)
         assert (met.gates, met.spread_ps) == (((spread_ps, 60.0),), 0.0)
-    bench.path.eavesdropper = "eve"
-    assert bench.path.passage(bench.train(), 0, 10).gates == ()
-    assert Bench(", pulse: {duration: 20 ps}").path.passage(bench.train(), 0, 10).gates == ()
+    bench.link.eavesdropper = "eve"
+    assert bench.link.channel(bench.train(), 0, 10).gates == ()
+    assert Bench(", pulse: {duration: 20 ps}").link.channel(bench.train(), 0, 10).gates == ()
 
 
 def test_a_block_ends_later_than_the_one_before_it() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
-from qnetem.emulator.quantum.pulses.devices import (
+from qnetem.emulator.quantum.pulses.sources_and_receivers import (
     mean_photon_numbers,
     pair_source,
     receiver,

@@ -1,6 +1,6 @@
-"""What nodes send and see pulse trains with, made from what the topology says.
+"""What nodes send and detect pulse trains with, made from what the topology says.
 
-Owns the way from a node's `source:` and `detector:` to the source table and the receiver. Does not own
+Owns the step from a node's `source:` and `detector:` to the source table and the receiver. Does not own
 what they do (devices/, optics/detection.py). Rule: what the topology cannot know before a train comes
 (how long its slots are) is refused here, as an OperationError.
 """
@@ -80,7 +80,7 @@ def _table(source: SourceSpec) -> tuple[Source, ...]:
 
 
 def _emitter(source: SourceSpec) -> AtomicEmitter:
-    """Of a photon that is longer than its window, which is the slot unless told, the rest is lost."""
+    """Of a photon that is longer than its window, which is the slot by default, the rest is lost."""
     window_ps = source.period_ps if source.window_ps is None else source.window_ps
     return AtomicEmitter(
         collection=source.collection or 0.0,

@@ -1,15 +1,15 @@
-"""Sessions: one node that takes one pulse train, block by block.
+"""Reception: one node that takes one pulse train, block by block.
 
 Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number. Does not own when its blocks arrive (trains.py), who gets which train (pulse_plane.py), or how
+number. Does not own when its blocks arrive (trains.py), which node gets which train (plane.py), or how
 photons meet detectors (optics/detection.py, optics/interception.py).
 
-Theory of operation. A session begins with the train's first light and takes its blocks in order, each
+Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
-has come. Who goes on with a train sends each block as it has come, so that slot i leaves when it arrived.
+has come. A node that sends a train on sends each block as it has come, so that slot i leaves when it arrived.
 
-Rules. A block is taken once, by the only session of its train; what goes on was prepared anew or is what
-was not kept. A session draws from its own stream, once, at its beginning. It ends with the train, with an
+Rules. A block is taken once, by the only reception of its train; what is sent on was prepared anew or is what
+was not stored. A reception draws from its own stream, once, at its beginning. It ends with the train, with an
 operation that wants no more, when the operation is withdrawn, when the node dies, or when it lets blocks
 pile up; what comes after that is lost. The last result comes a dead time later: only then is the detector
 ready again.
@@ -26,15 +26,15 @@ import numpy as np
 from ...errors import OperationError
 from ...kernel.ports import OPERATION, Clock
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
-from ...optics.interception import InterceptResend, PhotonNumberSplitter, Stored, divided
-from ...optics.pulses import CHUNK_SLOTS, STATES, PulseTrain, Substreams
+from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
+from ...optics.pulses import CHUNK_SLOTS, PulseTrain, Substreams
 from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
 from ...wire.bit_planes import packed, packed_size, unpacked
-from ..links.fault_history import FaultHistory
-from ..node.memory_slots import Pending, Station
+from ..fault_history import FaultHistory
 from ..node.node_changes import NodeChanges
-from ..node.registry import Decay
-from .trains import PS, Block, Train
+from ..node.node_devices import NodeDevices, Pending
+from .stored_photons import StoredPhotons
+from .trains import Block, Train
 
 #: Blocks that may wait for the node's next operation, which follows at once unless its program broke.
 MOST_WAITING = 2
@@ -45,24 +45,26 @@ Give = Callable[..., None]
 class Receiving(Pending):
     """An operation that waits for a train, or for its next block."""
 
-    __slots__ = ("session",)
+    __slots__ = ("reception",)
 
     operation: Detect | Intercept | Split
 
-    def __init__(self, station: Station, operation: Operation) -> None:
-        super().__init__(station, operation)
-        self.session: TrainReception | None = None
+    def __init__(self, devices: NodeDevices, operation: Operation) -> None:
+        super().__init__(devices, operation)
+        self.reception: TrainReception | None = None
 
     def waits_for(self) -> str:
         """For people."""
         what = f"pulses from {self.operation.source}"
-        return what if self.session is None else f"{what}: block {self.session.blocks + 1}"
+        return what if self.reception is None else f"{what}: block {self.reception.blocks + 1}"
 
 
 class TrainReception:
     """A node at work on a train; `kind` says what it does with each block."""
 
-    def __init__(self, train: Train, kind: Kind, clock: Clock, give: Give, dead_ns: int) -> None:
+    def __init__(
+        self, train: Train, kind: ReceiverKind, clock: Clock, give: Give, dead_ns: int
+    ) -> None:
         self.train, self.kind = train, kind
         #: Slots and blocks taken so far.
         self.slots = self.blocks = 0
@@ -78,28 +80,28 @@ class TrainReception:
             raise OperationError(
                 why=f"the train is at slot {self.slots}, {first} was asked for: blocks come in order"
             )
-        self._pending, pending.session = pending, self
+        self._pending, pending.reception = pending, self
         if self._arrived:
-            order = (pending.station.name, OPERATION, pending.number)
-            pending.entry = self._clock.at(self._clock.now_ns, order, self._go_on)
+            order = (pending.devices.name, OPERATION, pending.number)
+            pending.entry = self._clock.at(self._clock.now_ns, order, self._take_next)
 
     def block(self, block: Block) -> None:
         """The last slot of a block has arrived."""
         if self._closed:
             return
         self._arrived.append(block)
-        self._go_on()
+        self._take_next()
         if len(self._arrived) > MOST_WAITING:
             self.close()
 
     def close(self) -> None:
-        """Nobody takes the train any more; what goes on of it ends."""
+        """The train is not taken any more; what is sent on of it ends."""
         self._closed = True
-        self.train.session = None
+        self.train.reception = None
         self._arrived.clear()
         self.kind.stop(self._clock.now_ns)
 
-    def _go_on(self) -> None:
+    def _take_next(self) -> None:
         pending = self._pending
         if pending is None or not self._arrived or self._closed:
             return
@@ -112,7 +114,7 @@ class TrainReception:
             self._end(pending, value)
             return
         self.close()
-        order = (pending.station.name, OPERATION, pending.number)
+        order = (pending.devices.name, OPERATION, pending.number)
         due_ns = self._clock.now_ns + self._dead_ns
         pending.entry = self._clock.at(due_ns, order, lambda: self._end(pending, value))
 
@@ -120,16 +122,16 @@ class TrainReception:
         """The block's layers as they arrive."""
         if not block.slots:
             return []
-        met = self.train.passage(block)
+        met = self.train.channel(block)
         return [layer.through(met) for layer in block.light(block)]
 
     def _end(self, pending: Receiving, value: Clicked | Kept) -> None:
-        del pending.station.pending[pending.number]
+        del pending.devices.pending[pending.number]
         self._give(pending, value)
 
 
-class Kind:
-    """What a session does with blocks. `take` spends the layers and answers with the result."""
+class ReceiverKind:
+    """What a node does with the blocks of a train. `take` spends the layers and answers with the result."""
 
     onward: Train | None = None
 
@@ -148,9 +150,9 @@ class Kind:
             self.onward.stop(now_ns)
 
     def _send_on(self, block: Block, layers: list[PulseTrain], over: bool) -> None:
-        """What goes on of a block leaves as it has come; its end stands where the block's did."""
+        """What is sent on of a block leaves as it has come; its end stands where the block's did."""
         if self.onward is not None:
-            end_ns = self.train.path.now_ns
+            end_ns = self.train.link.now_ns
             self.onward.send(block.slots, end_ns, over, lambda _: layers)
 
     def _clicked(
@@ -177,7 +179,7 @@ class Kind:
         )
 
 
-class Detecting(Kind):
+class PulseDetector(ReceiverKind):
     """Detects everything."""
 
     def __init__(
@@ -185,10 +187,10 @@ class Detecting(Kind):
         train: Train,
         receiver: Receiver,
         rng: np.random.Generator,
-        disturbed: FaultHistory[NodeChanges],
+        history: FaultHistory[NodeChanges],
     ) -> None:
         super().__init__(train)
-        self._disturbed = disturbed
+        self._history = history
         self._receiver = PulseReceiver(receiver, train.period_ps, rng)
 
     def take(
@@ -197,12 +199,12 @@ class Detecting(Kind):
         if not layers:
             return self._clicked(None, operation, block, over)
         chosen = chosen_bases(operation, block.slots)
-        troubles = troubles_of(self.train, block, self._disturbed)
+        troubles = troubles_of(self.train, block, self._history)
         clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
         return self._clicked(clicks, operation, block, over)
 
 
-class Intercepting(Kind):
+class Interceptor(ReceiverKind):
     """Measures a share of the slots, and sends on what it saw beside what it let pass."""
 
     def __init__(
@@ -212,10 +214,10 @@ class Intercepting(Kind):
         receiver: Receiver,
         fraction: float,
         rng: np.random.Generator,
-        disturbed: FaultHistory[NodeChanges],
+        history: FaultHistory[NodeChanges],
     ) -> None:
         super().__init__(train)
-        self.onward, self._fraction, self._disturbed = onward, fraction, disturbed
+        self.onward, self._fraction, self._history = onward, fraction, history
         self._resend = InterceptResend(receiver, train.period_ps, rng)
         self._streams = Substreams(rng)
 
@@ -231,7 +233,7 @@ class Intercepting(Kind):
             pairs = [divided(layer, where) for layer in layers]
             layers, passing = [here for here, _ in pairs], [there for _, there in pairs]
         chosen = chosen_bases(operation, block.slots)
-        troubles = troubles_of(self.train, block, self._disturbed)
+        troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
         self._send_on(block, [resent, *passing], over)
         return self._clicked(clicks, operation, block, over)
@@ -248,104 +250,45 @@ class Intercepting(Kind):
         return np.concatenate(chunks) < self._fraction
 
 
-class Splitting(Kind):
-    """Keeps one photon of each pulse with several, and sends on the rest."""
+class NumberSplitter(ReceiverKind):
+    """Stores one photon of each pulse with several, and sends on the rest."""
 
     def __init__(
         self,
         train: Train,
         onward: Train | None,
-        store: Store,
+        stored: StoredPhotons,
         forward_singles: float,
         rng: np.random.Generator,
     ) -> None:
         super().__init__(train)
-        self.onward, self._store = onward, store
+        self.onward, self._stored = onward, stored
         self._splitter = PhotonNumberSplitter(rng, forward_singles)
 
     def take(self, operation: Split, block: Block, layers: list[PulseTrain], over: bool) -> Kept:
         pairs = [self._splitter.split(layer) for layer in layers]
         self._send_on(block, [rest for rest, _ in pairs], over)
-        at = self._store.add([kept for _, kept in pairs]) - block.first
+        at = self._stored.add([stored for _, stored in pairs]) - block.first
         train, count = self.train, len(at)
         raw = at.astype("<u4").tobytes()
         return Kept(
-            self._store.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
+            self._stored.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
         )
 
 
-class Store:
-    """What a node keeps of one train's photons, in the order of their slots within each block.
-
-    A photon decays from the arrival of its slot on, as a qubit in the node's memory does.
-    """
-
-    __slots__ = (
-        "_parts",
-        "_period_ps",
-        "_reset_ns",
-        "_start_ns",
-        "gone",
-        "name",
-        "node",
-        "photons",
-    )
-
-    def __init__(self, name: str, node: str, train: Train) -> None:
-        self.name, self.node, self.photons = name, node, 0
-        self._parts: list[Stored] = []
-        self._start_ns, self._period_ps, self._reset_ns = train.arrives_ns, train.period_ps, -1
-        #: How they went, once they have been measured.
-        self.gone = ""
-
-    def reset(self, now_ns: int) -> int:
-        """What has come by now is |0>; how many photons the store knows of."""
-        self._reset_ns = now_ns
-        return 0 if self.gone else self.photons
-
-    def add(self, parts: list[Stored]) -> np.ndarray:
-        """Their slots, in the order in which they will be measured."""
-        self._parts += parts
-        slots = [part.slots for part in parts]
-        together = np.concatenate(slots) if slots else np.empty(0, dtype=np.int64)
-        self.photons += len(together)
-        return together
-
-    def measure(
-        self, bases: np.ndarray, rng: np.random.Generator, now_ns: int, decay: Decay | None
-    ) -> np.ndarray:
-        """Bits of all photons as they are by `now_ns`; they are gone. Once: the caller looks at `gone`."""
-
-        def stored(slots: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-            since_ns = self._start_ns + slots * self._period_ps // PS
-            struck = since_ns <= self._reset_ns
-            vectors = np.where(struck[:, None], STATES[0], vectors)
-            since_ns = np.where(struck, self._reset_ns, since_ns)
-            return vectors if decay is None else decay.aged(vectors, since_ns, now_ns)
-
-        bits, at = [np.empty(0, dtype=np.uint8)], 0
-        for part in self._parts:
-            part.through(stored)
-            size = len(part.slots)
-            bits.append(part.measure(bases[at : at + size], rng))
-            at += size
-        self._parts.clear()
-        return np.concatenate(bits)
-
-
-def troubles_of(train: Train, block: Block, disturbed: FaultHistory[NodeChanges]) -> list[Trouble]:
-    """What was wrong with a node's detectors while the block's slots arrived, one after the other."""
+def troubles_of(train: Train, block: Block, history: FaultHistory[NodeChanges]) -> list[Trouble]:
+    """What faults did to a node's detectors while the block's slots arrived, one after the other."""
     begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
     ends_ns = train.leaves_ns(block.first + block.slots) + 1
     found = []
-    for moment in disturbed.between(begins_ns + delay_ns, ends_ns + delay_ns):
-        changes, until_ns = moment.changes, moment.until_ns
-        first = max(block.first, train.slot_at(moment.since_ns - delay_ns))
+    for interval in history.between(begins_ns + delay_ns, ends_ns + delay_ns):
+        changes, until_ns = interval.changes, interval.until_ns
+        first = max(block.first, train.slot_at(interval.since_ns - delay_ns))
         end = block.first + block.slots
         if until_ns is not None:
             end = min(end, train.slot_at(until_ns - delay_ns))
         if first < end and changes.on_detectors:
-            moment.strike(_on_detectors, end - first)
+            interval.count_hits(_on_detectors, end - first)
             found.append(Trouble(first, end, changes.dark_count_rate_hz, changes.blind))
     return found
 
@@ -355,7 +298,7 @@ def _on_detectors(changes: NodeChanges) -> bool:
 
 
 def chosen_bases(operation: Detect | Intercept, slots: int) -> np.ndarray | None:
-    """The bases for a block of `slots`: what was not asked for is measured in basis 0, and not told."""
+    """The bases for a block of `slots`: what was not asked for is measured in basis 0, and not reported."""
     if operation.bases is None:
         return None
     chosen = unpacked(operation.bases, operation.slots)

@@ -1,8 +1,9 @@
-"""The quantum links of a topology: which of them an operation means, and what each is made of.
+"""The fibres of a topology's quantum links, and which link an operation means.
 
-Owns one table per service (photons, heralded pairs) from a node and its peer to the links between them,
-and the making of fibres and environments from what the topology says. Does not own what happens on a
-link (light.py, requests.py), what heralds pairs (heralding.py), nor what a fibre does (channels/).
+Owns one table per service (photons, heralded pairs, pulse trains) from a node and its peer to the links
+between them, the making of fibres and environments from what the topology says, and a fibre under faults.
+Does not own what happens on a link (photons.py, pairs/, pulses/), what heralds pairs (heralding.py), nor
+what a fibre does (optics/fibre.py).
 
 Rules: a node names a link, or there is exactly one that fits; anything else is a LinkError. What a
 topology says and physics forbids is a TopologyError at its place, before anything runs.
@@ -13,31 +14,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from ...errors import InputError, LinkError, TopologyError
 from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
 from ...optics.environment import Environment, Temperature
-from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, Passage
+from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, FibreState
 from ...optics.phase import PhaseDrift, Vibration
 from ...optics.polarisation import PolarisationDrift
 from ...optics.raman import ClassicalChannels, RamanNoise
-from ...states import noise as maps
+from ...states.noise import compose
 from ...states.pauli import Superoperator
 from ...states.user_noise import load_noise
 from ...topology.model.fibre_sections import EnvironmentSpec, TemperatureSpec
 from ...topology.model.topology import LinkSpec, Quantum, Topology
 from ...units import format_ns
+from ..fault_history import FaultHistory, Interval
 from ..formalism import Formalism
+from .link_changes import Changes
 
 #: Most cells of an environment's grid up to the run's `until`: a minute or two of work.
 MAX_CELLS = 100_000_000
+#: Channels of a link under different faults that are kept at hand: clouds come and go.
+_CHANNELS_AT_HAND = 16
 
 _Channel = TypeVar("_Channel")
 
 
-class Links(Generic[_Channel]):
+class LinksByEnds(Generic[_Channel]):
     """Links of one service, by their ends. `service` completes "no link that ..."."""
 
     def __init__(self, service: str) -> None:
@@ -70,11 +76,11 @@ class Links(Generic[_Channel]):
         return f"{link} is not a link between them that {self._service}; there is {names}"
 
 
-# --- how light gets across ------------------------------------------------------------------------
+# --- light across a fibre  ------------------------------------------------------------------------
 
 
 class PhotonTransit(NamedTuple):
-    """One photon's way: does it count as arrived, when, and what is done to it (None: nothing).
+    """One photon across a fibre: whether it arrives, when, and the noise on it (None: nothing).
 
     `survival` is the probability that it comes through and lies inside the receiver's gate.
     """
@@ -100,20 +106,20 @@ class FibreChannel:
     ) -> None:
         self.fibre, self.gate_ps = fibre, gate_ps
         self._first, self._noise = first, noise
-        #: The latest crossing in each direction, and the passage it follows from.
-        self._latest: dict[bool, tuple[Passage, PhotonTransit]] = {}
+        #: The latest transit in each direction, and the state of the fibre it follows from.
+        self._latest: dict[bool, tuple[FibreState, PhotonTransit]] = {}
 
     def at(self, t_ns: int, source: str) -> PhotonTransit:
         """For light that `source`, one of the link's ends, sends at `t_ns`."""
         reverse = source != self._first
-        passage = self.fibre.at(t_ns, reverse)
+        state = self.fibre.at(t_ns, reverse)
         latest = self._latest.get(reverse)
-        if latest is None or latest[0] is not passage:
-            latest = self._latest[reverse] = (passage, self._crossing(passage))
+        if latest is None or latest[0] is not state:
+            latest = self._latest[reverse] = (state, self._transit(state))
         return latest[1]
 
     def changed(self, loss_db: float, misalignment_rad: float) -> FibreChannel:
-        """The same way with more loss and with its ends' frames turned further; with the same drifts."""
+        """The same channel with more loss and with its ends' frames turned further; with the same drifts."""
         old = self.fibre
         fibre = replace(
             old.fibre,
@@ -123,19 +129,38 @@ class FibreChannel:
         link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
         return FibreChannel(link, self._first, self.gate_ps, self._noise)
 
-    def _crossing(self, passage: Passage) -> PhotonTransit:
-        survival = passage.transmittance
+    def _transit(self, state: FibreState) -> PhotonTransit:
+        survival = state.transmittance
         if self.gate_ps is not None:
-            survival *= passage.gate_fraction(self.gate_ps / 1e3)
-        parts = [part for part in (passage.noise, self._noise) if part is not None]
-        noise = parts[0] if len(parts) == 1 else maps.compose(*parts) if parts else None
-        return PhotonTransit(survival, passage.delay_ns, noise)
+            survival *= state.gate_fraction(self.gate_ps / 1e3)
+        parts = [part for part in (state.noise, self._noise) if part is not None]
+        noise = parts[0] if len(parts) == 1 else compose(*parts) if parts else None
+        return PhotonTransit(survival, state.delay_ns, noise)
 
     def __repr__(self) -> str:
-        return f"<Way from {self._first}: {self.fibre}, gate {self.gate_ps} ps>"
+        return f"<FibreChannel from {self._first}: {self.fibre}, gate {self.gate_ps} ps>"
 
 
-def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> FibreChannel | None:
+class FaultedFibre:
+    """A link's fibre, with what faults do to it."""
+
+    def __init__(self, channel: FibreChannel, history: FaultHistory[Changes]) -> None:
+        self.channel, self._history = channel, history
+        self._changed = lru_cache(_CHANNELS_AT_HAND)(channel.changed)
+
+    def at(self, t_ns: int) -> tuple[FibreChannel, Interval[Changes]]:
+        """For light that leaves at `t_ns`: the channel it crosses, and the interval in which that holds."""
+        interval = self._history.at(t_ns)
+        if not interval.by:
+            return self.channel, interval
+        changes = interval.changes
+        return self._changed(changes.loss_db, changes.misalignment_rad), interval
+
+    def __repr__(self) -> str:
+        return f"<FaultedFibre {self.channel}, {self._history}>"
+
+
+def fibre_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> FibreChannel | None:
     """How photons cross the link; None without a quantum side.
 
     Its environment takes four words from the generator ("environment", link). Raises TopologyError for
@@ -158,10 +183,10 @@ def way_of(topology: Topology, link: LinkSpec, streams: Streams) -> FibreChannel
     if quantum.gate_ps is not None and pulse is None:
         problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
         raise topology.error(problem, *path, "gate")
-    way = FibreChannel(fibre, link.ends[0], quantum.gate_ps, noise)
+    channel = FibreChannel(fibre, link.ends[0], quantum.gate_ps, noise)
     with placed(topology, *path):
-        _check_formalism(topology, link, way)
-    return way
+        _check_formalism(topology, link, channel)
+    return channel
 
 
 def fibre_of(link: LinkSpec) -> Fibre | None:
@@ -253,16 +278,16 @@ def _check_grid(topology: Topology, link: str, spec: EnvironmentSpec) -> None:
     )
 
 
-def _check_formalism(topology: Topology, link: LinkSpec, way: FibreChannel) -> None:
+def _check_formalism(topology: Topology, link: LinkSpec, channel: FibreChannel) -> None:
     """Raises InputError if the formalism cannot carry what the link does to a photon.
 
     An environment does nothing in its first cell; its second is as good as any.
     """
-    environment = way.fibre.environment
-    crossing = way.at(environment.grid_ns if environment else 0, link.ends[0])
-    if crossing.noise is not None:
+    environment = channel.fibre.environment
+    transit = channel.at(environment.grid_ns if environment else 0, link.ends[0])
+    if transit.noise is not None:
         chosen = Formalism(topology.formalism, topology.approximate)
-        chosen.check_noise(crossing.noise, f"light on {link.name}")
+        chosen.check_noise(transit.noise, f"light on {link.name}")
 
 
 @contextmanager

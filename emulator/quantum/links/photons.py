@@ -1,15 +1,15 @@
-"""Light: qubits that nodes send along fibres.
+"""Photons: qubits that nodes send along fibres.
 
-Owns the photons in flight on one link. Does not own what a fibre does to light (links.py,
-optics/fibre.py) or where a qubit lies at rest (registry.py).
+Owns the photons in flight on one link. Does not own what a fibre does to light (fibres.py,
+optics/fibre.py) or where a qubit lies at rest (node/registry.py).
 
 Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
 not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
 loss, delay and noise are those of that time, with what faults do to them. A photon is lost if its link is
 cut when it leaves or at any time of its flight. What arrives takes a free slot of a node that is alive, else
 it is lost. The receiver never hears of a lost one. An eavesdropper on the link stands where light enters it:
-what an end sends comes to her at once and unharmed, and what she sends goes the whole way as if that end had
-sent it.
+what an end sends comes to her at once and unharmed, and what she sends crosses the whole fibre as if that end
+had sent it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..kernel.ports import PHOTON, Clock, Entry, Journal, Metrics
-from ..kernel.streams import Streams
-from ..states.pauli import Superoperator
-from ..wire import Arrival
-from .links.fault_history import FaultedFibre
-from .links.link_changes import Changes
-from .node.memory_slots import Station
-from .node.registry import Registry
+from ...kernel.ports import PHOTON, Entry, Surroundings
+from ...states.pauli import Superoperator
+from ...wire import Arrival
+from ..node.node_devices import NodeDevices
+from ..node.registry import Registry
+from .fibres import FaultedFibre
+from .link_changes import Changes
 
 
 class Photon:
-    """A qubit on its way; `noise` is what the way does to it, None if nothing."""
+    """A qubit in flight; `noise` is what the fibre does to it, None if nothing."""
 
     __slots__ = ("destination", "entry", "noise", "number", "qubit", "source")
 
@@ -37,7 +36,7 @@ class Photon:
         number: int,
         qubit: str,
         source: str,
-        destination: Station,
+        destination: NodeDevices,
         noise: Superoperator | None,
     ) -> None:
         self.number, self.qubit, self.source = number, qubit, source
@@ -52,25 +51,22 @@ class PhotonLink:
         self,
         name: str,
         ends: tuple[str, str],
-        way: FaultedFibre,
+        fibre: FaultedFibre,
+        around: Surroundings,
         registry: Registry,
-        streams: Streams,
-        clock: Clock,
-        journal: Journal,
-        metrics: Metrics,
         on_arrival: Callable[[str, Arrival], None],
     ) -> None:
-        self.name, self.ends, self.way = name, ends, way
-        #: Who stands on the link and takes what its ends send.
-        self.eavesdropper: Station | None = None
-        self._registry, self._streams, self._clock = registry, streams, clock
-        self._journal, self._metrics = journal, metrics
+        self.name, self.ends, self.fibre = name, ends, fibre
+        #: The node that stands on the link and takes what its ends send.
+        self.eavesdropper: NodeDevices | None = None
+        self._registry, self._streams, self._clock = registry, around.streams, around.clock
+        self._journal, self._metrics = around.journal, around.metrics
         self._on_arrival = on_arrival
         self._flying: dict[int, Photon] = {}
         self._launched = 0
         self._cuts = 0
 
-    def launch(self, qubit: str, source: str, destination: Station) -> None:
+    def launch(self, qubit: str, source: str, destination: NodeDevices) -> None:
         """The qubit leaves `source`, which holds it, now."""
         clock, now = self._clock, self._clock.now_ns
         if self.eavesdropper is not None and source != self.eavesdropper.name:
@@ -80,23 +76,23 @@ class PhotonLink:
             source not in self.ends
         ):  # an eavesdropper's light passes for that of the end she stands at
             source = self.ends[1] if destination.name == self.ends[0] else self.ends[0]
-        way, moment = self.way.at(now)
-        crossing = way.at(now, source)
-        moment.strike(_on_light)
-        survives = self._draw(source, destination.name) < crossing.survival
+        channel, interval = self.fibre.at(now)
+        transit = channel.at(now, source)
+        interval.count_hits(_on_light)
+        survives = self._draw(source, destination.name) < transit.survival
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_sent")
         self._registry.lift(qubit, now, f"sent to {destination.name}")
         if not survives or self._cuts:
             self._lose(qubit, f"lost in {self.name}")
             return
-        photon = Photon(self._launched, qubit, source, destination, crossing.noise)
+        photon = Photon(self._launched, qubit, source, destination, transit.noise)
         self._flying[photon.number] = photon
         order = (self.name, PHOTON, photon.number)
-        photon.entry = clock.at(now + crossing.delay_ns, order, partial(self._arrive, photon))
+        photon.entry = clock.at(now + transit.delay_ns, order, partial(self._arrive, photon))
 
-    def _seize(self, qubit: str, source: str, eavesdropper: Station) -> None:
-        """The qubit comes to who stands at the entrance of the fibre: at once, and nothing is drawn."""
+    def _seize(self, qubit: str, source: str, eavesdropper: NodeDevices) -> None:
+        """The qubit comes to the eavesdropper at the entrance of the fibre: at once, and nothing is drawn."""
         now = self._clock.now_ns
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_seized")
@@ -141,7 +137,7 @@ class PhotonLink:
         self._metrics.count(f"links.{self.name}.photons_lost")
 
     def __repr__(self) -> str:
-        return f"<LightPath {self.name}: {len(self._flying)} in flight, {self._launched} launched>"
+        return f"<PhotonLink {self.name}: {len(self._flying)} in flight, {self._launched} launched>"
 
 
 def _on_light(changes: Changes) -> bool:

@@ -8,9 +8,9 @@ import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.kernel.conductor import Conductor
-from qnetem.emulator.quantum.links.fault_history import FaultHistory
+from qnetem.emulator.quantum.fault_history import FaultHistory
 from qnetem.emulator.quantum.links.link_changes import NOTHING, Changes
-from qnetem.emulator.quantum.node.faulted_memory import DisturbedMemory
+from qnetem.emulator.quantum.node.memories import NodeMemory
 from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
 
 MS = 10**6
@@ -73,7 +73,7 @@ def test_at_the_very_start_too() -> None:
     assert bench.losses_db(0) == [3.0]
 
 
-def test_a_stretch_is_cut_into_its_moments() -> None:
+def test_a_stretch_is_cut_into_its_intervals() -> None:
     bench = Bench()
     bench.end(20, bench.begin(10, 3.0))
     found = [(m.since_ns, m.until_ns, m.changes.loss_db) for m in bench.link.between(5, 20)]
@@ -96,7 +96,7 @@ def test_only_those_are_struck_whose_change_is_met() -> None:
     bench = Bench()
     fault, other = bench.begin(10, 3.0), Struck()
     bench.link.begin(other, Changes(heralds=0.0))
-    bench.link.now.strike(lambda changes: changes.on_light, 5)
+    bench.link.now.count_hits(lambda changes: changes.on_light, 5)
     assert (fault.hits, other.hits) == (5, 0)
 
 
@@ -109,7 +109,7 @@ def test_only_those_are_struck_whose_change_is_met() -> None:
 def test_coherence_goes_by_what_was_wrong_for_as_long_as_it_was(own: MemoryDecay | None) -> None:
     clock = Conductor()
     node = FaultHistory(SOUND, clock)
-    memory = DisturbedMemory(own, node)
+    memory = NodeMemory(own, node)
     faults = Struck(), Struck()
     for fault, begin, end in ((faults[0], 1, 3), (faults[1], 2, 6)):
         clock.now_ns = begin * MS

@@ -1,11 +1,12 @@
 """A node's quantum side: its slots, its operations under way, and how good its devices are.
 
-Owns who has a slot and who waits for one, until when each qubit is busy, and the list of operations
-that have not ended. Does not own the qubits (registry.py) or what operations do (effects.py).
+Owns which operations have a slot and which wait for one, until when each qubit is busy, and the list of
+operations that have not ended. Does not own the qubits (registry.py) or what operations do
+(quantum/operations.py).
 
 Rule: slots used == qubits held + requests that are open (an allocation or an entanglement request
-that has got its slot and has not ended). Whoever waits for a slot waits first-in first-out, and
-nobody waits while a slot is free.
+that has got its slot and has not ended). Operations wait for a slot first-in first-out, and none
+waits while a slot is free.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ class Pending:
         "opener",
         "operation",
         "refusal",
-        "station",
+        "devices",
         "withdrawn",
     )
 
-    def __init__(self, station: Station, operation: Operation) -> None:
-        self.station = station
+    def __init__(self, devices: NodeDevices, operation: Operation) -> None:
+        self.devices = devices
         self.operation = operation
         self.number = operation.number
-        self.incarnation = station.incarnation
+        self.incarnation = devices.incarnation
         self.end_ns = 0
         self.entry: Entry | None = None
         #: What opens it once it has a slot; set exactly while it waits for one.
@@ -62,7 +63,7 @@ class Pending:
             self.entry.cancel()
 
 
-class Station:
+class NodeDevices:
     """The quantum side of one node. It lives as long as the run; incarnations come and go."""
 
     __slots__ = (
@@ -117,7 +118,7 @@ class Station:
             self.waiting.append(pending)
 
     def release(self) -> None:
-        """A slot is free again: it goes to whoever has waited longest."""
+        """A slot is free again: it goes to the operation that has waited longest."""
         if not self.waiting:
             self.slots.release()
             return
@@ -157,6 +158,6 @@ class Station:
     def __repr__(self) -> str:
         state = f"incarnation {self.incarnation}" if self.alive else "dead"
         return (
-            f"<Station {self.name}: {state}, {self.slots}, "
+            f"<NodeDevices {self.name}: {state}, {self.slots}, "
             f"{len(self.pending)} operations under way>"
         )

@@ -1,4 +1,4 @@
-"""Photons that a node keeps of a train: they decay as the node's memory does."""
+"""Photons that a node stores of a train: they decay as the node's memory does."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.kernel.conductor import Conductor
-from qnetem.emulator.optics.interception import Stored
+from qnetem.emulator.optics.interception import StoredSlots
 from qnetem.emulator.optics.pulses import STATES
-from qnetem.emulator.quantum.links.fault_history import FaultHistory
-from qnetem.emulator.quantum.node.faulted_memory import DisturbedMemory
+from qnetem.emulator.quantum.fault_history import FaultHistory
+from qnetem.emulator.quantum.node.memories import NodeMemory
 from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
-from qnetem.emulator.quantum.node.registry import Decay
-from qnetem.emulator.quantum.pulses.receivers import Store
+from qnetem.emulator.quantum.node.registry import Memory
+from qnetem.emulator.quantum.pulses.stored_photons import StoredPhotons
 from qnetem.emulator.quantum.pulses.trains import Train
 from qnetem.emulator.states import noise
 from qnetem.emulator.states.qutip_import import qutip
@@ -34,16 +34,16 @@ class Struck:
     hits = 0
 
 
-def store(basis: int, bit: int) -> Store:
+def store(basis: int, bit: int) -> StoredPhotons:
     """COUNT photons in one state."""
-    kept = Store("eve#kept1", "eve", TRAIN)
-    kept.add([Stored(np.arange(COUNT), np.tile(STATES[2 * basis + bit], (COUNT, 1)))])
+    kept = StoredPhotons("eve#kept1", "eve", TRAIN)
+    kept.add([StoredSlots(np.arange(COUNT), np.tile(STATES[2 * basis + bit], (COUNT, 1)))])
     return kept
 
 
-def measured(kept: Store, basis: int, now_ns: int, decay: Decay | None) -> np.ndarray:
+def measured(kept: StoredPhotons, basis: int, now_ns: int, memory: Memory | None) -> np.ndarray:
     rng = np.random.Generator(np.random.PCG64(1))
-    return kept.measure(np.full(COUNT, basis, dtype=np.uint8), rng, now_ns, decay)
+    return kept.measure(np.full(COUNT, basis, dtype=np.uint8), rng, now_ns, memory)
 
 
 def test_without_decay_they_keep() -> None:
@@ -75,13 +75,13 @@ def test_the_decay_of_many_is_that_of_each(own: bool) -> None:
 
 def test_a_fault_decoheres_them_while_it_lasts() -> None:
     clock = Conductor()
-    disturbed = FaultHistory(SOUND, clock)
-    memory = DisturbedMemory(MemoryDecay(None, 1e6), disturbed)
+    history = FaultHistory(SOUND, clock)
+    memory = NodeMemory(MemoryDecay(None, 1e6), history)
     fault = Struck()
     clock.now_ns = 20_000
-    disturbed.begin(fault, NodeChanges(dephasing_hz=1e4))
+    history.begin(fault, NodeChanges(dephasing_hz=1e4))
     clock.now_ns = 70_000
-    disturbed.end(fault)
+    history.end(fault)
     since_ns = np.array([0, 40_000, 80_000, 200_000])
     aged = memory.aged(np.tile(STATES[2], (4, 1)), since_ns, 100_000)
     struck_ns, stored_ns = np.array([50, 30, 0, 0]), np.array([100, 60, 20, 0])
