@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from ..loop.virtual_loop import VirtualLoop
-from .moment import current
 from .patches import _is_own, answer, exchange_method, refuse
+from .running_program import current
 
 _NS = 1e-9
 _real_gmtime, _real_asctime = time.gmtime, time.asctime

@@ -1,8 +1,9 @@
 """What a program may not call, in a step and while it is imported: everything that two runs would not repeat.
 
 Owns `install()`, and the calls that reach out of the process. What a program may see instead of the real
-thing is decided beside: clocks.py, randomness.py, machine.py. Owns no state about programs: moment.py says
-whether one runs on this thread. Everywhere else each exchanged function passes straight through.
+thing is decided beside: clocks.py, randomness.py, machine.py. Owns no state about programs:
+running_program.py says whether one runs on this thread. Everywhere else each exchanged function passes
+straight through.
 
 The rule is an allow-list: of time, entropy, identity and the machine a program sees what docs/programs.md
 lists; anything else that could differ is refused, by the name of the call and with what to use instead.
@@ -26,9 +27,9 @@ from typing import Any
 
 from .clocks import install_clocks
 from .machine import install_machine
-from .moment import current, guarded
 from .patches import exchange_names, refusal, refuse
 from .randomness import install_randomness
+from .running_program import current, guarded
 
 _TALK = "nodes talk with self.send() and self.receive()"
 _COMPUTE = "charge virtual time with self.compute(), and call the function directly"
@@ -84,11 +85,6 @@ def install() -> None:
     install_machine()
     install_clocks()
     exchange_names()
-
-
-def in_step() -> bool:
-    """Whether a program's code runs on this thread: inside a step, or while it is imported."""
-    return current() is not None
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

@@ -22,10 +22,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from ...emulator.wire.fixed_environment import FIXED_ENVIRONMENT
 from ..loop.virtual_loop import VirtualLoop
-from ..process.settings import FIXED_ENVIRONMENT
-from .moment import current
 from .patches import answer, answer_of_machine, program_at, refusal, refuse
+from .running_program import current
 
 _MACHINE = "it says something of the machine, which differs from run to run"
 _WITH = "give a program its parameters by `with`, not by the environment"

@@ -24,7 +24,7 @@ from typing import Any
 
 from ...emulator.errors import Refused
 from ..loop.virtual_loop import VirtualLoop
-from .moment import current, guarded
+from .running_program import current, guarded
 
 #: The first part of the names of modules that see what is real, inside a step too.
 OWN_MODULES = frozenset(

@@ -21,8 +21,8 @@ import tempfile
 import uuid  # noqa: TID251 guarded here
 from typing import Any
 
-from .moment import current, guarded
 from .patches import refusal, refuse, replace
+from .running_program import current, guarded
 
 _RNG = "draw from self.rng, the node's own generator"
 _SEED = "give it a seed drawn from self.rng"

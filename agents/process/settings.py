@@ -1,8 +1,7 @@
-"""What one incarnation of a node's process is told at its birth.
+"""The settings that one incarnation of a node's process starts with.
 
-Owns the struct, the exit statuses of a node's process and the environment of all of them; imports nothing
-heavy, so that the launcher can name them too. Rule: token and password are credentials; no text that a
-struct turns into has them.
+Owns the struct and the exit statuses of a node's process; imports nothing heavy, so that the launcher can
+name them too. Rule: token and password are credentials; no text that a struct turns into has them.
 """
 
 from __future__ import annotations
@@ -19,19 +18,6 @@ EXIT_UNREACHABLE = 3
 # The connection to the emulator broke: emulator/wire.py's EXIT_CUT_OFF, which the emulator must know.
 #: An exception of ours; the log holds the traceback.
 EXIT_INTERNAL = 70
-
-#: The same in every run: the order of sets, the sums of BLAS, calendars, how a file is decoded, and
-#: whether `assert` counts must not depend on whose shell it is.
-FIXED_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONUTF8": "1",
-    "PYTHONOPTIMIZE": "0",
-    "LC_ALL": "C.UTF-8",
-    "TZ": "UTC",
-}
 
 
 class BrokerAddress(msgspec.Struct, array_like=True, frozen=True):
@@ -79,7 +65,7 @@ class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
         """The MQTT client id of this incarnation.
 
         Who connects with another's client id takes its place, with some brokers before its password is
-        looked at. So nobody else can know it: the end comes from the token, which it does not tell.
+        looked at. So no other client can know it: its end comes from the token, and does not reveal it.
         """
         end = hashlib.blake2b(self.token.encode(), digest_size=8, person=b"client id").hexdigest()
         return f"{self.run_id}-{self.node}-{self.incarnation}-{end}"

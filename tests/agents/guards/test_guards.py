@@ -42,8 +42,8 @@ import pytest
 
 from qnetem.agents.guards import guards
 from qnetem.agents.loop.virtual_loop import VirtualLoop
-from qnetem.agents.process.settings import FIXED_ENVIRONMENT
 from qnetem.emulator.errors import Refused
+from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT
 
 guards.install()
 

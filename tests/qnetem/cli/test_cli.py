@@ -15,13 +15,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import qnetem
-from qnetem.agents.process.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.cli import main as cli
 from qnetem.cli import terminal
 from qnetem.cli.schedule_command import write_frozen
 from qnetem.emulator.errors import InfrastructureError, InternalError
 from qnetem.emulator.topology import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
+from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.inprocess import network as inprocess
 from qnetem.launch import launcher
 from qnetem.launch.launcher import RunResult

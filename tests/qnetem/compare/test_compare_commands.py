@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qnetem.agents.process.settings import FIXED_ENVIRONMENT as FIXED
 from qnetem.cli import main as cli
+from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 
 from .test_replay import PROGRAMS, TOPOLOGY
 

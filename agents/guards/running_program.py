@@ -1,4 +1,4 @@
-"""Whether it is a program's code that runs on this thread, and at which virtual time.
+"""Which program's code runs on this thread, if any does, and at which virtual time.
 
 Owns that question, for guards.py and clocks.py. A program's code runs inside a step (the thread's running
 loop is a VirtualLoop), and while its modules are imported (`loading`), which is at 0 of virtual time.
