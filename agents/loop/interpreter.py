@@ -1,16 +1,58 @@
-"""What a program may change about the interpreter, and what is put back when its step ends.
+"""What a step changes in the interpreter, and what a program may change there: put back when the step ends.
 
-Owns a short list: the recursion limit, the trace and profile functions, the hook for uncaught exceptions.
-In one process they would strike the other nodes and the machinery; in a process of its own a program would
-find them in its next step, so they last for one step everywhere. A debugger is left in place.
+Owns the running loop of the thread, the hooks of finalizers.py, and the settings that a program may change:
+the recursion limit, the trace and profile functions, the hook for uncaught exceptions. In one process they
+would reach the other nodes and the emulator; in a process of its own a program would find them in its next
+step. So they last for one step everywhere. A debugger is left in place.
 """
 
 from __future__ import annotations
 
+import asyncio
+import asyncio.tasks
 import sys
+from asyncio import _get_running_loop, _set_running_loop
+from collections.abc import Callable
 from typing import Any
 
+from .finalizers import finalizer, first_iteration, in_destructor, put_aside
+
+#: Puts an outer loop's current task aside. Before 3.12 current tasks are kept per loop and need no help.
+_swap_current_task: Callable[[Any, Any], Any] | None = getattr(
+    asyncio.tasks, "_swap_current_task", None
+)
+
+Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any]
 Settings = tuple[int, Any, Any, Any]
+
+
+def enter(loop: asyncio.AbstractEventLoop) -> Outside:
+    """Make this the running loop of the thread; returns what has to be put back."""
+    outer = _get_running_loop()
+    task = None
+    if outer is not None and _swap_current_task is not None:
+        task = asyncio.current_task(outer)
+        if task is not None:
+            _swap_current_task(outer, None)
+    hooks = sys.get_asyncgen_hooks()
+    unraisable = sys.unraisablehook
+    if hooks.firstiter is not first_iteration:
+        sys.set_asyncgen_hooks(first_iteration, finalizer)
+    if unraisable is not in_destructor:
+        put_aside(unraisable)
+    _set_running_loop(loop)
+    return outer, task, hooks, unraisable
+
+
+def leave(outside: Outside) -> None:
+    """Put back what stood before `enter`."""
+    outer, task, hooks, unraisable = outside
+    _set_running_loop(outer)
+    sys.unraisablehook = unraisable
+    if hooks.firstiter is not first_iteration:
+        sys.set_asyncgen_hooks(*hooks)
+    if task is not None and _swap_current_task is not None:
+        _swap_current_task(outer, task)
 
 
 def settings() -> Settings:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .tasks import Future, Task, TaskStack, task_stack
+from .tasks import Future, Task
 
 _SWEEP = 64
 #: Where the callbacks of this module run: nothing of a program's context is kept for them.
@@ -96,12 +96,8 @@ class TaskList:
         """The live tasks in order of creation."""
         return sorted((task for task in self._tasks.values() if not task.done()), key=hash)
 
-    def stacks(self) -> list[TaskStack]:
-        """Where the live tasks stand, in order of creation."""
-        return [task_stack(task) for task in self.live()]
-
     def unretrieved(self) -> list[tuple[str, BaseException]]:
-        """Name and exception of each failure nobody has asked for, in order of creation."""
+        """Name and exception of each failure whose exception was not retrieved, in order of creation."""
         failed = [*self._failures, *self._tasks.values()]
         return _named(filter(_failed_unseen, failed))
 
@@ -116,7 +112,7 @@ class TaskList:
 
 
 def _failed_unseen(future: Any) -> bool:
-    """asyncio keeps this flag: set with the exception, cleared when somebody asks for it."""
+    """asyncio keeps this flag: set with the exception, cleared when it is retrieved."""
     return bool(future._log_traceback)
 
 

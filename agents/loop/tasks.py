@@ -39,7 +39,7 @@ class Future(asyncio.Future[Any]):
     __slots__ = ("_number", "since_ns")
     _loop: VirtualLoop
     _number: int
-    #: When it was made, which is when somebody began to wait for it.
+    #: When it was made, which is when a wait for it began.
     since_ns: int
 
     def set_exception(self, exception: type | BaseException, /) -> None:
@@ -55,7 +55,7 @@ class Future(asyncio.Future[Any]):
 
 
 class Task(asyncio.Task[Any]):
-    """A task of one VirtualLoop, named `Task-1`, `Task-2` ... per loop unless told otherwise."""
+    """A task of one VirtualLoop, named `Task-1`, `Task-2` ... per loop unless it is given a name."""
 
     __slots__ = ("_number", "origin")
     _log_destroy_pending: bool
@@ -119,7 +119,7 @@ class _Front(type):
     build: Callable[..., Any]
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if "plain" not in cls.__dict__:  # somebody's subclass
+        if "plain" not in cls.__dict__:  # a program's subclass
             return super().__call__(*args, **kwargs)
         loop = kwargs.get("loop") or _get_running_loop()
         if isinstance(loop, _Adopted.loop_class):

@@ -1,7 +1,7 @@
 """VirtualLoop: asyncio on virtual time, without I/O.
 
 Owns the ready queue, the heap of timers, the live tasks and what went wrong in them. Does not own time:
-somebody else (Node) decides to which instant it is stepped, and brings what is due there. What a program
+the node decides to which instant it is stepped, and brings what is due there. What a program
 may not call inside a step is guards.py's business.
 
 Theory of operation. `step(t_ns, inputs)` sets the clock, makes this the thread's running loop, calls
@@ -23,21 +23,18 @@ import contextvars
 import heapq
 import sys
 from _thread import get_ident
-from asyncio import _get_running_loop, _set_running_loop
 from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
 
 from ...emulator.errors import InternalError, Refused, Spinning
 from ...emulator.units import LAST_NS, format_ns, to_ns
-from .asyncgens import AsyncGenerators, finalizer, first_iteration
-from .closing import close_for_good
-from .destructors import in_destructor, put_aside
+from .finalizers import AsyncGenerators, close_for_good
 from .handles import Handle, TimerHandle
-from .interpreter import put_back, settings
+from .interpreter import enter, leave, put_back, settings
 from .refused_io import WithoutIO
 from .task_list import TaskList
-from .tasks import Future, Task, TaskStack, adopt, task_of
+from .tasks import Future, Task, adopt, task_of
 
 #: Cancelled timers stay in the heap until there are this many, and more than live ones.
 _SWEEP = 64
@@ -45,16 +42,10 @@ _SWEEP = 64
 _LAST_S = LAST_NS / 1e9
 #: How many of the last callbacks are looked at to name the task that spins.
 _TRACKED = 1_000
-#: Puts an outer loop's current task aside. Before 3.12 current tasks are kept per loop and need no help.
-_swap_current_task: Callable[[Any, Any], Any] | None = getattr(
-    asyncio.tasks, "_swap_current_task", None
-)
-
 #: How asyncio's reports end that are made when a future or task is freed.
 _COLLECTED = ("exception was never retrieved", "was destroyed but it is pending!")
 
 Callback = Callable[..., object]
-_Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any]
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
@@ -114,42 +105,16 @@ class VirtualLoop(WithoutIO):
             raise InternalError(f"step to {t_ns} ns of {self!r}")
         self.now_ns = t_ns
         self._stepping = True
-        outside, before = self._enter(), settings()
+        outside, before = enter(self), settings()
         try:
             if inputs is not None:
                 self.context.run(inputs)
             self._run_until_idle()
         finally:
             put_back(before)
-            self._leave(outside)
+            leave(outside)
             self._stepping = False
         return self.next_timer_ns()
-
-    def _enter(self) -> _Outside:
-        """Make this the running loop of the thread; returns what has to be put back."""
-        loop = _get_running_loop()
-        task = None
-        if loop is not None and _swap_current_task is not None:
-            task = asyncio.current_task(loop)
-            if task is not None:
-                _swap_current_task(loop, None)
-        hooks = sys.get_asyncgen_hooks()
-        unraisable = sys.unraisablehook
-        if hooks.firstiter is not first_iteration:
-            sys.set_asyncgen_hooks(first_iteration, finalizer)
-        if unraisable is not in_destructor:
-            put_aside(unraisable)
-        _set_running_loop(self)
-        return loop, task, hooks, unraisable
-
-    def _leave(self, outside: _Outside) -> None:
-        loop, task, hooks, unraisable = outside
-        _set_running_loop(loop)
-        sys.unraisablehook = unraisable
-        if hooks.firstiter is not first_iteration:
-            sys.set_asyncgen_hooks(*hooks)
-        if task is not None and _swap_current_task is not None:
-            _swap_current_task(loop, task)
 
     def next_timer_ns(self) -> int | None:
         """When the earliest live timer is due, or None."""
@@ -356,10 +321,6 @@ class VirtualLoop(WithoutIO):
         """The live tasks in order of creation."""
         return self._task_list.live()
 
-    def stalled_tasks(self) -> list[TaskStack]:
-        """The live tasks in order of creation: name, frames, and the future each waits for."""
-        return self._task_list.stacks()
-
     def lost(self) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception no await retrieves any more, by creation.
 
@@ -368,7 +329,7 @@ class VirtualLoop(WithoutIO):
         return self._task_list.lost()
 
     def unretrieved(self) -> list[tuple[str, BaseException]]:
-        """Tasks and futures that failed and whose exception nobody has asked for, by creation.
+        """Tasks and futures that failed and whose exception was never retrieved, by creation.
 
         Looking does not count as asking. Does not wait for garbage collection.
         """
@@ -455,16 +416,16 @@ class VirtualLoop(WithoutIO):
         self._ready.clear()
         self._timers.clear()
         self.generators.clear()
-        outside = self._enter()
+        outside = enter(self)
         try:
             for coroutine in coroutines:
                 close_for_good(coroutine)
         finally:
-            self._leave(outside)
+            leave(outside)
         self._task_list.silence()
 
     def close(self) -> None:
-        """`abandon`, for whoever made the loop. Raises Refused for the program that runs in it."""
+        """`abandon`, for the owner of the loop. Raises Refused for the program that runs in it."""
         if self._stepping:
             raise Refused("a program cannot close its loop: return from run()", call="loop.close")
         self.abandon()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ...emulator.errors import ProgramError
 from ...emulator.program_modules import ProgramModules, plainly
 from ..guards import guards
-from ..guards.moment import is_library, loading
+from ..guards.running_program import is_library, loading
 from ..options.suggestions import instead
 from ..tracebacks import headline, is_machinery
 

@@ -21,7 +21,7 @@ import msgspec
 
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire import HEADER, Failed, Grant, Release, Report, Welcome
-from ..guards.moment import aside
+from ..guards.running_program import aside
 from ..tracebacks import program_stack
 
 #: First line of a stacks file when a debugger holds the process: silence is then no fault.

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from ..agents.guards import guards
-from ..agents.loop.asyncgens import hooked
+from ..agents.loop.finalizers import hooked
 from ..agents.messages import unseal
 from ..agents.node.node import Node
 from ..agents.node.program import load_program

@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from ..agents.guards import guards
-from ..agents.guards.moment import aside
-from ..agents.loop.asyncgens import hooked
+from ..agents.guards.running_program import aside
+from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
 from ..agents.process.files import Log, NodeJournal, Payload
 from ..emulator.errors import InfrastructureError, InternalError

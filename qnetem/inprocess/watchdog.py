@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Protocol
 
-from ..agents.guards.moment import aside
+from ..agents.guards.running_program import aside
 from ..agents.node.node import Node
 from ..agents.process.files import debugged
 from ..agents.tracebacks import program_stack

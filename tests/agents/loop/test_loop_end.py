@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
+from qnetem.agents.loop.tasks import task_stack
 from qnetem.agents.loop.virtual_loop import VirtualLoop
 from qnetem.emulator.errors import InternalError
 
@@ -33,7 +34,7 @@ def unraisable() -> Iterator[list[object]]:
     sys.unraisablehook = plain
 
 
-# --- failures nobody has seen ---------------------------------------------------------------------
+# --- failures that no await has retrieved ---------------------------------------------------------
 
 
 def test_failures_nobody_asked_for_are_listed_in_order_of_creation() -> None:
@@ -168,7 +169,7 @@ def test_an_interrupt_from_the_keyboard_reaches_the_caller() -> None:
 # --- who waits for what ---------------------------------------------------------------------------
 
 
-def test_stalled_tasks_show_the_whole_chain_of_awaits() -> None:
+def test_the_stack_of_a_task_shows_the_whole_chain_of_awaits() -> None:
     loop = VirtualLoop()
 
     async def outer() -> None:
@@ -180,7 +181,7 @@ def test_stalled_tasks_show_the_whole_chain_of_awaits() -> None:
     loop.create_task(outer(), name="waiter")
     loop.create_task(asyncio.sleep(1), name="sleeper")
     loop.step(0)
-    waiter, sleeper = loop.stalled_tasks()
+    waiter, sleeper = map(task_stack, loop.tasks())
     assert [function.rpartition(".")[2] for function, _, _ in waiter.frames] == [
         *("outer", "inner", "wait")
     ]
@@ -189,7 +190,7 @@ def test_stalled_tasks_show_the_whole_chain_of_awaits() -> None:
     assert str(waiter).startswith("waiter:\n    ")
     assert sleeper.name == "sleeper"
     drain(loop)
-    assert [stack.name for stack in loop.stalled_tasks()] == ["waiter"]
+    assert [task.get_name() for task in loop.tasks()] == ["waiter"]
     loop.close()
 
 

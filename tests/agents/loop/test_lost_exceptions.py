@@ -1,4 +1,4 @@
-"""An exception that nobody retrieves fails the node, at the instant at which it is raised."""
+"""An exception that no await retrieves fails the node, at the instant at which it is raised."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from qnetem.agents.loop.tasks import task_stack
 from qnetem.agents.loop.virtual_loop import VirtualLoop
 
 
@@ -20,5 +21,5 @@ def run(program: Coroutine[Any, Any, Any], loop: VirtualLoop | None = None) -> A
     loop = loop or VirtualLoop("alice")
     task = loop.create_task(program)
     drain(loop)
-    assert task.done(), [str(stack) for stack in loop.stalled_tasks()]
+    assert task.done(), [str(task_stack(each)) for each in loop.tasks()]
     return task.result()

@@ -1,16 +1,19 @@
-"""Abandoned async generators: their `finally` runs in virtual time, at a point that is the same everywhere.
+"""Code of a program that Python runs by itself: async generators, destructors, coroutines that are freed.
 
-Owns the two hooks that stand while a VirtualLoop is stepped, and the list of each loop's live generators.
-Does not run anything itself.
+Owns the hooks that stand while a VirtualLoop is stepped, the list of each loop's live async generators, and
+how the coroutines of a killed program are closed. Does not run anything itself.
 
-Rule: no garbage collection may be seen. A generator whose last reference goes away is closed at once, as
-in asyncio: reference counts are deterministic. One that hangs in a reference cycle would be found by the
-cycle collector, whose moments depend on everything else in the process; such a one is kept instead and
-closed at the program's end, together with those the collector never found, in order of creation.
+Rule: no garbage collection may be seen. What the cycle collector finds, it finds at a moment that depends
+on everything else in the process. A generator whose last reference goes away is closed at once, as in
+asyncio: reference counts are deterministic. One that hangs in a reference cycle is kept instead and closed
+at the program's end, together with those the collector never found, in order of creation. An exception of a
+`__del__` or of a weak reference's callback, which Python cannot raise anywhere, is the program's and fails
+its node like one in a callback; one that is raised inside the collector is written to the log only.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import weakref
@@ -21,6 +24,11 @@ from threading import get_ident
 from typing import Any
 
 _SWEEP = 64
+#: How often a coroutine is closed: once for itself, then once for each await in a `finally`.
+_CLOSINGS = 8
+
+
+# --- async generators -----------------------------------------------------------------------------
 
 
 def first_iteration(generator: Any) -> None:
@@ -142,3 +150,63 @@ class AsyncGenerators:
         """Forget all: none of them is ever closed."""
         self._disown(self._known)
         self._known, self._stranded = {}, []
+
+
+# --- destructors ----------------------------------------------------------------------------------
+
+
+class _Outside:
+    """The hook that stood before."""
+
+    hook: Callable[[Any], object] = sys.__unraisablehook__
+
+
+def put_aside(hook: Callable[[Any], object]) -> None:
+    """Put ours in place of `hook`, which gets what is not a program's."""
+    _Outside.hook = hook
+    sys.unraisablehook = in_destructor
+
+
+def in_destructor(unraisable: Any) -> None:
+    """Hook: called by the interpreter with an exception that it cannot raise."""
+    unhandled = getattr(_get_running_loop(), "unhandled", None)
+    if unhandled is None or is_collecting():
+        _Outside.hook(unraisable)
+        return
+    error = unraisable.exc_value
+    unhandled.append(("an exception in a destructor", error or unraisable.exc_type()))
+
+
+# --- coroutines of a killed program ---------------------------------------------------------------
+
+
+def close_for_good(coroutine: Any) -> None:
+    """Close a suspended coroutine and all it awaits, innermost first; none of its code runs again.
+
+    `finally` blocks run up to their awaits. What the program raises meanwhile is dropped; only
+    KeyboardInterrupt, which is the user's, passes. A coroutine that does not end stays suspended for ever: if
+    Python freed it later, it would throw once more, with no loop running, and a program that retries on every
+    exception would retry for ever.
+    """
+    chain = []
+    link = coroutine
+    while hasattr(link, "cr_frame"):
+        chain.append(link)
+        link = link.cr_await
+    for link in reversed(chain):
+        if not _closes(link):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+            return
+
+
+def _closes(coroutine: Any) -> bool:
+    for _ in range(_CLOSINGS):
+        try:
+            coroutine.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 a dead program's exception
+            pass
+        if coroutine.cr_frame is None:
+            return True
+    return False
