@@ -1,6 +1,6 @@
 """Agent: the class every program subclasses.
 
-Owns the words programs are written with; everything they do is done by the node (node.py). A program is
+Owns the words programs are written with; the node does what they say (node/node.py). A program is
 plain asyncio: `asyncio.sleep`, `timeout`, `TaskGroup`, `Queue`, `gather` tick in virtual time.
 
     class Alice(Agent):
@@ -35,13 +35,12 @@ from ..emulator.wire import (
 from ..emulator.wire import Join as JoinOperation
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
-from .pulses import receiving as pulse_receiving
-from .pulses import sending as pulse_sending
+from .pulses import blocks
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
-    from .node.node import Node
+    from .interface import NodeInterface
 
 
 class Agent:
@@ -53,7 +52,7 @@ class Agent:
 
     run: Callable[..., Awaitable[Any]]
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: NodeInterface) -> None:
         self._node = node
         #: This node's name.
         self.name: str = node.welcome.name
@@ -145,9 +144,9 @@ class Agent:
         return Qubit(self._node, name)
 
     async def transmit(self, qubit: Qubit | Pair, to: str, *, link: str | None = None) -> None:
-        """Send a qubit over a link; its slot is free at once. It may be lost: nobody is told.
+        """Send a qubit over a link; its slot is free at once. It may be lost, without any sign.
 
-        A frame that is open is applied first, by gates: nobody at the other end knows of it. Returns when it
+        A frame that is open is applied first, by gates: the other end does not know it. Returns when it
         has left. Raises LinkError (no link, or several and no `link`), QubitError.
         """
         (name,) = names_of(qubit)
@@ -208,7 +207,7 @@ class Agent:
         source, LinkError. Cancelled: what had left by then arrives.
         """
         to, link = _names(to, link)
-        return await pulse_sending.send(self._node, to, link, bases, bits, intensities)
+        return await blocks.send(self._node, to, link, bases, bits, intensities)
 
     async def pair_pulses(
         self,
@@ -227,7 +226,7 @@ class Agent:
         then arrives.
         """
         (first, one), (second, other) = _names(first, links[0]), _names(second, links[1])
-        return await pulse_sending.send_pairs(self._node, (first, second), (one, other), slots)
+        return await blocks.send_pairs(self._node, (first, second), (one, other), slots)
 
     async def detect(
         self,
@@ -246,7 +245,7 @@ class Agent:
         detectors are off from then.
         """
         source, link = _names(source, link)
-        return await pulse_receiving.detect(self._node, source, link, bases, count)
+        return await blocks.detect(self._node, source, link, bases, count)
 
     async def intercept(
         self, source: str, to: str, *, bases: ArrayLike | None = None, fraction: float = 1.0
@@ -258,18 +257,18 @@ class Agent:
         `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await pulse_receiving.intercept(self._node, source, to, bases, fraction)
+        return await blocks.intercept(self._node, source, to, bases, fraction)
 
     async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
         """Take the next train from `source`: keep one photon of each pulse with several.
 
-        The rest goes on towards `to`. Single photons are blocked, but for a share `forward_singles`.
+        The rest continues towards `to`. Single photons are blocked, but for a share `forward_singles`.
         `Stored.measure` measures what was kept, once, in bases that may be known by then; until then it
         decays as the node's memory does, from its arrival on. Raises OperationError (also for a memory with
         a cut-off, which cannot act on it), LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await pulse_receiving.split(self._node, source, to, forward_singles)
+        return await blocks.split(self._node, source, to, forward_singles)
 
     # --- pairs ---
 
@@ -318,12 +317,12 @@ class Agent:
     ) -> None:
         """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`.
 
-        God's eye: the node itself learns nothing, and the state does not change. Frames that are open, here
+        The node itself learns nothing, and the state does not change. Frames that are open, here
         or at the other half's node, count as applied.
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
         name = plain_name(name, "a probe's name")
-        self._node.metric_names.probe(name)
+        self._node.name_probe(name)
         items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
         names = [name for item in items for name in names_of(item)]
         amplitudes = None

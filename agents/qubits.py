@@ -19,7 +19,7 @@ from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
 from . import frames
 
 if TYPE_CHECKING:
-    from .node.node import Node
+    from .interface import NodeInterface
 
 Axis = str | tuple[float, float, float]
 _AXES: dict[str, tuple[float, float, float]] = {
@@ -49,7 +49,9 @@ class Qubit:
 
     __slots__ = ("name", "source", "arrived_ns", "_node")
 
-    def __init__(self, node: Node, name: str, source: str = "", arrived_ns: int = 0) -> None:
+    def __init__(
+        self, node: NodeInterface, name: str, source: str = "", arrived_ns: int = 0
+    ) -> None:
         self._node, self.name = node, name
         self.source, self.arrived_ns = source, arrived_ns
 
@@ -203,7 +205,7 @@ class Pair:
     )  # fmt: skip
 
     def __init__(
-        self, node: Node, id: str, peer: str, link: str, qubit: Qubit, emitted_ns: int,
+        self, node: NodeInterface, id: str, peer: str, link: str, qubit: Qubit, emitted_ns: int,
         goodness: float, bell: int,
     ) -> None:  # fmt: skip
         self._node = node
@@ -273,7 +275,7 @@ class Memory:
 
     __slots__ = ("slots", "_node")
 
-    def __init__(self, node: Node, slots: int) -> None:
+    def __init__(self, node: NodeInterface, slots: int) -> None:
         self._node = node
         self.slots = slots
 

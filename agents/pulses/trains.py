@@ -1,11 +1,11 @@
 """Pulse trains as programs see them: what was sent, what clicked, what was kept.
 
 Owns the handles PulseTrain, PairTrain, Clicks and Stored. Does not own the operations behind them
-(pulse_sending.py, pulse_receiving.py). The light itself stays in the emulator; a handle is the record of what
+(blocks.py). The light itself stays in the emulator; a handle is the record of what
 the node chose and saw, and sending or keeping light never yields a second copy of it.
 
 Rules. Bases are 0 = Z, 1 = X; bit 0 is the +1 eigenstate. Slots count from 0, slot i lies i * period_ps
-after `start_ns`. Arrays are packed (columns.py) until they are asked for.
+after `start_ns`. Arrays are packed (emulator/wire/bit_planes.py) until they are asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, MeasureStored, Pulses
 from ...emulator.wire.bit_planes import packed, packed_size, picked, planes_for, unpacked
 
 if TYPE_CHECKING:
-    from ..node.node import Node
+    from ..interface import NodeInterface
 
 Bytes = NDArray[np.uint8]
 Slots = NDArray[np.int64]
@@ -155,7 +155,7 @@ class Stored:
 
     __slots__ = ("_node", "name", "period_ps", "seen", "slots", "start_ns")
 
-    def __init__(self, node: Node, blocks: list[Kept]) -> None:
+    def __init__(self, node: NodeInterface, blocks: list[Kept]) -> None:
         self._node, self.name = node, blocks[0].store
         self.start_ns, self.period_ps = blocks[0].start_ns, blocks[0].period_ps
         self.seen = sum(block.slots for block in blocks)
@@ -199,7 +199,7 @@ def as_column(name: str, values: ArrayLike, kinds: int, total: int) -> Bytes:
     return array.astype(np.uint8, copy=False)
 
 
-def plane(node: Node, given: Bytes | None, size: int) -> bytes:
+def plane(node: NodeInterface, given: Bytes | None, size: int) -> bytes:
     """A plane of what was given, or of fair coins."""
     if given is not None:
         return packed(given)
