@@ -13,10 +13,7 @@ message put back.
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import IO, Any
 
@@ -24,7 +21,6 @@ import msgspec
 import numpy as np
 
 from ...emulator.errors import (
-    InternalError,
     LinkError,
     MessageError,
     ProgramError,
@@ -33,16 +29,12 @@ from ...emulator.errors import (
     operation_error,
 )
 from ...emulator.program_modules import ProgramModules
-from ...emulator.units import format_ns
 from ...emulator.wire import (
     Allocate,
     AnyOperation,
-    Apply,
     Arrival,
     Ask,
-    BellMeasure,
     Clicked,
-    Delivery,
     Detect,
     Discard,
     Entangle,
@@ -55,15 +47,12 @@ from ...emulator.wire import (
     Join,
     Joined,
     Kept,
-    Measure,
     Note,
     PairPulses,
-    Probe,
     Pulses,
     Release,
     Report,
     Resend,
-    Reset,
     Result,
     Send,
     Sent,
@@ -72,25 +61,22 @@ from ...emulator.wire import (
     Stop,
     ToEmulator,
     ToNode,
-    Transmit,
     Waits,
     Welcome,
 )
 from ..frames import Frames
 from ..loop.virtual_loop import VirtualLoop
-from ..messages import Mailbox, Message, as_json, body_hash, encode_body, plain_name, quoted, unseal
+from ..messages import Mailbox, Message, body_hash, encode_body, plain_name, unseal
 from ..options.fitting import fit_options
 from ..tracebacks import headline, program_traceback
 from . import waiting
-from .allowance import Allowance
-from .departures import Departures
+from .held_qubits import HeldQubits, qubits_of
+from .limits import Allowance, MetricNames
 from .local_clock import LocalClock
-from .metric_names import MetricNames
 from .payloads import Payloads
-from .program import load_program
+from .program import load_program, program_logger
+from .program_end import ProgramRaised, failure_of_step, finish
 
-#: Of messages that were not received so many kinds are named.
-_MOST_KINDS, _OTHER_KINDS = 100, "(other kinds)"
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
     Join: Joined,
@@ -128,22 +114,21 @@ class Node:
         self.loop.output = log_stream
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
-        self.log = _logger(self, log_stream)
+        self.log = program_logger(welcome.name, self.loop, log_stream)
         self.inbox: Mailbox[Message] = Mailbox()
         self.landed: Mailbox[Arrival] = Mailbox()
         self.operations: dict[int, waiting.OperationFuture] = {}
-        self.metric_names = MetricNames()
+        self._metric_names = MetricNames()
         self._payloads = Payloads(welcome.name, welcome.incarnation)
         self._allowance = Allowance()
         self._number = 0
         self.frames = Frames(self.loop)
-        self._departures = Departures(self.loop)
+        self.held = HeldQubits(self.loop, self.frames)
         self._waiting_grant: Grant | None = None
         self._settles: list[Settle] = []
-        self._held: dict[str, None] = {}
         self._main: asyncio.Task[Any] | None = None
         self._over = False
-        #: Told to go, because the run is over.
+        #: Its program was cancelled, because the run is over.
         self._dismissed = False
         self._sends: list[Send] = []
         self._issued: list[AnyOperation] = []
@@ -173,7 +158,7 @@ class Node:
             return
         if isinstance(message, Grant):
             if self._over:
-                return  # it has failed already, and said so: a grant that crossed its word
+                return  # it has failed: the grant crossed its report
             if message.deliveries:
                 self._waiting_grant = message
                 self._try_grant()
@@ -247,7 +232,9 @@ class Node:
         try:
             local_ns = self.clock.local_ns(grant.t_ns)
             next_timer_ns = self.loop.step(local_ns, partial(self._inputs, grant))
-            failure = self._failure()
+            failure = None
+            if self._main is not None and not self._main.done():
+                failure = failure_of_step(self.loop)
             if failure is not None:
                 self.loop.step(local_ns, self.loop.cancel_all)  # its tasks may clean up, as ever
         except Spinning as error:
@@ -261,8 +248,8 @@ class Node:
         finished = None
         if self._main is not None and self._main.done() and failure is None:
             try:
-                finished = self._finish(self._main)
-            except _ProgramRaised as raised:
+                finished = finish(self._main, self.loop, self.inbox, self._dismissed)
+            except ProgramRaised as raised:
                 failure = raised
         failed = None
         if failure is not None:
@@ -272,16 +259,6 @@ class Node:
             self._payloads.end()
         self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
         self._allowance.renew()
-
-    def _failure(self) -> _ProgramRaised | None:
-        """What went wrong in this step beside `run()`, while that goes on."""
-        if self._main is None or self._main.done():
-            return None
-        for name, error in self.loop.lost():
-            return _ProgramRaised(error, _in_task(name))
-        for message, broken in self.loop.unhandled:
-            return _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
-        return None
 
     def _report(
         self,
@@ -317,10 +294,10 @@ class Node:
     def _inputs(self, grant: Grant) -> None:
         """What is due, in the order of the clock rule; runs inside the step."""
         for delivery in grant.deliveries:
-            self.inbox.offer(self._message(delivery))
+            self.inbox.offer(self._payloads.message(delivery, self.clock))
         for arrival in grant.arrivals:
             if arrival.qubit not in grant.expired:  # both at once: the node was held up in between
-                self._held[arrival.qubit] = None
+                self.held.names[arrival.qubit] = None
                 arrival.t_ns = self.clock.local_ns(arrival.t_ns)
                 self.landed.offer(arrival)
         for result in grant.results:
@@ -335,34 +312,19 @@ class Node:
             self.loop.cancel_all()
 
     def _expire(self, qubits: set[str]) -> None:
-        """The memory has discarded these: they fill no slot, and nobody receives them any more."""
+        """The memory has discarded these: they fill no slot, and no receiver gets them any more."""
         for qubit in sorted(qubits):
-            self._release(qubit, expired=True)
+            self.held.release(qubit, expired=True)
         self.landed.drop(lambda arrival: arrival.qubit in qubits)
 
     async def _run(self) -> Any:
         # Built here, inside a step: what a program may not do, its __init__ may not do either.
         return await self._program(self).run(**self._options)
 
-    def _message(self, delivery: Delivery) -> Message:
-        envelope = self._payloads.take(delivery)
-        raw = bytes(envelope.body)
-        for position in delivery.damage:
-            raw = _flipped(raw, position)
-        return Message(
-            delivery.claims or delivery.src,
-            envelope.kind,
-            delivery.seq,
-            self.clock.local_ns(delivery.sent_ns),
-            raw,
-            damaged=bool(delivery.damage),
-            destination=delivery.dst or self.welcome.name,
-        )
-
     def _resolve(self, result: Result) -> None:
         future = self.operations.pop(result.number, None)
         if future is None:
-            return  # nobody waits for it: the discard of a result that nobody took
+            return  # no await: it discards a result that no await took
         operation = future.operation
         if result.error is not None:
             if not future.done():
@@ -372,7 +334,7 @@ class Node:
         value = result.value if kind is None else msgspec.convert(result.value, kind)
         if self.clock.skews:
             self._by_own_clock(value)
-        self._account(operation, value)
+        self.held.account(operation, value)
         if future.done():
             self._give_back(operation, value)
         else:
@@ -394,8 +356,8 @@ class Node:
         self._number += 1
         operation = make(self._number)
         self._allowance.operation(operation)
-        for qubit in _qubits(operation):
-            if qubit not in self._held:  # a handle that the program has made or changed
+        for qubit in qubits_of(operation):
+            if qubit not in self.held.names:  # a handle that the program has made or changed
                 plain_name(qubit, "a qubit")
         future = waiting.OperationFuture(self.loop, self, operation)
         if not self.dead:
@@ -404,7 +366,7 @@ class Node:
         return future
 
     async def obtain(self, make: Callable[[int], AnyOperation]) -> Any:
-        """As `operate`, for operations that yield a qubit: what nobody takes is discarded."""
+        """As `operate`, for operations that yield a qubit: a result that no await takes is discarded."""
         future = self.operate(make)
         try:
             return await future
@@ -422,51 +384,23 @@ class Node:
             return
         self._cancels.append(operation.number)
         if not isinstance(operation, (Allocate, Entangle)):
-            self._account(operation, None)
+            self.held.account(operation, None)
 
     def _give_back(self, operation: AnyOperation, value: Any) -> None:
-        """A result nobody took: its qubit is discarded."""
+        """No await took this result: its qubit is discarded."""
         if isinstance(operation, (Allocate, Entangle)):
             qubit = value.qubit if isinstance(value, Herald) else str(value)
-            self._release(qubit)
+            self.held.release(qubit)
             self._number += 1
             self._issued.append(Discard(self._number, [qubit]))
 
-    def _account(self, operation: AnyOperation, value: Any) -> None:
-        """Keep the node's own list of what it holds true."""
-        held = self._held
-        if isinstance(operation, Measure):
-            if not operation.keep:
-                self._release(operation.qubit)
-        elif isinstance(operation, Entangle):
-            held[value.qubit] = None
-        elif isinstance(operation, Allocate):
-            held[value] = None
-        elif isinstance(operation, Transmit):
-            self._release(operation.qubit)
-        elif isinstance(operation, Discard):
-            for qubit in operation.qubits:
-                self._release(qubit)
-        elif isinstance(operation, (Join, BellMeasure)):
-            for qubit in msgspec.structs.astuple(operation)[1:]:
-                self._release(qubit, keep_frame=True)  # for who awaits the outcome
-
-    def _release(self, qubit: str, *, expired: bool = False, keep_frame: bool = False) -> None:
-        """The qubit fills no slot here any more."""
-        self._held.pop(qubit, None)
-        if not keep_frame:
-            self.frames.forget(qubit)
-        self._departures.note(qubit, expired)
-
     def has_expired(self, qubit: str) -> bool:
         """Whether the memory has discarded the qubit at its cut-off."""
-        return self._departures.has_expired(qubit)
+        return self.held.has_expired(qubit)
 
     async def departure(self, qubit: str) -> bool:
         """Wait until the qubit has left its slot; whether the memory has discarded it."""
-        if qubit in self._held:
-            await self._departures.wait(qubit)
-        return self._departures.has_expired(qubit)
+        return await self.held.departure(qubit)
 
     @property
     def slots_in_use(self) -> int:
@@ -475,7 +409,7 @@ class Node:
             isinstance(future.operation, (Allocate, Entangle))
             for future in self.operations.values()
         )
-        return len(self._held) + open_requests
+        return len(self.held.names) + open_requests
 
     def send(self, destination: str, body: Any, kind: str, claims: str = "") -> None:
         """Publish a message and report it. Raises MessageError, LinkError.
@@ -546,67 +480,16 @@ class Node:
         self._allowance.record(name, len(encoded))
         note = Note(name, msgspec.json.decode(encoded))
         if isinstance(note.value, (int, float)):
-            self.metric_names.record(note.name)
+            self._metric_names.record(note.name)
         self._notes.append(note)
 
-    # --- the end of a program ---
-
-    def _finish(self, main: asyncio.Task[Any]) -> Finished:
-        """The node's result. Raises _ProgramRaised when the program failed."""
-        if not main.cancelled():
-            error = main.exception()
-            if error is not None:
-                raise _ProgramRaised(error)
-        elif not self._dismissed:
-            raise _ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
-        for name, unretrieved in self.loop.unretrieved():
-            raise _ProgramRaised(unretrieved, _in_task(name))
-        for message, broken in self.loop.unhandled:
-            raise _ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
-        try:
-            value = as_json(None if main.cancelled() else main.result())
-        except MessageError as error:
-            failure = _ProgramRaised(error, " (what run() returned)")
-            failure.traceback = ""  # the program has ended: no line of it is to blame
-            raise failure from error
-        return Finished(value, {} if self._dismissed else self._unread())
-
-    def _unread(self) -> dict[str, int]:
-        """Messages that came and that nobody has received, by kind."""
-        kinds = sorted(Counter(message.kind for message in self.inbox).items())
-        shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
-        return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
+    def name_probe(self, name: str) -> None:
+        """Reserve the metrics of a probe. Raises InputError when another metric has one of their names."""
+        self._metric_names.probe(name)
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
         self.outbox.append(Failed(kind, problem, details, self.true_ns))
-
-
-_IN_CALLBACK = " in a callback"
-
-
-def _in_task(name: str) -> str:
-    return f" in task {quoted(name)}, and nobody retrieved it"
-
-
-class _ProgramRaised(Exception):
-    """The program's own exception, ready to be reported."""
-
-    def __init__(self, error: BaseException, where: str = "") -> None:
-        self.problem = headline(error) + where
-        self.traceback = program_traceback(error)
-        super().__init__(self.problem)
-
-
-def _qubits(operation: AnyOperation) -> Sequence[str]:
-    """The qubits that an operation names."""
-    if isinstance(operation, (Apply, Discard, Probe)):
-        return operation.qubits
-    if isinstance(operation, (Measure, Reset, Transmit)):
-        return (operation.qubit,)
-    if isinstance(operation, BellMeasure):
-        return (operation.first, operation.second)
-    return (operation.left, operation.right) if isinstance(operation, Join) else ()
 
 
 def _cause(error: QnetemError) -> str:
@@ -617,27 +500,3 @@ def _cause(error: QnetemError) -> str:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _flipped(raw: bytes, position: int) -> bytes:
-    """`raw` with one bit flipped; positions count from the first bit of the first byte."""
-    if position >= len(raw) * 8:
-        raise InternalError(f"damage at bit {position} of {len(raw)} bytes")
-    flipped = bytearray(raw)
-    flipped[position // 8] ^= 0x80 >> (position % 8)
-    return bytes(flipped)
-
-
-def _logger(node: Node, stream: IO[str] | None) -> logging.Logger:
-    """A logger of its own (not in the process-wide tree); virtual time comes first on each line."""
-    logger = logging.Logger(node.welcome.name)  # noqa: LOG001 it is nobody else's
-    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
-
-    def stamp(record: logging.LogRecord) -> bool:
-        record.virtual = format_ns(node.now_ns)
-        return True
-
-    handler.addFilter(stamp)
-    handler.setFormatter(logging.Formatter("%(virtual)s %(name)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    return logger

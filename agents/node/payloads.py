@@ -12,7 +12,8 @@ from collections import OrderedDict
 
 from ...emulator.errors import InternalError
 from ...emulator.wire import Delivery, Forget, Resend
-from ..messages import Envelope, body_hash, seal
+from ..messages import Envelope, Message, body_hash, seal
+from .local_clock import LocalClock
 
 Key = tuple[str, int, int]
 #: A copy comes later than the original by a real delay, in which no more messages than this are received.
@@ -83,12 +84,23 @@ class Payloads:
             for (src, inc), seqs in sorted(by_sender.items())
         ]
 
-    def take(self, delivery: Delivery) -> Envelope:
-        """The payload of a delivery; it stays until it is forgotten (another copy may come)."""
+    def message(self, delivery: Delivery, clock: LocalClock) -> Message:
+        """The message of a delivery; its payload stays until it is forgotten (another copy may come)."""
         envelope = self._here.get((delivery.src, delivery.inc, delivery.seq))
         if envelope is None:
             raise InternalError(f"{self._name} runs a grant without its payload {delivery}")
-        return envelope
+        raw = bytes(envelope.body)
+        for position in delivery.damage:
+            raw = _flipped(raw, position)
+        return Message(
+            delivery.claims or delivery.src,
+            envelope.kind,
+            delivery.seq,
+            clock.local_ns(delivery.sent_ns),
+            raw,
+            damaged=bool(delivery.damage),
+            destination=delivery.dst or self._name,
+        )
 
     def forget(self, forget: Forget) -> None:
         """Nobody will ask for it again."""
@@ -101,3 +113,12 @@ class Payloads:
         self._forgotten[key] = None
         if len(self._forgotten) > REMEMBERED:
             self._forgotten.popitem(last=False)
+
+
+def _flipped(raw: bytes, position: int) -> bytes:
+    """`raw` with one bit flipped; positions count from the first bit of the first byte."""
+    if position >= len(raw) * 8:
+        raise InternalError(f"damage at bit {position} of {len(raw)} bytes")
+    flipped = bytearray(raw)
+    flipped[position // 8] ^= 0x80 >> (position % 8)
+    return bytes(flipped)

@@ -1,7 +1,7 @@
-"""Programs: from `module:Class` or `./file.py:Class` to a class.
+"""Programs: from `module:Class` or `./file.py:Class` to a class; and the log that one writes.
 
-Owns naming and finding; what `with` gives a program is in options.py, what `import` means in a program file
-in program_modules.py. Runs in the front door (to refuse before anything starts) and in each node.
+Owns naming and finding; what `with` gives a program is in options/, what `import` means in a program file in
+emulator/program_modules.py. Runs in qnetem/checks.py (to refuse before anything starts) and in each node.
 
 Rules. A program file and its neighbours are imported anew for each run; a "module:Class" is what Python
 finds along `sys.path`, once a process. What is executed at import is guarded like a step (guards.py).
@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
+import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ...emulator.errors import ProgramError
 from ...emulator.program_modules import ProgramModules, plainly
+from ...emulator.units import format_ns
 from ..guards import guards
 from ..guards.running_program import is_library, loading
+from ..loop.virtual_loop import VirtualLoop
 from ..options.suggestions import instead
 from ..tracebacks import headline, is_machinery
 
@@ -100,3 +104,18 @@ def _load_file(spec: str, place: str, base: Path | None, modules: ProgramModules
             return modules.load(path)
     except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
         raise _not_imported(spec, error) from error
+
+
+def program_logger(name: str, loop: VirtualLoop, stream: IO[str] | None) -> logging.Logger:
+    """A logger of its own (not in the process-wide tree); virtual time comes first on each line."""
+    logger = logging.Logger(name)  # noqa: LOG001 no other part of the process shares it
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+
+    def stamp(record: logging.LogRecord) -> bool:
+        record.virtual = format_ns(loop.now_ns)
+        return True
+
+    handler.addFilter(stamp)
+    handler.setFormatter(logging.Formatter("%(virtual)s %(name)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    return logger

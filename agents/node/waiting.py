@@ -137,11 +137,11 @@ def stacks(loop: VirtualLoop) -> str:
         frames = [frame for frame in stack.frames if not is_machinery(frame[1])]
         lines += [f"    {function} ({file}:{line})" for function, file, line in frames]
         if stack.waits_for is not None:
-            lines.append(f"    waits for {_told(stack.waits_for)}")
+            lines.append(f"    waits for {_future_text(stack.waits_for)}")
     return "\n".join(lines) + "\n"
 
 
-def _told(future: asyncio.Future[Any]) -> str:
+def _future_text(future: asyncio.Future[Any]) -> str:
     if isinstance(future, (NamedFuture, OperationFuture)):
         return future.what
     if isinstance(future, asyncio.Task):
@@ -158,9 +158,9 @@ def _place(task: asyncio.Task[Any]) -> str:
     own = [frame for frame in frames if not is_library(frame[1])]
     own = own or [frame for frame in frames if not _is_carrier(frame[1])]
     if own:
-        return f" ({_short(own[-1])})"
+        return f" ({_position_text(own[-1])})"
     origin = task.origin if isinstance(task, Task) else None
-    return f" (started at {_short(('', *origin))})" if origin is not None else ""
+    return f" (started at {_position_text(('', *origin))})" if origin is not None else ""
 
 
 def _foreign(task: asyncio.Task[Any], future: object) -> str:
@@ -180,5 +180,5 @@ def _is_carrier(file: str) -> bool:
     return is_machinery(file) or file.startswith(_ASYNCIO)
 
 
-def _short(frame: tuple[str, str, int]) -> str:
+def _position_text(frame: tuple[str, str, int]) -> str:
     return f"{frame[1].rpartition('/')[2]}:{frame[2]}"

@@ -23,7 +23,7 @@ PROTOCOL_VERSION = 1
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 HEADER = struct.Struct(">I")
 #: A longer frame is a mistake or an attack, not a message: what one node makes in a step is limited where it
-#: is made (agents/node/allowance.py), and a grant holds what several have made for one.
+#: is made (agents/node/limits.py), and a grant holds what several have made for one.
 MAX_FRAME = 256 * 1024 * 1024
 #: The longest frame there can be: an outcome holds the results of all nodes.
 ANY_FRAME = 2**32 - 1

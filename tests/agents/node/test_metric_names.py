@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qnetem.agents.node.metric_names import MetricNames
+from qnetem.agents.node.limits import MetricNames
 from qnetem.emulator.errors import InputError
 
 BOTH = {

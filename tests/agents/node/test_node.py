@@ -1,4 +1,4 @@
-"""One node without sockets: what it waits for, what it reports, what becomes of what nobody takes."""
+"""One node without sockets: what it waits for, what it reports, and results that no await takes."""
 
 from __future__ import annotations
 
@@ -232,9 +232,9 @@ def test_who_waits_for_what_is_told_when_asked() -> None:
     bench.ran()
     bench.ran(7)
     bench.node.receive(Ask())
-    [told] = bench.node.outbox
-    assert isinstance(told, Waits)
-    waiting = {wait.task: (wait.what, wait.since_ns) for wait in told.waits}
+    [answer] = bench.node.outbox
+    assert isinstance(answer, Waits)
+    waiting = {wait.task: (wait.what, wait.since_ns) for wait in answer.waits}
     assert waiting["listener"][0].startswith("a message of kind 'k' from carol")
     assert waiting["pairer"][0].startswith("entangle with alice on l2")
     assert waiting["listener"][1] == waiting["pairer"][1] == 0
@@ -249,7 +249,7 @@ def test_stop_is_passed_on_to_the_shell() -> None:
     assert bench.node.stopped
 
 
-# --- operations that are cancelled, and results that nobody takes ----------------------------------
+# --- operations that are cancelled, and results that no await takes --------------------------------
 
 
 async def gives_up(me: Agent) -> None:

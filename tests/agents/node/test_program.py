@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from qnetem import Agent
-from qnetem.agents.guards import moment
+from qnetem.agents.guards import running_program
 from qnetem.agents.node.program import load_program
 from qnetem.agents.options.fitting import fit_options
 from qnetem.emulator.errors import ProgramError
@@ -182,7 +182,9 @@ def test_a_library_may_do_at_import_what_libraries_do(
         "subprocess.run(['true'])\ndef entropy(): return os.urandom(1)\n"
     )
     write(installed / "a_library_of_mine.py", library)
-    monkeypatch.setattr(moment, "_LIBRARIES", (*moment._LIBRARIES, f"{installed}/"))
+    monkeypatch.setattr(
+        running_program, "_LIBRARIES", (*running_program._LIBRARIES, f"{installed}/")
+    )
     monkeypatch.syspath_prepend(installed)
     write(folder / "p.py", f"import a_library_of_mine\n{PROGRAM}")
     load_program("p.py:A", folder)

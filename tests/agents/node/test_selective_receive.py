@@ -116,7 +116,7 @@ class Brief(Agent):
 
 
 class Endless(Agent):
-    """A service that does not end when it is told to."""
+    """A service that does not end when it is cancelled."""
 
     async def run(self) -> None:
         while True:

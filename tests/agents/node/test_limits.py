@@ -9,7 +9,7 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.messages import LARGEST_VALUE, LONGEST_NAME, encode_body, plain_name
-from qnetem.agents.node.allowance import EACH_BYTES, MOST_BYTES, MOST_NAMES, Allowance
+from qnetem.agents.node.limits import EACH_BYTES, MOST_BYTES, MOST_NAMES, Allowance
 from qnetem.agents.qubits import Qubit
 from qnetem.emulator.errors import MessageError, OperationError
 from qnetem.emulator.wire import MAX_FRAME, Discard, Pulses

@@ -1,0 +1,82 @@
+"""How a program ended: its result, or the exception that it failed with.
+
+Owns which exceptions fail a node: that of `run()`, and those in tasks and callbacks that no await
+retrieves. Does not own the report in which they leave (node.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ...emulator.errors import InternalError, MessageError
+from ...emulator.wire import Finished
+from ..loop.virtual_loop import VirtualLoop
+from ..messages import Message, as_json, quoted
+from ..tracebacks import headline, program_traceback
+
+#: Of messages that were not received so many kinds are named.
+_MOST_KINDS, _OTHER_KINDS = 100, "(other kinds)"
+_IN_CALLBACK = " in a callback"
+
+
+class ProgramRaised(Exception):
+    """The program's own exception, ready to be reported."""
+
+    def __init__(self, error: BaseException, where: str = "") -> None:
+        self.problem = headline(error) + where
+        self.traceback = program_traceback(error)
+        super().__init__(self.problem)
+
+
+def failure_of_step(loop: VirtualLoop) -> ProgramRaised | None:
+    """What failed in this step beside `run()`, which has not ended."""
+    for name, error in loop.lost():
+        return ProgramRaised(error, _in_task(name))
+    return _failure_of_callback(loop)
+
+
+def finish(
+    main: asyncio.Task[Any], loop: VirtualLoop, inbox: Iterable[Message], dismissed: bool
+) -> Finished:
+    """The result of `run()`, whose task has ended. Raises ProgramRaised when the program failed.
+
+    `dismissed`: the node cancelled it, because the run is over.
+    """
+    if not main.cancelled():
+        error = main.exception()
+        if error is not None:
+            raise ProgramRaised(error)
+    elif not dismissed:
+        raise ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
+    for name, unretrieved in loop.unretrieved():
+        raise ProgramRaised(unretrieved, _in_task(name))
+    failure = _failure_of_callback(loop)
+    if failure is not None:
+        raise failure
+    try:
+        value = as_json(None if main.cancelled() else main.result())
+    except MessageError as error:
+        failure = ProgramRaised(error, " (what run() returned)")
+        failure.traceback = ""  # the program has ended: no line of it is to blame
+        raise failure from error
+    return Finished(value, {} if dismissed else _unread(inbox))
+
+
+def _failure_of_callback(loop: VirtualLoop) -> ProgramRaised | None:
+    for message, broken in loop.unhandled:
+        return ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
+    return None
+
+
+def _in_task(name: str) -> str:
+    return f" in task {quoted(name)}, and nobody retrieved it"
+
+
+def _unread(inbox: Iterable[Message]) -> dict[str, int]:
+    """Messages that came and were not received, by kind."""
+    kinds = sorted(Counter(message.kind for message in inbox).items())
+    shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
+    return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
