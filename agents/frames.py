@@ -2,7 +2,7 @@
 
 Owns the frame of each qubit of a node, by the qubit's name; what a frame does to a gate, an axis and an
 outcome (Knill, Nature 434, 39 (2005)); and the order of operations on such qubits. Does not own when an
-operation happens (node.py and the emulator).
+operation happens (node/node.py and the emulator).
 
 A frame (z, x) says: the qubit's true state is X^x Z^z of what lies in the slot, up to a global phase.
 
@@ -121,7 +121,7 @@ class Frames:
             self.set(qubit, frame)
 
     def forget(self, qubit: str) -> None:
-        """The qubit has left its slot: nobody asks for its frame any more."""
+        """The qubit has left its slot: its frame is of no use any more."""
         self._open.pop(qubit, None)
         self._changed.pop(qubit, None)
 
@@ -156,7 +156,7 @@ class Frames:
         return True
 
     def leave(self, turn: Turn) -> None:
-        """The turn is over: those that waited for it go on."""
+        """The turn is over: those that waited for it begin."""
         if turn not in self._turns:
             return
         self._turns.remove(turn)

@@ -136,7 +136,7 @@ def body_hash(body: bytes) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON carries it without a second look, so that nobody has to word where it stands."""
+    """Whether JSON carries it without a second look, so that its place need not be worded."""
     kind = type(value)
     return kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST)
 
@@ -250,7 +250,7 @@ class Mailbox(Generic[T]):
         return False
 
     def drop(self, unwanted: Callable[[T], bool]) -> None:
-        """Kept items that nobody shall have any more."""
+        """Remove waiting items: no receiver gets them."""
         self._items = [entry for entry in self._items if not unwanted(entry[1])]
 
     async def take(

@@ -4,8 +4,8 @@ Owns the wording and which frames are shown. The machinery between a program and
 agents/ that is not itself a program) says nothing about the program's mistake, so its frames are left out;
 roles and protocols are programs, and stay.
 
-Rule: telling never fails. A program's exception may raise when it is asked for its text, its class or its
-notes, and its message may be of any length: then as much is told as can be.
+Rule: this never fails. A program's exception may raise when it is asked for its text, its class or its
+notes, and its message may be of any length: then the text has as much as can be had.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LIBRARIES = (
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},
     "<frozen ",
 )
-#: A group with more failures than this is told in part.
+#: A group with more failures than this is shown in part.
 _MOST = 3
 #: Where a process stands that is not inside a program: its last frames.
 _LAST_FRAMES = 8
@@ -61,10 +61,10 @@ def users_line() -> tuple[str, int] | None:
 def headline(error: BaseException) -> str:
     """`ValueError: no good`; of a group, what is in it."""
     try:
-        told = _headline(error) if _is_group(error) else _line(error)
+        text = _headline(error) if _is_group(error) else _line(error)
     except BaseException:  # noqa: BLE001 a group may raise when it is asked what is in it
-        told = _line(error)
-    return encodable(shortened(told, LONGEST_HEADLINE))
+        text = _line(error)
+    return encodable(shortened(text, LONGEST_HEADLINE))
 
 
 def class_name(error: BaseException) -> str:
@@ -76,7 +76,7 @@ def text_of(value: object) -> str:
     """`str(value)`, or which exception that raised."""
     try:
         return encodable(str(value))
-    except BaseException as error:  # noqa: BLE001 it is the program's, and not what is told here
+    except BaseException as error:  # noqa: BLE001 it is the program's, and not what is reported here
         return f"(its text cannot be had: {class_name(error)})"
 
 
@@ -103,9 +103,9 @@ def program_traceback(error: BaseException) -> str:
     Those below the program stay when the machinery did not raise on purpose: they show a bug of ours.
     """
     try:
-        told = traceback.TracebackException.from_exception(error)
-        _strip(told, error)
-        text = "".join(told.format())
+        report = traceback.TracebackException.from_exception(error)
+        _strip(report, error)
+        text = "".join(report.format())
     except BaseException:  # noqa: BLE001 causes, notes and groups may raise when they are asked
         text = f"{''.join(_frames(error))}{_line(error)}\n"
     return encodable(shortened(text, LONGEST_TRACEBACK))
@@ -135,16 +135,16 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-def _strip(told: traceback.TracebackException, error: BaseException) -> None:
-    kept = [frame for frame in told.stack if not is_machinery(frame.filename)]
+def _strip(report: traceback.TracebackException, error: BaseException) -> None:
+    kept = [frame for frame in report.stack if not is_machinery(frame.filename)]
     if kept and not issubclass(type(error), QnetemError):
-        kept = told.stack[told.stack.index(kept[0]) :]
+        kept = report.stack[report.stack.index(kept[0]) :]
     if kept:
-        told.stack[:] = kept
-    if told.__cause__ is not None and error.__cause__ is not None:
-        _strip(told.__cause__, error.__cause__)
-    if told.__context__ is not None and error.__context__ is not None:
-        _strip(told.__context__, error.__context__)
+        report.stack[:] = kept
+    if report.__cause__ is not None and error.__cause__ is not None:
+        _strip(report.__cause__, error.__cause__)
+    if report.__context__ is not None and error.__context__ is not None:
+        _strip(report.__context__, error.__context__)
     if _is_group(error):
-        for inner, each in zip(told.exceptions or (), error.exceptions, strict=False):  # type: ignore[attr-defined]
+        for inner, each in zip(report.exceptions or (), error.exceptions, strict=False):  # type: ignore[attr-defined]
             _strip(inner, each)

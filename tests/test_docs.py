@@ -60,9 +60,9 @@ def test_the_options_of_the_programs_page_are_taken(tmp_path: Path) -> None:
     assert (found["plan"].table, found["plan"].pause) == (tmp_path / "table.csv", 0.003)
 
 
-def test_the_conversation_of_the_programs_page_survives_what_it_says(tmp_path: Path) -> None:
+def test_the_session_of_the_programs_page_survives_what_it_says(tmp_path: Path) -> None:
     page = (DOCS / "programs.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"## Conversations.*?```python\n(.*?)```", page, re.DOTALL)
+    (program,) = re.findall(r"## Sessions.*?```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "sums.py").write_text(program, encoding="utf-8")
     ends = {
         name: {"program": f"./sums.py:{name.title()}", "with": {"timeout": "5 ms"}}

@@ -2,7 +2,7 @@
 
 Owns which annotations are understood, what a value of each may be, and the place of a value that does not
 fit: its path below `with`. Does not import programs (program.py) and does not know lines and columns
-(the front door gives a path its place in the file).
+(qnetem/checks.py gives a path its position in the file).
 
 Rule: what is written is used or refused. A key that no field takes is an error at that key, however deep it
 stands. Values are plain data, as YAML has them; nothing is converted from text but what only text can say
@@ -27,7 +27,7 @@ from ...emulator.units import quoted
 from ..tracebacks import headline
 from .records import Field, Names, fields_of, hints_of, tag_of
 from .suggestions import instead
-from .values import InSeconds, Misfit, Path, leaf, scalar, seconds, told, unwrapped
+from .values import InSeconds, Misfit, Path, leaf, scalar, seconds, type_text, unwrapped
 
 if TYPE_CHECKING:
     from ..agent import Agent
@@ -116,7 +116,7 @@ class _Fitter:
             where = f"{_dotted(path)}: " if len(path) > 1 else ""
             short = f" does not take {quoted(value)}" if len(path) == 1 else ""
             raise ProgramError(
-                f"{run}({name}: {told(hint)}){short}: {where}{problem}", path, misfit.at_key
+                f"{run}({name}: {type_text(hint)}){short}: {where}{problem}", path, misfit.at_key
             ) from misfit.__cause__
         except RecursionError as error:
             raise ProgramError(f"{run}({name}): nested too deeply", (name,)) from error
@@ -250,7 +250,7 @@ class _Fitter:
                 misfits.append(misfit)
         best = max(misfits, key=lambda misfit: (len(misfit.path), "did you mean" in misfit.problem))
         if len(misfits) > 1 and best.path == path and not best.at_key:
-            choices = " or ".join(told(member) for member in others)
+            choices = " or ".join(type_text(member) for member in others)
             raise Misfit(f"expected {choices}, found {quoted(value)}", path)
         raise best
 

@@ -1,7 +1,7 @@
 """Classes with fields, as options may be annotated with: dataclasses, Structs, TypedDicts, NamedTuples.
 
 Owns which fields a class takes, under which key, of which type and whether it must be given; and the
-namespace in which annotations that are text are evaluated. Does not convert values (options.py).
+namespace in which annotations that are text are evaluated. Does not convert values (fitting.py).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def fields_of(plain: Any, names: Names) -> dict[str, Field] | None:
 
 
 def tag_of(cls: Any) -> tuple[str, str | int | None]:
-    """The key and the value by which a tagged Struct is told from others; ("", None) for all else."""
+    """The key and the value that distinguish a tagged Struct from others; ("", None) for all else."""
     config = getattr(cls, "__struct_config__", None)
     if config is None or config.tag is None:
         return "", None

@@ -1,7 +1,7 @@
 """Single values of a node's options: numbers, words, paths, durations, arrays; and what stands round a type.
 
 Owns what a value without fields or items may be for each annotation, and how a type is named in an error.
-Does not own lists, mappings and classes with fields (options.py).
+Does not own lists, mappings and classes with fields (fitting.py).
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ def _array(numpy: Any, hint: Any, value: Any, path: Path) -> Any:
     is_changed = found.dtype.kind in "biu" and not numpy.array_equal(given, found)
     is_bool = given.dtype.kind == "b" and found.dtype.kind != "b"
     if given.dtype.kind in "OUS" or (given.ndim > 0) is not is_array or is_changed or is_bool:
-        raise Misfit(f"expected {told(hint)}, found {quoted(value)}", path)
+        raise Misfit(f"expected {type_text(hint)}, found {quoted(value)}", path)
     if not same and found.dtype.kind not in "fc":
-        raise Misfit(f"expected {told(hint)}, found {quoted(value)}", path)
+        raise Misfit(f"expected {type_text(hint)}, found {quoted(value)}", path)
     return found if is_array else found[()]
 
 
@@ -158,7 +158,7 @@ def _dtype(hint: Any) -> Any:
     return inside[0] if inside and isinstance(inside[0], type) else None
 
 
-def told(hint: Any) -> str:
+def type_text(hint: Any) -> str:
     """A type as an error names it."""
     if get_origin(hint) is Annotated and any(isinstance(m, InSeconds) for m in hint.__metadata__):
         return "Seconds"

@@ -1,7 +1,7 @@
 """The files of one incarnation: its log, its stacks, its journal of what it received and did.
 
 Owns how they are opened and written; what is in them comes from process.py. Everything is private to
-the user (mode 0600): a payload may be somebody's key.
+the user (mode 0600): a payload may be a key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..tracebacks import program_stack
 
 #: First line of a stacks file when a debugger holds the process: silence is then no fault.
 UNDER_A_DEBUGGER = "a debugger is attached\n"
-#: So many records are written at once, where nobody flushes.
+#: So many records are written at once, if `flush` is not called before.
 _MOST_RECORDS = 1_000
 _length = HEADER.pack
 _encode = msgspec.msgpack.Encoder().encode

@@ -1,4 +1,4 @@
-"""A node's line to the broker: its inbox in, its messages out, for as long as the process lives.
+"""A node's connection to the broker: its inbox in, its messages out, for as long as the process lives.
 
 Owns the aiomqtt client, its reconnecting, and the order and number of outstanding publishes. Does not
 own what is in a payload, nor its delivery: what a broker loses, the receiver asks for again over the
@@ -175,7 +175,7 @@ class Inbox:
         if not isinstance(stream, socket.socket):
             raise OSError("the connection was lost at once")
         line.disable_logger()
-        line.on_publish = None  # builds two objects for every publish that nobody looks at
+        line.on_publish = None  # builds two unused objects for every publish
         line.on_message = self._on_message
         line.on_socket_register_write = self._on_want_write
         self._client, self._paho = client, line

@@ -93,7 +93,7 @@ class NodeShell(asyncio.Protocol):
     async def open(self) -> None:
         """Subscribe, then connect to the emulator and say Hello.
 
-        Raises InfrastructureError. If it is the broker that cannot be reached, the emulator is told.
+        Raises InfrastructureError. If the broker cannot be reached, the emulator gets a `Failed`.
         """
         self._loop.set_exception_handler(self._on_exception)
         try:
@@ -105,7 +105,7 @@ class NodeShell(asyncio.Protocol):
         await self._reach_emulator()
 
     def fail(self, error: Exception) -> None:
-        """Tell the emulator that this process cannot go on."""
+        """Report to the emulator that this process cannot continue."""
         if self._failed or self._transport is None or self._transport.is_closing():
             return
         self._failed = True
@@ -210,7 +210,7 @@ class NodeShell(asyncio.Protocol):
         if self._journal is not None:
             self._journal.payload(source, payload)
         node = self._node
-        # Before Welcome nobody can have been granted a send; such a payload is a stranger's.
+        # Before Welcome no node of the run can have sent anything: drop it.
         if node is not None:
             node.payload(source, payload)
             if node.outbox or node.publishes:
@@ -289,7 +289,7 @@ class NodeShell(asyncio.Protocol):
             self.left.set_result(None)
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception in a callback of ours ends the process; one that nobody retrieved is noted."""
+        """An exception in a callback of ours ends the process; one that no await retrieved is noted."""
         error = context.get("exception")
         if error is None or "future" in context or self.left.done():
             loop.default_exception_handler(context)

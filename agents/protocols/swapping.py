@@ -1,23 +1,24 @@
 """Entanglement swapping: Zukowski et al., Phys. Rev. Lett. 71, 4287 (1993).
 
-Owns what repeaters say, and `LongPairs`, by which an end gets pairs with a far end over any number of
+Owns the notices of repeaters, and `LongPairs`, by which an end gets pairs with a far end over any number of
 them. Does not own the repeaters (roles/repeater.py) nor what the ends do with the pairs.
 
-Each repeater makes a pair with either neighbour, joins them, and tells the ends which two pairs it
-joined and with what outcome. Pair ids are the bookkeeping: an end starts at the id of its own pair and
+Each repeater makes a pair with either neighbour, joins them, and sends the ends a notice: which two pairs
+it joined and with what outcome. Pair ids are the bookkeeping: an end starts at the id of its own pair and
 follows the joins from id to id until they reach its peer. It needs no count, takes only notices that
-name its pair, and so a notice about an older pair, or about another task's, does no harm. The end that
+name its pair, and so a notice about an older pair, or about another task's, is ignored. The end that
 comes first by name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
 
-A half that its memory has discarded at its cut-off is replaced at that instant: its node says so to the
-neighbour that holds (or held) the other half, and asks for a new pair. A repeater that still holds that
-other half discards it and makes a new pair; one that has joined it passes the word on along the join, so
+A half that its memory has discarded at its cut-off is replaced at that instant: its node sends a notice to
+the neighbour that holds (or held) the other half, and asks for a new pair. A repeater that still holds that
+other half discards it and makes a new pair; one that has joined it forwards the notice along the join, so
 that no half waits for a partner that is gone (the expiry rule of Kozlowski, Dahlberg and Wehner, CoNEXT
-2020, arXiv:2010.02575). A pair is handed over only if its half here is still there and no such word has come.
+2020, arXiv:2010.02575). A pair is handed over only if its half here is still there and no such notice has
+come.
 
-When a repeater dies its halves die with it, and nothing is said: the other halves wait for joins that will
+When a repeater dies its halves die with it, and no notice is sent: the other halves wait for joins that will
 never come. An end with a `timeout` gives such a half up in the same way. A repeater that has been restarted
-knows nothing of older pairs, and ignores such words.
+knows nothing of older pairs, and ignores such notices.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ KIND = "swapping"
 
 
 class JoinNotice(msgspec.Struct, tag="joined"):
-    """A repeater's word: these two pairs are one now. `left_peer`, `right_peer`: their other ends."""
+    """A repeater has made one pair of these two. `left_peer`, `right_peer`: their other ends."""
 
     left: str
     right: str
@@ -48,7 +49,7 @@ class JoinNotice(msgspec.Struct, tag="joined"):
 
 
 class PairDropped(msgspec.Struct, tag="dropped"):
-    """The other half of this pair, which sender and receiver had shared, is worth nothing any more."""
+    """The other half of this pair, which sender and receiver had shared, is lost."""
 
     pair: str
 
@@ -75,10 +76,10 @@ class LongPairs:
     ) -> None:
         self._agent, self._peer = agent, peer
         self._first = via or _first_hop(agent, peer)
-        self._patience_s = seconds(timeout)
+        self._timeout_s = seconds(timeout)
         #: The half held now: from its herald until it is given up or `forget`.
         self.half: Pair | None = None
-        #: The first pair of the half before it: word about that may still come, and is of no use.
+        #: The first pair of the half before it: notices about that may still come, and are ignored.
         self._previous = ""
         #: Set while no half waits for its joins.
         self.settled = asyncio.Event()
@@ -102,17 +103,17 @@ class LongPairs:
             await self._give_up(pair)
 
     async def give_up(self) -> None:
-        """Drop the half held now; whoever holds the other one is told."""
+        """Drop the half held now; its other end gets a notice."""
         if self.half is not None:
             await self._give_up(self.half)
 
     async def lost(self, pair: Pair) -> None:
-        """Wait until a pair that was handed over is worth nothing any more.
+        """Wait until a pair that was handed over is lost.
 
-        That is when its half here is past its cut-off, or has been used, or the word comes that the half at
-        the other end was dropped.
+        That is when its half here is past its cut-off, or has been used, or a notice comes that the half
+        at the other end was dropped.
         """
-        await first_of(self._hear_drop(pair), pair.wait_expired())
+        await first_of(self._receive_drop(pair), pair.wait_expired())
 
     def forget(self) -> None:
         """The half held now has been used."""
@@ -124,13 +125,13 @@ class LongPairs:
 
     async def _in_time(self, pair: Pair) -> bool:
         try:
-            async with asyncio.timeout(self._patience_s):
-                followed, _ = await first_of(self._follow(pair), pair.wait_expired())
+            async with asyncio.timeout(self._timeout_s):
+                followed, _ = await first_of(self._follow_joins(pair), pair.wait_expired())
         except TimeoutError:
             return False
         return bool(followed) and not pair.expired
 
-    async def _follow(self, pair: Pair) -> bool:
+    async def _follow_joins(self, pair: Pair) -> bool:
         """Follow the joins until they reach the peer; False if the pair was dropped on the way."""
 
         def concerns(notice: Notice) -> bool:
@@ -156,8 +157,8 @@ class LongPairs:
             return notice.pair == self._previous
         return self._previous in (notice.left, notice.right)
 
-    async def _hear_drop(self, pair: Pair) -> None:
-        """Wait for the word that the half at the other end was dropped."""
+    async def _receive_drop(self, pair: Pair) -> None:
+        """Wait for the notice that the half at the other end was dropped."""
 
         def concerns(notice: Notice) -> bool:
             return isinstance(notice, PairDropped) and notice.pair == pair.path[0]
@@ -165,10 +166,10 @@ class LongPairs:
         await self._agent.receive(kind=KIND, type=Notice, where=concerns)
 
     async def _has_been_dropped(self, pair: Pair) -> bool:
-        """Whether that word has come."""
+        """Whether that notice has come."""
         try:
             async with asyncio.timeout(0):
-                await self._hear_drop(pair)
+                await self._receive_drop(pair)
         except TimeoutError:
             return False
         return True

@@ -36,7 +36,7 @@ class Eavesdropper(Agent):
 class InterceptResend(Eavesdropper):
     """Measures each photon between `first` and `second` in a random basis, and sends on what it saw.
 
-    Random bases leave a quarter of the sifted bits wrong (Bennett and Brassard 1984). It goes on until it is
+    Random bases leave a quarter of the sifted bits wrong (Bennett and Brassard 1984). It runs until it is
     stopped: make it a service.
     """
 

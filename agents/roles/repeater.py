@@ -1,7 +1,7 @@
 """Repeater: joins pairs of its neighbours, so that nodes that share no link share entanglement.
 
 Owns the program of nodes of kind `repeater`: which halves it holds, when it joins them, and what it
-does when the other half of one is dropped. What it says, and how ends use it, is in protocols/swapping.py.
+does when the other half of one is dropped. Its notices, and how ends use them, are in protocols/swapping.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..protocols.cleanup import discard_held
 from ..protocols.swapping import KIND, JoinNotice, Notice, PairDropped
 from ..qubits import Pair
 
-#: Joins a repeater can still pass the word along; the oldest are forgotten first.
+#: Joins along which a repeater can still forward a notice; the oldest are forgotten first.
 REMEMBERED = 1024
 
 
 class _Route:
-    """Two neighbours, the half held with each, and who is told when they are joined."""
+    """Two neighbours, the half held with each, and the ends that get a notice of each join."""
 
     def __init__(self, peers: tuple[str, str], ends: list[str]) -> None:
         self.peers, self.ends = peers, ends
@@ -41,13 +41,13 @@ class _Route:
 
 
 class Repeater(Agent):
-    """Joins pairs of its neighbours, two and two, for as long as the run goes on.
+    """Joins pairs of its neighbours, two and two, until the run ends.
 
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
-    their names); routes are served side by side. `ends`: the nodes that are told (default: the two).
-    A half that has reached its memory's cut-off is replaced at that instant, and the neighbour is told that
-    the pair was dropped; a join that is under way then fails, and its other half waits for the next one. At
-    the end of the run, or when cancelled, what it holds is discarded.
+    their names); routes are served side by side. `ends`: the nodes that get the notices (default: the
+    two). A half that has reached its memory's cut-off is replaced at that instant, and the neighbour
+    gets a notice that the pair was dropped; a join that is under way then fails, and its other half
+    waits for the next one. At the end of the run, or when cancelled, what it holds is discarded.
     """
 
     async def run(
@@ -64,7 +64,7 @@ class Repeater(Agent):
                 for route in self._routes:
                     for side in (0, 1):
                         self._tasks.create_task(self._supply(route, side))
-                self._tasks.create_task(self._heed())
+                self._tasks.create_task(self._receive_notices())
         finally:
             idle = [route for route in self._routes if not route.joining]
             await discard_held(*(half for route in idle for half in route.halves if half))
@@ -109,8 +109,8 @@ class Repeater(Agent):
         while len(self._joined) > 2 * REMEMBERED:
             del self._joined[next(iter(self._joined))]
 
-    async def _heed(self) -> None:
-        """Heed the word that a pair was dropped: discard its half here, or pass the word on."""
+    async def _receive_notices(self) -> None:
+        """A notice that a pair was dropped: discard its half here, or forward the notice."""
         while True:
             message = await self.receive(kind=KIND, type=Notice)
             if isinstance(message.body, PairDropped):

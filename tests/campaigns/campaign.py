@@ -25,7 +25,7 @@ from qnetem.inprocess.network import InProcessNetwork
 from qnetem.runs.events import Event, read_events
 
 from ..qnetem.trouble import left_in
-from .networks import Conversation, Network
+from .networks import Network, ProtocolRun
 from .programs import SIFTED
 
 #: Results that are an end's own, and not agreed on.
@@ -68,19 +68,19 @@ def as_processes(topology: Topology, folder: Path, broker: str = "auto") -> Ende
 
 
 def judge(ended: Ended, network: Network) -> list[str]:
-    """Everything that must hold; returns the two statuses of each conversation, for statistics."""
+    """Everything that must hold; returns the two statuses of each protocol run, for statistics."""
     outcome = ended.outcome
     assert outcome.problem is None, outcome.problem
     assert {node: left.held for node, left in outcome.left.items() if left.slots_used} == {}
     one_use_of_each_pair(ended.events)
     one_use_of_each_half(ended.events)
-    return [_judge(ended, conversation) for conversation in network.conversations]
+    return [_judge(ended, protocol_run) for protocol_run in network.protocol_runs]
 
 
-def _judge(ended: Ended, conversation: Conversation) -> str:
-    outcome, ends = ended.outcome, conversation.ends
+def _judge(ended: Ended, protocol_run: ProtocolRun) -> str:
+    outcome, ends = ended.outcome, protocol_run.ends
     assert {outcome.nodes[end].state for end in ends} == {"finished"}
-    results = conversation.results(outcome.results)
+    results = protocol_run.results(outcome.results)
     what_is_confirmed_is_there(results, [outcome.nodes[end].incarnation for end in ends])
     if is_agreed(results):
         first, second = results
@@ -89,9 +89,9 @@ def _judge(ended: Ended, conversation: Conversation) -> str:
             rounds = accepted(ended.events)
             session = first["session"]
             assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
-        errors_are_told(ended, conversation)
-    if conversation.fidelity is not None:
-        every_state_has(conversation.fidelity, conversation.ends[1], outcome)
+        errors_are_reported(ended, protocol_run)
+    if protocol_run.fidelity is not None:
+        every_state_has(protocol_run.fidelity, protocol_run.ends[1], outcome)
     return "+".join(result["status"] for result in results)
 
 
@@ -121,10 +121,10 @@ def is_agreed(results: Iterable[dict[str, Any]]) -> bool:
 
 def agreed(result: dict[str, Any]) -> dict[str, Any]:
     """What both ends must say alike: `teleported` and `received` are one thing."""
-    told = {key: value for key, value in result.items() if key not in OWN}
-    if "teleported" in told:
-        told["received"] = told.pop("teleported")
-    return told
+    shared = {key: value for key, value in result.items() if key not in OWN}
+    if "teleported" in shared:
+        shared["received"] = shared.pop("teleported")
+    return shared
 
 
 def accepted(events: list[Event]) -> dict[tuple[str, str], dict[int, str]]:
@@ -157,27 +157,27 @@ def every_state_has(fidelity: float, end: str, outcome: Outcome) -> None:
         assert seen["max"] == pytest.approx(fidelity), seen
 
 
-def errors_are_told(ended: Ended, conversation: Conversation) -> None:
+def errors_are_reported(ended: Ended, protocol_run: ProtocolRun) -> None:
     """The error rate that both tell is that of the bits they keep, and what the link makes if it is whole."""
-    first, second = conversation.results(ended.outcome.results)
+    first, second = protocol_run.results(ended.outcome.results)
     signal = first.get("signal", first)
     if "qber" not in signal:
         return
     compared, errors = signal["compared"], round((signal["qber"] or 0.0) * signal["compared"])
-    one, other = (kept_bits(ended, conversation, result) for result in (first, second))
+    one, other = (kept_bits(ended, protocol_run, result) for result in (first, second))
     assert len(one) == len(other)
     wrong = sum(here != there for here, there in zip(one, other, strict=True))
     same_rate(errors, compared, wrong, len(one))
-    if conversation.error is not None and not struck(ended.outcome) & {"quantum", "clock"}:
-        at_most(errors + wrong, compared + len(one), conversation.error)
+    if protocol_run.error is not None and not struck(ended.outcome) & {"quantum", "clock"}:
+        at_most(errors + wrong, compared + len(one), protocol_run.error)
 
 
-def kept_bits(ended: Ended, conversation: Conversation, result: dict[str, Any]) -> str:
+def kept_bits(ended: Ended, protocol_run: ProtocolRun, result: dict[str, Any]) -> str:
     """The bits that an end has kept in secret: they are in its result, or noted for its session."""
     if SIFTED in result:
         return str(result[SIFTED])
-    first, _ = conversation.results(ended.outcome.results)
-    end = conversation.ends[0 if result is first else 1]
+    first, _ = protocol_run.results(ended.outcome.results)
+    end = protocol_run.ends[0 if result is first else 1]
     noted = [
         event.fields[1][1]
         for event in ended.events

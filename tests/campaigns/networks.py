@@ -1,8 +1,9 @@
 """The networks that random campaigns go over, and the campaign that a seed draws for one.
 
-Owns topologies as data: those that are shipped, with ends that have patience and less to do, and some of its
-own. Everything about a run follows from (network, family, seed). Rates are such that a run meets several
-faults and that many runs still come to a confirmed end: a campaign in which all fails proves nothing.
+Owns topologies as data: those that are shipped, with ends that repeat messages and have less to do, and
+some of its own. Everything about a run follows from (network, family, seed). Rates are such that a run
+meets several faults and that many runs still come to a confirmed end: a campaign in which all fails proves
+nothing.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """Two programs that speak with each other, the asking one first, and what their results must be.
+class ProtocolRun:
+    """Two programs that exchange messages, the initiator first, and what their results must be.
 
     `part`: the key of their results in those of the nodes, if that is not all. `fidelity`: of every state
     that is teleported, unless faults strike the quantum side. `error`: how probable a wrong bit is at the
@@ -72,7 +73,7 @@ class Network:
 
     topology: Callable[[], dict[str, Any]]
     lasts_ms: float
-    conversations: tuple[Conversation, ...]
+    protocol_runs: tuple[ProtocolRun, ...]
     faults: tuple[float, float] = (4, 30)
 
     def campaign(self, seed: int, family: str = "harsh") -> Topology:
@@ -162,10 +163,10 @@ def clicks() -> dict[str, Any]:
 
 def bb84() -> dict[str, Any]:
     """BB84 with single photons, over a fibre that errs."""
-    patience = {"timeout": "1 ms", "tries": 4}
+    retry = {"timeout": "1 ms", "tries": 4}
     return {
         "name": "bb84",
-        "nodes": _ends(f"{QKD}.bb84", {"qubits": 200, **patience}, patience),
+        "nodes": _ends(f"{QKD}.bb84", {"qubits": 200, **retry}, retry),
         "links": [
             {"between": ["alice", "bob"], "quantum": {"length": "20 km", "depolarising": 0.05}}
         ],
@@ -174,8 +175,8 @@ def bb84() -> dict[str, Any]:
 
 def arm() -> dict[str, Any]:
     """BBM92 with the source at Alice's, who keeps an arm."""
-    patience = {"timeout": "1 ms", "tries": 4}
-    nodes = _ends(f"{QKD}.bbm92", {"slots": 20_000, **patience}, patience, ("Alice", "Bob"))
+    retry = {"timeout": "1 ms", "tries": 4}
+    nodes = _ends(f"{QKD}.bbm92", {"slots": 20_000, **retry}, retry, ("Alice", "Bob"))
     for node in nodes.values():
         node["detector"] = {"efficiency": 0.5, "dark_count_rate": "2 kHz"}
     nodes["alice"]["source"] = {
@@ -203,58 +204,58 @@ NETWORKS = {
     "broken-repeater": Network(
         partial(shipped, "broken-repeater", "40 ms", rounds=10),
         120,
-        (Conversation(fidelity=teleported(0.97, 0.97)),),
+        (ProtocolRun(fidelity=teleported(0.97, 0.97)),),
     ),
     "chain": Network(
         partial(shipped, "chain", "16 ms", rounds=5),
         60,
-        (Conversation(fidelity=teleported(*[0.98] * 4)),),
+        (ProtocolRun(fidelity=teleported(*[0.98] * 4)),),
     ),
     "star": Network(
         partial(shipped, "star", "10 ms", rounds=5),
         30,
         (
-            Conversation(("alice", "bob"), fidelity=teleported(0.96, 0.96)),
-            Conversation(("carol", "dave"), fidelity=teleported(0.96, 0.96)),
+            ProtocolRun(("alice", "bob"), fidelity=teleported(0.96, 0.96)),
+            ProtocolRun(("carol", "dave"), fidelity=teleported(0.96, 0.96)),
         ),
     ),
     "two-nodes": Network(
         partial(shipped, "two-nodes", "4 ms", rounds=10),
         20,
-        (Conversation(fidelity=teleported(0.95)),),
+        (ProtocolRun(fidelity=teleported(0.95)),),
     ),
     "quickstart": Network(
         partial(shipped, "quickstart", "24 ms", states=4, qubits=150),
         130,
         (
-            Conversation(part="states", fidelity=teleported(0.97, 0.97)),
-            Conversation(part="key", error=0.04),
+            ProtocolRun(part="states", fidelity=teleported(0.97, 0.97)),
+            ProtocolRun(part="key", error=0.04),
         ),
     ),
     "decoy": Network(
         partial(shipped, "decoy", "1 ms", 4, pulses=40_000),
         28,
-        (Conversation(error=0.04),),
+        (ProtocolRun(error=0.04),),
         (4, 25),
     ),
     "spdc": Network(
         partial(shipped, "spdc", "1 ms", 4, slots=100_000, sample=0.5),
         4,
-        (Conversation(error=0.08),),
+        (ProtocolRun(error=0.08),),
         (4, 40),
     ),
     "qkd-systems": Network(
         partial(shipped, "qkd-systems", "30 ms", 4, pulses=500_000, sample=0.5),
         60,
         (
-            Conversation(("lim", "lim-bob"), error=0.1),
-            Conversation(("boaron", "boaron-bob"), error=0.1),
-            Conversation(("micius", "ground"), error=0.1),
+            ProtocolRun(("lim", "lim-bob"), error=0.1),
+            ProtocolRun(("boaron", "boaron-bob"), error=0.1),
+            ProtocolRun(("micius", "ground"), error=0.1),
         ),
     ),
-    "clicks": Network(clicks, 300, (Conversation(),)),
-    "bb84": Network(bb84, 10, (Conversation(error=0.025),), (4, 40)),
-    "arm": Network(arm, 10, (Conversation(error=0.08),), (4, 40)),
+    "clicks": Network(clicks, 300, (ProtocolRun(),)),
+    "bb84": Network(bb84, 10, (ProtocolRun(error=0.025),), (4, 40)),
+    "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
-#: Shipped topologies whose ends do not tell each other results.
-WITHOUT_CONVERSATION = ("nv-drift", "nv-link")
+#: Shipped topologies whose ends do not exchange results.
+WITHOUT_PROTOCOL = ("nv-drift", "nv-link")

@@ -42,26 +42,24 @@ class Bbm92Bob(_Noting, bbm92.Bob):
 
 
 class QuickstartAlice(Agent):
-    """The Alice of quickstart.py, with patience; both results as they are."""
+    """The Alice of quickstart.py, with a timeout; both results as they are."""
 
     async def run(
         self, states: int, qubits: int, timeout: str | None = None, tries: int = TRIES
     ) -> dict[str, Any]:
-        patience = {"timeout": timeout, "tries": tries}
-        states_ = await self.perform(teleportation.Sender, peer="bob", rounds=states, **patience)
-        key = await self.perform(bb84.Sender, peer="bob", qubits=qubits, **patience)
+        retry = {"timeout": timeout, "tries": tries}
+        states_ = await self.perform(teleportation.Sender, peer="bob", rounds=states, **retry)
+        key = await self.perform(bb84.Sender, peer="bob", qubits=qubits, **retry)
         return {"states": states_, "key": key}
 
 
 class QuickstartBob(Agent):
-    """The Bob of quickstart.py, with patience; both results as they are."""
+    """The Bob of quickstart.py, with a timeout; both results as they are."""
 
     async def run(
         self, states: int, timeout: str | None = None, tries: int = TRIES
     ) -> dict[str, Any]:
-        patience = {"timeout": timeout, "tries": tries}
-        states_ = await self.perform(
-            teleportation.Receiver, peer="alice", rounds=states, **patience
-        )
-        key = await self.perform(bb84.Receiver, peer="alice", **patience)
+        retry = {"timeout": timeout, "tries": tries}
+        states_ = await self.perform(teleportation.Receiver, peer="alice", rounds=states, **retry)
+        key = await self.perform(bb84.Receiver, peer="alice", **retry)
         return {"states": states_, "key": key}

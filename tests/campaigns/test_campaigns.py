@@ -18,13 +18,13 @@ from tests.conftest import CONFIRMED
 from tests.counts import count
 
 from .campaign import as_processes, in_process, judge
-from .networks import FAMILIES, HARSH, NETWORKS, TOPOLOGIES, WITHOUT_CONVERSATION, fitting
+from .networks import FAMILIES, HARSH, NETWORKS, TOPOLOGIES, WITHOUT_PROTOCOL, fitting
 
 pytestmark = pytest.mark.campaign
 CAMPAIGNS = {"harsh": count(200), "any": count(100)}
 #: Whether that is the full count: a tenth says little of shares.
 FULL = CAMPAIGNS["harsh"] == 200
-#: The part of all conversations that both ends must confirm: else they would prove nothing.
+#: The part of all runs of a protocol that both ends must confirm: else they would prove nothing.
 SHARE = 0.5
 #: And of those on one network, if there are enough of them to say.
 SHARE_OF_ONE, ENOUGH = 0.3, 9
@@ -98,8 +98,8 @@ def test_campaigns_strike_and_a_good_part_is_confirmed_all_the_same(family: str)
 
 def test_all_topologies_whose_ends_converse_are_under_campaigns() -> None:
     files = {path.stem for path in TOPOLOGIES.glob("*.yaml")}
-    assert files - set(WITHOUT_CONVERSATION) <= set(NETWORKS)
-    assert set(WITHOUT_CONVERSATION) <= files
+    assert files - set(WITHOUT_PROTOCOL) <= set(NETWORKS)
+    assert set(WITHOUT_PROTOCOL) <= files
 
 
 def test_each_kind_of_fault_is_in_a_campaign_of_some_network() -> None:

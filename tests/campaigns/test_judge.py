@@ -47,13 +47,13 @@ def key() -> Ended:
     return undisturbed(DECOY)
 
 
-def told(ended: Ended, end: str, **changed: Any) -> Ended:
+def changed_result(ended: Ended, end: str, **changed: Any) -> Ended:
     outcome = deepcopy(ended.outcome)
     outcome.results[end].update(changed)
     return Ended(outcome, ended.events)
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("changed", [{"received": 5000}, {"session": "another"}])
@@ -62,12 +62,12 @@ def test_results_that_differ_are_refused_where_an_end_confirms(
     ended: Ended, changed: dict[str, Any], status: str
 ) -> None:
     with pytest.raises(AssertionError):
-        judge(told(ended, "bob", status=status, **changed), CHAIN)
+        judge(changed_result(ended, "bob", status=status, **changed), CHAIN)
 
 
 def test_a_result_that_the_other_end_has_not_is_not_confirmed(ended: Ended) -> None:
     with pytest.raises(AssertionError):
-        judge(told(ended, "bob", status="incomplete", session=None), CHAIN)
+        judge(changed_result(ended, "bob", status="incomplete", session=None), CHAIN)
 
 
 def test_what_was_killed_since_may_have_lost_its_result(ended: Ended) -> None:
@@ -79,8 +79,10 @@ def test_what_was_killed_since_may_have_lost_its_result(ended: Ended) -> None:
 
 
 def test_results_that_differ_are_not_held_against_ends_that_confirm_nothing(ended: Ended) -> None:
-    unsure = told(ended, "alice", status="unconfirmed")
-    assert judge(told(unsure, "bob", status="unconfirmed", received=5, session="another"), CHAIN)
+    unsure = changed_result(ended, "alice", status="unconfirmed")
+    assert judge(
+        changed_result(unsure, "bob", status="unconfirmed", received=5, session="another"), CHAIN
+    )
 
 
 def test_slots_that_are_not_free_at_the_end_are_seen(ended: Ended) -> None:
@@ -150,7 +152,7 @@ def accepts(event: Event, end: str, number: int) -> bool:
 def test_kept_bits_that_err_more_than_is_told_are_seen() -> None:
     same_rate(2, 60, 4, 60)
     same_rate(30, 60, 30, 60)  # as bad as both say
-    same_rate(0, 0, 60, 60)  # nothing was compared, and nothing told
+    same_rate(0, 0, 60, 60)  # nothing was compared, and no error counted
     with pytest.raises(AssertionError):
         same_rate(0, 60, 30, 60)
 
@@ -186,7 +188,7 @@ def caught(name: str, campaigns: int = 40) -> str:
 Patch = pytest.MonkeyPatch
 
 
-def test_an_end_that_confirms_without_an_answer_is_caught(monkeypatch: Patch) -> None:
+def test_an_end_that_confirms_without_a_reply_is_caught(monkeypatch: Patch) -> None:
     async def concludes(
         self: session.Initiator,
         message: session.SessionMessage,
@@ -198,7 +200,7 @@ def test_an_end_that_confirms_without_an_answer_is_caught(monkeypatch: Patch) ->
     assert "False" in caught("bb84")  # the other end has no result
 
 
-def test_an_end_that_takes_silence_for_an_answer_is_caught(monkeypatch: Patch) -> None:
+def test_an_end_that_takes_a_broken_session_for_success_is_caught(monkeypatch: Patch) -> None:
     teleport = teleportation.Sender._teleport
 
     async def teleports(self: teleportation.Sender, *arguments: Any) -> bool:
@@ -229,7 +231,7 @@ def test_a_correction_that_is_not_made_is_caught(monkeypatch: Patch) -> None:
     assert "Expected: 0.966" in caught("two-nodes")
 
 
-def test_slots_that_are_not_given_back_are_caught(monkeypatch: Patch) -> None:
+def test_qubits_that_are_not_discarded_are_caught(monkeypatch: Patch) -> None:
     async def keeps(*held: Any) -> None:
         return
 
@@ -241,7 +243,7 @@ def test_a_repeater_that_keeps_a_dropped_half_is_caught(monkeypatch: Patch) -> N
     async def keeps(*held: Any) -> None:
         return
 
-    monkeypatch.setattr(repeater, "give_back", keeps)
+    monkeypatch.setattr(repeater, "discard_held", keeps)
     assert "@r" in caught("chain")
 
 
@@ -256,7 +258,7 @@ def test_slots_of_time_that_are_counted_wrong_are_caught(monkeypatch: Patch) -> 
     assert "wrong on a link that is whole" in caught("bb84")
 
 
-def test_errors_that_are_not_told_are_caught(monkeypatch: Patch) -> None:
+def test_errors_that_are_not_reported_are_caught(monkeypatch: Patch) -> None:
     """The receiver compares what it has seen, and keeps bits in another order."""
     session = decoy.Receiver._session
 

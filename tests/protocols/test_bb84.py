@@ -33,9 +33,9 @@ def text(
     faults: tuple[str, ...] = (),
     **options: object,
 ) -> str:
-    patience = {} if timeout is None else {"timeout": timeout}
-    sender = json.dumps({"peer": "bob", "qubits": qubits, "sample": 1.0} | patience | options)
-    receiving = json.dumps({"peer": "alice"} | patience)
+    retry = {} if timeout is None else {"timeout": timeout}
+    sender = json.dumps({"peer": "bob", "qubits": qubits, "sample": 1.0} | retry | options)
+    receiving = json.dumps({"peer": "alice"} | retry)
     return f"""
 faults: [{", ".join(f"{{{fault}}}" for fault in faults)}]
 nodes:

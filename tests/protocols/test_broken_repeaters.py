@@ -25,12 +25,12 @@ def chain(repeaters: int, faults: list[str], timeout: str | None = "8 ms") -> st
     for before, name, after in zip(names, names[1:], names[2:], strict=False):
         routes = f"routes: [[{before}, {after}]], ends: [alice, bob]"
         lines.append(f"  {name}: {{kind: repeater, with: {{{routes}}}}}")
-    patience = f", timeout: {timeout}" if timeout else ""
+    retry = f", timeout: {timeout}" if timeout else ""
     for name, peer, kind in (
         ("alice", "bob", teleportation.Sender),
         ("bob", "alice", teleportation.Receiver),
     ):
-        options = f"{{peer: {peer}, rounds: {ROUNDS}{patience}}}"
+        options = f"{{peer: {peer}, rounds: {ROUNDS}{retry}}}"
         lines.append(f'  {name}: {{program: "{program(kind)}", with: {options}}}')
     quantum = "{length: 20 km, entangle: {success: 0.2, fidelity: 0.97, attempt: 150 us}}"
     links = [
@@ -171,7 +171,7 @@ def test_without_a_timeout_the_run_is_stuck_and_says_what_is_waited_for() -> Non
 
 
 def test_ends_that_cannot_speak_end_without_a_result_and_say_so() -> None:
-    """A correction that nobody answers ends in no success, neither of both ends nor of one alone."""
+    """A correction without a reply ends in no success, neither of both ends nor of one alone."""
     text = chain(1, ["at: 2 ms, for: 5 s, cut: r1-bob, only: classical"], timeout="5 ms")
     ran = play(text)
     assert ran.outcome.t_ns < 1_000_000_000

@@ -20,7 +20,7 @@ from qnetem.emulator.optics.pairs import PairChunk
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import Ran, assert_frequency, play, program
-from .test_pulses import IDEAL, Script, between, run, stage, told
+from .test_pulses import IDEAL, Script, between, listed, run, stage
 
 EYES = "detector: {}"
 LINKS = [
@@ -50,7 +50,7 @@ def detecting(source: str = "charlie", **how: Any) -> Script:
         await me.send(source)
         clicks = await me.detect(source, **how)
         return {
-            **told(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
+            **listed(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
             "clicks": len(clicks),
             "seen": clicks.seen,
             "start_ns": clicks.start_ns,
@@ -249,7 +249,7 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
                 await me.send("charlie")
                 await asyncio.sleep(1e-6)
                 clicks = await me.detect("charlie")
-                return told(slots=clicks.slots, bits=clicks.bits)
+                return listed(slots=clicks.slots, bits=clicks.bits)
             found = await detecting()(me)
             return {"slots": found["slots"], "bits": found["bits"]}
 

@@ -60,7 +60,7 @@ def between(*ends: str, **quantum: str) -> str:
 PLAIN = f"[{between('alice', 'bob', length='2 km', attenuation='0 dB/km')}]"
 
 
-def told(**arrays: np.ndarray) -> dict[str, Any]:
+def listed(**arrays: np.ndarray) -> dict[str, Any]:
     """Arrays as a program may return them, unless the journal would swell."""
     return {key: array.tolist() for key, array in arrays.items() if len(array) < 500_000}
 
@@ -72,7 +72,7 @@ def detecting(source: str = "alice", **how: Any) -> Script:
         await me.send(source)
         clicks = await me.detect(source, **how)
         return {
-            **told(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
+            **listed(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
             "clicks": len(clicks),
             "seen": clicks.seen,
             "start_ns": clicks.start_ns,
@@ -83,13 +83,13 @@ def detecting(source: str = "alice", **how: Any) -> Script:
 
 
 def sending(*what: Any, to: str = "bob", **how: Any) -> Script:
-    """Waits until somebody listens, then sends."""
+    """Waits until the receiver listens, then sends."""
 
     async def script(me: Agent) -> dict[str, Any]:
         await me.receive()
         train = await me.pulses(to, *what, **how)
         return {
-            **told(bases=train.bases, bits=train.bits),
+            **listed(bases=train.bases, bits=train.bits),
             "start_ns": train.start_ns,
             "end_ns": me.now_ns,
         }
@@ -178,8 +178,8 @@ def test_splitting_by_photon_number_shows_in_the_ratio_of_gains_and_tells_every_
     entry = "source: {rate: 1 GHz, intensities: [0.5, 0.1]}, detector: {}"
     ran = eavesdropped(eve, alice, detecting(), entry)
     bits, intensities, sent = (np.array(each) for each in ran.results["alice"])
-    slots, told = (np.array(each) for each in ran.results["eve"])
-    assert np.array_equal(told, bits[slots])
+    slots, seen = (np.array(each) for each in ran.results["eve"])
+    assert np.array_equal(seen, bits[slots])
     counts = np.bincount(intensities[ran.results["bob"]["slots"]], minlength=2)
     ratio = theory.photon_number_splitting_ratio(0.5, 0.1)
     multi = -math.expm1(-0.5) - 0.5 * math.exp(-0.5)

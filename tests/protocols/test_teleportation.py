@@ -22,9 +22,9 @@ STATES = [(0.0, 0.0), (math.pi, 0.0), (math.pi / 2, 0.0), (math.pi / 2, math.pi 
 class Interrupted(Agent):
     """Teleports under a deadline that comes at any moment."""
 
-    async def run(self, role: str, peer: str, patience_us: int) -> bool:
+    async def run(self, role: str, peer: str, after_us: int) -> bool:
         try:
-            async with asyncio.timeout(patience_us / 1e6):
+            async with asyncio.timeout(after_us / 1e6):
                 if role == "sender":
                     await self.perform(teleportation.Sender, peer=peer, rounds=3)
                 else:
@@ -156,13 +156,13 @@ def test_latency_and_round_trip_are_those_of_the_link() -> None:
 @pytest.mark.parametrize(("sender", "receiver"), [("alice", "bob"), ("zoe", "bob")])
 def test_over_repeaters_in_either_direction(sender: str, receiver: str) -> None:
     quantum = "{length: 10 km, entangle: {success: 0.5, fidelity: 0.96, attempt: 100 us}}"
-    told = f"ends: [{sender}, {receiver}]"
+    ends = f"ends: [{sender}, {receiver}]"
     ran = play(f"""
 nodes:
   {sender}: {{program: "{program(teleportation.Sender)}", with: {{peer: {receiver}, rounds: 12}}}}
   {receiver}: {{program: "{program(teleportation.Receiver)}", with: {{peer: {sender}, rounds: 12}}}}
-  r1: {{kind: repeater, with: {{routes: [[{sender}, r2]], {told}}}}}
-  r2: {{kind: repeater, with: {{routes: [[r1, {receiver}]], {told}}}}}
+  r1: {{kind: repeater, with: {{routes: [[{sender}, r2]], {ends}}}}}
+  r2: {{kind: repeater, with: {{routes: [[r1, {receiver}]], {ends}}}}}
 links:
   - {{between: [{sender}, r1], quantum: {quantum}}}
   - {{between: [r1, r2], quantum: {quantum}}}
@@ -173,12 +173,12 @@ links:
     assert ran.left_in_slots() == {}
 
 
-@pytest.mark.parametrize("patience_us", range(1, 90, 6))
-def test_interrupted_at_any_moment_both_ends_give_everything_back(patience_us: int) -> None:
+@pytest.mark.parametrize("after_us", range(1, 90, 6))
+def test_interrupted_at_any_moment_both_ends_discard_everything(after_us: int) -> None:
     devices = "gates: {single: 2 us, two: 3 us}, measurement: {duration: 4 us}"
     lines = "".join(
         f'  {name}: {{program: "{program(Interrupted)}", {devices}, '
-        f"with: {{role: {role}, peer: {peer}, patience_us: {patience_us}}}}}\n"
+        f"with: {{role: {role}, peer: {peer}, after_us: {after_us}}}}}\n"
         for name, role, peer in (("alice", "sender", "bob"), ("bob", "receiver", "alice"))
     )
     ran = play(f"""
