@@ -24,7 +24,6 @@ from ...emulator.errors import (
     LinkError,
     MessageError,
     ProgramError,
-    QnetemError,
     Spinning,
     operation_error,
 )
@@ -75,7 +74,7 @@ from .limits import Allowance, MetricNames
 from .local_clock import LocalClock
 from .payloads import Payloads
 from .program import load_program, program_logger
-from .program_end import ProgramRaised, failure_of_step, finish
+from .program_end import ProgramRaised, cause_of, failure_of_step, finish
 
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
@@ -143,7 +142,7 @@ class Node:
             self._program = load_program(welcome.program, modules=self._modules)
             self._options = fit_options(self._program, welcome.options, welcome.folder)
         except ProgramError as error:
-            self._fail("program", str(error), _cause(error))
+            self._fail("program", str(error), cause_of(error))
 
     # --- from the shell ---
 
@@ -336,7 +335,7 @@ class Node:
             self._by_own_clock(value)
         self.held.account(operation, value)
         if future.done():
-            self._give_back(operation, value)
+            self._discard_result(operation, value)
         else:
             future.set_result(value)
 
@@ -372,7 +371,7 @@ class Node:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_back(future.operation, future.result())
+                self._discard_result(future.operation, future.result())
             raise
 
     def withdraw(self, operation: AnyOperation) -> None:
@@ -386,7 +385,7 @@ class Node:
         if not isinstance(operation, (Allocate, Entangle)):
             self.held.account(operation, None)
 
-    def _give_back(self, operation: AnyOperation, value: Any) -> None:
+    def _discard_result(self, operation: AnyOperation, value: Any) -> None:
         """No await took this result: its qubit is discarded."""
         if isinstance(operation, (Allocate, Entangle)):
             qubit = value.qubit if isinstance(value, Herald) else str(value)
@@ -490,11 +489,6 @@ class Node:
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
         self.outbox.append(Failed(kind, problem, details, self.true_ns))
-
-
-def _cause(error: QnetemError) -> str:
-    cause = error.__cause__
-    return program_traceback(cause) if cause is not None else ""
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ...emulator.errors import InternalError, MessageError
+from ...emulator.errors import InternalError, MessageError, QnetemError
 from ...emulator.wire import Finished
 from ..loop.virtual_loop import VirtualLoop
 from ..messages import Message, as_json, quoted
@@ -80,3 +80,9 @@ def _unread(inbox: Iterable[Message]) -> dict[str, int]:
     kinds = sorted(Counter(message.kind for message in inbox).items())
     shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
     return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
+
+
+def cause_of(error: QnetemError) -> str:
+    """The traceback of the user's exception behind one of ours; "" without."""
+    cause = error.__cause__
+    return program_traceback(cause) if cause is not None else ""

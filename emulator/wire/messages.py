@@ -125,7 +125,7 @@ class Probe(Operation):
 # --- pulse trains: blocks of slots; arrays are raw bytes ------------------------------------------
 #
 # A train of n slots travels in blocks of BLOCK_SLOTS, the last one shorter: `first` is the slot a block
-# begins with. Columns of small numbers are bit planes (columns.py).
+# begins with. Columns of small numbers are bit planes (bit_planes.py).
 
 #: Slots in a block: a whole number of the chunks that the emulator draws for.
 BLOCK_SLOTS = 1 << 20
