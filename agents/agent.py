@@ -1,6 +1,6 @@
 """Agent: the class every program subclasses.
 
-Owns the words programs are written with; the node does what they say (node/node.py). A program is
+Owns the vocabulary of programs; the node does the work (node/node.py). A program is
 plain asyncio: `asyncio.sleep`, `timeout`, `TaskGroup`, `Queue`, `gather` tick in virtual time.
 
     class Alice(Agent):
@@ -276,7 +276,7 @@ class Agent:
         """A heralded pair with a neighbour; both ends must ask. Waits for slot, peer and success.
 
         The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` at either
-        end it is as heralded, which `pair.bell` tells both. Each end has its half when it hears.
+        end it is as heralded, which `pair.bell` tells both. Each end has its half when its herald arrives.
         Cancelling withdraws the request: no slot stays taken, and no half is left over here. Raises
         LinkError (no such link, or several and no `link`).
         """

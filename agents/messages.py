@@ -26,7 +26,7 @@ from .tracebacks import headline
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
-#: The integers that every part of the way carries (the emulator plane's msgpack ends there).
+#: The integers that the whole path carries (the emulator plane's msgpack ends there).
 _LEAST, _MOST = -(2**63), 2**64 - 1
 #: Levels of lists, mappings and Structs in a body: a program can build more than its readers can follow.
 DEEPEST = 100

@@ -1,4 +1,4 @@
-"""What a program waits for: futures that can say it, and the description of a node that stands still.
+"""What a program waits for: futures that describe it, and the description of a node that stands still.
 
 Owns the two futures behind every await of ours, and `describe`. A task that waits for something else (a
 Queue, an Event) is described by the line of the program it stands at. That line is the user's own, not one of
@@ -39,7 +39,7 @@ _LONGEST_TASK, _LONGEST_WAIT = 100, 500
 
 
 class NamedFuture(Future):
-    """A future that knows what it is for, and since when it is waited for."""
+    """A future that knows what it is for, and since when a task waits for it."""
 
     __slots__ = ("_kind", "_source", "_thing")
 

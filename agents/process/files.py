@@ -81,9 +81,8 @@ class NodeJournal:
             return
         data, taken = b"".join([_length(len(body)) + body for body in bodies]), 0
         try:
-            while taken < len(
-                data
-            ):  # a disk that is nearly full takes a part, and says no to the rest
+            # A disk that is nearly full takes a part, and refuses the rest.
+            while taken < len(data):
                 taken += self._file.write(memoryview(data)[taken:])
         except OSError as error:
             self._give_up(bodies, taken)

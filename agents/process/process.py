@@ -224,7 +224,7 @@ class NodeShell(asyncio.Protocol):
     # --- after each call of the core --------------------------------------------------------------
 
     def _settle(self, node: NodeCore) -> None:
-        """Send what the core has to say, emulator first; or note that it waits for payloads."""
+        """Send what the core has put out, emulator first; or note that it waits for payloads."""
         for log in self._logs:
             if log.trouble is not None:
                 raise log.trouble

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-#: The process has left because the emulator said so.
+#: The process has left because the emulator sent `Stop`.
 EXIT_LEFT = 0
 #: Broker or emulator could not be reached; the last line of the log says which.
 EXIT_UNREACHABLE = 3

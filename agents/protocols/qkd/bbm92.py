@@ -130,7 +130,7 @@ class Exchange(SiftedTrain):
 
 
 class Source(Agent):
-    """Sends `slots` slots of pairs to `alice` and `bob` when Alice says so. Returns their number."""
+    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it. Returns their number."""
 
     async def run(
         self,
