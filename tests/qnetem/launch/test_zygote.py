@@ -26,7 +26,7 @@ PATIENCE_S = 20.0
 PROGRAM = """
 import json, os, signal, sys
 from pathlib import Path
-from qnetem import zygote
+from qnetem.launch import zygote
 
 def run_node(settings):
     name = settings.node
