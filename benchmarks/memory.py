@@ -14,7 +14,7 @@ from measure import medians, table, verdict
 
 from qnetem.emulator.topology import load_topology
 from qnetem.emulator.wire.control import Progress
-from qnetem.launch.launcher import Launcher, RunOptions
+from qnetem.launcher.launcher import Launcher, RunOptions
 
 NODES = (2, 10, 100)
 AIM_MB = 15.0

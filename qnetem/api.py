@@ -1,7 +1,7 @@
 """Running a topology from Python: `qnetem.run("metro.yaml")`. The command line stands on it too.
 
 Owns the order of things around a run: load, override, check everything that can be wrong, run, judge
-the expectations. Does not own processes (launch, inprocess), a network under way (network.py), the checks
+the expectations. Does not own processes (launcher, inprocess), a network under way (network.py), the checks
 behind `Run.assert_...` (assertions.py), nor what is printed (cli).
 Rule: a mistake in the input is raised before anything is started; a problem of a run is a value.
 """
@@ -31,7 +31,7 @@ from .sources import Source, read_source
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
     from .emulator.topology import Topology
-    from .launch.launcher import OnProgress, RunOptions
+    from .launcher.launcher import OnProgress, RunOptions
     from .runs.events import Event
     from .runs.run_folder import RunResult
 
@@ -243,7 +243,7 @@ def plan(
 ) -> Plan:
     """Check everything that can be wrong before a run. Raises InputError."""
     from .broker.access import login_for
-    from .launch.launcher import RunOptions
+    from .launcher.launcher import RunOptions
 
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
@@ -291,7 +291,7 @@ def start(
         from .inprocess.network import run_in_process
 
         return run_in_process(topology, options.runs_folder, on_progress, share)
-    from .launch.launcher import run_processes
+    from .launcher.launcher import run_processes
 
     return asyncio.run(run_processes(topology, options, on_progress))
 

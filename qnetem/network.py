@@ -1,7 +1,7 @@
 """A network under way: `async with qnetem.launch("metro.yaml") as network:`.
 
 Owns the life of a run inside a program that does other things meanwhile, such as a test. Does not own the run
-itself (launch/launcher.py, inprocess/cooperative.py). Rule: everything that was started is ended when the
+itself (launcher/launcher.py, inprocess/cooperative.py). Rule: everything that was started is ended when the
 block is left, by return or by exception; the caller's signals stay the caller's.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from .api import Plan, Run, RunKeywords, plan
 from .emulator.wire.control import FaultRecord, RunView
-from .launch.launcher import Launcher
+from .launcher.launcher import Launcher
 from .live.client import LiveClient
 
 if TYPE_CHECKING:

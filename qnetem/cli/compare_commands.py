@@ -143,7 +143,7 @@ def _replay(
 ) -> None:
     from ..broker.access import login_for
     from ..compare.replay import replay
-    from ..launch.launcher import RunOptions
+    from ..launcher.launcher import RunOptions
     from .pages.replay_page import print_replay, replay_data
     from .progress import ProgressLine
 

@@ -26,7 +26,7 @@ from ..runs.recorded import RecordedRun, open_run, why_no_journal
 from .diff import Comparison, Setting, compare, differing_settings
 
 if TYPE_CHECKING:
-    from ..launch.launcher import OnProgress, RunOptions
+    from ..launcher.launcher import OnProgress, RunOptions
     from ..runs.run_folder import RunResult
 
 

@@ -42,7 +42,7 @@ from .turns import Share, alone
 from .watchdog import watched
 
 if TYPE_CHECKING:
-    from ..launch.launcher import OnProgress
+    from ..launcher.launcher import OnProgress
 
 _PROGRESS_S = 0.1
 #: A signal's handler does not end a sleep (PEP 475): real time mode wakes up to look.

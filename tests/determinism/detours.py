@@ -22,7 +22,7 @@ from pathlib import Path
 from qnetem.emulator.topology import Topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.emulator.wire.socket_paths import short
-from qnetem.launch.launcher import Launcher, RunOptions
+from qnetem.launcher.launcher import Launcher, RunOptions
 from tests.accounts import LOGIN, open_broker
 
 from .lab import PATIENCE_S

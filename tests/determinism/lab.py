@@ -21,7 +21,7 @@ from qnetem.api import Run, plan
 from qnetem.emulator.topology import Topology, load_topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.inprocess.network import run_in_process
-from qnetem.launch.launcher import RunOptions, run_processes
+from qnetem.launcher.launcher import RunOptions, run_processes
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: A run that takes longer in real time hangs.

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from qnetem.emulator.wire.control import Progress
-from qnetem.launch import launcher
-from qnetem.launch.launcher import RunOptions, run_processes
+from qnetem.launcher import launcher
+from qnetem.launcher.launcher import RunOptions, run_processes
 from qnetem.runs.events import digest_of
 from qnetem.runs.node_record import NodeRecord
 from qnetem.runs.recorded import open_run

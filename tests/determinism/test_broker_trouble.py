@@ -14,7 +14,7 @@ import pytest
 
 from qnetem.emulator.topology import Topology
 from qnetem.emulator.wire.control import Outcome, Progress
-from qnetem.launch.launcher import Launcher, RunOptions
+from qnetem.launcher.launcher import Launcher, RunOptions
 from tests.counts import count
 
 from .detours import Delays, slow_run

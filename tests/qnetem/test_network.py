@@ -19,7 +19,7 @@ import qnetem
 from qnetem import Agent
 from qnetem.compare.replay import replay
 from qnetem.emulator.errors import InputError, Refused
-from qnetem.launch.launcher import RunOptions
+from qnetem.launcher.launcher import RunOptions
 from qnetem.live.client import RunIsOver
 from qnetem.runs.recorded import open_run
 

@@ -308,7 +308,7 @@ class Running:
         zygotes = [
             pid
             for pid, words in found.items()
-            if "qnetem.launch.zygote" in words and _parent(pid) == launcher
+            if "qnetem.launcher.zygote" in words and _parent(pid) == launcher
         ]
         if what == "zygote":
             return zygotes

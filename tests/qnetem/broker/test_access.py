@@ -25,7 +25,7 @@ from qnetem.emulator import wire
 from qnetem.emulator.errors import InfrastructureError, InputError
 from qnetem.emulator.topology.written.names import NAME_PATTERN
 from qnetem.emulator.wire import control
-from qnetem.launch.zygote import Fork
+from qnetem.launcher.zygote import Fork
 from tests.accounts import LOGIN, open_broker
 
 PATIENCE_S = 20.0

@@ -153,8 +153,8 @@ async def test_two_brokers_run_at_once(broker_kind: str, tmp_path: Path) -> None
 
 LAUNCHER = """
 import asyncio, sys
-from qnetem.broker import Broker
-from qnetem.brokers.access import Access
+from qnetem.broker.broker import Broker
+from qnetem.broker.access import Access
 
 async def main():
     broker = Broker(sys.argv[1], sys.argv[2], Access([]))

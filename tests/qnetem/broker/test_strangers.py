@@ -15,9 +15,9 @@ from qnetem.emulator.record.refusals import count_refusals
 from qnetem.emulator.wire import control
 from qnetem.emulator.wire.framing import FrameSplitter
 from qnetem.emulator.wire.socket_paths import short
-from qnetem.launch.launcher import RunOptions, run_processes
+from qnetem.launcher.launcher import RunOptions, run_processes
 
-from ..launch.test_launcher import PATIENCE_S, Running, topology
+from ..launcher.test_launcher import PATIENCE_S, Running, topology
 
 pytestmark = pytest.mark.usefixtures("mosquitto")
 ROUNDS = 300

@@ -23,8 +23,8 @@ from qnetem.emulator.topology import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
 from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.inprocess import network as inprocess
-from qnetem.launch import launcher
-from qnetem.launch.launcher import RunResult
+from qnetem.launcher import launcher
+from qnetem.launcher.launcher import RunResult
 from qnetem.text.error_output import reproduce
 
 from ..front_door import ended, written
@@ -457,7 +457,7 @@ def test_a_launcher_of_processes_does_not_import_the_physics(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "qnetem.launch.launcher" in loaded
+    assert "qnetem.launcher.launcher" in loaded
     assert not {"qutip", "scipy", "stim"} & set(loaded)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.launch import zygote
+from qnetem.processes import environment as ours
 
 PROGRAMS = """
 import os
@@ -92,10 +92,8 @@ def test_what_keeps_it_from_running_is_told_once(tmp_path: Path) -> None:
 
 
 def test_the_second_run_is_set_up_differently_by_the_launcher_alone() -> None:
-    outer = {**os.environ, zygote.OTHERWISE_VARIABLE: "1"}
-    differs = {
-        k for k, v in zygote.environment(outer).items() if zygote.environment({}).get(k) != v
-    }
-    assert set(zygote.OTHERWISE) <= differs
-    assert zygote.OTHERWISE_VARIABLE not in zygote.environment(outer)
-    assert zygote.environment(outer)["PYTHONHASHSEED"] != zygote.FIXED_ENVIRONMENT["PYTHONHASHSEED"]
+    outer = {**os.environ, ours.OTHERWISE_VARIABLE: "1"}
+    differs = {k for k, v in ours.environment(outer).items() if ours.environment({}).get(k) != v}
+    assert set(ours.OTHERWISE) <= differs
+    assert ours.OTHERWISE_VARIABLE not in ours.environment(outer)
+    assert ours.environment(outer)["PYTHONHASHSEED"] != ours.FIXED_ENVIRONMENT["PYTHONHASHSEED"]

@@ -17,7 +17,7 @@ from qnetem.compare.node_replay import NodeReplay, replay_node
 from qnetem.compare.replay import Replay, changed_since, replay, topology_to_replay
 from qnetem.emulator.errors import InputError, NodeSilent, ProgramError
 from qnetem.emulator.wire import HEADER, Grant, control, frame
-from qnetem.launch.launcher import RunOptions
+from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.node_record import NodeRecord
 from qnetem.runs.recorded import open_run
 

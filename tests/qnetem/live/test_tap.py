@@ -21,11 +21,11 @@ from qnetem.agents.process.mqtt import inbox_topic
 from qnetem.agents.process.settings import BrokerAddress
 from qnetem.broker import observer
 from qnetem.emulator.errors import InfrastructureError, InputError
-from qnetem.launch.launcher import Launcher
+from qnetem.launcher.launcher import Launcher
 from qnetem.live.tap import Message, Table, Tap, Wanted, as_json, read_message
 from qnetem.runs.run_folder import RunFolder
 
-from ..launch.test_launcher import PATIENCE_S, Running, topology
+from ..launcher.test_launcher import PATIENCE_S, Running, topology
 from ..trouble import typed
 
 ROUNDS = 400

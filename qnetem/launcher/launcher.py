@@ -57,7 +57,7 @@ LEAVE_S = 5.0
 EARLY_S = 0.5
 BACKLOG = 4096
 EMULATOR_PROGRAM = child_program("qnetem.emulator.service.server")
-ZYGOTE_PROGRAM = child_program("qnetem.launch.zygote")
+ZYGOTE_PROGRAM = child_program("qnetem.launcher.zygote")
 
 OnProgress = Callable[[control.Progress], None]
 

@@ -17,7 +17,7 @@ import pytest
 from qnetem.agents.process.settings import BrokerAddress, NodeSettings
 from qnetem.emulator.wire.control import Exited
 from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
-from qnetem.launch.zygote import Answer, Fork, Forked, Signal, decode_answer
+from qnetem.launcher.zygote import Answer, Fork, Forked, Signal, decode_answer
 from qnetem.processes.child_process import ChildProcess
 from qnetem.processes.environment import environment
 
@@ -26,7 +26,7 @@ PATIENCE_S = 20.0
 PROGRAM = """
 import json, os, signal, sys
 from pathlib import Path
-from qnetem import zygote
+from qnetem.launcher import zygote
 
 def run_node(settings):
     name = settings.node

@@ -19,8 +19,8 @@ from qnetem.broker import observer, probe
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
 from qnetem.emulator.topology import Topology, load_topology
 from qnetem.emulator.wire import control
-from qnetem.launch.launcher import Launcher, RunOptions, RunResult, run_processes
-from qnetem.launch.zygote import Forked, decode_answer
+from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
+from qnetem.launcher.zygote import Forked, decode_answer
 
 from ..front_door import no_umask, open_to_others
 
@@ -423,7 +423,7 @@ LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
 from qnetem.emulator.topology import load_topology
-from qnetem.launch.launcher import Launcher, RunOptions, run_processes
+from qnetem.launcher.launcher import Launcher, RunOptions, run_processes
 
 def progress(message):
     if message.instants > 50:
