@@ -1,8 +1,8 @@
 """Reception: one node that takes one pulse train, block by block.
 
 Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py),
-which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
+number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
+(trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
 optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
