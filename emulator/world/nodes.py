@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..kernel.streams import entropy
-from ..quantum.pulses.sources_and_receivers import mean_photon_numbers
+from ..quantum.pulses.sending import mean_photon_numbers
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import LinkInfo, Optics, Skew, Welcome
 from ..wire.control import NodeState

@@ -19,7 +19,8 @@ from ..emulator.errors import InternalError
 from ..emulator.kernel.streams import Streams
 from ..emulator.optics.pulses import EFFECTS, STATES
 from ..emulator.quantum.links.fibres import fibre_channel_of
-from ..emulator.quantum.pulses.sources_and_receivers import receiver, source_table
+from ..emulator.quantum.pulses.reception import receiver
+from ..emulator.quantum.pulses.sending import source_table
 from ..emulator.topology import Topology
 from .runs import play, topology_of
 from .vectors import SEED, Sample, frequency

@@ -23,6 +23,7 @@ from ..fault_history import FaultHistories
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices
 from .reception import (
+    IDEAL,
     Give,
     Interceptor,
     NumberSplitter,
@@ -31,9 +32,9 @@ from .reception import (
     Receiving,
     TrainReception,
     check_columns,
+    receiver,
 )
 from .sending import Senders
-from .sources_and_receivers import IDEAL, receiver
 from .stored_photons import PhotonStores, Schedule
 from .trains import PulseRoutes, Train
 

@@ -1,8 +1,9 @@
 """Reception: one node that takes one pulse train, block by block.
 
 Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number. Does not own when its blocks arrive (trains.py), which node gets which train (plane.py), or how
-photons meet detectors (optics/detection.py, optics/interception.py).
+number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
+(trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
+optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
@@ -23,11 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import OperationError
+from ...devices.detectors import Detector
+from ...errors import InputError, OperationError
 from ...kernel.ports import OPERATION, Clock
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
+from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
 from ...optics.pulses import CHUNK_SLOTS, PulseTrain, Substreams
+from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
 from ...wire.bit_planes import packed, packed_size, unpacked
 from ..fault_history import FaultHistory
@@ -36,6 +40,8 @@ from ..node.node_devices import NodeDevices, Pending
 from .stored_photons import StoredPhotons
 from .trains import Block, Train
 
+#: What an eavesdropper measures with unless its node says otherwise: nothing stops her.
+IDEAL = DetectorSpec()
 #: Blocks that may wait for the node's next operation, which follows at once unless its program broke.
 MOST_WAITING = 2
 #: (pending, value, refusal=None) when an operation of a train has ended.
@@ -317,3 +323,42 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
         raise OperationError(
             why=f"{len(operation.bases)} bytes of bases for {operation.slots} slots"
         )
+
+
+# --- what a node receives with ----------------------------------------------------------------------
+
+
+def receiver(
+    spec: DetectorSpec, period_ps: int, noise_rate_hz: float, link_gate_ps: float | None = None
+) -> Receiver:
+    """The node's receiver for slots of `period_ps`.
+
+    `noise_rate_hz` counts photons that come out of the fibre besides the signal (Raman light): those that
+    pass the link's gate, if there is one, and meet an open gate of the detectors. Raises OperationError for
+    a detector's gate that is longer than a slot, and for more noise than MOST_COUNTS.
+    """
+    detector = Detector(
+        efficiency=spec.efficiency,
+        dark_count_rate_hz=spec.dark_count_rate_hz,
+        dead_time_ps=round(spec.dead_time_ps),
+        paralysable=spec.paralysable,
+        afterpulse_probability=spec.afterpulse_probability,
+        afterpulse_decay_ps=spec.afterpulse_decay_ps,
+        jitter_fwhm_ps=spec.jitter_fwhm_ps,
+        gate_ps=None if spec.gate_ps is None else max(1, round(spec.gate_ps)),
+    )
+    try:
+        open_ps: float = detector.open_ps(period_ps)
+    except InputError as error:
+        raise OperationError(why=str(error)) from error
+    if link_gate_ps is not None and link_gate_ps < period_ps:
+        open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
+    noise_photons = noise_rate_hz * open_ps * 1e-12
+    splitting = None if spec.splitting is None else tuple(spec.splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    counts = float(found.background(period_ps).max())
+    if counts > MOST_COUNTS:
+        raise OperationError(
+            why=f"{counts:.3g} noise counts in each slot of a detector: expected at most {MOST_COUNTS}"
+        )
+    return found

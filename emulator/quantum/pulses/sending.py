@@ -1,10 +1,12 @@
 """Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
-Owns the operations Pulses and PairPulses. Does not own trains in flight and which link leads where
-(trains.py), or what sources emit (sources_and_receivers.py, devices/sources.py, optics/).
+Owns the operations Pulses and PairPulses, and the step from a node's `source:` to its source table. Does
+not own trains in flight and which link leads where (trains.py), or what sources emit (devices/sources.py,
+optics/).
 
 Rules. A node sends one train at a time on a link. The arms of a train of pairs leave in the same slots, so
-that what stops one stops both.
+that what stops one stops both. What the topology cannot know before a train comes is refused here, as an
+OperationError.
 """
 
 from __future__ import annotations
@@ -13,16 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...devices.sources import Source
-from ...errors import OperationError
+from ...devices.sources import AtomicEmitter, Pairs, SinglePhoton, Source, WeakCoherent, decoy_table
+from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
 from ...optics.pairs import PairBlock, PairTrain
 from ...optics.pulses import NO_CHANNEL, Light, PulseTrain
+from ...topology.model.pulse_sections import MOST_SETTINGS, SourceSpec
 from ...topology.model.topology import NodeSpec
 from ...wire import BLOCK_SLOTS, PairPulses, Pulses, Sent
 from ...wire.bit_planes import packed_size, planes_for, unpacked
 from ..node.node_devices import NodeDevices, Pending
-from .sources_and_receivers import pair_source, source_table
 from .stored_photons import Schedule
 from .trains import Block, PulseLink, PulseRoutes, Train
 
@@ -207,3 +209,81 @@ def _arm(
 ) -> list[PulseTrain]:
     """One arm of a block of pairs, as far as it was sent."""
     return [PulseTrain.of(pairs.arm(shared, arm, block.first, block.slots), period_ps)]
+
+
+# --- what a node sends with -------------------------------------------------------------------------
+
+
+def source_table(spec: NodeSpec, means: list[float] | None) -> tuple[Source, ...]:
+    """The settings that a train of the node points into: its own, or lasers of these `means`.
+
+    Raises OperationError for a node without a source or with one of pairs, and for means that it cannot
+    send.
+    """
+    source = _source(spec)
+    if source.kind == "spdc":
+        raise OperationError(
+            why=f"the source of {spec.name} is spdc: it sends pairs, by pair_pulses"
+        )
+    if means is None:
+        return _table(source)
+    if source.kind != "weak_coherent":
+        raise OperationError(
+            why=f"the source of {spec.name} is {source.kind}: only weak_coherent pulses have a mean "
+            "photon number to choose"
+        )
+    if not 1 <= len(means) <= MOST_SETTINGS:
+        raise OperationError(why=f"{len(means)} mean photon numbers, expected 1 to {MOST_SETTINGS}")
+    try:
+        return tuple(WeakCoherent(mean) for mean in means)
+    except InputError as error:
+        raise OperationError(why=str(error)) from error
+
+
+def pair_source(spec: NodeSpec) -> tuple[Pairs, float]:
+    """(pairs per slot, fidelity of a pair alone). Raises OperationError for a node that sends none."""
+    source = _source(spec)
+    if source.kind != "spdc":
+        raise OperationError(
+            why=f"the source of {spec.name} is {source.kind}: pairs come from one of kind spdc"
+        )
+    return _pairs(source), 1.0 if source.fidelity is None else source.fidelity
+
+
+def mean_photon_numbers(source: SourceSpec) -> list[float]:
+    """What a node knows of its settings: means of a laser, P(1) of a single emitter, pairs a slot."""
+    if source.kind == "weak_coherent":
+        return source.table
+    if source.kind == "spdc":
+        return [_pairs(source).mean_pairs]
+    return [float(each.photons()[1]) for each in _table(source)]
+
+
+def _source(spec: NodeSpec) -> SourceSpec:
+    if spec.source is None:
+        raise OperationError(why=f"{spec.name} has no source: give it a `source:` in the topology")
+    return spec.source
+
+
+def _table(source: SourceSpec) -> tuple[Source, ...]:
+    if source.kind == "single_photon":
+        brightness = 1.0 if source.brightness is None else source.brightness
+        return (SinglePhoton(brightness, source.g2 or 0.0),)
+    if source.kind == "emitter":
+        return (_emitter(source),)
+    return decoy_table(*source.table)
+
+
+def _emitter(source: SourceSpec) -> AtomicEmitter:
+    """Of a photon that is longer than its window, which is the slot by default, the rest is lost."""
+    window_ps = source.period_ps if source.window_ps is None else source.window_ps
+    return AtomicEmitter(
+        collection=source.collection or 0.0,
+        lifetime_ns=None if source.lifetime_ps is None else source.lifetime_ps / 1e3,
+        window_ns=window_ps / 1e3,
+        double_excitation=source.double_excitation or 0.0,
+    )
+
+
+def _pairs(source: SourceSpec) -> Pairs:
+    return Pairs(source.mean_pairs or 0.0, source.statistics or "polarisation")

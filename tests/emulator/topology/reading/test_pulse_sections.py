@@ -12,10 +12,10 @@ import yaml
 
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
-from qnetem.emulator.quantum.pulses.sources_and_receivers import (
+from qnetem.emulator.quantum.pulses.reception import receiver
+from qnetem.emulator.quantum.pulses.sending import (
     mean_photon_numbers,
     pair_source,
-    receiver,
     source_table,
 )
 from qnetem.emulator.topology import parse_topology
