@@ -7,9 +7,8 @@ that one metric never holds, hides or is read as the numbers of another.
 from __future__ import annotations
 
 from ...emulator.errors import InputError
+from ...emulator.wire import STATISTICS
 
-#: What can be read of a metric as `<metric>.<word>`.
-STATISTICS = ("count", "mean", "std", "min", "max", "last")
 #: Metrics of every node that the emulator keeps, after the node's name.
 KEPT = {"expired": "qubits past their cut-off", "message_latency_s": "the latency of messages"}
 

@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...emulator.errors import OperationError
-from ...emulator.wire import PairPulses, Pulses, Sent
+from ...emulator.wire import MOST_SETTINGS, PairPulses, Pulses, Sent
 from ...emulator.wire.bit_planes import packed, planes_for
 from .trains import Bytes, PairTrain, PulseTrain, as_column, plane, sizes
 
 if TYPE_CHECKING:
     from ..node.node import Node
-
-MOST_SETTINGS = 16
 
 
 async def send(

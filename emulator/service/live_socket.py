@@ -44,7 +44,9 @@ _monotonic = time.monotonic
 class DeskCore(Protocol):
     """What the door needs of desk.py."""
 
-    def ask(self, request: control.ToDesk, reply: Callable[[control.FromDesk], None]) -> Ticket: ...
+    def ask(
+        self, request: control.LiveRequest, reply: Callable[[control.LiveAnswer], None]
+    ) -> Ticket: ...
     def hurry(self, ticket: Ticket) -> None: ...
     def close(self) -> None: ...
 
@@ -72,7 +74,7 @@ class Conversation:
     def feed(self, data: bytes) -> None:
         """Bytes have come."""
         try:
-            requests = [control.decode_to_desk(body) for body in self._splitter.feed(data)]
+            requests = [control.decode_live_request(body) for body in self._splitter.feed(data)]
         except (*wire.UNREADABLE, InfrastructureError) as error:
             self._end(f"a request that cannot be read: {error}")
             return
@@ -81,7 +83,7 @@ class Conversation:
                 return
             self._take(request)
 
-    def _take(self, request: control.ToDesk) -> None:
+    def _take(self, request: control.LiveRequest) -> None:
         if self._open >= MOST_OPEN:
             self._end(f"more than {MOST_OPEN} requests at a time")
             return
@@ -90,7 +92,7 @@ class Conversation:
         if self._open:
             self._later(lambda: self._desk.hurry(ticket))
 
-    def _reply(self, answer: control.FromDesk) -> None:
+    def _reply(self, answer: control.LiveAnswer) -> None:
         self._open -= 1
         if not self.gone:
             self._write(wire.frame(answer))

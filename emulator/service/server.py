@@ -32,7 +32,7 @@ import msgspec
 
 from .. import wire
 from ..errors import InfrastructureError, InternalError, QnetemError
-from ..kernel.barrier import Answer
+from ..kernel.conductor import Answer
 from ..record.refusals import Refusals
 from ..wire import control
 from ..wire.framing import FrameSplitter

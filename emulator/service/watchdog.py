@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
+from ..wire import UNDER_A_DEBUGGER
 
 #: How long a node has to write its stacks before it counts as deaf even to that.
 ANSWER_S = 2.0
-UNDER_A_DEBUGGER = "a debugger is attached"
 LOG_TAIL_LINES = 40
-
 #: For how long a node may be silent (s), and the variable that says otherwise.
 SILENT_S = 30.0
 SILENT_VARIABLE = "QNETEM_SILENT_S"

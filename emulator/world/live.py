@@ -26,21 +26,21 @@ from ..wire import Ask, Wait
 from ..wire.control import (
     AddFault,
     FaultList,
-    FromDesk,
     HealFaults,
     Inspect,
     ListFaults,
+    LiveAnswer,
+    LiveRequest,
     NodeView,
     Refused,
     RunView,
-    ToDesk,
 )
 from .nodes import NodeStatus
 
 if TYPE_CHECKING:
     from .world import World
 
-Reply = Callable[[FromDesk], None]
+Reply = Callable[[LiveAnswer], None]
 OVER = "the run is over"
 #: Reading takes real time of the run's.
 LONGEST_ENTRY = 4096
@@ -69,7 +69,7 @@ class Desk:
         #: Changes that are on the agenda: their faults.
         self._done: dict[Ticket, list[str]] = {}
 
-    def ask(self, request: ToDesk, reply: Reply) -> Ticket:
+    def ask(self, request: LiveRequest, reply: Reply) -> Ticket:
         """Take a request; `reply` is called once, now or later."""
         ticket = Ticket(request.number, reply)
         self._open[ticket] = None
@@ -108,7 +108,7 @@ class Desk:
         for ticket in list(self._open):
             self._answer(ticket, Refused(ticket.number, OVER, over=True))
 
-    def _answer(self, ticket: Ticket, answer: FromDesk) -> None:
+    def _answer(self, ticket: Ticket, answer: LiveAnswer) -> None:
         if ticket in self._open:
             del self._open[ticket]
             self._views.pop(ticket, None)

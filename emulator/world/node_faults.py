@@ -18,8 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..classical.plane import ClassicalPlane
-from ..kernel.barrier import Barrier
-from ..kernel.conductor import FAULT, Conductor, Entry
+from ..kernel.conductor import FAULT, Barrier, Conductor, Entry
 from ..quantum.plane import QuantumPlane
 from ..record.journal import Journal
 from ..wire import Settle, Skew

@@ -28,8 +28,7 @@ import msgspec
 from ..classical.plane import ClassicalPlane
 from ..errors import InternalError, QnetemError, RunError
 from ..faults.schedule import Faults
-from ..kernel.barrier import Answer, Barrier
-from ..kernel.conductor import FAULT, Conductor
+from ..kernel.conductor import FAULT, Answer, Barrier, Conductor
 from ..kernel.ports import Surroundings
 from ..kernel.streams import Streams
 from ..kernel.wall_clock import WallClock

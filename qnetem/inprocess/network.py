@@ -31,7 +31,7 @@ from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
 from ..emulator.service.live_socket import PolledDoor
 from ..emulator.topology.model.topology import Topology
-from ..emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
+from ..emulator.wire import RECORDED_INPUT, RECORDED_OUTPUT, Hello, Welcome
 from ..emulator.wire.control import Kill, Outcome, Spawn
 from ..emulator.world.world import World
 from ..live.address import live_listener
@@ -51,9 +51,6 @@ _LONGEST_NAP_S = 0.1
 _SLICE_S = 0.01
 #: Bound before the guards are there: asked at every instant, and never by a program.
 _monotonic = time.monotonic
-#: What a node's journal keeps, beside its Welcome and payloads.
-_RECORDED_INPUT = frozenset((Grant, Release))
-_RECORDED_OUTPUT = frozenset((Report, Failed))
 
 
 class Seat:
@@ -232,7 +229,7 @@ class InProcessNetwork:
 
     def _hand_over(self, seat: Seat, message: Any) -> None:
         """Hand the node a message."""
-        if seat.journal is not None and type(message) in _RECORDED_INPUT:
+        if seat.journal is not None and type(message) in RECORDED_INPUT:
             seat.journal.record(message)
         self.calls += 1
         self.inside = seat.node
@@ -258,7 +255,7 @@ class InProcessNetwork:
             node.publishes.clear()
         if node.outbox:
             for frame in node.outbox:
-                if seat.journal is not None and type(frame) in _RECORDED_OUTPUT:
+                if seat.journal is not None and type(frame) in RECORDED_OUTPUT:
                     seat.journal.record(frame)  # type: ignore[arg-type]
                 self.world.receive(seat.name, node.welcome.incarnation, frame)
             node.outbox.clear()

@@ -12,8 +12,9 @@ from ...devices.sources import AtomicEmitter, Pairs, SinglePhoton, Source, WeakC
 from ...errors import InputError, OperationError
 from ...optics.detection import Receiver
 from ...optics.dispersion import overlap_ps
-from ...topology.model.pulse_sections import MOST_COUNTS, MOST_SETTINGS, DetectorSpec, SourceSpec
+from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec, SourceSpec
 from ...topology.model.topology import NodeSpec
+from ...wire import MOST_SETTINGS
 
 #: What an eavesdropper measures with unless its node says otherwise: nothing stops her.
 IDEAL = DetectorSpec()

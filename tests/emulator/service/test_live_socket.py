@@ -38,7 +38,7 @@ class Guest:
     def say(self, *messages: msgspec.Struct) -> None:
         self.socket.sendall(b"".join(map(wire.frame, messages)))
 
-    def answer(self) -> control.FromDesk | None:
+    def answer(self) -> control.LiveAnswer | None:
         while not self._bodies:
             try:
                 data = self.socket.recv(1 << 16)
@@ -47,7 +47,7 @@ class Guest:
             if not data:
                 return None
             self._bodies += self._splitter.feed(data)
-        return control.decode_from_desk(self._bodies.pop(0))
+        return control.decode_live_answer(self._bodies.pop(0))
 
 
 class Place:

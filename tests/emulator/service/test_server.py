@@ -37,7 +37,7 @@ class FakeDesk:
         self._requests = threading.Semaphore(0)
 
     def ask(
-        self, request: control.ToDesk, reply: Callable[[control.FromDesk], None]
+        self, request: control.LiveRequest, reply: Callable[[control.LiveAnswer], None]
     ) -> desk.Ticket:
         self._requests.release()
         if not self.deaf:

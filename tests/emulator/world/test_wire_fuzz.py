@@ -20,7 +20,7 @@ DECODERS: list[Callable[[bytes], Any]] = [
     wire.decode_to_node,
     control.decode_from_launcher,
     control.decode_from_emulator,
-    control.decode_to_desk,
+    control.decode_live_request,
 ]
 MESSAGES: list[msgspec.Struct] = [
     wire.Hello("alice", 1, "0" * 32, 7),
