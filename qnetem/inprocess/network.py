@@ -29,7 +29,7 @@ from ..agents.node.node import Node
 from ..agents.process.files import Log, NodeJournal, Payload
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
-from ..emulator.service.live_socket import PolledDoor
+from ..emulator.service.live_socket import PolledLiveSocket
 from ..emulator.topology.model.topology import Topology
 from ..emulator.wire import RECORDED_INPUT, RECORDED_OUTPUT, Hello, Welcome
 from ..emulator.wire.control import Kill, Outcome, Spawn
@@ -93,7 +93,7 @@ class InProcessNetwork:
         self._modules = ProgramModules()
         self._next_progress = 0.0
         #: The run's live socket; None: it answers no requests.
-        self.door: PolledDoor | None = None
+        self.live_socket: PolledLiveSocket | None = None
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside: Node | None = None
         self.calls = 0
@@ -103,8 +103,8 @@ class InProcessNetwork:
         batches = self.batches()
         pause_s = self.carry(batches, polite=False)
         while pause_s is not None:
-            if self.door is not None:
-                self.door.look(pause_s)
+            if self.live_socket is not None:
+                self.live_socket.poll(pause_s)
             elif pause_s:
                 time.sleep(pause_s)
             pause_s = self.carry(batches, polite=False)
@@ -122,15 +122,15 @@ class InProcessNetwork:
         It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
         """
         ends = _monotonic() + _SLICE_S
-        if self.door is not None:
-            self.door.look()
+        if self.live_socket is not None:
+            self.live_socket.poll()
         try:
             with self._share.turn(), hooked():
                 for pause_s in batches:
                     if pause_s:
                         return pause_s
-                    if self.door is not None:
-                        self.door.look()
+                    if self.live_socket is not None:
+                        self.live_socket.poll()
                     if _monotonic() >= ends and (polite or self._share.wanted):
                         return 0.0
         except KeyboardInterrupt:  # a program that did not come back was broken off
@@ -153,8 +153,8 @@ class InProcessNetwork:
             self.world.fail(error)
         finally:
             self._modules.close()
-            if self.door is not None:
-                self.door.close()
+            if self.live_socket is not None:
+                self.live_socket.close()
 
     def _batches(self) -> Iterator[float]:
         world = self.world
@@ -345,11 +345,11 @@ def recorded(
             share=share,
         )
         with live_listener(folder) as listener:
-            network.door = PolledDoor(network.world.desk, listener)
+            network.live_socket = PolledLiveSocket(network.world.live, listener)
             try:
                 yield network
             finally:
-                network.door.close()
+                network.live_socket.close()
     outcome = network.world.outcome
     if outcome is not None and outcome.problem is None:  # the last lines are written only now
         for log in opened:

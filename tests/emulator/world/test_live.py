@@ -1,4 +1,4 @@
-"""The desk: faults by hand happen between two instants, and again in a replay; looking leaves no trace."""
+"""Live control: faults by hand happen between two instants, and in a replay too; views leave no trace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.service.live_socket import PolledDoor
+from qnetem.emulator.service.live_socket import PolledLiveSocket
 from qnetem.emulator.topology.model.topology import Time, Topology
 from qnetem.emulator.wire import Ask, Hello, Report, Wait, Waits, control
 from qnetem.emulator.wire.control import AddFault, HealFaults, Inspect, ListFaults, LiveAnswer
@@ -66,21 +66,21 @@ def busy(**settings: Any) -> Topology:
     return network(nodes, links, **settings)
 
 
-class Visitor(PolledDoor):
-    """Comes to the desk at chosen looks of the run: `visits` maps a look's number to requests."""
+class Visitor(PolledLiveSocket):
+    """Asks at chosen polls of the run: `visits` maps a poll's number to requests."""
 
     def __init__(self, world: World, visits: dict[int, list[Any]]) -> None:
         self._world, self._visits = world, visits
-        self.looks = 0
+        self.polls = 0
         self.answers: list[LiveAnswer] = []
 
-    def look(self, seconds: float = 0.0) -> None:
-        self.looks += 1
-        for request in self._visits.pop(self.looks, []):
-            self._world.desk.ask(request, self.answers.append)
+    def poll(self, seconds: float = 0.0) -> None:
+        self.polls += 1
+        for request in self._visits.pop(self.polls, []):
+            self._world.live.ask(request, self.answers.append)
 
     def close(self) -> None:
-        self._world.desk.close()
+        self._world.live.close()
 
 
 def visited(
@@ -89,7 +89,7 @@ def visited(
     """A run in one process, and what the visitor was told."""
     carried = InProcessNetwork(topology, journal_path=journal, log_stream=lambda *_: io.StringIO())
     visitor = Visitor(carried.world, dict(visits))
-    carried.door = visitor
+    carried.live_socket = visitor
     outcome = carried.run()
     visitor.close()
     return outcome, visitor.answers
@@ -236,7 +236,7 @@ def test_what_cannot_happen_any_more_is_refused() -> None:
     stage = Stage(real, wall=lambda: clock[0])
     answers: list[LiveAnswer] = []
     clock[0] = 7.0
-    stage.world.desk.ask(AddFault(4, "{cut: alice-bob}"), answers.append)
+    stage.world.live.ask(AddFault(4, "{cut: alice-bob}"), answers.append)
     stage.reports("alice", "bob")
     assert refusal(answers) == "the run ends at 1 ns, before this could happen"
 
@@ -254,7 +254,7 @@ def test_in_real_time_a_fault_happens_when_the_wall_clock_says_so() -> None:
     assert world.resume_in_s == 5.0
     clock[0] = 101.5
     answers: list[LiveAnswer] = []
-    world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     [answer] = answers
     assert isinstance(answer, control.FaultList)
     assert answer.faults[0].began_ns == 3_000_000_000
@@ -268,7 +268,7 @@ def test_before_the_first_instant_there_is_no_wall_instant() -> None:
     world = World(real, wall=lambda: clock[0])
     world.start()
     answers: list[LiveAnswer] = []
-    world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     for name in topology.nodes:
         world.receive(name, 1, Hello(name, 1, "", 1))
     assert not answers
@@ -299,7 +299,7 @@ def test_looking_is_invisible_however_frames_are_carried(seed: int) -> None:
 
         def _drain_world(self) -> None:
             if self._rng.random() < 0.05:
-                self.world.desk.ask(Inspect(1), self._seen)
+                self.world.live.ask(Inspect(1), self._seen)
             super()._drain_world()
 
         def _seen(self, answer: LiveAnswer) -> None:
@@ -347,10 +347,10 @@ def test_a_view_says_who_waits_for_what_since_when_and_what_is_used() -> None:
 def test_a_node_at_work_is_said_to_be_and_not_asked() -> None:
     stage = Stage()
     answers: list[LiveAnswer] = []
-    ticket = stage.world.desk.ask(Inspect(1), answers.append)
+    ticket = stage.world.live.ask(Inspect(1), answers.append)
     stage.report("alice")
     stage.told()
-    stage.world.desk.hurry(ticket)
+    stage.world.live.hurry(ticket)
     assert stage.told_kinds() == [("alice", Ask)] or answers
     [view] = answers
     assert isinstance(view, control.RunView)
@@ -360,7 +360,7 @@ def test_a_node_at_work_is_said_to_be_and_not_asked() -> None:
 def test_what_comes_late_is_no_longer_waited_for() -> None:
     stage = Stage()
     answers: list[LiveAnswer] = []
-    ticket = stage.world.desk.ask(Inspect(1), answers.append)
+    ticket = stage.world.live.ask(Inspect(1), answers.append)
     stage.report("alice", next_timer_ns=5)
     stage.report("bob", next_timer_ns=5)
     assert [kind for kind in stage.told_kinds() if kind[1] is Ask] == [
@@ -369,7 +369,7 @@ def test_what_comes_late_is_no_longer_waited_for() -> None:
     ]
     stage.say("bob", Waits([Wait("bob", "rain", 0)]))
     assert not answers
-    stage.world.desk.hurry(ticket)
+    stage.world.live.hurry(ticket)
     stage.say("alice", Waits([Wait("alice", "sun", 0)]))
     [view] = answers
     assert isinstance(view, control.RunView)
@@ -389,11 +389,11 @@ def test_a_paused_node_is_said_to_be() -> None:
 def test_when_the_run_is_over_everybody_is_told_so() -> None:
     stage = Stage()
     answers: list[LiveAnswer] = []
-    stage.world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    stage.world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     stage.world.interrupt("enough", 130)
-    stage.world.desk.close()
-    stage.world.desk.ask(Inspect(2), answers.append)
-    stage.world.desk.close()
+    stage.world.live.close()
+    stage.world.live.ask(Inspect(2), answers.append)
+    stage.world.live.close()
     assert answers == [
         control.Refused(1, "the run is over", over=True),
         control.Refused(2, "the run is over", over=True),
