@@ -495,7 +495,7 @@ PROGRAM = """
 import sys
 from qnetem.emulator.service import server
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.control import Outcome, Progress
+from qnetem.emulator.wire.control import Outcome, Progress
 class Over:
     outbox, over, resume_in_s, settle_in_s = [], False, None, None
     def start(self):
