@@ -273,7 +273,7 @@ class Server:
         self.world.receive(connection.node, connection.incarnation, hello)
 
     def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
-        """Close a connection and say why; if it is a node's, the run cannot go on without it."""
+        """Close a connection and say why; if it is a node's, the run ends with it."""
         if not self._refusals.full:
             sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_REASON]}\n")
         self._unidentified.pop(connection, None)

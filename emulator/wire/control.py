@@ -19,13 +19,11 @@ from .messages import Frame
 
 
 class Supervise(Frame):
-    """Launcher -> emulator, first: the run's settings. Never logged (it holds the run's secret)."""
+    """Launcher -> emulator, first: where the run is. Never logged (it holds the run's secret)."""
 
     topology_path: str
-    seed: int | None
     run_folder: str
     secret: str
-    record: str | None = None
 
     def __repr__(self) -> str:
         return f"Supervise({self.run_folder!r})"

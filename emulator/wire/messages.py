@@ -22,7 +22,7 @@ PROTOCOL_VERSION = 1
 #: What decoding raises, here or as JSON, when the bytes are not what they should be: msgspec itself tells
 #: neither of text that is no UTF-8 nor of values nested without end by an error of its own.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-#: The exit status of a node's process whose connection to the emulator broke before it was told to stop.
+#: The exit status of a node's process whose connection to the emulator broke before it got a Stop.
 EXIT_CUT_OFF = 74
 #: How a node's file of stacks begins when a debugger holds the process: its silence is then no fault.
 UNDER_A_DEBUGGER = "a debugger is attached"

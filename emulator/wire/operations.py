@@ -155,7 +155,7 @@ class Detect(Operation):
 
 
 class Intercept(Operation):
-    """As `Detect`, on a train that goes on to `to`. Result: `Clicked`.
+    """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
     A share `fraction` of its slots is measured and sent anew as seen, the others pass.
     """

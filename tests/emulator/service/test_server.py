@@ -490,7 +490,7 @@ async def test_who_says_hello_after_the_outcome_is_told_to_stop(tmp_path: Path) 
 
 # --- the process ----------------------------------------------------------------------------------
 
-SETTINGS = control.Supervise("nowhere", 1, "nowhere", "00")
+SETTINGS = control.Supervise("nowhere", "nowhere", "00")
 PROGRAM = """
 import sys
 from qnetem.emulator.service import server

@@ -29,7 +29,7 @@ MESSAGES: list[msgspec.Struct] = [
     ),
     wire.Grant(5, 0, [wire.Delivery("bob", 1, 1, 0, b"12345678", 4, [3])], clock=[]),
     wire.Resend("bob", 1, [1, 2]),
-    control.Supervise("/t", 1, "/r", "00"),
+    control.Supervise("/t", "/r", "00"),
     control.Exited("alice", 1, -9),
 ]
 SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
