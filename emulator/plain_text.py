@@ -1,7 +1,7 @@
 """Text that programs made: what can be encoded, how long it may be, what a terminal shows.
 
-Owns the functions for that, used wherever such text leaves. Whatever a program raises, names or says is data: it steers
-no terminal, breaks no encoding and fills no frame. Shared with agents; it imports nothing.
+Owns the functions for that, used wherever such text leaves. What a program raises, names or says is data: it
+steers no terminal, breaks no encoding and fills no frame. Shared with agents; it imports nothing.
 """
 
 from __future__ import annotations
