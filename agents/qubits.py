@@ -27,7 +27,6 @@ _AXES: dict[str, tuple[float, float, float]] = {
     "Y": (0.0, 1.0, 0.0),
     "Z": (0.0, 0.0, 1.0),
 }
-BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
 
 
 def bloch(axis: Axis) -> tuple[float, float, float]:

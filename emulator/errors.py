@@ -6,14 +6,14 @@
     |   +-- ProgramError           a program cannot be imported or built
     |   +-- MessageError           a body that is not JSON, a damaged body read as good
     |   +-- UnitError              a quantity that cannot be read
-    +-- RunError               the run cannot go on; says who, when, waiting for what
+    +-- RunError               the run cannot continue; names node, instant, what was awaited
     |   +-- ProgramFailed          a program raised (exit code 1)
     |   +-- StuckError             nothing left to do, a program unfinished (exit code 3)
     |   +-- NodeLost               a node's process died unplanned (exit code 3)
     |   +-- NodeSilent             a node does not report (exit code 3)
     |   +-- Spinning               endless work in no virtual time (exit code 3)
     |   +-- InfrastructureError    broker, sockets, disk (exit code 3)
-    |   +-- Interrupted            somebody stopped the run (exit code 130)
+    |   +-- Interrupted            the user stopped the run (exit code 130)
     +-- OperationError         raised inside a program, at the await of an operation
     |   +-- QubitError             a qubit this node does not hold (any more)
     |   +-- LinkError              no such link, or several and no `link=`
@@ -79,7 +79,7 @@ class UnitError(InputError):
 
 
 class RunError(QnetemError):
-    """The run cannot go on. `node` and `time_ns` say who and when (node may be empty)."""
+    """The run cannot continue. `node` and `time_ns` say which node and when (node may be empty)."""
 
     exit_code = 3
 
@@ -105,7 +105,7 @@ class StuckError(RunError):
 
 
 class NodeLost(RunError):
-    """A node's process died without anybody having planned it."""
+    """A node's process died unplanned."""
 
 
 class NodeSilent(RunError):
@@ -113,7 +113,7 @@ class NodeSilent(RunError):
 
 
 class Spinning(RunError):
-    """A program, or an exchange of messages, goes on for ever in no virtual time."""
+    """A program, or an exchange of messages, runs without end in no virtual time."""
 
 
 class InfrastructureError(RunError):
@@ -121,7 +121,7 @@ class InfrastructureError(RunError):
 
 
 class Interrupted(RunError):
-    """Somebody stopped the run, and no outcome could be had of it any more."""
+    """The run was stopped, and ended without an outcome."""
 
     exit_code = 130
 

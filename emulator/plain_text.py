@@ -1,7 +1,7 @@
-"""Text that programs made, as text: what can be encoded, how long it may be, what a terminal shows.
+"""Text that programs made: what can be encoded, how long it may be, what a terminal shows.
 
-Owns the three functions that every border uses. Whatever a program raises, names or says is data: it steers
-no terminal, breaks no encoding and fills no frame. Shared with agents; it imports nothing.
+Owns the functions for that, used wherever such text leaves. What a program raises, names or says is data: it
+steers no terminal, breaks no encoding and fills no frame. Shared with agents; it imports nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def encodable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most about `most` characters: the middle is left out, and its length told."""
+    """At most about `most` characters: the middle is left out, and its length stands there."""
     if len(text) <= most:
         return text
     left = most // 2

@@ -10,7 +10,7 @@ numbers of another.
 from __future__ import annotations
 
 from ...emulator.errors import InputError, MessageError, OperationError
-from ...emulator.wire import AnyOperation, PairPulses
+from ...emulator.wire import STATISTICS, AnyOperation, PairPulses
 
 #: Bytes in one step: of records and operations, and of what names each message.
 MOST_BYTES = 32 * 1024 * 1024
@@ -18,8 +18,6 @@ MOST_BYTES = 32 * 1024 * 1024
 EACH_BYTES = 256
 #: Different names under which one node records.
 MOST_NAMES = 10_000
-#: What can be read of a metric as `<metric>.<word>`.
-STATISTICS = ("count", "mean", "std", "min", "max", "last")
 #: Metrics of every node that the emulator keeps, after the node's name.
 KEPT = {"expired": "qubits past their cut-off", "message_latency_s": "the latency of messages"}
 _COLUMNS = ("bases", "bits", "intensities")

@@ -20,12 +20,10 @@ from typing import Any
 import msgspec
 
 from ...emulator.errors import InfrastructureError
-from ...emulator.wire import HEADER, Failed, Grant, Release, Report, Welcome
+from ...emulator.wire import HEADER, UNDER_A_DEBUGGER, Failed, Grant, Release, Report, Welcome
 from ..guards.running_program import aside
 from ..tracebacks import program_stack
 
-#: First line of a stacks file when a debugger holds the process: silence is then no fault.
-UNDER_A_DEBUGGER = "a debugger is attached\n"
 #: So many records are written at once, if `flush` is not called before.
 _MOST_RECORDS = 1_000
 _length = HEADER.pack
@@ -179,7 +177,7 @@ def answer_stack_signal(path: Path, stacks: Callable[[], str]) -> None:
 
     @aside()
     def write(number: int, current: FrameType | None) -> None:
-        head = UNDER_A_DEBUGGER if debugged() else ""
+        head = f"{UNDER_A_DEBUGGER}\n" if debugged() else ""
         running = program_stack(current)
         unfinished = path.with_suffix(".unfinished")
         with open(unfinished, "w", -1, "utf-8", "backslashreplace", opener=_private) as file:

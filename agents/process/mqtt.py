@@ -27,7 +27,7 @@ import aiomqtt
 import paho.mqtt.client as paho
 
 from ...emulator.errors import InfrastructureError
-from ...emulator.wire.socket_paths import short
+from ...emulator.wire.framing import short_path
 from .settings import BrokerAddress
 
 OUTSTANDING = 100
@@ -71,7 +71,7 @@ def _dial(path: str, timeout_s: float) -> socket.socket:
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         line.settimeout(timeout_s)
-        with short(path) as reachable:
+        with short_path(path) as reachable:
             line.connect(reachable)
     except OSError:
         line.close()

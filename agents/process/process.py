@@ -23,8 +23,7 @@ from typing import Any, Protocol
 
 from ...emulator import wire
 from ...emulator.errors import InfrastructureError
-from ...emulator.wire.framing import FrameSplitter
-from ...emulator.wire.socket_paths import short
+from ...emulator.wire.framing import FrameSplitter, short_path
 from ..guards import guards
 from .files import Log, NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
@@ -32,9 +31,6 @@ from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
 
 #: The first `Resend` after a grant has waited this long for payloads, and the longest pause between two.
 FIRST_RESEND_S, LONGEST_RESEND_S = 0.05, 1.0
-#: What the journal of a node keeps, beside Welcome and payloads.
-_RECORDED_INPUT = (wire.Grant, wire.Release)
-_RECORDED_OUTPUT = (wire.Report, wire.Failed)
 CONNECT_S = 10.0
 CONNECT_PAUSE_S = 0.05
 
@@ -139,7 +135,7 @@ class NodeShell(asyncio.Protocol):
         path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
         while True:
             try:
-                with short(path) as reachable:
+                with short_path(path) as reachable:
                     await self._loop.create_unix_connection(lambda: self, reachable)
                 return
             except OSError as error:
@@ -178,7 +174,7 @@ class NodeShell(asyncio.Protocol):
             else:
                 if type(message) is wire.Grant:
                     self._t_ns = message.t_ns
-                if self._journal is not None and type(message) in _RECORDED_INPUT:
+                if self._journal is not None and type(message) in wire.RECORDED_INPUT:
                     self._journal.frame(body)
                 node.receive(message)
                 self._settle(node)
@@ -253,7 +249,7 @@ class NodeShell(asyncio.Protocol):
         """Record what the core did; before the emulator learns of it, as it may then have us killed."""
         assert self._node is not None
         for message, framed in zip(self._node.outbox, frames, strict=True):
-            if type(message) in _RECORDED_OUTPUT:
+            if type(message) in wire.RECORDED_OUTPUT:
                 journal.frame(framed[wire.HEADER.size :])
         journal.flush()
 

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ...emulator.errors import OperationError
 from ...emulator.wire import (
     BLOCK_SLOTS,
+    MOST_SETTINGS,
     Clicked,
     Detect,
     Intercept,
@@ -33,8 +34,6 @@ from .trains import Bytes, Clicks, PairTrain, PulseTrain, Stored, as_column, pla
 
 if TYPE_CHECKING:
     from ..interface import NodeInterface
-
-MOST_SETTINGS = 16
 
 
 # --- sending --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Messages on their way, and what a fault may say of one.
+"""Messages on their way, and what a fault may decide of one.
 
 Owns the records: a message that was sent (`Sent`), each copy of it in flight (`Flight`), and the verdicts of
-faults. Does not own the way they take (classical.py) or what a fault decides (faults/).
+faults. Does not own their route (plane.py, routes.py) or what a fault decides (faults/).
 
 Rule: a message has one flight unless a fault makes a copy or an eavesdropper listens; its payload is kept
 until the last flight has ended. Copies count from 0, in the order in which they were made.
@@ -75,14 +75,14 @@ class Sent:
         #: Copies made so far, and flights that have not ended, in the order in which they were made.
         self.copies = 0
         self.flights: list[Flight] = []
-        #: Who gets a copy, if all goes well.
+        #: The nodes that get a copy unless it is lost.
         self.receivers: dict[str, None] = {}
 
 
 class Flight:
     """One copy of a message, on its way to `to`, which is `dst` unless an eavesdropper gets it.
 
-    `to_inc` is the incarnation of `to` that it is bound to; None: nobody will take it.
+    `to_inc` is the incarnation of `to` that it is bound to; None: no incarnation will take it.
     """
 
     __slots__ = ("copy", "damage", "dst", "sent", "to", "to_inc")

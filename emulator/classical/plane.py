@@ -7,9 +7,9 @@ own routes (routes.py) or what a fault decides (faults/).
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one
 after the other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in
 first out per direction), then takes the hop's latency. At the last node it is handed over as a
-`Delivery` in the grant of that instant. Who listens on a link stands where messages enter it, at either
-end, as for light: a copy reaches them when the message has left, and one that is taken goes no further.
-What they forge enters at the other end and takes the whole latency: no word comes sooner by them.
+`Delivery` in the grant of that instant. An eavesdropper stands where messages enter a link, at either end, as
+for light: it gets a copy when the message has left, and a message that it takes goes no further. What it
+forges enters at the other end and takes the whole latency: no message comes sooner by it.
 
 Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that
 one is dead, replaced or finished when the message is due, it is journalled as undelivered. A link that
@@ -20,23 +20,31 @@ node's switch still forwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 from ..errors import InternalError
 from ..kernel.conductor import GRANT, HOP, Conductor
-from ..record.journal import Journal
-from ..record.metrics import Metrics
+from ..kernel.ports import Surroundings
 from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Delivery, Forget, Send
 from .flights import Damage, Drop, Flight, Later, Sent, Twice, Verdict
 from .routes import Routes
 
-#: A node that is not granted is told what to forget when there is so much of it.
+#: A node that is not granted gets a frame of its own with what to forget, once there is so much of it.
 FORGETS_AT_ONCE = 256
 
-#: (src, inc, seq, to): have the sender publish a payload to somebody it was not addressed to.
-Publish = Callable[[str, int, int, str], object]
+
+class Receivers(Protocol):
+    """The nodes, as the plane sees them."""
+
+    def receiver(self, name: str) -> int | None:
+        """The incarnation that takes messages now, or None."""
+
+    def listens(self, name: str) -> bool:
+        """Whether a grant will ever reach the node again, in this incarnation or the next."""
+
+    def publish(self, src: str, inc: int, seq: int, to: str) -> None:
+        """Have a sender publish a payload to a node that it was not addressed to."""
 
 
 class LinkFault(Protocol):
@@ -77,29 +85,23 @@ class _Hop:
 
 
 class ClassicalPlane:
-    """Messages in flight.
-
-    `receiver(node)` tells the incarnation that would take a message, or None; `listens(node)` whether a
-    grant will ever reach the node again; `publish` is asked for payloads that an eavesdropper hears.
-    """
+    """Messages in flight, between the nodes of one run."""
 
     def __init__(
         self,
         topology: Topology,
         conductor: Conductor,
-        journal: Journal,
-        metrics: Metrics,
-        receiver: Callable[[str], int | None],
-        listens: Callable[[str], bool],
-        publish: Publish = lambda *_: None,
+        surroundings: Surroundings,
+        nodes: Receivers,
     ) -> None:
-        self._conductor, self._journal, self._metrics = conductor, journal, metrics
-        self._receiver, self._listens, self._publish = receiver, listens, publish
+        self._conductor = conductor
+        self._journal, self._metrics = surroundings.journal, surroundings.metrics
+        self._receiver, self._listens, self._publish = nodes.receiver, nodes.listens, nodes.publish
         self.routes = Routes(topology.links)
         self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
         self.deliveries: dict[str, list[Delivery]] = {}
         self.forgets: dict[str, list[Forget]] = {}
-        #: Handed over: their senders keep them until the receivers have been granted and have reported.
+        #: Handed over: their senders keep the payloads until the granted receivers have reported.
         self._handed: list[Sent] = []
         self._most_forgets = 0
         self._sent: dict[tuple[str, int, int], Sent] = {}
@@ -194,7 +196,9 @@ class ClassicalPlane:
         self._enter(flight, self._hops[spec.name], at)
 
     def _enter(self, flight: Flight, hop: _Hop, at: str) -> None:
-        """The message leaves `at` on this link: faults look at it, then those who listen."""
+        """The message leaves `at` on this link: faults look at it, then eavesdroppers."""
+        # In the order in which the faults began: what is dropped by one is not looked at by the next, so
+        # that this takes no number of the next one's generator.
         extra_ns = 0
         echoes_ns: list[int] = []
         for fault in hop.faults:
@@ -208,6 +212,8 @@ class ClassicalPlane:
                 echoes_ns.append(verdict.after_ns)
             elif isinstance(verdict, Damage):
                 flight.damage = (*flight.damage, *verdict.bits)
+        # After all faults: a copy has the damage of its original. Before the original is transmitted: it may
+        # end there, and the message with its last flight.
         echoes = [
             (Flight(flight.sent, flight.dst, flight.to, flight.to_inc, flight.damage), after_ns)
             for after_ns in echoes_ns
@@ -239,6 +245,7 @@ class ClassicalPlane:
         return done
 
     def _cross(self, flight: Flight, hop: _Hop, to: str, arrives_ns: int) -> None:
+        # Cuts are counted, not looked at: one that healed while the message was under way has lost it too.
         cut_count = hop.cut_count
 
         def reach() -> None:
@@ -259,7 +266,7 @@ class ClassicalPlane:
     # --- eavesdroppers ---
 
     def _overhear(self, flight: Flight, listener: Listener, t_ns: int) -> None:
-        """A copy goes to who listens, from whom the sender does not know it should get it."""
+        """A copy goes to the eavesdropper; the sender publishes its payload there only when asked."""
         sent, node = flight.sent, listener.node
         copy = Flight(sent, flight.dst, node, self._receiver(node), flight.damage)
         self._arrive_at(copy, t_ns)
@@ -269,7 +276,7 @@ class ClassicalPlane:
     def _inject(self, flight: Flight) -> None:
         """A forgery: over the whole of the link that its sender listens on, towards its destination.
 
-        Of several such links the first by name from which there is a way.
+        Of several such links the first by name from which a route leads there.
         """
         for hop in self._hops.values():
             if any(listener.node == flight.sent.src for listener in hop.listeners):
@@ -281,8 +288,10 @@ class ClassicalPlane:
         self._lose(flight, f"{flight.sent.src} listens on no link that leads to {flight.dst}")
 
     def _nearer_end(self, link: LinkSpec, dst: str) -> str | None:
-        ways = [(0 if end == dst else self.routes.latency_ns(end, dst), end) for end in link.ends]
-        found = sorted((ns, end) for ns, end in ways if ns is not None)
+        latencies = [
+            (0 if end == dst else self.routes.latency_ns(end, dst), end) for end in link.ends
+        ]
+        found = sorted((ns, end) for ns, end in latencies if ns is not None)
         return found[0][1] if found else None
 
     # --- the end of a message ---
@@ -336,7 +345,7 @@ class ClassicalPlane:
             self._handed.append(sent)
 
     def taken(self) -> None:
-        """All nodes that were granted have reported: nobody will ask their senders for payloads again.
+        """All granted nodes have reported: their payloads will not be asked for again.
 
         Not before: a sender that is granted at the same instant as the receiver, and frees the payload
         at once, could not send it again if it was lost on the way. What waits for a paused node is kept.
@@ -356,7 +365,7 @@ class ClassicalPlane:
     def overdue(self) -> list[tuple[str, list[Forget]]]:
         """What nodes that are not granted have still to forget, once it has become much.
 
-        Who is being restarted is told with its first grant: its next life may hold what came before it.
+        A node that is being restarted gets it in its first grant: it may hold older payloads then.
         """
         if self._most_forgets < FORGETS_AT_ONCE:
             return []

@@ -1,4 +1,4 @@
-"""Which way a classical message goes: least latency, then fewest hops, then names.
+"""The route of a classical message: least latency, then fewest hops, then names.
 
 Owns the routing table and nothing of what happens on the way. Rule: a route depends on the links'
 nominal latencies and on which links are cut, never on load or on a delay fault (a switch does not see

@@ -76,8 +76,8 @@ def trojan_phase_error(reflected_photons: float, single_yield: float, error: flo
     e' = e + 4 D'(1-D')(1-2e) + 4 (1-2D') sqrt(D'(1-D') e (1-e)), 1/2 from D' = 1/2 on. Lucamarini, Choi,
     Ward, Dynes, Yuan, Shields, PRX 5, 031030 (2015), eqs. 6 and 7.
     """
-    told = (1 - math.exp(-reflected_photons) * math.cos(reflected_photons)) / 2 / single_yield
-    if told >= 0.5:
+    share = (1 - math.exp(-reflected_photons) * math.cos(reflected_photons)) / 2 / single_yield
+    if share >= 0.5:
         return 0.5
-    swing = math.sqrt(told * (1 - told) * error * (1 - error))
-    return error + 4 * told * (1 - told) * (1 - 2 * error) + 4 * (1 - 2 * told) * swing
+    swing = math.sqrt(share * (1 - share) * error * (1 - error))
+    return error + 4 * share * (1 - share) * (1 - 2 * error) + 4 * (1 - 2 * share) * swing

@@ -2,7 +2,7 @@
 
 Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
 draws. Conventions: the divergence of a Gaussian beam is its half angle, out to 1/e^2 of the intensity on
-the axis; whoever has a full angle or a full width at half maximum converts it first, in the open.
+the axis; a full angle or a full width at half maximum must be converted first.
 """
 
 from __future__ import annotations

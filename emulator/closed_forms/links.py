@@ -150,7 +150,7 @@ def double_click_success(
     """P = Y11 = (1-d)^2 [pA pB/2 + (2 pA + 2 pB - 3 pA pB) d + 4 (1-pA)(1-pB) d^2].
 
     Ma, Razavi, PRA 86, 062319 (2012), for photons alike; without darks pA pB/2 (Barrett, Kok, PRA 71, 060310
-    (2005)). Two photons of one mode that are told apart leave by different ports with (1 - V)/2, and a dark
+    (2005)). Two photons of one mode that differ leave by different ports with (1 - V)/2, and a dark
     click beside those two is no herald: (7 - V)/2 takes the place of the 3.
     """
     both = first * second

@@ -4,7 +4,7 @@ Owns formulas, as the package says and by the same conventions: pure, independen
 arithmetic, no state, no draws. Tests set them against circuits of four qubits.
 
 Conventions: Bell weights come in the order of the Bell index (Phi+, Psi+, Phi-, Psi-), not in that of the
-papers; a round is told by what is left and with which probability it succeeds. `gate` is the
+papers; a round gives what is left and with which probability it succeeds. `gate` is the
 reliability p of a two-qubit gate (with 1-p it leaves both qubits maximally mixed), `measurement` the
 correctness eta of one qubit's measurement.
 """

@@ -46,7 +46,7 @@ def mean_attempts_with_cutoff(success: float, cutoff: int) -> float:
     """Mean attempts until both links hold pairs that are less than `cutoff` attempts apart in age.
 
     A pair that has waited for `cutoff` attempts is dropped, and both begin anew, which is to say that the
-    other link goes on: attempts have no memory. As a Markov chain: from "neither" in 1/(1 - q^2) attempts to
+    other link runs on: attempts have no memory. As a Markov chain: from "neither" in 1/(1 - q^2) attempts to
     "both" or, with r = 2pq/(1 - q^2), to "one"; from there in (1 - q^t_c)/p attempts to "both", or back with
     probability q^t_c. So
     E[T] = (1/(1 - q^2) + r (1 - q^t_c)/p)/(1 - r q^t_c) = (1/(1 - q^2) + E[min(|d|, t_c)])/P(|d| <= t_c).

@@ -1,7 +1,8 @@
-"""The conductor: virtual time, and who may run at which instant.
+"""Virtual time: the conductor says what is due at which instant, the barrier lets time stand.
 
-Owns the current instant, the agenda of due things, the nodes' timers, and the barrier of nodes whose
-report is awaited. Does not know what a message, a qubit or a fault is: it calls back. No I/O.
+Owns the current instant, the agenda of due things, the nodes' timers, and the answers from outside without
+which no instant is entered and no phase continues. Does not know what a message, a qubit or a fault is: it
+calls back. No I/O.
 
 Theory of operation. An instant is `(t_ns, m)`. Inside an instant everything happens in four phases:
 
@@ -13,7 +14,7 @@ Theory of operation. An instant is `(t_ns, m)`. Inside an instant everything hap
 An entry is ordered by (t_ns, m, phase, order, serial): `order` is the caller's deterministic tie-break
 (names and numbers), `serial` counts entries made, which is deterministic too because entries are made
 only while entries or reports are being applied, and reports are applied in the order of node names,
-after all have come. The order in which they came is never seen by anything.
+after all have come. Nothing depends on the order in which they came.
 
 "Now" for something produced in the phase before GRANT is this instant; for anything produced while
 reports are applied it is the next microstep: `at(t_ns)` with t_ns == now goes to `(now, m+1)`.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InternalError
 from ..units import LAST_NS
@@ -109,14 +110,16 @@ class Conductor:
         """The node has something due at this instant."""
         self._due[node] = None
 
-    # --- going on ---
+    # --- instants ---
 
     def next_instant(self) -> tuple[int, int] | None:
         """The earliest instant at which something is due, or None."""
         agenda, heap, timers = self._agenda, self._timer_heap, self._timers
-        while agenda and agenda[0][5].action is None:  # it was cancelled
+        # Cancelled entries and replaced timers stay in their heaps until they come to the top: they are
+        # dropped here, so that neither makes an instant of its own.
+        while agenda and agenda[0][5].action is None:
             heappop(agenda)
-        while heap and timers.get(heap[0][1]) != heap[0][0]:  # the node has another one now
+        while heap and timers.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
         if agenda and (not heap or agenda[0][:2] <= (heap[0][0], 0)):
             return agenda[0][:2]
@@ -136,30 +139,83 @@ class Conductor:
                 self._due[node] = None
 
     def run_phases(self) -> bool:
-        """Do the next thing of this instant; False when only the nodes are left to run."""
+        """Do the next entry of this instant; False when only the nodes are left to run."""
         agenda = self._agenda
         now, m = self.now_ns, self.m
+        # One entry a call: the action may have made time stand (a kill) or ended the run, and the world looks
+        # before it has the next one done.
         while agenda and agenda[0][0] == now and agenda[0][1] == m:
             entry = heappop(agenda)[5]
             action = entry.action
             if action is not None:
-                entry.action = None  # whoever holds the entry is often held by the action: no cycle
+                entry.action = (
+                    None  # an object that keeps its entry is often kept by the action: no cycle
+                )
                 action()
                 return True
         return False
 
     def take_due(self) -> list[str]:
-        """The nodes to grant at this instant, in the order of their names."""
+        """The nodes to grant at this instant, in the order of their names, whatever woke them first."""
         due = sorted(self._due)
         self._due.clear()
         return due
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing at all is on the agenda."""
-        return self.next_instant() is None
 
     def forget_node(self, node: str) -> None:
         """The node is gone: no timer, nothing due."""
         self._timers.pop(node, None)
         self._due.pop(node, None)
+
+
+#: hello: a process has subscribed; have: a receiver holds all payloads; exit: a process is reaped;
+#: waits: a parked node has answered what its tasks wait for.
+Answer = Literal["hello", "have", "exit", "waits"]
+
+
+class Barrier:
+    """What must happen outside before virtual time may pass: it stands while `awaited` is not empty.
+
+    Holds the awaited answers and the one action to do after the last. Does not know what an answer means.
+    """
+
+    def __init__(self) -> None:
+        self.awaited: dict[tuple[Answer, str], None] = {}
+        self._then: Callable[[], None] | None = None
+
+    def awaits(self, kind: Answer, node: str) -> bool:
+        """Whether this node's answer is awaited."""
+        return (kind, node) in self.awaited
+
+    def add(self, kind: Answer, node: str) -> None:
+        """Let time stand until this node has answered."""
+        self.awaited[kind, node] = None
+
+    def afterwards(self, then: Callable[[], None]) -> None:
+        """Do `then` once nothing is awaited: at once, if nothing is. `then` may await anew."""
+        if self.awaited:
+            self._then = then
+        else:
+            then()
+
+    def passed(self, kind: Answer, node: str) -> bool:
+        """Take an answer; whether it was the last, so that time may pass unless `then` awaits anew.
+
+        An answer that is not awaited is ignored.
+        """
+        if (kind, node) not in self.awaited:
+            return False
+        del self.awaited[kind, node]
+        if self.awaited:
+            return False
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+        return True
+
+    def silent(self) -> list[str]:
+        """The nodes whose program must answer now (not their processes' starts and exits)."""
+        return [node for kind, node in self.awaited if kind in ("have", "waits")]
+
+    def missing(self) -> list[tuple[Answer, str]]:
+        """The processes whose start (hello) or exit is awaited now."""
+        return [awaited for awaited in self.awaited if awaited[0] in ("hello", "exit")]

@@ -1,13 +1,11 @@
-"""Real time: how it runs beside virtual time, and whose word a run waits for in it.
+"""The wall clock: real time beside virtual time, and which node the run has waited for.
 
-Owns the stopwatch. From the moment grants go out, real time is put down to whoever reports next, so that
-of several nodes that work side by side only the slowest pays for what the others did not need. Does not
-own virtual time (conductor.py).
+Owns the stopwatch. From the moment grants go out, real time is counted for the node that reports next, so
+that of several nodes that run side by side only the slowest is charged with the time beyond the others. The
+first step of an incarnation is not counted: it imports the program. Does not own virtual time (conductor.py).
 
-The first step of an incarnation takes none of it: the program's imports are waited for in it.
-
-Rule: what it tells is reported, and in real time mode says when to go on; what happens is never decided
-on it, and the digest knows nothing of it.
+Rule: real time is reported, and in real time mode says when the next instant is entered; nothing else depends
+on it, and the digest does not.
 """
 
 from __future__ import annotations

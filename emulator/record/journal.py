@@ -1,7 +1,6 @@
 """The journal and the digest: what happened, in order, and one hash of it.
 
-Owns the event lines and the hash chain of each entity. Does not own metrics (metrics.py) or where the
-run folder is (the front door's).
+Owns the event lines and the hash chain of each entity. Does not own metrics (metrics.py) or the run folder.
 
 Rule: one event is one JSON line `[t_ns, m, entity, kind, ...fields]`; the same bytes go to the file and
 into the entity's chain, so the digest is of exactly what a reader can see. Lines are gathered, and hashed
@@ -34,7 +33,7 @@ class Clock(Protocol):
 
 
 class Chains:
-    """One hash per entity over its lines, and the digest of all: whoever has the lines has the digest."""
+    """One hash per entity over its lines, and the digest of all: the lines alone give the digest."""
 
     def __init__(self) -> None:
         self._chains: dict[str, hashlib.blake2b] = {}

@@ -1,10 +1,10 @@
-"""access.jsonl: who was refused at the emulator's socket.
+"""access.jsonl: the connections that the emulator has refused.
 
 Owns that file of the run folder; it is made with the first refusal. Does not own the decision (world.py
 and server.py).
 
-Rule: a file of its own, not a kind of event in the journal. When a stranger knocks is the stranger's
-affair, in real time: were it in the journal, two runs of one seed would no longer compare line by line,
+Rule: a file of its own, not a kind of event in the journal. A refused connection comes at a real time
+of its own: in the journal, two runs of one seed would no longer compare line by line,
 and the digest would no longer be of all that a reader sees there. No token is written, right or wrong.
 """
 
@@ -22,7 +22,7 @@ import msgspec
 from ..wire import Hello
 
 FILE = "access.jsonl"
-#: What a stranger may have written of its words.
+#: Characters of a claim that are written.
 _LONGEST = 200
 #: So many are noted: a process that comes back again and again shall not fill the disk.
 MOST_NOTED = 10_000
@@ -30,7 +30,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class Refusal(msgspec.Struct, omit_defaults=True):
-    """One line. `pid` and `uid` are the kernel's word, the rest is the stranger's claim."""
+    """One line. `pid` and `uid` are the kernel's, `node` and `incarnation` what the connection claimed."""
 
     time: str
     why: str
@@ -62,7 +62,7 @@ class Refusals:
         if peer is not None and hasattr(socket, "SO_PEERCRED"):
             data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             refusal.pid, refusal.uid, _ = _CREDENTIALS.unpack(data)
-        # In ASCII: what a stranger claims to be called is shown by tools that pass everything on.
+        # In ASCII: a claimed name may hold what steers a terminal, and tools show these lines as they are.
         line = json.dumps(msgspec.to_builtins(refusal), separators=(",", ":")).encode() + b"\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with open(descriptor, "ab", buffering=0) as file:

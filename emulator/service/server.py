@@ -2,16 +2,16 @@
 
 Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
 Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
-outbox. `main` takes CONTROL_FD LISTEN_FD DESK_FD`; all are inherited, the last two are
-bound and listening already, so that nodes can connect while physics is still being imported. Who speaks to
-the run by the last one is desk_door.py's.
+outbox. `main` takes CONTROL_FD LISTEN_FD LIVE_FD; all are inherited, the last two are
+bound and listening already, so that nodes can connect while physics is still being imported. The last one
+is served by live_socket.py.
 
-Rules. The first frame on the control stream is `Supervise`. A connection must say a valid Hello within
-`HELLO_S`, and is closed, by name, at the first frame that cannot be read; who is refused is noted in
-access.jsonl, and no node is disturbed by it: a stranger's frame may be as long as a Hello, and of those who
-say nothing the first to come make room for the next. The launcher's end of file ends this process at once;
-after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not in
-the result.
+Rules. The first frame on the control stream is `Supervise`. A connection that sends no valid Hello within
+`HELLO_S` is closed, and so is one at its first frame that cannot be read. Each refusal is noted in
+access.jsonl, and disturbs no node: before its Hello a connection may send no more bytes than a Hello has, and
+the oldest connections without one make room for new ones. The launcher's end of file ends this process at
+once; after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not
+in the result.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ import msgspec
 
 from .. import wire
 from ..errors import InfrastructureError, InternalError, QnetemError
-from ..kernel.barrier import Answer
+from ..kernel.conductor import Answer
 from ..record.refusals import Refusals
 from ..wire import control
 from ..wire.framing import FrameSplitter
-from .live_socket import DeskCore, DeskDoor
+from .live_socket import LiveCore, LiveSocket
 from .watchdog import Watchdog, silent_s
 
 HELLO_S = 10.0
-#: No Hello is longer; and so many may stand about without one, beside as many as there are nodes.
+#: No Hello is longer; and so many connections may have sent none, beside as many as there are nodes.
 HELLO_BYTES = 4096
-MOST_STRANGERS = 64
+MOST_UNIDENTIFIED = 64
 PROGRESS_S = 0.1
 #: After the outcome the nodes have this long to hang up.
 FAREWELL_S = 5.0
@@ -50,9 +50,9 @@ FAREWELL_S = 5.0
 EXIT_S = 3.0
 BACKLOG = 4096
 READ_BYTES = 65536
-#: How much of a stranger's words goes into the log.
-LONGEST_WORD = 200
-#: No process comes or goes for so long although one should: a start can take longer than a step.
+#: How many characters of a refusal go into the log.
+LONGEST_REASON = 200
+#: A process that should start or exit may take so long: a start can take longer than a step.
 MISSING_S = 60.0
 _MISSING = {
     "hello": "its process should have been started, and has said no Hello",
@@ -65,12 +65,13 @@ class WorldCore(Protocol):
     """What the shell needs of world.py."""
 
     outbox: list[tuple[str, msgspec.Struct]]
-    over: bool
     resume_in_s: float | None
     settle_in_s: float | None
 
     @property
-    def desk(self) -> DeskCore: ...
+    def over(self) -> bool: ...
+    @property
+    def live(self) -> LiveCore: ...
 
     def start(self) -> None: ...
     def authenticate(self, hello: wire.Hello) -> str | None: ...
@@ -108,14 +109,14 @@ class NodeConnection(asyncio.Protocol):
 
     @property
     def label(self) -> str:
-        """How the connection is called in the log."""
+        """The name of the connection in the log."""
         return f"{self.node}.{self.incarnation}" if self.node else "a stranger"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._server.connections[self] = None
-        self._server.let_in(self)
+        self._server.connected(self)
         loop = asyncio.get_running_loop()
         why = f"no Hello within {HELLO_S:g} s"
         self._hello_timer = loop.call_later(HELLO_S, self._server.refuse, self, why)
@@ -127,7 +128,7 @@ class NodeConnection(asyncio.Protocol):
                 message = wire.decode_to_emulator(body)
                 if (
                     type(message) is not wire.Resend
-                ):  # asking for payloads again and again is no word
+                ):  # asking for payloads again and again is no progress
                     self.frames += 1
                 if self.node and type(message) is not wire.Hello:
                     world.receive(self.node, self.incarnation, message)
@@ -140,11 +141,11 @@ class NodeConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_hello_timer()
         if exc is not None:
-            self._hear_out()
+            self._read_rest()
         self._server.hung_up(self)
 
-    def _hear_out(self) -> None:
-        """Writing to who is gone has ended the connection: what he had said before is still to be read."""
+    def _read_rest(self) -> None:
+        """A failed write has ended the connection: what the node had sent before is still to be read."""
         assert self.transport is not None
         number = self.transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
@@ -190,7 +191,7 @@ class ControlConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._server.done.done():
-            # The launcher is gone, and with it everybody who could want to know how this run ends.
+            # The launcher is gone, and with it every reader of this run's outcome.
             os._exit(EXIT_ORPHANED)
         self._server.control_closed.set_result(None)
 
@@ -213,8 +214,8 @@ class Server:
         #: How processes have ended whose connections are still to be read to their ends.
         self._exits: dict[tuple[str, int], int] = {}
         #: Connections that have not said Hello yet, in the order in which they came.
-        self._strangers: dict[NodeConnection, None] = {}
-        self._most_strangers = len(world.progress().nodes) + MOST_STRANGERS
+        self._unidentified: dict[NodeConnection, None] = {}
+        self._most_unidentified = len(world.progress().nodes) + MOST_UNIDENTIFIED
         self._watchdog = Watchdog(run_folder, silent_s)
         self._missing_s = max(silent_s, MISSING_S)
         #: Processes that should come or go, and since when nothing has changed about them.
@@ -225,28 +226,28 @@ class Server:
         self._farewell = False
         self._resume_timer: asyncio.TimerHandle | None = None
         self._settling = False
-        self._door: DeskDoor | None = None
+        self._live: LiveSocket | None = None
 
     async def serve(
         self,
         channel: socket.socket,
         listener: socket.socket,
-        desk_listener: socket.socket | None = None,
+        live_listener: socket.socket | None = None,
     ) -> None:
         """Serve until the run is over and the outcome has been handed to the launcher."""
         loop = self._loop
         loop.set_exception_handler(self._on_exception)
         await loop.create_connection(lambda: ControlConnection(self, FrameSplitter()), sock=channel)
-        self.tell(control.Ready())
+        self.to_launcher(control.Ready())
         self.world.start()
         self.drain()
         # Not `create_unix_server`, which would look for the socket at the name it was bound by.
         server = await loop.create_server(
             lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
         )
-        if desk_listener is not None:
-            self._door = DeskDoor(self.world.desk, self._after_desk)
-            await self._door.open(desk_listener)
+        if live_listener is not None:
+            self._live = LiveSocket(self.world.live, self._after_request)
+            await self._live.open(live_listener)
         self._tick()
         try:
             await self.done
@@ -256,15 +257,15 @@ class Server:
 
     # --- what connections report ------------------------------------------------------------------
 
-    def let_in(self, stranger: NodeConnection) -> None:
-        """Somebody has connected. All nodes may come at once; whoever says nothing makes room."""
-        self._strangers[stranger] = None
-        if len(self._strangers) > self._most_strangers:
-            self.refuse(next(iter(self._strangers)), "no Hello, and others wait at the door")
+    def connected(self, connection: NodeConnection) -> None:
+        """A connection has been made. All nodes may come at once; the oldest without a Hello makes room."""
+        self._unidentified[connection] = None
+        if len(self._unidentified) > self._most_unidentified:
+            self.refuse(next(iter(self._unidentified)), "no Hello, and others wait at the door")
 
     def admit(self, connection: NodeConnection, hello: wire.Hello) -> None:
         """A Hello has been accepted: from now on this is the node's connection."""
-        self._strangers.pop(connection, None)
+        self._unidentified.pop(connection, None)
         if self.world.over:
             self._write(connection, wire.Stop())
             return
@@ -272,10 +273,10 @@ class Server:
         self.world.receive(connection.node, connection.incarnation, hello)
 
     def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
-        """Close a connection and say why; if it is a node's, the run cannot go on without it."""
+        """Close a connection and say why; if it is a node's, the run ends with it."""
         if not self._refusals.full:
-            sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_WORD]}\n")
-        self._strangers.pop(connection, None)
+            sys.stderr.write(f"refused {connection.label}: {why[:LONGEST_REASON]}\n")
+        self._unidentified.pop(connection, None)
         if connection.transport is not None:
             self._note_refusal(connection.transport, why, claim)
             connection.transport.abort()
@@ -288,18 +289,18 @@ class Server:
     ) -> None:
         try:
             self._refusals.add(transport.get_extra_info("socket"), claim, why)
-        except OSError as error:  # a full disk: no stranger shall end a run by knocking
+        except OSError as error:  # a full disk: no refused connection shall end a run
             sys.stderr.write(f"access.jsonl cannot be written: {error}\n")
 
     def hung_up(self, connection: NodeConnection) -> None:
         """A connection is gone, by whichever side."""
         self.connections.pop(connection, None)
-        self._strangers.pop(connection, None)
+        self._unidentified.pop(connection, None)
         if self._nodes.get(connection.node) is connection:
             del self._nodes[connection.node]
             label = (connection.node, connection.incarnation)
             if label in self._exits:
-                self._tell_exit(*label)
+                self._report_exit(*label)
             else:
                 # The launcher will soon say how the process ended; if it does not, the process lives.
                 self._loop.call_later(EXIT_S, self._missed, *label)
@@ -309,24 +310,24 @@ class Server:
         self.world.disconnected(node, incarnation)
         self.drain()
 
-    def _tell_exit(self, node: str, incarnation: int) -> None:
-        """The process has ended, and all that it has said is heard."""
+    def _report_exit(self, node: str, incarnation: int) -> None:
+        """The process has ended, and all its frames are read."""
         status = self._exits.pop((node, incarnation), None)
         if status is not None:
             self.world.exited(node, incarnation, status)
             self.drain()
 
     def obey(self, message: control.FromLauncher) -> None:
-        """A word of the launcher."""
+        """A frame of the launcher."""
         match message:
             case control.Exited(node, incarnation, status):
                 self._exits[node, incarnation] = status
                 connection = self._nodes.get(node)
                 if connection is None or connection.incarnation != incarnation:
-                    self._tell_exit(node, incarnation)
+                    self._report_exit(node, incarnation)
                 else:
-                    # Its last words are perhaps still to be read: why it ended may be among them.
-                    self._loop.call_later(EXIT_S, self._tell_exit, node, incarnation)
+                    # Its last frames may still be unread, with the reason of its end among them.
+                    self._loop.call_later(EXIT_S, self._report_exit, node, incarnation)
             case control.Interrupt(reason, exit_code):
                 self.world.interrupt(reason, exit_code)
             case control.Supervise():
@@ -336,25 +337,29 @@ class Server:
     # --- out --------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Carry out the world's outbox: one write for each connection, in order; then see what it waits for.
+        """Carry out the world's outbox: one write for each connection, in order; then arm its timers.
 
         After every call of the world, also of one that leaves nothing in the outbox: in real time mode
         the timer of the next instant is armed here.
         """
+        # The launcher's frames are written at once, before those of nodes: a Thaw is on its way before
+        # the Settle that the thawed process must answer.
         outbox = self.world.outbox
         nodes, frame = self._nodes, wire.frame
         touched: list[NodeConnection] = []
         for node, message in outbox:
             if not node:
-                self.tell(message)
+                self.to_launcher(message)
                 continue
             connection = nodes.get(node)
             if connection is None:
-                continue  # it has died; the world is told, or knows already
+                continue  # it has died; the world knows, or hears of it soon
             if not connection.pending:
                 touched.append(connection)
             connection.pending.append(frame(message))
         outbox.clear()
+        # Only now, and once each: all frames for a node leave in one write, in the order of the outbox, so
+        # that a node reads a Resend before the grant that follows it.
         for connection in touched:
             pending = connection.pending
             if connection.transport is not None:
@@ -369,12 +374,12 @@ class Server:
             self._loop.call_later(self.world.settle_in_s, self._settle)
 
     def _settle(self) -> None:
-        """A node is lost, and no other one was lost with it for long enough."""
+        """A node is lost, and no other one has been lost with it for long enough."""
         self.world.settle()
         self.drain()
 
-    def _after_desk(self) -> None:
-        """Something was asked of the world: what is due next may be due sooner."""
+    def _after_request(self) -> None:
+        """A live request was taken: the next instant may be due sooner."""
         if self._resume_timer is not None:
             self._resume_timer.cancel()
             self._resume()
@@ -387,8 +392,8 @@ class Server:
         self.world.resume()
         self.drain()
 
-    def tell(self, message: msgspec.Struct) -> None:
-        """A word to the launcher."""
+    def to_launcher(self, message: msgspec.Struct) -> None:
+        """Send a frame to the launcher."""
         if self.control is not None:
             self.control.write(wire.frame(message))
 
@@ -402,8 +407,8 @@ class Server:
         if self._farewell:
             return
         self._farewell = True
-        if self._door is not None:
-            self._door.close()
+        if self._live is not None:
+            self._live.close()
         for connection in list(self.connections):
             if not connection.node and connection.transport is not None:
                 connection.transport.close()
@@ -419,17 +424,17 @@ class Server:
             self.done.set_result(None)
 
     async def _end_control(self) -> None:
-        """Say no more, and wait until the launcher has hung up.
+        """Send no more, and wait until the launcher has hung up.
 
-        A launcher that is busy may still be talking to us. Had we closed, its next word would break the
-        stream at its end, and the outcome that it has not read yet would be lost.
+        A busy launcher may still be sending. Had we closed, its next frame would break the stream at its
+        end, and the outcome that it has not read yet would be lost.
         """
         if self.control is not None:
             self.control.write_eof()
             await self.control_closed
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception in a callback of ours ends the process: a half-told world is worthless."""
+        """An exception in a callback of ours ends the process: the world may have half an event."""
         error = context.get("exception")
         if error is None or "future" in context or self.done.done():
             loop.default_exception_handler(context)
@@ -451,7 +456,7 @@ class Server:
         reported = (progress.t_ns, progress.instants)
         if reported != self._reported:
             self._reported = reported
-            self.tell(progress)
+            self.to_launcher(progress)
         now_s = time.monotonic()
         for node in self.world.silent():
             connection = self._nodes.get(node)
@@ -515,8 +520,8 @@ def _read_exactly(channel: socket.socket, size: int) -> bytes:
     return data
 
 
-def _stillborn(error: QnetemError) -> control.Outcome:
-    """The outcome of a run whose world could not be built."""
+def _unbuilt(error: QnetemError) -> control.Outcome:
+    """The outcome of a run whose world cannot be built."""
     problem = control.Problem(type(error).__name__, str(error), error.exit_code)
     return control.Outcome("", 0, "", 0, 0.0, 0, {}, {}, {}, problem)
 
@@ -535,7 +540,7 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
     try:
         world = create_world(settings)
     except QnetemError as error:
-        channel.sendall(wire.frame(_stillborn(error)))
+        channel.sendall(wire.frame(_unbuilt(error)))
         channel.shutdown(socket.SHUT_WR)
         while channel.recv(READ_BYTES):  # as in Server: the launcher hangs up first
             pass

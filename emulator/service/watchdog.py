@@ -1,9 +1,9 @@
-"""The watchdog: a node whose report is awaited, and which says nothing for too long in real time.
+"""The watchdog: a node whose report is awaited, and which sends nothing for too long in real time.
 
 Owns the clocks of silence and the asking for stacks (SIGUSR1, answered by a file; see
-agents/process/files.py). Does not own the verdict: the world is told, and decides.
+agents/process/files.py). Does not own the verdict: the world decides.
 
-Rules: the clock of a node runs while it is awaited and nothing comes from it, and starts again with
+Rules: the clock of a node runs while it is awaited and sends nothing, and starts again with
 every frame. A node under a debugger is never silent.
 """
 
@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
+from ..wire import UNDER_A_DEBUGGER
 
-#: How long a node has to write its stacks before it counts as deaf even to that.
+#: How long a node has to write its stacks.
 ANSWER_S = 2.0
-UNDER_A_DEBUGGER = "a debugger is attached"
 LOG_TAIL_LINES = 40
-
 #: For how long a node may be silent (s), and the variable that says otherwise.
 SILENT_S = 30.0
 SILENT_VARIABLE = "QNETEM_SILENT_S"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ..wire.bit_planes import read_only
 from .qutip_import import qutip
 
-BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
 #: QuTiP's name ("xz": second bit first) of each Bell index.
 _QUTIP_BELL = ("00", "10", "01", "11")
 

@@ -1,6 +1,6 @@
 """Columns of small numbers as bytes: how arrays of a pulse train travel and rest.
 
-Owns the bit planes, nothing else; imports numpy only, so that nodes and emulator share it.
+Owns the bit planes, nothing else; imports numpy only, so that nodes and emulator can share it.
 
 Rule: plane j holds bit j of every value, eight values a byte, the first in the highest bit; the last byte
 of a plane is filled with zeros. A column is its planes one after the other, the lowest bit first.
@@ -18,7 +18,7 @@ _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
 def read_only(array: _Array) -> _Array:
-    """The array itself, which nobody can write to any more: runs that follow share it."""
+    """The array itself, now read-only: later runs of the process share it."""
     array.setflags(write=False)
     return array
 

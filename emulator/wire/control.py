@@ -1,10 +1,10 @@
-"""The control plane: what the emulator and the launcher say to each other, and what the desk answers.
+"""The control plane: the frames between the emulator and the launcher, and those of live control.
 
-Owns the structs; they travel framed as in wire.py. With the launcher over one stream that exists from its
-first moment to its last: the emulator decides (spawn, kill, over), the launcher does. With whoever speaks
-to a run while it goes on over the desk's socket (desk.py): each request gets one answer of its number.
+Owns the structs; framing.py says how they travel. To the launcher leads one stream, open as long as the run:
+the emulator decides (spawn, kill, over), the launcher acts. Clients of a running emulator come to the live
+socket (world/live.py): each request gets one answer with its number.
 
-Rule: the launcher starts incarnation 1 of every node on its own; the emulator asks for the later ones.
+Rule: the launcher starts incarnation 1 of every node without being asked; the emulator asks for later ones.
 """
 
 from __future__ import annotations
@@ -15,23 +15,21 @@ from typing import Any
 
 import msgspec
 
-from .messages import _Frame
+from .messages import Frame
 
 
-class Supervise(_Frame):
-    """Launcher -> emulator, first: the run's settings. Never logged (it holds the run's secret)."""
+class Supervise(Frame):
+    """Launcher -> emulator, first: where the run is. Never logged (it holds the run's secret)."""
 
     topology_path: str
-    seed: int | None
     run_folder: str
     secret: str
-    record: str | None = None
 
     def __repr__(self) -> str:
         return f"Supervise({self.run_folder!r})"
 
 
-class Exited(_Frame):
+class Exited(Frame):
     """Launcher -> emulator: a node's process has ended. `status` as of `Popen.returncode`."""
 
     node: str
@@ -39,46 +37,46 @@ class Exited(_Frame):
     status: int
 
 
-class Interrupt(_Frame):
+class Interrupt(Frame):
     """Launcher -> emulator: stop after this instant (Ctrl-C, or trouble the launcher has seen)."""
 
     reason: str
     exit_code: int = 3
 
 
-class Ready(_Frame):
-    """Emulator -> launcher: the world stands, nodes are being awaited."""
+class Ready(Frame):
+    """Emulator -> launcher: the world is built, and waits for the nodes' Hellos."""
 
 
-class Spawn(_Frame):
+class Spawn(Frame):
     """Emulator -> launcher: start this incarnation."""
 
     node: str
     incarnation: int
 
 
-class Kill(_Frame):
-    """Emulator -> launcher: SIGKILL this incarnation, then say `Exited`."""
+class Kill(Frame):
+    """Emulator -> launcher: SIGKILL this incarnation, then answer `Exited`."""
 
     node: str
     incarnation: int
 
 
-class Freeze(_Frame):
+class Freeze(Frame):
     """Emulator -> launcher: SIGSTOP this incarnation."""
 
     node: str
     incarnation: int
 
 
-class Thaw(_Frame):
+class Thaw(Frame):
     """Emulator -> launcher: SIGCONT this incarnation."""
 
     node: str
     incarnation: int
 
 
-class Progress(_Frame):
+class Progress(Frame):
     """Emulator -> launcher, at most ten times a second: how far the run is."""
 
     t_ns: int
@@ -88,7 +86,7 @@ class Progress(_Frame):
 
 
 class NodeState(msgspec.Struct):
-    """How a node stands at the end. `state`: running, finished, failed, killed or lost."""
+    """The state of a node at the end. `state`: running, finished, failed, killed or lost."""
 
     pid: int
     incarnation: int
@@ -107,9 +105,9 @@ class Problem(msgspec.Struct):
 
 
 class FaultRecord(msgspec.Struct):
-    """What became of one fault. `began_ns` None: the run ended before it; `hits`: what it struck.
+    """What became of one fault. `began_ns` None: the run ended before it; `hits`: how often it struck.
 
-    `lasts`: it is a kind that goes on until it is healed. `asked`: somebody healed it before its time.
+    `lasts`: a fault of this kind lasts until it is healed. `asked`: healed on request, before its time.
     """
 
     id: str
@@ -135,13 +133,13 @@ class FaultRecord(msgspec.Struct):
 
 
 class Left(msgspec.Struct):
-    """What one node still had when the run was over, and how long its program took in real time.
+    """End state of one node, and how long its program took in real time.
 
     `held`: what is in its slots, `slots_used` of `slots`: qubits, then open requests. `unread`: messages
-    that lay in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
-    operations that have not ended, in words. `worked_s`: real seconds for which nobody else was awaited.
-    It leaves out the first step of each incarnation, in which imports are waited for. `waits`: what each
-    task of a program waits for that `until` has ended, as in `NodeView`.
+    left in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
+    operations that have not ended, in words. `worked_s`: real seconds in which the run waited for this node
+    alone, without the first step of each incarnation, which imports the program. `waits`: what each task of a
+    program waits for that `until` has ended, as in `NodeView`.
     """
 
     slots_used: int
@@ -154,7 +152,7 @@ class Left(msgspec.Struct):
     waits: list[tuple[str, str, int]] = []
 
 
-class Outcome(_Frame):
+class Outcome(Frame):
     """Emulator -> launcher, last: everything the summary needs. `metrics` as in record/metrics.py."""
 
     name: str
@@ -171,47 +169,47 @@ class Outcome(_Frame):
     left: dict[str, Left] = msgspec.field(default_factory=dict)
 
 
-# --- the desk -------------------------------------------------------------------------------------
+# --- live control ---------------------------------------------------------------------------------
 
 
-class AddFault(_Frame):
+class AddFault(Frame):
     """Have a fault happen now. `entry`: as in `faults:` of a file, in YAML, without `at`."""
 
     number: int
     entry: str
 
 
-class HealFaults(_Frame):
-    """Heal these faults now; "all": whatever is active."""
+class HealFaults(Frame):
+    """Heal these faults now; "all": every active one."""
 
     number: int
     ids: list[str]
 
 
-class ListFaults(_Frame):
-    """Which faults are there, and what has become of them?"""
+class ListFaults(Frame):
+    """List all faults with their states."""
 
     number: int
 
 
-class Inspect(_Frame):
-    """How does the run stand?"""
+class Inspect(Frame):
+    """Show the run as it is now."""
 
     number: int
 
 
-class FaultList(_Frame):
-    """Answer to `ListFaults`: all; to `AddFault` and `HealFaults`: those that are concerned."""
+class FaultList(Frame):
+    """Answer to `ListFaults`: all; to `AddFault` and `HealFaults`: those that the request names."""
 
     number: int
     faults: list[FaultRecord]
 
 
 class NodeView(msgspec.Struct):
-    """One node at some moment. `waits`: task, what it waits for, since when (ns).
+    """One node at one moment. `waits`: task, what it waits for, since when (ns).
 
     `activity`: parked, at work, paused, frozen (paused, its process stopped), or as `state` if it has no
-    program that goes on. A node at work is not asked what it waits for. `granted_ns`: when it last ran.
+    running program. A node at work is not asked what it waits for. `granted_ns`: when it last ran.
     """
 
     name: str
@@ -226,7 +224,7 @@ class NodeView(msgspec.Struct):
     waits: list[tuple[str, str, int]]
 
 
-class RunView(_Frame):
+class RunView(Frame):
     """Answer to `Inspect`. `wall_s`: real seconds since the first instant."""
 
     number: int
@@ -239,20 +237,22 @@ class RunView(_Frame):
     faults: list[FaultRecord]
 
 
-class Refused(_Frame):
-    """Answer to a request that was not carried out, and why. `over`: because the run is."""
+class Refused(Frame):
+    """Answer to a request that was not carried out, and why. `over`: because the run is over."""
 
     number: int
     problem: str
     over: bool = False
 
 
-ToDesk = AddFault | HealFaults | ListFaults | Inspect
-FromDesk = FaultList | RunView | Refused
+LiveRequest = AddFault | HealFaults | ListFaults | Inspect
+LiveAnswer = FaultList | RunView | Refused
 
-decode_to_desk: Callable[[bytes | memoryview], ToDesk] = msgspec.msgpack.Decoder(ToDesk).decode
-decode_from_desk: Callable[[bytes | memoryview], FromDesk] = msgspec.msgpack.Decoder(
-    FromDesk
+decode_live_request: Callable[[bytes | memoryview], LiveRequest] = msgspec.msgpack.Decoder(
+    LiveRequest
+).decode
+decode_live_answer: Callable[[bytes | memoryview], LiveAnswer] = msgspec.msgpack.Decoder(
+    LiveAnswer
 ).decode
 
 
@@ -268,6 +268,6 @@ decode_from_emulator: Callable[[bytes | memoryview], FromEmulator] = msgspec.msg
 
 
 def token(secret: str, node: str, incarnation: int) -> str:
-    """The token by which one incarnation of a node proves itself; derived, so never handed around."""
+    """The token by which one incarnation of a node proves itself; derived, so it is never passed on."""
     text = f"{node}\x1f{incarnation}"
     return hashlib.blake2b(text.encode(), key=bytes.fromhex(secret), digest_size=16).hexdigest()

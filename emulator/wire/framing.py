@@ -1,19 +1,42 @@
-"""Cutting a byte stream into frames: four bytes of length, then that many bytes.
+"""How frames travel: cut out of a byte stream, through Unix sockets at paths of any length.
 
-Owns the splitter that every shell uses (emulator, node, launcher, zygote). It knows nothing of what
-is in a frame, and does no I/O. Together with wire.py it may be imported by a node's process.
+Owns the length prefix (four bytes, then that many bytes of msgpack), the limits of a frame, the splitter that
+every shell uses (emulator, node, launcher, zygote), and the way round the kernel's limit of a socket's path.
+Does not know what is in a frame.
 
-Rule: a frame that claims to be longer than `MAX_FRAME` is refused when its header is read, before
-any of its body is kept.
+Rules. A frame that claims to be longer than its limit is refused when its header is read, before any of its
+body is kept. A short path leads to its socket only inside its `with`, and only in the process that asked.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
 from ..errors import InfrastructureError
-from .messages import HEADER, MAX_FRAME
+
+HEADER = struct.Struct(">I")
+#: A longer frame is a mistake or an attack, not a message: what one node makes in a step is limited where it
+#: is made (agents/node/limits.py), and a grant holds what several have made for one.
+MAX_FRAME = 256 * 1024 * 1024
+#: The longest frame there can be: an outcome holds the results of all nodes.
+ANY_FRAME = 2**32 - 1
+#: So many bytes of a path the address of a Unix socket holds everywhere (Linux: 107).
+LONGEST_PATH = 103
 
 _HEADER_SIZE = HEADER.size
 _unpack = HEADER.unpack_from
+_encoder = msgspec.msgpack.Encoder()
+
+
+def frame(message: msgspec.Struct) -> bytes:
+    """A message as it stands on the stream: four bytes of length, then msgpack."""
+    body = _encoder.encode(message)
+    return HEADER.pack(len(body)) + body
 
 
 class FrameSplitter:
@@ -56,3 +79,19 @@ class FrameSplitter:
             start = end
         del buffer[:start]
         return bodies
+
+
+@contextlib.contextmanager
+def short_path(path: str) -> Iterator[str]:
+    """A path to bind or to connect to, for the socket at `path`. Raises OSError without its folder.
+
+    On Linux the socket's folder is entered through a descriptor of it, by a path that is always short.
+    """
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        yield path
+        return
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+    finally:
+        os.close(folder)

@@ -1,30 +1,25 @@
-"""What faults do to nodes: kill, restart, freeze, put their clocks wrong, and on to links as eavesdroppers.
+"""Faults of nodes: killed, restarted, paused, with a wrong clock, or eavesdropping on a link.
 
-Owns the order of steps by which a process is killed, stopped or started again without anything being lost
-that it had said, the clocks that are wrong, and what a paused node has missed. Does not own which fault
-happens when (faults/), nor the instants (world.py). No I/O: what must happen outside is in the outbox.
+Owns the order of steps by which a process is killed, stopped or started again without losing what it has
+sent, the clocks that are wrong, and what a paused node has missed. Does not own which fault happens when
+(faults/), nor the instants (world.py). No I/O: what must happen outside is in the outbox.
 
 Rules. Before a process is killed or stopped, each receiver of what it has sent confirms that the payloads
-are in its buffer; one that is stopped itself goes on for that moment. Time stands until a killed process is
-reaped and a started one has said Hello. What is due to a paused node waits, and is handed over in one grant
-when it goes on: messages, arrivals and results in the order in which they came, then timers, as a process
-finds them that was stopped.
+are in its buffer; a receiver that is stopped itself runs for that moment. Time stands until a killed process
+is reaped and a started one has said Hello. What is due to a paused node waits, and one grant hands it over
+when the node is resumed: messages, arrivals and results in the order in which they came, then timers. A
+process that a signal has stopped finds them like that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
-from ..classical.plane import ClassicalPlane
-from ..kernel.barrier import Barrier
-from ..kernel.conductor import FAULT, Conductor, Entry
-from ..quantum.plane import QuantumPlane
-from ..record.journal import Journal
+from ..kernel.conductor import FAULT, Entry
 from ..wire import Settle, Skew
 from ..wire.control import Freeze, Kill, Spawn, Thaw
-from .nodes import Nodes, NodeStatus
+from .nodes import NodeStatus
+from .run import Run
 
 #: Steps of faults come after whatever begins or heals in that instant.
 _STEP = 1 << 40
@@ -33,24 +28,14 @@ _STEP = 1 << 40
 class NodeFaults:
     """The world as faults see it (faults/base.py: `Breakable`). `never_grant(node)`: it runs no more."""
 
-    def __init__(
-        self,
-        nodes: Nodes,
-        conductor: Conductor,
-        journal: Journal,
-        classical: ClassicalPlane,
-        quantum: QuantumPlane,
-        barrier: Barrier,
-        outbox: list[tuple[str, msgspec.Struct]],
-        never_grant: Callable[[str], None],
-    ) -> None:
-        self.classical, self.quantum = classical, quantum
-        self._census, self._conductor, self._journal = nodes, conductor, journal
-        self._barrier, self._outbox = barrier, outbox
+    def __init__(self, run: Run, never_grant: Callable[[str], None]) -> None:
+        self.classical, self.quantum = run.classical, run.quantum
+        self._nodes, self._conductor, self._journal = run.nodes, run.conductor, run.journal
+        self._barrier, self._outbox = run.barrier, run.outbox
         self._never_grant = never_grant
-        #: Node -> fault -> how it puts the clock wrong; and which nodes have yet to be told.
+        #: Node -> fault -> how it puts the clock wrong; and the nodes whose next grant carries that.
         self._skews: dict[str, dict[str, Skew]] = {}
-        self._untold: dict[str, None] = {}
+        self._unsent: dict[str, None] = {}
         #: Link -> fault -> who takes its light.
         self._taps: dict[str, dict[str, str]] = {}
 
@@ -58,7 +43,7 @@ class NodeFaults:
 
     def kill(self, node: str, restart_ns: int | None) -> None:
         """Settle what the node has sent, kill its process, and plan its restart."""
-        status = self._census[node]
+        status = self._nodes[node]
         if not status.alive:
             self._journal.event(node, "already dead", status.incarnation)
             return
@@ -66,7 +51,7 @@ class NodeFaults:
 
     def restart(self, node: str, after_ns: int) -> None:
         """Start a dead node again after that time; kill a living one first."""
-        status = self._census[node]
+        status = self._nodes[node]
         if status.alive:
             self.kill(node, after_ns)
         elif status.state == "killed":
@@ -77,7 +62,7 @@ class NodeFaults:
 
     def pause(self, node: str, signal: bool) -> int:
         """The node takes part in no instant until it is resumed; with `signal` its process is stopped."""
-        status = self._census[node]
+        status = self._nodes[node]
         if not status.alive:
             self._journal.event(node, "already dead", status.incarnation)
             return 0
@@ -88,8 +73,8 @@ class NodeFaults:
         return status.incarnation
 
     def resume(self, node: str, incarnation: int) -> None:
-        """One pause less; with the last one the node gets what it has missed."""
-        status = self._census[node]
+        """One pause less; after the last one the node gets what it has missed."""
+        status = self._nodes[node]
         if status.incarnation != incarnation or not status.paused:
             return
         status.paused -= 1
@@ -106,10 +91,12 @@ class NodeFaults:
     def _settle(self, status: NodeStatus, then: Callable[[], None]) -> None:
         """Do `then` once all that the node has sent is in its receivers' buffers."""
         node, thawed = status.name, []
+        # A payload travels by MQTT, apart from the grant that names it: once the sender is dead nothing can
+        # publish it again, so it must be in its receiver's buffer before.
         for to, seqs in self.classical.undelivered(node, status.incarnation).items():
             if to == node:
                 continue
-            receiver = self._census[to]
+            receiver = self._nodes[to]
             if receiver.frozen:
                 thawed.append(receiver)
                 self._outbox.append(("", Thaw(to, receiver.incarnation)))
@@ -130,9 +117,11 @@ class NodeFaults:
     def _kill_now(self, status: NodeStatus, restart_ns: int | None) -> None:
         self._barrier.add("exit", status.name)
         self._outbox.append(("", Kill(status.name, status.incarnation)))
-        self._barrier.afterwards(lambda: self._bury(status, restart_ns))
+        self._barrier.afterwards(lambda: self._killed(status, restart_ns))
 
-    def _bury(self, status: NodeStatus, restart_ns: int | None) -> None:
+    def _killed(self, status: NodeStatus, restart_ns: int | None) -> None:
+        # The state first: what the planes drop below is dropped for a node that takes nothing any more. The
+        # incarnation last: all of it is still journalled under the dead one.
         node = status.name
         status.state = "starting" if restart_ns is not None else "killed"
         status.ended_ns = self._conductor.now_ns
@@ -160,7 +149,7 @@ class NodeFaults:
             self._journal.event(node, "restarted", status.incarnation)
             status.result = None  # what an earlier incarnation returned is not this one's
             self.quantum.node_joined(node, status.incarnation)
-            self._untold.pop(node, None)
+            self._unsent.pop(node, None)
             self._conductor.wake(node)
 
         self._barrier.afterwards(joined)
@@ -168,13 +157,13 @@ class NodeFaults:
     # --- eavesdroppers ---
 
     def tap(self, link: str, key: str, node: str) -> None:
-        """The node takes the light that the link's ends send to each other; the last one who does counts."""
+        """The node takes the light that the link's ends send to each other; the latest tap counts."""
         taps = self._taps.setdefault(link, {})
         taps[key] = node
         self.quantum.tap(link, list(taps.values()))
 
     def untap(self, link: str, key: str) -> None:
-        """What `key` names is over."""
+        """The tap of this key is over."""
         taps = self._taps.get(link, {})
         if taps.pop(key, None) is not None:
             self.quantum.tap(link, list(taps.values()))
@@ -182,28 +171,28 @@ class NodeFaults:
     # --- clocks ---
 
     def skew(self, node: str, key: str, offset_ns: int, rate_ppb: int) -> None:
-        """The node's clock goes wrong from now on, by what `key` names; skews add up."""
+        """The node's clock is wrong from now on; skews of several keys add up."""
         now_ns = self._conductor.now_ns
         self._skews.setdefault(node, {})[key] = Skew(now_ns, offset_ns, rate_ppb)
-        self._tell(node)
+        self._send_clock(node)
 
     def unskew(self, node: str, key: str) -> None:
-        """What `key` names is over: the clock jumps by as much as it had gone wrong."""
+        """The skew of this key is over: the clock jumps by as much as it was wrong."""
         if self._skews.get(node, {}).pop(key, None) is not None:
-            self._tell(node)
+            self._send_clock(node)
 
     def clock(self, node: str) -> list[Skew]:
         """How the node's clock is wrong at this moment."""
         return list(self._skews.get(node, {}).values())
 
     def take_clock(self, node: str) -> list[Skew] | None:
-        """The same if the node has yet to be told, for its next grant; else None."""
-        if node not in self._untold:
+        """The same if it has changed since the last grant; else None."""
+        if node not in self._unsent:
             return None
-        del self._untold[node]
+        del self._unsent[node]
         return self.clock(node)
 
-    # --- what goes on while a fault lasts ---
+    # --- steps of a fault that lasts ---
 
     def after(self, delay_ns: int, key: str, action: Callable[[], None]) -> Entry:
         """A fault's next step; see `Breakable`."""
@@ -213,7 +202,7 @@ class NodeFaults:
         """A step of a fault, for the journal."""
         self._journal.event(entity, kind, *fields)
 
-    def _tell(self, node: str) -> None:
-        self._untold[node] = None
-        if self._census[node].state == "running":
+    def _send_clock(self, node: str) -> None:
+        self._unsent[node] = None
+        if self._nodes[node].state == "running":
             self._conductor.wake(node)

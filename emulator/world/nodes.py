@@ -1,6 +1,7 @@
-"""The census: which incarnation of each node lives, and in which state.
+"""The nodes of a run: which incarnation of each is alive, and in which state.
 
-Owns the nodes' states and the Welcome each gets. Does not own processes (the launcher's) or time.
+Owns the nodes' states, the Welcome of each and who takes messages. Does not own processes (the launcher's) or
+time.
 
     starting -> running -> finished | failed
     starting | running | finished | failed -> killed (a fault) -> starting (its restart)
@@ -10,18 +11,19 @@ Owns the nodes' states and the Welcome each gets. Does not own processes (the la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ..kernel.streams import entropy
 from ..quantum.pulses.sending import mean_photon_numbers
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
-from ..wire import LinkInfo, Optics, Skew, Welcome
+from ..wire import LinkInfo, Optics, Resend, Skew, Welcome
 from ..wire.control import NodeState
 
 
 class NodeStatus:
-    """One node as the world knows it."""
+    """The state of one node."""
 
     __slots__ = (
         "awaited",
@@ -43,37 +45,37 @@ class NodeStatus:
     def __init__(self, spec: NodeSpec) -> None:
         self.name = spec.name
         self.spec = spec
-        #: The one that counts, or that would come next; and the last one that a process was started for.
+        #: The incarnation that counts, or the next one; and the last one that a process was started for.
         self.incarnation = self.started = 1
         self.state = "starting"
         #: When its program ended, or when it died.
         self.ended_ns: int | None = None
         self.pid = 0
         self.result: Any = None
-        #: Whether its report is being waited for.
+        #: Whether its report is awaited.
         self.awaited = False
         #: How many faults pause it; whether its process is stopped; and whether something is due to it.
         self.paused = 0
         self.frozen = self.missed = False
-        #: When it last ran; and what lay unread in its inbox when its program had ended, by kind.
+        #: When it last ran; and the messages left in its inbox when its program ended, by kind.
         self.granted_ns: int | None = None
         self.unread: dict[str, int] = {}
 
     @property
     def alive(self) -> bool:
-        """Whether a process stands behind it that can be spoken to."""
+        """Whether it has a process that can be sent frames."""
         return self.state in ("running", "finished", "failed")
 
 
 class Nodes:
     """All nodes of a run, in the order of their names."""
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
+    def __init__(self, topology: Topology, outbox: list[tuple[str, msgspec.Struct]]) -> None:
+        self._topology, self._outbox = topology, outbox
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
-        #: The last one that `busy` found at work: most likely it still is.
-        self._witness: NodeStatus | None = None
+        #: The node that `busy` found at work last: most likely it still is.
+        self._found_busy: NodeStatus | None = None
 
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
@@ -88,36 +90,46 @@ class Nodes:
         status = self.statuses.get(name)
         return status is not None and status.state in ("starting", "running")
 
+    def publish(self, src: str, inc: int, seq: int, to: str) -> None:
+        """Have a sender publish a payload to a node that it was not addressed to."""
+        if self.statuses[src].alive:
+            self._outbox.append((src, Resend(src, inc, [seq], to)))
+
     def unfinished(self) -> list[NodeStatus]:
         """Programs the run still waits for: not services, not ended, or about to come back."""
         return [status for status in self.statuses.values() if _at_work(status)]
 
     def busy(self) -> bool:
-        """Whether anybody is unfinished. Asked at every instant, so it looks at one node, not at all."""
-        if self._witness is None or not _at_work(self._witness):
-            self._witness = next(filter(_at_work, self.statuses.values()), None)
-        return self._witness is not None
+        """Whether any program is unfinished. Asked at every instant, so it looks at one node, not at all."""
+        if self._found_busy is None or not _at_work(self._found_busy):
+            self._found_busy = next(filter(_at_work, self.statuses.values()), None)
+        return self._found_busy is not None
 
     def services(self) -> list[NodeStatus]:
         """Services that are running."""
-        return [c for c in self.statuses.values() if c.spec.service and c.state == "running"]
+        return [
+            each for each in self.statuses.values() if each.spec.service and each.state == "running"
+        ]
 
     def over(self) -> bool:
         """Whether there were programs, and all have ended. Services alone are never over."""
         return self._has_programs and not self.busy()
 
     def states(self) -> dict[str, NodeState]:
-        """How every node stands, for the summary."""
-        return {c.name: NodeState(c.pid, c.started, c.state) for c in self.statuses.values()}
+        """The state of every node, for the summary."""
+        return {
+            each.name: NodeState(each.pid, each.started, each.state)
+            for each in self.statuses.values()
+        }
 
     def results(self) -> dict[str, Any]:
         """What every node's `run()` returned (None for those that have not)."""
-        return {c.name: c.result for c in self.statuses.values()}
+        return {each.name: each.result for each in self.statuses.values()}
 
     def welcome(
         self, status: NodeStatus, seed: int, t_ns: int, clock: Sequence[Skew] = ()
     ) -> Welcome:
-        """Everything this incarnation is told at its birth."""
+        """Everything this incarnation knows at its start."""
         topology, spec = self._topology, status.spec
         links = [
             _link_info(link, status.name)
@@ -128,7 +140,7 @@ class Nodes:
             name=status.name,
             incarnation=status.incarnation,
             kind=spec.kind,
-            program=_absolute(spec.program or "", topology.source),
+            program=spec.program or "",
             options=dict(spec.options),
             service=spec.service,
             entropy=entropy(seed, "node", status.name, status.incarnation),
@@ -168,11 +180,3 @@ def _optics(spec: NodeSpec) -> Optics:
     shares = source.probabilities or [1 / source.settings] * source.settings
     tunable = source.kind == "weak_coherent"
     return Optics(source.period_ps, mean_photon_numbers(source), shares, tunable, detects)
-
-
-def _absolute(program: str, source: Path | None) -> str:
-    """A program file is named relative to the topology's own place."""
-    path, _, name = program.rpartition(":")
-    if not path.endswith(".py") or source is None:
-        return program
-    return f"{(source.parent / path).resolve()}:{name}"

@@ -1,7 +1,7 @@
-"""How a run ends badly, in words: who, when, waiting for what since when.
+"""The words of a run that ends badly: which node, when, waiting for what since when.
 
-Owns the texts and the classes of errors. Does not decide that a run is over (world.py), and is no part
-of the digest.
+Owns the texts and the classes of errors. Does not decide that a run is over (world.py, end.py). No text is
+part of the digest.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _FAILURES: dict[str, type[QnetemError]] = {
 }
 
 
-#: How a node that runs no more has ended, by its state.
+#: How a node has ended, by its state.
 _ENDS = {"finished": "has finished", "failed": "has failed", "killed": "was killed"}
 #: Tasks of one node that a text names.
 _MOST_WAITS = 20
 
 
 def problem_of(error: QnetemError, now_ns: int) -> Problem:
-    """An error as the launcher is told of it."""
+    """An error as the launcher gets it."""
     node = error.node if isinstance(error, RunError) else ""
     known_ns = error.time_ns if isinstance(error, RunError) else None
     time_ns = now_ns if known_ns is None else known_ns
@@ -51,13 +51,13 @@ def problem_of(error: QnetemError, now_ns: int) -> Problem:
 
 
 def failed(node: str, failure: Failed, now_ns: int) -> Problem:
-    """A node has said that its program failed."""
+    """A node has reported that its program failed."""
     kind = _FAILURES.get(failure.kind, InternalError)
     return Problem(kind.__name__, failure.problem, kind.exit_code, node, now_ns, failure.traceback)
 
 
 def interrupted(reason: str, exit_code: int, now_ns: int) -> Problem:
-    """Somebody outside has stopped the run."""
+    """The run was stopped from outside."""
     kind = Interrupted if exit_code == Interrupted.exit_code else InfrastructureError
     return Problem(kind.__name__, reason, exit_code, "", now_ns)
 
@@ -69,26 +69,26 @@ def silent(node: str, stacks: str, now_ns: int) -> Problem:
 
 
 def gone(status: NodeStatus, exit_status: int, now_ns: int) -> RunError:
-    """A node's process has ended unplanned: died, or left because nobody spoke to it any more."""
+    """A node's process has ended unplanned: died, or left because its connection broke."""
     if exit_status == EXIT_CUT_OFF:
         return cut_off(status, now_ns)
     how = (
         f"was killed by signal {-exit_status}" if exit_status < 0 else f"exited with {exit_status}"
     )
-    text = f"node {_named(status)} was lost at {format_ns(now_ns)}: its process {how}"
+    text = f"node {_with_incarnation(status)} was lost at {format_ns(now_ns)}: its process {how}"
     return NodeLost(text, status.name, now_ns)
 
 
 def cut_off(status: NodeStatus, now_ns: int) -> InfrastructureError:
-    """A node's process lives, and cannot be spoken to."""
+    """A node's process is alive, and its connection is broken."""
     text = (
-        f"the connection between node {_named(status)} and the emulator broke at {format_ns(now_ns)}, "
-        "while the node's process lived"
+        f"the connection between node {_with_incarnation(status)} and the emulator broke at "
+        f"{format_ns(now_ns)}, while the node's process lived"
     )
     return InfrastructureError(text, status.name, now_ns)
 
 
-def _named(status: NodeStatus) -> str:
+def _with_incarnation(status: NodeStatus) -> str:
     again = f" (incarnation {status.incarnation})" if status.incarnation > 1 else ""
     return f"{status.name}{again}"
 
@@ -107,10 +107,10 @@ def stuck(
     over = dict(over or {})
     lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
     for node, asked in operations.items():
-        lines += _told(node, waits.get(node, []), over)
+        lines += _wait_lines(node, waits.get(node, []), over)
         lines += [f"  {node} has asked for {what}" for what in asked[:_MOST_WAITS]]
-    missed = {wait.peer for told in waits.values() for wait in told}
-    lines += [f"  {node} {how}" for node, how in over.items() if node not in missed]
+    named = {wait.peer for each in waits.values() for wait in each}
+    lines += [f"  {node} {how}" for node, how in over.items() if node not in named]
     for fault in active:
         since = format_ns(fault.began_ns or 0)
         lines.append(f"  fault {fault.id} is active: {fault.verb} {fault.target} since {since}")
@@ -118,13 +118,13 @@ def stuck(
 
 
 def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: int) -> Spinning:
-    """Nodes go on for ever in one moment."""
+    """Nodes run without end in one moment."""
     names = ", ".join(nodes) or "the nodes"
     lines = [
         f"endless exchange in no time at {format_ns(t_ns)} between {names}; after {rounds} rounds:"
     ]
     for node in nodes:
-        lines += _told(node, waits.get(node, []))
+        lines += _wait_lines(node, waits.get(node, []))
     return Spinning("\n".join(lines), nodes[0] if nodes else "", t_ns)
 
 
@@ -137,7 +137,9 @@ def ended(statuses: Iterable[NodeStatus]) -> dict[str, str]:
     }
 
 
-def _told(node: str, waits: Sequence[Wait], over: Mapping[str, str] | None = None) -> list[str]:
+def _wait_lines(
+    node: str, waits: Sequence[Wait], over: Mapping[str, str] | None = None
+) -> list[str]:
     """What a node has answered to Ask, a line for each of its tasks; `over`: how nodes have ended."""
     lines = []
     for wait in waits[:_MOST_WAITS]:

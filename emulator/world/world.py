@@ -1,16 +1,21 @@
 """The world: reports in, grants out.
 
-Owns the order of things: when a node may run, what is applied when, how the run begins, breaks and
-ends. Joins conductor (time), classical plane, quantum plane, faults and journal, and holds none of
-their knowledge. No I/O: shells call `receive`, `disconnected`, `exited`, `interrupt`, and after each
-call carry out what is in `outbox`: `(node, frame)` for a node, `("", frame)` for the launcher.
+Owns the order of things: when a node may run, which instant is next, how the run begins and when it ends.
+Joins the parts of a run (run.py) and holds none of their knowledge. No I/O: shells call `receive`,
+`disconnected`, `exited`, `interrupt`, and after each call carry out what is in `outbox`: `(node, frame)` for
+a node, `("", frame)` for the launcher.
 
-Theory of operation. The world is always in one of these:
+States, and what leads from one to the next:
 
-    barrier    something outside must happen first: a Hello, a Have, an exit, a Waits
-    running    nodes have been granted; reports are awaited
-    advancing  nobody is awaited: apply reports, enter the next instant, run its phases, grant
-    over       the outcome is out; nothing counts any more
+    BETWEEN  -> INSTANT   the next instant is entered
+    BETWEEN  -> OVER      nothing is left to happen, `until` has come, or a program has failed
+    INSTANT  -> GRANTED   its phases are over, grants go out
+    INSTANT  -> BETWEEN   its phases are over, and no node has anything due
+    GRANTED  -> BETWEEN   the last granted node has reported or died; the reports are applied
+    any      -> OVER      a node is lost or silent, a program fails in its machinery, an interrupt
+
+In BETWEEN and INSTANT time also stands, in the same state, while the barrier awaits an answer from outside: a
+Hello, a Have, an exit, Waits. In real time mode BETWEEN lasts until the wall clock has come to the instant.
 
 Rule: nothing that depends on the real order in which frames come may have an effect. Reports are kept
 until all are in, and applied in the order of node names. Processes die in any real order, too: the run ends
@@ -19,55 +24,31 @@ when all that were granted in the instant have reported or died, and the first o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hmac import compare_digest
 from pathlib import Path
 
-import msgspec
-
-from ..classical.plane import ClassicalPlane
 from ..errors import InternalError, QnetemError, RunError
 from ..faults.schedule import Faults
-from ..kernel.barrier import Answer, Barrier
-from ..kernel.conductor import FAULT, Conductor
-from ..kernel.ports import Surroundings
-from ..kernel.streams import Streams
-from ..kernel.wall_clock import WallClock
-from ..quantum.plane import QuantumPlane
-from ..record.journal import Journal, rounded
-from ..record.metrics import Metrics
+from ..kernel.conductor import FAULT, Answer
 from ..topology.model.topology import Topology
-from ..wire import (
-    PROTOCOL_VERSION,
-    Ask,
-    Failed,
-    Finished,
-    Have,
-    Hello,
-    Note,
-    Release,
-    Report,
-    Resend,
-    Stop,
-    ToEmulator,
-    Wait,
-    Waits,
-)
-from ..wire.control import Outcome, Problem, Progress, token
+from ..wire import PROTOCOL_VERSION, Failed, Have, Hello, Report, Resend, ToEmulator, Waits
+from ..wire.control import Outcome, Progress, token
 from . import problems
-from .end_state import leftovers
-from .live import Desk
+from .end import End
+from .live import LiveControl
 from .node_faults import NodeFaults
-from .nodes import Nodes, NodeStatus
-from .outgoing_grants import OutgoingGrants
+from .nodes import NodeStatus
+from .run import Run, State
+from .steps import OutgoingGrants, Steps
 
-#: Rounds in one moment that are an endless exchange in no time. One in which a node asks something of the
-#: physical world counts 1/50: many free operations in a row are a program at work.
+#: Rounds in one moment that are an endless exchange in no time; steps.py says how they count.
 MICROSTEP_CAP = 20_000
-_WORKING = 50
 #: Real seconds that a lost node waits for others that may be lost with it: for the reports of its instant;
 #: and before time begins, where processes that are still starting say nothing about it.
 SETTLE_S, SETTLE_AT_START_S = 5.0, 0.5
+#: Looked at for each entry of the agenda: a member by its class costs more.
+BETWEEN, INSTANT, GRANTED, OVER = State
 
 
 class World:
@@ -81,60 +62,37 @@ class World:
         secret: str = "",
         wall: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.topology = topology
-        self.outbox: list[tuple[str, msgspec.Struct]] = []
-        self.over = False
-        self.outcome: Outcome | None = None
-        self.conductor = Conductor()
-        self.journal = Journal(self.conductor, journal_path)
-        self.metrics = Metrics()
-        self.streams = Streams(topology.seed)
-        self.nodes = Nodes(topology)
-        self.classical = ClassicalPlane(
-            topology,
-            self.conductor,
-            self.journal,
-            self.metrics,
-            self.nodes.receiver,
-            self.nodes.listens,
-            self._publish,
-        )
-        around = Surroundings(self.conductor, self.journal, self.metrics, self.streams)
-        self.quantum = QuantumPlane(topology, around)
-        self._secret, self._pace = secret, WallClock(wall, topology.time.speed)
+        self._run = run = Run(topology, journal_path, wall)
+        self._secret = secret
+        self.topology, self.outbox, self.nodes = topology, run.outbox, run.nodes
+        self.conductor, self.journal, self.metrics = run.conductor, run.journal, run.metrics
+        self.classical, self.quantum = run.classical, run.quantum
+        self._barrier = run.barrier
+        grants = OutgoingGrants(run)
+        self._node_faults = NodeFaults(run, grants.forget_node)
+        self.faults = Faults(self._node_faults, run.conductor, run.journal, run.streams)
+        self._end = End(run, self.faults)
+        self._steps = Steps(run, grants, self._node_faults, self._end)
+        self.live = LiveControl(run, self.faults, self._do_between)
+        #: Changes from outside, to be made between two instants.
+        self._changes: list[Callable[[], None]] = []
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
         self.resume_in_s: float | None = None
         #: Set when a node is lost and others are awaited: seconds until `settle()`.
         self.settle_in_s: float | None = None
         self._lost: dict[str, RunError] = {}
-        self._dues = OutgoingGrants(self.nodes, self.conductor, self.classical, self.quantum)
-        self._reports: dict[str, Report | Failed] = {}
-        #: Programs that cannot be built. It counts as what they do with their first grant: several of
-        #: them fail in the order of their names, not in the order in which they say so.
-        self._unbuilt: dict[str, Failed] = {}
-        self._granted: list[str] = []
-        self._missing_reports = 0
-        self._barrier = Barrier()
-        self._harm = NodeFaults(
-            self.nodes,
-            self.conductor,
-            self.journal,
-            self.classical,
-            self.quantum,
-            self._barrier,
-            self.outbox,
-            self._never_grant,
-        )
-        self.faults = Faults(self._harm, self.conductor, self.journal, self.streams)
-        self.desk = Desk(self)
-        #: What somebody outside asks for, to be done between two instants.
-        self._orders: list[Callable[[], None]] = []
-        self._rounds_in_no_time = 0.0
-        self._in_instant = False
-        #: The end has come; and whether the services are yet to be told, in the next grants.
-        self._last = self._dismissing = False
-        self._problem: Problem | None = None
-        self._waits: dict[str, list[Wait]] = {}
+        #: All programs have ended: the instant in which the services clean up.
+        self._last_instant: tuple[int, int] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the outcome is out."""
+        return self._run.over
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome, once the run is over."""
+        return self._end.outcome
 
     # --- the life of a run ---
 
@@ -156,19 +114,20 @@ class World:
         if not compare_digest(hello.token.encode(), known.encode()):
             return f"wrong token for {hello.node}"
         if self.over:
-            return None  # a process that was still starting: it is told to stop
+            return None  # a process that was still starting: it gets a Stop
         if status.state != "starting" or hello.incarnation != status.incarnation:
             return f"{hello.node}.{hello.incarnation} is not expected ({status.state})"
         return None
 
     def receive(self, node: str, incarnation: int, message: ToEmulator) -> None:
-        """A node says something. A `QnetemError` it causes ends the run with a named problem."""
+        """Take a frame of a node. A `QnetemError` it causes ends the run with a named problem."""
         status = self.nodes.statuses[node]
-        if self.over or status.incarnation != incarnation or status.state == "lost":
+        if self._run.state is OVER or status.incarnation != incarnation or status.state == "lost":
             return
         try:
             if isinstance(message, (Report, Failed)):
-                self._on_report(status, message)
+                if self._steps.take(status, message):
+                    self._step_done()
             elif isinstance(message, Hello):
                 self._on_hello(status, message)
             elif isinstance(message, Resend):
@@ -176,8 +135,8 @@ class World:
             elif isinstance(message, Have):
                 self._passed("have", node)
             elif isinstance(message, Waits):
-                self._waits[node] = message.waits
-                self.desk.heard(status, message.waits)
+                self._end.waits[node] = message.waits
+                self.live.take_waits(status, message.waits)
                 self._passed("waits", node)
         except QnetemError as error:
             self.fail(error)
@@ -205,49 +164,29 @@ class World:
             self._lose(status, problems.gone(status, exit_status, self.conductor.now_ns))
 
     def interrupt(self, reason: str, exit_code: int) -> None:
-        """Somebody outside stops the run now."""
-        if not self.over:
-            self._end(problems.interrupted(reason, exit_code, self.conductor.now_ns))
+        """Stop the run now, for a reason outside it."""
+        self._end.end(problems.interrupted(reason, exit_code, self.conductor.now_ns))
 
     def fail(self, error: QnetemError) -> None:
         """End the run with this error."""
-        if not self.over:
-            self._end(problems.problem_of(error, self.conductor.now_ns))
+        self._end.fail(error)
 
     def settle(self) -> None:
         """`settle_in_s` have passed since a node was lost: end the run with it."""
-        if self._lost and not self.over:
+        if self._lost:
             self.fail(self._lost[min(self._lost)])
 
     def stalled(self, node: str, stacks: str) -> None:
         """A node has been silent for too long in real time."""
-        if not self.over:
-            self._end(problems.silent(node, stacks, self.conductor.now_ns))
-
-    def order(self, action: Callable[[], None]) -> None:
-        """Have something done between two instants: a fault added or healed by somebody outside."""
-        if not self.over:
-            self._orders.append(action)
-            if self.resume_in_s is not None:
-                self.resume()
-
-    def wall_instant_ns(self) -> int:
-        """Real time mode: the virtual time that the wall clock has come to; else now."""
-        if self.topology.time.mode != "real":
-            return self.conductor.now_ns
-        return self._pace.wall_ns
-
-    def wall_s(self) -> float:
-        """Real seconds since the first instant; 0 before it."""
-        return self._pace.wall_s
+        self._end.end(problems.silent(node, stacks, self.conductor.now_ns))
 
     def silent(self) -> list[str]:
-        """The nodes whose word is awaited at this moment."""
-        awaited = [node for node in self._granted if self.nodes[node].awaited]
+        """The nodes from which a report or an answer is awaited at this moment."""
+        awaited = [node for node in self._steps.granted if self.nodes[node].awaited]
         return awaited + self._barrier.silent()
 
     def missing(self) -> list[tuple[Answer, str]]:
-        """The processes whose birth (hello) or death (exit) is awaited at this moment."""
+        """The processes whose start (hello) or exit is awaited at this moment."""
         return self._barrier.missing()
 
     def progress(self) -> Progress:
@@ -256,7 +195,7 @@ class World:
         counters = {name: float(count) for name, count in self.metrics.counts.items()}
         return Progress(self.conductor.now_ns, self.conductor.instants, states, counters)
 
-    # --- answers that a barrier awaits ---
+    # --- answers that the barrier awaits ---
 
     def _passed(self, kind: Answer, node: str) -> None:
         if self._barrier.passed(kind, node):
@@ -265,8 +204,9 @@ class World:
     def _on_hello(self, status: NodeStatus, hello: Hello) -> None:
         status.pid = hello.pid
         status.state = "running"
-        clock = self._harm.clock(status.name)
+        clock = self._node_faults.clock(status.name)
         welcome = self.nodes.welcome(status, self.topology.seed, self.conductor.now_ns, clock)
+        # Before the barrier: the last Hello lets time begin, and Welcome must come before the first grant.
         self.outbox.append((status.name, welcome))
         self._passed("hello", status.name)
 
@@ -278,172 +218,89 @@ class World:
         self.metrics.count("messages.resent", len(request.seqs))
         self.outbox.append((request.src, Resend(request.src, request.inc, request.seqs, node)))
 
-    def _publish(self, src: str, inc: int, seq: int, to: str) -> None:
-        """Have a sender publish a payload to somebody it did not mean it for."""
-        if self.nodes.statuses[src].alive:
-            self.outbox.append((src, Resend(src, inc, [seq], to)))
-
     # --- instants ---
 
     def _wake_all(self) -> None:
-        self._pace.begin()
+        self._run.wall_clock.begin()
         for name in self.nodes.statuses:
             self.conductor.wake(name)
 
-    def _on_report(self, status: NodeStatus, report: Report | Failed) -> None:
-        if not status.awaited:
-            if isinstance(report, Failed):
-                if report.kind == "program":
-                    self._unbuilt[status.name] = report
-                else:
-                    self._fail_program(status, report)
-                return
-            raise InternalError(f"{status.name} reports without having been granted")
-        status.awaited = False
-        self._reports[status.name] = report
-        self._pace.reported(status.name, status.incarnation)
-        self._one_less()
-
-    def _one_less(self) -> None:
-        """One of those who were granted has reported, or has died."""
-        self._missing_reports -= 1
-        if not self._missing_reports:
+    def _step_done(self) -> None:
+        """A granted node has reported, or has died: with the last one the instant is over."""
+        if not self._steps.missing:
             self._apply_reports()
+            # After the reports: a program that has failed in this instant is named before a lost node.
             self.settle()
             self._advance()
 
     def _apply_reports(self) -> None:
-        reports, statuses = self._reports, self.nodes.statuses
-        working = False
-        for name in self._granted:
-            report = reports.get(name)  # None: it has died instead
-            if type(report) is Report:
-                working = working or bool(report.operations)
-                self._apply(statuses[name], report)
-            elif type(report) is Failed:
-                self._fail_program(statuses[name], report)
-        reports.clear()
-        self._rounds_in_no_time += 1 / _WORKING if working else 1
-        self.classical.taken()
-        for name, forgets in self.classical.overdue():
-            self.outbox.append((name, Release(forgets)))
-
-    def _apply(self, status: NodeStatus, report: Report) -> None:
-        name, incarnation = status.name, status.incarnation
-        if report.t_ns != self.conductor.now_ns or report.m != self.conductor.m:
-            raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
-        for send in report.sends:
-            self.classical.send(name, incarnation, send)
-        # What is given up makes room for what is asked for in the same step: a slot, a link to send on.
-        issued = {operation.number for operation in report.operations} if report.cancels else ()
-        for number in report.cancels:
-            if number not in issued:
-                self.quantum.withdraw(name, number)
-        for frame in report.frames:
-            self.quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
-        for operation in report.operations:
-            self.quantum.issue(name, incarnation, operation)
-        for number in report.cancels:
-            if number in issued:
-                self.quantum.withdraw(name, number)
-        for note in report.notes:
-            self._note(name, note)
-        if report.failed is not None:
-            self._fail_program(status, report.failed)
-        elif report.finished is not None:
-            self._finish_program(status, report.finished)
-        else:
-            self.conductor.set_timer(name, report.next_timer_ns)
-
-    def _note(self, node: str, note: Note) -> None:
-        value = rounded(note.value)
-        self.journal.event(node, "note", note.name, value)
-        if isinstance(value, (int, float)):
-            self.metrics.observe(f"{node}.{note.name}", float(value))
-
-    def _finish_program(self, status: NodeStatus, finished: Finished) -> None:
-        value = finished.value
-        status.state, status.ended_ns = "finished", self.conductor.now_ns
-        status.result, status.unread = value, finished.unread
-        self._never_grant(status.name)
-        self._withdraw_all(status.name)
-        self.journal.event(status.name, "end", rounded(value))
-
-    def _withdraw_all(self, node: str) -> None:
-        """Nobody takes what this program still waits for: a peer must not get a pair with it."""
-        for number, _ in self.quantum.pending(node):
-            self.quantum.withdraw(node, number)
-
-    def _never_grant(self, node: str) -> None:
-        """This incarnation runs no more."""
-        self._unbuilt.pop(node, None)
-        self._dues.forget_node(node)
-        self.conductor.forget_node(node)
-
-    def _fail_program(self, status: NodeStatus, failure: Failed) -> None:
-        status.state, status.ended_ns = "failed", self.conductor.now_ns
-        self._never_grant(status.name)
-        self._withdraw_all(status.name)
-        # The class alone: a message may hold an address in memory, which no digest may depend on.
-        self.journal.event(status.name, "failed", failure.kind, failure.problem.partition(":")[0])
-        problem = problems.failed(status.name, failure, self.conductor.now_ns)
-        self._problem = self._problem or problem
-        if failure.kind != "raised":
-            self._end(problem)
+        self._steps.apply()
+        if self._run.state is GRANTED:
+            self._run.state = BETWEEN
 
     def _advance(self) -> None:
-        conductor = self.conductor
+        """Let time pass until reports, an answer from outside or the wall clock are awaited."""
+        run, conductor = self._run, self.conductor
         awaited = self._barrier.awaited
-        while not (self.over or awaited or self._missing_reports):
-            if not self._in_instant and not self._enter_next():
+        while not awaited:
+            if run.state is BETWEEN and not self._enter_next():
                 return
+            if run.state is not INSTANT:
+                return
+            # Looked at after each entry: a kill makes time stand in the middle of the phases.
             while conductor.run_phases():
-                if awaited or self.over:
+                if awaited or run.state is not INSTANT:
                     return
-            self._in_instant = False
             self._grant()
-            if self._granted and not self._missing_reports:
-                self._apply_reports()
+
+    def _grant(self) -> None:
+        run, steps = self._run, self._steps
+        run.state = GRANTED
+        steps.grant((self.conductor.now_ns, self.conductor.m) == self._last_instant)
+        if not steps.granted:
+            run.state = BETWEEN
+        elif not steps.missing:  # none but programs that cannot be built
+            self._apply_reports()
 
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""
-        conductor = self.conductor
-        while self._orders:
-            self._orders.pop(0)()
-        broken = self._problem is not None and self.topology.on_error == "stop"
-        if broken or (self._last and not self._cleaning_up()):
-            self._end(self._problem)
+        conductor, end = self.conductor, self._end
+        # Changes from outside come first: what they put on the agenda may be what comes next.
+        while self._changes:
+            self._changes.pop(0)()
+        broken = end.problem is not None and self.topology.on_error == "stop"
+        if broken or (self._last_instant is not None and not self._cleaning_up()):
+            end.end(end.problem)
             return False
-        over = conductor.instants and self.nodes.over()
-        if over and not self._last and not self._comes_back():
-            self._last_step()
+        if self._last_instant is None and self._programs_ended():
+            self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
         if instant is None and self.nodes.busy():
-            self._ask(self._stuck, self.nodes.statuses.values())
+            end.stuck()
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
-            self._ask(lambda: self._end(self._problem, self._waits), self.nodes.unfinished())
+            end.at_until()
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
         if instant[1] == 0:
-            self._rounds_in_no_time = 0
-        elif self._rounds_in_no_time > MICROSTEP_CAP:
-            self._ask(self._spinning, self.nodes.statuses.values())
+            self._steps.rounds = 0
+        elif self._steps.rounds > MICROSTEP_CAP:
+            end.spinning(list(self._steps.granted))
             return False
         conductor.enter(*instant)
-        self._in_instant = True
+        self._run.state = INSTANT
         return True
 
     def _is_due(self, t_ns: int) -> bool:
         """Real time mode: whether the wall clock has come to this instant; notes how late it is.
 
-        Only the moment of going on depends on the wall clock, so the digest is that of virtual time.
+        Only the moment of entering depends on the wall clock, so the digest is that of virtual time.
         """
         if not self.conductor.instants:
             return True
-        ahead_s = self._pace.ahead_s(t_ns)
+        ahead_s = self._run.wall_clock.ahead_s(t_ns)
         if ahead_s > 0:
             self.resume_in_s = ahead_s
             return False
@@ -460,123 +317,53 @@ class World:
         except QnetemError as error:
             self.fail(error)
 
-    def _comes_back(self) -> bool:
-        """Whether a program is dead, and a fault is planned that starts it again."""
-        statuses = self.nodes.statuses.values()
-        killed = (c.name for c in statuses if c.state == "killed" and not c.spec.service)
-        return any(map(self.faults.will_restart, killed))
+    def _do_between(self, change: Callable[[], None]) -> None:
+        """Make a change between two instants: a fault is added or healed from outside."""
+        if not self.over:
+            self._changes.append(change)
+            if self.resume_in_s is not None:
+                self.resume()
 
-    def _last_step(self) -> None:
-        """All programs have ended: what is broken heals, the services get one step to clean up."""
-        self._last = self._dismissing = True
+    # --- the end ---
+
+    def _programs_ended(self) -> bool:
+        """Whether all programs have ended, and no planned fault starts one of them again."""
+        if not self.conductor.instants or not self.nodes.over():
+            return False
+        statuses = self.nodes.statuses.values()
+        killed = (
+            each.name for each in statuses if each.state == "killed" and not each.spec.service
+        )
+        return not any(map(self.faults.will_restart, killed))
+
+    def _plan_last_instant(self) -> None:
+        """What is broken heals; the services get one step, in the next microstep, to clean up."""
+        self._last_instant = (self.conductor.now_ns, self.conductor.m + 1)
+        # Healed before the services are woken, so that the last step is done over whole links.
         self.faults.heal_all()
-        now = self.conductor.now_ns
 
         def wake() -> None:
             for status in self.nodes.services():
                 self.conductor.wake(status.name)
 
-        self.conductor.at(now, (-1,), wake, FAULT)
+        self.conductor.at(self.conductor.now_ns, (-1,), wake, FAULT)
 
     def _cleaning_up(self) -> bool:
         """Whether something is left to do in this moment: a service's last qubits to be discarded."""
         instant = self.conductor.next_instant()
         return instant is not None and instant[0] == self.conductor.now_ns
 
-    def _grant(self) -> None:
-        """Hand out what is due, to the nodes in the order of their names."""
-        conductor, statuses = self.conductor, self.nodes.statuses
-        self._dues.collect()
-        self._granted = []
-        for name in conductor.take_due():
-            status = statuses[name]
-            if status.state != "running":
-                continue
-            if status.paused:
-                status.missed = True
-                continue
-            self._granted.append(name)
-            if name in self._unbuilt:
-                self._reports[name] = self._unbuilt.pop(name)
-                continue
-            status.awaited = True
-            status.granted_ns = conductor.now_ns
-            self._missing_reports += 1
-            last = self._dismissing and status.spec.service
-            grant = self._dues.grant(status, last, self._harm.take_clock(name))
-            self.outbox.append((name, grant))
-        self._dismissing = False
-        self._pace.granted()
-
-    # --- the end ---
-
-    def _ask(self, then: Callable[[], None], statuses: Iterable[NodeStatus]) -> None:
-        """Have those of them that run say what they wait for; then end the run with it."""
-        self._waits.clear()
-        for status in statuses:
-            if status.state == "running" and status.paused:
-                what = "a fault pauses it"
-                self._waits[status.name] = [Wait(status.name, what, self.conductor.now_ns)]
-            elif status.state == "running":
-                self._barrier.add("waits", status.name)
-                self.outbox.append((status.name, Ask()))
-        self._barrier.afterwards(then)
-
-    def _stuck(self) -> None:
-        asked = {
-            name: [what for _, what in self.quantum.pending(name)] for name in self.nodes.statuses
-        }
-        active = [fault for fault in self.faults.records() if fault.state == "active"]
-        ended = problems.ended(self.nodes.statuses.values())
-        self.fail(problems.stuck(self._waits, asked, self.conductor.now_ns, active, ended))
-
-    def _spinning(self) -> None:
-        now = self.conductor.now_ns
-        self.fail(problems.spinning(list(self._granted), self._waits, self.conductor.m, now))
-
     def _lose(self, status: NodeStatus, why: RunError) -> None:
         """A node is lost. Others may be dying at the same instant: they are waited for, and not for long."""
         status.state = "lost"
         self._lost[status.name] = why
         if status.awaited:
-            status.awaited = False
-            self._one_less()
+            self._steps.done(status)
+            self._step_done()
         if self.over or self.settle_in_s is not None:
             return
         others = any(node not in self._lost for _, node in self._barrier.awaited)
-        if others or self._missing_reports:
+        if others or self._steps.missing:
             self.settle_in_s = SETTLE_S if self.conductor.instants else SETTLE_AT_START_S
         else:
             self.settle()
-
-    def _end(self, problem: Problem | None, waits: dict[str, list[Wait]] | None = None) -> None:
-        """The run is over; `waits`: what the programs wait for that have not finished by `until`."""
-        if self.over:
-            return
-        self.over = True
-        until_ns = self.topology.time.until_ns
-        unfinished = problem is None and bool(self.nodes.unfinished())
-        t_ns = until_ns if unfinished and until_ns is not None else self.conductor.now_ns
-        self.faults.heal_all()
-        try:
-            self.journal.close()
-        except QnetemError as error:
-            problem = problem or problems.problem_of(error, t_ns)
-        for status in self.nodes.statuses.values():
-            if status.alive:
-                self.outbox.append((status.name, Stop()))
-        self.outcome = Outcome(
-            name=self.topology.name,
-            seed=self.topology.seed,
-            digest=self.journal.digest(),
-            t_ns=t_ns,
-            wall_s=self._pace.reported_s,
-            instants=self.conductor.instants,
-            nodes=self.nodes.states(),
-            results=self.nodes.results(),
-            metrics=self.metrics.summary(),
-            problem=problem,
-            faults=self.faults.records(),
-            left=leftovers(self.nodes, self.quantum, self._pace, waits or {}),
-        )
-        self.outbox.append(("", self.outcome))

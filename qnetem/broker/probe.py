@@ -16,7 +16,7 @@ import socket
 
 from ..agents.process.settings import BrokerAddress
 from ..emulator.errors import InfrastructureError
-from ..emulator.wire.socket_paths import short
+from ..emulator.wire.framing import short_path
 from .access import PASSWORD_VARIABLE, USERNAME_VARIABLE
 
 ANSWER_TIMEOUT_S = 2.0
@@ -78,7 +78,7 @@ def _why(error: OSError | TimeoutError) -> str:
 async def _connection(address: BrokerAddress) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if not address.socket:
         return await asyncio.open_connection(address.host, address.port)
-    with short(address.socket) as path:
+    with short_path(address.socket) as path:
         return await asyncio.open_unix_connection(path)
 
 

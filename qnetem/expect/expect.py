@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..emulator.errors import InputError
 from ..emulator.topology.written.names import nearest
+from ..emulator.wire import STATISTICS
 from .expressions import Functions, Value, evaluate
 from .predictions import functions
 
@@ -41,7 +42,6 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
 _RELATION = re.compile(r"\s*(<=|>=|==|!=|<|>|~)(.*)\Z", re.DOTALL)
 _RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+)\Z", re.DOTALL)
 _TOLERANCE = re.compile(r"\+-|±")
-_STATISTICS = ("count", "mean", "std", "min", "max", "last")
 #: First parts of metrics of the run as a whole; no node has such a name.
 _RUN_WIDE = ("messages", "time")
 #: `~` reaches this many standard errors; with no spread known, only rounding is forgiven.
@@ -177,7 +177,7 @@ def look_up(quantity: str, results: Results, metrics: Metrics) -> tuple[Any, flo
         return metric.get("mean", metric["count"]), standard_error(metric)
     name, _, statistic = quantity.rpartition(".")
     metric = metrics.get(name)
-    if metric is not None and statistic in _STATISTICS and statistic in metric:
+    if metric is not None and statistic in STATISTICS and statistic in metric:
         return metric[statistic], None
     return None
 

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..emulator.service.live_socket import PolledDoor
+from ..emulator.service.live_socket import PolledLiveSocket
 from ..emulator.topology import Topology
 from ..emulator.wire.control import Outcome
 from ..runs.run_folder import RunFolder
@@ -68,11 +68,15 @@ class CooperativeRun:
 
     async def _pause(self, network: InProcessNetwork, pause_s: float) -> None:
         """Let the event loop run, for so long at most: a request or the end of the run ends a pause."""
-        if not pause_s or network.door is None or (door := network.door.fileno()) is None:
+        if (
+            not pause_s
+            or network.live_socket is None
+            or (door := network.live_socket.fileno()) is None
+        ):
             await asyncio.sleep(pause_s)
             return
         loop = asyncio.get_running_loop()
-        loop.add_reader(door, self._on_door, network.door)
+        loop.add_reader(door, self._on_door, network.live_socket)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -81,7 +85,7 @@ class CooperativeRun:
             loop.remove_reader(door)
             self._wake.clear()
 
-    def _on_door(self, door: PolledDoor) -> None:
+    def _on_door(self, door: PolledLiveSocket) -> None:
         door.on_readable()
         self._wake.set()
 

@@ -29,9 +29,9 @@ from ..agents.node.node import Node
 from ..agents.process.files import Log, NodeJournal, Payload
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
-from ..emulator.service.live_socket import PolledDoor
+from ..emulator.service.live_socket import PolledLiveSocket
 from ..emulator.topology.model.topology import Topology
-from ..emulator.wire import Failed, Grant, Hello, Release, Report, Welcome
+from ..emulator.wire import RECORDED_INPUT, RECORDED_OUTPUT, Hello, Welcome
 from ..emulator.wire.control import Kill, Outcome, Spawn
 from ..emulator.world.world import World
 from ..live.address import live_listener
@@ -51,9 +51,6 @@ _LONGEST_NAP_S = 0.1
 _SLICE_S = 0.01
 #: Bound before the guards are there: asked at every instant, and never by a program.
 _monotonic = time.monotonic
-#: What a node's journal keeps, beside its Welcome and payloads.
-_RECORDED_INPUT = frozenset((Grant, Release))
-_RECORDED_OUTPUT = frozenset((Report, Failed))
 
 
 class Seat:
@@ -96,7 +93,7 @@ class InProcessNetwork:
         self._modules = ProgramModules()
         self._next_progress = 0.0
         #: The run's live socket; None: it answers no requests.
-        self.door: PolledDoor | None = None
+        self.live_socket: PolledLiveSocket | None = None
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside: Node | None = None
         self.calls = 0
@@ -106,8 +103,8 @@ class InProcessNetwork:
         batches = self.batches()
         pause_s = self.carry(batches, polite=False)
         while pause_s is not None:
-            if self.door is not None:
-                self.door.look(pause_s)
+            if self.live_socket is not None:
+                self.live_socket.poll(pause_s)
             elif pause_s:
                 time.sleep(pause_s)
             pause_s = self.carry(batches, polite=False)
@@ -125,15 +122,15 @@ class InProcessNetwork:
         It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
         """
         ends = _monotonic() + _SLICE_S
-        if self.door is not None:
-            self.door.look()
+        if self.live_socket is not None:
+            self.live_socket.poll()
         try:
             with self._share.turn(), hooked():
                 for pause_s in batches:
                     if pause_s:
                         return pause_s
-                    if self.door is not None:
-                        self.door.look()
+                    if self.live_socket is not None:
+                        self.live_socket.poll()
                     if _monotonic() >= ends and (polite or self._share.wanted):
                         return 0.0
         except KeyboardInterrupt:  # a program that did not come back was broken off
@@ -156,8 +153,8 @@ class InProcessNetwork:
             self.world.fail(error)
         finally:
             self._modules.close()
-            if self.door is not None:
-                self.door.close()
+            if self.live_socket is not None:
+                self.live_socket.close()
 
     def _batches(self) -> Iterator[float]:
         world = self.world
@@ -232,7 +229,7 @@ class InProcessNetwork:
 
     def _hand_over(self, seat: Seat, message: Any) -> None:
         """Hand the node a message."""
-        if seat.journal is not None and type(message) in _RECORDED_INPUT:
+        if seat.journal is not None and type(message) in RECORDED_INPUT:
             seat.journal.record(message)
         self.calls += 1
         self.inside = seat.node
@@ -258,7 +255,7 @@ class InProcessNetwork:
             node.publishes.clear()
         if node.outbox:
             for frame in node.outbox:
-                if seat.journal is not None and type(frame) in _RECORDED_OUTPUT:
+                if seat.journal is not None and type(frame) in RECORDED_OUTPUT:
                     seat.journal.record(frame)  # type: ignore[arg-type]
                 self.world.receive(seat.name, node.welcome.incarnation, frame)
             node.outbox.clear()
@@ -348,11 +345,11 @@ def recorded(
             share=share,
         )
         with live_listener(folder) as listener:
-            network.door = PolledDoor(network.world.desk, listener)
+            network.live_socket = PolledLiveSocket(network.world.live, listener)
             try:
                 yield network
             finally:
-                network.door.close()
+                network.live_socket.close()
     outcome = network.world.outcome
     if outcome is not None and outcome.problem is None:  # the last lines are written only now
         for log in opened:

@@ -163,7 +163,7 @@ class Launcher:
             await self._emulator.start(outer, listeners)
         announce(self.run_folder, self._path(LIVE))
         self._emulator.send(
-            control.Supervise(str(self.folder.topology), None, str(self.run_folder), self._secret)
+            control.Supervise(str(self.folder.topology), str(self.run_folder), self._secret)
         )
         self._has_settings = True
         if self._early is not None:

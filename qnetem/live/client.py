@@ -18,9 +18,8 @@ import msgspec
 from ..emulator import wire
 from ..emulator.errors import InfrastructureError, InputError
 from ..emulator.wire import control
-from ..emulator.wire.control import FaultRecord, FromDesk, RunView, ToDesk
-from ..emulator.wire.framing import FrameSplitter
-from ..emulator.wire.socket_paths import short
+from ..emulator.wire.control import FaultRecord, LiveAnswer, LiveRequest, RunView
+from ..emulator.wire.framing import FrameSplitter, short_path
 from .address import live_address
 
 #: A node that keeps the processor for so long delays the answer, too.
@@ -58,7 +57,7 @@ class LiveClient:
         """The run's present state."""
         return _view(await self._ask(control.Inspect(_NUMBER)))
 
-    async def _ask(self, request: ToDesk) -> FromDesk:
+    async def _ask(self, request: LiveRequest) -> LiveAnswer:
         return await asyncio.to_thread(ask, self._run_folder, request)
 
 
@@ -92,7 +91,7 @@ def heal_faults(ids: tuple[str, ...]) -> control.HealFaults:
     return control.HealFaults(_NUMBER, list(ids))
 
 
-def ask(run_folder: Path, request: ToDesk) -> FromDesk:
+def ask(run_folder: Path, request: LiveRequest) -> LiveAnswer:
     """One request, and its answer. Raises as `LiveClient` does."""
     path = live_address(run_folder)
     if path is None:
@@ -100,7 +99,7 @@ def ask(run_folder: Path, request: ToDesk) -> FromDesk:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_S)
-            with short(path) as reachable:
+            with short_path(path) as reachable:
                 connection.connect(reachable)
             connection.sendall(wire.frame(request))
             answer = _receive(connection)
@@ -114,26 +113,26 @@ def ask(run_folder: Path, request: ToDesk) -> FromDesk:
     return answer
 
 
-def _receive(connection: socket.socket) -> FromDesk | None:
+def _receive(connection: socket.socket) -> LiveAnswer | None:
     splitter = FrameSplitter()
     while data := connection.recv(1 << 16):
         for body in splitter.feed(data):
-            return control.decode_from_desk(body)
+            return control.decode_live_answer(body)
     return None
 
 
-def _refused(answer: FromDesk) -> Exception:
+def _refused(answer: LiveAnswer) -> Exception:
     assert isinstance(answer, control.Refused), answer
     return RunIsOver(answer.problem) if answer.over else InputError(answer.problem)
 
 
-def _faults(answer: FromDesk) -> list[FaultRecord]:
+def _faults(answer: LiveAnswer) -> list[FaultRecord]:
     if isinstance(answer, control.FaultList):
         return answer.faults
     raise _refused(answer)
 
 
-def _view(answer: FromDesk) -> RunView:
+def _view(answer: LiveAnswer) -> RunView:
     if isinstance(answer, RunView):
         return answer
     raise _refused(answer)

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Sequence
 
 from ..emulator.errors import InfrastructureError
-from ..emulator.wire.socket_paths import short
+from ..emulator.wire.framing import short_path
 from .files import PRIVATE
 from .run_folder import PRIVATE_FOLDER, RunFolder
 
@@ -41,7 +41,7 @@ def listening(path: str, backlog: int) -> socket.socket:
     """A Unix socket that listens at `path`. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with short(path) as reachable:
+        with short_path(path) as reachable:
             listener.bind(reachable)
             os.chmod(reachable, PRIVATE)
         listener.listen(backlog)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from qnetem.emulator.topology import Topology
 from qnetem.emulator.wire.control import Outcome
-from qnetem.emulator.wire.socket_paths import short
+from qnetem.emulator.wire.framing import short_path
 from qnetem.launcher.launcher import Launcher, RunOptions
 from tests.accounts import LOGIN, open_broker
 
@@ -211,7 +211,7 @@ class Detoured(Launcher):
 
     async def to_emulator(self) -> Ends:
         """A connection to where the emulator really is."""
-        with short(super()._path("emulator")) as reachable:
+        with short_path(super()._path("emulator")) as reachable:
             return await asyncio.open_unix_connection(reachable)
 
     def _spawn(self, node: str, incarnation: int) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from qnetem import Agent
-from qnetem.agents.qubits import BELL_NAMES
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.wire import BELL_NAMES
 from qnetem.expect.predictions import functions
 
 from .bench import Ran, assert_mean, play, program

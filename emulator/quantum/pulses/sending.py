@@ -20,9 +20,9 @@ from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
 from ...optics.pairs import PairBlock, PairTrain
 from ...optics.pulses import NO_CHANNEL, Light, PulseTrain
-from ...topology.model.pulse_sections import MOST_SETTINGS, SourceSpec
+from ...topology.model.pulse_sections import SourceSpec
 from ...topology.model.topology import NodeSpec
-from ...wire import BLOCK_SLOTS, PairPulses, Pulses, Sent
+from ...wire import BLOCK_SLOTS, MOST_SETTINGS, PairPulses, Pulses, Sent
 from ...wire.bit_planes import packed_size, planes_for, unpacked
 from ..node.node_devices import NodeDevices, Pending
 from .stored_photons import Schedule

@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
+from ...wire import MOST_SETTINGS
 from ..written.names import shown
 from ..written.vocabulary import Section, is_partial, missing, problem, written_keys
 from .quantities import Fidelity, FrequencyHz, Probability, Quantity, RateHz, ShortTimePsOrNone
 
 #: Noise counts in each slot of a detector; more are no detector, and take memory without end.
 MOST_COUNTS = 10
-#: More settings than this are no decoy protocol; it keeps their numbers within four bits.
-MOST_SETTINGS = 16
 
 DurationPs = Annotated[float, Quantity("short time", high=1e12)]
 MeanPhotonNumber = Annotated[float, Quantity("number", high=200.0)]

@@ -11,6 +11,8 @@ from qnetem import Agent
 from qnetem.emulator.classical.flights import Damage, Drop, Flight, Later, Pass, Twice, Verdict
 from qnetem.emulator.classical.plane import ClassicalPlane, Listener
 from qnetem.emulator.kernel.conductor import FAULT, GRANT, Conductor
+from qnetem.emulator.kernel.ports import Surroundings
+from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
 from qnetem.emulator.topology.model.topology import LinkSpec
@@ -29,18 +31,21 @@ class Bench:
         self.clock = Conductor()
         self.metrics = Metrics()
         self.alive: dict[str, int | None] = dict.fromkeys(names, 1)
-        self.plane = ClassicalPlane(
-            topology,
-            self.clock,
-            Journal(self.clock),
-            self.metrics,
-            self.alive.get,
-            lambda name: self.alive.get(name) is not None,
-        )
+        around = Surroundings(self.clock, Journal(self.clock), self.metrics, Streams(1))
+        self.plane = ClassicalPlane(topology, self.clock, around, self)
         self.lost: list[tuple[int, str]] = []
         self.seen: list[tuple[int, int, str, str, int]] = []
         self.plane._journal.event = self._event  # type: ignore[method-assign]
         self._seqs: dict[tuple[str, int], int] = {}
+
+    def receiver(self, name: str) -> int | None:
+        return self.alive.get(name)
+
+    def listens(self, name: str) -> bool:
+        return self.alive.get(name) is not None
+
+    def publish(self, src: str, inc: int, seq: int, to: str) -> None:
+        """No payloads here."""
 
     def _event(self, entity: str, kind: str, *fields: object) -> None:
         if kind == "undelivered":

@@ -85,7 +85,7 @@ def test_a_cancelled_entry_makes_no_instant_of_its_own() -> None:
     conductor.at(3, ("a",), lambda: None).cancel()
     conductor.at(4, ("a",), lambda: None)
     assert instants(conductor) == [(4, 0)]
-    assert conductor.idle
+    assert conductor.next_instant() is None
 
 
 def test_cancelling_what_has_happened_is_harmless() -> None:
@@ -93,7 +93,7 @@ def test_cancelling_what_has_happened_is_harmless() -> None:
     entry = conductor.at(3, ("a",), lambda: None)
     instants(conductor)
     entry.cancel()
-    assert conductor.idle
+    assert conductor.next_instant() is None
 
 
 def test_timers_wake_their_nodes_at_microstep_zero_in_the_order_of_names() -> None:
@@ -129,7 +129,7 @@ def test_a_timer_taken_back_or_of_a_node_that_is_gone_is_not_due() -> None:
     conductor.set_timer("b", 6)
     conductor.wake("b")
     conductor.forget_node("b")
-    assert conductor.idle and conductor.take_due() == []
+    assert conductor.next_instant() is None and conductor.take_due() == []
 
 
 def test_a_timer_must_lie_in_the_future() -> None:

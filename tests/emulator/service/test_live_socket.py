@@ -1,4 +1,4 @@
-"""The desk's door: whatever comes through it, the run and the other guests do not notice."""
+"""The live socket: whatever a client sends, the run and the other clients are not disturbed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import msgspec
 import pytest
 
 from qnetem.emulator import wire
-from qnetem.emulator.service import live_socket as desk_door
-from qnetem.emulator.service.live_socket import DeskDoor, PolledDoor
+from qnetem.emulator.service import live_socket
+from qnetem.emulator.service.live_socket import LiveSocket, PolledLiveSocket
 from qnetem.emulator.wire import control
 from qnetem.emulator.wire.framing import FrameSplitter
 from qnetem.runs.sockets import listening
 
-from .test_server import FakeDesk
+from .test_server import FakeLive
 
 PATIENCE_S = 20.0
 
 
-class Guest:
-    """Somebody at the door, blocking; `answers` until the other side hangs up."""
+class Client:
+    """A client, blocking; `answers` until the other side hangs up."""
 
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -38,7 +38,7 @@ class Guest:
     def say(self, *messages: msgspec.Struct) -> None:
         self.socket.sendall(b"".join(map(wire.frame, messages)))
 
-    def answer(self) -> control.FromDesk | None:
+    def answer(self) -> control.LiveAnswer | None:
         while not self._bodies:
             try:
                 data = self.socket.recv(1 << 16)
@@ -47,40 +47,40 @@ class Guest:
             if not data:
                 return None
             self._bodies += self._splitter.feed(data)
-        return control.decode_from_desk(self._bodies.pop(0))
+        return control.decode_live_answer(self._bodies.pop(0))
 
 
 class Place:
-    """A door that is open, however it is served."""
+    """A live socket, however it is served."""
 
-    def __init__(self, path: str, desk: FakeDesk) -> None:
-        self.path, self.desk = path, desk
-        self.guests: list[Guest] = []
+    def __init__(self, path: str, live: FakeLive) -> None:
+        self.path, self.live = path, live
+        self.clients: list[Client] = []
 
-    def guest(self) -> Guest:
-        self.guests.append(Guest(self.path))
-        return self.guests[-1]
+    def client(self) -> Client:
+        self.clients.append(Client(self.path))
+        return self.clients[-1]
 
     def works(self) -> bool:
-        """Whether a guest who behaves is served."""
-        guest = self.guest()
-        guest.say(control.ListFaults(7))
-        return guest.answer() == control.FaultList(7, [])
+        """Whether a client that behaves is served."""
+        client = self.client()
+        client.say(control.ListFaults(7))
+        return client.answer() == control.FaultList(7, [])
 
 
 @asynccontextmanager
-async def served(path: str, desk: FakeDesk) -> AsyncIterator[None]:
-    door = DeskDoor(desk, lambda: None)
-    await door.open(listening(path, 100))
+async def served(path: str, live: FakeLive) -> AsyncIterator[None]:
+    opened = LiveSocket(live, lambda: None)
+    await opened.open(listening(path, 100))
     try:
         yield
     finally:
-        door.close()
+        opened.close()
 
 
-def serve(path: str, desk: FakeDesk, ready: threading.Event, over: threading.Event) -> None:
+def serve(path: str, live: FakeLive, ready: threading.Event, over: threading.Event) -> None:
     async def main() -> None:
-        async with served(path, desk):
+        async with served(path, live):
             ready.set()
             await asyncio.to_thread(over.wait)
 
@@ -88,14 +88,14 @@ def serve(path: str, desk: FakeDesk, ready: threading.Event, over: threading.Eve
 
 
 def look_now_and_then(
-    path: str, desk: FakeDesk, ready: threading.Event, over: threading.Event
+    path: str, live: FakeLive, ready: threading.Event, over: threading.Event
 ) -> None:
-    door = PolledDoor(desk, listening(path, 100))
+    opened = PolledLiveSocket(live, listening(path, 100))
     ready.set()
     while not over.is_set():
-        door.look(0.01)
-        door.look()
-    door.close()
+        opened.poll(0.01)
+        opened.poll()
+    opened.close()
 
 
 @pytest.fixture(params=[serve, look_now_and_then], ids=["event loop", "polled"])
@@ -106,37 +106,37 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @contextmanager
 def opened(how: object, tmp_path: Path) -> Iterator[Place]:
-    path, desk = str(tmp_path / "desk"), FakeDesk()
+    path, live = str(tmp_path / "live"), FakeLive()
     ready, over = threading.Event(), threading.Event()
-    thread = threading.Thread(target=how, args=(path, desk, ready, over))  # type: ignore[arg-type]
+    thread = threading.Thread(target=how, args=(path, live, ready, over))  # type: ignore[arg-type]
     thread.start()
     assert ready.wait(PATIENCE_S)
-    here = Place(path, desk)
+    here = Place(path, live)
     try:
         yield here
     finally:
         over.set()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
-        for guest in here.guests:
-            guest.socket.close()
-    assert desk.closed == 1
+        for client in here.clients:
+            client.socket.close()
+    assert live.closed == 1
 
 
-def test_requests_of_several_guests_are_answered_each_with_its_number(place: Place) -> None:
-    guests = [place.guest() for _ in range(5)]
-    for number, guest in enumerate(guests):
-        guest.say(control.ListFaults(number), control.Inspect(number + 100))
-    for number, guest in enumerate(guests):
-        assert guest.answer() == control.FaultList(number, [])
-        assert guest.answer() == control.FaultList(number + 100, [])
+def test_requests_of_several_clients_are_answered_each_with_its_number(place: Place) -> None:
+    clients = [place.client() for _ in range(5)]
+    for number, client in enumerate(clients):
+        client.say(control.ListFaults(number), control.Inspect(number + 100))
+    for number, client in enumerate(clients):
+        assert client.answer() == control.FaultList(number, [])
+        assert client.answer() == control.FaultList(number + 100, [])
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
         b"GET / HTTP/1.1\r\n\r\n" * 10,
-        wire.HEADER.pack(desk_door.MOST_BYTES + 1),
+        wire.HEADER.pack(live_socket.MOST_BYTES + 1),
         wire.HEADER.pack(2**32 - 1),
         wire.HEADER.pack(3) + b"abc",
         wire.frame(wire.Waits([])),
@@ -148,75 +148,75 @@ def test_requests_of_several_guests_are_answered_each_with_its_number(place: Pla
 def test_garbage_ends_that_conversation_with_a_reason_and_no_other(
     place: Place, garbage: bytes
 ) -> None:
-    bystander, guest = place.guest(), place.guest()
-    guest.socket.sendall(garbage)
-    answer = guest.answer()
+    bystander, client = place.client(), place.client()
+    client.socket.sendall(garbage)
+    answer = client.answer()
     assert isinstance(answer, control.Refused)
     assert answer.problem.startswith("a request that cannot be read: ")
-    assert guest.answer() is None
+    assert client.answer() is None
     bystander.say(control.ListFaults(1))
     assert bystander.answer() == control.FaultList(1, [])
     assert place.works()
 
 
 def test_who_leaves_in_the_middle_is_not_missed(place: Place) -> None:
-    place.desk.deaf = True
+    place.live.deaf = True
     for portion in (b"", b"\x00", wire.frame(control.Inspect(1)), wire.HEADER.pack(50) + b"half"):
-        guest = place.guest()
-        guest.socket.sendall(portion)
-        guest.socket.close()
-    place.desk.deaf = False
+        client = place.client()
+        client.socket.sendall(portion)
+        client.socket.close()
+    place.live.deaf = False
     assert place.works()
 
 
 def test_who_asks_without_end_and_fetches_nothing_is_left(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk_door, "MOST_UNFETCHED", 1 << 16)
-    guest = place.guest()
+    monkeypatch.setattr(live_socket, "MOST_UNFETCHED", 1 << 16)
+    client = place.client()
     request = wire.frame(control.ListFaults(1)) * 500
     with contextlib.suppress(ConnectionError, TimeoutError):
-        guest.socket.settimeout(PATIENCE_S)
+        client.socket.settimeout(PATIENCE_S)
         for _ in range(2000):
-            guest.socket.sendall(request)
-        pytest.fail("a guest may ask without end")
+            client.socket.sendall(request)
+        pytest.fail("a client may ask without end")
     assert place.works()
 
 
 def test_more_open_requests_than_anybody_needs_end_the_conversation(place: Place) -> None:
-    place.desk.deaf = True
-    guest = place.guest()
-    guest.say(*[control.ListFaults(n) for n in range(desk_door.MOST_OPEN + 1)])
-    assert guest.answer() == control.Refused(0, "more than 64 requests at a time")
-    assert guest.answer() is None
+    place.live.deaf = True
+    client = place.client()
+    client.say(*[control.ListFaults(n) for n in range(live_socket.MOST_OPEN + 1)])
+    assert client.answer() == control.Refused(0, "more than 64 requests at a time")
+    assert client.answer() is None
 
 
-def test_guests_who_have_been_answered_make_room_for_others(place: Place) -> None:
-    guests = [place.guest() for _ in range(desk_door.MOST_CONNECTIONS)]
-    for guest in guests:
-        guest.say(control.ListFaults(1))
-        assert guest.answer() is not None
+def test_idle_clients_make_room_for_others(place: Place) -> None:
+    clients = [place.client() for _ in range(live_socket.MOST_CONNECTIONS)]
+    for client in clients:
+        client.say(control.ListFaults(1))
+        assert client.answer() is not None
     assert place.works()
-    assert guests[0].answer() is None
-    guests[1].say(control.ListFaults(2))
-    assert guests[1].answer() == control.FaultList(2, [])
+    assert clients[0].answer() is None
+    clients[1].say(control.ListFaults(2))
+    assert clients[1].answer() == control.FaultList(2, [])
 
 
-def test_guests_who_wait_for_an_answer_make_room_for_nobody(place: Place) -> None:
-    place.desk.deaf = True
-    guests = [place.guest() for _ in range(desk_door.MOST_CONNECTIONS)]
-    for guest in guests:
-        guest.say(control.ListFaults(1))
-    place.desk.asked(len(guests))
-    assert place.guest().answer() is None
-    assert guests[0].answer() == control.FaultList(1, [])  # it is overdue
+def test_clients_who_wait_for_an_answer_make_room_for_nobody(place: Place) -> None:
+    place.live.deaf = True
+    clients = [place.client() for _ in range(live_socket.MOST_CONNECTIONS)]
+    for client in clients:
+        client.say(control.ListFaults(1))
+    place.live.asked(len(clients))
+    assert place.client().answer() is None
+    assert clients[0].answer() == control.FaultList(1, [])  # it is overdue
 
 
 def test_an_answer_that_is_overdue_is_hurried(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk_door, "HURRY_S", 0.02)
-    place.desk.deaf = True
-    guest = place.guest()
-    guest.say(control.Inspect(9))
-    assert guest.answer() == control.FaultList(9, [])
+    monkeypatch.setattr(live_socket, "HURRY_S", 0.02)
+    place.live.deaf = True
+    client = place.client()
+    client.say(control.Inspect(9))
+    assert client.answer() == control.FaultList(9, [])

@@ -23,12 +23,12 @@ from qnetem.emulator.record.refusals import count_refusals
 from qnetem.emulator.service import server
 from qnetem.emulator.wire import control
 from qnetem.emulator.wire.framing import FrameSplitter
-from qnetem.emulator.world import live as desk
+from qnetem.emulator.world import live
 
 STATUS_S = 20.0
 
 
-class FakeDesk:
+class FakeLive:
     """Answers every request with an empty list of faults, or never (`deaf`)."""
 
     def __init__(self) -> None:
@@ -37,21 +37,21 @@ class FakeDesk:
         self._requests = threading.Semaphore(0)
 
     def ask(
-        self, request: control.ToDesk, reply: Callable[[control.FromDesk], None]
-    ) -> desk.Ticket:
+        self, request: control.LiveRequest, reply: Callable[[control.LiveAnswer], None]
+    ) -> live.Ticket:
         self._requests.release()
         if not self.deaf:
             reply(control.FaultList(request.number, []))
-        return desk.Ticket(request.number, reply)
+        return live.Ticket(request.number, reply)
 
-    def hurry(self, ticket: desk.Ticket) -> None:
+    def hurry(self, ticket: live.Ticket) -> None:
         ticket.reply(control.FaultList(ticket.number, []))
 
     def close(self) -> None:
         self.closed += 1
 
     def asked(self, times: int) -> None:
-        """Wait until so many more requests have come; from another thread than the door's."""
+        """Wait until so many more requests have come; from another thread than the socket's."""
         for _ in range(times):
             assert self._requests.acquire(timeout=STATUS_S)
 
@@ -68,7 +68,7 @@ class FakeWorld:
         self.awaited: list[tuple[str, str]] = []
         self.news = asyncio.Event()
         self.answers: dict[type, list[tuple[str, msgspec.Struct]]] = {}
-        self.desk = FakeDesk()
+        self.live = FakeLive()
 
     def note(self, *what: object) -> None:
         self.heard.append(what[0] if len(what) == 1 else what)
@@ -307,7 +307,7 @@ async def test_a_wrong_token_is_refused_by_name_and_the_connection_closed(
     ],
     ids=["too long", "undecodable", "no hello", "nested without end", "not UTF-8"],
 )
-async def test_a_stranger_that_talks_nonsense_is_closed_and_nobody_is_told(
+async def test_a_connection_that_sends_nonsense_is_closed_and_no_node_is_disturbed(
     tmp_path: Path, nonsense: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with stage(tmp_path) as here:
@@ -334,7 +334,7 @@ async def test_a_node_that_talks_nonsense_ends_the_run_with_its_name(
         assert await alice.ends()
 
 
-async def test_a_stranger_cannot_have_memory_filled(tmp_path: Path) -> None:
+async def test_a_connection_without_hello_cannot_fill_memory(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         stranger = await here.connect()
         stranger.writer.write(wire.HEADER.pack(server.HELLO_BYTES + 1))
@@ -344,10 +344,10 @@ async def test_a_stranger_cannot_have_memory_filled(tmp_path: Path) -> None:
         await here.world.hears(lambda what: what == ("alice", 1, wire.Have("b" * 8192, 1)))
 
 
-async def test_strangers_who_stand_about_make_room_for_who_says_hello(tmp_path: Path) -> None:
+async def test_connections_without_hello_make_room_for_those_with_one(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         alice = await here.alice()
-        strangers = [await here.connect() for _ in range(server.MOST_STRANGERS)]
+        strangers = [await here.connect() for _ in range(server.MOST_UNIDENTIFIED)]
         here.world.answers[wire.Hello] = [("bob", wire.Grant(9, 0))]
         bob = await here.connect()
         bob.say(wire.Hello("bob", 1, "good", 2))
@@ -490,12 +490,12 @@ async def test_who_says_hello_after_the_outcome_is_told_to_stop(tmp_path: Path) 
 
 # --- the process ----------------------------------------------------------------------------------
 
-SETTINGS = control.Supervise("nowhere", 1, "nowhere", "00")
+SETTINGS = control.Supervise("nowhere", "nowhere", "00")
 PROGRAM = """
 import sys
-from qnetem.emulator import server
+from qnetem.emulator.service import server
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.control import Outcome, Progress
+from qnetem.emulator.wire.control import Outcome, Progress
 class Over:
     outbox, over, resume_in_s, settle_in_s = [], False, None, None
     def start(self):

@@ -5,6 +5,7 @@ import pytest
 
 from qnetem.emulator.states import states
 from qnetem.emulator.states.qutip_import import qutip
+from qnetem.emulator.wire import BELL_NAMES
 
 from .plain import CLOSE
 
@@ -15,7 +16,7 @@ VECTORS = ([R, 0, 0, R], [0, R, R, 0], [R, 0, 0, -R], [0, R, -R, 0])
 @pytest.mark.parametrize("index", range(4))
 def test_bell_states_have_the_textbook_amplitudes(index: int) -> None:
     assert np.abs(states.bell_vector(index) - np.array(VECTORS[index])).max() < CLOSE
-    assert states.BELL_NAMES[index] == ("Phi+", "Psi+", "Phi-", "Psi-")[index]
+    assert BELL_NAMES[index] == ("Phi+", "Psi+", "Phi-", "Psi-")[index]
 
 
 @pytest.mark.parametrize("index", range(4))

@@ -1,4 +1,4 @@
-"""The desk: faults by hand happen between two instants, and again in a replay; looking leaves no trace."""
+"""Live control: faults by hand happen between two instants, and in a replay too; views leave no trace."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.service.live_socket import PolledDoor
+from qnetem.emulator.service.live_socket import PolledLiveSocket
 from qnetem.emulator.topology.model.topology import Time, Topology
 from qnetem.emulator.wire import Ask, Hello, Report, Wait, Waits, control
-from qnetem.emulator.wire.control import AddFault, FromDesk, HealFaults, Inspect, ListFaults
+from qnetem.emulator.wire.control import AddFault, HealFaults, Inspect, ListFaults, LiveAnswer
 from qnetem.emulator.world.world import World
 from qnetem.inprocess.network import InProcessNetwork
 from qnetem.runs.recorded_faults import from_journal, from_outcome, recorded_faults
@@ -66,30 +66,30 @@ def busy(**settings: Any) -> Topology:
     return network(nodes, links, **settings)
 
 
-class Visitor(PolledDoor):
-    """Comes to the desk at chosen looks of the run: `visits` maps a look's number to requests."""
+class Visitor(PolledLiveSocket):
+    """Asks at chosen polls of the run: `visits` maps a poll's number to requests."""
 
     def __init__(self, world: World, visits: dict[int, list[Any]]) -> None:
         self._world, self._visits = world, visits
-        self.looks = 0
-        self.answers: list[FromDesk] = []
+        self.polls = 0
+        self.answers: list[LiveAnswer] = []
 
-    def look(self, seconds: float = 0.0) -> None:
-        self.looks += 1
-        for request in self._visits.pop(self.looks, []):
-            self._world.desk.ask(request, self.answers.append)
+    def poll(self, seconds: float = 0.0) -> None:
+        self.polls += 1
+        for request in self._visits.pop(self.polls, []):
+            self._world.live.ask(request, self.answers.append)
 
     def close(self) -> None:
-        self._world.desk.close()
+        self._world.live.close()
 
 
 def visited(
     topology: Topology, visits: dict[int, list[Any]], journal: Path | None = None
-) -> tuple[control.Outcome, list[FromDesk]]:
+) -> tuple[control.Outcome, list[LiveAnswer]]:
     """A run in one process, and what the visitor was told."""
     carried = InProcessNetwork(topology, journal_path=journal, log_stream=lambda *_: io.StringIO())
     visitor = Visitor(carried.world, dict(visits))
-    carried.door = visitor
+    carried.live_socket = visitor
     outcome = carried.run()
     visitor.close()
     return outcome, visitor.answers
@@ -99,7 +99,7 @@ def asked(entry: str) -> list[Any]:
     return [AddFault(1, entry)]
 
 
-def refusal(answers: list[FromDesk]) -> str:
+def refusal(answers: list[LiveAnswer]) -> str:
     [answer] = answers
     assert isinstance(answer, control.Refused), answer
     return answer.problem
@@ -234,9 +234,9 @@ def test_what_cannot_happen_any_more_is_refused() -> None:
     clock = [0.0]
     real = topology.model_copy(update={"time": Time(mode="real", until_ns=1)})
     stage = Stage(real, wall=lambda: clock[0])
-    answers: list[FromDesk] = []
+    answers: list[LiveAnswer] = []
     clock[0] = 7.0
-    stage.world.desk.ask(AddFault(4, "{cut: alice-bob}"), answers.append)
+    stage.world.live.ask(AddFault(4, "{cut: alice-bob}"), answers.append)
     stage.reports("alice", "bob")
     assert refusal(answers) == "the run ends at 1 ns, before this could happen"
 
@@ -253,8 +253,8 @@ def test_in_real_time_a_fault_happens_when_the_wall_clock_says_so() -> None:
         world.receive(name, 1, Report(0, 0, 10_000_000_000))
     assert world.resume_in_s == 5.0
     clock[0] = 101.5
-    answers: list[FromDesk] = []
-    world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    answers: list[LiveAnswer] = []
+    world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     [answer] = answers
     assert isinstance(answer, control.FaultList)
     assert answer.faults[0].began_ns == 3_000_000_000
@@ -267,8 +267,8 @@ def test_before_the_first_instant_there_is_no_wall_instant() -> None:
     clock = [1e6]
     world = World(real, wall=lambda: clock[0])
     world.start()
-    answers: list[FromDesk] = []
-    world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    answers: list[LiveAnswer] = []
+    world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     for name in topology.nodes:
         world.receive(name, 1, Hello(name, 1, "", 1))
     assert not answers
@@ -299,10 +299,10 @@ def test_looking_is_invisible_however_frames_are_carried(seed: int) -> None:
 
         def _drain_world(self) -> None:
             if self._rng.random() < 0.05:
-                self.world.desk.ask(Inspect(1), self._seen)
+                self.world.live.ask(Inspect(1), self._seen)
             super()._drain_world()
 
-        def _seen(self, answer: FromDesk) -> None:
+        def _seen(self, answer: LiveAnswer) -> None:
             self.views += isinstance(answer, control.RunView)
 
     topology = busy(faults=[fault("kill", "bob", 9_000_000, restart=1_000_000)])
@@ -346,11 +346,11 @@ def test_a_view_says_who_waits_for_what_since_when_and_what_is_used() -> None:
 
 def test_a_node_at_work_is_said_to_be_and_not_asked() -> None:
     stage = Stage()
-    answers: list[FromDesk] = []
-    ticket = stage.world.desk.ask(Inspect(1), answers.append)
+    answers: list[LiveAnswer] = []
+    ticket = stage.world.live.ask(Inspect(1), answers.append)
     stage.report("alice")
     stage.told()
-    stage.world.desk.hurry(ticket)
+    stage.world.live.hurry(ticket)
     assert stage.told_kinds() == [("alice", Ask)] or answers
     [view] = answers
     assert isinstance(view, control.RunView)
@@ -359,8 +359,8 @@ def test_a_node_at_work_is_said_to_be_and_not_asked() -> None:
 
 def test_what_comes_late_is_no_longer_waited_for() -> None:
     stage = Stage()
-    answers: list[FromDesk] = []
-    ticket = stage.world.desk.ask(Inspect(1), answers.append)
+    answers: list[LiveAnswer] = []
+    ticket = stage.world.live.ask(Inspect(1), answers.append)
     stage.report("alice", next_timer_ns=5)
     stage.report("bob", next_timer_ns=5)
     assert [kind for kind in stage.told_kinds() if kind[1] is Ask] == [
@@ -369,7 +369,7 @@ def test_what_comes_late_is_no_longer_waited_for() -> None:
     ]
     stage.say("bob", Waits([Wait("bob", "rain", 0)]))
     assert not answers
-    stage.world.desk.hurry(ticket)
+    stage.world.live.hurry(ticket)
     stage.say("alice", Waits([Wait("alice", "sun", 0)]))
     [view] = answers
     assert isinstance(view, control.RunView)
@@ -388,12 +388,12 @@ def test_a_paused_node_is_said_to_be() -> None:
 
 def test_when_the_run_is_over_everybody_is_told_so() -> None:
     stage = Stage()
-    answers: list[FromDesk] = []
-    stage.world.desk.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
+    answers: list[LiveAnswer] = []
+    stage.world.live.ask(AddFault(1, "{cut: alice-bob}"), answers.append)
     stage.world.interrupt("enough", 130)
-    stage.world.desk.close()
-    stage.world.desk.ask(Inspect(2), answers.append)
-    stage.world.desk.close()
+    stage.world.live.close()
+    stage.world.live.ask(Inspect(2), answers.append)
+    stage.world.live.close()
     assert answers == [
         control.Refused(1, "the run is over", over=True),
         control.Refused(2, "the run is over", over=True),

@@ -1,4 +1,4 @@
-"""Who lives, in which incarnation, and what it is told at its birth."""
+"""Which incarnation of a node is alive, and what it knows at its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def nodes() -> Nodes:
     nodes = {"bob": idle, "alice": idle, "hub": node("hub", idle, service=True, slots=3)}
     links = [link("hub", "alice", 7, entangle=heralding(), length_km=1.0), link("hub", "bob", None,
              length_km=2.0)]  # fmt: skip
-    return Nodes(harness.network(nodes, links, seed=9))
+    return Nodes(harness.network(nodes, links, seed=9), [])
 
 
 def test_nodes_stand_in_the_order_of_their_names() -> None:

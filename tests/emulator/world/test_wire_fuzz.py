@@ -20,7 +20,7 @@ DECODERS: list[Callable[[bytes], Any]] = [
     wire.decode_to_node,
     control.decode_from_launcher,
     control.decode_from_emulator,
-    control.decode_to_desk,
+    control.decode_live_request,
 ]
 MESSAGES: list[msgspec.Struct] = [
     wire.Hello("alice", 1, "0" * 32, 7),
@@ -29,7 +29,7 @@ MESSAGES: list[msgspec.Struct] = [
     ),
     wire.Grant(5, 0, [wire.Delivery("bob", 1, 1, 0, b"12345678", 4, [3])], clock=[]),
     wire.Resend("bob", 1, [1, 2]),
-    control.Supervise("/t", 1, "/r", "00"),
+    control.Supervise("/t", "/r", "00"),
     control.Exited("alice", 1, -9),
 ]
 SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -353,7 +353,7 @@ def test_no_text_of_a_login_has_its_password() -> None:
     for thing in (Login("node.alice", "hidden"), address, settings, fork, hello):
         assert "alice" in f"{thing!r} {thing}"
         assert "hidden" not in f"{thing!r} {thing}"
-    assert "hidden" not in repr(control.Supervise("t", None, "f", "hidden"))
+    assert "hidden" not in repr(control.Supervise("t", "f", "hidden"))
 
 
 @given(st.from_regex(NAME_PATTERN, fullmatch=True))

@@ -13,8 +13,7 @@ import pytest
 from qnetem.emulator import wire
 from qnetem.emulator.record.refusals import count_refusals
 from qnetem.emulator.wire import control
-from qnetem.emulator.wire.framing import FrameSplitter
-from qnetem.emulator.wire.socket_paths import short
+from qnetem.emulator.wire.framing import FrameSplitter, short_path
 from qnetem.launcher.launcher import RunOptions, run_processes
 
 from ..launcher.test_launcher import PATIENCE_S, Running, topology
@@ -26,7 +25,7 @@ MORE = "faults:\n  - {at: 5 ms, kill: bob, restart: 1 ms}\n"
 
 async def knock(path: str, hello: wire.Hello) -> list[wire.ToNode]:
     """Say Hello at the emulator's socket; all that it answers before it hangs up."""
-    with short(path) as reachable:
+    with short_path(path) as reachable:
         reader, writer = await asyncio.open_unix_connection(reachable)
     splitter, heard = FrameSplitter(), list[wire.ToNode]()
     writer.write(wire.frame(hello))

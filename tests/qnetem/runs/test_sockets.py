@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qnetem.emulator.errors import InfrastructureError
-from qnetem.emulator.wire.socket_paths import LONGEST, short
+from qnetem.emulator.wire.framing import LONGEST_PATH, short_path
 from qnetem.live.address import live_address
 from qnetem.runs.run_folder import RunFolder
 from qnetem.runs.sockets import open_sockets
@@ -23,7 +23,7 @@ from ..trouble import PATIENCE_S, command, in_process, typed, written
 
 def greeted(path: str, listener: socket.socket) -> bool:
     """Whether who connects to the path arrives at the listener."""
-    with socket.socket(socket.AF_UNIX) as caller, short(path) as reachable:
+    with socket.socket(socket.AF_UNIX) as caller, short_path(path) as reachable:
         caller.connect(reachable)
         arrived, _ = listener.accept()
         with arrived:
@@ -52,12 +52,12 @@ def test_sockets_are_in_the_run_folder_and_for_its_owner_only(
 
 
 def test_the_longest_path_that_is_taken_as_it_is_is_one_the_kernel_takes(tmp_path: Path) -> None:
-    path = str(tmp_path / "x").ljust(LONGEST, "x")
-    with short(path) as reachable, socket.socket(socket.AF_UNIX) as listener:
+    path = str(tmp_path / "x").ljust(LONGEST_PATH, "x")
+    with short_path(path) as reachable, socket.socket(socket.AF_UNIX) as listener:
         assert reachable == path
         listener.bind(reachable)
-    with short(path + "x") as reachable:
-        assert reachable != path + "x" and len(reachable) < LONGEST
+    with short_path(path + "x") as reachable:
+        assert reachable != path + "x" and len(reachable) < LONGEST_PATH
 
 
 def test_where_the_run_folder_takes_no_sockets_they_are_elsewhere(tmp_path: Path) -> None:

@@ -1,0 +1,272 @@
+"""What a node asks of the physical world, and what it gets.
+
+Owns the structs of operations and of their results, and the limits that both sides check. Does not own what
+an operation does (quantum/). Operations are numbered by their node, from 1, per incarnation.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+#: Bell states by their number: bit 0 is X flipped, bit 1 is Z flipped.
+BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
+#: Settings of a source of pulses, or mean photon numbers of one block. More than this are no decoy protocol;
+#: their numbers fit four bits.
+MOST_SETTINGS = 16
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """A record inside a frame."""
+
+
+class Operation(msgspec.Struct, array_like=True, tag=True):
+    """Base of all operations. `number` counts from 1 in each incarnation of a node."""
+
+    number: int
+
+
+class Allocate(Operation):
+    """A fresh qubit in |0>, in a free slot (waits for one). Result: the qubit's name."""
+
+
+class Apply(Operation):
+    """A gate. `gate` is one of x y z h s sdg t tdg rx ry rz cx cz swap; `angle` in radians."""
+
+    gate: str
+    qubits: list[str]
+    angle: float = 0.0
+
+
+class Measure(Operation):
+    """Projective measurement; `axis` is a Bloch vector. Result: 0 or 1. Frees the slot unless `keep`."""
+
+    qubit: str
+    axis: tuple[float, float, float]
+    keep: bool = False
+
+
+class BellMeasure(Operation):
+    """Bell measurement of two held qubits, which are consumed. Result: [z, x] (see `Join`)."""
+
+    first: str
+    second: str
+
+
+class Join(Operation):
+    """Entanglement swapping: a Bell measurement of two halves. Result: `Joined`."""
+
+    left: str
+    right: str
+
+
+class Reset(Operation):
+    """Back to |0>, keeping the slot."""
+
+    qubit: str
+
+
+class Discard(Operation):
+    """Trace the qubits out and free their slots."""
+
+    qubits: list[str]
+
+
+class Transmit(Operation):
+    """Send a held qubit over a link; the slot is free at once. Result: None, when it has left."""
+
+    qubit: str
+    to: str
+    link: str | None = None
+
+
+class Entangle(Operation):
+    """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`."""
+
+    peer: str
+    link: str | None = None
+    raw: bool = False
+
+
+class Probe(Operation):
+    """Have the recorder note the fidelity of qubits held here; the node learns nothing. Result: None.
+
+    `qubits`: names in the order of `target`'s factors. `target`: state vector as [re, im] pairs of
+    length 2**len(qubits); None means Phi+ (then `qubits` may hold one half: the partner is found).
+    """
+
+    name: str
+    qubits: list[str]
+    target: list[tuple[float, float]] | None = None
+
+
+# --- pulse trains: blocks of slots; arrays are raw bytes ------------------------------------------
+#
+# A train of n slots travels in blocks of BLOCK_SLOTS, the last one shorter: `first` is the slot a block
+# begins with. Columns of small numbers are bit planes (bit_planes.py).
+
+#: Slots in a block: a whole number of the chunks that the emulator draws for.
+BLOCK_SLOTS = 1 << 20
+
+
+class Pulses(Operation):
+    """Send a block of a train; it begins when the block before it ends. Result: `Sent`, at its end.
+
+    Columns: `bases` and `bits` in one plane each; `intensities` in as many as its settings need, which
+    are those of the node's source, or `means` (mean photon numbers) if given. `last` ends the train.
+    """
+
+    to: str
+    link: str | None
+    first: int
+    slots: int
+    last: bool
+    bases: bytes
+    bits: bytes
+    intensities: bytes
+    means: list[float] | None = None
+
+
+class PairPulses(Operation):
+    """Send a block of a train of pairs, one arm to each of two nodes (one of them may be the sender).
+
+    `first`, `slots` and `last` as for `Pulses`. Result: `Sent`, at its end.
+    """
+
+    to: tuple[str, str]
+    links: tuple[str | None, str | None]
+    first: int
+    slots: int
+    last: bool
+
+
+class Detect(Operation):
+    """Detect up to `slots` slots of a train. `first` 0 waits for a train. Result: `Clicked`.
+
+    `bases` (one plane) for an active choice of basis; None where a beam splitter chooses. `more`: the
+    next block will be asked for, unless the train has ended.
+    """
+
+    source: str
+    link: str | None
+    first: int
+    slots: int
+    more: bool
+    bases: bytes | None = None
+
+
+class Intercept(Operation):
+    """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
+
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass.
+    """
+
+    source: str
+    to: str
+    first: int
+    slots: int
+    more: bool
+    bases: bytes | None = None
+    fraction: float = 1.0
+
+
+class Split(Operation):
+    """Keep one photon of each pulse of a block that has several, send on the rest. Result: `Kept`.
+
+    Single photons are blocked, but for a share `forward_singles`. What is kept is one store per train.
+    """
+
+    source: str
+    to: str
+    first: int
+    slots: int
+    more: bool
+    forward_singles: float = 0.0
+
+
+class MeasureStored(Operation):
+    """Measure all photons of a store, once. `bases`: one plane. Result: bits, one plane."""
+
+    store: str
+    photons: int
+    bases: bytes
+
+
+AnyOperation = (
+    Allocate
+    | Apply
+    | Measure
+    | BellMeasure
+    | Join
+    | Reset
+    | Discard
+    | Transmit
+    | Entangle
+    | Probe
+    | Pulses
+    | PairPulses
+    | Detect
+    | Intercept
+    | Split
+    | MeasureStored
+)
+
+
+class Sent(Record):
+    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is."""
+
+    start_ns: int
+    period_ps: int
+
+
+class Clicked(Record):
+    """Result of `Detect` and `Intercept`: the clicks of a block.
+
+    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: uint32
+    little-endian, slots from the block's first; `bases`, `bits`, `doubles` in one plane each.
+    """
+
+    start_ns: int
+    period_ps: int
+    slots: int
+    over: bool
+    count: int
+    at: bytes
+    bases: bytes
+    bits: bytes
+    doubles: bytes
+
+
+class Kept(Record):
+    """Result of `Split`: which slots of the block a photon was kept of (`at` as in `Clicked`)."""
+
+    store: str
+    start_ns: int
+    period_ps: int
+    slots: int
+    over: bool
+    count: int
+    at: bytes
+
+
+class Herald(Record):
+    """Result of `Entangle`: this end's half of a fresh pair."""
+
+    pair: str
+    qubit: str
+    peer: str
+    link: str
+    emitted_ns: int
+    goodness: float
+    bell: int = 0  # 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi- : bit 0 = X flipped, bit 1 = Z flipped
+
+
+class Joined(Record):
+    """Result of `Join`: the outcome, the pair ids it consumed, and the ends the pairs had had.
+
+    `z` and `x`: the far halves are in (X^x Z^z on one of them) Phi+ if both pairs were Phi+.
+    """
+
+    left: str
+    right: str
+    z: int
+    x: int

@@ -1,0 +1,212 @@
+"""The steps of nodes: what is due to each goes out in a grant, what it did comes back in a report.
+
+Owns what the quantum plane has for nodes until a grant hands it out, the reports of an instant until all are
+in, and what a report changes. Does not own messages, which wait in the classical plane, nor which instant is
+next (world.py).
+
+Rules. What is for an incarnation that takes nothing any more is dropped; all else wakes the node. Reports are
+applied when all granted nodes have reported or died, in the order of node names.
+"""
+
+from __future__ import annotations
+
+from ..errors import InternalError
+from ..record.journal import rounded
+from ..wire import Arrival, Failed, Finished, Grant, Note, Release, Report, Result, Skew
+from .end import End
+from .node_faults import NodeFaults
+from .nodes import NodeStatus
+from .run import Run
+
+#: A round in which a node asks something of the physical world counts so much less towards an endless
+#: exchange in no time: many free operations in a row are a program at work.
+_WORKING = 50
+
+
+class OutgoingGrants:
+    """What is due, by node."""
+
+    def __init__(self, run: Run) -> None:
+        self._nodes, self._conductor = run.nodes, run.conductor
+        self._classical, self._quantum = run.classical, run.quantum
+        self._results: dict[str, list[Result]] = {}
+        self._arrivals: dict[str, list[Arrival]] = {}
+        self._expired: dict[str, list[str]] = {}
+        #: Programs that cannot be built. It counts as what they do with their first grant: several of
+        #: them fail in the order of their names, not in the order in which they say so.
+        self.unbuilt: dict[str, Failed] = {}
+
+    def collect(self) -> None:
+        """Take what the quantum plane has for the nodes at this instant."""
+        plane, receiver, wake = self._quantum, self._nodes.receiver, self._conductor.wake
+        if plane.results:
+            for name, incarnation, result in plane.results:
+                if receiver(name) == incarnation:
+                    self._results.setdefault(name, []).append(result)
+                    wake(name)
+            plane.results.clear()
+        if plane.arrivals:
+            for name, arrival in plane.arrivals:
+                if receiver(name) is not None:
+                    self._arrivals.setdefault(name, []).append(arrival)
+                    wake(name)
+            plane.arrivals.clear()
+        if plane.expired:
+            for name, qubit in plane.expired:
+                if receiver(name) is not None:
+                    self._expired.setdefault(name, []).append(qubit)
+                    wake(name)
+            plane.expired.clear()
+
+    def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
+        """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
+        conductor, classical = self._conductor, self._classical
+        return Grant(
+            conductor.now_ns,
+            conductor.m,
+            classical.deliveries.pop(name, []),
+            self._arrivals.pop(name, []),
+            self._results.pop(name, []),
+            classical.forgets.pop(name, []),
+            last,
+            clock,
+            self._expired.pop(name, []),
+        )
+
+    def forget_node(self, name: str) -> None:
+        """The node runs no more in this incarnation: nothing can be handed to it."""
+        for due in (self._results, self._arrivals, self._expired, self.unbuilt):
+            due.pop(name, None)
+        self._classical.forget_node(name)
+        self._conductor.forget_node(name)
+
+
+class Steps:
+    """Grants out, reports in. `granted`: the nodes of this instant; `missing`: reports still awaited."""
+
+    def __init__(self, run: Run, grants: OutgoingGrants, node_faults: NodeFaults, end: End) -> None:
+        self._run, self._grants, self._node_faults, self._end = run, grants, node_faults, end
+        self.granted: list[str] = []
+        self.missing = 0
+        #: Steps of this moment, weighted: see `_WORKING`.
+        self.rounds = 0.0
+        self._reports: dict[str, Report | Failed] = {}
+
+    def grant(self, last: bool) -> None:
+        """Hand out what is due, to the nodes in the order of their names; `last`: services clean up now."""
+        run, grants = self._run, self._grants
+        conductor, statuses = run.conductor, run.nodes.statuses
+        # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
+        grants.collect()
+        self.granted = []
+        for name in conductor.take_due():
+            status = statuses[name]
+            if status.state != "running":
+                continue
+            if status.paused:
+                status.missed = True
+                continue
+            self.granted.append(name)
+            if name in grants.unbuilt:
+                self._reports[name] = grants.unbuilt.pop(name)
+                continue
+            status.awaited = True
+            status.granted_ns = conductor.now_ns
+            self.missing += 1
+            clock = self._node_faults.take_clock(name)
+            grant = grants.grant(name, last and status.spec.service, clock)
+            run.outbox.append((name, grant))
+        run.wall_clock.granted()
+
+    def take(self, status: NodeStatus, report: Report | Failed) -> bool:
+        """Keep a report; False: it ends no step, as a program that cannot be built has had none."""
+        if status.awaited:
+            self._reports[status.name] = report
+            self._run.wall_clock.reported(status.name, status.incarnation)
+            self.done(status)
+            return True
+        if not isinstance(report, Failed):
+            raise InternalError(f"{status.name} reports without having been granted")
+        if report.kind == "program":
+            self._grants.unbuilt[status.name] = report
+        else:
+            self._fail(status, report)
+        return False
+
+    def done(self, status: NodeStatus) -> None:
+        """A granted node has reported, or has died."""
+        status.awaited = False
+        self.missing -= 1
+
+    # --- what a report changes ---
+
+    def apply(self) -> None:
+        """All reports of the instant are in: apply them in the order of node names."""
+        run, reports, statuses = self._run, self._reports, self._run.nodes.statuses
+        working = False
+        for name in self.granted:
+            report = reports.get(name)  # None: it has died instead
+            if type(report) is Report:
+                working = working or bool(report.operations)
+                self._apply(statuses[name], report)
+            elif type(report) is Failed:
+                self._fail(statuses[name], report)
+        reports.clear()
+        self.rounds += 1 / _WORKING if working else 1
+        run.classical.taken()
+        for name, forgets in run.classical.overdue():
+            run.outbox.append((name, Release(forgets)))
+
+    def _apply(self, status: NodeStatus, report: Report) -> None:
+        name, incarnation, run = status.name, status.incarnation, self._run
+        quantum = run.quantum
+        if report.t_ns != run.conductor.now_ns or report.m != run.conductor.m:
+            raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
+        for send in report.sends:
+            run.classical.send(name, incarnation, send)
+        # What is given up makes room for what is asked for in the same step: a slot, a link to send on.
+        # What the step itself has asked for can only be given up after that.
+        issued = {operation.number for operation in report.operations} if report.cancels else ()
+        for number in report.cancels:
+            if number not in issued:
+                quantum.withdraw(name, number)
+        # Frames before operations: a probe of this step reads the frame as the step has left it.
+        for frame in report.frames:
+            quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
+        for operation in report.operations:
+            quantum.issue(name, incarnation, operation)
+        for number in report.cancels:
+            if number in issued:
+                quantum.withdraw(name, number)
+        for note in report.notes:
+            self._note(name, note)
+        # Last: what the program did in its final step counts, and its end withdraws what is left.
+        if report.failed is not None:
+            self._fail(status, report.failed)
+        elif report.finished is not None:
+            self._finish(status, report.finished)
+        else:
+            run.conductor.set_timer(name, report.next_timer_ns)
+
+    def _note(self, node: str, note: Note) -> None:
+        value = rounded(note.value)
+        self._run.journal.event(node, "note", note.name, value)
+        if isinstance(value, (int, float)):
+            self._run.metrics.observe(f"{node}.{note.name}", float(value))
+
+    def _finish(self, status: NodeStatus, finished: Finished) -> None:
+        status.result, status.unread = finished.value, finished.unread
+        self._stop(status, "finished")
+        self._run.journal.event(status.name, "end", rounded(finished.value))
+
+    def _fail(self, status: NodeStatus, failure: Failed) -> None:
+        self._stop(status, "failed")
+        self._end.program_failed(status.name, failure)
+
+    def _stop(self, status: NodeStatus, state: str) -> None:
+        """The program runs no more. What it waits for is withdrawn: no peer may get a pair with it."""
+        name, quantum = status.name, self._run.quantum
+        status.state, status.ended_ns = state, self._run.conductor.now_ns
+        self._grants.forget_node(name)
+        for number, _ in quantum.pending(name):
+            quantum.withdraw(name, number)
