@@ -12,7 +12,7 @@ from statistics import mean
 import networks
 from measure import medians, table, verdict
 
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology
 from qnetem.emulator.wire.control import Progress
 from qnetem.launcher.launcher import Launcher, RunOptions
 

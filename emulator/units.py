@@ -1,7 +1,7 @@
 """Quantities with units: `"3 us"` to 3000 ns, `"25 km"` to 25.0.
 
-Owns the table of units and the one rounding rule for time. Holds no state; imports nothing but errors,
-so that a node's process can use it.
+Owns the table of units and the one rounding rule for time. Holds no state; imports nothing but errors
+and suggestions, so that a node's process can use it.
 
 A unit may be written in any letters that are compatible (Unicode's NFKC): `μs` is `µs`, `rad²/s` is
 `rad2/s`. A minus may be U+2212. Digits are ASCII.
@@ -16,62 +16,103 @@ import math
 import re
 import unicodedata
 from decimal import Decimal
-from difflib import get_close_matches
 
 from .errors import UnitError
+from .suggestions import did_you_mean
 
-#: dimension -> unit -> factor to the dimension's base unit (named in BASE).
-UNITS: dict[str, dict[str, float]] = {
-    "time": {
-        "ns": 1.0,
-        "us": 1e3,
-        "µs": 1e3,
-        "ms": 1e6,
-        "s": 1e9,
-        "min": 60e9,
-        "h": 3600e9,
-    },
-    "length": {"m": 1e-3, "km": 1.0},
-    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "per s": 1.0},
-    "bandwidth": {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9},
-    "attenuation": {"dB/km": 1.0},
-    "loss": {"dB": 1.0},
-    "probability": {"": 1.0, "%": 1e-2},
-    "number": {"": 1.0},
-    "angle": {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180},
-    "short time": {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6},
-    "wavelength": {"pm": 1e-3, "nm": 1.0, "um": 1e3, "µm": 1e3},
-    "temperature difference": {"mK": 1e-3, "K": 1.0},
-    "power": {"dBm": 1.0},
-    "drift": {"mrad2/s": 1e-6, "rad2/s": 1.0, "rad^2/s": 1.0},
-    "dispersion": {"ps/nm/km": 1.0},
-    "dispersion slope": {"ps/nm2/km": 1.0, "ps/nm^2/km": 1.0},
-    "polarisation-mode dispersion": {"fs/sqrt(km)": 1e-3, "ps/sqrt(km)": 1.0},
-    "thermal delay": {"ps/km/K": 1.0},
-    "Raman coefficient": {"/km/nm": 1.0},
+#: dimension -> an example for errors, and unit -> factor to the dimension's base unit.
+_DIMENSIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "time": (
+        "10 ms",
+        {
+            "ns": 1.0,
+            "us": 1e3,
+            "µs": 1e3,
+            "ms": 1e6,
+            "s": 1e9,
+            "min": 60e9,
+            "h": 3600e9,
+        },
+    ),
+    "length": (
+        "25 km",
+        {"m": 1e-3, "km": 1.0},
+    ),
+    "frequency": (
+        "50 Hz",
+        {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "per s": 1.0},
+    ),
+    "bandwidth": (
+        "1 Mbit/s",
+        {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9},
+    ),
+    "attenuation": (
+        "0.2 dB/km",
+        {"dB/km": 1.0},
+    ),
+    "loss": (
+        "1.5 dB",
+        {"dB": 1.0},
+    ),
+    "probability": (
+        "0.01",
+        {"": 1.0, "%": 1e-2},
+    ),
+    "number": (
+        "1.468",
+        {"": 1.0},
+    ),
+    "angle": (
+        "10 deg",
+        {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180},
+    ),
+    "short time": (
+        "50 ps",
+        {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6},
+    ),
+    "wavelength": (
+        "1550 nm",
+        {"pm": 1e-3, "nm": 1.0, "um": 1e3, "µm": 1e3},
+    ),
+    "temperature difference": (
+        "5 K",
+        {"mK": 1e-3, "K": 1.0},
+    ),
+    "power": (
+        "0 dBm",
+        {"dBm": 1.0},
+    ),
+    "drift": (
+        "0.1 rad2/s",
+        {"mrad2/s": 1e-6, "rad2/s": 1.0, "rad^2/s": 1.0},
+    ),
+    "dispersion": (
+        "17 ps/nm/km",
+        {"ps/nm/km": 1.0},
+    ),
+    "dispersion slope": (
+        "0.058 ps/nm2/km",
+        {"ps/nm2/km": 1.0, "ps/nm^2/km": 1.0},
+    ),
+    "polarisation-mode dispersion": (
+        "0.2 ps/sqrt(km)",
+        {"fs/sqrt(km)": 1e-3, "ps/sqrt(km)": 1.0},
+    ),
+    "thermal delay": (
+        "38 ps/km/K",
+        {"ps/km/K": 1.0},
+    ),
+    "Raman coefficient": (
+        "3e-9 /km/nm",
+        {"/km/nm": 1.0},
+    ),
 }
-
-#: dimension -> the unit a parsed quantity is in.
+EXAMPLES = {dimension: example for dimension, (example, _) in _DIMENSIONS.items()}
+UNITS = {dimension: units for dimension, (_, units) in _DIMENSIONS.items()}
+#: dimension -> the unit a parsed quantity is in: the first one with factor 1.
 BASE = {
-    "time": "ns",
-    "length": "km",
-    "frequency": "Hz",
-    "bandwidth": "bit/s",
-    "attenuation": "dB/km",
-    "loss": "dB",
-    "probability": "",
-    "number": "",
-    "angle": "rad",
-    "short time": "ps",
-    "wavelength": "nm",
-    "temperature difference": "K",
-    "power": "dBm",
-    "drift": "rad2/s",
-    "dispersion": "ps/nm/km",
-    "dispersion slope": "ps/nm2/km",
-    "polarisation-mode dispersion": "ps/sqrt(km)",
-    "thermal delay": "ps/km/K",
-    "Raman coefficient": "/km/nm",
+    dimension: next(unit for unit, factor in units.items() if factor == 1)
+    for dimension, units in UNITS.items()
 }
 
 #: The last instant of virtual time, in ns: times are 64-bit integers, which is 292 years.
@@ -201,6 +242,5 @@ def _wrong_unit(value: str, unit: str, dimension: str) -> str:
             return f"{quoted(value)} is a {other}: expected {_expected(dimension)}"
     if not unit:
         return f"{quoted(value)} has no unit: expected {_expected(dimension)}"
-    near = get_close_matches(unit, [u for u in UNITS[dimension] if u], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(unit, [known for known in UNITS[dimension] if known])
     return f"{quoted(value)}: unknown unit {quoted(unit)}, expected {_expected(dimension)}{hint}"

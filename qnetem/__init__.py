@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
-    from .emulator.topology import Topology as Topology
-    from .emulator.topology import load_topology as load_topology
+    from .emulator.loading import Topology as Topology
+    from .emulator.loading import load_topology as load_topology
     from .network import Network as Network
     from .network import launch as launch
     from .runs.events import Event as Event
@@ -40,9 +40,9 @@ _HOME = {
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
-    "Topology": ".emulator.topology",
+    "Topology": ".emulator.loading",
     "launch": ".network",
-    "load_topology": ".emulator.topology",
+    "load_topology": ".emulator.loading",
     "run": ".api",
 }
 

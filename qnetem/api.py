@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from . import assertions
 from .checks import check_programs
 from .emulator.errors import InputError, ProgramFailed, UnitError
+from .emulator.loading import Topology, with_seed, with_until
 from .emulator.service.watchdog import silent_s
 from .emulator.topology.model.faults import LIVE
 from .emulator.units import parse_ns
@@ -30,7 +31,6 @@ from .sources import Source, read_source
 
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
-    from .emulator.topology import Topology
     from .launcher.launcher import OnProgress, RunOptions
     from .runs.events import Event
     from .runs.run_folder import RunResult
@@ -273,9 +273,9 @@ def prepare(
     """The topology to run: loaded if need be (`read_source`), with `seed` and `until` in place of its own."""
     topology = read_source(source, folder=folder, faults=faults)
     if seed is not None:
-        topology = topology.with_seed(seed)
+        topology = with_seed(topology, seed)
     if until is not None:
-        topology = topology.with_until(_until_ns(until))
+        topology = with_until(topology, _until_ns(until))
     return topology
 
 

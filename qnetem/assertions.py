@@ -20,7 +20,7 @@ from .expect.predictions import functions
 from .text.error_output import failed_lines, problem_lines
 
 if TYPE_CHECKING:
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
     from .emulator.wire.control import Outcome, Problem
     from .runs.events import Event
 

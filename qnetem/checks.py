@@ -18,7 +18,7 @@ from .emulator.topology.model.kinds import KINDS
 from .faster_than_light import faster_than_light
 
 if TYPE_CHECKING:
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
 
 EAVESDROPPER = "eavesdropper"
 

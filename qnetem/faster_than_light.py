@@ -10,11 +10,11 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from .emulator.classical.routes import Routes
-from .emulator.topology.model.topology import GROUP_INDEX, travel_ns
+from .emulator.closed_forms import fibre_latency_ns
 from .emulator.units import format_ns
 
 if TYPE_CHECKING:
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
     from .emulator.topology.model.topology import LinkSpec
 
 
@@ -44,7 +44,7 @@ def _light_ns(link: LinkSpec) -> int | None:
     """Light's time over the link; None where its length is not known."""
     if link.quantum is not None:
         return link.delay_ns
-    return travel_ns(link.length_km, GROUP_INDEX) if link.length_km else None
+    return fibre_latency_ns(link.length_km) if link.length_km else None
 
 
 def _shortest_ns(topology: Topology, lit: dict[str, int], source: str, destination: str) -> int:

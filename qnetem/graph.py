@@ -18,7 +18,7 @@ from .emulator.units import format_ns
 from .text.columns import count, in_columns
 
 if TYPE_CHECKING:
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
     from .emulator.topology.model.topology import LinkSpec, NodeSpec
 
 _WIDTH = 80

@@ -18,7 +18,7 @@ from .launcher.launcher import Launcher
 from .live.client import LiveClient
 
 if TYPE_CHECKING:
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
     from .inprocess.cooperative import CooperativeRun
     from .sources import Source
 

@@ -22,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from .api import Run, RunKeywords
     from .emulator.errors import InputError, QnetemError
-    from .emulator.topology import Topology
+    from .emulator.loading import Topology
     from .network import Network
     from .sources import Source
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from .agents.agent import Agent
 from .emulator.errors import InputError, ProgramError
+from .emulator.loading import Topology, build_topology, load_topology, parse_topology
 from .emulator.loading.loader import MoreFaults
-from .emulator.topology import Topology, build_topology, load_topology, parse_topology
 from .emulator.topology.written.problems import dotted
 
 #: A path, a YAML text (it has more than one line), the same as data, or what `load_topology` gives.

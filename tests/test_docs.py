@@ -10,7 +10,7 @@ import qnetem
 from qnetem.agents.node.program import load_program
 from qnetem.agents.options.fitting import fit_options
 from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "topology.md"

@@ -1,7 +1,7 @@
-"""Messages on their way, and what a fault may decide of one.
+"""Messages on their way.
 
-Owns the records: a message that was sent (`Sent`), each copy of it in flight (`Flight`), and the verdicts of
-faults. Does not own their route (plane.py, routes.py) or what a fault decides (faults/).
+Owns the records: a message that was sent (`Sent`) and each copy of it in flight (`Flight`). Does not own
+their route (plane.py, routes.py) or what a fault may say of one (faults/verdicts.py).
 
 Rule: a message has one flight unless a fault makes a copy or an eavesdropper listens; its payload is kept
 until the last flight has ended. Copies count from 0, in the order in which they were made.
@@ -9,45 +9,7 @@ until the last flight has ended. Copies count from 0, in the order in which they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..wire import Send
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """The fault does nothing to this message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """The message takes `by_ns` longer on this hop."""
-
-    by_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """The message is lost on this hop; `why` goes to the journal."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Twice:
-    """Another copy of the message comes `after_ns` behind it."""
-
-    after_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """These bits of the body are flipped (in one copy: what else is on the way is not touched)."""
-
-    bits: tuple[int, ...]
-
-
-Verdict = Pass | Later | Drop | Twice | Damage
 
 
 class Sent:

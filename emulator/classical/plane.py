@@ -23,11 +23,12 @@ import math
 from typing import Protocol
 
 from ..errors import InternalError
+from ..faults.verdicts import Damage, Drop, Later, LinkFault, Listener, Twice
 from ..kernel.conductor import GRANT, HOP, Conductor
 from ..kernel.ports import Surroundings
 from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Delivery, Forget, Send
-from .flights import Damage, Drop, Flight, Later, Sent, Twice, Verdict
+from .flights import Flight, Sent
 from .routes import Routes
 
 #: A node that is not granted gets a frame of its own with what to forget, once there is so much of it.
@@ -45,21 +46,6 @@ class Receivers(Protocol):
 
     def publish(self, src: str, inc: int, seq: int, to: str) -> None:
         """Have a sender publish a payload to a node that it was not addressed to."""
-
-
-class LinkFault(Protocol):
-    """A fault that looks at each message on a link."""
-
-    def on_message(self, flight: Flight) -> Verdict: ...
-
-
-class Listener:
-    """A node that listens on a link; `takes`: what it hears goes no further."""
-
-    __slots__ = ("node", "takes")
-
-    def __init__(self, node: str, takes: bool) -> None:
-        self.node, self.takes = node, takes
 
 
 class _Hop:

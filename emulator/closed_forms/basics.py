@@ -11,6 +11,7 @@ import math
 
 from ..units import to_ns
 
+#: Exact, by definition of the metre.
 LIGHT_KM_PER_S = 299_792.458
 #: Standard single-mode fibre at 1550 nm (SMF-28 data sheet).
 GROUP_INDEX = 1.468
@@ -28,7 +29,7 @@ def transmittance(
 
 
 def fibre_latency_ns(length_km: float, group_index: float = GROUP_INDEX) -> int:
-    """Time of flight n_g L / c in integer ns; 4.897 us/km at 1550 nm."""
+    """Time of flight n_g L / c in integer ns, at least 1 ns if L > 0; 4.897 us/km at 1550 nm."""
     return to_ns(group_index * length_km / LIGHT_KM_PER_S)
 
 

@@ -1,11 +1,12 @@
 """The faults of a run: which begins and heals at which instant, and what each has done.
 
-Owns the table from a fault's name to its class, putting each on the agenda, faults that are added while
-the run goes on, and the list of all. Rules: faults of one instant happen in the order of the plan; a
-fault's numbers come from its own generator, named after its place in the plan, so that adding one at the
-end shifts nobody else's draws. A fault that is added, and a heal that somebody asks for, are journalled
-with all it takes to have them happen again. Every lasting fault ends healed: after its `for`, when
-somebody heals it, or at the end of the run.
+Owns putting each on the agenda, faults that are added while the run is under way, and the list of all. Does
+not own the plan (topology/faults/) nor what a fault does (kinds/).
+
+Rules. Faults of one instant happen in the order of the plan. A fault's numbers come from its own generator,
+named after its place in the plan, so that a fault added at the end shifts no other's draws. A fault that is
+added, and a heal by hand, are journalled with all it takes to have them happen again. Every lasting fault
+ends healed: after its `for`, by hand, or at the end of the run.
 """
 
 from __future__ import annotations
@@ -18,59 +19,8 @@ from ..kernel.streams import Streams
 from ..record.journal import Journal, rounded
 from ..topology.model.faults import LIVE, FaultSpec
 from ..wire.control import FaultRecord
-from .bandwidth import Bandwidth
 from .base import Breakable, Fault
-from .blind import Blind
-from .clock_skew import ClockSkew
-from .clouds import Clouds
-from .corrupt import Corrupt
-from .cut import Cut
-from .dark_counts import DarkCounts
-from .decohere import Decohere
-from .delay import Delay
-from .duplicate import Duplicate
-from .eavesdrop import Eavesdrop
-from .false_herald import FalseHerald
-from .jitter import Jitter
-from .kill import Kill
-from .kinds import FAULT_KINDS
-from .loss import Loss
-from .loss_db import LossDb
-from .lost_herald import LostHerald
-from .memory_reset import MemoryReset
-from .misalignment import Misalignment
-from .partition import Partition
-from .pause import Pause
-from .reorder import Reorder
-from .restart import Restart
-from .source_off import SourceOff
-
-FAULTS: dict[str, type[Fault]] = {
-    "kill": Kill,
-    "restart": Restart,
-    "pause": Pause,
-    "cut": Cut,
-    "partition": Partition,
-    "loss": Loss,
-    "delay": Delay,
-    "jitter": Jitter,
-    "duplicate": Duplicate,
-    "reorder": Reorder,
-    "corrupt": Corrupt,
-    "bandwidth": Bandwidth,
-    "eavesdrop": Eavesdrop,
-    "loss_db": LossDb,
-    "misalignment": Misalignment,
-    "dark_counts": DarkCounts,
-    "blind": Blind,
-    "source_off": SourceOff,
-    "decohere": Decohere,
-    "memory_reset": MemoryReset,
-    "lost_herald": LostHerald,
-    "false_herald": FalseHerald,
-    "clouds": Clouds,
-    "clock_skew": ClockSkew,
-}
+from .kinds import FAULTS
 
 #: Live faults come after all that were planned for the same instant.
 _LIVE_ORDER = 1 << 32
@@ -86,15 +36,14 @@ class _Planned:
         self.began_ns: int | None = None
         self.healed_ns: int | None = None
         self.heal_entry: Entry | None = None
-        #: When it is to heal (None: at the end of the run), and whether somebody wants that.
+        #: When it is to heal (None: at the end of the run), and whether that was asked for by hand.
         self.due_ns: int | None = None
         self.asked = False
 
     @property
     def active(self) -> bool:
         """It lasts at this moment."""
-        lasting = FAULT_KINDS[self.spec.verb].lasting
-        return lasting and self.began_ns is not None and self.healed_ns is None
+        return self.fault.kind.lasting and self.began_ns is not None and self.healed_ns is None
 
 
 class Faults:
@@ -125,7 +74,7 @@ class Faults:
         return f"{LIVE}{self._live + 1}"
 
     def add(self, spec: FaultSpec, not_before_ns: int = 0) -> str:
-        """One more, while the run goes on: 1 ns after now, or later. Returns its id.
+        """One more, while the run is under way: 1 ns after now, or later. Returns its id.
 
         Numbers in it count as they are journalled, rounded: so a replay has the same ones.
         """
@@ -180,7 +129,7 @@ class Faults:
                 began_ns=planned.began_ns,
                 healed_ns=planned.healed_ns,
                 hits=planned.fault.hits,
-                lasts=FAULT_KINDS[planned.spec.verb].lasting,
+                lasts=planned.fault.kind.lasting,
                 asked=planned.asked and planned.healed_ns is not None,
             )
             for planned in self._planned.values()
@@ -216,7 +165,7 @@ class Faults:
         planned.fault.begin(self._world)
 
     def _end_early(self, planned: _Planned, t_ns: int) -> int:
-        """Somebody wants it healed at `t_ns`: so it is, unless it heals by itself until then."""
+        """Heal it at `t_ns`, as asked by hand, unless it heals by itself until then; when."""
         if planned.due_ns is not None and planned.due_ns <= t_ns:
             return planned.due_ns
         if planned.heal_entry is not None:

@@ -27,14 +27,14 @@ def idle_keys(topology: Topology) -> list[str]:
     for name, link in topology.links.items():
         if link.quantum is not None:
             for keys, why in _of_link(topology, link, link.quantum):
-                found.append(_told(topology, ("links", name, "quantum"), keys, why))
+                found.append(_warning(topology, ("links", name, "quantum"), keys, why))
     for name, node in topology.nodes.items():
         for key, why in _of_detector(node):
-            found.append(_told(topology, ("nodes", name, "detector"), [key], why))
+            found.append(_warning(topology, ("nodes", name, "detector"), [key], why))
     return found
 
 
-def _told(topology: Topology, path: tuple[str, ...], keys: list[str], why: str) -> str:
+def _warning(topology: Topology, path: tuple[str, ...], keys: list[str], why: str) -> str:
     line = topology.place(*path, *keys[0].split(".")).line
     return f"line {line}: {'.'.join(path)}: {', '.join(keys)}: {why}"
 

@@ -15,13 +15,14 @@ from typing import Any
 
 from ..errors import TopologyError
 from ..topology.faults.entries import read_faults
+from ..topology.faults.plan import planned
 from ..topology.model.topology import Topology
 from ..topology.reading.layers import resolve
 from ..topology.reading.topology_file import File
 from ..topology.written.document import read_document
-from ..topology.written.positions import Mark, Place, Written, within, written
+from ..topology.written.names import names_as_written
+from ..topology.written.positions import Position, Written, within, written
 from ..topology.written.problems import Problems
-from ..topology.written.written_names import names_as_written
 from .preflight import try_links, try_memories
 
 #: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
@@ -65,7 +66,7 @@ def build_topology(
     `data`: dicts, lists and scalars only. Errors name "<data>" and the path of the value;
     `./file.py` programs are looked for in `folder` (None: the current one).
     """
-    return _build(written(data, Mark()), None, folder or Path(), faults, Problems("<data>"))
+    return _build(written(data, Position()), None, folder or Path(), faults, Problems("<data>"))
 
 
 def _build(
@@ -88,7 +89,7 @@ def _build(
 
 
 def _add_faults(root: Written, faults: MoreFaults) -> None:
-    """Put them behind the file's own; an entry that nobody wrote has no line."""
+    """Put them behind the file's own; an entry that is in no file has no line."""
     if not faults:
         return
     around, key = root, "faults"
@@ -96,7 +97,7 @@ def _add_faults(root: Written, faults: MoreFaults) -> None:
         around, key = root.entries["faults"], "schedule"
     own = around.entries.get(key, Written([]))
     if isinstance(own.value, (list, type(None))):  # anything else is refused as it stands
-        more = [written(dict(fault), Mark()) for fault in faults]
+        more = [written(dict(fault), Position()) for fault in faults]
         around.entries[key] = Written([*own.items, *more], own.mark, own.key_mark)
 
 
@@ -110,12 +111,12 @@ def _topology(resolved: Written, problems: Problems) -> Topology | None:
     topology = problems.check(Topology, Written(entries, resolved.mark))
     if topology is None:
         return None
-    harm = {"fault_entries": found.entries, "campaign": found.campaign}
+    faults = {"fault_entries": found.entries, "campaign": found.campaign}
 
-    def report(problem: str, place: Place) -> None:
-        problems.add(problem, Mark(place.line, place.column), ("faults",))
+    def report(problem: str, place: Position) -> None:
+        problems.add(problem, place, ("faults",))
 
-    return topology.model_copy(update=harm).planned(report)
+    return planned(topology.model_copy(update=faults), report)
 
 
 def _read(path: str | Path) -> str:

@@ -1,14 +1,12 @@
-"""Links and memories tried out before anything runs: what only physics can judge.
+"""Links and memories tried out before anything runs: what only physics, or both ends of a link, can judge.
 
-Owns which of them are tried; what is wrong with one is said by links.py, heralding.py and memories.py of
-quantum/, which build the same thing for the run: a pulse shorter than its linewidth allows, a filter
-without a Raman coefficient, a user's noise that is no channel, an environment that would never be done, a
-cut-off that no pair survives, a formalism that cannot carry it.
+Owns which of them are tried, that a detector's gate fits into the slots of the source at the other end, and
+that its dark counts are few in each. Does not own what else is wrong with one: links/links.py,
+links/heralding.py and node/memories.py of quantum/ refuse it, as they build the same thing for the run (a
+pulse shorter than its linewidth allows, a filter without a Raman coefficient, a user's noise that is no
+channel, a cut-off that no pair survives).
 
 Rule: physics is imported here, and only for a file that needs it. A user's noise function is run.
-
-Also owns what only both ends of a link can judge: that a detector's gate fits into the source's slots, and
-that its dark counts are few in each.
 """
 
 from __future__ import annotations

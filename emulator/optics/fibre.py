@@ -11,7 +11,6 @@ environment's grid ends.
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -21,7 +20,7 @@ from ..errors import InputError
 from ..states.noise import check_probability, compose, dephasing, depolarising
 from ..states.pauli import Superoperator
 from ..units import to_ns
-from . import dispersion, phase, polarisation, raman
+from . import dispersion, phase, polarisation, raman, standard_fibre
 from .dispersion import Pulse
 from .environment import Conditions, Environment
 from .raman import RamanNoise
@@ -40,26 +39,24 @@ ENCODINGS = ("polarisation", "phase")
 class Fibre:
     """A fibre of `length_km`; `depolarising` and `dephasing` are probabilities for each photon.
 
-    Defaults are standard single-mode fibre at 1550 nm (ITU-T G.652.D; its polarisation-mode dispersion
-    is the greatest that the recommendation allows a link). `misalignment_rad` is the angle theta between
-    the polarisation frames of the ends, or whatever else errs by sin^2 theta in Z and X.
+    Defaults are standard single-mode fibre at 1550 nm (standard_fibre.py). `misalignment_rad` is the angle
+    theta between the polarisation frames of the ends, or whatever else errs by sin^2 theta in Z and X.
 
     Raises InputError for values that are not finite or, where that is impossible, negative, for
     probabilities beyond 1 and a group index below 1.
     """
 
     length_km: float
-    attenuation_db_per_km: float = 0.2
+    attenuation_db_per_km: float = standard_fibre.ATTENUATION_DB_PER_KM
     insertion_loss_db: float = 0.0
     group_index: float = closed_forms.GROUP_INDEX
     depolarising: float = 0.0
     dephasing: float = 0.0
-    dispersion_ps_per_nm_km: float = 17.0
-    #: At 1550 nm, of a fibre with zero dispersion at 1310 nm and a slope of 0.092 ps/(nm^2 km) there.
-    dispersion_slope_ps_per_nm2_km: float = 0.058
-    pmd_ps_per_sqrt_km: float = 0.2
+    dispersion_ps_per_nm_km: float = standard_fibre.DISPERSION_PS_PER_NM_KM
+    dispersion_slope_ps_per_nm2_km: float = standard_fibre.DISPERSION_SLOPE_PS_PER_NM2_KM
+    pmd_ps_per_sqrt_km: float = standard_fibre.PMD_PS_PER_SQRT_KM
     misalignment_rad: float = 0.0
-    thermal_delay_ps_per_km_k: float = phase.THERMAL_DELAY_PS_PER_KM_K
+    thermal_delay_ps_per_km_k: float = standard_fibre.THERMAL_DELAY_PS_PER_KM_K
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -153,78 +150,6 @@ def _in_order(*parts: Superoperator | None) -> Superoperator | None:
     """The maps that are there, the first one first; None if none is."""
     present = [part for part in parts if part is not None]
     return compose(*present) if present else None
-
-
-# --- presets --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FibrePreset:
-    """Published properties of a kind of fibre; `parameters` are fields of `Fibre`.
-
-    What the source does not give stays at the default of `Fibre`.
-    """
-
-    source: str
-    parameters: dict[str, float]
-
-
-PRESETS: dict[str, FibrePreset] = {
-    "standard": FibrePreset(
-        source="standard single-mode fibre at 1550 nm, ITU-T G.652.D (2016): dispersion some 17 ps/(nm "
-        "km), PMD of a link at most 0.2 ps/sqrt(km); 0.2 dB/km as usual for such fibre",
-        parameters={
-            "attenuation_db_per_km": 0.2,
-            "dispersion_ps_per_nm_km": 17.0,
-            "pmd_ps_per_sqrt_km": 0.2,
-        },
-    ),
-    "deployed": FibrePreset(
-        source="fibre in the ground with its splices and connectors: 0.39 to 0.51 dB/km, Stolk et al., "
-        "Science Advances 10, eadp6442 (2024); 17 dB over 35 km, Knaut et al., Nature 629, 573 "
-        "(2024); the middle",
-        parameters={"attenuation_db_per_km": 0.45},
-    ),
-    "ultra_low_loss": FibrePreset(
-        source="Corning SMF-28 ULL, product information PI1470 (2014): at most 0.17 dB/km at 1550 nm; "
-        "Korzh et al., Nature Photonics 9, 163 (2015), had 51.9 dB over 307 km, 0.169 dB/km",
-        parameters={"attenuation_db_per_km": 0.17},
-    ),
-    "ultra_low_loss_0_16": FibrePreset(
-        source="the 0.16 dB/km that Yin et al., Science 356, 1140 (2017), take for the best commercial "
-        "fibre when they compare their satellite with it",
-        parameters={"attenuation_db_per_km": 0.16},
-    ),
-    "ultra_low_loss_0_157": FibrePreset(
-        source="Liu et al., PRL 130, 210801 (2023): the spools of the 1002 km experiment lose less than "
-        "that",
-        parameters={"attenuation_db_per_km": 0.157},
-    ),
-    "ultra_low_loss_0_1419": FibrePreset(
-        source="Tamura et al., J. Lightwave Technol. 36, 44 (2018): the lowest loss reported, at 1560 "
-        "nm",
-        parameters={"attenuation_db_per_km": 0.1419},
-    ),
-}
-
-
-def preset(name: str, length_km: float, **changes: float) -> Fibre:
-    """The fibre of that preset, with `changes` to its fields.
-
-    Raises InputError for a name that is none (with the nearest that is) and for a change of
-    what no fibre has.
-    """
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"no fibre preset {name!r}, expected {', '.join(PRESETS)}{hint}")
-    known = {field.name for field in fields(Fibre)} - {"length_km"}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise InputError(
-            f"a fibre has no {', '.join(unknown)}, expected {', '.join(sorted(known))}"
-        )
-    return Fibre(length_km=length_km, **{**PRESETS[name].parameters, **changes})
 
 
 # --- in its surroundings --------------------------------------------------------------------------

@@ -20,10 +20,8 @@ from ..errors import InputError
 from ..states import noise
 from ..states.pauli import Superoperator, frozen
 from .dispersion import check_not_negative, check_positive
+from .standard_fibre import THERMAL_DELAY_PS_PER_KM_K
 
-#: How the delay of bare silica fibre follows its temperature: 37 to 40 ps/(km K), some 7.5e-6 of the
-#: delay per kelvin. A jacket may raise it: measure the cable at hand.
-THERMAL_DELAY_PS_PER_KM_K = 38.0
 LARGEST_AMPLITUDE_RAD = 1000
 
 

@@ -17,9 +17,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
+from ..faults.changes import NOTHING, SOUND, Changes, NodeChanges
 from ..kernel.ports import Clock
-from .links.link_changes import NOTHING, Changes
-from .node.node_changes import SOUND, NodeChanges
 
 
 class CountsHits(Protocol):

@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import InternalError, LinkError, OperationError
+from ..faults.verdicts import HeraldFault
 from ..kernel.ports import OPERATION, Surroundings
 from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Arrival, Operation, Result, Transmit
@@ -38,7 +39,7 @@ from .node.node_devices import NodeDevices, Pending
 from .node.registry import Registry
 from .operations import ROWS, verb, waits_for
 from .pairs.heralded_link import HeraldedLink
-from .pairs.heralded_pair import HeraldFault, Request
+from .pairs.heralded_pair import Request
 from .pulses.plane import PulsePlane
 from .pulses.trains import PulseLink
 

@@ -484,7 +484,7 @@ def open_world(settings: control.Supervise) -> WorldCore:
 
     Raises QnetemError when the topology cannot be carried out.
     """
-    from ..topology import Topology
+    from ..topology.model.topology import Topology
     from ..world.world import World
 
     data = msgspec.json.decode(Path(settings.topology_path).read_bytes())

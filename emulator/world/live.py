@@ -19,7 +19,7 @@ import msgspec
 from ..errors import InputError, QnetemError
 from ..faults.schedule import Faults
 from ..kernel.conductor import FAULT
-from ..topology.faults.live import read_live_faults
+from ..topology.faults.plan import read_live_faults
 from ..topology.model.faults import FaultSpec
 from ..units import format_ns
 from ..wire import Ask, Wait

@@ -100,6 +100,7 @@ def fault_command(
     with errors_on_standard_error():
         from ..live import client
         from ..runs.run_folder import find_run
+        from ..text.faults import fault_data
         from .pages import live_page
 
         words = what or []
@@ -116,7 +117,7 @@ def fault_command(
             faults = live_page.faults_of(folder)
         with reader_may_close():
             if form is LiveFormat.json:
-                print_object({"faults": [live_page.fault_data(fault) for fault in faults]})
+                print_object({"faults": [fault_data(fault) for fault in faults]})
             elif form is LiveFormat.csv:
                 sys.stdout.write(live_page.faults_csv(faults))
             else:

@@ -48,7 +48,7 @@ from .terminal import (
 
 if TYPE_CHECKING:
     from ..api import Run
-    from ..emulator.topology import Topology
+    from ..emulator.loading import Topology
 
 app = typer.Typer(
     name="qnetem",
@@ -196,7 +196,7 @@ def graph(
 ) -> None:
     """Draw a topology."""
     with errors_on_standard_error():
-        from ..emulator.topology import load_topology
+        from ..emulator.loading import load_topology
         from ..graph import draw
 
         drawn = draw(load_topology(file), form.value)
@@ -241,7 +241,7 @@ def schedule(
 def schema() -> None:
     """Print the JSON Schema of topology files."""
     with errors_on_standard_error():
-        from ..emulator.topology import json_schema
+        from ..emulator.loading import json_schema
 
         with reader_may_close():
             typer.echo(json.dumps(json_schema(), indent=2))
@@ -321,7 +321,7 @@ def _print_campaign(topology: Topology) -> None:
 
 def _validate(file: Path) -> None:
     from ..checks import check_programs, warnings
-    from ..emulator.topology import load_topology
+    from ..emulator.loading import load_topology
     from ..expect.expect import parse_expectations
     from ..text.columns import count
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ..emulator.errors import InputError, TopologyError
-from ..emulator.topology import Topology, parse_topology
+from ..emulator.loading import Topology, parse_topology
 from ..emulator.topology.model.faults import FaultSpec
 from ..emulator.units import format_ns
 from ..runs.files import unwritable
 from ..text.columns import count, in_columns
-from ..text.faults import fault_entry, fault_line
+from ..text.faults import fault_data, fault_entry, fault_line
 
 
 def by_time(topology: Topology) -> list[FaultSpec]:
@@ -40,17 +40,7 @@ def as_table(topology: Topology, width: int) -> list[str]:
 
 def as_json(topology: Topology) -> str:
     """One JSON list."""
-    found: list[dict[str, Any]] = [
-        {
-            "id": fault.id,
-            "fault": fault.verb,
-            "target": fault.target,
-            "at_s": fault.at_ns / 1e9,
-            "for_s": None if fault.for_ns is None else fault.for_ns / 1e9,
-            "parameters": fault.parameters,
-        }
-        for fault in by_time(topology)
-    ]
+    found = [fault_data(fault) for fault in by_time(topology)]
     return json.dumps(found, ensure_ascii=False)
 
 

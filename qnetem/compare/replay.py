@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..api import start
 from ..checks import check_programs
 from ..emulator.errors import InputError
-from ..emulator.topology import Topology
+from ..emulator.loading import Topology
 from ..emulator.wire.control import Problem
 from ..runs.events import last_instant
 from ..runs.fingerprints import program_files, versions

@@ -18,17 +18,17 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..emulator.errors import InputError
+from ..emulator.suggestions import did_you_mean
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import STATISTICS
 from .expressions import Functions, Value, evaluate
 from .predictions import functions
 
 if TYPE_CHECKING:
-    from ..emulator.topology import Topology
+    from ..emulator.loading import Topology
 
 Metrics = Mapping[str, Mapping[str, float]]
 Results = Mapping[str, Any]
@@ -223,10 +223,8 @@ def check_quantity(quantity: str, topology: Topology) -> None:
         return
     if head == "links":
         link = rest.partition(".")[0]
-        close = get_close_matches(link, topology.links, n=1)
         if link not in topology.links:
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise InputError(f"unknown link {link!r}{hint}")
+            raise InputError(f"unknown link {link!r}{did_you_mean(link, topology.links)}")
         return
     heads = [*topology.nodes, "links", *_RUN_WIDE]
     raise InputError(f"unknown node {head!r}{nearest(head, heads)}")
@@ -256,8 +254,7 @@ def _missing(quantity: str, results: Results, metrics: Metrics) -> str:
     for node, result in results.items():
         if isinstance(result, Mapping):
             known += [f"{node}.{key}" for key in result]
-    close = get_close_matches(quantity, known, n=1)
-    return "not measured" + (f"; did you mean {close[0]!r}?" if close else "")
+    return f"not measured{did_you_mean(quantity, known)}"
 
 
 def _range_text(measured: float, low: float, high: float) -> str:

@@ -12,9 +12,9 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 
 from ..emulator.errors import InputError, QnetemError
+from ..emulator.suggestions import did_you_mean
 
 Value = float | str | bool
 Functions = Mapping[str, Callable[..., float]]
@@ -53,9 +53,8 @@ def evaluate(text: str, functions: Functions) -> Value:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name closest to `name`, or what is known, or nothing."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if hint := did_you_mean(name, names):
+        return hint
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"; known: {shown}" if names else ""
 

@@ -20,7 +20,7 @@ from .expressions import nearest
 
 if TYPE_CHECKING:
     from ..emulator.heralding.attempts import Attempts, Density
-    from ..emulator.topology import Topology
+    from ..emulator.loading import Topology
     from ..emulator.topology.model.entangle import EntangleSpec
     from ..emulator.topology.model.topology import LinkSpec, Memory, Quantum
 

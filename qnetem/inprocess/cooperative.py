@@ -12,8 +12,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..emulator.loading import Topology
 from ..emulator.service.live_socket import PolledLiveSocket
-from ..emulator.topology import Topology
 from ..emulator.wire.control import Outcome
 from ..runs.run_folder import RunFolder
 from .network import InProcessNetwork, recorded

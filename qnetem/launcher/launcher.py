@@ -38,7 +38,7 @@ from ..emulator.errors import (
     NodeSilent,
     QnetemError,
 )
-from ..emulator.topology import Topology
+from ..emulator.loading import Topology
 from ..emulator.wire import control
 from ..live.address import LIVE, announce, withdraw
 from ..processes.child_process import ChildProcess

@@ -30,7 +30,7 @@ from ..broker.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_f
 from ..broker.observer import Observer
 from ..emulator.errors import InfrastructureError, InputError
 from ..emulator.plain_text import ascii_json, printable
-from ..emulator.topology.written.names import closest
+from ..emulator.suggestions import did_you_mean
 from ..emulator.wire import UNREADABLE
 from ..runs.run_folder import RunFolder
 
@@ -79,9 +79,8 @@ class Tap:
         known = RunFolder(folder).read_nodes()
         for name in wanted.nodes:
             if name not in known:
-                near = closest(name, known)
-                meant = f"; did you mean {near!r}?" if near else ""
-                raise InputError(f"no node of {folder.name} is called {name!r}{meant}")
+                hint = did_you_mean(name, known)
+                raise InputError(f"no node of {folder.name} is called {name!r}{hint}")
         self._folder, self._wanted, self._show = folder, wanted, show
         self._login = login_from(os.environ)
         self._loop = asyncio.get_running_loop()

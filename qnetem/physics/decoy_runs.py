@@ -17,11 +17,11 @@ from typing import Any
 
 from ..emulator.errors import InternalError
 from ..emulator.kernel.streams import Streams
+from ..emulator.loading import Topology
 from ..emulator.optics.pulses import EFFECTS, STATES
 from ..emulator.quantum.links.fibres import fibre_channel_of
 from ..emulator.quantum.pulses.reception import receiver
 from ..emulator.quantum.pulses.sending import source_table
-from ..emulator.topology import Topology
 from .runs import play, topology_of
 from .vectors import SEED, Sample, frequency
 

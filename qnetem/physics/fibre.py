@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..emulator.optics import dispersion, fibre, phase, polarisation, raman
+from ..emulator.optics import dispersion, phase, polarisation, raman
 from ..emulator.optics.fibre import Fibre
 from ..emulator.optics.phase import Vibration
 from ..emulator.optics.raman import ClassicalChannels, RamanNoise
 from ..emulator.states.density_matrix import DensityMatrix
+from ..emulator.topology.reading.presets import FIBRES
+from ..emulator.units import parse_quantity
 from . import trains
 from .circuits import Z
 from .vectors import Kind, Source, Vector, absolute, relative, sigmas
@@ -147,4 +149,5 @@ VECTORS = [
 
 def loss_db(preset: str, length_km: float) -> float:
     """Loss of a fibre of that preset."""
-    return -10 * math.log10(fibre.preset(preset, length_km).transmittance)
+    attenuation = parse_quantity(FIBRES[preset].values["attenuation"], "attenuation")
+    return -10 * math.log10(Fibre(length_km, attenuation).transmittance)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..agents.agent import Agent
 from ..emulator.errors import InternalError
-from ..emulator.topology import Topology, parse_topology
+from ..emulator.loading import Topology, parse_topology
 from ..emulator.wire.control import Outcome
 from ..inprocess.network import InProcessNetwork
 from .vectors import Sample, frequency, generator

@@ -17,7 +17,7 @@ import msgspec
 
 from ..emulator.errors import InputError
 from ..emulator.faults.kinds import FAULT_KINDS
-from ..emulator.topology import Topology
+from ..emulator.loading import Topology
 from ..emulator.topology.faults.targets import crossing
 from ..emulator.topology.model.faults import LIVE, FaultSpec
 from ..emulator.wire.control import FaultRecord

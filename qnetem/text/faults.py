@@ -1,6 +1,7 @@
-"""Faults in words: one as a line for people, or as the entry of a file that means the same.
+"""Faults as text and data: a line for people, JSON, or the entry of a file that means the same.
 
-Owns the wording. Does not own where it is shown (cli/pages/summary.py, cli/schedule_command.py).
+Owns the wording and the one shape of JSON. Does not own where it is shown (cli/pages/summary.py,
+cli/schedule_command.py).
 
 Rule: an entry is exact. Read again, it gives the same fault to the nanosecond.
 """
@@ -12,7 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..emulator.faults.kinds import FAULT_KINDS, Parameter
+from ..emulator.faults.base import Parameter
+from ..emulator.faults.kinds import FAULT_KINDS
 from ..emulator.topology.model.faults import FaultSpec
 from ..emulator.units import BASE, format_ns
 from ..emulator.wire.control import FaultRecord
@@ -38,6 +40,27 @@ def fault_entry(fault: FaultSpec) -> str:
     words.append(f"{fault.verb}: {_target(fault)}")
     words += [f"{key}: {value}" for key, value in _given(fault.verb, fault.parameters, exact=True)]
     return f"{{{', '.join(words)}}}"
+
+
+def fault_data(fault: FaultSpec | FaultRecord) -> dict[str, Any]:
+    """A fault as JSON values, times in s: as it is planned, or what became of it."""
+    record = fault if isinstance(fault, FaultRecord) else None
+    return {
+        "id": fault.id,
+        "fault": fault.verb,
+        "target": fault.target,
+        "parameters": fault.parameters,
+        "state": "planned" if record is None else record.state,
+        "at_s": fault.at_ns / 1e9,
+        "for_s": _seconds(fault.for_ns),
+        "began_s": None if record is None else _seconds(record.began_ns),
+        "healed_s": None if record is None else _seconds(record.healed_ns),
+        "hits": 0 if record is None else record.hits,
+    }
+
+
+def _seconds(time_ns: int | None) -> float | None:
+    return None if time_ns is None else time_ns / 1e9
 
 
 def exact_time(time_ns: int) -> str:

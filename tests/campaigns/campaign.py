@@ -19,7 +19,7 @@ import pytest
 
 import qnetem
 from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import Topology
+from qnetem.emulator.loading import Topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.inprocess.network import InProcessNetwork
 from qnetem.runs.events import Event, read_events

@@ -18,9 +18,8 @@ import numpy as np
 import yaml
 
 from qnetem.emulator import closed_forms
-from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import Topology, build_topology
-from qnetem.emulator.topology.faults.fits import misfit
+from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
+from qnetem.emulator.loading import Topology, build_topology
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -104,7 +103,9 @@ def fitting(network: Network, family: str) -> tuple[str, ...]:
 
     def fits(verb: str) -> bool:
         aim = FAULT_KINDS[verb].target
-        return aim == "groups" or any(misfit(topology, verb, name) is None for name in targets[aim])
+        return aim == "groups" or any(
+            FAULTS[verb].misfit(topology, name) is None for name in targets[aim]
+        )
 
     return tuple(verb for verb in FAMILIES[family] if fits(verb))
 

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qnetem.emulator.topology import Topology
+from qnetem.emulator.loading import Topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.emulator.wire.framing import short_path
 from qnetem.launcher.launcher import Launcher, RunOptions

@@ -18,7 +18,7 @@ from typing import Any
 
 import qnetem
 from qnetem.api import Run, plan
-from qnetem.emulator.topology import Topology, load_topology
+from qnetem.emulator.loading import Topology, load_topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.inprocess.network import run_in_process
 from qnetem.launcher.launcher import RunOptions, run_processes

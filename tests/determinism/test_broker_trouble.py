@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.topology import Topology
+from qnetem.emulator.loading import Topology
 from qnetem.emulator.wire.control import Outcome, Progress
 from qnetem.launcher.launcher import Launcher, RunOptions
 from tests.counts import count

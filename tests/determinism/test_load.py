@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.topology import Topology, load_topology
+from qnetem.emulator.loading import Topology, load_topology
 
 from .lab import SCENARIOS, in_process, in_processes, seen
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qnetem.emulator.loading import with_seed
 from tests.counts import count
 
 from .lab import in_process, in_processes, scenario, seen, side_by_side
@@ -31,7 +32,7 @@ def test_no_broker_and_any_broker_give_the_same(tmp_path: Path, broker_kind: str
 
 def test_another_seed_gives_another_digest(tmp_path: Path, mosquitto: str) -> None:
     topology = scenario("small")
-    seventh, eighth = topology.with_seed(7), topology.with_seed(8)
+    seventh, eighth = with_seed(topology, 7), with_seed(topology, 8)
     of_seven, of_eight = in_processes(seventh, tmp_path), in_process(eighth, tmp_path)
     assert of_seven.digest != of_eight.digest
     assert of_seven.results != of_eight.results

@@ -8,7 +8,7 @@ import pytest
 
 import qnetem
 from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology
 
 SCENARIOS = sorted(Path(__file__).parents[2].glob("topologies/faults/*.yaml"))
 #: Those of one kind each: light in trains, heralds, memories.

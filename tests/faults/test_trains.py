@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.wire import BLOCK_SLOTS
 from qnetem.inprocess.network import InProcessNetwork
 

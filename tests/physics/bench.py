@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qnetem.agents.agent import Agent
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.wire.control import Outcome
 from qnetem.inprocess.network import InProcessNetwork
 

@@ -16,8 +16,8 @@ import pytest
 
 from qnetem.agents.agent import Agent
 from qnetem.emulator.closed_forms import fibre_latency_ns
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.optics.dispersion import Pulse
-from qnetem.emulator.topology import parse_topology
 from qnetem.inprocess.network import InProcessNetwork
 
 from .bench import assert_frequency, play, program

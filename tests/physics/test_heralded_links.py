@@ -10,7 +10,7 @@ import pytest
 
 from qnetem import Agent
 from qnetem.emulator.closed_forms import links as theory
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.wire import BELL_NAMES
 from qnetem.expect.predictions import functions
 

@@ -8,8 +8,8 @@ import pytest
 
 from qnetem import Agent
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.optics import raman
-from qnetem.emulator.topology import parse_topology
 from qnetem.expect.predictions import functions
 
 from .bench import Ran, assert_mean, attempt, play, program

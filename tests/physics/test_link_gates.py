@@ -10,7 +10,7 @@ import pytest
 
 from qnetem.agents.agent import Agent
 from qnetem.emulator.errors import OperationError
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.expect.predictions import functions
 
 from .bench import assert_frequency, play, program

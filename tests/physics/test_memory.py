@@ -11,8 +11,8 @@ import pytest
 from qnetem.agents.agent import Agent
 from qnetem.emulator import closed_forms
 from qnetem.emulator.errors import QubitError
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.states.qutip_import import qutip
-from qnetem.emulator.topology import parse_topology
 from qnetem.expect.predictions import functions
 
 from .bench import Ran, play, program

@@ -10,7 +10,7 @@ import pytest
 import qnetem
 from qnetem.agents.protocols import teleportation
 from qnetem.emulator import closed_forms
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology, with_seed
 from qnetem.inprocess.network import InProcessNetwork
 
 from ..physics.bench import Ran, attempt, play, program
@@ -186,7 +186,7 @@ def test_faults_change_nothing_about_determinism() -> None:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_the_shown_topology_survives_with_any_seed(seed: int) -> None:
-    network = InProcessNetwork(load_topology(SHOWN).with_seed(seed))
+    network = InProcessNetwork(with_seed(load_topology(SHOWN), seed))
     outcome = network.run()
     assert outcome.problem is None
     assert outcome.results["alice"]["teleported"] == outcome.results["bob"]["received"] == 30

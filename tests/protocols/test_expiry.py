@@ -15,7 +15,7 @@ from qnetem.agents.protocols import teleportation
 from qnetem.agents.protocols.swapping import LongPairs
 from qnetem.emulator.closed_forms import waiting
 from qnetem.emulator.errors import QubitError
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.inprocess.network import InProcessNetwork
 
 from ..harness import recorded

@@ -18,7 +18,7 @@ from qnetem.agents.protocols.qkd.decoy import Receiver, Sender
 from qnetem.emulator.closed_forms import qkd as theory
 from qnetem.emulator.closed_forms import transmittance
 from qnetem.emulator.errors import OperationError
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import SIGMAS, Ran, assert_frequency, attempt, play, program

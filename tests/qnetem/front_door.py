@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from qnetem.api import Run
-from qnetem.emulator.topology import Topology, load_topology
+from qnetem.emulator.loading import Topology, load_topology
 from qnetem.emulator.topology.model.faults import FaultSpec
 from qnetem.emulator.wire.control import FaultRecord, NodeState, Outcome, Problem
 from qnetem.expect.expect import judge, parse_expectations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from qnetem.emulator.topology.model.topology import Classical, LinkSpec, Quantum, travel_ns
+from qnetem.emulator.closed_forms import fibre_latency_ns
+from qnetem.emulator.topology.model.topology import Classical, LinkSpec, Quantum
 from qnetem.faster_than_light import faster_than_light
 
 from ..harness import idle, network
 
-FAR_NS = travel_ns(1000.0, 1.468)
+FAR_NS = fibre_latency_ns(1000.0)
 
 
 def link(

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from ...errors import InputError, LinkError, TopologyError
+from ...faults.changes import Changes
 from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
 from ...optics.environment import Environment, Temperature
@@ -33,7 +34,6 @@ from ...topology.model.topology import LinkSpec, Quantum, Topology
 from ...units import format_ns
 from ..fault_history import FaultHistory, Interval
 from ..formalism import Formalism
-from .link_changes import Changes
 
 #: Most cells of an environment's grid up to the run's `until`: a minute or two of work.
 MAX_CELLS = 100_000_000

@@ -1,7 +1,7 @@
 """What heralds pairs on a link, made from what the topology says.
 
 Owns the step from the section `entangle:` and the link's fibre to a `HeraldedSource` (heralding/), with
-the light of classical channels beside it and with whatever has changed (link_changes.py); and which drift
+the light of classical channels beside it and with whatever has changed (faults/changes.py); and which drift
 of its surroundings acts on its pairs. Does not own the physics of any kind, the section's keys
 (topology/model/entangle.py), or requests (quantum/pairs/).
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from ...closed_forms.links import dark_probability
 from ...errors import InputError, InternalError
+from ...faults.changes import NOTHING, Changes
 from ...heralding.attempts import Attempts, HeraldedSource, SimpleLink
 from ...heralding.double_click import DoubleClick
 from ...heralding.midpoint import Arm, MidpointSource, Station, split_fibre
@@ -37,7 +38,6 @@ from ...topology.model.topology import LinkSpec, Topology
 from ...units import format_ns
 from ..formalism import Formalism
 from .fibres import fibre_of, placed, raman_of
-from .link_changes import NOTHING, Changes
 
 #: Where the station or the source stands, unless the topology says so: half way.
 HALF_WAY = 0.5

@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from ...faults.changes import Changes
 from ...kernel.ports import PHOTON, Entry, Surroundings
 from ...states.pauli import Superoperator
 from ...wire import Arrival
 from ..node.node_devices import NodeDevices
 from ..node.registry import Registry
 from .fibres import FaultedFibre
-from .link_changes import Changes
 
 
 class Photon:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from ...devices.memory import MemoryDecay
 from ...errors import InputError
+from ...faults.changes import NodeChanges
 from ...kernel.ports import CUTOFF, Clock, Entry
 from ...states.noise import compose
 from ...states.pauli import Superoperator
@@ -39,7 +40,6 @@ from ...units import format_ns
 from ..fault_history import FaultHistory
 from ..formalism import Formalism
 from ..links.heralding import source_of
-from .node_changes import NodeChanges
 
 #: Decays under different faults that are kept at hand.
 _DECAYS_AT_HAND = 16

@@ -40,12 +40,12 @@ from itertools import pairwise
 from operator import attrgetter
 
 from ...errors import InternalError
+from ...faults.changes import Changes
 from ...heralding.attempts import MIXED, Density, HeraldedSource
 from ...heralding.pair_drift import PairDrift
 from ...kernel.ports import HERALD, Surroundings
 from ...wire import Herald
 from ..fault_history import FaultHistory
-from ..links.link_changes import Changes
 from ..node.registry import Registry
 from .heralded_pair import Attempt, HeraldedPair, HeraldFaults, Request
 

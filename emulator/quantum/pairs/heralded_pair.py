@@ -13,30 +13,19 @@ such success, whatever the others say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...faults.changes import Changes
+from ...faults.verdicts import HEARD, HeraldFault, HeraldOutcome
 from ...heralding.attempts import HeraldedSource, Success
 from ...kernel.ports import Clock, Entry
 from ...wire import Entangle, Herald
-from ..links.link_changes import Changes
 from ..node.node_devices import NodeDevices, Pending
 
 if TYPE_CHECKING:
     from .heralded_link import HeraldedLink
-
-
-@dataclass(frozen=True, slots=True)
-class HeraldOutcome:
-    """What becomes of a success: the ends that never hear of it, and whether there is no pair at all."""
-
-    lost: tuple[str, ...] = ()
-    false: bool = False
-
-
-HEARD = HeraldOutcome()
 
 
 class Request(Pending):
@@ -205,13 +194,6 @@ def _any(_: Changes) -> bool:
 
 
 # --- what faults do to heralds --------------------------------------------------------------------
-
-
-class HeraldFault(Protocol):
-    """A fault that looks at successes."""
-
-    def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
-        """What becomes of this one; `ends` are the link's."""
 
 
 class _Watch:

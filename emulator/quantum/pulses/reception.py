@@ -26,6 +26,7 @@ import numpy as np
 
 from ...devices.detectors import Detector
 from ...errors import InputError, OperationError
+from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
@@ -35,7 +36,6 @@ from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
 from ...wire.bit_planes import packed, packed_size, unpacked
 from ..fault_history import FaultHistory
-from ..node.node_changes import NodeChanges
 from ..node.node_devices import NodeDevices, Pending
 from .stored_photons import StoredPhotons
 from .trains import Block, Train

@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import LinkError
+from ...faults.changes import NOTHING, Changes, NodeChanges
 from ...kernel.ports import PULSES, Entry, Surroundings
 from ...optics.fibre import Fibre, FibreLink
 from ...optics.pulses import NO_CHANNEL, PulseChannel, PulseTrain, pulse_channel
 from ...topology.model.topology import NodeSpec
 from ..fault_history import FaultHistories, FaultHistory
 from ..links.fibres import FaultedFibre, FibreChannel, LinksByEnds
-from ..links.link_changes import NOTHING, Changes
-from ..node.node_changes import NodeChanges
 
 if TYPE_CHECKING:
     from .reception import TrainReception

@@ -1,35 +1,38 @@
 """Random campaigns: `faults: {random: {rate: 5 per s, kinds: [kill, cut], until: 8 s}}`.
 
 Owns reading the section and drawing its faults from the seed. Does not own what a fault takes
-(faults/kinds.py says what is typical) nor what it does.
+nor what is typical of it (faults/kinds/).
 
 Rules. Faults begin as a Poisson process; kind, target and size are drawn one after the other from the one
-generator "campaign". Everything heals: a killed node restarts, and nobody is killed who is dead at that
-moment (such a draw is dropped). Who is spared is never a target, nor is a spared link cut by a partition: its
-ends stay on one side.
+generator "campaign". Everything heals: a killed node restarts, and no node is killed that is dead at that
+moment (such a draw is dropped). What is spared is never a target, nor is a spared link cut by a partition:
+its ends stay on one side.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UnitError
-from ...faults.kinds import FAULT_KINDS, FaultKind, Parameter
+from ...faults.base import FaultKind, Parameter
+from ...faults.kinds import FAULT_KINDS, FAULTS
 from ..model.faults import FaultSpec, RandomFaults, Value
 from ..model.quantities import Quantity
 from ..written.names import nearest, shown
-from ..written.positions import Place, Written
+from ..written.positions import Position, Written
 from ..written.problems import Problems
-from .fits import Fits
-from .targets import Link, Node, crossing
+from .targets import crossing
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ...kernel.streams import Streams
-    from .plan import Report
+    from ..model.topology import Topology
+
+#: (problem, position)
+Report = Callable[[str, Position], object]
 
 _KEYS = ("rate", "kinds", "from", "until", "for", "spare")
 _RATE = Quantity("frequency", above=True)
@@ -92,7 +95,7 @@ class _Reader:
             until_ns=int(until_ns),
             for_ns=span_ns,
             spare=spare,
-            place=Place(self._problems.file, *self._entry.best_mark),
+            place=self._entry.best_mark.of(self._problems.file),
         )
 
     def _spans(self, lasts_ns: int) -> tuple[int, int]:
@@ -171,34 +174,29 @@ def campaign_schema() -> dict[str, Any]:
 
 
 def draw_campaign(
+    topology: Topology,
     campaign: RandomFaults,
     scheduled: Sequence[FaultSpec],
-    nodes: Mapping[str, Node],
-    links: Mapping[str, Link],
     streams: Streams,
     report: Report,
-    fits: Fits,
 ) -> list[FaultSpec]:
-    """The campaign's faults, by time. `scheduled`: who is killed besides, and so dead for a while.
-
-    `fits` says why a fault cannot happen to somebody, who then is no target.
-    """
-    free_nodes = [name for name in sorted(nodes) if name not in campaign.spare]
-    free_links = [name for name in sorted(links) if name not in campaign.spare]
-    rng = streams.of("campaign", "faults")
-    drawer = _Drawer(campaign, free_nodes, free_links, links, rng, fits)
+    """The campaign's faults, by time. `scheduled`: the other faults, which may kill nodes too."""
+    drawer = _Drawer(topology, campaign, streams.of("campaign", "faults"))
     drawer.remember(scheduled)
     kinds = [verb for verb in campaign.kinds if drawer.has_target(FAULT_KINDS[verb])]
     if not kinds:
-        report("random: nobody is left that a fault of these kinds could happen to", campaign.place)
+        report(
+            "random: no node or link is left that a fault of these kinds could happen to",
+            campaign.place,
+        )
         return []
     return drawer.draw(kinds)
 
 
 def _inseparable(nodes: Sequence[str], joined: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Nodes in groups that a partition may put on either side: who is joined stays together.
+    """Nodes in groups that a partition may put on either side: nodes that are joined stay together.
 
-    A group with somebody who is not among `nodes` stays where it is, and is left out.
+    A group with a node that is not among `nodes` stays where it is, and is left out.
     """
     group = {name: [name] for ends in joined for name in ends} | {name: [name] for name in nodes}
     for first, second in joined:
@@ -211,23 +209,20 @@ def _inseparable(nodes: Sequence[str], joined: Sequence[tuple[str, str]]) -> lis
 
 
 class _Drawer:
-    """Draws one fault after the other, and knows who is dead until when."""
+    """Draws one fault after the other, and knows which node is dead until when."""
 
     def __init__(
         self,
+        topology: Topology,
         campaign: RandomFaults,
-        nodes: Sequence[str],
-        links: Sequence[str],
-        all_links: Mapping[str, Link],
         rng: np.random.Generator,
-        fits: Fits,
     ) -> None:
-        self._campaign, self._nodes, self._links, self._rng = campaign, nodes, links, rng
-        self._fits = fits
-        self._all_links = all_links
-        self._sides = _inseparable(
-            nodes, [all_links[name].ends for name in campaign.spare if name in all_links]
-        )
+        self._topology, self._campaign, self._rng = topology, campaign, rng
+        spare, links = campaign.spare, topology.links
+        self._nodes = [name for name in sorted(topology.nodes) if name not in spare]
+        self._links = [name for name in sorted(links) if name not in spare]
+        joined = [links[name].ends for name in spare if name in links]
+        self._sides = _inseparable(self._nodes, joined)
         self._dead_until: dict[str, list[tuple[int, float]]] = {}
 
     def remember(self, scheduled: Sequence[FaultSpec]) -> None:
@@ -237,7 +232,7 @@ class _Drawer:
                 self._bury(spec)
 
     def has_target(self, kind: FaultKind) -> bool:
-        """Whether somebody is there to whom such a fault could happen."""
+        """Whether there is a node or link that such a fault could happen to."""
         if kind.target == "groups":
             return len(self._sides) > 1
         return bool(self._targets(kind))
@@ -272,15 +267,16 @@ class _Drawer:
         )
         if kind.verb not in ("kill", "restart"):
             return spec
-        if self._is_dead(target, at_ns, self._back_ns(spec)):
+        if self._is_dead(target, at_ns, _until_ns(spec)):
             return None
         self._bury(spec)
         return spec
 
     def _targets(self, kind: FaultKind) -> Sequence[str]:
+        misfit = FAULTS[kind.verb].misfit
         named = {"node": self._nodes, "link": self._links}
         known = named.get(kind.target, [*self._nodes, *self._links])
-        return [name for name in known if self._fits(kind.verb, name, {}) is None]
+        return [name for name in known if misfit(self._topology, name) is None]
 
     def _target(self, kind: FaultKind) -> tuple[str, list[str]]:
         rng = self._rng
@@ -289,7 +285,7 @@ class _Drawer:
             there = [side for side in self._sides if drawn[side[0]]]
             there = there if 0 < len(there) < len(self._sides) else self._sides[:1]
             here = sorted(name for side in there for name in side)
-            return ",".join(here), crossing([here], self._all_links)
+            return ",".join(here), crossing([here], self._topology.links)
         targets = self._targets(kind)
         return targets[int(rng.random() * len(targets))], []
 
@@ -309,15 +305,21 @@ class _Drawer:
 
     # --- the dead ---
 
-    @staticmethod
-    def _back_ns(spec: FaultSpec) -> float:
-        after = spec.parameters.get("after" if spec.verb == "restart" else "restart")
-        return spec.at_ns + after if isinstance(after, int) else math.inf
-
     def _bury(self, spec: FaultSpec) -> None:
-        self._dead_until.setdefault(spec.target, []).append((spec.at_ns, self._back_ns(spec)))
+        self._dead_until.setdefault(spec.target, []).append((spec.at_ns, _until_ns(spec)))
 
     def _is_dead(self, node: str, from_ns: int, to_ns: float) -> bool:
         return any(
             begin <= to_ns and from_ns <= end for begin, end in self._dead_until.get(node, ())
         )
+
+
+def _until_ns(spec: FaultSpec) -> float:
+    alive_ns = back_ns(spec)
+    return math.inf if alive_ns is None else alive_ns
+
+
+def back_ns(spec: FaultSpec) -> int | None:
+    """When the node of a kill or restart is alive again, or None."""
+    after = spec.parameters.get("after" if spec.verb == "restart" else "restart")
+    return spec.at_ns + after if isinstance(after, int) else None

@@ -1,10 +1,10 @@
 """The section `faults:` to `FaultEntry`s and a campaign.
 
-Owns reading an entry such as `{at: 2 s, for: 500 ms, cut: alice-r1}` by the table in faults/kinds.py: one
-verb, when, its parameters; and the section's two forms, a list, or `{schedule: [...], random: {...}}`. Does
-not own targets (fault_targets.py), what entries come to (fault_plan.py), or what a fault does (faults/).
+Owns reading an entry such as `{at: 2 s, for: 500 ms, cut: alice-r1}`: one verb, when, its parameters; and the
+section's two forms, a list, or `{schedule: [...], random: {...}}`. Does not own targets (targets.py), what
+entries come to (plan.py), or which faults there are (faults/kinds/).
 
-Rule: nothing about single verbs stands here; a new row in the table is read, and is in the JSON Schema.
+Rule: nothing about single verbs stands here; a new fault is read, and is in the JSON Schema.
 """
 
 from __future__ import annotations
@@ -15,21 +15,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import UnitError
-from ...faults.kinds import FAULT_KINDS, FaultKind, Parameter
+from ...faults.base import FaultKind, Parameter
+from ...faults.kinds import FAULT_KINDS
 from ..model.faults import FaultEntry, RandomFaults, Target, Value
 from ..model.quantities import Quantity
 from ..written.names import nearest, shown
-from ..written.positions import Place, Written
+from ..written.positions import Position, Written
 from ..written.problems import Problems
-from ..written.written_names import named_in_fault
 from .campaign import read_campaign
 from .targets import BadTarget, read_target
 
 _AT = Quantity("time")
 _SPAN = Quantity("time", above=True)
-#: A node needs some time to restart: at the same instant, dead and alive would have no order.
-_ABOVE_ZERO = ("restart",)
 _WHEN = ("at", "every", "until")
+#: Keys of an entry whose values name nodes and links.
+_NAMES = frozenset(FAULT_KINDS) | {
+    name
+    for kind in FAULT_KINDS.values()
+    for name, parameter in kind.parameters.items()
+    if parameter.dimension == "node"
+}
 _ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
@@ -98,7 +103,10 @@ class _Entry:
         problems: Problems,
         path: tuple[str | int, ...],
     ) -> None:
-        self._entry = named_in_fault(entry)
+        entries = {
+            key: below.named() if key in _NAMES else below for key, below in entry.entries.items()
+        }
+        self._entry = Written(entries, entry.mark, entry.key_mark)
         self._names, self._problems, self._path = names, problems, path
         self._good = True
 
@@ -135,10 +143,10 @@ class _Entry:
             places=self._places(kind.verb),
         )
 
-    def _place(self, entry: Written) -> Place:
-        return Place(self._problems.file, *entry.best_mark)
+    def _place(self, entry: Written) -> Position:
+        return entry.best_mark.of(self._problems.file)
 
-    def _places(self, verb: str) -> dict[str, Place]:
+    def _places(self, verb: str) -> dict[str, Position]:
         """Where each key's value stands, and each name of a list of targets."""
         entries = self._entry.entries
         places = {key: self._place(entry) for key, entry in entries.items()}
@@ -200,7 +208,7 @@ class _Entry:
             found = shown(entry.plain())
             self._wrong(f"{found} cannot name a fault: expected letters, digits, _ and -", "id")
         elif name == "all" or name.startswith("live."):
-            whose = "all faults" if name == "all" else "faults that are added while a run goes on"
+            whose = "all faults" if name == "all" else "faults that are added to a run under way"
             self._wrong(f"{shown(name)} means {whose}: expected another name", "id")
         return name
 
@@ -224,7 +232,7 @@ class _Entry:
             return self._flag(name, parameter)
         if parameter.dimension == "count":
             return self._count(name, parameter)
-        given = self._quantity(name, quantity_of(name, parameter), required=parameter.required)
+        given = self._quantity(name, quantity_of(parameter), required=parameter.required)
         return parameter.default if given is None else given
 
     def _word(self, name: str, parameter: Parameter) -> Value:
@@ -306,11 +314,10 @@ class _Entry:
         self._problems.add(problem, entry.key_mark or entry.mark, self._path)
 
 
-def quantity_of(name: str, parameter: Parameter) -> Quantity:
+def quantity_of(parameter: Parameter) -> Quantity:
     """How a parameter that is a quantity is read."""
-    high = 1.0 if parameter.dimension == "probability" else parameter.high
-    above = parameter.above or name in _ABOVE_ZERO
-    return Quantity(parameter.dimension, low=parameter.low, high=high, above=above)
+    low, high, above = parameter.low, parameter.high, parameter.above
+    return Quantity(parameter.dimension, low=low, high=high, above=above)
 
 
 # --- the JSON Schema ------------------------------------------------------------------------------
@@ -348,7 +355,7 @@ def _target_schema(kind: FaultKind) -> dict[str, Any]:
     return {"anyOf": forms, "description": description}
 
 
-def _parameter_schema(name: str, parameter: Parameter) -> dict[str, Any]:
+def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
     if parameter.dimension == "word":
         return {"enum": list(parameter.words)}
     if parameter.dimension == "node":
@@ -357,7 +364,7 @@ def _parameter_schema(name: str, parameter: Parameter) -> dict[str, Any]:
         return {"type": "boolean"}
     if parameter.dimension == "count":
         return {"type": "integer", "minimum": parameter.low, "maximum": parameter.high}
-    return quantity_of(name, parameter).schema()
+    return quantity_of(parameter).schema()
 
 
 def _verb_schema(kind: FaultKind) -> dict[str, Any]:
@@ -372,7 +379,7 @@ def _verb_schema(kind: FaultKind) -> dict[str, Any]:
         properties["for"] = _SPAN.schema()
     required = [kind.verb]
     for name, parameter in kind.parameters.items():
-        properties[name] = _parameter_schema(name, parameter)
+        properties[name] = _parameter_schema(parameter)
         if parameter.required:
             required.append(name)
     schema: dict[str, Any] = {

@@ -1,113 +1,129 @@
 """Entries of `faults:` to single faults: which target, which instant, in which order.
 
-Owns repetition, the choice of targets, the numbering, and that no node is killed while it is dead. Does not
-own what is read (fault_entries.py), campaigns (fault_campaign.py) or what happens (faults/).
+Owns repetition, the choice of targets, the numbering, that no node is killed while it is dead, and a single
+entry that comes while a run is under way. Does not own what is read (entries.py), campaigns (campaign.py) or
+what happens (faults/).
 
-Rules. The plan is a function of entries, network and seed. The choices of entry n come from the generator
-("target", n), occurrence by occurrence: an entry that is added at the end shifts nobody else's. Faults of
-one instant happen in the order of the plan: by entry, occurrence, target.
+Rules. The plan is a function of the topology, its seed included. The choices of entry n come from the
+generator ("target", n), occurrence by occurrence: an entry that is added at the end shifts no other's. Faults
+of one instant happen in the order of the plan: by entry, occurrence, target. What is chosen (`all`, `one`, a
+share, a campaign) is among those that the fault can happen to; a name that does not fit is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...faults.kinds import FAULT_KINDS
+from ...errors import TopologyError
+from ...faults.kinds import FAULT_KINDS, FAULTS
 from ...units import format_ns
-from ..model.faults import FaultEntry, FaultSpec, RandomFaults, Value
-from ..written.positions import Place
-from .campaign import draw_campaign
-from .fits import Fits
-from .targets import Link, Node, chosen, crossing
+from ..model.faults import FaultEntry, FaultSpec
+from ..model.topology import MAX_SEED, NodeSpec, Topology
+from ..written.document import read_document
+from ..written.names import shown
+from ..written.positions import Position, Written
+from ..written.problems import Problems
+from .campaign import Report, back_ns, draw_campaign
+from .entries import read_entry
+from .targets import chosen, crossing
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ...kernel.streams import Streams
 
 #: More single faults than this are a mistake in a unit.
 MOST_FAULTS = 100_000
-
-#: (problem, place)
-Report = Callable[[str, Place], object]
-
-
-def _everybody(_verb: str, _target: str, _parameters: Mapping[str, Value]) -> None:
-    """Anything can happen to anybody."""
+#: What errors of a live fault name instead of a file.
+ENTRY = "<fault>"
 
 
-def _suits(fits: Fits, entry: FaultEntry, target: str) -> bool:
-    return fits(entry.verb, target, entry.parameters) is None
+def _raise(problem: str, place: Position) -> None:
+    raise TopologyError(problem, place.file, place.line, place.column)
 
 
-def plan_faults(
-    entries: Sequence[FaultEntry],
-    campaign: RandomFaults | None,
-    nodes: Mapping[str, Node],
-    links: Mapping[str, Link],
-    seed: int,
-    until_ns: int | None,
-    report: Report,
-    fits: Fits = _everybody,
-) -> list[FaultSpec]:
-    """The single faults, in their order. What is wrong is told to `report`, and left out.
+def planned(topology: Topology, report: Report = _raise) -> Topology:
+    """The topology with the faults that its entries come to with its seed.
 
-    `fits` says why a fault cannot happen to somebody: who is chosen is chosen among the others.
+    `report` takes what is wrong; without it the first such thing is raised as TopologyError.
+    Faults that were put in without an entry (by tests, by a replay) stay if there is no entry.
     """
+    if not topology.fault_entries and topology.campaign is None:
+        return topology
+    faults = _plan(topology, report)
+    _report_misfits(topology, faults, report)
+    return topology.model_copy(update={"faults": faults})
+
+
+def with_seed(topology: Topology, seed: int) -> Topology:
+    """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""
+    if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        problem = f"a seed is a whole number from 0 to {MAX_SEED}, not {seed}"
+        raise topology.error(problem, "seed")
+    return planned(topology.model_copy(update={"seed": seed}))
+
+
+def with_until(topology: Topology, until_ns: int) -> Topology:
+    """The same topology, ending at `until_ns`. Raises TopologyError as `planned` does."""
+    time = topology.time.model_copy(update={"until_ns": until_ns})
+    return planned(topology.model_copy(update={"time": time}))
+
+
+def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec]:
+    """The single faults of an entry such as `{cut: alice-bob, for: 1 s}` for a run under way; at least one.
+
+    `name`: what names the generator of its choices. Raises TopologyError with line and column in the entry.
+    """
+    from ...kernel.streams import Streams
+
+    problems = Problems(ENTRY)
+    root = read_document(text, problems) if text.strip() else Written(None)
+    if not isinstance(root.value, dict):
+        example = "a mapping such as {cut: alice-bob, for: 1 s}"
+        raise TopologyError(f"expected {example}, found {shown(root.plain())}", ENTRY, 1, 1)
+    names = {"node": list(topology.nodes), "link": list(topology.links)}
+    entry = read_entry(root, names, problems, (), live=True)
+    problems.raise_first()
+    assert entry is not None, "an entry that is not valid has a problem"
+    found = _single_faults(topology, entry, name, Streams(topology.seed), problems.add)
+    _report_misfits(topology, found, problems.add)
+    problems.raise_first()
+    return found
+
+
+def _plan(topology: Topology, report: Report) -> list[FaultSpec]:
+    """The single faults, in their order. What is wrong goes to `report`, and is left out."""
     from ...kernel.streams import Streams  # brings numpy, which a file without faults does not need
 
-    streams = Streams(seed)
-    planned: list[FaultSpec] = []
-    for number, entry in enumerate(entries):
-        name = str(number)
-        found = single_faults(entry, name, nodes, links, streams, until_ns, report, fits)
-        if len(planned) + len(found) > MOST_FAULTS:
+    streams = Streams(topology.seed)
+    faults: list[FaultSpec] = []
+    for number, entry in enumerate(topology.fault_entries):
+        found = _single_faults(topology, entry, str(number), streams, report)
+        if len(faults) + len(found) > MOST_FAULTS:
             report(f"more than {MOST_FAULTS} single faults", entry.place)
             break
-        planned += found
-    if campaign is not None:
-        planned += draw_campaign(campaign, planned, nodes, links, streams, report, fits)
-    _refuse_equal_names(planned, report)
-    _refuse_kills_of_the_dead(planned, report)
-    return planned
+        faults += found
+    if topology.campaign is not None:
+        faults += draw_campaign(topology, topology.campaign, faults, streams, report)
+    _refuse_equal_names(faults, report)
+    _refuse_kills_of_the_dead(faults, report)
+    return faults
 
 
-def single_faults(
-    entry: FaultEntry,
-    place: str,
-    nodes: Mapping[str, Node],
-    links: Mapping[str, Link],
-    streams: Streams,
-    until_ns: int | None,
-    report: Report,
-    fits: Fits,
+def _report_misfits(topology: Topology, faults: Sequence[FaultSpec], report: Report) -> None:
+    """Once for all faults of an entry that a value does not fit."""
+    wrong = (FAULTS[spec.verb].wrong_with(topology, spec) for spec in faults)
+    for problem in dict.fromkeys(wrong):
+        if problem is not None:
+            report(*problem)
+
+
+def _single_faults(
+    topology: Topology, entry: FaultEntry, place: str, streams: Streams, report: Report
 ) -> list[FaultSpec]:
     """What one entry comes to; `place` names the generator of its choices, and itself if it has no id."""
-    kind = FAULT_KINDS[entry.verb]
-    wrong = _wrong_node(entry, nodes)
-    if wrong is not None:
-        problem, key = wrong
-        report(problem, entry.place_of(key))
-        return []
-    rng = streams.of("target", place)
-    found: list[tuple[int, str, list[str]]] = []
-    for at_ns in _times(entry, until_ns, report):
-        if kind.target == "groups":
-            groups = entry.target.groups or []
-            found.append((at_ns, told_groups(groups), crossing(groups, links)))
-            continue
-        suits = partial(_suits, fits, entry)
-        names = chosen(kind.target, entry.target, nodes, links, rng, suits)
-        if not names:
-            is_picky = kind.plane == "quantum" or kind.target == "link"
-            could = " that it could happen to" if is_picky else ""
-            problem = f"{entry.verb}: no {kind.target}{could} fits {_told(entry)}"
-            report(problem, entry.place_of(entry.verb))
-            return []
-        found += [(at_ns, name, []) for name in names]
-        if len(found) > MOST_FAULTS:
-            report(f"more than {MOST_FAULTS} single faults", entry.place)
-            return []
+    found = _occurrences(topology, entry, streams.of("target", place), report)
     several, name = len(found) > 1, place if entry.id is None else entry.id
     any_of_them = FaultSpec(
         verb=entry.verb,
@@ -129,6 +145,40 @@ def single_faults(
         )
         for at, (at_ns, target, members) in enumerate(found, 1)
     ]
+
+
+def _occurrences(
+    topology: Topology, entry: FaultEntry, rng: np.random.Generator, report: Report
+) -> list[tuple[int, str, list[str]]]:
+    """When and to what it happens, with the links that a partition cuts; nothing if something is wrong."""
+    kind, misfit = FAULT_KINDS[entry.verb], FAULTS[entry.verb].misfit
+    wrong = _wrong_node(entry, topology.nodes)
+    if wrong is not None:
+        problem, key = wrong
+        report(problem, entry.place_of(key))
+        return []
+
+    def suits(name: str) -> bool:
+        return misfit(topology, name, entry.parameters) is None
+
+    found: list[tuple[int, str, list[str]]] = []
+    for at_ns in _times(entry, topology.time.until_ns, report):
+        if kind.target == "groups":
+            groups = entry.target.groups or []
+            found.append((at_ns, "|".join(map(",".join, groups)), crossing(groups, topology.links)))
+            continue
+        names = chosen(kind.target, entry.target, topology, rng, suits)
+        if not names:
+            is_picky = kind.plane == "quantum" or kind.target == "link"
+            could = " that it could happen to" if is_picky else ""
+            problem = f"{entry.verb}: no {kind.target}{could} fits {_target_text(entry)}"
+            report(problem, entry.place_of(entry.verb))
+            return []
+        found += [(at_ns, name, []) for name in names]
+        if len(found) > MOST_FAULTS:
+            report(f"more than {MOST_FAULTS} single faults", entry.place)
+            return []
+    return found
 
 
 def _times(entry: FaultEntry, until_ns: int | None, report: Report) -> Iterator[int]:
@@ -153,7 +203,7 @@ def _times(entry: FaultEntry, until_ns: int | None, report: Report) -> Iterator[
         yield entry.at_ns + at * entry.every_ns
 
 
-def _wrong_node(entry: FaultEntry, nodes: Mapping[str, Node]) -> tuple[str, str] | None:
+def _wrong_node(entry: FaultEntry, nodes: Mapping[str, NodeSpec]) -> tuple[str, str] | None:
     """What is wrong with a node that an entry names besides its target, and under which key."""
     for name, parameter in FAULT_KINDS[entry.verb].parameters.items():
         node = entry.parameters.get(name)
@@ -170,12 +220,7 @@ def _a(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def told_groups(groups: Sequence[Sequence[str]]) -> str:
-    """Groups of a partition as one word: `alice,r1|bob`."""
-    return "|".join(",".join(group) for group in groups)
-
-
-def _told(entry: FaultEntry) -> str:
+def _target_text(entry: FaultEntry) -> str:
     asked = entry.target.model_dump(exclude_none=True, exclude_defaults=True)
     return ", ".join(f"{key} {value}" for key, value in asked.items()) or "all"
 
@@ -197,22 +242,22 @@ def _refuse_kills_of_the_dead(planned: Sequence[FaultSpec], report: Report) -> N
     last: dict[str, FaultSpec] = {}
     for spec in sorted((spec for spec in planned if spec.verb in ("kill", "restart")), key=_when):
         before = last.get(spec.target)
-        back_ns = None if before is None else _back_ns(before)
+        alive_ns = None if before is None else back_ns(before)
         if spec.verb == "restart":
-            if before is None or back_ns is None or back_ns <= spec.at_ns:
+            if before is None or alive_ns is None or alive_ns <= spec.at_ns:
                 last[spec.target] = spec  # else it is being restarted already
-        elif before is not None and (back_ns is None or spec.at_ns <= back_ns):
-            report(_told_dead(spec, before, back_ns), spec.place)
+        elif before is not None and (alive_ns is None or spec.at_ns <= alive_ns):
+            report(_dead_text(spec, before, alive_ns), spec.place)
         else:
             last[spec.target] = spec
 
 
-def _told_dead(spec: FaultSpec, before: FaultSpec, back_ns: int | None) -> str:
+def _dead_text(spec: FaultSpec, before: FaultSpec, alive_ns: int | None) -> str:
     dies = f"{spec.target!r} is killed at {format_ns(spec.at_ns)}, but "
     killed = f"after the {before.verb} at {format_ns(before.at_ns)}{_line(before)}"
-    if back_ns is None:
+    if alive_ns is None:
         return f"{dies}it is dead: {killed} it does not restart"
-    return f"{dies}{killed} it is back only at {format_ns(back_ns)}: expected a later time"
+    return f"{dies}{killed} it is back only at {format_ns(alive_ns)}: expected a later time"
 
 
 def _when(spec: FaultSpec) -> int:
@@ -221,9 +266,3 @@ def _when(spec: FaultSpec) -> int:
 
 def _line(spec: FaultSpec) -> str:
     return f" in line {spec.place.line}" if spec.place.line else ""
-
-
-def _back_ns(spec: FaultSpec) -> int | None:
-    """When the node of a kill or restart is alive again, or None."""
-    after = spec.parameters.get("after" if spec.verb == "restart" else "restart")
-    return spec.at_ns + after if isinstance(after, int) else None

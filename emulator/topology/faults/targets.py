@@ -1,10 +1,10 @@
-"""Who a fault happens to: as written, and who that is.
+"""What a fault happens to: as written, and which nodes and links that is.
 
 Owns the forms of a target (`alice`, `[alice, bob]`, `all`, `one`, `50 %`, `{kind: repeater, pick: one}`, the
-groups of a partition), and choosing among those who fit. Does not own when (fault_plan.py).
+groups of a partition), and choosing among those that fit. Does not own when (plan.py).
 
 Rules: a name goes before a word, so that a node called `one` is itself. Choices are made among names in
-alphabetical order, with one draw each: who stands where in the file makes no difference.
+alphabetical order, with one draw each: the order in the file makes no difference.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import UnitError
-from ...faults.kinds import Aim
+from ...faults.base import Aim
 from ..model.faults import Pick, Target
 from ..model.kinds import KINDS
 from ..model.quantities import Quantity
@@ -24,6 +24,8 @@ from ..written.positions import Written
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..model.topology import LinkSpec, Topology
 
 _SHARE = Quantity("probability", high=1.0, above=True)
 _SELECTORS: dict[Aim, tuple[str, ...]] = {
@@ -38,19 +40,6 @@ _EXAMPLE = {
     "either": "a node or a link, or a list of them",
     "groups": "groups of nodes such as [[alice, r1], [bob]]",
 }
-
-
-class Node(Protocol):
-    """What is looked at of a node."""
-
-    kind: Any
-
-
-class Link(Protocol):
-    """What is looked at of a link."""
-
-    @property
-    def ends(self) -> tuple[str, str]: ...
 
 
 class BadTarget(Exception):
@@ -103,7 +92,7 @@ def _pick(value: object, *path: str) -> Pick | None:
     try:
         share = _SHARE.read(value)
     except UnitError as error:
-        raise BadTarget(f"a share of those who fit: {error}", *path) from error
+        raise BadTarget(f"a share of those that fit: {error}", *path) from error
     return float(share or 0.0)
 
 
@@ -155,24 +144,23 @@ def _groups(value: object, nodes: Sequence[str]) -> list[list[str]]:
     return groups
 
 
-# --- who that is ----------------------------------------------------------------------------------
+# --- what that is ----------------------------------------------------------------------------------
 
 
 def chosen(
     aim: Literal["node", "link", "either"],
     target: Target,
-    nodes: Mapping[str, Node],
-    links: Mapping[str, Link],
+    topology: Topology,
     rng: np.random.Generator,
-    suits: Callable[[str], bool] = lambda _: True,
+    suits: Callable[[str], bool],
 ) -> list[str]:
     """The names that a target comes to, in alphabetical order if they were not named; may be empty.
 
-    `suits`: whether it can happen to that one at all; whoever is named is taken all the same.
+    `suits`: whether it can happen to that one at all; what is named is taken all the same.
     """
     if target.names is not None:
         return list(dict.fromkeys(target.names))
-    fitting = sorted(filter(suits, _fitting(aim, target, nodes, links)))
+    fitting = sorted(filter(suits, _fitting(aim, target, topology)))
     if target.pick == "all" or not fitting:
         return fitting
     if target.pick == "one":
@@ -182,25 +170,23 @@ def chosen(
     return [fitting[place] for place in sorted(places)]
 
 
-def _fitting(
-    aim: str, target: Target, nodes: Mapping[str, Node], links: Mapping[str, Link]
-) -> list[str]:
+def _fitting(aim: Aim, target: Target, topology: Topology) -> list[str]:
     pattern = target.name or "*"
     if aim == "node":
         return [
             name
-            for name, node in nodes.items()
+            for name, node in topology.nodes.items()
             if target.kind in (None, node.kind) and fnmatchcase(name, pattern)
         ]
     return [
         name
-        for name, link in links.items()
+        for name, link in topology.links.items()
         if (target.node is None or target.node in link.ends) and fnmatchcase(name, pattern)
     ]
 
 
-def crossing(groups: Sequence[Sequence[str]], links: Mapping[str, Link]) -> list[str]:
-    """The links between nodes of different groups; who is in none of them is in one more."""
+def crossing(groups: Sequence[Sequence[str]], links: Mapping[str, LinkSpec]) -> list[str]:
+    """The links between nodes of different groups; nodes in none of them are in one more."""
     side = {name: at for at, group in enumerate(groups) for name in group}
     rest = len(groups)
     return sorted(

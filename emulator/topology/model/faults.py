@@ -1,7 +1,7 @@
 """Faults as data: as a file writes them, and one by one as they will happen.
 
-Owns the classes. Does not own how an entry is read (fault_entries.py, fault_targets.py), how entries
-become single faults (fault_plan.py, fault_campaign.py), nor what a fault does (faults/).
+Owns the classes. Does not own how an entry is read and what it comes to (topology/faults/), nor which faults
+there are and what they do (faults/).
 
 Rule: a `FaultEntry` may speak of many (`every`, `all`, a share); a `FaultSpec` is one fault with one target,
 one beginning and at most one end. Only `FaultSpec`s are carried out.
@@ -14,35 +14,35 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SkipValidation, Strict
 
-from ..written.positions import Place
+from ..written.positions import Position
 from ..written.vocabulary import Section
 from .quantities import DurationNs, PositiveNs, PositiveNsOrNone
 
 Value = float | int | str | None
-#: How a fault that was added while the run goes on is called: "live.1".
+#: How a fault that was added to a run under way is called: "live.1".
 LIVE = "live."
 #: "all" that fit, "one" of them, or that share of them (rounded up, so never none).
 Pick = Literal["all", "one"] | float
 
 
 class _Placed(Section):
-    """What knows where it stands, and by key where its parts stand; "kill:r1" is a name in a list."""
+    """Its position, and by key those of its parts; "kill:r1" is a name in a list."""
 
-    place: Place = Field(default=Place(), exclude=True, repr=False)
-    places: Annotated[Mapping[str, Place], SkipValidation] = Field(
+    place: Position = Field(default=Position(), exclude=True, repr=False)
+    places: Annotated[Mapping[str, Position], SkipValidation] = Field(
         default_factory=dict, exclude=True, repr=False
     )
 
-    def place_of(self, *keys: str) -> Place:
-        """Where the first of these stands that was written; else the whole."""
+    def place_of(self, *keys: str) -> Position:
+        """The position of the first of these that was written; else of the whole."""
         return next((self.places[key] for key in keys if key in self.places), self.place)
 
 
 class Target(Section):
-    """Who a fault happens to. Names, or whoever fits, of whom `pick` are taken.
+    """What a fault happens to. Names, or all that fit, of which `pick` are taken.
 
     `kind`: nodes of that kind. `name`: a pattern with * and ? for the name. `node`: links of that node.
-    `groups` are those of a partition; who is in none of them forms one more.
+    `groups` are those of a partition; nodes in none of them form one more.
     """
 
     names: list[str] | None = None
@@ -75,7 +75,7 @@ class RandomFaults(Section):
     """`faults: {random: ...}`: a campaign, drawn from the run's seed.
 
     Faults begin as a Poisson process of `rate_hz` from `from_ns` to before `until_ns`; each is one of
-    `kinds`, lasts between the two of `for_ns` (log-uniform) and leaves alone who is in `spare`.
+    `kinds`, lasts between the two of `for_ns` (log-uniform) and leaves alone what is in `spare`.
     """
 
     rate_hz: float
@@ -84,14 +84,14 @@ class RandomFaults(Section):
     until_ns: PositiveNs
     for_ns: Annotated[tuple[int, int], Strict(False)]  # JSON makes a list of it
     spare: list[str] = Field(default_factory=list)
-    place: Place = Field(default=Place(), exclude=True, repr=False)
+    place: Position = Field(default=Position(), exclude=True, repr=False)
 
 
 class FaultSpec(_Placed):
     """One fault. `id` names it in journal, summary and commands: "2", "2.5" of a repeated entry, "live.1".
 
     `target` is a node or a link; of a partition the groups, and then `members` are the links it cuts.
-    `healed_ns`: somebody heals it then, unless it has ended by itself (of a run that is repeated).
+    `healed_ns`: it is healed by hand then, unless it has ended by itself (of a run that is repeated).
     """
 
     id: str = ""

@@ -1,7 +1,7 @@
 """Sections below a link's `quantum:` that describe its light and its surroundings.
 
 Owns their keys and the limits of single values. Does not own what they do to light (optics/), nor what
-only physics can judge, such as a linewidth below its transform limit (trials.py).
+only physics can judge, such as a linewidth below its transform limit (loading/preflight.py).
 
 Rule: widths and durations are rms, angles those of polarisers, powers those at the fibre's input.
 """

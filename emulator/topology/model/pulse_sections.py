@@ -2,7 +2,7 @@
 
 Owns their keys and the limits of single values. Does not own what they do (devices/, optics/), nor
 what needs both ends of a link (quantum/pulses/devices.py). Rule: both sections are optional; a node without
-them has no source, or no detectors, and its program is told so when it asks for them.
+them has no source, or no detectors, and its program gets an error when it asks for them.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class SourceSpec(Section):
 
     `weak_coherent`: an attenuated laser with a table of mean photon numbers, signal first by custom.
     `single_photon`: an emitter with `brightness`, P(1) where the fibre begins, and `g2`. `emitter`: an
-    atom by its parts, of whose photon the slot holds what falls into `window` (the whole slot unless
-    told). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `probabilities` is how often a node
-    that is not told otherwise draws each setting; without them, all alike.
+    atom by its parts, of whose photon the slot holds what falls into `window` (if not given, the
+    whole slot). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `probabilities` is how often a node
+    draws each setting unless its program says otherwise; without them, all alike.
     """
 
     kind: SourceKind = "weak_coherent"

@@ -17,31 +17,10 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from ...errors import UnitError
-from ...units import BASE, LAST_NS, UNITS, parse_ns, parse_quantity
+from ...units import BASE, EXAMPLES, LAST_NS, UNITS, parse_ns, parse_quantity
 from ..written.names import shown
 from ..written.vocabulary import is_written, problem
 
-_EXAMPLES = {
-    "time": "10 ms",
-    "length": "25 km",
-    "bandwidth": "1 Mbit/s",
-    "attenuation": "0.2 dB/km",
-    "loss": "1.5 dB",
-    "probability": "0.01",
-    "number": "1.468",
-    "frequency": "50 Hz",
-    "angle": "10 deg",
-    "short time": "50 ps",
-    "wavelength": "1550 nm",
-    "temperature difference": "5 K",
-    "power": "0 dBm",
-    "drift": "0.1 rad2/s",
-    "dispersion": "17 ps/nm/km",
-    "dispersion slope": "0.058 ps/nm2/km",
-    "polarisation-mode dispersion": "0.2 ps/sqrt(km)",
-    "thermal delay": "38 ps/km/K",
-    "Raman coefficient": "3e-9 /km/nm",
-}
 _NUMBER = r"[-+\u2212]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+\u2212]?[0-9]+)?"
 
 
@@ -94,7 +73,7 @@ class Quantity:
             limits = (
                 f"more than {self.low:g}{unit}" if self.above else f"of {self.low:g}{unit} or more"
             )
-        example = f" such as {_EXAMPLES[self.dimension]}" if BASE[self.dimension] else ""
+        example = f" such as {EXAMPLES[self.dimension]}" if BASE[self.dimension] else ""
         word = f", or {self.word}" if self.word else ""
         article = "an" if self.dimension[0] in "aeiou" else "a"
         return f"{article} {self.dimension}{example} ({limits}){word}"

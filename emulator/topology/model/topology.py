@@ -1,8 +1,8 @@
 """The topology as the rest of qnetem knows it: complete, resolved, frozen.
 
 Owns the classes and what must hold inside one section. Does not own how a file is read and layered
-(loader.py, layers.py), nor the table of faults (faults/kinds.py). Names carry their unit last; every
-time is an integer number of nanoseconds, every length is in km.
+(reading/, loading/), nor which faults its entries come to (topology/faults/). Names carry their unit last;
+every time is an integer number of nanoseconds, every length is in km.
 
 Rule: a `Topology` that exists is valid, needs no file any more, and never changes.
 """
@@ -10,7 +10,6 @@ Rule: a `Topology` that exists is valid, needs no file any more, and never chang
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -23,13 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from ...closed_forms import GROUP_INDEX, fibre_latency_ns
 from ...errors import TopologyError
-from ...units import format_ns, to_ns
-from ..faults.fits import misfit, wrong_with
-from ..faults.plan import Report, plan_faults
+from ...optics import standard_fibre
+from ...units import format_ns
 from ..written.names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
-from ..written.positions import Place, Written
-from ..written.problems import told
+from ..written.positions import Position, Written
+from ..written.problems import error_text
 from ..written.vocabulary import NoneWord, Section, problem
 from .entangle import EntangleSpec
 from .faults import FaultEntry, FaultSpec, RandomFaults
@@ -54,10 +53,6 @@ from .quantities import (
     ThermalDelayPsPerKmK,
 )
 
-#: Exact, by definition of the metre.
-LIGHT_KM_PER_S = 299_792.458
-#: Group index of standard single-mode fibre at 1550 nm (SMF-28 data sheet).
-GROUP_INDEX = 1.468
 MAX_SEED = 2**63 - 1
 NONE = "none"
 
@@ -129,11 +124,6 @@ FibrePresetName = Literal[
     "ultra_low_loss_0_1419",
 ]
 FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
-
-
-def travel_ns(length_km: float, group_index: float) -> int:
-    """How long light takes through a fibre, in ns: n L / c, nearest, at least 1 ns if L > 0."""
-    return to_ns(length_km * group_index / LIGHT_KM_PER_S)
 
 
 class Time(Section):
@@ -226,21 +216,25 @@ class Quantum(Section):
     medium: Literal["fibre"] = "fibre"
     preset: FibrePresetName | None = None
     length_km: LengthKm = Field(default=0.0, validation_alias="length")
-    attenuation_db_per_km: AttenuationDbPerKm = Field(default=0.2, validation_alias="attenuation")
+    attenuation_db_per_km: AttenuationDbPerKm = Field(
+        default=standard_fibre.ATTENUATION_DB_PER_KM, validation_alias="attenuation"
+    )
     insertion_loss_db: LossDb = Field(default=0.0, validation_alias="insertion_loss")
     group_index: RefractiveIndex = GROUP_INDEX
     depolarising: Probability = 0.0
     dephasing: Probability = 0.0
     dispersion_ps_per_nm_km: DispersionPsPerNmKm = Field(
-        default=17.0, validation_alias="dispersion"
+        default=standard_fibre.DISPERSION_PS_PER_NM_KM, validation_alias="dispersion"
     )
     dispersion_slope_ps_per_nm2_km: DispersionSlopePsPerNm2Km = Field(
-        default=0.058, validation_alias="dispersion_slope"
+        default=standard_fibre.DISPERSION_SLOPE_PS_PER_NM2_KM, validation_alias="dispersion_slope"
     )
-    pmd_ps_per_sqrt_km: PmdPsPerSqrtKm = Field(default=0.2, validation_alias="pmd")
+    pmd_ps_per_sqrt_km: PmdPsPerSqrtKm = Field(
+        default=standard_fibre.PMD_PS_PER_SQRT_KM, validation_alias="pmd"
+    )
     misalignment_rad: AngleRad = Field(default=0.0, validation_alias="misalignment")
     thermal_delay_ps_per_km_k: ThermalDelayPsPerKmK = Field(
-        default=38.0, validation_alias="thermal_delay"
+        default=standard_fibre.THERMAL_DELAY_PS_PER_KM_K, validation_alias="thermal_delay"
     )
     encoding: Literal["polarisation", "phase"] = "polarisation"
     pulse: Annotated[PulseSpec | None, NoneWord] = None
@@ -282,7 +276,7 @@ class LinkSpec(Section):
         """A photon's time of flight over this link; 0 without a quantum plane."""
         if self.quantum is None:
             return 0
-        return travel_ns(self.quantum.length_km, self.quantum.group_index)
+        return fibre_latency_ns(self.quantum.length_km, self.quantum.group_index)
 
     def other_end(self, node: str) -> str:
         """The node at the other end. Raises KeyError if `node` is at neither."""
@@ -292,15 +286,11 @@ class LinkSpec(Section):
         return second if node == first else first
 
 
-def _raise(problem: str, place: Place) -> None:
-    raise TopologyError(problem, *place)
-
-
 class Topology(Section):
     """A whole network. Nodes and links are in the order of the file.
 
     `folder` is the absolute one that paths in a node's options are relative to. `faults` are the single
-    faults that `fault_entries` and `campaign` come to with this seed.
+    faults that `fault_entries` and `campaign` come to with this seed, as topology/faults/plan.py plans them.
     """
 
     name: Name
@@ -331,7 +321,7 @@ class Topology(Section):
         self._source, self._written = source, written
         return self
 
-    def place(self, *path: str | int, at_key: bool = False) -> Place:
+    def place(self, *path: str | int, at_key: bool = False) -> Position:
         """Where the value at `path` stands, e.g. `place("nodes", "alice", "memory", "t2")`.
 
         Keys are the words of the file, links go by name. If the file does not say it, the nearest
@@ -339,46 +329,12 @@ class Topology(Section):
         """
         found = self._written.nearest(path)
         mark = found.key_mark if at_key and found.key_mark is not None else found.best_mark
-        return Place(str(self._source or ""), mark.line, mark.column)
+        return mark.of(str(self._source or ""))
 
     def error(self, problem: str, *path: str | int, at_key: bool = False) -> TopologyError:
         """An error to raise about the value at `path` (as for `place`)."""
-        return TopologyError(problem, *self.place(*path, at_key=at_key))
-
-    def with_seed(self, seed: int) -> Topology:
-        """The same topology with another seed. Raises TopologyError unless 0 <= seed < 2**63."""
-        if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-            raise self.error(f"a seed is a whole number from 0 to {MAX_SEED}, not {seed}", "seed")
-        return self.model_copy(update={"seed": seed}).planned()
-
-    def with_until(self, until_ns: int) -> Topology:
-        """The same topology, ending at `until_ns`. Raises TopologyError as `planned` does."""
-        time = self.time.model_copy(update={"until_ns": until_ns})
-        return self.model_copy(update={"time": time}).planned()
-
-    def planned(self, report: Report | None = None) -> Topology:
-        """The same topology with the faults that its entries come to with its seed.
-
-        `report` takes what is wrong; without it the first such thing is raised as TopologyError.
-        Faults that were put in without an entry (by tests, by a replay) stay if there is no entry.
-        """
-        if not self.fault_entries and self.campaign is None:
-            return self
-        report = report or _raise
-        planned = plan_faults(
-            self.fault_entries,
-            self.campaign,
-            self.nodes,
-            self.links,
-            self.seed,
-            self.time.until_ns,
-            report,
-            partial(misfit, self),
-        )
-        for wrong in dict.fromkeys(wrong_with(self, spec) for spec in planned):
-            if wrong is not None:
-                report(*wrong)
-        return self.model_copy(update={"faults": planned})
+        place = self.place(*path, at_key=at_key)
+        return TopologyError(problem, place.file, place.line, place.column)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data from which `from_data` makes the same topology, without the file."""
@@ -390,4 +346,4 @@ class Topology(Section):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise TopologyError(f"not the data of a topology: {told(error)}") from error
+            raise TopologyError(f"not the data of a topology: {error_text(error)}") from error

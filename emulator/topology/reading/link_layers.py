@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from ...closed_forms import GROUP_INDEX, fibre_latency_ns
 from ...errors import UnitError
 from ..model.quantities import INDEX, LENGTH, Quantity
-from ..model.topology import GROUP_INDEX, travel_ns
 from ..written.names import (
     absolute,
     default_link_name,
@@ -25,7 +25,7 @@ from ..written.names import (
     reserved_problem,
     shown,
 )
-from ..written.positions import Mark, Written, merged, within, written
+from ..written.positions import Position, Written, merged, within, written
 from ..written.problems import Problems
 from .presets import FIBRES, HERALDING, FibreKind, HeraldingPreset
 
@@ -55,7 +55,7 @@ class _Links:
         self._nodes = nodes
         self._folder = folder
         self._problems = problems
-        self._pairs: dict[tuple[str, str], Mark] = {}
+        self._pairs: dict[tuple[str, str], Position] = {}
         self.links: dict[str, Written] = {}
 
     def read(self, index: int, entry: Written) -> None:
@@ -155,7 +155,7 @@ class _Links:
 def _with_presets(section: Written) -> Written:
     """A section over the fibre preset it names, what heralds pairs in it over the preset that names.
 
-    A name that is none is told by the shape's check.
+    A name that is none is noted by the check of the file as written.
     """
     entangle = within(section, "entangle")
     if entangle is not None and isinstance(entangle.value, dict):
@@ -198,7 +198,7 @@ def _with_latency(classical: Written, length: Written | None, quantum: Written) 
     length_km = _number(length, LENGTH, 0.0)
     index = _number(within(quantum, "group_index"), INDEX, GROUP_INDEX)
     # A length that cannot be read has been noted, so that no topology comes of it: any time will do.
-    latency_ns = 0 if length_km is None or index is None else travel_ns(length_km, index)
+    latency_ns = 0 if length_km is None or index is None else fibre_latency_ns(length_km, index)
     place = latency or length or classical
     resolved = Written(f"{latency_ns} ns", place.mark, place.key_mark)
     entries = {**classical.entries, "latency": resolved}

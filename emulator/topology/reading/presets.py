@@ -1,4 +1,4 @@
-"""Hardware presets that come with qnetem: numbers somebody has published.
+"""Hardware presets that come with qnetem: published numbers.
 
 Owns the built-in tables, in the words of the file: hardware of nodes, which a file's own `hardware:` may
 add to and replace, fibres of links, and what heralds pairs on them. Does not own what is said of them to
@@ -357,7 +357,6 @@ class FibreKind:
     values: dict[str, str]
 
 
-#: The same fibres as optics/fibre.py has for Python, which a test holds them to.
 FIBRES: dict[str, FibreKind] = {
     "standard": FibreKind(
         marks="R",

@@ -1,6 +1,6 @@
 """The JSON Schema of a topology file, for editors.
 
-Owns what the schema adds to shape.py, from which it is made and from which files are checked too: a
+Owns what the schema adds to topology_file.py, from which it is made and from which files are checked too: a
 section may be completed by another layer, and a default stands in the words of the file.
 """
 

@@ -1,7 +1,7 @@
 """The topology file as a user writes it: its keys, section by section.
 
 Owns the shape that is checked before anything is layered, and from which the JSON Schema is made. What
-the keys mean once resolved is in model.py; how layers are merged is in layers.py.
+the keys mean once resolved is in model/; how layers are merged is in layers.py.
 
 Rule: a key that is not here does not exist; there is no section whose content is not checked.
 """

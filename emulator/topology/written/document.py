@@ -20,7 +20,7 @@ import yaml
 from ...errors import TopologyError
 from ...units import is_not_zero
 from .names import shown
-from .positions import Mark, Scalar, Written
+from .positions import Position, Scalar, Written
 from .problems import Problems
 
 _TAG = "tag:yaml.org,2002:"
@@ -104,8 +104,8 @@ def _position(text: str, offset: int) -> tuple[int, int]:
     return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
 
-def _mark(node: yaml.Node) -> Mark:
-    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+def _mark(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 class _Reader:
@@ -116,7 +116,7 @@ class _Reader:
         self._count = 0
         self._open: list[yaml.Node] = []
 
-    def read(self, node: yaml.Node, key_mark: Mark | None = None) -> Written:
+    def read(self, node: yaml.Node, key_mark: Position | None = None) -> Written:
         mark = _mark(node)
         self._count += 1
         if self._count > MAX_VALUES:
@@ -132,10 +132,10 @@ class _Reader:
         self._open.pop()
         return Written(value, mark, key_mark)
 
-    def _stop(self, problem: str, mark: Mark) -> None:
+    def _stop(self, problem: str, mark: Position) -> None:
         raise TopologyError(problem, self._problems.file, mark.line, mark.column)
 
-    def _scalar(self, node: yaml.ScalarNode, mark: Mark) -> Scalar:
+    def _scalar(self, node: yaml.ScalarNode, mark: Position) -> Scalar:
         read = _READERS.get(node.tag)
         if read is None:
             self._refuse_tag(node, mark)
@@ -146,7 +146,7 @@ class _Reader:
             self._problems.add(f"{shown(node.value)}: {error}", mark)
             return None
 
-    def _collection(self, node: yaml.Node, mark: Mark) -> list[Written] | dict[str, Written]:
+    def _collection(self, node: yaml.Node, mark: Position) -> list[Written] | dict[str, Written]:
         if isinstance(node, yaml.MappingNode):
             if node.tag != _MAP:
                 self._refuse_tag(node, mark)
@@ -155,7 +155,7 @@ class _Reader:
             self._refuse_tag(node, mark)
         return [self.read(item) for item in node.value]
 
-    def _refuse_tag(self, node: yaml.Node, mark: Mark) -> None:
+    def _refuse_tag(self, node: yaml.Node, mark: Position) -> None:
         tag = node.tag.replace(_TAG, "!!")
         self._problems.add(f"the tag {shown(tag)} is not allowed: expected plain data", mark)
 
@@ -181,7 +181,7 @@ class _Reader:
                 entries[key] = value
         return {**inherited, **entries}
 
-    def _key(self, node: yaml.Node, mark: Mark) -> str | None:
+    def _key(self, node: yaml.Node, mark: Position) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
             self._problems.add("a key must be a word, not a list or mapping", mark)
             return None
@@ -194,7 +194,7 @@ class _Reader:
             self._problems.add(f"{shown(node.value)}: {error}", mark)
             return None
 
-    def _merge(self, node: yaml.Node, mark: Mark) -> dict[str, Written]:
+    def _merge(self, node: yaml.Node, mark: Position) -> dict[str, Written]:
         """What `<<: *base` or `<<: [*first, *second]` brings in; the first one named wins."""
         value = self.read(node, mark)
         sources = value.items if isinstance(value.value, list) else [value]

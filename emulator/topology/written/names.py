@@ -1,9 +1,12 @@
-"""Names: which ones are allowed, and which one was meant.
+"""Names: which ones are allowed, and where they stand in a file.
 
-Owns the rule for the names of nodes and links, the "did you mean" of every error, and what
-"./file.py:Name" names once it is told from which folder. Rule: a name can
-stand in an MQTT topic, in a link's name `a-b` and in a pair's name `a-b#3@a` without being mistaken. Nodes
-and links share one namespace with the words in RESERVED: metrics and the journal call them by bare names.
+Owns the rule for the names of nodes and links, what an error says of an unknown one, what "./file.py:Name" is
+seen from a folder, and names that YAML reads as something else: a node called `true`, a link called `null`.
+
+Rules. A name can stand in an MQTT topic, in a link's name `a-b` and in a pair's name `a-b#3@a` without being
+mistaken. Nodes and links share one namespace with the words in RESERVED: metrics and the journal call them by
+bare names. A name is the word that was written, in every place alike; in `with`, where names cannot be told
+from other values, YAML's reading holds.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
+from ...suggestions import did_you_mean
 from ...units import quoted
+from .positions import Written
 
 #: Regular expression (ECMA dialect too, for the JSON Schema) of a name.
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*$"
@@ -27,8 +31,6 @@ NAME_RULE = "a letter, then letters, digits and _, with single - between them"
 RESERVED = ("faults", "links", "messages", "time")
 
 _NAME = re.compile(NAME_PATTERN.removeprefix("^").removesuffix("$"))
-#: Longer words are not worth comparing: no name is that long.
-_COMPARABLE = 80
 
 
 def name_problem(name: str, length: int = NAME_LENGTH) -> str | None:
@@ -54,18 +56,11 @@ def default_link_name(first: str, second: str) -> str:
     return f"{first}-{second}"
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, or None."""
-    close = get_close_matches(word, list(known), n=1) if len(word) <= _COMPARABLE else []
-    return close[0] if close else None
-
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error about an unknown word: `; did you mean 'r1'?`, or what there is."""
     choices = list(known)
-    close = closest(word, choices)
-    if close is not None:
-        return f"; did you mean {close!r}?"
+    if hint := did_you_mean(word, choices):
+        return hint
     if not choices:
         return "; there are none"
     listed = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
@@ -89,3 +84,39 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return quoted(value)
+
+
+# --- names that YAML reads as something else ---------------------------------------------------
+
+#: Paths to names and lists of names; `*` is any key or index.
+_NAMES = (
+    ("name",),
+    ("defaults", "hardware"),
+    ("kinds", "*", "hardware"),
+    ("nodes", "*", "hardware"),
+    ("links", "*", "name"),
+    ("links", "*", "between"),
+)
+
+
+def names_as_written(root: Written) -> Written:
+    """The file with every name outside `faults:` as text."""
+    for path in _NAMES:
+        root = _named_at(root, path)
+    return root
+
+
+def _named_at(here: Written, path: tuple[str, ...]) -> Written:
+    if not path:
+        return here.named()
+    step, rest = path[0], path[1:]
+    if isinstance(here.value, dict):
+        entries = {
+            key: _named_at(below, rest) if step in ("*", key) else below
+            for key, below in here.value.items()
+        }
+        return Written(entries, here.mark, here.key_mark, here.word)
+    if isinstance(here.value, list) and step == "*":
+        items = [_named_at(item, rest) for item in here.value]
+        return Written(items, here.mark, here.key_mark, here.word)
+    return here

@@ -1,7 +1,7 @@
 """Where things stand in a topology file: values that know their line and column.
 
 Owns the tree of written values (`Written`) and the two things done with it: finding the place of a path,
-and merging one layer over another. Does not read YAML (document.py) nor know what keys mean (model.py).
+and merging one layer over another. Does not read YAML (document.py) nor know what keys mean (model/).
 
 Rule: a value keeps the place where the user wrote it, through every merge, so that an error in a merged
 node points to the line that is wrong, be it in `defaults`, in a preset or in the node itself.
@@ -18,22 +18,25 @@ Scalar = str | int | float | bool | None
 Path = Sequence[str | int]
 
 
-class Place(NamedTuple):
-    """A place in a file; line and column count from 1, and are 0 when unknown."""
+class Position(NamedTuple):
+    """A place in a file; line and column count from 1, and are 0 when unknown.
 
-    file: str = ""
+    Values of one file leave `file` empty: their positions get it when they leave the tree (`of`).
+    """
+
     line: int = 0
     column: int = 0
+    file: str = ""
+
+    def of(self, file: str) -> Position:
+        """The same place, with the file's name."""
+        return self._replace(file=file)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-class Mark(NamedTuple):
-    """Line and column, from 1; (0, 0) when unknown."""
-
-    line: int = 0
-    column: int = 0
+NOWHERE = Position()
 
 
 @dataclass(slots=True)
@@ -41,8 +44,8 @@ class Written:
     """A value as it stands in a file. `key_mark` is the place of its key, if it stands under one."""
 
     value: Scalar | list[Written] | dict[str, Written]
-    mark: Mark = Mark()
-    key_mark: Mark | None = None
+    mark: Position = NOWHERE
+    key_mark: Position | None = None
     #: What was written, where YAML reads a boolean or null in it and a name may be meant.
     word: str | None = None
 
@@ -57,7 +60,7 @@ class Written:
         return self.value if isinstance(self.value, list) else []
 
     @property
-    def best_mark(self) -> Mark:
+    def best_mark(self) -> Position:
         """Where to point: a scalar's own place, but the key of a mapping or list."""
         if isinstance(self.value, (dict, list)) and self.key_mark is not None:
             return self.key_mark
@@ -107,7 +110,7 @@ def within(root: Written | None, *keys: str) -> Written | None:
     return here
 
 
-def written(value: Any, mark: Mark) -> Written:
+def written(value: Any, mark: Position) -> Written:
     """Plain data as if the user had written it at `mark` (built-in defaults and presets)."""
     if isinstance(value, dict):
         return Written({key: written(entry, mark) for key, entry in value.items()}, mark, mark)

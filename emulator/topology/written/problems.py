@@ -1,9 +1,9 @@
-"""Everything that is wrong with a file, gathered, and told as one error.
+"""Everything that is wrong with a file, gathered and raised as one error.
 
-Owns the list of problems, the order in which they are told (by line), and the translation of pydantic's
-errors into ours. Does not decide what is wrong: that is said by the model, the faults and the layers.
+Owns the list of problems, their order (by line), and the translation of pydantic's
+errors into ours. Does not decide what is wrong: the model, the faults and the layers do.
 
-Rule: one mistake is told once, although the file is checked as written and again when resolved.
+Rule: one mistake is one problem, although the file is checked as written and again when resolved.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ...errors import TopologyError
-from .names import closest, nearest, shown
-from .positions import Mark, Path, Written
+from ...suggestions import closest
+from .names import nearest, shown
+from .positions import Path, Position, Written
 from .vocabulary import UNKNOWN, WRITTEN, keys_at
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -26,12 +27,13 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self._found: dict[tuple[Mark, str], str] = {}
+        self._found: dict[tuple[Position, str], str] = {}
 
-    def add(self, problem: str, mark: Mark, path: Path = ()) -> None:
+    def add(self, problem: str, mark: Position, path: Path = ()) -> None:
         """Note a problem at a place; `path` is put before it. The same one again is dropped."""
         where = dotted(path)
-        self._found.setdefault((mark, problem), f"{where}: {problem}" if where else problem)
+        text = f"{where}: {problem}" if where else problem
+        self._found.setdefault((mark.of(self.file), problem), text)
 
     def at(self, problem: str, root: Written, path: Path) -> None:
         """Note a problem with the value at `path` below `root`."""
@@ -41,11 +43,10 @@ class Problems:
         """Raise TopologyError for the first problem in the file, if there is any."""
         if not self._found:
             return
-        told = [
+        first, *others = [
             TopologyError(text, self.file, mark.line, mark.column)
             for (mark, _), text in sorted(self._found.items(), key=lambda item: item[0][0])
         ]
-        first, *others = told
         more = f" (and {len(others)} more)" if others else ""
         error = TopologyError(first.problem + more, self.file, first.line, first.column)
         error.others = others
@@ -82,13 +83,13 @@ class Problems:
                 text = details.get("ctx", {}).get("text") or f"{last!r} is missing"
                 self.at(text, root, path[:-1])
         elif "[key]" in details["loc"]:
-            self._at_key(_told(details), root, path)
+            self._at_key(_details_text(details), root, path)
         else:
-            self.at(_told(details), root, path)
+            self.at(_details_text(details), root, path)
 
     @staticmethod
     def _is_misspelt(model: type[BaseModel], root: Written, path: Path) -> bool:
-        """Whether a missing key is there, misspelt: then the unknown key is what to tell."""
+        """Whether a missing key is there, misspelt: then the unknown key is the problem."""
         known = keys_at(model, path[:-1])
         strange = [key for key in root.nearest(path[:-1]).entries if key not in known]
         return any(closest(key, known) == path[-1] for key in strange)
@@ -106,12 +107,12 @@ def dotted(path: Path) -> str:
     return text
 
 
-def told(error: ValidationError) -> str:
+def error_text(error: ValidationError) -> str:
     """The first of pydantic's errors in our words, for data that no user wrote."""
     details = error.errors(include_url=False)[0]
     key = details.get("ctx", {}).get("key")
     is_missing = f"{key!r} is missing" if key else "is missing"
-    problem = is_missing if details["type"] == "missing" else _told(details)
+    problem = is_missing if details["type"] == "missing" else _details_text(details)
     return f"{dotted(details['loc'])}: {problem}"
 
 
@@ -127,17 +128,17 @@ def _is_unknown_key(details: ErrorDetails) -> bool:
     return details["type"] == "extra_forbidden"
 
 
-def _told(details: ErrorDetails) -> str:
+def _details_text(details: ErrorDetails) -> str:
     kind, context = details["type"], details.get("ctx", {})
     found = shown(details["input"] or None) if kind == "too_short" else shown(details["input"])
     if kind == "literal_error":
-        return _told_choice(context["expected"], details["input"])
+        return _choice_text(context["expected"], details["input"])
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind].format(**context)}, found {found}"
     return details["msg"]
 
 
-def _told_choice(expected: str, value: Any) -> str:
+def _choice_text(expected: str, value: Any) -> str:
     choices = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
     return f"{shown(value)} is not known here{nearest(str(value), choices)}"
 

@@ -47,7 +47,7 @@ def problem(text: str, key: str | None = None) -> PydanticCustomError:
 
 
 def missing(key: str, text: str | None = None) -> PydanticCustomError:
-    """The error of a section that cannot do without `key`: told as that of any missing key, or as `text`.
+    """The error of a section that cannot do without `key`: worded as that of any missing key, or as `text`.
 
     As written, another layer of the file may bring it.
     """

@@ -23,7 +23,7 @@ from ...live import client
 from ...runs.recorded import open_run
 from ...runs.run_warnings import warning_line
 from ...text.columns import count, print_lines, print_table
-from ...text.faults import fault_line
+from ...text.faults import fault_data, fault_line
 
 _FAULT_KEYS = [
     *("id", "fault", "target", "parameters", "state"),
@@ -50,22 +50,6 @@ def view_of(run_folder: Path) -> dict[str, Any]:
     except client.RunIsOver:
         return _ended(run_folder)
     return {"run_folder": str(run_folder), "live": True} | _under_way(view)
-
-
-def fault_data(fault: FaultRecord) -> dict[str, Any]:
-    """A fault as JSON."""
-    return {
-        "id": fault.id,
-        "fault": fault.verb,
-        "target": fault.target,
-        "parameters": fault.parameters,
-        "state": fault.state,
-        "at_s": fault.at_ns / 1e9,
-        "for_s": _seconds(fault.for_ns),
-        "began_s": _seconds(fault.began_ns),
-        "healed_s": _seconds(fault.healed_ns),
-        "hits": fault.hits,
-    }
 
 
 def print_faults(faults: Sequence[FaultRecord], console: Console) -> None:

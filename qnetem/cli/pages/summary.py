@@ -24,7 +24,7 @@ from ...expect.expect import Verdict, standard_error
 from ...runs.run_folder import RunFolder
 from ...runs.run_warnings import run_warnings, warning_line
 from ...text.columns import count, print_line, print_table
-from ...text.faults import fault_line
+from ...text.faults import fault_data, fault_line
 from ..progress import states_text
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "refused_connections": count_refusals(run.run_folder),
         "problem": None if outcome.problem is None else problem_data(outcome.problem),
         "expect": [_verdict_data(verdict) for verdict in run.verdicts],
-        "faults": [_fault_data(fault) for fault in outcome.faults],
+        "faults": [fault_data(fault) for fault in outcome.faults],
         "noticed": run_warnings(outcome),
     }
     return {key: _finite(value) for key, value in data.items()}
@@ -304,19 +304,6 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "asked": verdict.asked,
         "ok": verdict.ok,
         "text": verdict.text,
-    }
-
-
-def _fault_data(fault: FaultRecord) -> dict[str, Any]:
-    return {
-        "id": fault.id,
-        "fault": fault.verb,
-        "target": fault.target,
-        "parameters": fault.parameters,
-        "at_s": fault.at_ns / 1e9,
-        "began_s": None if fault.began_ns is None else fault.began_ns / 1e9,
-        "healed_s": None if fault.healed_ns is None else fault.healed_ns / 1e9,
-        "hits": fault.hits,
     }
 
 

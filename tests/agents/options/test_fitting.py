@@ -30,7 +30,7 @@ from qnetem import Agent, Seconds
 from qnetem.agents.options.fitting import fit_options
 from qnetem.checks import check_programs
 from qnetem.emulator.errors import ProgramError, TopologyError
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology
 
 T = TypeVar("T")
 Rounds = NewType("Rounds", int)

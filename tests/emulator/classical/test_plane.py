@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.classical.flights import Damage, Drop, Flight, Later, Pass, Twice, Verdict
-from qnetem.emulator.classical.plane import ClassicalPlane, Listener
+from qnetem.emulator.classical.flights import Flight
+from qnetem.emulator.classical.plane import ClassicalPlane
+from qnetem.emulator.faults.verdicts import Damage, Drop, Later, Listener, Pass, Twice, Verdict
 from qnetem.emulator.kernel.conductor import FAULT, GRANT, Conductor
 from qnetem.emulator.kernel.ports import Surroundings
 from qnetem.emulator.kernel.streams import Streams

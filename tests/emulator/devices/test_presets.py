@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.states import noise
-from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model.topology import NodeSpec
 from qnetem.emulator.topology.reading.presets import FIBRES, HERALDING, MARKS, PRESETS, RENAMED
 

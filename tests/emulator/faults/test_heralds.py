@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.faults.false_herald import FalseHerald
-from qnetem.emulator.faults.lost_herald import LostHerald
+from qnetem.emulator.faults.kinds.false_herald import FalseHerald
+from qnetem.emulator.faults.kinds.lost_herald import LostHerald
+from qnetem.emulator.faults.verdicts import HEARD, HeraldOutcome
 from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.quantum.pairs.heralded_link import HeraldedLink
-from qnetem.emulator.quantum.pairs.heralded_pair import HEARD, HeraldOutcome
 from qnetem.emulator.topology.model.entangle import DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model.topology import Quantum
 from qnetem.emulator.wire import Discard, Entangle

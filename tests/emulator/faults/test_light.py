@@ -13,10 +13,9 @@ import pytest
 from qnetem import Agent
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import WeakCoherent
+from qnetem.emulator.faults.changes import Changes, NodeChanges
 from qnetem.emulator.optics.detection import PulseReceiver, Receiver, Trouble
 from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain
-from qnetem.emulator.quantum.links.link_changes import Changes
-from qnetem.emulator.quantum.node.node_changes import NodeChanges
 from qnetem.emulator.quantum.pulses.trains import Train
 from qnetem.emulator.topology.model.topology import Memory, Quantum
 from qnetem.emulator.wire import Apply, Entangle, Transmit

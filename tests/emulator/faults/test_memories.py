@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import qnetem.emulator.quantum.plane as plane_module
+from qnetem.emulator.faults.changes import NodeChanges
 from qnetem.emulator.quantum.formalism import FORMALISMS, Formalism
-from qnetem.emulator.quantum.node.node_changes import NodeChanges
 from qnetem.emulator.topology.model.topology import Gates, Memory
 from qnetem.emulator.wire import Allocate, Apply, Discard, Entangle, Measure, Reset, Transmit
 

@@ -9,11 +9,11 @@ import pytest
 from numpy.random import Generator
 
 from qnetem import Agent
-from qnetem.emulator.classical.flights import Drop, Flight, Later, Pass, Sent
-from qnetem.emulator.faults.delay import Delay
-from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.faults.loss import Loss
-from qnetem.emulator.faults.schedule import FAULTS
+from qnetem.emulator.classical.flights import Flight, Sent
+from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
+from qnetem.emulator.faults.kinds.delay import Delay
+from qnetem.emulator.faults.kinds.loss import Loss
+from qnetem.emulator.faults.verdicts import Drop, Later, Pass
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.wire import Send
 

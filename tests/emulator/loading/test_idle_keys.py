@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qnetem.checks import warnings
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.loading.idle_keys import idle_keys
-from qnetem.emulator.topology import parse_topology
 
 SIMPLE = "entangle: {success: 0.1, fidelity: 0.9, attempt: 1 ms}"
 TOTALS = "detection: {first: 0.1, second: 0.1}, detector: {window: 1 ns}"

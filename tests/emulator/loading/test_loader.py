@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.topology import Topology, load_topology, parse_topology
+from qnetem.emulator.loading import Topology, load_topology, parse_topology, with_seed
 
 from ..topology.topologies import METRO, TWO_NODES, refusal
 
@@ -75,27 +75,27 @@ def test_data_that_are_not_a_resolved_copy_are_refused(change: object) -> None:
 
 def test_another_seed_changes_the_seed_only() -> None:
     topology = parse_topology(METRO, "net.yaml")
-    other = topology.with_seed(9)
+    other = with_seed(topology, 9)
     assert other.seed == 9 and topology.seed == 7
     assert other.to_data() == {**topology.to_data(), "seed": 9}
-    assert other.place("seed") == topology.place("seed") == ("net.yaml", 2, 7)
+    assert other.place("seed") == topology.place("seed") == (2, 7, "net.yaml")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, True])
 def test_a_seed_out_of_range_is_refused(seed: int) -> None:
     with pytest.raises(TopologyError, match="whole number from 0"):
-        parse_topology(METRO).with_seed(seed)
+        with_seed(parse_topology(METRO), seed)
 
 
 def test_a_place_is_the_value_or_the_nearest_thing_around_it() -> None:
     topology = parse_topology(METRO, "net.yaml")
-    assert topology.place("nodes", "alice", "memory", "t2") == ("net.yaml", 4, 25)
-    assert topology.place("nodes", "r1", "kind") == ("net.yaml", 7, 17)
-    assert topology.place("nodes", "r1", "colour") == ("net.yaml", 7, 3)
-    assert topology.place("links", "r1-bob", "between") == ("net.yaml", 11, 6)
-    assert topology.place("faults", 1, "restart") == ("net.yaml", 14, 34)
-    assert topology.place("expect", "bob.qber") == ("net.yaml", 15, 20)
-    assert topology.place("nothing") == ("net.yaml", 1, 1)
+    assert topology.place("nodes", "alice", "memory", "t2") == (4, 25, "net.yaml")
+    assert topology.place("nodes", "r1", "kind") == (7, 17, "net.yaml")
+    assert topology.place("nodes", "r1", "colour") == (7, 3, "net.yaml")
+    assert topology.place("links", "r1-bob", "between") == (11, 6, "net.yaml")
+    assert topology.place("faults", 1, "restart") == (14, 34, "net.yaml")
+    assert topology.place("expect", "bob.qber") == (15, 20, "net.yaml")
+    assert topology.place("nothing") == (1, 1, "net.yaml")
 
 
 def test_an_error_about_a_value_names_its_place() -> None:
@@ -230,7 +230,7 @@ def test_what_has_no_effect_yet_is_refused_rather_than_ignored() -> None:
 
 def test_loading_imports_no_physics() -> None:
     code = (
-        "import sys; import qnetem.emulator.topology as t; t.parse_topology('name: x\\nnodes: {a: }');"
+        "import sys; import qnetem.emulator.loading as t; t.parse_topology('name: x\\nnodes: {a: }');"
         "print([m for m in ('qutip', 'scipy', 'numpy', 'stim') if m in sys.modules])"
     )
     done = subprocess.run(

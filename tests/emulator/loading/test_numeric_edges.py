@@ -19,7 +19,7 @@ import pytest
 import qnetem
 from qnetem import Agent
 from qnetem.emulator.errors import InputError, QnetemError, TopologyError
-from qnetem.emulator.topology import build_topology
+from qnetem.emulator.loading import build_topology
 from tests.counts import count
 
 _NUMBER = re.compile(r"\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*(.*)\Z")

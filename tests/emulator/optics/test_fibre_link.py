@@ -10,7 +10,7 @@ from qnetem.emulator.errors import InputError
 from qnetem.emulator.optics import polarisation
 from qnetem.emulator.optics.dispersion import Pulse
 from qnetem.emulator.optics.environment import Environment, Temperature
-from qnetem.emulator.optics.fibre import PRESETS, Fibre, FibreLink, preset
+from qnetem.emulator.optics.fibre import Fibre, FibreLink
 from qnetem.emulator.optics.phase import PhaseDrift, Vibration
 from qnetem.emulator.optics.polarisation import PolarisationDrift
 from qnetem.emulator.optics.raman import ClassicalChannels, RamanNoise
@@ -84,32 +84,6 @@ def test_a_degree_of_warmth_delays_a_kilometre_by_38_ps() -> None:
 def test_an_impossible_fibre_is_refused(wrong: dict[str, float], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         Fibre(10.0, **wrong)
-
-
-# --- presets ---
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_fibre_with_a_source(name: str) -> None:
-    assert preset(name, 100.0).length_km == 100.0
-    assert len(PRESETS[name].source) > 40
-
-
-def test_presets_lose_what_was_published() -> None:
-    assert preset("standard", 100.0).transmittance == pytest.approx(1e-2)
-    # Korzh et al. 2015: 51.9 dB over 307 km
-    assert preset("ultra_low_loss", 307.0).transmittance == pytest.approx(10**-5.19, rel=0.1)
-    assert preset("ultra_low_loss_0_16", 100.0).transmittance == pytest.approx(10**-1.6)
-    assert preset("ultra_low_loss_0_1419", 100.0).transmittance == pytest.approx(10**-1.419)
-    assert 0.39 <= preset("deployed", 1.0).attenuation_db_per_km <= 0.51
-    assert preset("standard", 10.0, insertion_loss_db=3.0).insertion_loss_db == 3.0
-
-
-def test_unknown_presets_and_properties_name_what_there_is() -> None:
-    with pytest.raises(InputError, match="did you mean ultra_low_loss"):
-        preset("ultra_low_los", 1.0)
-    with pytest.raises(InputError, match="no colour, expected attenuation_db_per_km"):
-        preset("standard", 1.0, colour=3.0)
 
 
 # --- the link as a whole ---

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from qnetem import Agent
 from qnetem.agents.roles.eavesdropper import Eavesdropper
+from qnetem.emulator.closed_forms import fibre_latency_ns
 from qnetem.emulator.errors import OperationError
 from qnetem.emulator.topology.model.entangle import ClickDetectorSpec, DetectionSpec, EntangleSpec
 from qnetem.emulator.topology.model.faults import FaultSpec
@@ -28,7 +29,6 @@ from qnetem.emulator.topology.model.topology import (
     Memory,
     Quantum,
     Topology,
-    travel_ns,
 )
 
 from ...counts import count
@@ -36,7 +36,7 @@ from ...harness import fault, network, node, run
 
 LENGTH_KM = 100.0
 #: Alice's and bob's distance in time: the way by charlie is longer.
-LIGHT_NS = travel_ns(LENGTH_KM, 1.468)
+LIGHT_NS = fibre_latency_ns(LENGTH_KM)
 #: Beyond it no command begins, but what has begun goes on.
 BUSY_NS = 3 * LIGHT_NS
 #: What the journal says of these is left out: see the module's head.

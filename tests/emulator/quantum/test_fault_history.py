@@ -7,11 +7,10 @@ import math
 import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay
+from qnetem.emulator.faults.changes import NOTHING, SOUND, Changes, NodeChanges
 from qnetem.emulator.kernel.conductor import Conductor
 from qnetem.emulator.quantum.fault_history import FaultHistory
-from qnetem.emulator.quantum.links.link_changes import NOTHING, Changes
 from qnetem.emulator.quantum.node.memories import NodeMemory
-from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
 
 MS = 10**6
 

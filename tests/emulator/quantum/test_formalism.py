@@ -17,6 +17,7 @@ from qnetem.emulator.errors import (
     RegisterTooLarge,
     TopologyError,
 )
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.quantum import formalism as formalisms
 from qnetem.emulator.quantum.formalism import Formalism, formalism_of, qubit_numbers
 from qnetem.emulator.quantum.node.registry import Registry
@@ -25,7 +26,6 @@ from qnetem.emulator.states.bell_diagonal import BellDiagonal
 from qnetem.emulator.states.density_matrix import DensityMatrix
 from qnetem.emulator.states.stabilizer import Stabilizer
 from qnetem.emulator.states.states import bell_density, bell_vector, werner
-from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model.topology import Memory, Topology
 from qnetem.emulator.wire import Apply, Entangle, Measure
 

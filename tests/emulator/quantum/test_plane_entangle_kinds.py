@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qnetem.emulator.closed_forms import fibre_latency_ns
 from qnetem.emulator.errors import OperationError, TopologyError
 from qnetem.emulator.quantum.formalism import Formalism
 from qnetem.emulator.quantum.links.heralding import heralding, source_of
@@ -22,7 +23,7 @@ from qnetem.emulator.topology.model.entangle import (
     HeraldingKind,
     LatchingSpec,
 )
-from qnetem.emulator.topology.model.topology import LinkSpec, Memory, Quantum, Topology, travel_ns
+from qnetem.emulator.topology.model.topology import LinkSpec, Memory, Quantum, Topology
 from qnetem.emulator.wire import Allocate, Apply, Discard, Entangle
 
 from .plane_lab import Lab, link, node
@@ -55,7 +56,7 @@ def clicks(kind: HeraldingKind = "double_click", total: float = 1.0, **more: Any
 
 
 #: Photons meet 20 km from alice, 80 km from bob.
-NEAR_NS, FAR_NS = travel_ns(20, 1.468), travel_ns(80, 1.468)
+NEAR_NS, FAR_NS = fibre_latency_ns(20), fibre_latency_ns(80)
 
 
 def asked(bench: Lab, raw: tuple[bool, bool] = (False, False)) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.topology import Topology, parse_topology
+from qnetem.emulator.loading import Topology, parse_topology
 
 METRO = """\
 name: metro

@@ -19,7 +19,7 @@ from qnetem.cli import main as cli
 from qnetem.cli import terminal
 from qnetem.cli.schedule_command import write_frozen
 from qnetem.emulator.errors import InfrastructureError, InternalError
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
 from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.inprocess import network as inprocess

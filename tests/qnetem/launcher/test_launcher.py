@@ -17,7 +17,7 @@ import pytest
 
 from qnetem.broker import observer, probe
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
-from qnetem.emulator.topology import Topology, load_topology
+from qnetem.emulator.loading import Topology, load_topology, with_seed
 from qnetem.emulator.wire import control
 from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launcher.zygote import Forked, decode_answer
@@ -179,7 +179,7 @@ async def test_another_seed_is_another_digest_and_is_written_down(tmp_path: Path
     here = topology(tmp_path)
     plain = await run(here, tmp_path)
     async with asyncio.timeout(PATIENCE_S):
-        another = here.with_seed(8).model_copy(update={"record": "hashes"})
+        another = with_seed(here, 8).model_copy(update={"record": "hashes"})
         other = await run_processes(another, options(tmp_path))
     assert other.outcome.seed == 8
     assert other.outcome.digest != plain.outcome.digest
@@ -422,7 +422,7 @@ async def test_who_is_cancelled_leaves_nobody_behind(tmp_path: Path) -> None:
 LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
-from qnetem.emulator.topology import load_topology
+from qnetem.emulator.loading import load_topology
 from qnetem.launcher.launcher import Launcher, RunOptions, run_processes
 
 def progress(message):

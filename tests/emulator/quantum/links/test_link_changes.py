@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.errors import InputError
+from qnetem.emulator.faults.changes import Changes
 from qnetem.emulator.heralding.attempts import Attempts, HeraldedSource
 from qnetem.emulator.heralding.pair_drift import on_half
 from qnetem.emulator.optics import raman
 from qnetem.emulator.optics.polarisation import misalignment_map
 from qnetem.emulator.optics.raman import ClassicalChannels, RamanNoise
 from qnetem.emulator.quantum.links.heralding import heralding
-from qnetem.emulator.quantum.links.link_changes import Changes
 
 from ...topology.topologies import linked
 

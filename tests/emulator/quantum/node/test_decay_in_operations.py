@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.quantum.node.node_changes import NodeChanges
+from qnetem.emulator.faults.changes import NodeChanges
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
 from qnetem.emulator.wire import Allocate, Apply, BellMeasure, Entangle, Join, Measure, Probe, Reset

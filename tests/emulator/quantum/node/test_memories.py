@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.loading import Topology, load_topology
 from qnetem.emulator.quantum.node.memories import decay_of
 from qnetem.emulator.states import noise
-from qnetem.emulator.topology import Topology, load_topology
 
 NOISE = """
 import qutip

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.devices.memory import MemoryDecay
+from qnetem.emulator.faults.changes import SOUND, NodeChanges
 from qnetem.emulator.kernel.conductor import Conductor
 from qnetem.emulator.optics.interception import StoredSlots
 from qnetem.emulator.optics.pulses import STATES
 from qnetem.emulator.quantum.fault_history import FaultHistory
 from qnetem.emulator.quantum.node.memories import NodeMemory
-from qnetem.emulator.quantum.node.node_changes import SOUND, NodeChanges
 from qnetem.emulator.quantum.node.registry import Memory
 from qnetem.emulator.quantum.pulses.stored_photons import StoredPhotons
 from qnetem.emulator.quantum.pulses.trains import Train

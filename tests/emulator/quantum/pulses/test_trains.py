@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from qnetem.emulator.kernel.conductor import Conductor
 from qnetem.emulator.kernel.ports import Surroundings
 from qnetem.emulator.kernel.streams import Streams
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.optics.pulses import PulseChannel
 from qnetem.emulator.quantum.fault_history import FaultHistories
 from qnetem.emulator.quantum.links.fibres import FaultedFibre, fibre_channel_of
 from qnetem.emulator.quantum.pulses.trains import PulseLink, Train
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
-from qnetem.emulator.topology import parse_topology
 
 PERIOD_PS = 700
 

@@ -6,7 +6,7 @@ import pytest
 
 from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology, with_seed, with_until
 from qnetem.emulator.topology.model.faults import FaultSpec
 
 from ..topologies import TWO_NODES, linked, refusal
@@ -207,7 +207,7 @@ def test_the_run_s_own_end_bounds_a_repeated_fault_also_when_it_is_changed() -> 
     text = f"{THREE}{LINKS}time: {{until: 3 s}}\nfaults: [{{every: 1 s, for: 1 ms, cut: a-b}}]\n"
     topology = parse_topology(text)
     assert len(topology.faults) == 2
-    assert len(topology.with_until(10**10).faults) == 9
+    assert len(with_until(topology, 10**10).faults) == 9
 
 
 def test_kills_that_overlap_once_targets_are_chosen_are_refused_at_their_place() -> None:
@@ -226,7 +226,7 @@ def test_another_seed_that_makes_kills_overlap_is_refused_too() -> None:
     bad = next(seed for seed in range(50) if not planned_or_none(*entries, seed=seed))
     topology = parse_topology(f"{THREE}{LINKS}seed: {good}\nfaults: [{', '.join(entries)}]\n")
     with pytest.raises(TopologyError, match="it is dead"):
-        topology.with_seed(bad)
+        with_seed(topology, bad)
 
 
 def planned_or_none(*entries: str, seed: int) -> list[FaultSpec] | None:

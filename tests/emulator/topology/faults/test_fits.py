@@ -7,13 +7,12 @@ from itertools import product
 import pytest
 
 from qnetem.emulator.errors import InputError, TopologyError
-from qnetem.emulator.faults.kinds import FAULT_KINDS
+from qnetem.emulator.faults.changes import Changes
+from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.quantum.links.heralding import heralding
-from qnetem.emulator.quantum.links.link_changes import Changes
-from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.faults.campaign import RANDOM_KINDS
-from qnetem.emulator.topology.faults.fits import misfit
-from qnetem.emulator.topology.faults.live import read_live_faults
+from qnetem.emulator.topology.faults.plan import read_live_faults
 
 from ..topologies import refusal
 
@@ -56,9 +55,9 @@ def test_what_is_let_through_can_be_and_what_is_refused_cannot(verb: str, name: 
     try:
         changed = heralding(link, CHANGES[verb])
     except InputError:
-        assert misfit(TOPOLOGY, verb, name) is not None
+        assert FAULTS[verb].misfit(TOPOLOGY, name) is not None
         return
-    assert misfit(TOPOLOGY, verb, name) is None
+    assert FAULTS[verb].misfit(TOPOLOGY, name) is None
     plain = heralding(link)
     assert changed is not None and plain is not None
     assert changed.timing == plain.timing
@@ -71,7 +70,7 @@ def test_what_is_let_through_can_be_and_what_is_refused_cannot(verb: str, name: 
 )
 def test_nothing_happens_to_a_wire_that_takes_light(verb: str) -> None:
     if FAULT_KINDS[verb].target != "node":
-        assert "no quantum side" in str(misfit(TOPOLOGY, verb, "wire"))
+        assert "no quantum side" in str(FAULTS[verb].misfit(TOPOLOGY, "wire"))
 
 
 #: "^" stands before what is to blame.
@@ -172,7 +171,7 @@ def test_a_campaign_draws_only_what_can_happen() -> None:
     topology = parse_topology(text)
     drawn = {(fault.verb, fault.target) for fault in topology.faults}
     assert all(
-        misfit(topology, verb, target) is None for verb, target in drawn if "," not in target
+        FAULTS[verb].misfit(topology, target) is None for verb, target in drawn if "," not in target
     )
     assert {verb for verb, _ in drawn} == set(RANDOM_KINDS)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 
 from ..topologies import refusal
 
@@ -69,7 +69,7 @@ ENTRIES = [
     ),
     ("{at: 1 s, cut: {node: ^3}}", "found 3"),
     ("{at: 1 s, kill: {name: ^3}}", "expected a pattern such as 'r*', found 3"),
-    ("{at: 1 s, kill: {kind: repeater, pick: ^120 %}}", "kill.pick: a share of those who fit"),
+    ("{at: 1 s, kill: {kind: repeater, pick: ^120 %}}", "kill.pick: a share of those that fit"),
     ("{at: 1 s, ^kill: {name: 'z*'}}", "no node fits name z*"),
     ("{at: 1 s, kill: [^{kind: repeater}]}", "found a mapping"),
     ("{at: 1 s, blind: ^all}", "unknown node or link 'all'"),
@@ -85,7 +85,7 @@ ENTRIES = [
     ("{at: 1 s, cut: r1-r2, ^id: [a]}", "a list cannot name a fault"),
     ("{at: 1 s, cut: r1-r2, id: ^true}", "true cannot name a fault"),
     ("{at: 1 s, cut: r1-r2, id: ^all}", "'all' means all faults: expected another name"),
-    ("{at: 1 s, cut: r1-r2, id: ^live.7}", "faults that are added while a run goes on"),
+    ("{at: 1 s, cut: r1-r2, id: ^live.7}", "faults that are added to a run under way"),
     # the dead
     ("^{every: 1 s, kill: {kind: repeater}, restart: 1 s}", "it is back only at 2 s"),
     ("{at: 1 s, kill: all, restart: 2 s}\n  - ^{at: 2 s, kill: 10 %}", "it is back only at 3 s"),

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.topology import build_topology, parse_topology
+from qnetem.emulator.loading import build_topology, parse_topology
 
 
 @pytest.mark.parametrize("target", ["all", 0.5])

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.topology.model.entangle import (
     ClickDetectorSpec,
     DetectionSpec,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.loading import Topology, load_topology, parse_topology
 from qnetem.emulator.optics import fibre as fibres
 from qnetem.emulator.quantum.links.fibres import MAX_CELLS, fibre_of
-from qnetem.emulator.topology import Topology, load_topology, parse_topology
 from qnetem.emulator.topology.model.fibre_sections import (
     ClassicalChannelsSpec,
     CoexistenceSpec,
@@ -98,12 +98,27 @@ def test_a_link_that_says_nothing_has_the_fibre_that_python_has() -> None:
     assert fibre_of(linked("quantum: {length: 7 km}").links["alice-bob"]) == fibres.Fibre(7.0)
 
 
-def test_the_presets_of_files_are_those_of_python() -> None:
-    assert list(FIBRES) == list(fibres.PRESETS) == list(FibrePresetName.__args__)  # type: ignore[attr-defined]
-    for name in FIBRES:
-        link = linked(f"quantum: {{preset: {name}, length: 9 km}}").links["alice-bob"]
-        assert fibre_of(link) == fibres.preset(name, 9.0)
-        assert link.quantum is not None and link.quantum.preset == name
+def preset(name: str, length_km: float) -> fibres.Fibre:
+    """The fibre of a link that names only the preset."""
+    link = linked(f"quantum: {{preset: {name}, length: {length_km} km}}").links["alice-bob"]
+    assert link.quantum is not None and link.quantum.preset == name
+    return fibre_of(link)
+
+
+def test_every_preset_is_a_fibre_with_a_source() -> None:
+    assert list(FIBRES) == list(FibrePresetName.__args__)  # type: ignore[attr-defined]
+    for name, kind in FIBRES.items():
+        assert preset(name, 9.0).length_km == 9.0
+        assert len(kind.source) > 40
+
+
+def test_presets_lose_what_was_published() -> None:
+    assert preset("standard", 100.0).transmittance == pytest.approx(1e-2)
+    # Korzh et al. 2015: 51.9 dB over 307 km
+    assert preset("ultra_low_loss", 307.0).transmittance == pytest.approx(10**-5.19, rel=0.1)
+    assert preset("ultra_low_loss_0_16", 100.0).transmittance == pytest.approx(10**-1.6)
+    assert preset("ultra_low_loss_0_1419", 100.0).transmittance == pytest.approx(10**-1.419)
+    assert 0.39 <= preset("deployed", 1.0).attenuation_db_per_km <= 0.51
 
 
 @pytest.mark.parametrize(
@@ -305,7 +320,7 @@ def test_a_noise_that_is_no_channel_is_refused(tmp_path: Path, function: str, sa
 def test_physics_is_imported_only_for_a_file_that_needs_it() -> None:
     text = f"{TWO_NODES}links: [{{between: [alice, bob], quantum: {{preset: standard}}}}]"
     program = (
-        "import sys\nfrom qnetem.emulator.topology import parse_topology\n"
+        "import sys\nfrom qnetem.emulator.loading import parse_topology\n"
         f"parse_topology({text!r})\nassert 'qutip' not in sys.modules"
     )
     command = [sys.executable, "-c", program]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.closed_forms import GROUP_INDEX, LIGHT_KM_PER_S, fibre_latency_ns
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.topology.model.topology import (
-    GROUP_INDEX,
-    LIGHT_KM_PER_S,
     Classical,
     LinkSpec,
     Quantum,
-    travel_ns,
 )
 
 from ..topologies import TWO_NODES, linked, refusal
@@ -39,17 +37,17 @@ def test_an_auto_latency_is_light_through_the_length() -> None:
 def test_an_auto_latency_uses_the_fibres_own_index() -> None:
     spec = link("quantum: {length: 40 km, group_index: 1}")
     assert spec.classical is not None
-    assert spec.classical.latency_ns == spec.delay_ns == travel_ns(40, 1.0) == 133_426
+    assert spec.classical.latency_ns == spec.delay_ns == fibre_latency_ns(40, 1.0) == 133_426
 
 
 def test_a_given_latency_stands() -> None:
     spec = link("length: 40 km, classical: {latency: 5 ms, bandwidth: 1 Mbit/s}, quantum: {}")
     assert spec.classical == Classical(latency_ns=5_000_000, bandwidth_bps=1e6)
-    assert spec.delay_ns == travel_ns(40, GROUP_INDEX)
+    assert spec.delay_ns == fibre_latency_ns(40, GROUP_INDEX)
 
 
 def test_even_the_shortest_fibre_takes_time() -> None:
-    assert travel_ns(1e-9, 1.468) == 1 and travel_ns(0.0, 1.468) == 0
+    assert fibre_latency_ns(1e-9, 1.468) == 1 and fibre_latency_ns(0.0, 1.468) == 0
 
 
 @pytest.mark.parametrize(

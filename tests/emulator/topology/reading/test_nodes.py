@@ -6,11 +6,11 @@ from typing import get_args
 
 import pytest
 
-from qnetem.emulator.topology import parse_topology
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.topology.model.kinds import KINDS, Kind
 from qnetem.emulator.topology.model.topology import Devices, Memory, NodeSpec
 from qnetem.emulator.topology.reading.presets import PRESETS
-from qnetem.emulator.topology.written.positions import Mark, written
+from qnetem.emulator.topology.written.positions import Position, written
 from qnetem.emulator.topology.written.problems import Problems
 
 from ..topologies import refusal
@@ -84,7 +84,7 @@ def test_an_unknown_preset_is_refused_with_the_nearest_one() -> None:
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_every_built_in_preset_is_valid_hardware_with_a_source(name: str) -> None:
     problems = Problems(name)
-    devices = problems.check(Devices, written(PRESETS[name].sections, Mark(1, 1)))
+    devices = problems.check(Devices, written(PRESETS[name].sections, Position(1, 1)))
     problems.raise_first()
     assert devices is not None and PRESETS[name].source
 

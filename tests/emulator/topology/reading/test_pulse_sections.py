@@ -12,13 +12,13 @@ import yaml
 
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import AtomicEmitter, Pairs, SinglePhoton, WeakCoherent
+from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.quantum.pulses.reception import receiver
 from qnetem.emulator.quantum.pulses.sending import (
     mean_photon_numbers,
     pair_source,
     source_table,
 )
-from qnetem.emulator.topology import parse_topology
 from qnetem.emulator.topology.model.topology import NodeSpec
 
 from ..topologies import refusal

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from qnetem.emulator.faults.kinds import FAULT_KINDS
-from qnetem.emulator.topology import json_schema
+from qnetem.emulator.loading import json_schema
 from qnetem.emulator.topology.reading.topology_file import File
 from qnetem.emulator.topology.written.vocabulary import written_keys
 

@@ -8,7 +8,7 @@ import pytest
 
 from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.topology.written.document import read_document
-from qnetem.emulator.topology.written.positions import Mark, Written
+from qnetem.emulator.topology.written.positions import Position, Written
 from qnetem.emulator.topology.written.problems import Problems
 
 
@@ -56,9 +56,9 @@ def test_a_key_is_always_a_word() -> None:
 def test_every_value_knows_its_place_and_that_of_its_key() -> None:
     root = read("nodes:\n  alice:\n    memory: {t2: 1 s}\nlinks:\n  - [a, b]\n")
     t2 = root.nearest(["nodes", "alice", "memory", "t2"])
-    assert (t2.value, t2.mark, t2.key_mark) == ("1 s", Mark(3, 18), Mark(3, 14))
-    assert root.nearest(["nodes", "alice"]).best_mark == Mark(2, 3)
-    assert root.nearest(["links", 0, 1]).mark == Mark(5, 9)
+    assert (t2.value, t2.mark, t2.key_mark) == ("1 s", Position(3, 18), Position(3, 14))
+    assert root.nearest(["nodes", "alice"]).best_mark == Position(2, 3)
+    assert root.nearest(["links", 0, 1]).mark == Position(5, 9)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_what_is_not_plain_yaml_is_refused_at_its_place(
 def test_an_alias_stands_for_its_anchor_whose_parts_keep_their_place() -> None:
     root = read("base: &b {t2: &t 1 s}\nmine: *b\nother: *t\n")
     assert root.plain() == {"base": {"t2": "1 s"}, "mine": {"t2": "1 s"}, "other": "1 s"}
-    assert root.nearest(["mine"]).mark == Mark(2, 7)
-    assert root.nearest(["mine", "t2"]).mark == Mark(1, 15)
-    assert root.nearest(["other"]).mark == Mark(3, 8)
+    assert root.nearest(["mine"]).mark == Position(2, 7)
+    assert root.nearest(["mine", "t2"]).mark == Position(1, 15)
+    assert root.nearest(["other"]).mark == Position(3, 8)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from qnetem.emulator.errors import TopologyError
-from qnetem.emulator.topology import build_topology, load_topology, parse_topology
-from qnetem.emulator.topology.faults.live import read_live_faults
+from qnetem.emulator.loading import build_topology, load_topology, parse_topology
+from qnetem.emulator.topology.faults.plan import read_live_faults
 
 #: Words in which YAML 1.1 or 1.2 reads something else, and which are names all the same.
 WORDS = ["true", "False", "null", "no", "yes", "on", "off", "y", "n"]

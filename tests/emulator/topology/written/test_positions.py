@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnetem.emulator.topology.written.names import default_link_name, name_problem, nearest, shown
-from qnetem.emulator.topology.written.positions import Mark, Place, Written, merged, within, written
+from qnetem.emulator.topology.written.positions import Position, Written, merged, within, written
 
-BELOW, ABOVE = Mark(1, 1), Mark(2, 2)
+BELOW, ABOVE = Position(1, 1), Position(2, 2)
 json_values = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: (
@@ -71,8 +71,8 @@ def test_the_nearest_value_is_the_last_one_on_the_path() -> None:
 
 
 def test_a_place_reads_like_a_compilers() -> None:
-    assert str(Place("net.yaml", 3, 5)) == "net.yaml:3:5"
-    assert str(Place("net.yaml")) == "net.yaml"
+    assert str(Position(3, 5, "net.yaml")) == "net.yaml:3:5"
+    assert str(Position(file="net.yaml")) == "net.yaml"
 
 
 def test_the_nearest_name_is_offered_and_else_what_there_is() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .cut import Cut
+from ..base import FaultKind
+from .cut import ONLY, Cut
 
 
 class Partition(Cut):
-    """`{at: 2 s, for: 1 s, partition: [[alice, r1], [bob]]}`. Who is in no group is in one more."""
+    """`{at: 2 s, for: 1 s, partition: [[alice, r1], [bob]]}`. Nodes in no group form one more."""
+
+    kind = FaultKind("partition", "classical", "groups", lasting=True, parameters={"only": ONLY})
 
     @property
     def links(self) -> Sequence[str]:

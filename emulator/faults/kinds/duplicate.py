@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ..classical.flights import Flight, Pass, Twice, Verdict
-from .base import MessageFault
+from ..base import CHANCE, FaultKind, MessageFault, Parameter
+from ..verdicts import Message, Pass, Twice, Verdict
 
 
 class Duplicate(MessageFault):
     """`{at: 1 s, for: 1 s, duplicate: alice-r1, probability: 0.5, after: 1 ms}`. Copies are not copied."""
 
-    def strike(self, flight: Flight) -> Verdict:
+    kind = FaultKind(
+        "duplicate",
+        "classical",
+        "link",
+        lasting=True,
+        parameters={"probability": CHANCE, "after": Parameter("time", default=0)},
+    )
+
+    def strike(self, flight: Message) -> Verdict:
         strikes = self.strikes()
         return Twice(self.time_ns("after")) if strikes and not flight.copy else Pass()

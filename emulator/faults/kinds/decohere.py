@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from ..quantum.node.node_changes import NodeChanges
-from .base import Breakable, Fault
+from ..base import Breakable, Fault, FaultKind, Parameter
+from ..changes import NodeChanges
 
 
 class Decohere(Fault):
     """`{at: 2 s, for: 500 ms, decohere: r1, t2: 1 ms}`: what lies there as it begins, and what comes."""
+
+    kind = FaultKind(
+        "decohere",
+        "quantum",
+        "node",
+        lasting=True,
+        parameters={"t2": Parameter("time", required=True, above=True)},
+    )
 
     def begin(self, world: Breakable) -> None:
         self.hits += world.quantum.stored_in(self.target)

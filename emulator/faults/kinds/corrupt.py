@@ -5,8 +5,8 @@ A receiver skips what is damaged, as by a checksum, unless it asks for it (`rece
 
 from __future__ import annotations
 
-from ..classical.flights import Damage, Flight, Pass, Verdict
-from .base import MessageFault
+from ..base import CHANCE, FaultKind, MessageFault, Parameter
+from ..verdicts import Damage, Message, Pass, Verdict
 
 
 class Corrupt(MessageFault):
@@ -15,7 +15,18 @@ class Corrupt(MessageFault):
     `bits` (default 1) different bits, fewer if the body has fewer. As many draws for each message.
     """
 
-    def strike(self, flight: Flight) -> Verdict:
+    kind = FaultKind(
+        "corrupt",
+        "classical",
+        "link",
+        lasting=True,
+        parameters={
+            "probability": CHANCE,
+            "bits": Parameter("count", default=1, low=1, high=64, typical=(1, 8)),
+        },
+    )
+
+    def strike(self, flight: Message) -> Verdict:
         strikes = self.strikes()
         draws = self.rng.random(int(self.number("bits")))
         size = flight.size * 8

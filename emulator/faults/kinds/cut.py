@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from .base import Breakable, Fault
+from ..base import NO_PARAMETERS, Breakable, Fault, FaultKind, Parameter, missing_plane
+
+if TYPE_CHECKING:
+    from ...topology.model.faults import Value
+    from ...topology.model.topology import Topology
+
+
+#: One plane of the link only.
+ONLY = Parameter("word", words=("quantum", "classical"))
 
 
 class Cut(Fault):
     """`{at: 2 s, for: 500 ms, cut: alice-r1}`. What is on the link at that moment is lost."""
+
+    kind = FaultKind("cut", "classical", "link", lasting=True, parameters={"only": ONLY})
+
+    @classmethod
+    def misfit(
+        cls, topology: Topology, target: str, parameters: Mapping[str, Value] = NO_PARAMETERS
+    ) -> str | None:
+        """A link needs the plane that is cut alone. The groups of a partition are no link."""
+        link = topology.links.get(target)
+        return None if link is None else missing_plane(link, parameters.get("only"))
 
     @property
     def links(self) -> Sequence[str]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from .base import Breakable, Fault
+from ..base import Breakable, Fault, FaultKind, Parameter
 
 
 class Bandwidth(Fault):
     """`{at: 1 s, for: 1 s, bandwidth: alice-r1, to: 9600 bit/s}`. What waits for the transmitter waits on."""
+
+    kind = FaultKind(
+        "bandwidth",
+        "classical",
+        "link",
+        lasting=True,
+        parameters={"to": Parameter("bandwidth", required=True, low=1.0, typical=(1e4, 1e8))},
+    )
 
     def begin(self, world: Breakable) -> None:
         world.classical.limit(self.target, self.number("to"))

@@ -1,12 +1,20 @@
-"""pause: a node freezes; messages, results and timers wait, and come in their order when it goes on."""
+"""pause: a node freezes; messages, results and timers wait, and come in their order when it resumes."""
 
 from __future__ import annotations
 
-from .base import Breakable, Fault
+from ..base import Breakable, Fault, FaultKind, Parameter
 
 
 class Pause(Fault):
     """`{at: 1 s, for: 200 ms, pause: r1}`; with `signal: true` its process is stopped too (SIGSTOP)."""
+
+    kind = FaultKind(
+        "pause",
+        "process",
+        "node",
+        lasting=True,
+        parameters={"signal": Parameter("flag", default=0)},
+    )
 
     _incarnation = 0
 

@@ -1,9 +1,9 @@
-"""What may change about a heralded link while it runs.
+"""What a fault may change about a link or a node while it lasts.
 
-Owns the list of such changes and how two of them add up. Does not own what a link comes to with them
-(heralding.py), when they begin and end (faults/), nor what happens to attempts under way (requests.py).
+Owns the two lists of such changes and how two of them add up. Does not own what links and devices come to
+with them (quantum/), nor when they begin and end (schedule.py).
 
-Rule: none of them touches the times of an attempt, so whoever changes a link leaves its rhythm alone.
+Rule: no change touches the times of a link's attempts, so that a fault leaves the link's rhythm alone.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ...errors import InputError
-from ...states.noise import check_probability
+from ..errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is different from what the topology says; by default nothing.
+    """What is different about a link from what the topology says; by default nothing.
 
     `loss_db`: more loss of the whole link's fibre. `dark_count_rate_hz`: more dark counts, of each of the
     station's detectors, or latches of nothing by each end's memory while it is open. `visibility`: what is
@@ -40,10 +39,15 @@ class Changes:
                 raise InputError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not math.isfinite(self.misalignment_rad):
             raise InputError(f"misalignment_rad is {self.misalignment_rad}, expected a number")
-        for name, value in (("visibility", self.visibility), ("heralds", self.heralds)):
-            check_probability(name, value)
-        for value in self.light:
-            check_probability("light", value)
+        first, second = self.light
+        for name, value in (
+            ("visibility", self.visibility),
+            ("heralds", self.heralds),
+            ("light", first),
+            ("light", second),
+        ):
+            if not 0.0 <= value <= 1.0:
+                raise InputError(f"{name} is {value}, expected a probability from 0 to 1")
 
     def beside(self, other: Changes) -> Changes:
         """Both at once: losses, dark counts and angles add, what is left multiplies."""
@@ -68,4 +72,35 @@ class Changes:
         return self.visibility * math.cos(self.misalignment_rad) ** 2
 
 
+@dataclass(frozen=True, slots=True)
+class NodeChanges:
+    """What is different about a node's devices from what the topology says; by default nothing.
+
+    `dark_count_rate_hz`: more dark counts of each of its detectors, while the gate is open. `blind`: they see
+    nothing and count nothing. `source_off`: its source emits vacuum. `dephasing_hz`: more decoherence of its
+    memory, 1/T2 of coherence per second.
+    """
+
+    dark_count_rate_hz: float = 0.0
+    blind: bool = False
+    source_off: bool = False
+    dephasing_hz: float = 0.0
+
+    def beside(self, other: NodeChanges) -> NodeChanges:
+        """Both at once: rates add."""
+        return NodeChanges(
+            self.dark_count_rate_hz + other.dark_count_rate_hz,
+            self.blind or other.blind,
+            self.source_off or other.source_off,
+            self.dephasing_hz + other.dephasing_hz,
+        )
+
+    @property
+    def on_detectors(self) -> bool:
+        """Whether its detectors count anything else for it."""
+        return self.blind or self.dark_count_rate_hz > 0
+
+
+#: A link and a node without faults.
 NOTHING = Changes()
+SOUND = NodeChanges()

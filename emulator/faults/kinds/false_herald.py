@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..quantum.pairs.heralded_pair import HEARD, HeraldOutcome
-from .base import HeraldStrike
+from ..base import CHANCE, FaultKind, HeraldStrike
+from ..verdicts import HEARD, HeraldOutcome
 
 
 class FalseHerald(HeraldStrike):
@@ -12,6 +12,10 @@ class FalseHerald(HeraldStrike):
     Both ends get a qubit that knows nothing of the other, maximally mixed: F = (1 - p) F0 + p/4. One draw a
     success.
     """
+
+    kind = FaultKind(
+        "false_herald", "quantum", "link", lasting=True, parameters={"probability": CHANCE}
+    )
 
     def on_success(self, ends: tuple[str, str]) -> HeraldOutcome:
         return HeraldOutcome(false=True) if self.strikes() else HEARD

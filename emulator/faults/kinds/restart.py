@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from .base import Breakable, Fault
+from ..base import Breakable, Fault, FaultKind, Parameter
 
 
 class Restart(Fault):
     """`{at: 4 s, restart: r1, after: 250 ms}`; `after` (default: at once) is how long it takes."""
+
+    kind = FaultKind(
+        "restart",
+        "process",
+        "node",
+        lasting=False,
+        parameters={"after": Parameter("time", default=0)},
+    )
 
     def begin(self, world: Breakable) -> None:
         self.hits += 1

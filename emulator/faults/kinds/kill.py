@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from .base import Breakable, Fault
+from ..base import Breakable, Fault, FaultKind, Parameter
 
 
 class Kill(Fault):
     """`{at: 4 s, kill: r1, restart: 250 ms}`; without `restart` the node stays dead."""
+
+    #: Above 0: dead and alive at one instant would have no order.
+    kind = FaultKind(
+        "kill",
+        "process",
+        "node",
+        lasting=False,
+        parameters={"restart": Parameter("time", above=True)},
+    )
 
     def begin(self, world: Breakable) -> None:
         restart = self.spec.parameters.get("restart")
