@@ -40,7 +40,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from qnetem.agents.guards import guards
+from qnetem.agents.guards import guards, running_program
 from qnetem.agents.loop.virtual_loop import VirtualLoop
 from qnetem.emulator.errors import Refused
 from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT
@@ -395,7 +395,7 @@ def test_datetime_remains_the_type_it_was() -> None:
 
 def test_outside_a_step_everything_is_as_before() -> None:
     in_step(lambda: None)
-    assert not guards.in_step()
+    assert running_program.current() is None
     assert len(os.urandom(3)) == len(secrets.token_bytes(3)) == 3
     assert uuid.uuid4() != uuid.uuid4()
     random.Random().seed()
@@ -419,7 +419,7 @@ def test_outside_a_step_everything_is_as_before() -> None:
 
 
 async def test_ordinary_loops_are_not_guarded() -> None:
-    assert not guards.in_step()
+    assert running_program.current() is None
     assert await asyncio.to_thread(lambda: len(uuid.uuid4().hex)) == 32
 
 

@@ -381,11 +381,11 @@ async def test_a_record_of_hashes_leaves_no_file(here: Stage) -> None:
 
 PROGRAM = """
 import signal, sys
-from qnetem.agents import mqtt
-from qnetem.agents.process import run_node
-from qnetem.agents.settings import BrokerAddress, NodeSettings
+from qnetem.agents.process import mqtt
+from qnetem.agents.process.process import run_node
+from qnetem.agents.process.settings import BrokerAddress, NodeSettings
 from tests.accounts import LOGIN
-from tests.agents.test_process import FakeNode
+from tests.agents.process.test_process import FakeNode
 mqtt.CONNECT_S = 2.0
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 folder = sys.argv[1]

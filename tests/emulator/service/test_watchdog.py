@@ -17,7 +17,7 @@ ALICE = ("alice", 1)
 NODE = """
 import sys, time
 from pathlib import Path
-from qnetem.agents.files import answer_stack_signal
+from qnetem.agents.process.files import answer_stack_signal
 answer_stack_signal(Path(sys.argv[1], "logs", "alice.1.stacks"), lambda: "task alice waits for x")
 {before}
 def spin_here():
