@@ -1,4 +1,4 @@
-"""The watchdog: who is silent for too long, and what it says when asked where it stands."""
+"""The watchdog: a node that sends nothing for too long, and the stacks it writes when asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALICE = ("alice", 1)
 NODE = """
 import sys, time
 from pathlib import Path
-from qnetem.agents.files import answer_stack_signal
+from qnetem.agents.process.files import answer_stack_signal
 answer_stack_signal(Path(sys.argv[1], "logs", "alice.1.stacks"), lambda: "task alice waits for x")
 {before}
 def spin_here():
