@@ -564,7 +564,7 @@ IDLE = """
         def silent(self): return []
         def missing(self): return []
         def progress(self):
-            from qnetem.emulator.control import Progress
+            from qnetem.emulator.wire.control import Progress
             return Progress(0, 0, {}, {})
     return Idle()
 """

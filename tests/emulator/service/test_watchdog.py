@@ -1,4 +1,4 @@
-"""The watchdog: who is silent for too long, and what it says when asked where it stands."""
+"""The watchdog: a node that sends nothing for too long, and the stacks it writes when asked."""
 
 from __future__ import annotations
 
