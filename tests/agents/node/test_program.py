@@ -198,9 +198,7 @@ def test_scipy_and_qutip_are_imported_by_programs(folder: Path) -> None:
     """In a fresh process, so that they are executed."""
     lines = "import scipy.stats, scipy.optimize, qutip, multiprocessing, tempfile"
     write(folder / "p.py", f"{lines}\n{PROGRAM}")
-    code = (
-        f"from qnetem.agents.node.program import load_program; load_program({str(folder / 'p.py:A')!r})"
-    )
+    code = f"from qnetem.agents.node.program import load_program; load_program({str(folder / 'p.py:A')!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
