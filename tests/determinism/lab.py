@@ -61,7 +61,7 @@ def _in_process(topology: Topology, folder: Path) -> Run:
         broker_port=None,
         runs_folder=folder,
     )
-    return planned.judged(run_in_process(planned.topology, planned.options))
+    return planned.judged(run_in_process(planned.topology, planned.options.runs_folder))
 
 
 def in_processes(topology: Topology, folder: Path, broker: str = "mosquitto") -> Outcome:

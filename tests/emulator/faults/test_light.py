@@ -315,7 +315,7 @@ async def waits(me: Agent) -> None:
 
 
 def clouds(seed: int = 1, **parameters: Any) -> harness.Run:
-    given = {"loss": 20.0, "cover": 0.3, "channel": S // 10} | parameters
+    given = {"loss": 20.0, "cover": 0.3, "passage": S // 10} | parameters
     there = fault("clouds", "alice-bob", S, 200 * S, **given)
     wired = harness.link("alice", "bob", length_km=1.0)
     topology = network(
@@ -343,7 +343,7 @@ def test_cloudy_and_clear_stretches_are_exponential_and_cover_their_share() -> N
 
 
 def test_it_begins_cloudy_as_often_as_it_is_cloudy() -> None:
-    began = [clouds(seed, channel=10 * S).of("alice-bob", "clouds")[0][5] for seed in range(60)]
+    began = [clouds(seed, passage=10 * S).of("alice-bob", "clouds")[0][5] for seed in range(60)]
     assert abs(sum(began) - 18) < 3 * math.sqrt(60 * 0.3 * 0.7)
 
 

@@ -68,7 +68,7 @@ def test_the_order_of_sets_and_addresses_are_found_and_where(tmp_path: Path) -> 
     first = data["first"]
     assert (first["t_ns"], first["entity"], first["a"]["kind"]) == (0, "bob", "note")
     assert sorted([first["entity"], *first["others"]]) == ["bob", "carol", "dave"]
-    assert "no seed decides" in said
+    assert "does not decide" in said
 
 
 @pytest.mark.processes

@@ -99,7 +99,7 @@ def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) 
             "pair.yaml:1: expected [t_ns, m, entity, kind, ...fields]",
         ),
         (("replay", "nine"), "there is no run 'nine' here or in runs"),
-        (("replay", "seven", "--program", "./new.py:Bob"), "name it with --node"),
+        (("replay", "seven", "--program", "./new.py:Bob"), "need --node"),
         (("replay", "seven", "--node", "bbo"), "no node 'bbo'; did you mean 'bob'?"),
         (("replay", "seven", "--node", "bob", "--program", "./none.py:Bob"), "there is no file"),
         (("replay", "seven", "--broker", "mosquitto"), "an in-process replay has no broker"),
