@@ -1,7 +1,7 @@
 """A node's own clock: what it shows when true time is t, and when it will show a given time.
 
 Owns that arithmetic, in integers. Does not own who puts a clock wrong (the emulator does, by a fault), nor
-timers (loop.py, which knows this clock's time only).
+timers (loop/virtual_loop.py, which knows this clock's time only).
 
 Rules. At true time t the clock shows t + the sum over its skews of offset + (t - since) * ppb // 10^9. It
 never runs backwards between two grants, but it may jump with one. A timer set to a time of this clock is

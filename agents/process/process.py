@@ -318,7 +318,7 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
 
     Takes over stdout, stderr, stdin and the signals of the calling process, which should be a fresh
     fork. Returns EXIT_LEFT, EXIT_UNREACHABLE, EXIT_INTERNAL (agents/process/settings.py) or EXIT_CUT_OFF
-    (wire.py).
+    (wire/messages.py).
     """
     logs = redirect_output(settings.log_path)
     guards.install()

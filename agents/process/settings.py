@@ -15,7 +15,7 @@ import msgspec
 EXIT_LEFT = 0
 #: Broker or emulator could not be reached; the last line of the log says which.
 EXIT_UNREACHABLE = 3
-# The connection to the emulator broke: emulator/wire.py's EXIT_CUT_OFF, which the emulator must know.
+# The connection to the emulator broke: emulator/wire/'s EXIT_CUT_OFF, which the emulator must know.
 #: An exception of ours; the log holds the traceback.
 EXIT_INTERNAL = 70
 

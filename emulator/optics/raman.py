@@ -2,7 +2,7 @@
 
 Owns how much light of a classical channel arrives at the quantum wavelength, in either direction, and
 how many photons of it a receiver counts. Does not own the classical messages themselves
-(classical.py), nor leakage through a filter and four-wave mixing, which are not modelled.
+(classical/), nor leakage through a filter and four-wave mixing, which are not modelled.
 
 Conventions: powers are at the fibre's input, in W (dBm in parameters); `rho` is the Raman coefficient
 per km of fibre and nm of filter; attenuation in formulas is 1/km of power, not dB. Directions are

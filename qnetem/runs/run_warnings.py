@@ -1,6 +1,6 @@
 """Warnings at the end of a run: slots still in use, messages not received, slow nodes, unfinished programs.
 
-Owns when a run deserves a warning, and its text. Does not own the figures (emulator/world/end_state.py).
+Owns when a run deserves a warning, and its text. Does not own the figures (emulator/world/end.py).
 Rule: a clean run has none. Slowness is measured in real time and differs from run to run.
 """
 

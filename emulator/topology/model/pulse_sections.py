@@ -1,8 +1,8 @@
 """Sections of a node for pulse trains: the source it sends with, the detectors it receives with.
 
 Owns their keys and the limits of single values. Does not own what they do (devices/, optics/), nor
-what needs both ends of a link (quantum/pulses/devices.py). Rule: both sections are optional; a node without
-them has no source, or no detectors, and its program gets an error when it asks for them.
+what needs both ends of a link (quantum/pulses/sending.py, reception.py). Rule: both sections are optional;
+a node without them has no source, or no detectors, and its program gets an error when it asks for them.
 """
 
 from __future__ import annotations
