@@ -132,7 +132,7 @@ def test_a_mistake_in_an_assertion_is_no_failure(run: Run) -> None:
         run.assert_result("bob.qber", "below 1")
     with pytest.raises(InputError, match="unknown node 'bobb'"):
         run.assert_fidelity("bobb.pair", at_least=0.9)
-    with pytest.raises(InputError, match="say at_least=, at_most= or about="):
+    with pytest.raises(InputError, match="expected at_least=, at_most= or about="):
         run.assert_fidelity("bob.pair")
     with pytest.raises(InputError, match="unknown link 'alice-r2'"):
         run.assert_rate("links.alice-r2.pairs", at_least=1)

@@ -273,7 +273,7 @@ def test_wrong_words_are_told(tmp_path: Path) -> None:
     for words, error in {
         ("a", "add"): "add: expected one entry such as '{cut: alice-bob, for: 1 s}'",
         ("a", "heal"): "heal: expected the id of a fault, or all",
-        ("a", "list", "b"): "list takes no more, found 'b'",
+        ("a", "list", "b"): "list: expected no further argument, found 'b'",
         ("nothing", "list"): "there is no run 'nothing' here or in runs; expected a",
     }.items():
         told = typed(tmp_path, "fault", *words)
