@@ -30,6 +30,8 @@ from .running_program import current, guarded
 OWN_MODULES = frozenset(
     ("asyncio", "concurrent", "importlib", "linecache", "selectors", "threading", "zipimport")
 )
+#: Modules of ours that are programs like any other.
+SHIPPED_PROGRAMS = ("qnetem.agents.protocols.", "qnetem.agents.roles.")
 #: What has been exchanged: id -> (the original, which so stays alive, and what came in its place).
 _exchanged: dict[int, tuple[Any, Any]] = {}
 
@@ -122,8 +124,10 @@ def _refusable(frame: FrameType) -> bool:
 
 
 def _is_own(frame: FrameType) -> bool:
+    """Ours among them: it may have been imported before the guards were installed, or after."""
     module: str = frame.f_globals.get("__name__") or ""
-    return module.partition(".")[0] in OWN_MODULES
+    top = module.partition(".")[0]
+    return top in OWN_MODULES or (top == "qnetem" and not module.startswith(SHIPPED_PROGRAMS))
 
 
 def exchange_method(kind: type, name: str, method: Any) -> None:

@@ -213,6 +213,8 @@ class World:
     def _on_resend(self, node: str, request: Resend) -> None:
         """A receiver lacks payloads: their sender publishes them again."""
         source = self.nodes.statuses.get(request.src)
+        if source is not None and source.state == "lost":
+            return  # the run is about to end with that node's loss, whatever this one lacks
         if source is None or not source.alive or source.incarnation != request.inc:
             raise InternalError(f"{node} lacks a payload of {request.src}, which is gone")
         self.metrics.count("messages.resent", len(request.seqs))

@@ -178,6 +178,19 @@ def test_a_second_name_for_a_call_is_guarded_too(module: str) -> None:
         in_step(lambda: call(function))
 
 
+@pytest.mark.parametrize(
+    ("module", "own"),
+    [("qnetem.inprocess.output", True), ("qnetem.agents.protocols.mine", False), ("mine", False)],
+)
+def test_our_own_modules_see_what_is_real_whenever_they_are_imported(module: str, own: bool) -> None:
+    """One that is imported after the guards are installed binds the exchanged function."""
+    names: dict[str, Any] = {"__name__": module}
+    exec("from _thread import get_ident\ndef ask(): return get_ident()", names)  # noqa: S102
+    real = threading.Thread.ident.fget(threading.current_thread())  # type: ignore[attr-defined]
+    assert names["ask"]() == real
+    assert in_step(names["ask"]) == (real if own else 1)
+
+
 def test_generators_with_a_seed_are_the_programs_own() -> None:
     assert in_step(lambda: random.Random(7).random()) == random.Random(7).random()
     drawn = in_step(lambda: np.random.default_rng(7).random())

@@ -210,6 +210,16 @@ def test_a_death_is_not_waited_with_for_long() -> None:
     assert stage.problem.node == "bob"
 
 
+def test_a_node_that_lacks_what_a_lost_one_has_sent_is_not_the_reason() -> None:
+    """The lost node has reported, and died with its payload unpublished: its receiver asks in vain."""
+    stage = Stage()
+    stage.world.exited("bob", 1, -9)
+    stage.say("alice", Resend("bob", 1, [1]))
+    assert not stage.world.over
+    stage.world.settle()
+    assert (stage.problem.kind, stage.problem.node) == ("NodeLost", "bob")
+
+
 def test_a_death_before_time_begins_ends_the_run_within_a_second() -> None:
     stage = Stage(hello=False)
     stage.say("alice", Hello("alice", 1, "", 1))
