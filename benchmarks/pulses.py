@@ -19,7 +19,7 @@ from measure import medians, table, verdict
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import decoy_table
 from qnetem.emulator.optics.detection import PulseReceiver, Receiver
-from qnetem.emulator.optics.pulses import PulseTrain, passage
+from qnetem.emulator.optics.pulses import PulseTrain, pulse_channel
 
 SLOTS = 10_000_000
 LENGTH_KM, EFFICIENCY, DARK_HZ = 50.0, 0.8, 20.0
@@ -80,7 +80,7 @@ def _kernel() -> Callable[[], float]:
         began = time.perf_counter()
         train = PulseTrain(bases, bits, intensities, decoy_table(*MEANS), PERIOD_PS)
         at_work = PulseReceiver(receiver, PERIOD_PS, rng)
-        fibre, clicks = passage(10 ** (-0.02 * LENGTH_KM)), 0
+        fibre, clicks = pulse_channel(10 ** (-0.02 * LENGTH_KM)), 0
         for block in train.through(fibre).blocks():
             part = slice(block.first_slot, block.first_slot + len(block))
             clicks += len(at_work.detect(block, chosen[part]).slots)
