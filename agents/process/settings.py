@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from ...emulator.wire import run_files
+
 #: The process has left because the emulator sent `Stop`.
 EXIT_LEFT = 0
 #: Broker or emulator could not be reached; the last line of the log says which.
@@ -73,19 +75,14 @@ class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
     @property
     def log_path(self) -> Path:
         """Where the program's stdout and stderr go."""
-        return Path(self.run_folder, "logs", f"{self.label}.log")
+        return run_files.node_log(self.run_folder, self.node, self.incarnation)
 
     @property
     def stacks_path(self) -> Path:
         """Where SIGUSR1 has the stacks written."""
-        return stacks_path(self.run_folder, self.node, self.incarnation)
+        return run_files.node_stacks(self.run_folder, self.node, self.incarnation)
 
     @property
     def journal_path(self) -> Path:
         """Grants and payloads as received, when the run records in full."""
-        return Path(self.run_folder, "nodes", f"{self.label}.bin")
-
-
-def stacks_path(run_folder: str, node: str, incarnation: int) -> Path:
-    """The stacks file of one incarnation."""
-    return Path(run_folder, "logs", f"{node}.{incarnation}.stacks")
+        return run_files.node_record(self.run_folder, self.node, self.incarnation)

@@ -19,9 +19,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..wire import Hello
+from ..wire import Hello, run_files
 
-FILE = "access.jsonl"
 #: Characters of a claim that are written.
 _LONGEST = 200
 #: So many are noted: a process that comes back again and again shall not fill the disk.
@@ -44,7 +43,7 @@ class Refusals:
     """The lines of one run. Attribute: `full`, so many are noted that no more will be."""
 
     def __init__(self, run_folder: str) -> None:
-        self._path = Path(run_folder, FILE)
+        self._path = run_files.refusals(run_folder)
         self._noted = 0
         self.full = False
 
@@ -72,6 +71,6 @@ class Refusals:
 def count_refusals(run_folder: Path) -> int:
     """How many connections were refused in a run."""
     try:
-        return len((run_folder / FILE).read_bytes().splitlines())
+        return len(run_files.refusals(run_folder).read_bytes().splitlines())
     except FileNotFoundError:
         return 0

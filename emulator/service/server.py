@@ -34,7 +34,7 @@ from .. import wire
 from ..errors import InfrastructureError, InternalError, QnetemError
 from ..kernel.conductor import Answer
 from ..record.refusals import Refusals
-from ..wire import control
+from ..wire import control, run_files
 from ..wire.framing import FrameSplitter
 from .live_socket import LiveCore, LiveSocket
 from .watchdog import Watchdog, silent_s
@@ -489,10 +489,9 @@ def open_world(settings: control.Supervise) -> WorldCore:
 
     data = msgspec.json.decode(Path(settings.topology_path).read_bytes())
     topology = Topology.from_data(data)
-    folder = Path(settings.run_folder)
     return World(
         topology,
-        journal_path=folder / "journal.jsonl" if topology.record == "full" else None,
+        journal_path=run_files.journal(settings.run_folder) if topology.record == "full" else None,
         secret=settings.secret,
         wall=time.monotonic,
     )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
-from ..wire import UNDER_A_DEBUGGER
+from ..wire import UNDER_A_DEBUGGER, run_files
 
 #: How long a node has to write its stacks.
 ANSWER_S = 2.0
@@ -59,7 +59,7 @@ class Watchdog:
     """Call `observe` for every awaited node at every tick, then `take_stalled`."""
 
     def __init__(self, run_folder: str, silent_s: float) -> None:
-        self._logs = Path(run_folder, "logs")
+        self._run_folder = run_folder
         self._silent_s = silent_s
         self._clocks: dict[Label, _Clock] = {}
 
@@ -87,8 +87,7 @@ class Watchdog:
 
     def _stacks(self, label: Label, clock: _Clock, now_s: float) -> str | None:
         """Its stacks, once they are there or the time to answer has passed; None until then."""
-        name = f"{label[0]}.{label[1]}"
-        path = self._logs / f"{name}.stacks"
+        path = run_files.node_stacks(self._run_folder, *label)
         if clock.asked_s is None:
             path.unlink(missing_ok=True)
             clock.asked_s = now_s
@@ -100,7 +99,8 @@ class Watchdog:
             return path.read_text(encoding="utf-8", errors="replace")
         if now_s - clock.asked_s < ANSWER_S:
             return None
-        return f"it does not answer SIGUSR1; its log ends:\n{_tail(self._logs / f'{name}.log')}"
+        log = run_files.node_log(self._run_folder, *label)
+        return f"it does not answer SIGUSR1; its log ends:\n{_tail(log)}"
 
 
 def _tail(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The folder of a run: everything that is needed to understand it, and to run it again.
 
-Owns the names of all its files, what the launcher writes into it, and which folder a name on the command line
+Owns the paths of all its files (those that another process writes or reads are named in
+emulator/wire/run_files.py), what the launcher writes into it, and which folder a name on the command line
 means. Other rooms ask a `RunFolder` for a path; those who write a file own what is in it.
 
 Rules: a run folder belongs to one run; two runs that start in the same moment get two. It is its owner's
@@ -22,8 +23,8 @@ from typing import Any
 import msgspec
 
 from ..emulator.errors import InfrastructureError, InputError, QnetemError
-from ..emulator.record import refusals
 from ..emulator.topology.written.names import nearest
+from ..emulator.wire import run_files
 from ..emulator.wire.control import Outcome
 from .files import read_json, unreadable, unwritable, write_json
 from .fingerprints import hash_of, program_files, versions
@@ -142,17 +143,17 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """Events (emulator/record/journal.py); with `record: full` only."""
-        return self.path / "journal.jsonl"
+        return run_files.journal(self.path)
 
     @property
     def refusals(self) -> Path:
         """Connections that the emulator refused (emulator/record/refusals.py)."""
-        return self.path / refusals.FILE
+        return run_files.refusals(self.path)
 
     @property
     def logs(self) -> Path:
         """The folder of logs: emulator, zygote, and one for each incarnation of a node."""
-        return self.path / "logs"
+        return run_files.logs(self.path)
 
     @property
     def emulator_log(self) -> Path:
@@ -166,16 +167,16 @@ class RunFolder:
 
     def node_log(self, node: str, incarnation: int) -> Path:
         """What an incarnation of a node logged and printed."""
-        return self.logs / f"{node}.{incarnation}.log"
+        return run_files.node_log(self.path, node, incarnation)
 
     @property
     def records(self) -> Path:
         """The folder of what each incarnation received and did; with `record: full` only."""
-        return self.path / "nodes"
+        return run_files.records(self.path)
 
     def record(self, node: str, incarnation: int) -> Path:
         """What an incarnation of a node received and did (agents/process/files.py)."""
-        return self.records / f"{node}.{incarnation}.bin"
+        return run_files.node_record(self.path, node, incarnation)
 
     def recorded(self) -> list[tuple[str, int]]:
         """The node and incarnation of each record that is there."""

@@ -12,13 +12,14 @@ import pytest
 
 from qnetem.emulator import wire
 from qnetem.emulator.record import refusals
-from qnetem.emulator.record.refusals import FILE, Refusal, Refusals, count_refusals
+from qnetem.emulator.record.refusals import Refusal, Refusals, count_refusals
+from qnetem.emulator.wire import run_files
 
 from ..service.test_server import stage
 
 
 def noted(folder: Path) -> list[Refusal]:
-    lines = (folder / FILE).read_bytes().splitlines()
+    lines = run_files.refusals(folder).read_bytes().splitlines()
     return [msgspec.json.decode(line, type=Refusal) for line in lines]
 
 
@@ -34,8 +35,8 @@ async def test_a_claim_that_is_refused_is_noted_with_who_made_it(tmp_path: Path)
     [refusal] = noted(tmp_path)
     assert (refusal.node, refusal.incarnation) == ("alice", 7)
     assert "wrong token" in refusal.why
-    assert b"a guess" not in (tmp_path / FILE).read_bytes()
-    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    assert b"a guess" not in run_files.refusals(tmp_path).read_bytes()
+    assert stat.S_IMODE(run_files.refusals(tmp_path).stat().st_mode) == 0o600
     if hasattr(socket, "SO_PEERCRED"):
         assert (refusal.pid, refusal.uid) == (os.getpid(), os.getuid())
 
@@ -49,8 +50,8 @@ async def test_each_is_counted_and_long_words_are_cut(tmp_path: Path) -> None:
             assert await stranger.ends()
     assert count_refusals(tmp_path) == 2
     assert noted(tmp_path)[1].node == "\x9b" * 200
-    assert (tmp_path / FILE).read_bytes().isascii()
-    assert (tmp_path / FILE).stat().st_size < 4000
+    assert run_files.refusals(tmp_path).read_bytes().isascii()
+    assert run_files.refusals(tmp_path).stat().st_size < 4000
 
 
 async def test_who_comes_again_and_again_does_not_fill_the_disk(
@@ -86,4 +87,4 @@ async def test_a_full_disk_is_no_way_to_end_a_run(
 async def test_a_run_without_strangers_has_no_such_file(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         await here.alice()
-    assert not (tmp_path / FILE).exists()
+    assert not run_files.refusals(tmp_path).exists()

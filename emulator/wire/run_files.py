@@ -1,0 +1,48 @@
+"""The files of a run folder that one process writes and another reads: where each of them lies.
+
+Owns those names, so that the node's and the emulator's process and the launcher agree on them. Does not own
+what is in a file, nor the launcher's own files (qnetem/runs/run_folder.py, which has all paths of a run).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+Folder = str | os.PathLike[str]
+RECORD_SUFFIX = ".bin"
+
+
+def journal(run_folder: Folder) -> Path:
+    """Events, with `record: full` only (emulator/record/journal.py)."""
+    return Path(run_folder, "journal.jsonl")
+
+
+def refusals(run_folder: Folder) -> Path:
+    """Connections that the emulator refused (emulator/record/refusals.py)."""
+    return Path(run_folder, "access.jsonl")
+
+
+def logs(run_folder: Folder) -> Path:
+    """The folder of logs: emulator, zygote, and one for each incarnation of a node."""
+    return Path(run_folder, "logs")
+
+
+def node_log(run_folder: Folder, node: str, incarnation: int) -> Path:
+    """What an incarnation of a node logged and printed."""
+    return logs(run_folder) / f"{node}.{incarnation}.log"
+
+
+def node_stacks(run_folder: Folder, node: str, incarnation: int) -> Path:
+    """Where an incarnation of a node writes its stacks on SIGUSR1."""
+    return logs(run_folder) / f"{node}.{incarnation}.stacks"
+
+
+def records(run_folder: Folder) -> Path:
+    """The folder of what each incarnation received and did; with `record: full` only."""
+    return Path(run_folder, "nodes")
+
+
+def node_record(run_folder: Folder, node: str, incarnation: int) -> Path:
+    """What an incarnation of a node received and did (agents/process/files.py)."""
+    return records(run_folder) / f"{node}.{incarnation}{RECORD_SUFFIX}"
