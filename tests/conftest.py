@@ -8,6 +8,13 @@ import shutil
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Random examples are judged by what comes out, never by how long a busy machine took.
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 #: The property of a campaign's report: [family, network, statuses of its conversations].
 CONFIRMED = "confirmed"
