@@ -1,8 +1,9 @@
 """A program's exception as its author wants to see it: in one line, and as a traceback.
 
-Owns the wording and which frames are shown. The machinery between a program and its loop (everything in
-agents/ that is not itself a program) says nothing about the program's mistake, so its frames are left out;
-roles and protocols are programs, and stay.
+Owns the wording and which frames are shown: those of the author's own files, and of roles and protocols,
+which are programs. What lies between them (asyncio, the machinery of agents/, installed packages) says
+nothing about the mistake. It is shown where no frame is the author's, and below the last of them where it
+shows a bug of ours.
 
 Rule: this never fails. A program's exception may raise when it is asked for its text, its class or its
 notes, and its message may be of any length: then the text has as much as can be had.
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from ..emulator.errors import QnetemError
+from ..emulator.errors import IN_A_GROUP, QnetemError
 from ..emulator.plain_text import encodable, shortened
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -92,20 +93,20 @@ def _is_group(error: BaseException) -> bool:
 def _headline(error: Any) -> str:
     leaves = [_line(leaf) for leaf in _leaves(error)]
     if len(leaves) == 1:
-        return f"{leaves[0]} (in a group of tasks)"
+        return f"{leaves[0]}{IN_A_GROUP}"
     more = f"; and {len(leaves) - _MOST} more" if len(leaves) > _MOST else ""
     return f"{class_name(error)} of {len(leaves)}: {'; '.join(leaves[:_MOST])}{more}"
 
 
 def program_traceback(error: BaseException) -> str:
-    """The traceback, its causes included, without the frames of the machinery.
+    """The traceback, its causes included, with the program's frames.
 
-    Those below the program stay when the machinery did not raise on purpose: they show a bug of ours.
+    A group of one is shown as that one, below the frames of the group.
     """
     try:
         report = traceback.TracebackException.from_exception(error)
         _strip(report, error)
-        text = "".join(report.format())
+        text = "".join(_without_groups_of_one(report, error).format())
     except BaseException:  # noqa: BLE001 causes, notes and groups may raise when they are asked
         text = f"{''.join(_frames(error))}{_line(error)}\n"
     return encodable(shortened(text, LONGEST_TRACEBACK))
@@ -136,11 +137,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 
 def _strip(report: traceback.TracebackException, error: BaseException) -> None:
-    kept = [frame for frame in report.stack if not is_machinery(frame.filename)]
-    if kept and not issubclass(type(error), QnetemError):
-        kept = report.stack[report.stack.index(kept[0]) :]
-    if kept:
-        report.stack[:] = kept
+    report.stack[:] = _shown(report.stack, error)
     if report.__cause__ is not None and error.__cause__ is not None:
         _strip(report.__cause__, error.__cause__)
     if report.__context__ is not None and error.__context__ is not None:
@@ -148,3 +145,44 @@ def _strip(report: traceback.TracebackException, error: BaseException) -> None:
     if _is_group(error):
         for inner, each in zip(report.exceptions or (), error.exceptions, strict=False):  # type: ignore[attr-defined]
             _strip(inner, each)
+
+
+def _shown(
+    stack: list[traceback.FrameSummary], error: BaseException
+) -> list[traceback.FrameSummary]:
+    """The frames that are a program's, and those below them if they show a bug of ours."""
+    own = [at for at, frame in enumerate(stack) if _is_program(frame.filename)]
+    if not own:
+        return [frame for frame in stack if not is_machinery(frame.filename)] or stack
+    below = stack[own[-1] + 1 :]
+    return [*(stack[at] for at in own), *(below if _is_bug_of_ours(below, error) else ())]
+
+
+def _is_bug_of_ours(below: list[traceback.FrameSummary], error: BaseException) -> bool:
+    """Whether the machinery, which these frames lead through, has raised it without meaning to."""
+    ours = [frame for frame in below if is_machinery(frame.filename)]
+    expected = issubclass(type(error), QnetemError) or not issubclass(type(error), Exception)
+    return bool(ours) and not expected and not (ours[-1].line or "").startswith("raise ")
+
+
+def _is_program(file: str) -> bool:
+    return not is_library(file) or file.startswith(_PROGRAMS)
+
+
+def _without_groups_of_one(
+    report: traceback.TracebackException, error: BaseException
+) -> traceback.TracebackException:
+    """The only exception in a group, its frames below those of the group; else the report as it is."""
+    frames: list[traceback.FrameSummary] = []
+    shown = report
+    while _is_group(error) and len(error.exceptions) == 1:  # type: ignore[attr-defined]
+        if error.__cause__ is not None or error.__context__ is not None or _has_notes(error):
+            return report
+        frames += shown.stack
+        shown, error = shown.exceptions[0], error.exceptions[0]  # type: ignore[attr-defined]
+    shown.stack[:0] = frames
+    return shown
+
+
+def _has_notes(error: BaseException) -> bool:
+    return bool(getattr(error, "__notes__", None))

@@ -29,6 +29,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+#: Behind the headline of an exception that stood alone in an exception group.
+IN_A_GROUP = " (in a group of tasks)"
+
 
 class QnetemError(Exception):
     """Root of everything raised on purpose. `run_folder`: of the run that it ended, if it had begun."""

@@ -58,7 +58,7 @@ class FaultKind:
     """What a file may write of a fault. `lasting`: takes `for` and is healed at its end.
 
     `random`: a campaign may draw it from its kind alone. `some`: parameters of which at least one must be
-    given.
+    given. `counts`: it counts what it strikes.
     """
 
     verb: str
@@ -68,6 +68,7 @@ class FaultKind:
     parameters: dict[str, Parameter] = field(default_factory=dict)
     random: bool = True
     some: tuple[str, ...] = ()
+    counts: bool = True
 
 
 #: Parameters that several faults have.

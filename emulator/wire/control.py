@@ -153,7 +153,10 @@ class Left(msgspec.Struct):
 
 
 class Outcome(Frame):
-    """Emulator -> launcher, last: everything the summary needs. `metrics` as in record/metrics.py."""
+    """Emulator -> launcher, last: everything the summary needs.
+
+    `metrics` as in record/metrics.py: counts are whole numbers, which stay that on the wire.
+    """
 
     name: str
     seed: int
@@ -163,7 +166,7 @@ class Outcome(Frame):
     instants: int
     nodes: dict[str, NodeState]
     results: dict[str, Any]
-    metrics: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, int | float]]
     problem: Problem | None = None
     faults: list[FaultRecord] = msgspec.field(default_factory=list)
     left: dict[str, Left] = msgspec.field(default_factory=dict)

@@ -7,7 +7,6 @@ no such fault, a mistake in the entry), 3 no answer from the run or its broker. 
 
 from __future__ import annotations
 
-import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,10 +15,14 @@ from typing import Annotated
 import typer
 
 from ..emulator.errors import InputError
-from .terminal import Page, errors_on_standard_error, print_object, reader_may_close
-
-#: The width of a table that no terminal shows.
-PIPED_COLUMNS = 160
+from .terminal import (
+    Page,
+    ShowLogs,
+    errors_on_standard_error,
+    print_logs,
+    print_object,
+    reader_may_close,
+)
 
 
 class TapFormat(StrEnum):
@@ -78,9 +81,10 @@ def tap_command(
     with errors_on_standard_error():
         from ..live.tap import tap
         from ..runs.run_folder import find_run
+        from ..text.folding import width_of
 
         with reader_may_close():
-            tap(find_run(run, runs), nodes or [], kinds or [], form.value, _columns())
+            tap(find_run(run, runs), nodes or [], kinds or [], form.value, width_of(sys.stdout))
 
 
 def fault_command(
@@ -125,14 +129,20 @@ def fault_command(
 
 
 def inspect_command(
-    run: RunName, form: Format = LiveFormat.table, runs: Runs = Path("runs")
+    run: RunName,
+    form: Format = LiveFormat.table,
+    runs: Runs = Path("runs"),
+    show_logs: ShowLogs = False,
 ) -> None:
     """Show the state of a run. What each node waits for, slots, messages, faults; or how it ended."""
     with errors_on_standard_error():
         from ..runs.run_folder import find_run
         from .pages import live_page
 
-        view = live_page.view_of(find_run(run, runs))
+        folder = find_run(run, runs)
+        view = live_page.view_of(folder)
+        if show_logs:
+            print_logs(folder)
         with reader_may_close():
             if form is LiveFormat.json:
                 print_object(view)
@@ -140,8 +150,3 @@ def inspect_command(
                 sys.stdout.write(live_page.nodes_csv(view))
             else:
                 live_page.print_view(view, Page())
-
-
-def _columns() -> int:
-    """The terminal's width; more for a program or a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_COLUMNS

@@ -25,7 +25,9 @@ from rich.console import Console
 from ..emulator import plain_text
 from ..emulator.errors import InputError
 from ..emulator.wire.control import Problem
+from ..runs.program_output import shown_path
 from ..runs.run_folder import RunFolder
+from ..text.columns import count
 from ..text.error_output import (
     INTERRUPTED,
     failed_lines,
@@ -36,13 +38,17 @@ from ..text.error_output import (
     replay_command,
     reproduce,
 )
+from ..text.folding import width_of
 from . import compare_commands, live_commands
 from .terminal import (
     Page,
+    ShowLogs,
     errors_on_standard_error,
+    print_logs,
     print_object,
     reader_may_close,
     reexecute_with_fixed_environment,
+    seen_together,
     standard_output_kept,
 )
 
@@ -143,13 +149,14 @@ def run_command(
             "--twice", help="Run it in two processes that are set up differently, and compare."
         ),
     ] = False,
+    show_logs: ShowLogs = False,
 ) -> None:
     """Run a topology to its end, and report."""
     if twice:
         _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
-    report = _Report(file, form, in_process, until, broker)
+    report = _Report(file, form, in_process, until, broker, show_logs)
     with report.failures(seed):
         from ..api import prepare, run
         from .progress import ProgressLine
@@ -227,7 +234,7 @@ def schedule(
         if freeze is not None:
             write_frozen(topology, freeze)
             return
-        width = Console().width
+        width = width_of(sys.stdout)
         lines = {
             ScheduleFormat.table: lambda: as_table(topology, width),
             ScheduleFormat.json: lambda: [as_json(topology)],
@@ -312,7 +319,7 @@ def _print_campaign(topology: Topology) -> None:
     """The faults that a campaign has drawn, before anything runs."""
     from .schedule_command import as_table
 
-    lines = as_table(topology, Console(stderr=True).width)
+    lines = as_table(topology, width_of(sys.stderr))
     more = len(lines) - _MOST_DRAWN
     print_stderr(
         [*lines[:_MOST_DRAWN], *([f"and {more} more: qnetem schedule FILE"] if more > 0 else [])]
@@ -323,7 +330,6 @@ def _validate(file: Path) -> None:
     from ..checks import check_programs, warnings
     from ..emulator.loading import load_topology
     from ..expect.expect import parse_expectations
-    from ..text.columns import count
 
     topology = load_topology(file)
     expectations = parse_expectations(topology)
@@ -340,16 +346,24 @@ class _Report:
     """Prints how one `qnetem run` ended, in the chosen format."""
 
     def __init__(
-        self, file: Path, form: RunFormat, in_process: bool, until: str | None, broker: str
+        self,
+        file: Path,
+        form: RunFormat,
+        in_process: bool,
+        until: str | None,
+        broker: str,
+        show_logs: bool,
     ) -> None:
         self.seed: int | None = None
-        self._file, self._form = file, form
+        self._file, self._form, self._show_logs = file, form, show_logs
         self._in_process, self._until, self._broker = in_process, until, broker
 
     def finished(self, run: Run) -> None:
         """Print the outcome, good or bad."""
         from .pages.summary import as_data, print_summary
 
+        if self._show_logs:
+            print_logs(run.run_folder)
         with reader_may_close():
             if self._form is RunFormat.json:
                 print_object(as_data(run))
@@ -360,11 +374,17 @@ class _Report:
         print_stderr([""] if self._form is RunFormat.text else [])
         if run.problem is not None:
             print_stderr(problem_lines(run.problem, run.outcome.seed))
-        print_stderr(failed_lines(run.failed))
+        # Whoever sees the page need not read the same twice.
+        page_is_there = self._form is RunFormat.text and seen_together()
+        failed = failed_lines(run.failed)
+        if failed and page_is_there:
+            failed = [f"error: {len(failed)} of {count(len(run.verdicts), 'expectation')} failed"]
+        print_stderr(failed)
         if run.exit_code != INTERRUPTED:
-            print_stderr([f"run folder: {run.run_folder}"])
+            folder = shown_path(run.run_folder)
+            print_stderr([] if page_is_there else [f"run folder: {folder}"])
             # Faults by hand are in the record alone: only a replay repeats them.
-            replay = replay_command(run.run_folder)
+            replay = replay_command(folder)
             again = replay if run.touched else self._again(run.outcome.seed)
             print_stderr([f"reproduce:  {again}"])
             print_stderr([] if run.touched else [f"replay:     {replay}"])
@@ -382,13 +402,14 @@ class _Report:
             if self._form is RunFormat.json:
                 with reader_may_close():
                     print_object(_nothing_ran(problem, folder))
+            if self._show_logs and folder:
+                print_logs(Path(folder))
             print_stderr(problem_lines(problem, self.seed))
-            print_stderr([f"run folder: {folder}"] if folder else [])
+            shown = shown_path(Path(folder)) if folder else ""
+            print_stderr([f"run folder: {shown}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
                 print_stderr([f"reproduce:  {self._again(self.seed)}"])
-                print_stderr(
-                    [f"replay:     {replay_command(folder)}"] if _has_begun(folder) else []
-                )
+                print_stderr([f"replay:     {replay_command(shown)}"] if _has_begun(folder) else [])
             raise typer.Exit(problem.exit_code) from error
 
     def _again(self, seed: int) -> str:

@@ -11,7 +11,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,7 +21,9 @@ from ..emulator.errors import InfrastructureError
 from ..emulator.plain_text import ascii_json
 from ..processes.environment import fixed
 from ..runs.files import unwritable
+from ..runs.program_output import output_of
 from ..text.error_output import print_stderr, problem_lines, problem_of
+from ..text.folding import width_of
 
 #: Set to its pid, which stays, once the process has been replaced by one with a fixed environment.
 REEXECUTED = "QNETEM_REEXECUTED"
@@ -47,10 +50,21 @@ def standard_output_kept() -> Iterator[None]:
 
 
 class Page(Console):
-    """A console that does not end the program when its reader has closed the output."""
+    """Standard output: as wide as the terminal, and whole in a file or a pipe.
+
+    It does not end the program when its reader has closed the output.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(width=width_of(sys.stdout))
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+
+def seen_together() -> bool:
+    """Whether standard output and standard error are read by one person, one below the other."""
+    return all(stream.isatty() for stream in (sys.stdout, sys.stderr))
 
 
 @contextlib.contextmanager
@@ -75,6 +89,17 @@ def _drop_output() -> None:
     with contextlib.suppress(OSError, ValueError):
         os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+ShowLogs = Annotated[
+    bool,
+    typer.Option("--show-logs", help="Show on standard error what programs have printed."),
+]
+
+
+def print_logs(run_folder: Path) -> None:
+    """What the programs of a run have printed and logged, behind their nodes' names, to standard error."""
+    print_stderr(output_of(run_folder))
 
 
 def print_object(data: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ traceback, and what to report).
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
+import re
 import shlex
 import sys
 import traceback
@@ -17,12 +19,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..emulator import plain_text
-from ..emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
+from ..emulator.errors import (
+    IN_A_GROUP,
+    InternalError,
+    ProgramFailed,
+    QnetemError,
+    RunError,
+    TopologyError,
+)
 from ..emulator.units import format_ns
 from ..emulator.wire.control import Problem
 from ..expect.expect import Verdict
+from .folding import folded, width_of
+from .quantities import quantity
 
 INTERRUPTED = 130
+#: How text begins that is no traceback, path or command.
+_PROSE = ("error:", "warning:", "this is a bug")
+#: Readable on light and on dark.
+_COLOURS = {"error:": "1;31", "warning:": "1;35"}
 
 
 def package_version() -> str:
@@ -55,7 +70,7 @@ def problem_lines(problem: Problem, seed: int | None = None) -> list[str]:
         return [f"interrupted{_where(problem)}"]
     lines = []
     if problem.traceback:
-        lines.append(problem.traceback.rstrip())
+        lines.append(_frames(problem))
     lines.append(f"error: {_headline(problem)}")
     if problem.exit_code == InternalError.exit_code:
         known_seed = "unknown seed" if seed is None else f"seed {seed}"
@@ -72,12 +87,19 @@ def failed_lines(verdicts: Iterable[Verdict]) -> list[str]:
     return [
         f"error: expected {verdict.quantity} {verdict.asked}, "
         + (
-            f"measured {verdict.measured} ({verdict.text})"
-            if verdict.measured is not None
-            else verdict.text
+            verdict.text
+            if verdict.measured is None
+            else f"measured {_measured(verdict)} ({verdict.text})"
         )
         for verdict in verdicts
     ]
+
+
+def _measured(verdict: Verdict) -> str:
+    value = verdict.measured
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return quantity(verdict.quantity, value, verdict.sigma)
 
 
 def reproduce(
@@ -102,10 +124,30 @@ def replay_command(run_folder: str | Path) -> str:
 
 
 def print_stderr(lines: Iterable[str]) -> None:
-    """Write to standard error, at once."""
+    """Write to standard error, at once; on a terminal with prose folded at words, and marks in colour."""
     with contextlib.suppress(OSError):  # standard error is closed: there is no other place
-        sys.stderr.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
+        width = width_of(sys.stderr)
+        shown = [
+            part
+            for line in map(plain_text.lines, lines)
+            for part in (folded(line, width) if line.startswith(_PROSE) else [line])
+        ]
+        marked = map(_in_colour, shown) if _takes_colour() else shown
+        sys.stderr.write("".join(f"{line}\n" for line in marked))
         sys.stderr.flush()
+
+
+def _takes_colour() -> bool:
+    """Whether standard error is a terminal that shows colours (https://no-color.org)."""
+    terminal = os.environ.get("TERM", "")
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and terminal not in ("", "dumb")
+
+
+def _in_colour(line: str) -> str:
+    for mark, code in _COLOURS.items():
+        if line.startswith(mark):
+            return f"\x1b[{code}m{mark}\x1b[0m{line[len(mark) :]}"
+    return line
 
 
 def _headline(problem: Problem) -> str:
@@ -113,6 +155,12 @@ def _headline(problem: Problem) -> str:
     if problem.kind != ProgramFailed.__name__ or not problem.node:
         return problem.text
     return f"{problem.node} raised{_where(problem)}: {problem.text}"
+
+
+def _frames(problem: Problem) -> str:
+    """The traceback without its last line, which the headline has, too."""
+    last = re.escape(problem.text.removesuffix(IN_A_GROUP))
+    return re.sub(rf"\n[\w.<>]*{last}\Z", "", problem.traceback.rstrip())
 
 
 def _where(problem: Problem) -> str:

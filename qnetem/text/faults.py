@@ -55,8 +55,18 @@ def fault_data(fault: FaultSpec | FaultRecord) -> dict[str, Any]:
         "for_s": _seconds(fault.for_ns),
         "began_s": None if record is None else _seconds(record.began_ns),
         "healed_s": None if record is None else _seconds(record.healed_ns),
-        "hits": 0 if record is None else record.hits,
+        "hits": _hits(fault, 0 if record is None else record.hits),
     }
+
+
+def fault_hits(fault: FaultRecord) -> str:
+    """How often it struck; a dash for one of a kind that counts nothing."""
+    hits = _hits(fault, fault.hits)
+    return "-" if hits is None else f"{hits:,}"
+
+
+def _hits(fault: FaultSpec | FaultRecord, hits: int) -> int | None:
+    return hits if FAULT_KINDS[fault.verb].counts else None
 
 
 def _seconds(time_ns: int | None) -> float | None:

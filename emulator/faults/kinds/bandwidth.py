@@ -14,6 +14,7 @@ class Bandwidth(Fault):
         "link",
         lasting=True,
         parameters={"to": Parameter("bandwidth", required=True, low=1.0, typical=(1e4, 1e8))},
+        counts=False,
     )
 
     def begin(self, world: Breakable) -> None:

@@ -19,7 +19,9 @@ ONLY = Parameter("word", words=("quantum", "classical"))
 class Cut(Fault):
     """`{at: 2 s, for: 500 ms, cut: alice-r1}`. What is on the link at that moment is lost."""
 
-    kind = FaultKind("cut", "classical", "link", lasting=True, parameters={"only": ONLY})
+    kind = FaultKind(
+        "cut", "classical", "link", lasting=True, parameters={"only": ONLY}, counts=False
+    )
 
     @classmethod
     def misfit(

@@ -11,7 +11,9 @@ from .cut import ONLY, Cut
 class Partition(Cut):
     """`{at: 2 s, for: 1 s, partition: [[alice, r1], [bob]]}`. Nodes in no group form one more."""
 
-    kind = FaultKind("partition", "classical", "groups", lasting=True, parameters={"only": ONLY})
+    kind = FaultKind(
+        "partition", "classical", "groups", lasting=True, parameters={"only": ONLY}, counts=False
+    )
 
     @property
     def links(self) -> Sequence[str]:

@@ -23,7 +23,7 @@ from ...live import client
 from ...runs.recorded import open_run
 from ...runs.run_warnings import warning_line
 from ...text.columns import count, print_lines, print_table
-from ...text.faults import fault_data, fault_line
+from ...text.faults import fault_data, fault_hits, fault_line
 
 _FAULT_KEYS = [
     *("id", "fault", "target", "parameters", "state"),
@@ -60,7 +60,7 @@ def print_faults(faults: Sequence[FaultRecord], console: Console) -> None:
     rows = [["id", "fault", "state", "began", "healed", "hits"]]
     for fault in faults:
         times = [_time(fault.began_ns), _time(fault.healed_ns)]
-        rows.append([fault.id, fault_line(fault), fault.state, *times, str(fault.hits)])
+        rows.append([fault.id, fault_line(fault), fault.state, *times, fault_hits(fault)])
     print_table(console, rows, yields=1, right=(3, 4, 5))
 
 

@@ -1,13 +1,12 @@
 """The summary at the end of a run: a page of text, or one JSON object.
 
-Owns the layout of both. Does not own their content (api.Run) nor errors (text/error_output.py). The page is
-for 80 columns, without drawn lines, and without colour when it goes into a file; the object is for programs,
-and has the same keys whatever happened.
+Owns the layout of both. Does not own their content (api.Run), errors (text/error_output.py) nor digits and
+units (text/quantities.py). The page is for 80 columns, without drawn lines; in a file it has no colour and
+nothing is cut. The object is for programs, and has the same keys whatever happened.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,12 +18,14 @@ from rich.text import Text
 from ...emulator.plain_text import printable
 from ...emulator.record.refusals import count_refusals
 from ...emulator.units import format_ns
-from ...emulator.wire.control import FaultRecord, Problem
+from ...emulator.wire.control import FaultRecord, NodeState, Problem
 from ...expect.expect import Verdict, standard_error
+from ...runs.program_output import printed_lines, shown_path
 from ...runs.run_folder import RunFolder
 from ...runs.run_warnings import run_warnings, warning_line
 from ...text.columns import count, print_line, print_table
-from ...text.faults import fault_data, fault_line
+from ...text.faults import fault_data, fault_hits, fault_line
+from ...text.quantities import brief, number, quantity, unit_of, wall_time
 from ..progress import states_text
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 _MOST_NODES = 24
 _MOST_METRICS = 16
 _MOST_FAULTS = 12
+_MOST_PRINTING = 3
+#: How late instants were, in real time mode.
+_BEHIND = "time.behind_s"
+#: Metrics of the emulator's own: of links and of the whole run, and of each node.
+_RUN_WIDE = ("links.", "messages.", "time.")
+_OF_NODES = (".message_latency_s", ".expired")
 #: A longer reason stands on a line of its own.
 _SHORT_REASON = 18
 _GOOD_STATES = ("running", "finished")
@@ -103,32 +110,6 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
-def brief(value: Any) -> str:
-    """A program's result in few words: `qber 0.021, key_bits 1200`."""
-    if value is None:
-        return "-"
-    if isinstance(value, Mapping) and value:
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-    return _plain(value)
-
-
-def number(value: float) -> str:
-    """Whole numbers in full, others with six digits."""
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:.6g}"
-
-
-def with_error(value: float, sigma: float | None) -> str:
-    """`0.8983 ± 0.0024`: as many decimals as the standard error has two digits."""
-    if not sigma or not math.isfinite(sigma):
-        return number(value)
-    decimals = max(0, 1 - math.floor(math.log10(sigma)))
-    if decimals > 9 or abs(value) >= 1e9 or sigma >= 1e9:
-        return f"{value:.4g} ± {sigma:.2g}"
-    return f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
-
-
 # --- the parts of the page ---
 
 
@@ -143,19 +124,23 @@ def _print_header(run: Run, console: Console) -> None:
 def _print_nodes(run: Run, console: Console) -> None:
     nodes = run.outcome.nodes
     shown = _first(nodes, _MOST_NODES, lambda name: nodes[name].state not in _GOOD_STATES)
-    rows = []
+    rows = [["node", "kind", "state", "result"]]
     for name in shown:
         node, spec = nodes[name], run.topology.nodes.get(name)
         kind = spec.kind if spec else ""
-        result = brief(run.results.get(name))
-        rows.append([name, kind, str(node.pid), str(node.incarnation), node.state, result])
+        rows.append([name, kind, _state(node), brief(run.results.get(name))])
     styles = ["" if nodes[name].state in _GOOD_STATES else "red" for name in shown]
-    heading = ["node", "kind", "pid", "inc", "state", "result"]
     console.print()
-    print_table(console, [heading, *rows], styles, right=(2, 3))
+    print_table(console, rows, styles, folds=True)
     hidden = [nodes[name].state for name in nodes if name not in shown]
     if hidden:
         print_line(console, f"and {len(hidden)} more: {states_text(hidden)}")
+
+
+def _state(node: NodeState) -> str:
+    """Its state; and how many processes it took, if it was not one."""
+    restarts = node.incarnation - 1
+    return f"{node.state}, {count(restarts, 'restart')}" if restarts else node.state
 
 
 def _print_verdicts(run: Run, console: Console) -> None:
@@ -180,9 +165,11 @@ def _print_verdicts(run: Run, console: Console) -> None:
 
 
 def _print_metrics(run: Run, console: Console) -> None:
-    metrics = run.metrics
+    metrics = {name: run.metrics[name] for name in sorted(run.metrics, key=_is_built_in)}
+    metrics.pop(_BEHIND, None)  # it stands beside the times
     if not metrics:
         return
+    # What programs have recorded comes first; of that, the nodes with a result.
     shown = _first(metrics, _MOST_METRICS, lambda name: name.partition(".")[0] in run.results)
     rows = [[name, number(metrics[name]["count"]), *_series(name, metrics[name])] for name in shown]
     heading = ["metric", "count", "mean", "range"]
@@ -197,21 +184,17 @@ def _series(name: str, metric: dict[str, float]) -> tuple[str, str]:
     """Mean with its standard error, and the range if there is one; a metric in `_s` as a time."""
     if "mean" not in metric:
         return "", ""
-    scale, unit = _time_unit(metric["mean"]) if name.endswith("_s") else (1.0, "")
-    error = standard_error(metric)
-    mean = with_error(metric["mean"] * scale, None if error is None else error * scale)
+    mean = quantity(name, metric["mean"], standard_error(metric))
     if metric["min"] == metric["max"]:
-        return mean + unit, ""
+        return mean, ""
+    scale, unit = unit_of(name, metric["mean"])
     low, high = number(metric["min"] * scale), number(metric["max"] * scale)
-    return mean + unit, f"{low} .. {high}{unit}"
+    return mean, f"{low} .. {high}{unit}"
 
 
-def _time_unit(seconds: float) -> tuple[float, str]:
-    """What to multiply a time in seconds with, and the unit it is in then."""
-    for least, scale, unit in ((1.0, 1.0, " s"), (1e-3, 1e3, " ms"), (1e-6, 1e6, " us")):
-        if abs(seconds) >= least:
-            return scale, unit
-    return 1e9, " ns"
+def _is_built_in(name: str) -> bool:
+    """Whether the emulator counts it in every run, and no program has asked for it."""
+    return name.startswith(_RUN_WIDE) or name.endswith(_OF_NODES)
 
 
 def _print_faults(run: Run, console: Console) -> None:
@@ -222,7 +205,7 @@ def _print_faults(run: Run, console: Console) -> None:
         (fault for fault in faults if fault.began_ns is not None), key=lambda each: each.at_ns
     )
     rows = [
-        [format_ns(fault.at_ns), fault_line(fault), _healed(fault), str(fault.hits)]
+        [format_ns(fault.at_ns), fault_line(fault), _healed(fault), fault_hits(fault)]
         for fault in begun[:_MOST_FAULTS]
     ]
     console.print()
@@ -252,15 +235,38 @@ def _print_warnings(run: Run, console: Console) -> None:
 def _print_times(run: Run, console: Console) -> None:
     outcome = run.outcome
     rate = outcome.instants / outcome.wall_s if outcome.wall_s > 0 else 0.0
-    line = f"{format_ns(outcome.t_ns)} of virtual time in {outcome.wall_s:.3g} s: "
+    line = (
+        f"{format_ns(outcome.t_ns)} of virtual time in {wall_time(outcome.wall_s)}{_behind(run)}: "
+    )
     line += f"{count(outcome.instants, 'instant')}, {rate:,.0f} instants/s"
     console.print()
     print_line(console, line)
-    print_line(console, f"run folder {run.run_folder}")
+    print_line(console, f"run folder {shown_path(run.run_folder)}")
+    _print_where_prints_are(run, console)
     refused = count_refusals(run.run_folder)
     if refused:
         where = RunFolder(run.run_folder).refusals
         print_line(console, f"refused: {count(refused, 'connection')}, see {where}")
+
+
+def _behind(run: Run) -> str:
+    """Real time mode: how late instants were on average."""
+    late = run.metrics.get(_BEHIND)
+    return "" if late is None else f", {wall_time(late['mean'])} behind on average"
+
+
+def _print_where_prints_are(run: Run, console: Console) -> None:
+    """Which nodes have printed or logged, and where that is."""
+    printed = printed_lines(run.run_folder, run.topology.nodes)
+    if not printed:
+        return
+    logs = [log for each in printed.values() for log in each.logs]
+    where = logs[0] if len(logs) == 1 else RunFolder(run.run_folder).logs
+    named = [f"{name} {count(each.lines, 'line')}" for name, each in printed.items()]
+    more = len(named) - _MOST_PRINTING
+    words = ", ".join(named[:_MOST_PRINTING]) + (f" and {more} more" if more > 0 else "")
+    print_line(console, f"prints in  {shown_path(where)}")
+    print_line(console, f"           {words}; shown by --show-logs", "dim")
 
 
 # --- helpers ---
@@ -276,7 +282,7 @@ def _first(names: Iterable[str], most: int, important: Callable[[str], bool]) ->
 def _measured(verdict: Verdict) -> str:
     value = verdict.measured
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return with_error(value, verdict.sigma)
+        return quantity(verdict.quantity, value, verdict.sigma)
     return brief(value)
 
 
@@ -284,10 +290,10 @@ def _expected(verdict: Verdict) -> str:
     """The expectation as written, or what the formula in it comes to."""
     if "(" not in verdict.asked:
         return verdict.asked
-    if isinstance(verdict.expected, tuple):
-        return " .. ".join(number(bound) for bound in verdict.expected)
-    value = verdict.expected
-    return f"{verdict.relation} {number(value) if isinstance(value, float) else value}"
+    name, value = verdict.quantity, verdict.expected
+    if isinstance(value, tuple):
+        return " .. ".join(quantity(name, bound) for bound in value)
+    return f"{verdict.relation} {quantity(name, value) if isinstance(value, float) else value}"
 
 
 def _formula(verdict: Verdict) -> str:
@@ -305,12 +311,6 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "ok": verdict.ok,
         "text": verdict.text,
     }
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _finite(value: Any) -> Any:
