@@ -18,6 +18,8 @@ from ..emulator.errors import InputError
 from ..runs.recorded import RecordedRun, open_run
 from ..runs.run_folder import find_run
 from ..text.error_output import print_stderr, problem_lines
+from .completion import nodes_of_run, run_names
+from .help import RECORDED
 from .terminal import (
     Page,
     errors_on_standard_error,
@@ -38,19 +40,25 @@ class CompareFormat(StrEnum):
 
 
 RUN_HELP = "A run folder, its name below runs/, or latest."
-RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=run_names)]
 Format = Annotated[CompareFormat, typer.Option("--format", help="A page, or one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command("diff")(diff_command)
-    app.command("replay")(replay_command)
+    app.command("diff", rich_help_panel=RECORDED)(diff_command)
+    app.command("replay", rich_help_panel=RECORDED)(replay_command)
 
 
 def diff_command(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"{RUN_HELP} Or a journal.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with.")],
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", help=f"{RUN_HELP} Or a journal.", autocompletion=run_names),
+    ],
+    b: Annotated[
+        str,
+        typer.Argument(metavar="B", help="The run to compare it with.", autocompletion=run_names),
+    ],
     form: Format = CompareFormat.table,
 ) -> None:
     """Find the first difference of two runs. Shows its instant, entity and event."""
@@ -70,7 +78,12 @@ def diff_command(
 def replay_command(
     run: RunName,
     node: Annotated[
-        str | None, typer.Option(metavar="NODE", help="Replay only this node, against its record.")
+        str | None,
+        typer.Option(
+            metavar="NODE",
+            help="Replay only this node, against its record.",
+            autocompletion=nodes_of_run,
+        ),
     ] = None,
     program: Annotated[
         str | None,
@@ -79,13 +92,14 @@ def replay_command(
         ),
     ] = None,
     incarnation: Annotated[
-        int | None, typer.Option(min=1, help="With --node: which incarnation (the first).")
+        int | None,
+        typer.Option(min=1, metavar="N", help="With --node: which incarnation (the first)."),
     ] = None,
     in_process: Annotated[
         bool,
         typer.Option("--in-process", help="Run all nodes in this process, however the run was."),
     ] = False,
-    broker: Annotated[str, typer.Option(help="As for qnetem run.")] = "auto",
+    broker: Annotated[str, typer.Option(metavar="BROKER", help="As for qnetem run.")] = "auto",
     runs: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the replay's run folder (that of RUN)."),

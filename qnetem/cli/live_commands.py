@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 
 from ..emulator.errors import InputError
+from .completion import nodes_of_run, run_names
+from .help import LIVE, RECORDED
 from .terminal import (
     Page,
     ShowLogs,
@@ -49,7 +51,12 @@ class FaultAction(StrEnum):
 
 
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run folder, its name below --runs, or latest.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, its name below --runs, or latest.",
+        autocompletion=run_names,
+    ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 Format = Annotated[LiveFormat, typer.Option("--format", help="A table, one JSON object, or CSV.")]
@@ -57,20 +64,27 @@ Format = Annotated[LiveFormat, typer.Option("--format", help="A table, one JSON 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command("tap")(tap_command)
-    app.command("fault")(fault_command)
-    app.command("inspect")(inspect_command)
+    app.command("inspect", rich_help_panel=RECORDED)(inspect_command)
+    app.command("tap", rich_help_panel=LIVE)(tap_command)
+    app.command("fault", rich_help_panel=LIVE)(fault_command)
 
 
 def tap_command(
     run: RunName,
     nodes: Annotated[
         list[str] | None,
-        typer.Option("--node", help="Only messages to or from this node; repeatable."),
+        typer.Option(
+            "--node",
+            metavar="NODE",
+            help="Only messages to or from this node; repeatable.",
+            autocompletion=nodes_of_run,
+        ),
     ] = None,
     kinds: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="Only messages of this kind, e.g. bb84.*; repeatable."),
+        typer.Option(
+            "--kind", metavar="KIND", help="Only messages of this kind, e.g. bb84.*; repeatable."
+        ),
     ] = None,
     form: Annotated[
         TapFormat, typer.Option("--format", help="A table, or one JSON object a line.")

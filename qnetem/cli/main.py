@@ -40,6 +40,8 @@ from ..text.error_output import (
 )
 from ..text.folding import width_of
 from . import compare_commands, live_commands
+from .completion import topology_files
+from .help import FILES, REFERENCE, RUNNING, GroupedCommands
 from .terminal import (
     Page,
     ShowLogs,
@@ -60,7 +62,7 @@ app = typer.Typer(
     name="qnetem",
     help="netem for quantum networks: every node is a process, and all share one virtual clock.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=GroupedCommands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -101,7 +103,13 @@ class PhysicsFormat(StrEnum):
     csv = "csv"
 
 
-TopologyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A topology (YAML).")]
+TopologyFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A topology (YAML).", autocompletion=topology_files),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Seed, in place of the topology's.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -114,7 +122,7 @@ def _options(
         raise typer.Exit(0)
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=RUNNING)
 def run_command(
     file: TopologyFile,
     in_process: Annotated[
@@ -123,9 +131,7 @@ def run_command(
     form: Annotated[
         RunFormat, typer.Option("--format", help="A page of text, or one JSON object.")
     ] = RunFormat.text,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed, in place of the topology's.")
-    ] = None,
+    seed: Seed = None,
     until: Annotated[
         str | None,
         typer.Option(metavar="TIME", help='End the run at this virtual time, e.g. "10 s".'),
@@ -133,12 +139,15 @@ def run_command(
     broker: Annotated[
         str,
         typer.Option(
-            help="auto, mosquitto, amqtt, or host:port of a running one (its login: docs/watching.md)."
+            metavar="BROKER",
+            help="auto, mosquitto, amqtt, or host:port of a running one (its login: docs/watching.md).",
         ),
     ] = "auto",
     broker_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port at which watchers find the broker."),
+        typer.Option(
+            min=1, max=65535, metavar="PORT", help="Port at which watchers find the broker."
+        ),
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")] = Path(
         "runs"
@@ -178,9 +187,12 @@ def run_command(
         raise typer.Exit(done.exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Topologies (YAML).")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Topologies (YAML).", autocompletion=topology_files),
+    ],
 ) -> None:
     """Check topologies, programs and expectations."""
     exit_code = 0
@@ -193,7 +205,7 @@ def validate(
     raise typer.Exit(exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def graph(
     file: TopologyFile,
     form: Annotated[
@@ -211,12 +223,10 @@ def graph(
             sys.stdout.write(plain_text.lines(drawn))
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def schedule(
     file: TopologyFile,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed, in place of the topology's.")
-    ] = None,
+    seed: Seed = None,
     form: Annotated[
         ScheduleFormat, typer.Option("--format", help="A table, one JSON list, or YAML entries.")
     ] = ScheduleFormat.table,
@@ -244,7 +254,7 @@ def schedule(
             sys.stdout.write("".join(f"{plain_text.lines(line)}\n" for line in lines))
 
 
-@app.command()
+@app.command(rich_help_panel=REFERENCE)
 def schema() -> None:
     """Print the JSON Schema of topology files."""
     with errors_on_standard_error():
@@ -254,7 +264,7 @@ def schema() -> None:
             typer.echo(json.dumps(json_schema(), indent=2))
 
 
-@app.command()
+@app.command(rich_help_panel=REFERENCE)
 def physics(
     section: Annotated[
         str | None, typer.Option(metavar="N", help="Only this section, e.g. 6 or 6.2.")
