@@ -41,7 +41,8 @@ def text(topology: Topology) -> str:
         sections.append(_drawing(topology))
     sections.append(_table(["kind", "node", "memory", "program"], _node_rows(topology)))
     if topology.links:
-        rows = [_link_row(link) for link in topology.links.values()]
+        named = any(link.name != "-".join(link.ends) for link in topology.links.values())
+        rows = [_link_row(link, named) for link in topology.links.values()]
         sections.append(_table(["link", "between", "length", "latency", "quantum"], rows))
     return "\n\n".join(sections) + "\n"
 
@@ -190,8 +191,9 @@ def _program(node: NodeSpec, source: Path | None) -> str:
     return f"{os.path.relpath(path, source.parent)}:{name}"
 
 
-def _link_row(link: LinkSpec) -> list[str]:
-    ends = " ".join([link.ends[0], _stroke(link), link.ends[1]])
+def _link_row(link: LinkSpec, named: bool) -> list[str]:
+    """Its ends are left out where each link is named after them."""
+    ends = " ".join([link.ends[0], _stroke(link), link.ends[1]]) if named else ""
     return [link.name, ends, *(cell or "-" for cell in _cells(link))]
 
 
@@ -215,7 +217,7 @@ def _quantum_text(link: LinkSpec) -> str:
     pairs = _pairs(link)
     if pairs is not None:
         success, fidelity, attempt_ns = pairs
-        return f"pairs F={fidelity:g} p={success:g}/{format_ns(attempt_ns)}"
+        return f"pairs F={fidelity:g} p={success:g} per {format_ns(attempt_ns)}"
     noise = [f"{quantum.attenuation_db_per_km:g} dB/km"]
     noise += [f"depolarising {quantum.depolarising:g}"] if quantum.depolarising else []
     noise += [f"dephasing {quantum.dephasing:g}"] if quantum.dephasing else []

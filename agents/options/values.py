@@ -11,6 +11,7 @@ import enum
 import functools
 import operator
 import os
+import re
 import sys
 import typing
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ class InSeconds:
 Seconds = Annotated[float, InSeconds()]
 
 Path = tuple[str | int, ...]
+#: What stands before the name of a type, and says nothing to its author.
+_MODULES = re.compile(r"\btyping\.|\bqnetem_programs[\w.]*\.")
 
 
 class Misfit(Exception):
@@ -164,4 +167,4 @@ def type_text(hint: Any) -> str:
         return "Seconds"
     if get_origin(hint) is None and isinstance(hint, type):
         return hint.__name__
-    return str(hint).replace("typing.", "")
+    return _MODULES.sub("", str(hint))

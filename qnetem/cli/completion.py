@@ -7,7 +7,6 @@ candidate and no error; without candidates the shell completes file names.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,14 +38,18 @@ def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def nodes_of_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """The nodes of the run that the command line names already."""
+    from ..emulator.errors import InputError
+    from ..runs.run_folder import RunFolder
+
     runs = _runs_folder(ctx)
-    name = str(ctx.params.get("run") or _LATEST)
+    # An option that still lacks its value leaves what stands before it unread.
+    name = str(ctx.params.get("run") or next(iter(ctx.args), _LATEST))
     if name == _LATEST:
         name = next(iter(_runs(runs)), "")
     for folder in (Path(name), runs / name):
         try:
-            nodes = json.loads((folder / "topology.json").read_text(encoding="utf-8"))["nodes"]
-        except (OSError, ValueError, KeyError, TypeError):
+            nodes = RunFolder(folder).read_nodes()
+        except InputError:
             continue
         return [node for node in nodes if node.startswith(incomplete)]
     return []
@@ -83,10 +86,12 @@ def _runs_folder(ctx: typer.Context) -> Path:
 
 def _runs(folder: Path) -> list[str]:
     """The names of runs, the last one first."""
+    from ..runs.run_folder import RunFolder
+
     begun = []
     for entry in _entries(str(folder)):
         try:
-            begun.append((os.stat(os.path.join(entry.path, "run.json")).st_mtime_ns, entry.name))
+            begun.append((RunFolder(Path(entry.path)).facts.stat().st_mtime_ns, entry.name))
         except OSError:
             continue
     return [name for _, name in sorted(begun, reverse=True)]

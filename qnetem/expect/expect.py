@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ..emulator.errors import InputError
 from ..emulator.suggestions import did_you_mean
 from ..emulator.topology.written.names import nearest
+from ..emulator.units import scale_of
 from ..emulator.wire import STATISTICS
 from .expressions import Functions, Value, evaluate
 from .predictions import functions
@@ -104,23 +105,25 @@ class Expectation:
             return False, f"not a number but {type(measured).__name__}"
         if isinstance(self.expected, tuple):
             low, high = self.expected
-            return low <= measured <= high, _range_text(measured, low, high)
+            return low <= measured <= high, _range_text(self.quantity, measured, low, high)
         assert isinstance(self.expected, float)
         if self.relation == "~":
             return self._close(measured, sigma, self.expected)
         ok = _ORDER[self.relation](measured, self.expected)
-        return ok, f"off by {abs(measured - self.expected):.3g}" if not ok else "holds"
+        off = _amount(self.quantity, abs(measured - self.expected), 3)
+        return ok, f"off by {off}" if not ok else "holds"
 
     def _close(self, measured: float, sigma: float | None, expected: float) -> tuple[bool, str]:
         distance = abs(measured - expected)
+        off = _amount(self.quantity, distance, 2)
         if self.tolerance is not None:
-            return distance <= self.tolerance, f"off by {distance:.2g}"
+            return distance <= self.tolerance, f"off by {off}"
         rounding = _ROUNDING * max(abs(measured), abs(expected))
         if distance <= rounding:
             return True, "equal"
         if sigma:
             return distance <= _SIGMAS * sigma, f"{distance / sigma:.1f} sigma"
-        return False, f"off by {distance:.2g}, and no spread is known: add '+- tolerance'"
+        return False, f"off by {off}, and no spread is known: add '+- tolerance'"
 
 
 def parse_expectations(topology: Topology) -> list[Expectation]:
@@ -257,9 +260,15 @@ def _missing(quantity: str, results: Results, metrics: Metrics) -> str:
     return f"not measured{did_you_mean(quantity, known)}"
 
 
-def _range_text(measured: float, low: float, high: float) -> str:
+def _amount(quantity: str, value: float, digits: int) -> str:
+    """How much of a quantity, with its unit if it is a time."""
+    scale, unit = scale_of(value) if quantity.endswith("_s") else (1.0, "")
+    return f"{value * scale:.{digits}g} {unit}".rstrip()
+
+
+def _range_text(quantity: str, measured: float, low: float, high: float) -> str:
     if measured < low:
-        return f"{low - measured:.3g} too low"
+        return f"{_amount(quantity, low - measured, 3)} too low"
     if measured > high:
-        return f"{measured - high:.3g} too high"
+        return f"{_amount(quantity, measured - high, 3)} too high"
     return "inside" if low <= measured <= high else "not a number"

@@ -22,8 +22,8 @@ WHOLE = 1 << 30
 _GAP = "  "
 #: No terminal is that wide; longer text is cut before anything measures it.
 _WIDEST = 4_000
-#: The column that gives way keeps this much; then the others are cut, too.
-_LEAST = 12
+#: The column that gives way keeps this much; then the others are cut, too. Where it is narrow, they get less.
+_LEAST = (12, 6, 1)
 #: A column is folded into at most so many lines, and only if it keeps this much.
 _MOST_FOLDS, _LEAST_FOLDED = 3, 20
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
@@ -158,10 +158,11 @@ def _spread(row: list[str], room: int, ellipsis: str) -> list[list[str]]:
 def _shrink(widths: list[int], width: int, yields: int) -> None:
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
     order = [yields, *sorted(range(len(widths)), key=lambda i: -widths[i])]
-    for index in order:
-        given = min(max(0, excess), max(0, widths[index] - _LEAST))
-        widths[index] -= given
-        excess -= given
+    for least in _LEAST:
+        for index in order:
+            given = min(max(0, excess), max(0, widths[index] - least))
+            widths[index] -= given
+            excess -= given
 
 
 def _fit(cell: str, width: int, to_the_right: bool, ellipsis: str) -> str:

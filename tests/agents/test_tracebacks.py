@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import json
 from collections.abc import Callable
 
 import pytest
@@ -50,6 +52,44 @@ def test_the_causes_of_an_error_are_stripped_as_well() -> None:
     shown = program_traceback(raised(fail))
     assert "direct cause" in shown and "ValueError: no good" in shown
     assert "messages.py" not in shown
+
+
+def test_frames_of_libraries_are_left_out() -> None:
+    shown = program_traceback(raised(lambda: json.loads("{")))
+    assert __file__ in shown and "decoder.py" not in shown and "json/__init__.py" not in shown
+
+
+def test_an_error_without_a_frame_of_the_program_shows_what_there_is() -> None:
+    shown = program_traceback(raised(json.loads))  # type: ignore[arg-type]
+    assert "TypeError" in shown and "File" in shown
+
+
+def test_a_group_of_one_is_shown_as_that_one() -> None:
+    async def divide() -> float:
+        return 1 / 0
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(divide())
+
+    shown = program_traceback(raised(lambda: asyncio.run(run())))
+    assert "Group" not in shown.replace("asyncio.TaskGroup()", "") and "taskgroups.py" not in shown
+    assert shown.index("in run") < shown.index("in divide")
+    assert shown.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_group_of_several_shows_each() -> None:
+    async def fail(text: str) -> None:
+        raise ValueError(text)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail("one"))
+            group.create_task(fail("two"))
+
+    shown = program_traceback(raised(lambda: asyncio.run(run())))
+    assert "ValueError: one" in shown and "ValueError: two" in shown
+    assert "taskgroups.py" not in shown
 
 
 def test_groups_are_told_by_what_is_in_them() -> None:

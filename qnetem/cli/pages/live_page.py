@@ -16,14 +16,17 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from ...emulator.errors import ProgramFailed
 from ...emulator.plain_text import ascii_json
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, RunView
 from ...live import client
+from ...runs.program_output import shown_path
 from ...runs.recorded import open_run
 from ...runs.run_warnings import warning_line
 from ...text.columns import count, print_lines, print_table
 from ...text.faults import fault_data, fault_hits, fault_line
+from ...text.folding import folded
 
 _FAULT_KEYS = [
     *("id", "fault", "target", "parameters", "state"),
@@ -77,21 +80,19 @@ def nodes_csv(view: dict[str, Any]) -> str:
 def print_view(view: dict[str, Any], console: Console) -> None:
     """The page of a view."""
     print_lines(console, _headline(view))
-    rows = [["node", "kind", "state", "inc", "last ran", "slots", "to it"]]
-    for node in view["nodes"]:
-        ran = "-" if node["granted_s"] is None else format_ns(round(node["granted_s"] * 1e9))
-        slots = f"{node['slots_used']}/{node['slots']}"
-        flying = "-" if node["in_flight"] is None else str(node["in_flight"])
-        inc = str(node["incarnation"])
-        rows.append([node["name"], node["kind"], _state(node), inc, ran, slots, flying])
+    rows = [["node", "kind", "state", "restarts", "slots", "last ran", "to it"]]
+    rows += [_node_row(node) for node in view["nodes"]]
+    if not view["live"]:  # nothing runs, and nothing is on its way
+        rows = [row[:-2] for row in rows]
     console.print()
     print_table(console, rows, yields=0, right=(3, 4, 5, 6))
     lines = [line for node in view["nodes"] for line in _details(node)]
     lines += [_active(fault) for fault in view["faults"] if fault["state"] == "active"]
     lines += [f"  {warning_line(each)}" for each in view["noticed"] if each["what"] != "unfinished"]
     if view["problem"] is not None:
-        lines += view["problem"]["text"].splitlines()
-    print_lines(console, ["", *lines] if lines else [])
+        lines += _problem_lines(view["problem"])
+    prose = [part for line in lines for part in folded(line, console.width)]
+    print_lines(console, ["", *prose] if prose else [])
 
 
 # --- what there is to show ------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def _ended(run_folder: Path) -> dict[str, Any]:
     }
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- rows and words ----------------------------------------------------------------------------------------
 
 
 def _headline(view: dict[str, Any]) -> list[str]:
@@ -162,7 +163,25 @@ def _headline(view: dict[str, Any]) -> list[str]:
     rate = view["instants"] / wall_s if wall_s > 0 else 0.0
     words = f"{view['name']}  seed {view['seed']}  "
     words += "under way" if view["live"] else f"is over, digest {view['digest']}"
-    return [words, f"at {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"]
+    lines = [words, f"at {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"]
+    return [*lines, f"run folder {shown_path(Path(view['run_folder']))}"]
+
+
+def _node_row(node: dict[str, Any]) -> list[str]:
+    ran = "-" if node["granted_s"] is None else format_ns(round(node["granted_s"] * 1e9))
+    slots = f"{node['slots_used']}/{node['slots']}"
+    flying = "-" if node["in_flight"] is None else str(node["in_flight"])
+    restarts = str(node["incarnation"] - 1) if node["incarnation"] > 1 else "-"
+    return [node["name"], node["kind"], _state(node), restarts, slots, ran, flying]
+
+
+def _problem_lines(problem: dict[str, Any]) -> list[str]:
+    """Why it ended; a text that names node and time itself stands as it is."""
+    node, time_s = problem.get("node"), problem.get("time_s")
+    if problem.get("kind") != ProgramFailed.__name__ or not node or time_s is None:
+        return str(problem["text"]).splitlines()
+    at = format_ns(round(time_s * 1e9))
+    return f"{node} raised at {at}: {problem['text']}".splitlines()
 
 
 def _state(node: dict[str, Any]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.wire import HEADER, MAX_FRAME
+from qnetem.emulator.wire.control import Outcome, decode_from_emulator
 from qnetem.emulator.wire.framing import FrameSplitter
 
 
@@ -46,3 +48,11 @@ def test_a_frame_over_the_limit_is_refused_at_its_header(more: bytes) -> None:
 def test_a_whole_frame_over_a_smaller_limit_is_refused_too() -> None:
     with pytest.raises(InfrastructureError, match="limit is 2"):
         FrameSplitter(limit=2).feed(framed(b"abc"))
+
+
+def test_a_count_stays_a_whole_number_on_the_wire() -> None:
+    metrics: dict[str, dict[str, int | float]] = {"bob.x": {"count": 3, "mean": 3.0}}
+    sent = Outcome("chain", 7, "", 0, 0.0, 1, {}, {"bob": {"n": 3, "x": 3.0}}, metrics)
+    came = decode_from_emulator(msgspec.msgpack.encode(sent))
+    assert isinstance(came, Outcome)
+    assert repr(came.metrics) == repr(sent.metrics) and repr(came.results) == repr(sent.results)

@@ -6,10 +6,12 @@ import io
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from qnetem.cli import main as cli
 from qnetem.cli.pages.summary import as_data, nothing_ran, print_summary
 from qnetem.cli.progress import ProgressLine, progress_text, states_text
 from qnetem.emulator.wire.control import Problem, Progress
@@ -70,6 +72,71 @@ def test_faults_are_listed_up_to_the_end_of_the_run(tmp_path: Path) -> None:
     assert "2 s  cut alice-r1 for 500 ms" in text
     assert "kill r1" not in text
     assert "1 fault not reached by the end of the run" in text
+
+
+def test_a_fault_that_counts_nothing_shows_a_dash(tmp_path: Path) -> None:
+    run = ended(loaded(tmp_path))
+    [line] = [line for line in page(run).splitlines() if "cut alice-r1" in line]
+    assert line.split()[-1] == "-"
+    assert as_data(run)["faults"][0]["hits"] is None
+
+
+def test_what_programs_record_comes_before_what_is_always_counted(tmp_path: Path) -> None:
+    names = ["alice.message_latency_s", "bob.expired", "bob.qber", "links.alice-r1.pairs", "r1.x"]
+    many = [f"alice.own{number:02}" for number in range(14)]
+    metrics = {name: series(0.5, 0.1) for name in sorted([*names, *many])}
+    lines = page(ended(loaded(tmp_path), metrics=metrics, results={"r1": {}})).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("metric "))
+    shown = [line.split()[0] for line in lines[at + 1 : at + 17]]
+    assert shown == [*many, "bob.qber", "r1.x"]
+    assert lines[at + 17] == "and 3 more metrics (all of them: --format json)"
+
+
+def test_times_are_in_the_unit_a_person_would_choose(tmp_path: Path) -> None:
+    topology = loaded(tmp_path, CHAIN + "expect:\n  bob.latency_s: \"~ latency('alice-r1')\"\n")
+    metrics = {"bob.latency_s": series(1.5e-4, low=1.5e-4, high=1.5e-4)}
+    text = page(ended(topology, metrics=metrics))
+    row = next(line for line in text.splitlines() if line.startswith("bob.latency_s"))
+    assert row.split() == ["bob.latency_s", "150", "us", "~", "122.418", "us", "FAILED"]
+    assert "  off by 28 us, and no spread is known: add '+- tolerance'" in text
+
+
+def test_how_far_real_time_is_behind_is_one_number(tmp_path: Path) -> None:
+    metrics = {"time.behind_s": series(0.0012, 0.001, 100, 0.0001, 0.03)}
+    text = page(ended(loaded(tmp_path), metrics=metrics))
+    assert "of virtual time in 1.5 s, 1.2 ms behind on average: 30,000 instants" in text
+    assert "time.behind_s" not in text
+
+
+def test_the_page_says_where_prints_went(tmp_path: Path) -> None:
+    run = ended(loaded(tmp_path))
+    logs = tmp_path / "run" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "bob.1.log").write_text("one\ntwo\n")
+    object.__setattr__(
+        run, "result", SimpleNamespace(**vars(run.result) | {"run_folder": logs.parent})
+    )
+    assert f"prints in  {logs}/bob.1.log\n           bob 2 lines; shown by --show-logs\n" in page(
+        run
+    )
+
+
+def test_a_person_at_a_terminal_reads_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ended(loaded(tmp_path, EXPECTING), results={"bob": {"qber": 0.5}})
+    report = cli._Report(Path("chain.yaml"), cli.RunFormat.text, True, None, "auto", False)
+    monkeypatch.setattr(cli, "seen_together", lambda: True)
+    report.finished(run)
+    out, err = capsys.readouterr()
+    assert (out + err).count("run folder") == 1 and (out + err).count("off by 0.39") == 1
+    assert "error: 3 of 3 expectations failed\n" in err
+    assert err.endswith("qnetem replay runs/chain-20260101-x\n")
+    monkeypatch.setattr(cli, "seen_together", lambda: False)
+    report.finished(run)
+    _, err = capsys.readouterr()
+    assert "error: expected bob.qber < 0.11, measured 0.5 (off by 0.39)\n" in err
+    assert "run folder: runs/chain-20260101-x\n" in err
 
 
 def test_many_nodes_are_shortened_but_never_a_failed_one(tmp_path: Path) -> None:

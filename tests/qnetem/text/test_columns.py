@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
-from qnetem.text.columns import in_columns, shortened
+from qnetem.text.columns import WHOLE, in_columns, print_table, shortened
 
 ROWS = st.integers(1, 6).flatmap(
     lambda columns: st.lists(
@@ -43,3 +46,34 @@ def test_wide_letters_count_twice() -> None:
     assert shortened("量子量子", 5) == "量子…"
     assert shortened("量子", 4) == "量子"
     assert shortened("two\nlines", 20) == "two lines"
+
+
+def shown(width: int, encoding: str = "utf-8") -> list[str]:
+    """A table of one row with a long last cell."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding)
+    rows = [["node", "result"], ["alice", f"qber 0.04 \N{PLUS-MINUS SIGN} 0.01, bits {BITS}"]]
+    print_table(Console(file=file, width=width), rows, folds=True)
+    file.seek(0)
+    return file.read().splitlines()
+
+
+BITS = " ".join("01" * 100)
+
+
+def test_the_last_column_is_folded_and_then_cut() -> None:
+    heading, *lines = shown(60)
+    assert heading == "node   result"
+    assert lines[0].startswith("alice  qber 0.04 \N{PLUS-MINUS SIGN} 0.01, bits 0 1 ")
+    assert len(lines) == 3 and all(line.startswith(" " * 7) for line in lines[1:])
+    assert all(cell_len(line) <= 60 for line in lines)
+    assert lines[-1].endswith("\N{HORIZONTAL ELLIPSIS}")
+
+
+def test_in_a_file_nothing_is_cut() -> None:
+    assert shown(WHOLE)[1].endswith(BITS)
+
+
+def test_an_encoding_without_our_signs_gets_others() -> None:
+    lines = shown(60, "ascii")
+    assert "0.04 +- 0.01" in lines[1] and lines[-1].endswith("...")
+    assert all(len(line) <= 60 for line in lines)
