@@ -170,18 +170,19 @@ def _is_program(file: str) -> bool:
 
 
 def _without_groups_of_one(
-    report: traceback.TracebackException, error: BaseException
+    report: traceback.TracebackException, error: Any
 ) -> traceback.TracebackException:
     """The only exception in a group, its frames below those of the group; else the report as it is."""
     frames: list[traceback.FrameSummary] = []
-    shown = report
-    while _is_group(error) and len(error.exceptions) == 1:  # type: ignore[attr-defined]
+    shown: Any = report
+    while _is_group(error) and len(error.exceptions) == 1:
         if error.__cause__ is not None or error.__context__ is not None or _has_notes(error):
             return report
         frames += shown.stack
-        shown, error = shown.exceptions[0], error.exceptions[0]  # type: ignore[attr-defined]
+        shown, error = shown.exceptions[0], error.exceptions[0]
     shown.stack[:0] = frames
-    return shown
+    found: traceback.TracebackException = shown
+    return found
 
 
 def _has_notes(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 RUNNING, RECORDED, LIVE, FILES, REFERENCE = GROUPS = (
     "Run a network",
     "Look at runs",
-    "Change a run under way",
+    "During a run",
     "Check topologies",
     "Look up",
 )

@@ -23,7 +23,7 @@ _GAP = "  "
 #: No terminal is that wide; longer text is cut before anything measures it.
 _WIDEST = 4_000
 #: The column that gives way keeps this much; then the others are cut, too. Where it is narrow, they get less.
-_LEAST = (12, 6, 1)
+_LEAST = (12, 10, 8, 6, 1)
 #: A column is folded into at most so many lines, and only if it keeps this much.
 _MOST_FOLDS, _LEAST_FOLDED = 3, 20
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"

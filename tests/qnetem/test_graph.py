@@ -38,10 +38,16 @@ def test_nodes_stand_by_kind_and_links_with_their_parameters(tmp_path: Path) -> 
         "repeater  r1     16 slots, T1 10 ms, T2 5 ms",
     ]
     assert links == [
-        "link      between       length  latency     quantum",
-        "alice-r1  alice === r1  25 km   122.418 us  pairs F=0.95 p=0.01/1 ms",
-        "r1-bob    r1 === bob    50 km   2 ms        0.2 dB/km, depolarising 0.04, dephasing 0.01",
+        "link      length  latency     quantum",
+        "alice-r1  25 km   122.418 us  pairs F=0.95 p=0.01 per 1 ms",
+        "r1-bob    50 km   2 ms        0.2 dB/km, depolarising 0.04, dephasing 0.01",
     ]
+
+
+def test_ends_stand_beside_links_that_are_not_named_after_them(tmp_path: Path) -> None:
+    text = CHAIN.replace("  - between: [r1, bob]", "  - name: trunk\n    between: [r1, bob]")
+    lines = graph.text(loaded(tmp_path, text)).splitlines()
+    assert any(line.startswith("trunk     r1 === bob    50 km") for line in lines)
 
 
 def test_a_program_is_named_as_its_file_names_it(tmp_path: Path) -> None:

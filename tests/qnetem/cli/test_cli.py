@@ -162,8 +162,8 @@ def test_a_raising_program_is_told_with_its_own_traceback(pair: Path, faked: Fak
     assert result.exit_code == 1
     lines = [line for line in result.stderr.splitlines() if line]
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[3] == "error: alice raised at 1.5 ms: ValueError: no"
-    assert lines[4:] == [
+    assert lines[2] == "error: alice raised at 1.5 ms: ValueError: no"
+    assert lines[3:] == [
         "run folder: runs/x",
         f"reproduce:  qnetem run {pair} --seed 7",
         "replay:     qnetem replay runs/x",
