@@ -8,6 +8,7 @@ the terminal shows it on two lines. What goes into a file is not folded.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -19,6 +20,7 @@ _QUOTES = "'\"`"
 _OPENING, _CLOSING = "([{", ")]}"
 #: Under a line that is folded, the rest of it stands so much further to the right.
 _INDENT = 2
+_NUMBER = re.compile(r"[-+]?[0-9][0-9.,]*")
 #: A terminal that is narrower is not worth folding for.
 _LEAST = 20
 
@@ -47,12 +49,27 @@ def _fold(line: str, width: int) -> Iterator[str]:
         return
     indent = " " * (len(line) - len(line.lstrip()))
     current = indent
-    for piece in _pieces(line):
+    for piece in _with_units(_pieces(line)):
         if current.strip() and cell_len(current) + 1 + cell_len(piece) > width:
             yield current
             current = indent + " " * _INDENT
         current += (" " if current.strip() else "") + piece
     yield current
+
+
+def _with_units(pieces: Iterator[str]) -> Iterator[str]:
+    """A number and the word behind it as one: `3 us`."""
+    number = ""
+    for piece in pieces:
+        if _NUMBER.fullmatch(piece):
+            if number:
+                yield number
+            number = piece
+        else:
+            yield f"{number} {piece}" if number else piece
+            number = ""
+    if number:
+        yield number
 
 
 def _pieces(line: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ def test_a_line_is_folded_at_words_and_what_follows_is_indented() -> None:
 @pytest.mark.parametrize(
     "piece",
     [
+        "195.869 us:",
         FORMULA,
         "'qnetem run my topology.yaml'",
         '"a key with blanks"',
