@@ -391,7 +391,7 @@ class _Report:
             failed = [f"error: {len(failed)} of {count(len(run.verdicts), 'expectation')} failed"]
         print_stderr(failed)
         if run.exit_code != INTERRUPTED:
-            folder = shown_path(run.run_folder)
+            folder = shown_path(run.run_folder, sys.stderr.isatty())
             print_stderr([] if page_is_there else [f"run folder: {folder}"])
             # Faults by hand are in the record alone: only a replay repeats them.
             replay = replay_command(folder)
@@ -415,7 +415,7 @@ class _Report:
             if self._show_logs and folder:
                 print_logs(Path(folder))
             print_stderr(problem_lines(problem, self.seed))
-            shown = shown_path(Path(folder)) if folder else ""
+            shown = shown_path(Path(folder), sys.stderr.isatty()) if folder else ""
             print_stderr([f"run folder: {shown}"] if folder else [])
             if self.seed is not None and not isinstance(error, (InputError, KeyboardInterrupt)):
                 print_stderr([f"reproduce:  {self._again(self.seed)}"])

@@ -60,8 +60,10 @@ def output_of(run_folder: Path) -> Iterator[str]:
             raise InputError(unreadable(log, error)) from error
 
 
-def shown_path(path: Path) -> str:
-    """A path to copy: relative if it is below the working directory."""
+def shown_path(path: Path, on_terminal: bool) -> str:
+    """A path to copy: on a terminal relative, and so shorter, if it is below the working directory."""
+    if not on_terminal:
+        return str(path)
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):

@@ -79,7 +79,7 @@ def nodes_csv(view: dict[str, Any]) -> str:
 
 def print_view(view: dict[str, Any], console: Console) -> None:
     """The page of a view."""
-    print_lines(console, _headline(view))
+    print_lines(console, _headline(view, console.is_terminal))
     rows = [["node", "kind", "state", "restarts", "slots", "last ran", "to it"]]
     rows += [_node_row(node) for node in view["nodes"]]
     if not view["live"]:  # nothing runs, and nothing is on its way
@@ -157,14 +157,14 @@ def _ended(run_folder: Path) -> dict[str, Any]:
 # --- rows and words ----------------------------------------------------------------------------------------
 
 
-def _headline(view: dict[str, Any]) -> list[str]:
+def _headline(view: dict[str, Any], on_terminal: bool) -> list[str]:
     time = format_ns(round(view["virtual_time_s"] * 1e9))
     wall_s = view["wall_time_s"]
     rate = view["instants"] / wall_s if wall_s > 0 else 0.0
     words = f"{view['name']}  seed {view['seed']}  "
     words += "under way" if view["live"] else f"is over, digest {view['digest']}"
     lines = [words, f"at {time}, {count(view['instants'], 'instant')}, {rate:,.0f} instants/s"]
-    return [*lines, f"run folder {shown_path(Path(view['run_folder']))}"]
+    return [*lines, f"run folder {shown_path(Path(view['run_folder']), on_terminal)}"]
 
 
 def _node_row(node: dict[str, Any]) -> list[str]:

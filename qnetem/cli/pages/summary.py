@@ -241,7 +241,7 @@ def _print_times(run: Run, console: Console) -> None:
     line += f"{count(outcome.instants, 'instant')}, {rate:,.0f} instants/s"
     console.print()
     print_line(console, line)
-    print_line(console, f"run folder {shown_path(run.run_folder)}")
+    print_line(console, f"run folder {shown_path(run.run_folder, console.is_terminal)}")
     _print_where_prints_are(run, console)
     refused = count_refusals(run.run_folder)
     if refused:
@@ -265,7 +265,7 @@ def _print_where_prints_are(run: Run, console: Console) -> None:
     named = [f"{name} {count(each.lines, 'line')}" for name, each in printed.items()]
     more = len(named) - _MOST_PRINTING
     words = ", ".join(named[:_MOST_PRINTING]) + (f" and {more} more" if more > 0 else "")
-    print_line(console, f"prints in  {shown_path(where)}")
+    print_line(console, f"prints in  {shown_path(where, console.is_terminal)}")
     print_line(console, f"           {words}; shown by --show-logs", "dim")
 
 
