@@ -30,6 +30,7 @@ from ..emulator.errors import (
 from ..emulator.units import format_ns
 from ..emulator.wire.control import Problem
 from ..expect.expect import Verdict
+from .columns import WHOLE
 from .folding import folded, width_of
 from .quantities import quantity
 
@@ -126,7 +127,7 @@ def replay_command(run_folder: str | Path) -> str:
 def print_stderr(lines: Iterable[str]) -> None:
     """Write to standard error, at once; on a terminal with prose folded at words, and marks in colour."""
     with contextlib.suppress(OSError):  # standard error is closed: there is no other place
-        width = width_of(sys.stderr)
+        width = width_of(sys.stderr) if sys.stderr.isatty() else WHOLE
         shown = [
             part
             for line in map(plain_text.lines, lines)

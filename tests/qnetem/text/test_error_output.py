@@ -72,7 +72,7 @@ def test_colour_may_be_refused(name: str, value: str, monkeypatch: pytest.Monkey
 
 
 def test_a_file_gets_each_error_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(sys, "stderr", file := io.StringIO())
     print_stderr([ERROR, COMMAND])
     assert file.getvalue() == f"{ERROR}\n{COMMAND}\n"
