@@ -182,7 +182,9 @@ def test_a_second_name_for_a_call_is_guarded_too(module: str) -> None:
     ("module", "own"),
     [("qnetem.inprocess.output", True), ("qnetem.agents.protocols.mine", False), ("mine", False)],
 )
-def test_our_own_modules_see_what_is_real_whenever_they_are_imported(module: str, own: bool) -> None:
+def test_our_own_modules_see_what_is_real_whenever_they_are_imported(
+    module: str, own: bool
+) -> None:
     """One that is imported after the guards are installed binds the exchanged function."""
     names: dict[str, Any] = {"__name__": module}
     exec("from _thread import get_ident\ndef ask(): return get_ident()", names)  # noqa: S102
