@@ -31,6 +31,7 @@ from .....emulator.errors import InputError
 Bits = NDArray[np.uint8]
 Positions = NDArray[np.int64]
 
+NOTHING: Positions = np.zeros(0, dtype=np.int64)
 #: The best error rate that block sizes are made for: below it a pass would be one block.
 LEAST_RATE = 1e-5
 #: BICONF: so many random halves in a row without an error end it.
@@ -162,7 +163,10 @@ class _Pass:
         size = len(layout.order) + 1
         self.known = np.zeros(size, dtype=bool)
         self._parities = np.zeros(size, dtype=np.uint8)
-        self._errors = self._parities
+        self._errors = np.zeros(size, dtype=np.uint8)
+        #: How often the key had been changed when the errors were counted; -1: something was learned since.
+        self._counted_at = -1
+        self._asked = NOTHING
 
     @property
     def block_ends(self) -> Positions:
@@ -173,16 +177,19 @@ class _Pass:
         """The reference's parities from the start of the block to before each position."""
         self.known[positions] = True
         self._parities[positions] = parities
+        self._counted_at = -1
 
-    def look(self, key: Bits, reuse: bool) -> tuple[Positions, Positions]:
+    def look(self, key: Bits, changes: int, reuse: bool) -> tuple[Positions, Positions]:
         """(bits of the key that are wrong, borders to ask for): the ends of all searches, as far as they can go.
 
         Each block with an odd number of errors is followed through the halves whose parity is known, down to one
-        bit or to a half that has to be asked for. `reuse`: odd parts of even blocks are followed too.
+        bit or to a half that has to be asked for. `reuse`: odd parts of even blocks are followed too. `changes`
+        says which key it is: for the same one there is nothing new to find.
         """
-        layout = self.layout
+        if changes == self._counted_at:
+            return NOTHING, self._asked
+        layout, self._counted_at = self.layout, changes
         places = np.flatnonzero(self.known)
-        self._errors = np.zeros(len(self.known), dtype=np.uint8)
         self._errors[places] = layout.from_start(layout.sums(key), places) ^ self._parities[places]
         low, high = self._odd(places if reuse else self.block_ends)
         wrong, asked = [], []
@@ -195,9 +202,8 @@ class _Pass:
             low, middle, high = low[open_], middle[open_], high[open_]
             left = self._errors[middle] != self._before(low)
             low, high = np.where(left, low, middle), np.where(left, middle, high)
-        nothing = np.zeros(0, dtype=np.int64)
-        found = np.concatenate(wrong) if wrong else nothing
-        return layout.order[found], np.sort(np.concatenate(asked)) if asked else nothing
+        self._asked = np.sort(np.concatenate(asked)) if asked else NOTHING
+        return (layout.order[np.concatenate(wrong)] if wrong else NOTHING), self._asked
 
     def _odd(self, ends: Positions) -> tuple[Positions, Positions]:
         """Starts and ends of the intervals between these borders that have an odd number of errors."""
@@ -226,6 +232,7 @@ class Corrector:
         self._passes: list[_Pass] = []
         #: The passes before this one are looked at no more.
         self._passes_done = 0
+        self._changes = 0
         self._answer: Bits | None = None
 
     def take(self, parities: Bits) -> None:
@@ -264,13 +271,14 @@ class Corrector:
     def _correct(self) -> Question:
         """Turn all bits that are known to be wrong; what to ask then, nothing when all intervals are even."""
         asked: list[Positions] = []
-        turned = True
-        while turned:
-            turned, asked = False, []
+        before = -1
+        while before != self._changes:
+            before, asked = self._changes, []
             for part in self._passes[self._passes_done :]:
-                wrong, unknown = part.look(self.key, self._variant.reuse)
-                self.key[wrong] ^= 1
-                turned = turned or bool(len(wrong))
+                wrong, unknown = part.look(self.key, self._changes, self._variant.reuse)
+                if len(wrong):
+                    self.key[wrong] ^= 1
+                    self._changes += 1
                 asked.append(unknown)
         first = self._passes_done
         return [Part(first + at, new) for at, new in enumerate(asked) if len(new)]
