@@ -52,7 +52,10 @@ def efficiency(corrector: Corrector, rate: float) -> float:
 
 @pytest.mark.parametrize(("name", "rate"), PUBLISHED)
 def test_it_leaks_as_much_as_published(name: str, rate: float) -> None:
-    runs = [efficiency(corrected(*keys(10_000, rate, n), VARIANTS[name], rate, n), rate) for n in range(6)]
+    runs = [
+        efficiency(corrected(*keys(10_000, rate, n), VARIANTS[name], rate, n), rate)
+        for n in range(6)
+    ]
     mean, error = np.mean(runs), np.std(runs, ddof=1) / math.sqrt(len(runs))
     tolerance = 0.007 if name == "original" else 0.01
     assert abs(mean / PUBLISHED[name, rate] - 1) < tolerance + 3 * error

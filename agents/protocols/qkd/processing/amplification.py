@@ -6,11 +6,12 @@ family: Krawczyk, CRYPTO '94, LNCS 839, 129 (1994).
 Owns the hash. Does not own how long the result may be (estimation.py).
 
 The matrix has `length` rows and as many columns as the key has bits; entry (i, j) is bit i - j + n - 1 of the
-seed, which has n + length - 1 bits and may be public, if it is drawn after the key was measured. The product is
-a convolution modulo 2, here by a fast Fourier transform of floats.
+seed, which has n + length - 1 bits and may be public, if it is drawn after the key was measured. The product
+is a convolution modulo 2, here by a fast Fourier transform of floats.
 
 Rule: the result is exact. Each sum is an integer of at most n, and the rounding error of a transform of 2^k
-points of unit size is below `_UNIT * k * n`, which must stay below 1/4: `LONGEST` keeps it 10^4 times smaller.
+points of unit size is below `_UNIT * k * n`, which must stay below 1/4: `LONGEST` keeps it 10^4 times
+smaller.
 """
 
 from __future__ import annotations

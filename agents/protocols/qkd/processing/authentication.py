@@ -1,18 +1,18 @@
-"""Authentication of classical messages with keys that are used up: Wegman and Carter's, unconditionally secure.
+"""Authentication of classical messages, unconditionally secure, with keys that are used up.
 
 Wegman and Carter, JCSS 22, 265 (1981); its keys in key distribution: Kiktenko et al., arXiv:1603.08387.
 
-Owns tags, and which bits of the shared secret each costs. Does not own messages, nor where the secret is from:
-a pre-shared one at first, then part of what has been distributed (`replenish`).
+Owns tags, and which bits of the shared secret each costs. Does not own messages, nor where the secret is
+from: a pre-shared one at first, then part of what has been distributed (`replenish`).
 
-The tag of a message is hash(message) + pad modulo p: the point of the hash is a secret that all messages share,
-the pad a secret of this message alone. What is hashed names the session, the sender, the receiver and the
-number of the message before its body, so that no message passes for another one's, nor for one of the other
-direction. A forger who has seen any number of tags succeeds with probability `Field.collision` a try.
+The tag of a message is hash(message) + pad modulo p: the point of the hash is a secret that all messages
+share, the pad a secret of this message alone. What is hashed names the session, the sender, the receiver and
+the number of the message before its body, so that no message passes for another one's, nor for one of the
+other direction. A forger who has seen any number of tags succeeds with probability `Field.collision` a try.
 
 Rule: the n-th message of a direction always takes the same bits, whatever was lost, doubled or came late; so
-both ends agree on what is used up without a word. Directions take pads in turn: 0 from the first pair of pads,
-then 1, and so on.
+both ends agree on what is used up without a word. Directions take pads in turn: 0 from the first pair of
+pads, then 1, and so on.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class OutOfPads(InputError):
 class Authenticator:
     """Tags of one session between two ends.
 
-    `secret`: bits that both ends share and use for nothing else, of at least `point_bits`; `first` is the end whose
-    messages have direction 0, and is the same at both. `spent` counts bits that tags have taken so far.
+    `secret`: bits that both ends share and use for nothing else, of at least `point_bits`; `first` is the end
+    whose messages have direction 0, and is the same at both. `spent` counts bits that tags have taken so far.
     """
 
     def __init__(self, secret: Bits, session: str, first: str, second: str, bits: int = 61) -> None:
@@ -65,9 +65,14 @@ class Authenticator:
         self._pads = np.concatenate([self._pads, key])
 
     def tag(self, sender: str, number: int, body: bytes) -> bytes:
-        """Of the sender's message of that number, counted from 0. Raises OutOfPads, and InputError for others' names."""
+        """Of the sender's message of that number, counted from 0.
+
+        Raises OutOfPads, and InputError for others' names.
+        """
         pad = self._pad(sender, number)
-        value = (self._field.hashed(self._bound(sender, number, body), self._point) + pad) % self._field.prime
+        value = (
+            self._field.hashed(self._bound(sender, number, body), self._point) + pad
+        ) % self._field.prime
         return value.to_bytes(-(-self._field.bits // 8), "big")
 
     def is_genuine(self, sender: str, number: int, body: bytes, tag: bytes) -> bool:
@@ -76,7 +81,9 @@ class Authenticator:
 
     def forgery(self, message_bytes: int) -> float:
         """An upper bound on the probability that a forged message of this length passes."""
-        return self._field.collision(message_bytes + len(self._bound(next(iter(self._directions)), 0, b"")))
+        return self._field.collision(
+            message_bytes + len(self._bound(next(iter(self._directions)), 0, b""))
+        )
 
     def _pad(self, sender: str, number: int) -> int:
         if sender not in self._directions:

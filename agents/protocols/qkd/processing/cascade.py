@@ -1,16 +1,16 @@
 """Cascade: error correction by parities that one end asks and the other answers.
 
-Brassard and Salvail, EUROCRYPT '93, LNCS 765, 410 (1994); the variants: Martinez-Mateo, Pacher, Peev, Ciurana,
-Martin, QIC 15, 453 (2015), arXiv:1407.3257.
+Brassard and Salvail, EUROCRYPT '93, LNCS 765, 410 (1994); the variants: Martinez-Mateo, Pacher, Peev,
+Ciurana, Martin, QIC 15, 453 (2015), arXiv:1407.3257.
 
 Owns both ends of the exchange, without messages: `Corrector` says which parities it wants next, `Reference`
 answers. Does not own how they travel, or whether the keys are equal in the end (verification.py).
 
 Theory of operation. Each pass shuffles the key and cuts it into blocks. Two ends whose parities of a block
-differ have an odd number of errors in it; halving finds one of them with log2(k) more parities. A bit that
-is corrected makes odd blocks of other passes, which are halved in turn: the cascade. All that can be asked
-at once is asked in one round: the blocks of a pass, then one level of halving for all blocks of all passes
-that are odd.
+differ have an odd number of errors in it; halving finds one of them with log2(k) more parities. A bit that is
+corrected makes odd blocks of other passes, which are halved in turn: the cascade. All that can be asked at
+once is asked in one round: the blocks of a pass, then one level of halving for all blocks of all passes that
+are odd.
 
 A parity is of an interval of the shuffled key from the start of its block, so that each position whose parity
 is known is a border, and of two borders the parity between them is known. What is known is never asked again.
@@ -39,10 +39,10 @@ BICONF_STREAK = 10
 
 
 class Variant(NamedTuple):
-    """A published choice: how long the blocks of each pass are, in parts of `1 / rate` where they depend on it.
+    """A published choice of how long the blocks of each pass are, the first in parts of `1 / rate`.
 
-    `reuse`: parities within a block start searches too, not whole blocks alone. `biconf`: random halves of the
-    key follow the passes.
+    `reuse`: parities within a block start searches too, not whole blocks alone. `biconf`: random halves of
+    the key follow the passes.
     """
 
     name: str
@@ -112,7 +112,10 @@ class _Layout:
 
 
 class _Layouts:
-    """The layouts of all passes, drawn from a seed that both ends know. They are made when they are needed."""
+    """The layouts of all passes, drawn from a seed that both ends know.
+
+    They are made when they are needed.
+    """
 
     def __init__(self, length: int, sizes: list[int], seed: int) -> None:
         self._length, self._sizes, self._seed = length, sizes, seed
@@ -180,11 +183,11 @@ class _Pass:
         self._counted_at = -1
 
     def look(self, key: Bits, changes: int, reuse: bool) -> tuple[Positions, Positions]:
-        """(bits of the key that are wrong, borders to ask for): the ends of all searches, as far as they can go.
+        """(bits of the key that are wrong, borders to ask for): how far all searches come.
 
-        Each block with an odd number of errors is followed through the halves whose parity is known, down to one
-        bit or to a half that has to be asked for. `reuse`: odd parts of even blocks are followed too. `changes`
-        says which key it is: for the same one there is nothing new to find.
+        Each block with an odd number of errors is followed through the halves whose parity is known, down to
+        one bit or to a half that has to be asked for. `reuse`: odd parts of even blocks are followed too.
+        `changes` says which key it is: for the same one there is nothing new to find.
         """
         if changes == self._counted_at:
             return NOTHING, self._asked
@@ -212,7 +215,7 @@ class _Pass:
         return starts[at], ends[at]
 
     def _before(self, starts: Positions) -> Bits:
-        """Errors from the start of the block to where an interval starts: none, where that is a block's start."""
+        """Errors from the start of the block to the start of each interval."""
         return np.where(starts % self.layout.size == 0, 0, self._errors[starts]).astype(np.uint8)
 
 
@@ -258,7 +261,8 @@ class Corrector:
     def _biconf(self) -> Iterator[Question]:
         """Random halves of the key, until so many in a row had no error (Brassard and Salvail, section 6).
 
-        An error is corrected in its half alone, as the published figures have it: the passes are not gone back to.
+        An error is corrected in its half alone, as the published figures have it: the passes are not gone
+        back to.
         """
         self._passes_done = len(self._passes)
         clean = 0

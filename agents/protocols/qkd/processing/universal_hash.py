@@ -4,9 +4,9 @@ Carter and Wegman, JCSS 18, 143 (1979); Wegman and Carter, JCSS 22, 265 (1981).
 
 Owns the hash and its collision bound. Does not own keys, nor which messages are hashed.
 
-A message is cut into blocks that are digits c_1 .. c_L of the field, after its length in bits as c_0; its hash
-at the point r is c_0 r^(L+1) + c_1 r^L + ... + c_L r modulo p. Two messages have the same difference of hashes
-at no more than L + 1 of the p points.
+A message is cut into blocks that are digits c_1 .. c_L of the field, after its length in bits as c_0; its
+hash at the point r is c_0 r^(L+1) + c_1 r^L + ... + c_L r modulo p. Two messages have the same difference of
+hashes at no more than L + 1 of the p points.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Field(NamedTuple):
         return value * point % prime
 
     def collision(self, message_bytes: int) -> float:
-        """An upper bound on the probability that two messages of this length or less collide, over the points."""
+        """An upper bound on the probability, over the points, that two messages so long collide."""
         blocks = -(-message_bytes // self.block_bytes)
         # One point, 0 = p, is drawn from 2^bits values twice as often as others.
         return float((blocks + 2) / self.prime)
