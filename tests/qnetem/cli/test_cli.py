@@ -237,7 +237,7 @@ def test_a_wrong_expectation_is_found_before_anything_starts(tmp_path: Path, fak
     calls = faked()
     result = typed("run", path)
     assert result.exit_code == 2 and not calls
-    assert f"error: {path}:9:17:" in result.stderr and "did you mean 'pair'" in result.stderr
+    assert f"error: {path}:9:20:" in result.stderr and "did you mean 'pair'" in result.stderr
 
 
 @pytest.mark.parametrize("until", ["soon", "0 s", "-1 s", "3"])
