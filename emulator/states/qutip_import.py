@@ -1,7 +1,7 @@
 """The one place that imports QuTiP.
 
-Owns the import and nothing else. QuTiP defines the physics: gates, noise and states are built as QuTiP
-objects and compiled (see pauli.py). Rule: only the emulator's process gets here; a node never does.
+Owns the import and nothing else. QuTiP is the reference: the tests hold each gate, map and state of this room
+against it. A run computes with closed forms and comes here only for objects that users asked for (qobj.py).
 """
 
 from __future__ import annotations
