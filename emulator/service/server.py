@@ -479,6 +479,11 @@ class Server:
             self.drain()
 
 
+def preload() -> None:
+    """Import the physics, which `open_world` needs."""
+    from ..world import world  # noqa: F401
+
+
 def open_world(settings: control.Supervise) -> WorldCore:
     """The real world of a run: the resolved topology, with a journal in the run folder.
 

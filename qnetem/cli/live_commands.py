@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from ..emulator.errors import InputError
-from .terminal import Page, errors_on_standard_error, print_object, reader_may_close
+from .terminal import errors_on_standard_error, print_object, reader_may_close
 
 #: The width of a table that no terminal shows.
 PIPED_COLUMNS = 160
@@ -101,6 +101,7 @@ def fault_command(
         from ..live import client
         from ..runs.run_folder import find_run
         from ..text.faults import fault_data
+        from .page import Page
         from .pages import live_page
 
         words = what or []
@@ -130,6 +131,7 @@ def inspect_command(
     """Show the state of a run. What each node waits for, slots, messages, faults; or how it ended."""
     with errors_on_standard_error():
         from ..runs.run_folder import find_run
+        from .page import Page
         from .pages import live_page
 
         view = live_page.view_of(find_run(run, runs))

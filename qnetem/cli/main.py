@@ -20,35 +20,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from ..emulator import plain_text
 from ..emulator.errors import InputError
-from ..emulator.wire.control import Problem
-from ..runs.run_folder import RunFolder
+from ..processes.reexecution import reexecute_with_fixed_environment
 from ..text.error_output import (
     INTERRUPTED,
     failed_lines,
-    package_version,
     print_stderr,
     problem_lines,
     problem_of,
     replay_command,
     reproduce,
 )
+from ..version import package_version
 from . import compare_commands, live_commands
 from .terminal import (
-    Page,
+    announced,
     errors_on_standard_error,
     print_object,
     reader_may_close,
-    reexecute_with_fixed_environment,
     standard_output_kept,
 )
 
 if TYPE_CHECKING:
     from ..api import Run
     from ..emulator.loading import Topology
+    from ..emulator.wire.control import Problem
+    from ..launcher.early import EarlyProcesses
 
 app = typer.Typer(
     name="qnetem",
@@ -110,6 +109,7 @@ def _options(
 
 @app.command("run")
 def run_command(
+    context: typer.Context,
     file: TopologyFile,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Run all nodes in this process, without a broker.")
@@ -151,14 +151,15 @@ def run_command(
         reexecute_with_fixed_environment()
     report = _Report(file, form, in_process, until, broker)
     with report.failures(seed):
-        from ..api import prepare, run
-        from .progress import ProgressLine
+        with announced(file, in_process):
+            from ..api import prepare, run
+            from .progress import ProgressLine
 
-        topology = prepare(file, seed=seed, until=until)
+            topology = prepare(file, seed=seed, until=until)
         report.seed = topology.seed
         if topology.campaign is not None:
             _print_campaign(topology)
-        with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+        with standard_output_kept(), ProgressLine() as progress:
             done = run(
                 topology,
                 in_process=in_process,
@@ -166,6 +167,7 @@ def run_command(
                 broker_port=broker_port,
                 runs_folder=runs,
                 on_progress=progress,
+                early=context.obj,
             )
         report.finished(done)
         raise typer.Exit(done.exit_code)
@@ -220,6 +222,8 @@ def schedule(
 ) -> None:
     """Show the faults that a seed gives. Time, id and fault, or a file with these faults fixed."""
     with errors_on_standard_error():
+        from rich.console import Console
+
         from ..api import prepare
         from .schedule_command import as_entries, as_json, as_table, write_frozen
 
@@ -277,15 +281,15 @@ compare_commands.register(app)
 live_commands.register(app)
 
 
-def main() -> None:
-    """The `qnetem` command."""
+def main(early: EarlyProcesses | None = None) -> None:
+    """The `qnetem` command; `early` are processes that a run may use (start.py)."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with the stream closed (`>&-`)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
             stream.reconfigure(errors="replace")
-    app(prog_name="qnetem")
+    app(prog_name="qnetem", obj=early)
 
 
 def _run_twice(
@@ -310,6 +314,8 @@ def _run_twice(
 
 def _print_campaign(topology: Topology) -> None:
     """The faults that a campaign has drawn, before anything runs."""
+    from rich.console import Console
+
     from .schedule_command import as_table
 
     lines = as_table(topology, Console(stderr=True).width)
@@ -348,6 +354,7 @@ class _Report:
 
     def finished(self, run: Run) -> None:
         """Print the outcome, good or bad."""
+        from .page import Page
         from .pages.summary import as_data, print_summary
 
         with reader_may_close():
@@ -403,6 +410,8 @@ class _Report:
 
 def _has_begun(run_folder: str) -> bool:
     """Whether there is something to replay."""
+    from ..runs.run_folder import RunFolder
+
     return bool(run_folder) and RunFolder(Path(run_folder)).journal.exists()
 
 

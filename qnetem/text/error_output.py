@@ -13,28 +13,25 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..emulator import plain_text
 from ..emulator.errors import InternalError, ProgramFailed, QnetemError, RunError, TopologyError
 from ..emulator.units import format_ns
-from ..emulator.wire.control import Problem
-from ..expect.expect import Verdict
+from ..version import package_version
+
+if TYPE_CHECKING:
+    from ..emulator.wire.control import Problem
+    from ..expect.expect import Verdict
 
 INTERRUPTED = 130
 
 
-def package_version() -> str:
-    """The installed version, or what stands for it in a bare checkout."""
-    try:
-        return version("qnetem")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
 def problem_of(error: BaseException) -> Problem:
     """An exception that came instead of an outcome, as the problem of an outcome."""
+    from ..emulator.wire.control import Problem
+
     kind = type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         return Problem("Interrupted", "interrupted", INTERRUPTED)

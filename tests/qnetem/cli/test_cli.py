@@ -19,9 +19,9 @@ from qnetem.cli import main as cli
 from qnetem.cli import terminal
 from qnetem.cli.schedule_command import write_frozen
 from qnetem.emulator.errors import InfrastructureError, InternalError
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.emulator.loading import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.inprocess import network as inprocess
 from qnetem.launcher import launcher
 from qnetem.launcher.launcher import RunResult
