@@ -8,6 +8,9 @@ for; and nothing can be a Qobj before somebody's module has imported QuTiP.
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,14 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .pauli import Superoperator, column_strings, qubits_of
+
+
+@contextmanager
+def no_word_of_plots() -> Iterator[None]:
+    """QuTiP may be imported in here, and does not say that it cannot plot: nothing of ours does."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="matplotlib not found")
+        yield
 
 
 def is_qobj(value: Any) -> bool:

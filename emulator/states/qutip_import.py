@@ -6,11 +6,9 @@ against it. A run computes with closed forms and comes here only for objects tha
 
 from __future__ import annotations
 
-import warnings
+from .qobj import no_word_of_plots
 
-with warnings.catch_warnings():
-    # Plotting is no business of the emulator; its absence should not be the first line of every log.
-    warnings.filterwarnings("ignore", message="matplotlib not found")
+with no_word_of_plots():
     import qutip
 
 __all__ = ["qutip"]

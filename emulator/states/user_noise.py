@@ -29,7 +29,7 @@ from ..errors import InputError
 from ..program_modules import ProgramModules, plainly
 from . import noise
 from .pauli import Superoperator
-from .qobj import is_qobj, is_superoperator, superoperator_array
+from .qobj import is_qobj, is_superoperator, no_word_of_plots, superoperator_array
 
 _EXPECTED = (
     "expected a list of Kraus operators, a superoperator, or (collapse operators, rates in Hz)"
@@ -62,7 +62,7 @@ def _made(
     spec: str, base: Path | None, qubits: int, compiled: Callable[[Any], Superoperator]
 ) -> Superoperator:
     """What comes of the function's answer, on that many qubits."""
-    with ProgramModules() as modules:
+    with no_word_of_plots(), ProgramModules() as modules:
         function = _function(spec, base, modules)
         try:
             returned = function()
