@@ -481,6 +481,8 @@ class Server:
 
 def preload() -> None:
     """Import the physics, which `open_world` needs."""
+    # Pydantic looks through all that is installed for plugins, which could change what is validated.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from ..world import world  # noqa: F401
 
 
