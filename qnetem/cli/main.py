@@ -150,7 +150,8 @@ def run_command(
     if in_process:
         reexecute_with_fixed_environment()
     report = _Report(file, form, in_process, until, broker)
-    with report.failures(seed):
+    early: EarlyProcesses | None = context.obj
+    with report.failures(seed), early.interruptible() if early else contextlib.nullcontext():
         with announced(file, in_process):
             from ..api import prepare, run
             from .progress import ProgressLine
@@ -167,7 +168,7 @@ def run_command(
                 broker_port=broker_port,
                 runs_folder=runs,
                 on_progress=progress,
-                early=context.obj,
+                early=early,
             )
         report.finished(done)
         raise typer.Exit(done.exit_code)

@@ -34,7 +34,7 @@ def problem_of(error: BaseException) -> Problem:
 
     kind = type(error).__name__
     if isinstance(error, KeyboardInterrupt):
-        return Problem("Interrupted", "interrupted", INTERRUPTED)
+        return Problem("Interrupted", str(error) or "interrupted", INTERRUPTED)
     if not isinstance(error, QnetemError) or isinstance(error, InternalError):
         text = "".join(traceback.format_exception_only(error)).strip()
         return Problem(kind, text, InternalError.exit_code, "", None, _own_traceback(error))
