@@ -3,8 +3,8 @@
 Owns which processes those are. Their imports then go on beside the launcher's own, which take as long. Does
 not own what they do (launcher.py) and how they wait for it (processes/entry.py). It imports little.
 
-Rules: who starts them ends those that no launcher has taken. From their start until a launcher has handlers of
-its own, a signal that stops a run is noted, and raised as KeyboardInterrupt where that can be reported.
+Rules: who starts them ends those that no launcher has taken. From their start until a launcher has handlers
+of its own, a signal that stops a run is noted, and raised as KeyboardInterrupt where it can be reported.
 """
 
 from __future__ import annotations
