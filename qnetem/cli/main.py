@@ -10,6 +10,7 @@ nothing else does; with `--format json` that is exactly one object.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -157,6 +158,7 @@ def run_command(
             from .progress import ProgressLine
 
             topology = prepare(file, seed=seed, until=until)
+        gc.enable()
         report.seed = topology.seed
         if topology.campaign is not None:
             _print_campaign(topology)

@@ -9,6 +9,7 @@ Rule: it imports next to nothing, because all that it imports comes before that.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def main() -> None:
         return
     from ..launcher.early import EarlyProcesses
 
+    gc.disable()  # until a run has been read (main.py): imports make no garbage worth a collection
     with EarlyProcesses() as early:
         if len(words) > 1:
             early.start()
