@@ -7,8 +7,8 @@ launcher does it, and reports what it sees (exits, a dead broker, Ctrl-C).
 Rules. Every process that was started is ended, by pid, however the run ends. If the launcher itself is
 killed, its children end with it (processes/parent_death.py) or at the end of a file, and the zygote removes
 the socket folder. If the broker hangs, the error names the broker, not the node that waits for it. Emulator,
-zygote and broker start side by side, and nodes are ordered at once: a process that is not up yet reads its
-orders when it is.
+zygote and broker start side by side (the first two before the launcher's own imports, if the command line did
+so: early.py), and nodes are ordered at once: a process that is not up yet reads its orders when it is.
 """
 
 from __future__ import annotations

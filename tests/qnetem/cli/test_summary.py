@@ -12,6 +12,7 @@ from rich.console import Console
 
 from qnetem.cli.pages.summary import as_data, brief, nothing_ran, print_summary, with_error
 from qnetem.cli.progress import ProgressLine, progress_text, states_text
+from qnetem.cli.terminal import announced
 from qnetem.emulator.wire.control import Problem, Progress
 
 from ..front_door import CHAIN, ended, loaded, series
