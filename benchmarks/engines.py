@@ -25,6 +25,7 @@ from qnetem.emulator.states import gates, noise, states
 from qnetem.emulator.states.bell_diagonal import BellDiagonal
 from qnetem.emulator.states.density_matrix import DensityMatrix
 from qnetem.emulator.states.engine import State
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.stabilizer import Stabilizer
 
@@ -44,7 +45,7 @@ Case = Callable[[], float]
 
 def plain_qutip() -> tuple[Callable[[], object], Operation]:
     """Superoperator and projector as QuTiP objects, made once."""
-    mixed = noise.superoperator_of(noise.depolarising(DEPOLARISING))
+    mixed = superoperator_of(noise.depolarising(DEPOLARISING))
     both = qutip.super_tensor(mixed, mixed)
     target = qutip.bell_state("00")
     pair = qutip.Qobj(states.werner(FIDELITY), dims=[[2, 2], [2, 2]])
@@ -67,7 +68,7 @@ def plain_qutip() -> tuple[Callable[[], object], Operation]:
 def bare_numpy() -> tuple[Callable[[], object], Operation]:
     """The same with arrays: columns of the matrices stacked, as QuTiP does."""
     # One qubit's map, as [column, row] after and before; the columns of both qubits come first.
-    one = noise.superoperator_of(noise.depolarising(DEPOLARISING)).full().reshape((2,) * 4)
+    one = superoperator_of(noise.depolarising(DEPOLARISING)).full().reshape((2,) * 4)
     both = np.einsum("abcd,efgh->aebfcgdh", one, one).reshape(16, 16)
     vector = states.werner(FIDELITY).T.reshape(-1).astype(complex)
     bell = states.bell_vector(0).reshape(1, 4)

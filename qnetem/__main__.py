@@ -9,6 +9,6 @@ import sys
 if not sys.flags.safe_path and sys.path[0] == os.getcwd():
     del sys.path[0]
 
-from .cli.main import main
+from .cli.start import main
 
 main()

@@ -31,6 +31,7 @@ from .sources import Source, read_source
 
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
+    from .launcher.early import EarlyProcesses
     from .launcher.launcher import OnProgress, RunOptions
     from .runs.events import Event
     from .runs.run_folder import RunResult
@@ -211,21 +212,23 @@ def run(
     source: Source,
     *,
     on_progress: OnProgress | None = None,
+    early: EarlyProcesses | None = None,
     **keywords: Unpack[RunKeywords],
 ) -> Run:
     """Run a topology to its end, each node in a process of its own (or all in this one).
 
     `source` is the path of a topology, its text (more than one line), the same as data, in which a program
     may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, faults, in_process,
-    broker, broker_port, runs_folder. Blocks; a coroutine uses `launch`. Raises InputError for anything wrong
-    with the topology, its programs or its expectations, before the start.
+    broker, broker_port, runs_folder; `early` are processes that the command line has started. Blocks; a
+    coroutine uses `launch`. Raises InputError for anything wrong with the topology, its programs or its
+    expectations, before the start.
     """
     if asyncio._get_running_loop() is not None:
         raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
     with alone() if keywords.get("in_process") else nullcontext():
         planned = plan(source, **keywords)
         result = start(
-            planned.topology, planned.options, planned.in_process, on_progress, planned.share
+            planned.topology, planned.options, planned.in_process, on_progress, planned.share, early
         )
         return planned.judged(result)
 
@@ -285,6 +288,7 @@ def start(
     in_process: bool,
     on_progress: OnProgress | None = None,
     share: Share | None = None,
+    early: EarlyProcesses | None = None,
 ) -> RunResult:
     """Run a topology that has been checked. Raises as `run_processes` does."""
     if in_process:
@@ -293,7 +297,7 @@ def start(
         return run_in_process(topology, options.runs_folder, on_progress, share)
     from .launcher.launcher import run_processes
 
-    return asyncio.run(run_processes(topology, options, on_progress))
+    return asyncio.run(run_processes(topology, options, on_progress, early))
 
 
 def _until_ns(until: str) -> int:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from ...emulator.wire.fixed_environment import FIXED_ENVIRONMENT
+from ...emulator.fixed_environment import FIXED_ENVIRONMENT
 from ..loop.virtual_loop import VirtualLoop
 from .patches import answer, answer_of_machine, program_at, refusal, refuse
 from .running_program import current

@@ -64,7 +64,8 @@ class MemoryDecay:
         """The map of a time in which it does something: of what kind its decay is."""
         generator = self._total
         if generator is None:
-            generator = noise.decay_generator(self.t1_ns, self.t2_ns)
+            times_ns = [time_ns for time_ns in (self.t1_ns, self.t2_ns) if time_ns is not None]
+            return noise.decay(self.t1_ns, self.t2_ns, min(times_ns, default=0.0))
         strength = float(np.abs(generator).max())
         return noise.evolved(generator, 1e9 / strength if strength > 0 else 0.0)
 

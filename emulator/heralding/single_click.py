@@ -37,12 +37,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from ..errors import InputError
 from ..states.noise import check_probability
-from ..states.qutip_import import qutip
-from .attempts import Attempts, Density, Timing
+from ..states.pauli import PAULIS
+from ..states.superoperators import tensor
+from .attempts import MIXED, Attempts, Density, Timing
 from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
 
+#: Rows and columns of |01> and |10>, the first memory's bit first.
+_DARK_BRIGHT, _BRIGHT_DARK = 1, 2
+#: An X on the second memory.
+_FLIP = tensor(PAULIS[0], PAULIS[1])
 #: Psi+ and Psi-: one detector heralds the one, the other the other.
 BELLS = (1, 3)
 
@@ -140,30 +147,23 @@ class SingleClick:
     def attempts(self) -> Attempts:
         """What an attempt comes to: success probability, times, pair, and which Bell states."""
         unnormalised = self.heralded()
-        success = float(unnormalised.tr().real)
-        if success:
-            unnormalised /= success
-        else:
-            unnormalised = qutip.qeye([2, 2]) / 4
-        return Attempts(success, self.timing, _corrected(unnormalised), BELLS)
+        success = float(np.trace(unnormalised).real)
+        density = unnormalised / success if success else MIXED
+        return Attempts(success, self.timing, _corrected(density), BELLS)
 
-    def heralded(self) -> qutip.Qobj:
-        """The memories after a click that heralds Psi+, times the probability of a click (dims [[2, 2]] * 2).
+    def heralded(self) -> Density:
+        """The memories after a click that heralds Psi+, times the probability of a click, shape (4, 4).
 
         |1> is bright. The four populations are those of the emitters, weighted by how likely each
         makes just one detector click; the coherence is that of |10> and |01>.
         """
         up, down = self.alpha, 1 - self.alpha
         none, first, second, both, interfering = self._clicks()
-        populations = (
-            (down * down * none, (0, 0)),
-            (up * down * second, (0, 1)),
-            (up * down * first, (1, 0)),
-            (up * up * both, (1, 1)),
-        )
-        state = sum(weight * qutip.ket2dm(_ket(*bits)) for weight, bits in populations)
-        swing = _ket(1, 0) * _ket(0, 1).dag()
-        return state + up * down * self.coherence * interfering * (swing + swing.dag())
+        populations = (down * down * none, up * down * second, up * down * first, up * up * both)
+        state = np.diag(np.array(populations, dtype=np.complex128))
+        swing = up * down * self.coherence * interfering
+        state[_DARK_BRIGHT, _BRIGHT_DARK] = state[_BRIGHT_DARK, _DARK_BRIGHT] = swing
+        return state
 
     @property
     def coherence(self) -> float:
@@ -218,8 +218,8 @@ class SingleClick:
         if not 0 < fidelity <= 1:
             raise InputError(f"a fidelity of {fidelity}, expected more than 0 and at most 1")
         even = replace(self, alpha=0.5).heralded() * 4  # alpha = 1/2 weighs all four branches alike
-        none, one, other, both = (float(entry.real) for entry in even.diag())
-        numerator = (one + other) / 2 + float(even[1, 2].real)
+        none, one, other, both = (float(entry.real) for entry in even.diagonal())
+        numerator = (one + other) / 2 + float(even[_DARK_BRIGHT, _BRIGHT_DARK].real)
         slope = numerator - fidelity * (one + other)
         if both == 0:
             return None
@@ -230,12 +230,6 @@ class SingleClick:
         return ratio / (1 + ratio)
 
 
-def _ket(first: int, second: int) -> qutip.Qobj:
-    return qutip.basis([2, 2], [first, second])
-
-
-def _corrected(heralded: qutip.Qobj) -> Density:
+def _corrected(heralded: Density) -> Density:
     """The state after Psi+ was turned to Phi+ by an X on the second memory."""
-    flip = qutip.tensor(qutip.qeye(2), qutip.sigmax())
-    density: Density = (flip * heralded * flip.dag()).full()
-    return density
+    return _FLIP @ heralded @ _FLIP

@@ -479,6 +479,13 @@ class Server:
             self.drain()
 
 
+def preload() -> None:
+    """Import the physics, which `open_world` needs."""
+    # Pydantic looks through all that is installed for plugins, which could change what is validated.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    from ..world import world  # noqa: F401
+
+
 def open_world(settings: control.Supervise) -> WorldCore:
     """The real world of a run: the resolved topology, with a journal in the run folder.
 

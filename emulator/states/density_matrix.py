@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, InternalError, RegisterTooLarge
+from . import qobj
 from .engine import Axis, State, decide
 from .pauli import (
     PauliVector,
@@ -27,7 +28,6 @@ from .pauli import (
     qubits_of,
     vector_of,
 )
-from .qutip_import import qutip
 
 #: Outcome (z, x) of a Bell measurement: signs of <II>, <XX>, <YY>, <ZZ> in its projector.
 _BELL_SIGNS = {
@@ -221,7 +221,7 @@ class DensityMatrix(State):
         return float(np.dot(self._vector, projector)) / (1 << self._size)
 
     def to_qobj(self) -> Any:
-        return qutip.Qobj(density_of(self._vector), dims=[[2] * self._size] * 2)
+        return qobj.operator(density_of(self._vector))
 
     def __repr__(self) -> str:
         return f"<DensityMatrix of {self._size} qubits>"

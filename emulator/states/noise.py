@@ -1,9 +1,10 @@
 """Noise as maps: named channels, memory decay, and what a user hands in.
 
 Owns what each noise word means and the check that a map is physical. Does not own when noise acts.
-Every map is built as a QuTiP object and compiled to the Pauli basis (pauli.py); memory decay alone is
-written down in closed form, because each storage time needs its own. A generator is the right-hand side
-of a master equation in the Pauli basis, per second: generators of what acts at the same time add up.
+A map is a closed form (superoperators.py), compiled to the Pauli basis (pauli.py), in which memory decay is
+written down at once, because each storage time needs its own. A generator is the right-hand side of a master
+equation in the Pauli basis, per second: generators of what acts at the same time add up. Its exponential
+is SciPy's, which is imported when the first one is asked for: a run without a generator goes without it.
 
 Rule: `depolarising(p)` is rho -> (1-p) rho + p I/d everywhere; one half of a Bell pair then keeps
 F = 1 - 3p/4. All results are read-only and shared.
@@ -21,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .pauli import Superoperator, frozen, qubits_of, superoperator_of, transfer_matrix
-from .qutip_import import qutip
+from . import superoperators
+from .pauli import PAULIS, Superoperator, frozen, qubits_of, transfer_matrix
+from .qobj import as_array
+from .superoperators import Matrix
 
 __all__ = [
     "Superoperator",
@@ -40,7 +43,6 @@ __all__ = [
     "from_kraus",
     "from_superoperator",
     "pauli_weights",
-    "superoperator_of",
     "twirled",
 ]
 
@@ -62,11 +64,11 @@ def check_probability(name: str, value: float) -> None:
 def depolarising(probability: float, qubits: int = 1) -> Superoperator:
     """rho -> (1-p) rho + p I/d on `qubits` (1 or 2) jointly (Nielsen & Chuang, eq. 8.100)."""
     check_probability("depolarising", probability)
-    strings = list(itertools.product(_paulis(), repeat=qubits))
+    strings = list(itertools.product(PAULIS, repeat=qubits))
     weight = probability / len(strings)
     weights = [1 - probability + weight] + [weight] * (len(strings) - 1)
     return from_kraus(
-        [math.sqrt(w) * qutip.tensor(*s) for w, s in zip(weights, strings, strict=True)]
+        [math.sqrt(w) * superoperators.tensor(*s) for w, s in zip(weights, strings, strict=True)]
     )
 
 
@@ -74,7 +76,7 @@ def depolarising(probability: float, qubits: int = 1) -> Superoperator:
 def dephasing(probability: float) -> Superoperator:
     """rho -> (1-p) rho + p Z rho Z (Nielsen & Chuang, section 8.3.6, with p for 1-p)."""
     check_probability("dephasing", probability)
-    identity, _, _, z = _paulis()
+    identity, _, _, z = PAULIS
     return from_kraus([math.sqrt(1 - probability) * identity, math.sqrt(probability) * z])
 
 
@@ -82,8 +84,8 @@ def dephasing(probability: float) -> Superoperator:
 def amplitude_damping(gamma: float) -> Superoperator:
     """Relaxation |1> -> |0> with probability `gamma` (Nielsen & Chuang, eq. 8.108)."""
     check_probability("amplitude damping", gamma)
-    stay = qutip.Qobj([[1, 0], [0, math.sqrt(1 - gamma)]])
-    jump = qutip.Qobj([[0, math.sqrt(gamma)], [0, 0]])
+    stay = np.array([[1, 0], [0, math.sqrt(1 - gamma)]])
+    jump = np.array([[0, math.sqrt(gamma)], [0, 0]])
     return from_kraus([stay, jump])
 
 
@@ -97,7 +99,7 @@ def check_decay_times(t1_ns: float | None, t2_ns: float | None) -> None:
 
 
 @lru_cache(maxsize=4096)
-def decay(t1_ns: float | None, t2_ns: float | None, duration_ns: int) -> Superoperator:
+def decay(t1_ns: float | None, t2_ns: float | None, duration_ns: float) -> Superoperator:
     """T1/T2 decay of one qubit over `duration_ns`, towards |0>.
 
     The population of |1> goes by exp(-t/T1), the coherence by exp(-t/T2) (Nielsen & Chuang, eq. 8.144).
@@ -133,7 +135,7 @@ def decay_generator(t1_ns: float | None, t2_ns: float | None) -> Superoperator:
 
 def evolved(generator: Superoperator, duration_ns: float) -> Superoperator:
     """What `duration_ns` under a generator does: its exponential, trace preserving to the last digit."""
-    matrix = qutip.Qobj(generator * (duration_ns * 1e-9)).expm(dtype="dense").full().real
+    matrix = np.array(_exponential(generator * (duration_ns * 1e-9)))
     matrix[0] = 0.0
     matrix[0, 0] = 1.0
     return frozen(matrix)
@@ -154,14 +156,14 @@ def from_kraus(operators: Sequence[Any]) -> Superoperator:
     """
     if not operators:
         raise InputError("a Kraus list needs at least one operator")
-    kraus = [_operator(operator, "Kraus operator") for operator in operators]
+    kraus = [_square(operator, "Kraus operator") for operator in operators]
     if len({operator.shape for operator in kraus}) > 1:
         raise InputError(f"Kraus operators of unlike shapes: {[k.shape for k in kraus]}")
-    return _checked(sum(qutip.sprepost(k, k.dag()) for k in kraus).full())
+    return _checked(superoperators.of_kraus(kraus))
 
 
 def from_superoperator(superoperator: Any) -> Superoperator:
-    """A superoperator as QuTiP has them (Qobj or array (4**k, 4**k), columns stacked), compiled.
+    """A superoperator on stacked columns (a Qobj of that kind, or an array (4**k, 4**k)), compiled.
 
     Raises InputError with the reason if it is not a channel.
     """
@@ -179,7 +181,7 @@ def from_collapse(
     if not duration_ns >= 0:
         raise InputError(f"a duration of {duration_ns} ns, expected 0 or more")
     generator = _liouvillian(operators, rates_hz)
-    return _checked((generator * (duration_ns * 1e-9)).expm().full())
+    return _checked(_exponential(generator * (duration_ns * 1e-9)))
 
 
 def collapse_generator(operators: Sequence[Any], rates_hz: Sequence[float]) -> Superoperator:
@@ -187,22 +189,28 @@ def collapse_generator(operators: Sequence[Any], rates_hz: Sequence[float]) -> S
 
     Of collapse operators with rates of 0 or more, every map that follows is a channel.
     """
-    generator = np.array(transfer_matrix(_liouvillian(operators, rates_hz).full()))
+    generator = np.array(transfer_matrix(_liouvillian(operators, rates_hz)))
     generator[0] = 0.0
     return frozen(generator)
 
 
-def _liouvillian(operators: Sequence[Any], rates_hz: Sequence[float]) -> Any:
-    """Collapse operators with their rates as QuTiP's generator, per second."""
+def _liouvillian(operators: Sequence[Any], rates_hz: Sequence[float]) -> Matrix:
+    """The generator of collapse operators with their rates, on stacked columns, per second."""
     if not operators or len(operators) != len(rates_hz):
         raise InputError(f"{len(operators)} collapse operators but {len(rates_hz)} rates")
     if not all(0 <= rate < math.inf for rate in rates_hz):
         raise InputError(f"not a channel: collapse rates must be 0 or more: {list(rates_hz)}")
-    jumps = [_operator(operator, "collapse operator") for operator in operators]
+    jumps = [_square(operator, "collapse operator") for operator in operators]
     if len({operator.shape for operator in jumps}) > 1:
         raise InputError(f"collapse operators of unlike shapes: {[j.shape for j in jumps]}")
     scaled = [math.sqrt(rate) * jump for rate, jump in zip(rates_hz, jumps, strict=True)]
-    return qutip.liouvillian(None, scaled)
+    return superoperators.liouvillian(scaled)
+
+
+def _exponential(matrix: NDArray[Any]) -> Any:
+    from scipy.linalg import expm  # a quarter of a second, which a run without generators saves
+
+    return expm(matrix)
 
 
 def twirled(superoperator: Superoperator) -> Superoperator:
@@ -224,14 +232,8 @@ def pauli_weights(superoperator: Superoperator) -> NDArray[np.float64] | None:
     return np.clip(weights.reshape(-1) / eigenvalues.size, 0.0, 1.0)
 
 
-@lru_cache(maxsize=1)
-def _paulis() -> tuple[Any, ...]:
-    return (qutip.qeye(2), qutip.sigmax(), qutip.sigmay(), qutip.sigmaz())
-
-
-def _square(operator: Any, what: str) -> NDArray[np.complex128]:
-    full = operator.full() if isinstance(operator, qutip.Qobj) else operator
-    matrix = np.asarray(full, dtype=np.complex128)
+def _square(operator: Any, what: str) -> Matrix:
+    matrix = np.asarray(as_array(operator), dtype=np.complex128)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or qubits_of(matrix.shape[0]) < 1:
         raise InputError(f"a {what} of shape {matrix.shape} does not act on qubits")
     if not np.isfinite(matrix).all():
@@ -239,18 +241,12 @@ def _square(operator: Any, what: str) -> NDArray[np.complex128]:
     return matrix
 
 
-def _operator(operator: Any, what: str) -> Any:
-    matrix = _square(operator, what)
-    return qutip.Qobj(matrix, dims=[[2] * qubits_of(matrix.shape[0])] * 2)
-
-
-def _checked(superoperator: NDArray[np.complex128]) -> Superoperator:
+def _checked(superoperator: Matrix) -> Superoperator:
     """The map compiled, if it is completely positive and trace preserving (Choi's theorem)."""
     qubits, odd = divmod(qubits_of(superoperator.shape[0]), 2)
     if odd:
         raise InputError(f"a superoperator of shape {superoperator.shape} does not act on qubits")
-    dims = [[[2] * qubits] * 2] * 2
-    choi = qutip.to_choi(qutip.Qobj(superoperator, dims=dims, superrep="super")).full()
+    choi = superoperators.choi(superoperator)
     if np.abs(choi - choi.conj().T).max() > TOLERANCE:
         raise InputError("not a channel: Hermitian operators do not stay Hermitian")
     smallest = float(np.linalg.eigvalsh(choi)[0])

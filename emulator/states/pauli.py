@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..wire.bit_planes import read_only
-from .qutip_import import qutip
 
 #: Real vector of length 4**n: Tr(P rho) for all Pauli strings P.
 PauliVector = NDArray[np.float64]
@@ -28,8 +27,8 @@ PauliVector = NDArray[np.float64]
 Superoperator = NDArray[np.float64]
 
 PAULIS: tuple[NDArray[np.complex128], ...] = tuple(
-    read_only(operator.full())
-    for operator in (qutip.qeye(2), qutip.sigmax(), qutip.sigmay(), qutip.sigmaz())
+    read_only(np.array(rows, dtype=np.complex128))
+    for rows in (((1, 0), (0, 1)), ((0, 1), (1, 0)), ((0, -1j), (1j, 0)), ((1, 0), (0, -1)))
 )
 #: (row, column) of rho -> Tr(P rho); and back, rho = sum of v_P P / 2.
 _TO_PAULI = read_only(np.array([pauli.T.ravel() for pauli in PAULIS]))
@@ -77,31 +76,23 @@ def projector_vector(amplitudes: ArrayLike) -> PauliVector:
 
 
 @lru_cache(maxsize=8)
-def _columns(qubits: int) -> NDArray[np.complex128]:
-    """All Pauli strings on `qubits`, column-stacked, as the columns of a (4**n, 4**n) matrix."""
+def column_strings(qubits: int) -> NDArray[np.complex128]:
+    """All Pauli strings on `qubits`, their columns stacked, as the columns of a (4**n, 4**n) matrix."""
     basis = np.eye(4**qubits)
     return read_only(np.array([2**qubits * density_of(row).T.ravel() for row in basis]).T)
 
 
 def transfer_matrix(superoperator: NDArray[Any]) -> Superoperator:
-    """Column-stacking superoperator, shape (4**k, 4**k), as QuTiP has them, to the Pauli basis.
+    """A superoperator on stacked columns (superoperators.py), shape (4**k, 4**k), to the Pauli basis.
 
     The map must be trace preserving; row 0 is set to exactly (1, 0, ..., 0). Read-only result.
     """
     dimension = superoperator.shape[0]
-    columns = _columns((dimension.bit_length() - 1) // 2)
+    columns = column_strings((dimension.bit_length() - 1) // 2)
     matrix = (columns.conj().T @ superoperator @ columns).real / np.sqrt(dimension)
     matrix[0] = 0.0
     matrix[0, 0] = 1.0
     return frozen(matrix)
-
-
-def superoperator_of(matrix: Superoperator) -> Any:
-    """The QuTiP superoperator (a Qobj with per-qubit dims) that a Pauli transfer matrix stands for."""
-    qubits = (matrix.shape[0].bit_length() - 1) // 2
-    columns = _columns(qubits)
-    dims = [[[2] * qubits] * 2] * 2
-    return qutip.Qobj(columns @ matrix @ columns.conj().T / 2**qubits, dims=dims)
 
 
 def frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:

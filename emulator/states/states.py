@@ -6,23 +6,22 @@ bit 1 is Z, hence 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi- (up to sign).
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..wire.bit_planes import read_only
-from .qutip_import import qutip
 
-#: QuTiP's name ("xz": second bit first) of each Bell index.
-_QUTIP_BELL = ("00", "10", "01", "11")
+_BELL_VECTORS = tuple(
+    read_only(math.sqrt(0.5) * np.array(signs, dtype=np.complex128))
+    for signs in ((1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 0, -1), (0, 1, -1, 0))
+)
 
 
-@lru_cache(maxsize=4)
 def bell_vector(index: int = 0) -> NDArray[np.complex128]:
     """The Bell state of that index as a read-only vector of length 4."""
-    vector: NDArray[np.complex128] = qutip.bell_state(_QUTIP_BELL[index]).full().ravel()
-    return read_only(vector)
+    return _BELL_VECTORS[index]
 
 
 def bell_density(index: int = 0) -> NDArray[np.complex128]:

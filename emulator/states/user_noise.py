@@ -29,7 +29,7 @@ from ..errors import InputError
 from ..program_modules import ProgramModules, plainly
 from . import noise
 from .pauli import Superoperator
-from .qutip_import import qutip
+from .qobj import is_qobj, is_superoperator, no_word_of_plots, superoperator_array
 
 _EXPECTED = (
     "expected a list of Kraus operators, a superoperator, or (collapse operators, rates in Hz)"
@@ -62,7 +62,7 @@ def _made(
     spec: str, base: Path | None, qubits: int, compiled: Callable[[Any], Superoperator]
 ) -> Superoperator:
     """What comes of the function's answer, on that many qubits."""
-    with ProgramModules() as modules:
+    with no_word_of_plots(), ProgramModules() as modules:
         function = _function(spec, base, modules)
         try:
             returned = function()
@@ -96,8 +96,8 @@ def _compiled(returned: Any, qubits: int, duration_ns: float | None) -> Superope
                 "Kraus operators or a superoperator"
             )
         return noise.from_collapse(*_lindblad(returned), duration_ns)
-    if isinstance(returned, qutip.Qobj) and returned.issuper:
-        return noise.from_superoperator(_as_super(returned))
+    if is_superoperator(returned):
+        return noise.from_superoperator(superoperator_array(returned))
     if isinstance(returned, (list, tuple)):
         return noise.from_kraus(list(returned))
     shape = getattr(returned, "shape", None)
@@ -108,20 +108,13 @@ def _compiled(returned: Any, qubits: int, duration_ns: float | None) -> Superope
     raise InputError(f"the function returned {_shown(returned)}; {_EXPECTED}")
 
 
-def _as_super(returned: Any) -> Any:
-    try:
-        return qutip.to_super(returned)
-    except Exception as error:  # QuTiP raises whatever its shapes lead to
-        raise InputError(f"not a superoperator that QuTiP can read: {error}") from error
-
-
 def _is_lindblad(returned: Any) -> bool:
     return isinstance(returned, tuple) and len(returned) == 2 and _is_rates(returned[1])
 
 
 def _lindblad(returned: tuple[Any, Any]) -> tuple[list[Any], list[float]]:
     operators, rates = returned
-    listed = [operators] if isinstance(operators, qutip.Qobj) else list(operators)
+    listed = [operators] if is_qobj(operators) else list(operators)
     return listed, [float(rate) for rate in rates]
 
 
@@ -129,7 +122,7 @@ def _is_rates(value: Any) -> bool:
     """Whether these are numbers, one a collapse operator."""
     if not isinstance(value, Sequence) and not hasattr(value, "tolist"):
         return False
-    if isinstance(value, (str, bytes, qutip.Qobj)) or getattr(value, "ndim", 1) != 1:
+    if isinstance(value, (str, bytes)) or is_qobj(value) or getattr(value, "ndim", 1) != 1:
         return False
     return len(value) > 0 and all(isinstance(rate, Real) for rate in value)
 

@@ -9,25 +9,24 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ..emulator.errors import InputError
-from ..runs.recorded import RecordedRun, open_run
-from ..runs.run_folder import find_run
+from ..processes.reexecution import reexecute_with_fixed_environment
 from ..text.error_output import print_stderr, problem_lines
 from .completion import nodes_of_run, run_names
 from .help import RECORDED
 from .terminal import (
-    Page,
     errors_on_standard_error,
     print_object,
     reader_may_close,
-    reexecute_with_fixed_environment,
     standard_output_kept,
 )
+
+if TYPE_CHECKING:
+    from ..runs.recorded import RecordedRun
 
 DIFFERENT = 1
 
@@ -64,6 +63,7 @@ def diff_command(
     """Find the first difference of two runs. Shows its instant, entity and event."""
     with errors_on_standard_error():
         from ..compare.diff import compare
+        from .page import Page
         from .pages.diff_page import as_data, print_comparison
 
         comparison = compare(_opened(a), _opened(b))
@@ -126,6 +126,9 @@ def replay_command(
 
 def _opened(name: str) -> RecordedRun:
     """The run that is meant: a path that is there goes before a name."""
+    from ..runs.recorded import open_run
+    from ..runs.run_folder import find_run
+
     path = Path(name)
     return open_run(path if path.exists() else find_run(name))
 
@@ -138,6 +141,7 @@ def _replay_node(
     form: CompareFormat,
 ) -> None:
     from ..compare.node_replay import replay_node
+    from .page import Page
     from .pages.replay_page import node_replay_data, print_node_replay
 
     with standard_output_kept():
@@ -158,6 +162,7 @@ def _replay(
     from ..broker.access import login_for
     from ..compare.replay import replay
     from ..launcher.launcher import RunOptions
+    from .page import Page
     from .pages.replay_page import print_replay, replay_data
     from .progress import ProgressLine
 
@@ -166,7 +171,7 @@ def _replay(
         runs_folder=runs or recorded.path.resolve().parent,
         broker_login=login_for(broker, os.environ),
     )
-    with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+    with standard_output_kept(), ProgressLine() as progress:
         done = replay(recorded, options, in_process=in_process, on_progress=progress)
     with reader_may_close():
         if form is CompareFormat.json:

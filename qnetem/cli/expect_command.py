@@ -6,14 +6,15 @@ Owns the command and its options. Does not own the list (expect/listing.py) nor 
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..emulator.errors import InputError
+from ..text.folding import width_of
 from .help import REFERENCE
 from .terminal import errors_on_standard_error, reader_may_close
 
@@ -67,7 +68,7 @@ def _list(word: str, form: ListFormat) -> list[str]:
         if word:
             raise InputError("--format markdown prints the whole list")
         return [as_markdown().rstrip("\n")]
-    return as_text(word, Console().width)
+    return as_text(word, width_of(sys.stdout))
 
 
 def _value(expression: str, topology: Path | None) -> str:

@@ -18,7 +18,6 @@ from ..emulator.errors import InputError
 from .completion import nodes_of_run, run_names
 from .help import LIVE, RECORDED
 from .terminal import (
-    Page,
     ShowLogs,
     errors_on_standard_error,
     print_logs,
@@ -119,6 +118,7 @@ def fault_command(
         from ..live import client
         from ..runs.run_folder import find_run
         from ..text.faults import fault_data
+        from .page import Page
         from .pages import live_page
 
         words = what or []
@@ -151,6 +151,7 @@ def inspect_command(
     """Show the state of a run. What each node waits for, slots, messages, faults; or how it ended."""
     with errors_on_standard_error():
         from ..runs.run_folder import find_run
+        from .page import Page
         from .pages import live_page
 
         folder = find_run(run, runs)

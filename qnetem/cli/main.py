@@ -10,6 +10,7 @@ results go to standard output and nothing else does; with `--format json` that i
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -20,18 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from ..emulator import plain_text
 from ..emulator.errors import InputError
-from ..emulator.wire.control import Problem
-from ..runs.program_output import shown_path
-from ..runs.run_folder import RunFolder
-from ..text.columns import count
+from ..processes.reexecution import reexecute_with_fixed_environment
 from ..text.error_output import (
     INTERRUPTED,
     failed_lines,
-    package_version,
     print_stderr,
     problem_lines,
     problem_of,
@@ -39,17 +35,17 @@ from ..text.error_output import (
     reproduce,
 )
 from ..text.folding import width_of
+from ..version import package_version
 from . import compare_commands, expect_command, live_commands
 from .completion import topology_files
 from .help import FILES, REFERENCE, RUNNING, GroupedCommands
 from .terminal import (
-    Page,
     ShowLogs,
+    announced,
     errors_on_standard_error,
     print_logs,
     print_object,
     reader_may_close,
-    reexecute_with_fixed_environment,
     seen_together,
     standard_output_kept,
 )
@@ -57,6 +53,8 @@ from .terminal import (
 if TYPE_CHECKING:
     from ..api import Run
     from ..emulator.loading import Topology
+    from ..emulator.wire.control import Problem
+    from ..launcher.early import EarlyProcesses
 
 app = typer.Typer(
     name="qnetem",
@@ -124,6 +122,7 @@ def _options(
 
 @app.command("run", rich_help_panel=RUNNING)
 def run_command(
+    context: typer.Context,
     file: TopologyFile,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Run all nodes in this process, without a broker.")
@@ -166,15 +165,18 @@ def run_command(
     if in_process:
         reexecute_with_fixed_environment()
     report = _Report(file, form, in_process, until, broker, show_logs)
-    with report.failures(seed):
-        from ..api import prepare, run
-        from .progress import ProgressLine
+    early: EarlyProcesses | None = context.obj
+    with report.failures(seed), early.interruptible() if early else contextlib.nullcontext():
+        with announced(file, in_process):
+            from ..api import prepare, run
+            from .progress import ProgressLine
 
-        topology = prepare(file, seed=seed, until=until)
+            topology = prepare(file, seed=seed, until=until)
+        gc.enable()
         report.seed = topology.seed
         if topology.campaign is not None:
             _print_campaign(topology)
-        with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
+        with standard_output_kept(), ProgressLine() as progress:
             done = run(
                 topology,
                 in_process=in_process,
@@ -182,6 +184,7 @@ def run_command(
                 broker_port=broker_port,
                 runs_folder=runs,
                 on_progress=progress,
+                early=early,
             )
         report.finished(done)
         raise typer.Exit(done.exit_code)
@@ -295,15 +298,15 @@ live_commands.register(app)
 expect_command.register(app)
 
 
-def main() -> None:
-    """The `qnetem` command."""
+def main(early: EarlyProcesses | None = None) -> None:
+    """The `qnetem` command; `early` are processes that a run may use (start.py)."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with the stream closed (`>&-`)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode must not be a crash
             stream.reconfigure(errors="replace")
-    app(prog_name="qnetem")
+    app(prog_name="qnetem", obj=early)
 
 
 def _run_twice(
@@ -341,6 +344,7 @@ def _validate(file: Path) -> None:
     from ..checks import check_programs, warnings
     from ..emulator.loading import load_topology
     from ..expect.expect import parse_expectations
+    from ..text.columns import count
 
     topology = load_topology(file)
     expectations = parse_expectations(topology)
@@ -371,6 +375,9 @@ class _Report:
 
     def finished(self, run: Run) -> None:
         """Print the outcome, good or bad."""
+        from ..runs.program_output import shown_path
+        from ..text.columns import count
+        from .page import Page
         from .pages.summary import as_data, print_summary
 
         if self._show_logs:
@@ -409,6 +416,8 @@ class _Report:
         except typer.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:  # the last border: nothing is above it
+            from ..runs.program_output import shown_path
+
             problem, folder = problem_of(error), getattr(error, "run_folder", "")
             if self._form is RunFormat.json:
                 with reader_may_close():
@@ -435,6 +444,8 @@ class _Report:
 
 def _has_begun(run_folder: str) -> bool:
     """Whether there is something to replay."""
+    from ..runs.run_folder import RunFolder
+
     return bool(run_folder) and RunFolder(Path(run_folder)).journal.exists()
 
 

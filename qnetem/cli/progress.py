@@ -6,16 +6,17 @@ error, and only if that is a terminal. No thread of its own: it draws when it is
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
 
-from ..emulator.wire.control import Progress
+    from ..emulator.wire.control import Progress
 
 #: Order in which states are shown; others follow by name.
 _STATES = ("starting", "running", "finished", "failed", "killed", "lost")
@@ -26,18 +27,20 @@ _SHORTEST_S = 0.02
 class ProgressLine:
     """A context manager to be called with each Progress; the line is gone when it is left.
 
-    `clock` gives real seconds, for the rate only.
+    `console`: standard error, if not given. `clock` gives real seconds, for the rate only.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._shown = console.is_terminal
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        shown = sys.stderr.isatty() if console is None else console.is_terminal
+        self._live = _live(console) if shown else None  # Rich is not imported for a file
         self._clock = clock
         self._last = (clock(), 0)
         self._rate = 0.0
 
     def __enter__(self) -> Self:
-        if self._shown:
+        if self._live is not None:
             self._live.start()
         return self
 
@@ -47,12 +50,14 @@ class ProgressLine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._shown:
+        if self._live is not None:
             self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
         """Draw the line anew."""
-        if self._shown:
+        if self._live is not None:
+            from rich.text import Text
+
             line = progress_text(progress, self._instants_per_s(progress.instants))
             self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
@@ -63,6 +68,15 @@ class ProgressLine:
             self._rate = (instants - before) / (now_s - then_s)
             self._last = (now_s, instants)
         return self._rate
+
+
+def _live(console: Console | None) -> Live:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = console or Console(stderr=True)
+    return Live(Text("starting"), console=console, auto_refresh=False, transient=True)
 
 
 def progress_text(progress: Progress, instants_per_s: float) -> str:

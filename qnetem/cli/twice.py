@@ -30,10 +30,12 @@ from ..emulator.errors import InputError, InternalError, Interrupted
 from ..emulator.wire import UNREADABLE
 from ..processes.environment import OTHERWISE_VARIABLE
 from ..processes.parent_death import dies_with_parent
+from ..processes.reexecution import REEXECUTED
 from ..runs.recorded import open_run
 from ..text.error_output import print_stderr
+from .page import Page
 from .pages.diff_page import as_data, print_comparison
-from .terminal import REEXECUTED, Page, print_object, reader_may_close
+from .terminal import print_object, reader_may_close
 
 DIFFERENT = 1
 _WHY = (

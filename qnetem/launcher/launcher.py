@@ -7,8 +7,8 @@ launcher does it, and reports what it sees (exits, a dead broker, Ctrl-C).
 Rules. Every process that was started is ended, by pid, however the run ends. If the launcher itself is
 killed, its children end with it (processes/parent_death.py) or at the end of a file, and the zygote removes
 the socket folder. If the broker hangs, the error names the broker, not the node that waits for it. Emulator,
-zygote and broker start side by side, and nodes are ordered at once: a process that is not up yet reads its
-orders when it is.
+zygote and broker start side by side (the first two before the launcher's own imports, if the command line did
+so: early.py), and nodes are ordered at once: a process that is not up yet reads its orders when it is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ from ..processes.entry import PATH_VARIABLE, child_program, import_path
 from ..processes.environment import environment
 from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
-from .zygote import LAUNCHER_GONE, Fork, Forked, Signal, decode_answer
+from .early import EarlyProcesses
+from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
+from .zygote import Fork, Forked, Signal, decode_answer
 
 EXIT_INTERRUPTED = 130
 #: After Ctrl-C the emulator has this long to hand over the outcome.
@@ -56,8 +58,8 @@ LEAVE_S = 5.0
 #: Nodes that are killed before the emulator listens are gathered for so long; the first by name is named.
 EARLY_S = 0.5
 BACKLOG = 4096
-EMULATOR_PROGRAM = child_program("qnetem.emulator.service.server")
-ZYGOTE_PROGRAM = child_program("qnetem.launcher.zygote")
+EMULATOR_PROGRAM = child_program(EMULATOR)
+ZYGOTE_PROGRAM = child_program(ZYGOTE)
 
 OnProgress = Callable[[control.Progress], None]
 
@@ -83,10 +85,15 @@ class Launcher:
     zygote_program = ZYGOTE_PROGRAM
 
     def __init__(
-        self, topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
+        self,
+        topology: Topology,
+        options: RunOptions,
+        on_progress: OnProgress | None = None,
+        early: EarlyProcesses | None = None,
     ) -> None:
         """Raises InputError when no run folder can be made or `options.broker` is not a choice."""
         self.topology = topology
+        self._early_processes = early or EarlyProcesses()
         self.pids: dict[str, int] = {}
         self._options, self._on_progress = options, on_progress
         self.folder = RunFolder.create(options.runs_folder, topology.name)
@@ -159,8 +166,9 @@ class Launcher:
         self.folder.describe(self.topology.to_data(), self._facts())
         # What this process can import, the nodes can: it has imported their programs already.
         outer = environment({**os.environ, PATH_VARIABLE: import_path()})
+        early = self._early_processes
         with self._listeners() as listeners:
-            await self._emulator.start(outer, listeners)
+            await self._emulator.start(outer, listeners, early=early.take_emulator())
         announce(self.run_folder, self._path(LIVE))
         self._emulator.send(
             control.Supervise(str(self.folder.topology), str(self.run_folder), self._secret)
@@ -169,7 +177,7 @@ class Launcher:
         if self._early is not None:
             self._emulator.send(self._early)
         assert self._socket_folder is not None
-        await self._zygote.start(outer, words=[self._socket_folder])
+        await self._zygote.start(outer, words=[self._socket_folder], early=early.take_zygote())
         self.broker.socket_path = self._path("broker")
         await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -362,7 +370,10 @@ def _is_silence(outcome: control.Outcome) -> bool:
 
 
 async def run_processes(
-    topology: Topology, options: RunOptions, on_progress: OnProgress | None = None
+    topology: Topology,
+    options: RunOptions,
+    on_progress: OnProgress | None = None,
+    early: EarlyProcesses | None = None,
 ) -> RunResult:
     """Run a topology with every node in a process of its own; Ctrl-C ends it with exit code 130.
 
@@ -370,7 +381,7 @@ async def run_processes(
     and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
     exception: its outcome holds the problem.
     """
-    launcher = Launcher(topology, options, on_progress)
+    launcher = Launcher(topology, options, on_progress, early)
     with launcher.folder.in_errors():
         with _signals_interrupt(launcher):
             async with launcher:

@@ -35,6 +35,7 @@ from ..emulator.wire.control import Exited
 from ..emulator.wire.framing import FrameSplitter
 from ..processes.entry import launchers_path
 from ..processes.parent_death import bind_to_parent
+from .programs import LAUNCHER_GONE
 
 #: Everything a node needs, imported once. Each import that a child made itself would cost it, not us.
 PRELOADED = (
@@ -52,8 +53,6 @@ PRELOADED = (
     "qnetem.agents.qubits",
 )
 READ_BYTES = 65536
-#: The signal that the zygote gets at the launcher's death.
-LAUNCHER_GONE = signal.SIGUSR2
 
 RunNode = Callable[..., int]
 
@@ -198,12 +197,17 @@ def _run_real_node(*arguments: object) -> int:
     return run_node(*arguments)  # type: ignore[arg-type]
 
 
-def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
-    """Serve the launcher at the inherited descriptor named first; then remove the folder named second."""
+def preload() -> None:
+    """Import what nodes need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = socket.socket(fileno=int(arguments[0]))
     for name in PRELOADED:
         importlib.import_module(name)
+
+
+def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
+    """Serve the launcher at the inherited descriptor named first; then remove the folder named second."""
+    preload()
+    channel = socket.socket(fileno=int(arguments[0]))
     # Programs are found as the launcher has found them; what is ours has been imported by now.
     sys.path[:] = launchers_path(os.environ)
     # Once for all children: they would need it before their programs are imported.

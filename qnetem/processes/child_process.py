@@ -15,7 +15,8 @@ import contextlib
 import os
 import signal
 import socket
-import sys
+import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from ..emulator.errors import InfrastructureError
 from ..emulator.wire import ANY_FRAME, frame
 from ..emulator.wire.framing import FrameSplitter
 from ..runs.files import log_tail, open_log, unwritable
-from .parent_death import dies_with_parent
+from .entry import PATH_VARIABLE
+from .spawn import Spawned, send_begin, spawn
 
 
 class ChildProcess(asyncio.Protocol):
@@ -51,7 +53,8 @@ class ChildProcess(asyncio.Protocol):
         self._on_body, self._on_hangup = on_body, on_hangup
         self._splitter = FrameSplitter(ANY_FRAME)
         self._transport: asyncio.Transport | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended: asyncio.Future[None] | None = None
         self._leaving = False
 
     @property
@@ -64,36 +67,60 @@ class ChildProcess(asyncio.Protocol):
         outer: Mapping[str, str],
         inherited: Sequence[socket.socket] = (),
         words: Sequence[str] = (),
+        early: Spawned | None = None,
     ) -> None:
         """Start it with this environment; it inherits the sockets, named after the channel, before `words`.
 
-        Raises InfrastructureError when it cannot be started.
+        `early` was started before in such an environment, and begins now. Raises InfrastructureError when it
+        cannot be started.
         """
         try:
             log = open_log(self.log_path)
         except OSError as error:
+            if early is not None:
+                early.end()
             raise InfrastructureError(unwritable(self.log_path, error)) from error
-        ours, theirs = socket.socketpair()
-        numbers = [theirs.fileno(), *(one.fileno() for one in inherited)]
-        command = [sys.executable, *self._program, *map(str, numbers), *words]
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *dies_with_parent(command, self._at_death),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=dict(outer),
-                pass_fds=numbers,
-                process_group=0,
-            )
+            if early is None:
+                child = spawn(self._program, outer, self._at_death, log, inherited, words)
+            else:
+                child = early
+            self._take(child)
+            if early is not None:
+                with contextlib.suppress(
+                    ConnectionError
+                ):  # it has ended, which is seen as any end is
+                    send_begin(child.stream, outer[PATH_VARIABLE], log, inherited, list(words))
         except OSError as error:
-            ours.close()
             raise InfrastructureError(f"the {self.name} cannot be started: {error}") from error
         finally:
             os.close(log)
-            theirs.close()
-        ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        child.stream.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=child.stream)
+
+    def _take(self, child: Spawned) -> None:
+        """This is the process; a thread waits for its end."""
+        loop, process = asyncio.get_running_loop(), child.process
+        self._process, self._ended = process, loop.create_future()
+
+        def wait() -> None:
+            process.wait()
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the loop has been closed without this child's end
+                loop.call_soon_threadsafe(self._on_end)
+
+        threading.Thread(target=wait, name=f"end of the {self.name}", daemon=True).start()
+
+    def _on_end(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def _wait(self, patience_s: float) -> bool:
+        """Whether it has ended within this time."""
+        assert self._ended is not None
+        done, _ = await asyncio.wait([self._ended], timeout=patience_s)
+        return bool(done)
 
     def send(self, message: msgspec.Struct) -> None:
         """Send a frame; dropped when the stream has ended."""
@@ -108,24 +135,17 @@ class ChildProcess(asyncio.Protocol):
         process = self._process
         if process is None:
             return
-        try:
-            async with asyncio.timeout(patience_s):
-                await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if not await self._wait(patience_s):
+            process.kill()
+            assert self._ended is not None
+            await self._ended
 
     async def exit_report(self) -> str:
         """How it ended, with the end of its log. Call it after `on_hangup`."""
         process = self._process
         if process is None:
             return f"the {self.name} was never started"
-        try:
-            async with asyncio.timeout(1.0):
-                status: int | None = await process.wait()
-        except TimeoutError:
-            status = None
+        status = process.returncode if await self._wait(1.0) else None
         if status is None:
             how = "closed its stream"
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..emulator.wire.fixed_environment import FIXED_ENVIRONMENT
+from ..emulator.fixed_environment import FIXED_ENVIRONMENT
 from .entry import PATH_VARIABLE
 
 #: What must not change a result, made different for the second run of `--twice` (cli/twice.py). This hash

@@ -20,12 +20,9 @@ binding.
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import signal
 import sys
-import termios
 from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
@@ -43,6 +40,8 @@ def bind_to_parent(parent_pid: int, at_death: int = signal.SIGKILL) -> None:
     """Bind the calling process to its parent; SIGKILL comes at once if the parent has gone already."""
     if not sys.platform.startswith("linux"):
         return
+    import ctypes  # longer than all the rest, and the parent needs it not
+
     if at_death != signal.SIGKILL:
         signal.signal(at_death, signal.SIG_IGN)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(at_death), 0, 0, 0):
@@ -54,6 +53,9 @@ def bind_to_parent(parent_pid: int, at_death: int = signal.SIGKILL) -> None:
 
 def leave_terminal() -> None:
     """Give up the controlling terminal, if any: it can neither be asked nor stop this process."""
+    import fcntl
+    import termios
+
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:  # there is none

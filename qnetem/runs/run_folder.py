@@ -28,7 +28,6 @@ from ..emulator.wire import run_files
 from ..emulator.wire.control import Outcome
 from .files import read_json, unreadable, unwritable, write_json
 from .fingerprints import hash_of, program_files, versions
-from .run_warnings import run_warnings
 
 LATEST = "latest"
 PRIVATE_FOLDER = 0o700
@@ -220,6 +219,8 @@ class RunFolder:
         return RunResult(outcome, self.path, 0 if problem is None else problem.exit_code)
 
     def _end(self, outcome: Outcome) -> dict[str, Any]:
+        from .run_warnings import run_warnings  # words for people: not before there is an outcome
+
         problem = outcome.problem
         return {
             "digest": outcome.digest,

@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ..emulator.plain_text import printable
+from .folding import WHOLE
 
-#: The width of what goes into a file or a pipe: nothing is cut there.
-WHOLE = 1 << 30
 _GAP = "  "
 #: No terminal is that wide; longer text is cut before anything measures it.
 _WIDEST = 4_000

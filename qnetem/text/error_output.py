@@ -15,8 +15,8 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..emulator import plain_text
 from ..emulator.errors import (
@@ -28,11 +28,12 @@ from ..emulator.errors import (
     TopologyError,
 )
 from ..emulator.units import format_ns
-from ..emulator.wire.control import Problem
-from ..expect.expect import Verdict
-from .columns import WHOLE
-from .folding import folded, width_of
-from .quantities import quantity
+from ..version import package_version
+from .folding import WHOLE, folded, width_of
+
+if TYPE_CHECKING:
+    from ..emulator.wire.control import Problem
+    from ..expect.expect import Verdict
 
 INTERRUPTED = 130
 #: How text begins that is no traceback, path or command.
@@ -41,19 +42,13 @@ _PROSE = ("error:", "warning:", "this is a bug")
 _COLOURS = {"error:": "1;31", "warning:": "1;35"}
 
 
-def package_version() -> str:
-    """The installed version, or what stands for it in a bare checkout."""
-    try:
-        return version("qnetem")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
 def problem_of(error: BaseException) -> Problem:
     """An exception that came instead of an outcome, as the problem of an outcome."""
+    from ..emulator.wire.control import Problem
+
     kind = type(error).__name__
     if isinstance(error, KeyboardInterrupt):
-        return Problem("Interrupted", "interrupted", INTERRUPTED)
+        return Problem("Interrupted", str(error) or "interrupted", INTERRUPTED)
     if not isinstance(error, QnetemError) or isinstance(error, InternalError):
         text = "".join(traceback.format_exception_only(error)).strip()
         return Problem(kind, text, InternalError.exit_code, "", None, _own_traceback(error))
@@ -100,6 +95,8 @@ def _measured(verdict: Verdict) -> str:
     value = verdict.measured
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
+    from .quantities import quantity
+
     return quantity(verdict.quantity, value, verdict.sigma)
 
 

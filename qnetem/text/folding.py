@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich.cells import cell_len
-
-from .columns import WHOLE
-
+#: The width of what goes into a file or a pipe: nothing is cut or folded there.
+WHOLE = 1 << 30
 _QUOTES = "'\"`"
 _OPENING, _CLOSING = "([{", ")]}"
 #: Under a line that is folded, the rest of it stands so much further to the right.
@@ -44,6 +42,8 @@ def folded(text: str, width: int) -> list[str]:
 
 
 def _fold(line: str, width: int) -> Iterator[str]:
+    from rich.cells import cell_len
+
     if cell_len(line) <= width:
         yield line
         return

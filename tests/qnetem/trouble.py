@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 
 #: Nothing here should take so long; the limit is for a machine that is busy with other things.
 PATIENCE_S = 60.0

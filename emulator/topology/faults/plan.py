@@ -20,7 +20,6 @@ from ...faults.kinds import FAULT_KINDS, FAULTS
 from ...units import format_ns
 from ..model.faults import FaultEntry, FaultSpec
 from ..model.topology import MAX_SEED, NodeSpec, Topology
-from ..written.document import read_document
 from ..written.names import shown
 from ..written.positions import Position, Written
 from ..written.problems import Problems
@@ -76,6 +75,7 @@ def read_live_faults(text: str, topology: Topology, name: str) -> list[FaultSpec
     `name`: what names the generator of its choices. Raises TopologyError with line and column in the entry.
     """
     from ...kernel.streams import Streams
+    from ..written.document import read_document  # no run needs YAML until such a fault comes
 
     problems = Problems(ENTRY)
     root = read_document(text, problems) if text.strip() else Written(None)

@@ -43,7 +43,7 @@ import pytest
 from qnetem.agents.guards import guards, running_program
 from qnetem.agents.loop.virtual_loop import VirtualLoop
 from qnetem.emulator.errors import Refused
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT
 
 guards.install()
 

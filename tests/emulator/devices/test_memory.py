@@ -8,7 +8,7 @@ import pytest
 from qnetem.emulator.devices.memory import MemoryDecay, Slots
 from qnetem.emulator.errors import InputError, InternalError
 from qnetem.emulator.states import noise
-from qnetem.emulator.states.pauli import superoperator_of
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 
 

@@ -14,7 +14,8 @@ from qnetem.emulator.heralding.double_click import DoubleClick
 from qnetem.emulator.heralding.midpoint import Arm, Station
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.fibre import Fibre
-from qnetem.emulator.states import noise, states
+from qnetem.emulator.states import states
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 
 from .linear_optics import Fock, Mode, arriving, created, memories, pattern
@@ -150,7 +151,7 @@ def test_what_a_fibre_does_to_a_photon_it_does_to_the_pair() -> None:
     for fibre, place in ((first, 0), (second, 1)):
         matrix = fibre.noise()
         assert matrix is not None
-        channel = noise.superoperator_of(matrix)
+        channel = superoperator_of(matrix)
         parts = [channel, identity] if place == 0 else [identity, channel]
         rho = qutip.super_tensor(*parts) * rho
     np.testing.assert_allclose(shaky.density(), qutip.vector_to_operator(rho).full(), atol=1e-10)

@@ -8,7 +8,7 @@ import pytest
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.optics import dispersion
 from qnetem.emulator.optics.dispersion import Pulse
-from qnetem.emulator.states.pauli import superoperator_of
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 
 

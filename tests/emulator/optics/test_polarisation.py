@@ -10,7 +10,8 @@ from qnetem.emulator.errors import InputError
 from qnetem.emulator.optics import polarisation
 from qnetem.emulator.optics.polarisation import PolarisationDrift
 from qnetem.emulator.states import noise
-from qnetem.emulator.states.pauli import Superoperator, superoperator_of
+from qnetem.emulator.states.pauli import Superoperator
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 from tests.emulator.states.plain import CLOSE, random_kraus
 

@@ -12,6 +12,28 @@ from qnetem.emulator.states.qutip_import import qutip
 
 #: Hot path and QuTiP agree to this.
 CLOSE = 1e-10
+#: A closed form and QuTiP's object agree to this: the last digit or two.
+EXACT = 4e-16
+
+_GATES = {
+    "x": qutip.sigmax,
+    "y": qutip.sigmay,
+    "z": qutip.sigmaz,
+    "h": lambda: qutip.gates.hadamard_transform(1),
+    "s": qutip.gates.s_gate,
+    "sdg": lambda: qutip.gates.s_gate().dag(),
+    "t": qutip.gates.t_gate,
+    "tdg": lambda: qutip.gates.t_gate().dag(),
+    "cx": qutip.gates.cnot,
+    "cz": qutip.gates.cz_gate,
+    "swap": qutip.gates.swap,
+}
+_ROTATIONS = {"rx": qutip.gates.rx, "ry": qutip.gates.ry, "rz": qutip.gates.rz}
+
+
+def plain_gate(name: str, angle: float = 0.0) -> Any:
+    """The gate as QuTiP has it."""
+    return _ROTATIONS[name](angle) if name in _ROTATIONS else _GATES[name]()
 
 
 def embedded(operator: Any, indices: Sequence[int], size: int) -> Any:

@@ -22,7 +22,7 @@ from qnetem.emulator.states.pauli import vector_of
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.states import bell_density
 
-from .plain import CLOSE, distance, embedded, evolved
+from .plain import CLOSE, distance, embedded, evolved, plain_gate
 
 EXACT_FORMALISMS = ("auto", "bell_diagonal", "density_matrix")
 NAMES = ("a", "b", "c", "d")
@@ -135,7 +135,7 @@ def test_the_exact_formalisms_agree_with_plain_qutip(formalism: str, seed: int) 
     rho = qutip.tensor(*pairs)
     for verb, *rest in steps[2:-1]:
         if verb == "gate":
-            unitary = embedded(gates.unitary(rest[0]), [NAMES.index(q) for q in rest[1]], 4)
+            unitary = embedded(plain_gate(rest[0]), [NAMES.index(q) for q in rest[1]], 4)
             rho = unitary * rho * unitary.dag()
         elif verb == "noise":
             rho = evolved(rho, kraus_of(rest[0]), [NAMES.index(rest[1])])

@@ -18,13 +18,12 @@ from qnetem.emulator.closed_forms.purification import bbpssw, dejmps
 from qnetem.emulator.devices.memory import MemoryDecay
 from qnetem.emulator.quantum.formalism import Formalism, qubit_numbers
 from qnetem.emulator.quantum.node.registry import Registry
-from qnetem.emulator.states import gates
 from qnetem.emulator.states.engine import Axis
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.states import bell_density, werner
 
 from ...physics.bench import Ran, play, program
-from .plain import CLOSE, distance, embedded, evolved
+from .plain import CLOSE, distance, embedded, evolved, plain_gate
 
 EXACT = ("auto", "bell_diagonal", "density_matrix")
 ALL = (*EXACT, "stabilizer")
@@ -59,7 +58,7 @@ class Plain:
 
     def gate(self, name: str, angle: float, qubits: list[str]) -> None:
         indices = [self.names.index(qubit) for qubit in qubits]
-        wide = embedded(gates.unitary(name, angle), indices, len(self.names))
+        wide = embedded(plain_gate(name, angle), indices, len(self.names))
         self.rho = wide * self.rho * wide.dag()
 
     def drop(self, qubit: str) -> None:

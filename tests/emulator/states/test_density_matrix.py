@@ -15,7 +15,7 @@ from qnetem.emulator.states.engine import Axis, State, decide
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.states import bell_density, bell_vector, werner
 
-from .plain import CLOSE, distance, embedded, evolved, ghz, random_density, random_kraus
+from .plain import CLOSE, distance, embedded, evolved, ghz, plain_gate, random_density, random_kraus
 
 X: Axis = (1.0, 0.0, 0.0)
 Y: Axis = (0.0, 1.0, 0.0)
@@ -55,7 +55,7 @@ def test_random_circuits_agree_with_plain_qutip(size: int, data: st.DataObject) 
             state = state.apply_map(noise.from_kraus(kraus), indices)
         else:
             angle = data.draw(st.floats(-7, 7))
-            kraus = [gates.unitary(name, angle)]
+            kraus = [plain_gate(name, angle)]
             state = state.apply_map(gates.gate(name, angle), indices)
         rho = evolved(rho, kraus, indices)
     assert distance(state.to_qobj(), rho) < CLOSE

@@ -8,10 +8,10 @@ import pytest
 
 from qnetem.emulator.errors import OperationError
 from qnetem.emulator.states import gates
-from qnetem.emulator.states.pauli import superoperator_of
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 
-from .plain import CLOSE
+from .plain import CLOSE, EXACT, plain_gate
 
 R = 2**-0.5
 #: The textbook matrices, written out (Nielsen & Chuang, sections 4.2 and 4.3).
@@ -33,7 +33,8 @@ TEXTBOOK: dict[str, list[list[complex]]] = {
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_a_gate_is_the_textbook_matrix(name: str) -> None:
     matrix = np.array(TEXTBOOK[name])
-    assert np.abs(gates.unitary(name).full() - matrix).max() < CLOSE
+    assert np.abs(gates.unitary(name) - matrix).max() < EXACT
+    assert np.abs(gates.unitary(name) - plain_gate(name).full()).max() < EXACT
     expected = qutip.to_super(qutip.Qobj(matrix)).full()
     assert np.abs(superoperator_of(gates.gate(name)).full() - expected).max() < CLOSE
 
@@ -43,7 +44,9 @@ def test_a_gate_is_the_textbook_matrix(name: str) -> None:
 def test_a_rotation_turns_by_the_angle_about_its_axis(axis: str, angle: float) -> None:
     pauli = np.array(TEXTBOOK[axis])
     expected = math.cos(angle / 2) * np.eye(2) - 1j * math.sin(angle / 2) * pauli
-    assert np.abs(gates.unitary(f"r{axis}", angle).full() - expected).max() < CLOSE
+    found = gates.unitary(f"r{axis}", angle)
+    assert np.abs(found - expected).max() < EXACT
+    assert np.abs(found - plain_gate(f"r{axis}", angle).full()).max() < EXACT
     assert gates.gate(f"r{axis}", angle).shape == (4, 4)
 
 

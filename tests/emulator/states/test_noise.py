@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.states import noise
 from qnetem.emulator.states.density_matrix import DensityMatrix
+from qnetem.emulator.states.pauli import Superoperator
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.states import bell_density, bell_vector
 
@@ -20,13 +22,13 @@ from .plain import CLOSE, random_density, random_kraus
 MS = 1_000_000
 
 
-def half_of_phi_plus(superoperator: noise.Superoperator) -> float:
+def half_of_phi_plus(superoperator: Superoperator) -> float:
     """F of Phi+ after a map on one qubit."""
     pair = DensityMatrix.from_density(bell_density(0)).apply_map(superoperator, (0,))
     return pair.fidelity(bell_vector(0))
 
 
-def applied(superoperator: noise.Superoperator, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def applied(superoperator: Superoperator, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     size = int(math.log2(rho.shape[0]))
     state = DensityMatrix.from_density(rho).apply_map(superoperator, range(size))
     return np.asarray(state.to_qobj().full())
@@ -180,3 +182,29 @@ def test_what_is_no_channel_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(InputError, match=reason):
         build()
+
+
+@pytest.mark.parametrize("qubits", [1, 2])
+def test_a_generator_evolves_as_qutip_exponentiates_its_liouvillian(qubits: int) -> None:
+    jumps, rates_hz, time_ns = random_kraus(qubits, 3, seed=31), [2e3, 5e3, 1e3], 70_000
+    scaled = [math.sqrt(rate) * jump for rate, jump in zip(rates_hz, jumps, strict=True)]
+    expected = (qutip.liouvillian(None, scaled) * (time_ns * 1e-9)).expm(dtype="dense")
+    stepped = noise.evolved(noise.collapse_generator(jumps, rates_hz), time_ns)
+    for found in (noise.from_collapse(jumps, rates_hz, time_ns), stepped):
+        assert np.abs((superoperator_of(found) - expected).full()).max() < 1e-14
+
+
+NAMED: list[tuple[Superoperator, list[Any]]] = [
+    (noise.depolarising(0.3), [(1 - 0.3 * 3 / 4) ** 0.5 * qutip.qeye(2)]
+     + [(0.3 / 4) ** 0.5 * p() for p in (qutip.sigmax, qutip.sigmay, qutip.sigmaz)]),
+    (noise.dephasing(0.3), [0.7**0.5 * qutip.qeye(2), 0.3**0.5 * qutip.sigmaz()]),
+    (noise.amplitude_damping(0.3), [qutip.Qobj([[1, 0], [0, 0.7**0.5]]), 0.3**0.5 * qutip.sigmap()]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "kraus"), NAMED)
+def test_a_named_channel_is_the_one_that_qutip_builds(
+    found: Superoperator, kraus: list[Any]
+) -> None:
+    expected = sum(qutip.sprepost(k, k.dag()) for k in kraus)
+    assert np.abs((superoperator_of(found) - expected).full()).max() < 1e-15

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qnetem.emulator.states import pauli
+from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 
 from .plain import CLOSE, random_density, random_kraus
@@ -31,7 +32,7 @@ def test_a_transfer_matrix_stands_for_the_same_map_as_the_superoperator(size: in
     slow = qutip.vector_to_operator(channel * qutip.operator_to_vector(rho)).full()
     fast = pauli.density_of(matrix @ pauli.vector_of(rho.full()))
     assert np.abs(fast - slow).max() < CLOSE
-    assert np.abs((pauli.superoperator_of(matrix) - channel).full()).max() < CLOSE
+    assert np.abs((superoperator_of(matrix) - channel).full()).max() < CLOSE
 
 
 def test_row_zero_of_a_map_is_exact_so_that_no_trace_drifts() -> None:

@@ -16,15 +16,15 @@ from typer.testing import CliRunner, Result
 
 import qnetem
 from qnetem.cli import main as cli
-from qnetem.cli import terminal
 from qnetem.cli.schedule_command import write_frozen
 from qnetem.emulator.errors import InfrastructureError, InternalError
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.emulator.loading import load_topology
 from qnetem.emulator.wire.control import FaultRecord, Outcome, Problem
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.inprocess import network as inprocess
 from qnetem.launcher import launcher
 from qnetem.launcher.launcher import RunResult
+from qnetem.processes.reexecution import REEXECUTED
 from qnetem.text.error_output import reproduce
 
 from ..front_door import ended, written
@@ -274,7 +274,7 @@ def test_in_process_starts_anew_with_a_fixed_environment(
     )
     (pair.parent / "programs.py").write_text(seen)
     monkeypatch.chdir(pair.parent)
-    for name in [*FIXED, terminal.REEXECUTED]:
+    for name in [*FIXED, REEXECUTED]:
         monkeypatch.delenv(name, raising=False)
     bad = ["--until", "1 s"]
     lines = [

@@ -14,6 +14,7 @@ from rich.console import Console
 from qnetem.cli import main as cli
 from qnetem.cli.pages.summary import as_data, nothing_ran, print_summary
 from qnetem.cli.progress import ProgressLine, progress_text, states_text
+from qnetem.cli.terminal import announced
 from qnetem.emulator.wire.control import Problem, Progress
 
 from ..front_door import CHAIN, ended, loaded, series
@@ -206,3 +207,22 @@ def test_progress_is_drawn_on_a_terminal_and_nowhere_else() -> None:
     with ProgressLine(Console(file=log)) as line:
         line(_progress(10, 100))
     assert log.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_what_is_being_started_until_the_run_takes_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown, file = Terminal(), io.StringIO()
+    for stream in (shown, file):
+        monkeypatch.setattr("sys.stderr", stream)
+        with announced(Path("a\x1bnet.yaml"), in_process=False):
+            during = stream.getvalue()
+    assert during == "" and file.getvalue() == ""
+    assert shown.getvalue().endswith("emulator, broker, nodes\r\x1b[2K")
+    assert shown.getvalue().startswith("starting a")
+    assert "\x1bnet" not in shown.getvalue()

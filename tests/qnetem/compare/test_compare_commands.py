@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qnetem.cli import main as cli
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 
 from .test_replay import PROGRAMS, TOPOLOGY
 

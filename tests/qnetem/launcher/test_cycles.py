@@ -80,7 +80,8 @@ def test_a_run_leaves_no_process_and_no_socket_however_it_ends(
     cycle(tmp_path, broker_kind, seed)
     assert left_in(tmp_path) == []
     assert our_children() == children
-    assert list(tmp_path.glob("runs/*/run.json"))
+    if cycle is not loses_its_launcher:  # which may have come to no folder yet
+        assert list(tmp_path.glob("runs/*/run.json"))
     assert not list(tmp_path.glob("runs/*/sockets"))
 
 

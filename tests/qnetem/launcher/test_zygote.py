@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from qnetem.agents.process.settings import BrokerAddress, NodeSettings
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.emulator.wire.control import Exited
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.launcher.zygote import Answer, Fork, Forked, Signal, decode_answer
 from qnetem.processes.child_process import ChildProcess
 from qnetem.processes.environment import environment

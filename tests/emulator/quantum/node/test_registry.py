@@ -84,8 +84,8 @@ def test_teleportation_carries_a_state_over(u1: float, u2: float) -> None:
     z, x = qubits.bell_measure("psi", "a", u1, u2, 0)
     for gate in ["x"] * x + ["z"] * z:
         qubits.apply_gate(gate, 0.0, ["b"], 0)
-    target = gates.unitary("rz", 0.4) * gates.unitary("ry", 0.7)
-    assert qubits.fidelity(["b"], target.full()[:, 0], 0) == pytest.approx(1.0, abs=CLOSE)
+    target = gates.unitary("rz", 0.4) @ gates.unitary("ry", 0.7)
+    assert qubits.fidelity(["b"], target[:, 0], 0) == pytest.approx(1.0, abs=CLOSE)
 
 
 @pytest.mark.parametrize(
