@@ -18,6 +18,7 @@ from .agents.agent import Agent
 from .emulator.errors import InputError, ProgramError
 from .emulator.loading import Topology, build_topology, load_topology, parse_topology
 from .emulator.loading.loader import MoreFaults
+from .emulator.topology.written.overrides import Overrides
 from .emulator.topology.written.problems import dotted
 
 #: A path, a YAML text (it has more than one line), the same as data, or what `load_topology` gives.
@@ -26,24 +27,34 @@ Source = str | Path | Mapping[str, Any] | Topology
 _INTEGERS = range(-(2**63), 2**63)
 
 
-def read_source(source: Source, *, folder: Path | None = None, faults: MoreFaults = ()) -> Topology:
-    """The topology that `source` is, with more `faults` than it has.
+def read_source(
+    source: Source,
+    *,
+    folder: Path | None = None,
+    faults: MoreFaults = (),
+    overrides: Overrides = (),
+) -> Topology:
+    """The topology that `source` is, with `overrides` of its values and more `faults` than it has.
 
     `folder`: where a relative path, and "./file.py:Class" in text or data, is looked for (None: the
     current folder). In data, a program may be a subclass of Agent. Raises TopologyError, ProgramError
     for a class that has no name to be imported by, InputError.
     """
+    if isinstance(overrides, Mapping):
+        overrides = _plain(overrides, ("overrides",))
     extra = [_plain(entry, ("faults", index)) for index, entry in enumerate(faults)]
     if isinstance(source, Topology):
-        if extra:
-            raise InputError("`faults` go with a file, a text or data; this Topology is complete")
+        for what, given in (("faults", extra), ("overrides", overrides)):
+            if given:
+                complete = "a file, a text or data; this Topology is complete"
+                raise InputError(f"`{what}` go with {complete}")
         return source
     if isinstance(source, Mapping):
-        return build_topology(_plain(source), folder=folder, faults=extra)
+        return build_topology(_plain(source), folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, str) and "\n" in source:
-        return parse_topology(source, folder=folder, faults=extra)
+        return parse_topology(source, folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, (str, Path)):
-        return load_topology(source if folder is None else folder / source, extra)
+        return load_topology(source if folder is None else folder / source, extra, overrides)
     raise InputError(
         "expected the path of a topology, its text, a mapping or a Topology, "
         f"not {type(source).__name__}"

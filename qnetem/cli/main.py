@@ -37,6 +37,7 @@ from ..text.error_output import (
     reproduce,
 )
 from . import compare_commands, live_commands
+from .set_option import SetOption, overrides_from
 from .terminal import (
     Page,
     errors_on_standard_error,
@@ -124,6 +125,7 @@ def run_command(
         str | None,
         typer.Option(metavar="TIME", help='End the run at this virtual time, e.g. "10 s".'),
     ] = None,
+    sets: SetOption = None,
     broker: Annotated[
         str,
         typer.Option(
@@ -146,15 +148,15 @@ def run_command(
 ) -> None:
     """Run a topology to its end, and report."""
     if twice:
-        _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
+        _run_twice(file, runs, in_process, seed, until, sets, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
-    report = _Report(file, form, in_process, until, broker)
+    report = _Report(file, form, in_process, until, broker, sets or [])
     with report.failures(seed):
         from ..api import prepare, run
         from .progress import ProgressLine
 
-        topology = prepare(file, seed=seed, until=until)
+        topology = prepare(file, seed=seed, until=until, overrides=overrides_from(sets))
         report.seed = topology.seed
         if topology.campaign is not None:
             _print_campaign(topology)
@@ -174,13 +176,14 @@ def run_command(
 @app.command()
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Topologies (YAML).")],
+    sets: SetOption = None,
 ) -> None:
     """Check topologies, programs and expectations."""
     exit_code = 0
     for file in files:
         try:
             with errors_on_standard_error():
-                _validate(file)
+                _validate(file, sets)
         except typer.Exit as wrong:
             exit_code = max(exit_code, wrong.exit_code)
     raise typer.Exit(exit_code)
@@ -193,13 +196,14 @@ def graph(
         GraphFormat,
         typer.Option("--format", help="text for a terminal, dot for Graphviz, mermaid, or json."),
     ] = GraphFormat.text,
+    sets: SetOption = None,
 ) -> None:
     """Draw a topology."""
     with errors_on_standard_error():
         from ..emulator.loading import load_topology
         from ..graph import draw
 
-        drawn = draw(load_topology(file), form.value)
+        drawn = draw(load_topology(file, overrides=overrides_from(sets)), form.value)
         with reader_may_close():
             sys.stdout.write(plain_text.lines(drawn))
 
@@ -217,13 +221,16 @@ def schedule(
         Path | None,
         typer.Option(metavar="OUT", help="Write a copy of the file with these faults in it."),
     ] = None,
+    sets: SetOption = None,
 ) -> None:
     """Show the faults that a seed gives. Time, id and fault, or a file with these faults fixed."""
     with errors_on_standard_error():
         from ..api import prepare
         from .schedule_command import as_entries, as_json, as_table, write_frozen
 
-        topology = prepare(file, seed=seed)
+        topology = prepare(file, seed=seed, overrides=overrides_from(sets))
+        if freeze is not None and sets:
+            raise InputError("--freeze keeps the file as it is: it does not go with --set")
         if freeze is not None:
             write_frozen(topology, freeze)
             return
@@ -294,6 +301,7 @@ def _run_twice(
     in_process: bool,
     seed: int | None,
     until: str | None,
+    sets: list[str] | None,
     broker: str,
     broker_port: int | None,
     form: RunFormat,
@@ -302,6 +310,8 @@ def _run_twice(
     words = ["--in-process"] if in_process else []
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
+    for each in sets or ():
+        words += ["--set", each]
     with errors_on_standard_error():
         from .twice import run_twice
 
@@ -319,13 +329,13 @@ def _print_campaign(topology: Topology) -> None:
     )
 
 
-def _validate(file: Path) -> None:
+def _validate(file: Path, sets: list[str] | None) -> None:
     from ..checks import check_programs, warnings
     from ..emulator.loading import load_topology
     from ..expect.expect import parse_expectations
     from ..text.columns import count
 
-    topology = load_topology(file)
+    topology = load_topology(file, overrides=overrides_from(sets))
     expectations = parse_expectations(topology)
     check_programs(topology)
     print_stderr(f"warning: {file}: {warning}" for warning in warnings(topology))
@@ -340,9 +350,16 @@ class _Report:
     """Prints how one `qnetem run` ended, in the chosen format."""
 
     def __init__(
-        self, file: Path, form: RunFormat, in_process: bool, until: str | None, broker: str
+        self,
+        file: Path,
+        form: RunFormat,
+        in_process: bool,
+        until: str | None,
+        broker: str,
+        sets: list[str],
     ) -> None:
         self.seed: int | None = None
+        self._sets = sets
         self._file, self._form = file, form
         self._in_process, self._until, self._broker = in_process, until, broker
 
@@ -398,6 +415,7 @@ class _Report:
             in_process=self._in_process,
             until=self._until,
             broker=self._broker,
+            sets=self._sets,
         )
 
 
