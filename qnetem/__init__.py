@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .network import Network as Network
     from .network import launch as launch
     from .runs.events import Event as Event
+    from .sweeps.sweep import sweep as sweep
+    from .sweeps.table import Sweep as Sweep
 
 #: Public name -> the module it is in.
 _HOME = {
@@ -40,10 +42,12 @@ _HOME = {
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
+    "Sweep": ".sweeps.table",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
     "run": ".api",
+    "sweep": ".sweeps.sweep",
 }
 
 __all__ = [
@@ -53,10 +57,12 @@ __all__ = [
     "QnetemError",
     "Run",
     "Seconds",
+    "Sweep",
     "Topology",
     "launch",
     "load_topology",
     "run",
+    "sweep",
 ]
 
 

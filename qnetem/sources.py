@@ -41,8 +41,8 @@ def read_source(
     for a class that has no name to be imported by, InputError.
     """
     if isinstance(overrides, Mapping):
-        overrides = _plain(overrides, ("overrides",))
-    extra = [_plain(entry, ("faults", index)) for index, entry in enumerate(faults)]
+        overrides = plain_data(overrides, ("overrides",))
+    extra = [plain_data(entry, ("faults", index)) for index, entry in enumerate(faults)]
     if isinstance(source, Topology):
         for what, given in (("faults", extra), ("overrides", overrides)):
             if given:
@@ -50,7 +50,7 @@ def read_source(
                 raise InputError(f"`{what}` go with {complete}")
         return source
     if isinstance(source, Mapping):
-        return build_topology(_plain(source), folder=folder, faults=extra, overrides=overrides)
+        return build_topology(plain_data(source), folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, str) and "\n" in source:
         return parse_topology(source, folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, (str, Path)):
@@ -77,12 +77,12 @@ def program_name(program: type[Agent]) -> str:
     return f"{Path(file).resolve()}:{program.__name__}"
 
 
-def _plain(value: Any, path: tuple[str | int, ...] = ()) -> Any:
+def plain_data(value: Any, path: tuple[str | int, ...] = ()) -> Any:
     """`value` as a YAML file could say it. Raises InputError with the path of what it cannot say."""
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(item, (*path, str(key))) for key, item in value.items()}
+        return {_key(key, path): plain_data(item, (*path, str(key))) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, (*path, index)) for index, item in enumerate(value)]
+        return [plain_data(item, (*path, index)) for index, item in enumerate(value)]
     if isinstance(value, type) and issubclass(value, Agent):
         return program_name(value)
     if value is None or isinstance(value, (str, bool)):
