@@ -95,7 +95,8 @@ class Row:
         """Why the run failed, on one line; empty when it did not."""
         record = self.record
         texts = [] if record.problem is None else [_headline(record.problem)]
-        return "; ".join(" ".join(text.split()) for text in [*texts, *record.failures])
+        texts += [text.removeprefix("error: ") for text in record.failures]
+        return "; ".join(" ".join(text.split()) for text in texts)
 
     def value(self, quantity: str) -> tuple[Any, float | None] | None:
         """What was measured, as `expect:` looks it up, and its standard error within this run."""
@@ -107,6 +108,7 @@ def facts(row: Row) -> dict[str, Any]:
     return {
         "seed": row.seed,
         "ok": row.ok,
+        "ended": "well" if row.record.problem is None else row.record.problem.kind,
         "exit_code": row.record.exit_code,
         "digest": row.digest,
         "virtual_time_s": row.record.t_ns / 1e9,

@@ -156,8 +156,8 @@ class _Making:
         self._subject, self._schedule, self._pool = subject, schedule, pool
         self._store, self._on_progress = store, on_progress
         self._pending: dict[Future[list[dict[str, Any]]], Runs] = {}
-        self._began_s = time.monotonic()
-        self._table_s = self._began_s
+        self._first = (0, 0.0)
+        self._table_s = time.monotonic()
         self._reported = -1
 
     def steps(self) -> Iterator[None]:
@@ -215,8 +215,10 @@ class _Making:
         self._reported = schedule.made + schedule.found
         left = schedule.left + schedule.under_way
         done = schedule.found + schedule.made
-        passed_s = time.monotonic() - self._began_s
-        remaining_s = passed_s / schedule.made * left if schedule.made else None
+        made, passed_s = schedule.made - self._first[0], time.monotonic() - self._first[1]
+        if not self._first[0]:  # the first runs wait for the workers to start: they say nothing
+            self._first = (schedule.made, time.monotonic())
+        remaining_s = passed_s / made * left if self._first[0] and made > 0 else None
         self._on_progress(
             SweepProgress(done, done + left, schedule.failed, schedule.found, remaining_s)
         )

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..emulator.errors import InfrastructureError
+from ..plots.plot import plot
+from ..plots.points import Table
 from ..runs.files import unwritable
 from .axes import value_text
 from .records import Row, facts, measured, verdicts
@@ -85,6 +87,10 @@ class Sweep:
         Raises InfrastructureError.
         """
         write_csv(Path(path), self)
+
+    def plot(self, x: str, y: str, out: str | Path, **options: Any) -> None:
+        """Draw a quantity over a parameter, with the options of `qnetem plot`. Needs matplotlib."""
+        plot(Table(csv_text(self), "the sweep"), x, y, out, **options)
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a DataFrame. Needs pandas."""
