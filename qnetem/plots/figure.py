@@ -27,6 +27,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 #: Okabe and Ito's colours, which stay apart for colour-blind readers and in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_GREY = "#555555"
 _MARKERS = "osD^vP*"
 _SETTINGS = {
     "svg.hashsalt": "qnetem",
@@ -103,8 +104,7 @@ def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels:
         colour = _COLOURS[number % len(_COLOURS)]
         if curves:
             curve = curves[number]
-            name = labels.theory if number == 0 else None
-            axes.plot(curve.xs, curve.ys, color=colour, alpha=0.6, linewidth=1.4, label=name)
+            axes.plot(curve.xs, curve.ys, color=colour, alpha=0.6, linewidth=1.4)
         axes.errorbar(
             [point.x for point in one.points],
             [point.y for point in one.points],
@@ -118,6 +118,9 @@ def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels:
             capsize=2.5,
             label=one.name if labels.by else "emulated",
         )
+    if curves:  # one entry for all of them, behind the series
+        colour = _COLOURS[0] if len(curves) == 1 else _GREY
+        axes.plot([], [], color=colour, alpha=0.6, linewidth=1.4, label=labels.theory)
     axes.set_xlabel(labels.x)
     axes.set_ylabel(labels.y)
     axes.set_title(labels.title, fontsize=10)

@@ -13,7 +13,7 @@ from .points import Points, Table
 from .theory import Theory
 
 #: Values of the closed form between the first and the last x.
-_CURVE = 81
+_CURVE = 61
 
 
 def plot(

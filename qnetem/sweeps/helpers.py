@@ -95,8 +95,10 @@ class Helpers:
         with self._lock:
             self._closed = True
             for worker in self._all:
-                with contextlib.suppress(OSError):  # wakes the thread that waits for its answer
+                with contextlib.suppress(OSError):  # wakes the thread that waits, which closes it
                     worker.shutdown(socket.SHUT_RDWR)
+            for worker in self._free:
+                worker.close()
             self._all.clear()
             self._free.clear()
             if self._control is not None:
