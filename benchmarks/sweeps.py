@@ -5,8 +5,8 @@ Three ways: the default, two worker processes; Dask's LocalCluster of as many; a
 
 `wall` is from the call to the table on disk, the start of all processes included. `runs` is the sum over runs
 of the real time that each took in its worker, loading and judging included. On as many cores as there are
-workers nothing can be faster than runs / workers: the aim is 1.3 times that. On a machine with other work both
-grow alike, and so does the start of the processes, which is in `wall` alone.
+workers nothing can be faster than runs / workers: the aim is 1.3 times that. On a machine with other work
+both grow alike, and so does the start of the processes, which is in `wall` alone.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class _Folder:
         """The files of its modules."""
         below = f"{self.name}."
         modules = [module for name, module in sys.modules.items() if name.startswith(below)]
-        return [Path(each.__file__) for each in modules if getattr(each, "__file__", None)]
+        return [Path(file) for each in modules if (file := getattr(each, "__file__", None))]
 
     def close(self) -> None:
         """Forget its modules; the name is free again."""

@@ -23,7 +23,7 @@ from rich.text import Text
 from ..emulator.errors import InputError
 from ..text.columns import count
 from ..text.error_output import INTERRUPTED, print_stderr
-from .terminal import errors_on_standard_error, reader_may_close
+from .terminal import errors_on_standard_error, reader_may_close, standard_output_kept
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -82,12 +82,12 @@ def sweep_command(
     with errors_on_standard_error():
         from ..sweeps.sweep import sweep
 
-        progress = _Progress()
+        parameters, progress = _parameters(sets, seeds), _Progress()
         try:
-            with _executor(dask) as executor, progress:
+            with _executor(dask) as executor, standard_output_kept(), progress:
                 done = sweep(
                     file,
-                    _parameters(sets, seeds),
+                    parameters,
                     executor=executor,
                     workers=workers,
                     until=until,
@@ -177,11 +177,12 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         yield None
         return
     try:
-        from distributed import Client
+        import distributed
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install 'qnetem[cluster]'") from error
+    dask: Any = distributed  # half typed
     try:
-        client = Client(address, timeout=10)
+        client = dask.Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: {error}") from error
     with client:

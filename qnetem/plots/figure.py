@@ -29,7 +29,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _GREY = "#555555"
 _MARKERS = "osD^vP*"
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.hashsalt": "qnetem",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,

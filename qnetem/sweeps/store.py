@@ -10,6 +10,7 @@ file is its owner's only: results may hold keys.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,17 +41,22 @@ class RunStore:
     def __enter__(self) -> Self:
         """Raises InputError when the file cannot be used, or is another sweep's."""
         try:
+            self._open()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._read()
         except BlockingIOError as error:
-            self._close()
             raise InputError(f"{self.path}: another sweep is writing to it") from error
         except OSError as error:
-            self._close()
             raise InputError(unreadable(self.path, error)) from error
-        return self
 
     def __exit__(
         self,
@@ -63,7 +69,8 @@ class RunStore:
     def add(self, runs: Iterable[tuple[str, RunRecord]]) -> None:
         """Keep runs that would end the same way again. Raises InfrastructureError."""
         lines = [_Line(key, record) for key, record in runs if record.lasting]
-        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        # Not msgspec's JSON: it has no infinity, and a spread may be infinite.
+        data = b"".join(json.dumps(msgspec.to_builtins(each)).encode() + b"\n" for each in lines)
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -75,11 +82,10 @@ class RunStore:
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             os.ftruncate(self._descriptor, whole)
-        decode = msgspec.json.Decoder(_Line).decode
         for number, line in enumerate(data[:whole].splitlines(), 1):
             try:
-                found = decode(line)
-            except UNREADABLE as error:
+                found = msgspec.convert(json.loads(line), _Line)
+            except (ValueError, *UNREADABLE) as error:
                 raise InputError(f"{self.path}:{number}: no run of a sweep: {error}") from error
             self.known[found.key] = found.record
 

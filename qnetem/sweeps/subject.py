@@ -49,8 +49,8 @@ class Subject:
         return _hash([self.fingerprint, list(task.overrides.items()), task.seed])
 
     def command(self, task: Task) -> str:
-        """The command that runs the same again; empty for a topology that is in no file."""
-        if not self.shown:
+        """The command that runs the same again; empty for a topology or faults that are in no file."""
+        if not self.shown or self.job.faults:
             return ""
         sets = [f"{key}={value_text(value)}" for key, value in task.overrides.items()]
         return reproduce(self.shown, task.seed or 0, in_process=True, sets=sets)

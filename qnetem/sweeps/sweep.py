@@ -129,17 +129,24 @@ def _pool(executor: Executor | None, workers: int | None) -> Iterator[_Pool]:
     if executor is not None:
         yield _Pool(executor, workers or _workers_of(executor))
         return
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or _cores()
     with ThreadPoolExecutor(count, thread_name_prefix="qnetem-sweep") as threads:
         yield _Pool(threads, count)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _workers_of(executor: Executor) -> int:
     """How many calls an executor carries out at a time, as far as it says so."""
     client = getattr(executor, "_client", None)  # of Dask
     if client is not None:
-        return max(1, sum(client.nthreads().values()))
-    return getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+        return max(1, int(sum(client.nthreads().values())))
+    return getattr(executor, "_max_workers", None) or _cores()
 
 
 class _Making:

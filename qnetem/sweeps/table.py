@@ -33,12 +33,12 @@ _LAST = ("problem", "command")
 
 
 class Mean(NamedTuple):
-    """A quantity at one point: its mean over seeds, the standard error of that, and how many seeds."""
+    """A quantity at one point: its mean over seeds, the standard error of that, and how many they are."""
 
     parameters: Mapping[str, Any]
     mean: float
     error: float | None
-    count: int
+    seeds: int
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,9 @@ def test_until_takes_the_seeds_that_a_point_needs(coin: Path, faked: Callable[..
     )
     for mean in done.means("bob.qber"):
         assert mean.error is not None and mean.error <= 0.05
-        assert FEWEST < mean.count < 100
+        assert FEWEST < mean.seeds < 100
         own = [row.seed for row in done if row.parameters == mean.parameters]
-        assert own == list(range(mean.count))
+        assert own == list(range(mean.seeds))
     assert done.reached
     few = qnetem.sweep(coin, {"seed": range(6)}, executor=Inline(), until="bob.qber +- 0.001")
     assert len(few) == 6 and not few.reached

@@ -26,9 +26,9 @@ def test_a_mean_is_over_the_seeds_that_ended_well() -> None:
     rows = [row(length, seed, value=value) for seed, (length, value) in enumerate(values)]
     rows.append(row(1, 9, failing(Task({"length": "1 km"}, 9))))
     first, second = Sweep(["length"], rows).means("bob.qber")
-    assert first.mean == pytest.approx(0.2) and first.count == 3
+    assert first.mean == pytest.approx(0.2) and first.seeds == 3
     assert first.error == pytest.approx(0.1 / 3**0.5)
-    assert (second.mean, second.error, second.count) == (0.5, None, 1)
+    assert (second.mean, second.error, second.seeds) == (0.5, None, 1)
     assert Sweep(["length"], rows).means("bob.rate") == []
 
 
