@@ -27,7 +27,7 @@ from qnetem.sweeps.sweep import store_path
 AIM = 1.3
 WORKERS = 2
 LENGTHS, SEEDS = 20, 20
-ROUNDS = 60
+ROUNDS = 100
 
 _PROGRAM = """\
 from qnetem import Agent

@@ -15,8 +15,9 @@ from qnetem.agents.node.program import load_program
 from qnetem.agents.options.fitting import fit_options
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.loading import parse_topology
-from qnetem.sweeps import sweep as sweeps
 from qnetem.sweeps.worker import as_data, run_task
+
+from .qnetem.sweeps.runs import in_place
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "topology.md"
@@ -103,7 +104,7 @@ def test_the_sweep_of_the_sweeps_page_runs(
         return [msgspec.to_builtins(run_task(found.job, task)) for task in found.tasks]
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweeps, "run_tasks", here)
+    in_place(monkeypatch, here)
     page = (DOCS / "sweeps.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(program, {"__name__": "page"})

@@ -177,12 +177,11 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         yield None
         return
     try:
-        import distributed
+        from distributed import Client
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install 'qnetem[cluster]'") from error
-    dask: Any = distributed  # half typed
     try:
-        client = dask.Client(address, timeout=10)
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: {error}") from error
     with client:

@@ -43,6 +43,11 @@ def run_tasks(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(record) for record in records]
 
 
+def warm() -> None:
+    """Have this process's forkserver import what runs need: the first of them will not wait for it."""
+    _shared().start()
+
+
 def _records(request: Request) -> list[RunRecord]:
     try:
         return _shared().call(request)
@@ -89,6 +94,12 @@ class Helpers:
             self._answered = True
             self._free.append(worker)
         return _decode(body)
+
+    def start(self) -> None:
+        """Start the forkserver, without waiting for it."""
+        with self._lock:
+            self._check()
+            self._started()
 
     def close(self) -> None:
         """End the workers, whatever they are doing, and the forkserver."""

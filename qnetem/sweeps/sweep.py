@@ -27,7 +27,7 @@ import msgspec
 
 from ..emulator.errors import InfrastructureError, InputError
 from .axes import axes_of
-from .helpers import helpers_ended, run_tasks
+from .helpers import helpers_ended, run_tasks, warm
 from .records import Row, RunRecord
 from .schedule import PointRuns, Schedule
 from .store import RunStore
@@ -88,13 +88,15 @@ def sweep(
     target = None if until is None else read_target(until)
     axes = axes_of(parameters)
     quantity = None if target is None else target.quantity
-    subject = checked(source, axes, faults=faults, runs_folder=runs_folder, quantity=quantity)
-    if target is not None and axes.seeds is None:
-        subject = replace(subject, seeds=range(MOST_SEEDS))
     with ExitStack() as stack:
         # In this order: a thread that waits for a worker is free again when the workers are ended.
         pool = stack.enter_context(_pool(executor, workers))
         stack.enter_context(helpers_ended())
+        for _ in range(pool.workers):  # they start while the topology is checked
+            _submit(pool.executor, warm)
+        subject = checked(source, axes, faults=faults, runs_folder=runs_folder, quantity=quantity)
+        if target is not None and axes.seeds is None:
+            subject = replace(subject, seeds=range(MOST_SEEDS))
         store = None if csv is None else stack.enter_context(RunStore(store_path(csv)))
         known = {} if store is None else store.known
         schedule = Schedule(subject, axes.points(), target, known)
@@ -132,6 +134,13 @@ def _pool(executor: Executor | None, workers: int | None) -> Iterator[_Pool]:
     count = workers or _cores()
     with ThreadPoolExecutor(count, thread_name_prefix="qnetem-sweep") as threads:
         yield _Pool(threads, count)
+
+
+def _submit(executor: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    try:
+        return executor.submit(function, *arguments)
+    except Exception as error:  # whatever an executor says that is shut down, or broken
+        raise InfrastructureError(f"the executor takes no calls: {error}") from error
 
 
 def _cores() -> int:
@@ -199,7 +208,7 @@ class _Making:
                 return
             tasks = [point.task(number) for point, number in runs]
             request = msgspec.to_builtins(Request(self._subject.job, tasks))
-            self._pending[self._pool.executor.submit(run_tasks, request)] = runs
+            self._pending[_submit(self._pool.executor, run_tasks, request)] = runs
 
     def _ended(self, runs: Runs, future: Future[list[dict[str, Any]]]) -> None:
         try:

@@ -12,11 +12,10 @@ from typer.testing import CliRunner, Result
 
 from qnetem.cli import main as cli
 from qnetem.cli.sweep_command import progress_text
-from qnetem.sweeps import sweep as sweeps
 from qnetem.sweeps.sweep import SweepProgress
 from qnetem.sweeps.worker import as_data
 
-from ..sweeps.runs import LENGTH, failing, record, written
+from ..sweeps.runs import LENGTH, failing, in_place, record, written
 
 
 def typed(*words: str | Path) -> Result:
@@ -35,7 +34,7 @@ def coin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             records.append(failing(task) if task.seed == 13 else record(task))
         return [msgspec.to_builtins(each) for each in records]
 
-    monkeypatch.setattr(sweeps, "run_tasks", fake)
+    in_place(monkeypatch, fake)
     return written(tmp_path)
 
 

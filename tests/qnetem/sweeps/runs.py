@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from qnetem.emulator.wire.control import Problem
+from qnetem.sweeps import sweep as sweeps
 from qnetem.sweeps.records import RunRecord
 from qnetem.sweeps.worker import Request, Task, as_data
 
@@ -73,6 +75,14 @@ def record(task: Task, value: float | None = None, **changes: Any) -> RunRecord:
 def failing(task: Task, kind: str = "ProgramFailed", exit_code: int = 1) -> RunRecord:
     problem = Problem(kind, "ValueError: no more\nat all", exit_code, "alice", 5)
     return record(task, exit_code=exit_code, problem=problem)
+
+
+def in_place(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[Mapping[str, Any]], list[dict[str, Any]]]
+) -> None:
+    """Have sweeps call this in place of worker processes."""
+    monkeypatch.setattr(sweeps, "run_tasks", run)
+    monkeypatch.setattr(sweeps, "warm", int)
 
 
 class Fake:

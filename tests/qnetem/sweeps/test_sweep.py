@@ -17,7 +17,6 @@ import pytest
 
 import qnetem
 from qnetem.emulator.errors import InfrastructureError, InputError
-from qnetem.sweeps import sweep as sweeps
 from qnetem.sweeps.helpers import run_tasks
 from qnetem.sweeps.records import measured
 from qnetem.sweeps.sweep import SweepProgress, store_path
@@ -25,7 +24,7 @@ from qnetem.sweeps.table import csv_text
 from qnetem.sweeps.target import FEWEST
 from qnetem.sweeps.worker import Job, Task, as_data, run_task
 
-from .runs import LENGTH, PROGRAM, TOPOLOGY, Fake, record, written
+from .runs import LENGTH, PROGRAM, TOPOLOGY, Fake, in_place, record, written
 
 GRID = {LENGTH: ["1 km", "2 km", "3 km"], "nodes.alice.with.rounds": [1, 2], "seed": range(4)}
 
@@ -51,7 +50,7 @@ def coin(tmp_path: Path) -> Path:
 def faked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fake]:
     def fake(**options: Any) -> Fake:
         made = Fake(**options)
-        monkeypatch.setattr(sweeps, "run_tasks", made)
+        in_place(monkeypatch, made)
         return made
 
     return fake
@@ -112,7 +111,7 @@ def test_the_order_in_which_runs_end_changes_nothing(
         time.sleep(pause_s)
         return [msgspec.to_builtins(record(task)) for task in as_data(request).tasks]
 
-    monkeypatch.setattr(sweeps, "run_tasks", late)
+    in_place(monkeypatch, late)
     for workers in (1, 5):
         with ThreadPoolExecutor(workers) as pool:
             done = csv_text(qnetem.sweep(coin, GRID, executor=pool))
@@ -205,8 +204,15 @@ def test_two_sweeps_do_not_write_one_table(coin: Path, monkeypatch: pytest.Monke
             qnetem.sweep(coin, {}, executor=Inline(), csv=table)
         return [msgspec.to_builtins(record(task)) for task in as_data(request).tasks]
 
-    monkeypatch.setattr(sweeps, "run_tasks", nested)
+    in_place(monkeypatch, nested)
     assert len(qnetem.sweep(coin, {}, executor=Inline(), csv=table)) == 1
+
+
+def test_an_executor_that_is_shut_down_is_an_error(coin: Path) -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(InfrastructureError, match="the executor takes no calls: cannot schedule"):
+        qnetem.sweep(coin, {}, executor=pool)
 
 
 def test_an_executor_that_breaks_is_an_error_that_keeps_what_was_made(
@@ -297,7 +303,7 @@ def test_text_and_data_are_swept_like_files(
         found = as_data(request)
         return [msgspec.to_builtins(run_task(found.job, task)) for task in found.tasks]
 
-    monkeypatch.setattr(sweeps, "run_tasks", here)
+    in_place(monkeypatch, here)
     of_file = qnetem.sweep("coin.yaml", {"seed": [3]}, executor=Inline())
     of_text = qnetem.sweep(TOPOLOGY, {"seed": [3]}, executor=Inline())
     assert of_file.rows[0].digest == of_text.rows[0].digest != ""
