@@ -111,7 +111,9 @@ def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels:
             yerr=[point.error or 0.0 for point in one.points],
             fmt=_MARKERS[number % len(_MARKERS)],
             color=colour,
-            markersize=4,
+            markersize=min(
+                4 + 2 * (len(series) - 1 - number), 12
+            ),  # one that lies below another shows
             markerfacecolor="white",
             markeredgewidth=1.2,
             elinewidth=1.0,
@@ -124,7 +126,7 @@ def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels:
     axes.set_xlabel(labels.x)
     axes.set_ylabel(labels.y)
     axes.set_title(labels.title, fontsize=10)
-    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.grid(True, which="both", color="#dddddd", linewidth=0.6)  # minor ones on log axes only
     if curves or labels.by:
         axes.legend(title=labels.by or None, fontsize=8, title_fontsize=8)
 
