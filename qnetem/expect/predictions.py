@@ -25,6 +25,39 @@ if TYPE_CHECKING:
 
 _S = 1e-9
 
+#: Readers of the topology: name -> (as it is called, what it gives, in which words).
+READERS: Mapping[str, tuple[str, str, str]] = {
+    "pair": (
+        "pair(link)",
+        "fidelity",
+        "Fidelity with Phi+ of the link's pairs once both ends have heard of them.",
+    ),
+    "goodness": (
+        "goodness(link)",
+        "fidelity",
+        "Fidelity with Phi+ of the link's pairs at emission.",
+    ),
+    "success": ("success(link)", "probability", "Probability that one attempt heralds a pair."),
+    "attempt": ("attempt(link)", "s", "Duration of one attempt."),
+    "depolarising": (
+        "depolarising(link)",
+        "probability",
+        "p of rho -> (1-p) rho + p I/2 on the link's photons.",
+    ),
+    "dephasing": (
+        "dephasing(link)",
+        "probability",
+        "p of rho -> (1-p) rho + p Z rho Z on the link's photons.",
+    ),
+    "transmittance": (
+        "transmittance(link)",
+        "transmittance",
+        "Probability that a photon gets through, the gate included; with numbers the closed form.",
+    ),
+    "delay": ("delay(link)", "s", "A photon's time over the link."),
+    "latency": ("latency(*link)", "s", "Classical latency over the links one after another."),
+}
+
 
 def functions(topology: Topology) -> dict[str, Callable[..., Any]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
