@@ -106,8 +106,9 @@ class Agent:
     async def send(self, destination: str, body: Any = None, *, kind: str = "") -> None:
         """Send a classical message; returns at once (the network decides when it arrives).
 
-        `body`: a JSON value or msgspec Struct. Raises MessageError for other bodies and LinkError for
-        a destination that is no node of the network. A dead destination is no error.
+        `body`: a JSON value, a dataclass, a msgspec Struct, or numpy's numbers and small arrays. Raises
+        MessageError for other bodies and LinkError for a destination that is no node of the network. A dead
+        destination is no error.
         """
         self._node.send(destination, body, kind)
 
@@ -306,7 +307,7 @@ class Agent:
     # --- the record ---
 
     def record(self, name: str, value: Any) -> None:
-        """Note a value (JSON) in the journal; numbers also become the metric `<node>.<name>`."""
+        """Note a value (as for `send`) in the journal; numbers also become the metric `<node>.<name>`."""
         self._node.note(name, value)
 
     async def probe(
