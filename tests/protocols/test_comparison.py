@@ -130,6 +130,7 @@ class Greenberger(Agent):
                 for peer, qubit in zip(parties[1:], others, strict=True):
                     await mine.cx(qubit)
                     await self.transmit(qubit, peer)
+                await self.compute("1 us")
             else:
                 mine = await self.receive_qubit("alice")
             await outcomes.measure(mine, label=str(number))
