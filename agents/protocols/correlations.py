@@ -98,7 +98,12 @@ class Correlations:
 
         Mermin, PRL 65, 1838 (1990).
         """
-        signs = {("X", "X", "X"): 1, ("X", "Y", "Y"): -1, ("Y", "X", "Y"): -1, ("Y", "Y", "X"): -1}
+        signs: dict[tuple[str, ...], int] = {
+            ("X", "X", "X"): 1,
+            ("X", "Y", "Y"): -1,
+            ("Y", "X", "Y"): -1,
+            ("Y", "Y", "X"): -1,
+        }
         return self._sum(signs)
 
     def _sum(self, signs: Mapping[tuple[str, ...], int]) -> Estimate:

@@ -57,7 +57,11 @@ class Expression:
     def value(self, **variables: float) -> Value:
         """A finite number, a text, or true/false. Raises InputError, NoValue."""
         reader = _Reader(self._functions, {**self._names, **variables})
-        value = reader.walk(self._tree, _DEEPEST)
+        try:
+            value = reader.walk(self._tree, _DEEPEST)
+        except InputError as error:
+            error.within = (self.text, 0 if error.within is None else error.within[1])
+            raise
         if isinstance(value, tuple):
             choices = ", ".join(f"[{at}]" for at in range(len(value)))
             raise InputError(f"{self.text!r} gives {len(value)} values: choose one with {choices}")
@@ -93,7 +97,9 @@ def _parse(text: str) -> ast.expr:
         with warnings.catch_warnings(action="ignore"):  # "1or 2": what it reads as is checked below
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise InputError(f"cannot read {text!r} as a number or a closed form") from error
+        unread = InputError(f"cannot read {text!r} as a number or a closed form")
+        unread.within = (text, max(0, (getattr(error, "offset", None) or 1) - 1))
+        raise unread from error
 
 
 class _Reader:
@@ -103,7 +109,18 @@ class _Reader:
         self._functions, self._names = functions, names
 
     def walk(self, node: ast.expr, depth: int) -> Any:
-        """The value of a part: also a tuple, or what a function gives. Raises InputError, NoValue."""
+        """The value of a part: also a tuple, or what a function gives.
+
+        Raises InputError, NoValue, which know the innermost part that is wrong.
+        """
+        try:
+            return self._walk(node, depth)
+        except InputError as error:
+            if error.within is None:
+                error.within = ("", node.col_offset)
+            raise
+
+    def _walk(self, node: ast.expr, depth: int) -> Any:
         if depth == 0:
             raise InputError("the expression is nested too deeply")
         match node:

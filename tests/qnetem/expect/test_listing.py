@@ -13,7 +13,7 @@ import qnetem
 from qnetem import closed_forms as for_people
 from qnetem.cli.main import app
 from qnetem.emulator.closed_forms.catalogue import CONSTANTS, closed_forms
-from qnetem.emulator.loading import parse_topology
+from qnetem.emulator.loading import load_topology, parse_topology
 from qnetem.expect.arithmetic import FUNCTIONS
 from qnetem.expect.expect import parse_expectations
 from qnetem.expect.listing import as_markdown, as_text, entries
@@ -94,11 +94,29 @@ def test_no_line_of_the_list_is_cut_and_calls_stay_whole() -> None:
         assert f"  {entry.signature}  -> {entry.result}" in lines
 
 
-def test_a_mistake_in_a_file_is_named_with_its_place() -> None:
+@pytest.mark.parametrize(
+    ("line", "column", "problem"),
+    [
+        (
+            'bob.f: "~ 1 - werner_chain(fidelty=0.9)"',
+            17,
+            "no argument 'fidelty'; did you mean 'fidelity'?",
+        ),
+        ("bob.f: '<   2 * telported(0.9)'", 19, "did you mean 'teleported'?"),
+        ("bob.f: ~ 0.9 +- sqr(2)", 19, "did you mean 'sqrt'?"),
+        ('bob.f: "0.1 .. teleported(paire)"', 29, "did you mean 'pair'?"),
+        ('bob.f: "~ (1"', 13, "cannot read '(1'"),
+        ('bob.f: "nothing"', 10, "expected '< 0.1'"),
+        ("bob.f: >\n    ~ telported(0.9)", 10, "did you mean 'teleported'?"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_place(
+    line: str, column: int, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "two.yaml").write_text(f"{TWO}expect:\n  {line}\n")
     with pytest.raises(qnetem.QnetemError) as raised:
-        parse_expectations(
-            parse_topology(TWO + 'expect:\n  bob.f: "~ werner_chain(fidelty=0.9)"\n')
-        )
+        parse_expectations(load_topology(tmp_path / "two.yaml"))
     text = str(raised.value)
-    assert re.search(r"^.*:8:\d+: expect bob.f", text), text
-    assert "no argument 'fidelty'; did you mean 'fidelity'?" in text
+    found = re.search(r"two.yaml:8:(\d+): expect bob.f", text)
+    assert found and int(found[1]) == column, text
+    assert problem in text
