@@ -71,10 +71,10 @@ def _list(word: str, form: ListFormat) -> list[str]:
 
 def _value(expression: str, topology: Path | None) -> str:
     from ..expect.expressions import evaluate
-    from ..expect.predictions import formulas, functions, systems
+    from ..expect.predictions import formulas, functions
 
     if topology is None:
-        return f"{evaluate(expression, formulas(), systems())}"
+        return f"{evaluate(expression, formulas())}"
     from ..emulator.loading import load_topology
 
-    return f"{evaluate(expression, functions(load_topology(topology)), systems())}"
+    return f"{evaluate(expression, functions(load_topology(topology)))}"

@@ -1,17 +1,20 @@
-"""The functions and constants that every expression knows, whatever it is about."""
+"""The functions and constants that every expression knows, whatever it is about; systems with names too."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from ..emulator.closed_forms import catalogue
 from ..emulator.errors import InputError
 
-CONSTANTS: Mapping[str, float | bool] = {
+CONSTANTS: Mapping[str, Any] = {
     "true": True,
     "false": False,
     "pi": math.pi,
     "e": math.e,
+    **catalogue.CONSTANTS,
 }
 
 

@@ -25,7 +25,7 @@ from ..emulator.suggestions import did_you_mean
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import STATISTICS
 from .expressions import Functions, Value, evaluate
-from .predictions import functions, systems
+from .predictions import functions
 
 if TYPE_CHECKING:
     from ..emulator.loading import Topology
@@ -173,7 +173,7 @@ def parse(quantity: str, text: str, known: Functions) -> Expectation:
     right, tolerance = _split_tolerance(relation, right, known)
     if not right.strip():
         raise InputError(f"nothing stands after {relation!r}: expected {_FORMS}")
-    expected = evaluate(right, known, systems())
+    expected = evaluate(right, known)
     if relation not in ("==", "!=") and not isinstance(expected, float):
         raise InputError(f"{relation!r} compares numbers, not {expected!r}")
     return Expectation(quantity, relation, expected, tolerance, text.strip())
@@ -209,7 +209,7 @@ def _parse_range(quantity: str, text: str, known: Functions) -> Expectation:
     match = _RANGE.match(text.strip())
     if match is None:
         raise InputError(f"expected {_FORMS}")
-    low, high = (evaluate(side, known, systems()) for side in match.groups())
+    low, high = (evaluate(side, known) for side in match.groups())
     if not isinstance(low, float) or not isinstance(high, float):
         raise InputError("a range needs two numbers")
     if low > high:
@@ -223,7 +223,7 @@ def _split_tolerance(relation: str, right: str, known: Functions) -> tuple[str, 
         return right, None
     if relation != "~" or len(parts) > 2:
         raise InputError("a tolerance '+-' stands once, after '~'")
-    tolerance = evaluate(parts[1], known, systems())
+    tolerance = evaluate(parts[1], known)
     if not isinstance(tolerance, float) or tolerance < 0:
         raise InputError(f"a tolerance is a number of at least 0, not {parts[1].strip()!r}")
     return parts[0], tolerance

@@ -45,18 +45,17 @@ class NoValue(InputError):
 class Expression:
     """A text that was read once, for many values of its names.
 
-    `functions` and `names` come beside those of arithmetic.py. Raises InputError for a text that is none.
+    `functions` come beside those of arithmetic.py. Raises InputError for a text that is none.
     """
 
-    def __init__(self, text: str, functions: Functions, names: Names | None = None) -> None:
+    def __init__(self, text: str, functions: Functions) -> None:
         self.text = text.strip()
         self._tree = _parse(self.text)
         self._functions = {**FUNCTIONS, **functions}
-        self._names = {**CONSTANTS, **(names or {})}
 
     def value(self, **variables: float) -> Value:
         """A finite number, a text, or true/false. Raises InputError, NoValue."""
-        reader = _Reader(self._functions, {**self._names, **variables})
+        reader = _Reader(self._functions, {**CONSTANTS, **variables})
         try:
             value = reader.walk(self._tree, _DEEPEST)
         except InputError as error:
@@ -73,12 +72,12 @@ class Expression:
         return value
 
 
-def evaluate(text: str, functions: Functions, names: Names | None = None) -> Value:
+def evaluate(text: str, functions: Functions) -> Value:
     """The value of `text`: a finite number, a quoted string, or true/false.
 
     Raises InputError, which names the part that cannot be read and the nearest known function.
     """
-    return Expression(text, functions, names).value()
+    return Expression(text, functions).value()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

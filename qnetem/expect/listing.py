@@ -11,7 +11,7 @@ import inspect
 import textwrap
 from dataclasses import dataclass
 
-from ..emulator.closed_forms.catalogue import CONSTANTS, ClosedForm, closed_forms
+from ..emulator.closed_forms.catalogue import ClosedForm, closed_forms
 from ..emulator.errors import InputError
 from ..emulator.suggestions import did_you_mean
 from . import arithmetic
@@ -101,18 +101,14 @@ def _arithmetic() -> list[Entry]:
         )
         for name, function in arithmetic.FUNCTIONS.items()
     ]
-    constants = {
-        "pi": "3.14159...",
-        "e": "2.71828...",
-        **{n: _shown(v) for n, v in CONSTANTS.items()},
-    }
+    constants = {n: _shown(v) for n, v in arithmetic.CONSTANTS.items() if v not in (True, False)}
     texts = ", ".join(f"{name} = {shown}" for name, shown in constants.items())
     found.append(Entry(group, "constants", ", ".join(constants), "", "number or system", texts, ""))
     return found
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _readers() -> list[Entry]:

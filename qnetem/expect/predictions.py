@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..emulator.closed_forms import basics
-from ..emulator.closed_forms.catalogue import CONSTANTS, closed_forms
+from ..emulator.closed_forms.catalogue import closed_forms
 from ..emulator.errors import InputError
 from .expressions import nearest
 
@@ -67,11 +67,6 @@ def functions(topology: Topology) -> dict[str, Callable[..., Any]]:
 def formulas() -> dict[str, Callable[..., Any]]:
     """Every closed form of the package, by its name."""
     return {name: form.function for name, form in closed_forms().items() if "." not in name}
-
-
-def systems() -> Mapping[str, Any]:
-    """The constants of the closed forms, by name: numbers, and published systems."""
-    return CONSTANTS
 
 
 class _Readers:

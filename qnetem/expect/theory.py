@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..emulator.errors import InputError
 from .expressions import Expression, NoValue
-from .predictions import formulas, functions, systems
+from .predictions import formulas, functions
 
 if TYPE_CHECKING:
     from ..emulator.loading import Topology
@@ -37,7 +37,7 @@ def evaluate_over(
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         raise InputError(f"the variables have different numbers of values ({shown})")
     known = formulas() if topology is None else functions(topology)
-    expression = Expression(text, known, systems())
+    expression = Expression(text, known)
     single = {name: float(variables[name]) for name, all_ in series.items() if all_ is None}  # type: ignore[arg-type]
     if not lengths:
         return _value(expression, single)

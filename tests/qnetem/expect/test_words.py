@@ -7,15 +7,15 @@ import math
 import pytest
 
 from qnetem.emulator.closed_forms import links, purification, qkd, waiting
-from qnetem.emulator.closed_forms.catalogue import CONSTANTS, closed_forms
+from qnetem.emulator.closed_forms.catalogue import closed_forms
 from qnetem.emulator.errors import InputError
 from qnetem.expect.expressions import evaluate
-from qnetem.expect.predictions import formulas, systems
+from qnetem.expect.predictions import formulas
 from qnetem.expect.theory import evaluate_over
 
 
 def value(text: str) -> object:
-    return evaluate(text, formulas(), systems())
+    return evaluate(text, formulas())
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,3 @@ def test_a_point_without_a_value_is_nan_and_a_mistake_is_an_error() -> None:
         with pytest.raises(InputError) as raised:
             evaluate_over(text, variables)
         assert problem in str(raised.value)
-
-
-def test_the_constants_are_those_of_the_closed_forms() -> None:
-    assert systems() is CONSTANTS and CONSTANTS["GYS"] is qkd.GYS
