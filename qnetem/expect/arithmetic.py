@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from ..emulator.closed_forms import catalogue
 from ..emulator.errors import InputError
 
-CONSTANTS: Mapping[str, Any] = {
-    "true": True,
-    "false": False,
-    "pi": math.pi,
-    "e": math.e,
-    **catalogue.CONSTANTS,
-}
+
+@cache
+def constants() -> Mapping[str, Any]:
+    """Numbers, and published systems, by name. Their files are read once an expression asks."""
+    from ..emulator.closed_forms.catalogue import CONSTANTS
+
+    return {"true": True, "false": False, "pi": math.pi, "e": math.e, **CONSTANTS}
 
 
 def sqrt(x: float) -> float:

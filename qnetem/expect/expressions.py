@@ -19,7 +19,7 @@ from typing import Any
 
 from ..emulator.errors import InputError, QnetemError
 from ..emulator.suggestions import did_you_mean
-from .arithmetic import CONSTANTS, FUNCTIONS
+from .arithmetic import FUNCTIONS, constants
 from .calls import bound, number
 
 Value = float | str | bool
@@ -55,7 +55,7 @@ class Expression:
 
     def value(self, **variables: float) -> Value:
         """A finite number, a text, or true/false. Raises InputError, NoValue."""
-        reader = _Reader(self._functions, {**CONSTANTS, **variables})
+        reader = _Reader(self._functions, {**constants(), **variables})
         try:
             value = reader.walk(self._tree, _DEEPEST)
         except InputError as error:

@@ -101,9 +101,9 @@ def _arithmetic() -> list[Entry]:
         )
         for name, function in arithmetic.FUNCTIONS.items()
     ]
-    constants = {n: _shown(v) for n, v in arithmetic.CONSTANTS.items() if v not in (True, False)}
-    texts = ", ".join(f"{name} = {shown}" for name, shown in constants.items())
-    found.append(Entry(group, "constants", ", ".join(constants), "", "number or system", texts, ""))
+    known = {n: _shown(v) for n, v in arithmetic.constants().items() if v not in (True, False)}
+    texts = ", ".join(f"{name} = {shown}" for name, shown in known.items())
+    found.append(Entry(group, "constants", ", ".join(known), "", "number or system", texts, ""))
     return found
 
 

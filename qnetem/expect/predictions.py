@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..emulator.closed_forms import basics
-from ..emulator.closed_forms.catalogue import closed_forms
 from ..emulator.errors import InputError
 from .expressions import nearest
 
@@ -66,6 +65,8 @@ def functions(topology: Topology) -> dict[str, Callable[..., Any]]:
 
 def formulas() -> dict[str, Callable[..., Any]]:
     """Every closed form of the package, by its name."""
+    from ..emulator.closed_forms.catalogue import closed_forms
+
     return {name: form.function for name, form in closed_forms().items() if "." not in name}
 
 
