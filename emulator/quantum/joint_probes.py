@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from ..errors import InputError, OperationError
+from ..errors import OperationError
 from ..kernel.ports import Surroundings
 from ..record.journal import rounded
 from ..states.engine import State
@@ -37,8 +37,8 @@ class _Group:
 
     probe: Probe
     named: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
-    #: The joint state just before a party used its qubit.
-    kept: tuple[list[str], State] | None = None
+    #: The joint state just before a party used its qubit; no names if it was too large to look at.
+    kept: tuple[list[str], State | None] | None = None
 
 
 class JointProbes:
@@ -78,7 +78,13 @@ class JointProbes:
         for key in self._watched.get(qubit, ()):
             group = self._open[key]
             if group.kept is None:
-                group.kept = self._registry.joint_state(qubit, now_ns)
+                group.kept = self._joint_state(qubit, now_ns)
+
+    def _joint_state(self, qubit: str, now_ns: int) -> tuple[list[str], State | None]:
+        try:
+            return self._registry.joint_state(qubit, now_ns)
+        except OperationError:  # RegisterTooLarge: the operation itself must not fail of it
+            return [], None
 
     def _close(self, key: _Key) -> _Group:
         group = self._open.pop(key)
@@ -99,10 +105,7 @@ class JointProbes:
             return
         frames = [group.named[party][1] for party in group.probe.parties]
         vector = [complex(re, im) for re, im in group.probe.target or ()]
-        try:
-            fidelity = rounded(with_frames(state, frames).fidelity(vector))
-        except InputError as error:
-            raise OperationError(qubits=qubits, why=str(error)) from error
+        fidelity = rounded(with_frames(state, frames).fidelity(vector))
         for party in group.probe.parties:
             self._around.metrics.observe(f"{party}.{group.probe.name}.fidelity", fidelity)
         self._around.journal.event(node, "fidelity", group.probe.name, qubits, fidelity)
@@ -110,9 +113,12 @@ class JointProbes:
     def _state(self, group: _Group, qubits: list[str], now_ns: int) -> State | None:
         """The parties' joint state; None where no moment had all their qubits in it."""
         if group.kept is None:
-            return self._registry.look(qubits, now_ns)
+            try:
+                return self._registry.look(qubits, now_ns)
+            except OperationError:  # RegisterTooLarge: no party may hear of what others hold
+                return None
         names, state = group.kept
-        if any(qubit not in names for qubit in qubits):
+        if state is None or any(qubit not in names for qubit in qubits):
             return None
         return state.reduced([names.index(qubit) for qubit in qubits])
 
