@@ -30,6 +30,7 @@ from .session import (
     Initiator,
     Responder,
     RetryPolicy,
+    SessionBroken,
     SessionMessage,
     initiate,
     respond,
@@ -85,8 +86,8 @@ async def measure_and_compare(
     `settings`: this end's, as for `Outcomes`; drawn (with `weights`), or `chosen` one by one. `pairs`:
     where pairs come from (default: `agent.entangle(peer)`; `LongPairs(...).obtain` over repeaters). `name`
     is that of the records. `timeout` and `tries` as for every session, at both ends the same: longer than a
-    round trip, and `tries` of them longer than a pair takes. Combinations name the setting of the first end
-    by name first. An end without a result has no correlators, and the status `incomplete`.
+    round trip, and half of all `tries` longer than a pair takes. Combinations name the setting of the first
+    end by name first. An end without a result has no correlators, and the status `incomplete`.
     """
     if rounds < 1 or (chosen is not None and len(chosen) != rounds):
         raise ProgramError(f"{rounds} rounds, with a setting chosen for each or for none")
@@ -141,17 +142,25 @@ class _PairEnd:
         return found, products
 
     async def _measure(self, rounds: int, retry: RetryPolicy) -> Table:
-        """Settings and bits of so many pairs. Raises SessionBroken when no pair comes."""
-        outcomes = self.outcomes()
+        """Settings and bits of so many pairs, or of fewer: the other end may have halves without partners.
+
+        It waits for a pair half as long as the other end waits for this one's outcomes. Raises
+        SessionBroken when no pair comes at all.
+        """
+        outcomes, limit_s = self.outcomes(), retry.limit_s()
         if self._chosen is not None and len(self._chosen) != rounds:
             raise ProgramError(f"{self._peer} measures {rounds} rounds, not {len(self._chosen)}")
         for number in range(rounds):
             setting = None if self._chosen is None else self._chosen[number]
             try:
-                pair = await within(retry.limit_s(), self._pairs(), "pair")
+                pair = await within(limit_s and limit_s / 2, self._pairs(), "pair")
                 await outcomes.measure(pair, setting)
             except QubitError:
                 continue  # past its memory's cut-off: a round less
+            except SessionBroken:
+                if not outcomes.rounds:
+                    raise
+                break
         return outcomes.rounds
 
     def _compared(self, tables: list[Table]) -> _Result:

@@ -99,6 +99,7 @@ links:
         "{at: 2 ms, kill: bob, restart: 1 ms}",
         "{at: 2 ms, kill: alice, restart: 1 ms}",
         "{at: 1 ms, for: 2 ms, source_off: alice-bob}",
+        "{at: 0 s, for: 9 ms, lost_herald: alice-bob, probability: 0.03, end: bob}",
     ],
 )
 def test_faults_cost_time_and_no_agreement(fault: str) -> None:
