@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..emulator.errors import LinkError, MessageError, OperationError
-from ..emulator.units import parse_ns, to_ns, unsigned_zero
+from ..emulator.errors import LinkError, MessageError
+from ..emulator.units import parse_ns, to_ns
 from ..emulator.wire import (
     Allocate,
     AnyOperation,
@@ -29,10 +29,10 @@ from ..emulator.wire import (
     Entangle,
     Joined,
     LinkInfo,
-    Probe,
     Transmit,
 )
 from ..emulator.wire import Join as JoinOperation
+from . import probes
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
 from .pulses import blocks
@@ -106,8 +106,9 @@ class Agent:
     async def send(self, destination: str, body: Any = None, *, kind: str = "") -> None:
         """Send a classical message; returns at once (the network decides when it arrives).
 
-        `body`: a JSON value or msgspec Struct. Raises MessageError for other bodies and LinkError for
-        a destination that is no node of the network. A dead destination is no error.
+        `body`: a JSON value, a dataclass, a msgspec Struct, or numpy's numbers and small arrays. Raises
+        MessageError for other bodies and LinkError for a destination that is no node of the network. A dead
+        destination is no error.
         """
         self._node.send(destination, body, kind)
 
@@ -306,37 +307,32 @@ class Agent:
     # --- the record ---
 
     def record(self, name: str, value: Any) -> None:
-        """Note a value (JSON) in the journal; numbers also become the metric `<node>.<name>`."""
+        """Note a value (as for `send`) in the journal; numbers also become the metric `<node>.<name>`."""
         self._node.note(name, value)
 
     async def probe(
         self,
         name: str,
-        held: Qubit | Pair | Sequence[Qubit],
-        target: Sequence[complex] | None = None,
+        held: Qubit | Pair | Sequence[Qubit | Pair],
+        target: Sequence[complex] | str | None = None,
+        *,
+        parties: Sequence[str] | None = None,
+        label: str = "",
     ) -> None:
         """Have the recorder note a fidelity as metric `<node>.<name>.fidelity`.
 
         The node itself learns nothing, and the state does not change. Frames that are open, here
         or at the other half's node, count as applied.
-        `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
+        `target`: a state by name ("phi+", "psi+", "phi-", "psi-", "0", "1", "+", "-", "+i", "-i", "ghz", "w")
+        or its vector, 2**n amplitudes for n qubits; None: Phi+. Of a pair one half is enough for Bell states.
+
+        `parties`: nodes that hold one qubit each, in the order of the target's factors; `pair.ends` for
+        a pair. Each of them calls `probe` with the same name as soon as it has its qubit, and goes on.
+        Once all have, the fidelity of their joint state is noted for each: as it is then, or as it was
+        when the first of them used its qubit. Calls belong together by the pair's id, by `label`, or
+        (without) by their order. Raises OperationError for what does not fit.
         """
-        name = plain_name(name, "a probe's name")
-        self._node.name_probe(name)
-        items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
-        names = [name for item in items for name in names_of(item)]
-        amplitudes = None
-        if target is not None:
-            vector = [complex(amplitude) for amplitude in target]
-            if len(vector) != 2 ** len(names):
-                raise OperationError(
-                    f"a state of {len(names)} qubits has {2 ** len(names)} amplitudes, not {len(vector)}"
-                )
-            if not np.isfinite(vector).all():
-                raise OperationError("probe: the target's amplitudes must be finite")
-            amplitudes = [(unsigned_zero(one.real), unsigned_zero(one.imag)) for one in vector]
-        async with self._node.frames.turn(names):
-            await self._node.operate(lambda number: Probe(number, name, names, amplitudes))
+        await probes.probe(self._node, name, held, target, parties, label)
 
     def link_to(self, peer: str) -> LinkInfo:
         """The only link to `peer`. Raises LinkError when there is none, or several."""

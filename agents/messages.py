@@ -3,21 +3,24 @@
 Owns the envelope on MQTT, the rules for bodies, and `Mailbox`: items that came in, and tasks that wait
 for one. Does not know where messages come from.
 
-Rules: a body is a JSON value or a msgspec Struct; NaN, infinities, int keys and untyped bytes are
-refused at `send`, because JSON would change or lose them, and so is what is nested too deep or too large
-for its readers. Waiting receivers are served first-in
-first-out; a receiver that is cancelled never loses an item.
+Rules: a body is a JSON value, a dataclass, a msgspec Struct, or numpy's numbers and arrays of them, which
+travel as numbers and lists. NaN, infinities, int keys, complex numbers and untyped bytes are refused at
+`send`, because JSON would change or lose them, and so is what is nested too deep or too large for its
+readers. A body is encoded where it is sent, so what arrives is the same in every mode. Waiting receivers
+are served first-in first-out; a receiver that is cancelled never loses an item.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import numpy as np
 
 from ..emulator.errors import MessageError
 from ..emulator.plain_text import encodable, shortened
@@ -25,7 +28,20 @@ from ..emulator.wire import UNREADABLE
 from .tracebacks import headline
 
 T = TypeVar("T")
-_encode = msgspec.json.Encoder().encode
+
+
+def _as_plain(value: Any) -> Any:
+    """What msgspec encodes for a value that it does not know, after `_check` has let it pass."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__qualname__} is no JSON")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_as_plain).encode
 #: The integers that the whole path carries (the emulator plane's msgpack ends there).
 _LEAST, _MOST = -(2**63), 2**64 - 1
 #: Levels of lists, mappings and Structs in a body: a program can build more than its readers can follow.
@@ -153,6 +169,8 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
     elif kind is float:
         if not math.isfinite(value):
             raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
+    elif issubclass(kind, np.generic):
+        _check_scalar(value, where)
     elif not levels:
         raise MessageError(f"a message body has at most {DEEPEST} levels of lists and mappings")
     elif kind is dict:
@@ -166,19 +184,56 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
             if not _is_plain(item):
                 _check(item, f"{where}[{index}]", levels - 1)
     elif issubclass(kind, msgspec.Struct):
-        for name in value.__struct_fields__:
-            field = getattr(value, name)
-            if not isinstance(field, (bytes, bytearray)):
-                _check(field, f"{where}.{name}", levels - 1)
+        _check_fields(value, value.__struct_fields__, where, levels)
+    elif dataclasses.is_dataclass(kind):
+        _check_fields(value, [field.name for field in dataclasses.fields(kind)], where, levels)
+    elif kind is np.ndarray:
+        _check_array(value, where, levels)
     elif issubclass(kind, (bytes, bytearray, memoryview)):
         raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
     elif issubclass(kind, str):
         return  # an enum member, say: JSON carries its value
     else:
         raise MessageError(
-            f"{where} is a {kind.__module__}.{kind.__qualname__}: a message body must be JSON values"
-            " or msgspec Structs (for numpy use .item() or .tolist())"
+            f"{where} is a {kind.__module__}.{kind.__qualname__}: a message body must be JSON values,"
+            " dataclasses, msgspec Structs, or numpy's numbers and arrays of them"
         )
+
+
+def _check_fields(value: Any, names: Sequence[str], where: str, levels: int) -> None:
+    """The fields of a class; bytes are allowed, because `receive(type=...)` decodes them."""
+    for name in names:
+        field = getattr(value, name)
+        if not isinstance(field, (bytes, bytearray)):
+            _check(field, f"{where}.{name}", levels - 1)
+
+
+def _check_scalar(value: np.generic, where: str) -> None:
+    """A number of numpy's, or a word: what JSON has, too."""
+    if isinstance(value, np.complexfloating):
+        raise MessageError(
+            f"{where} is {value!r}: JSON has no complex numbers; send [z.real, z.imag]"
+        )
+    plain = value.item()
+    if type(plain) not in (bool, int, float, str):
+        raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
+    _check(plain, where)
+
+
+def _check_array(value: np.ndarray[Any, Any], where: str, levels: int) -> None:
+    """An array of such numbers, which travels as nested lists."""
+    if value.dtype.kind not in "biufU" or value.dtype == np.longdouble:
+        raise MessageError(
+            f"{where} is an array of {value.dtype}: JSON carries bool, int, float and str"
+        )
+    if value.ndim > levels:
+        raise MessageError(f"a message body has at most {DEEPEST} levels of lists and mappings")
+    if 2 * value.size > LARGEST_VALUE:  # a digit and a comma each, at least
+        raise MessageError(f"{where} has {value.size:,} numbers, which are too many for a message")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        at = np.argwhere(~np.isfinite(value))[0]
+        place = where + "".join(f"[{index}]" for index in at)
+        raise MessageError(f"{place} is {float(value[tuple(at)])!r}, which JSON cannot carry")
 
 
 def plain_name(value: object, what: str) -> str:

@@ -241,6 +241,12 @@ class Pair:
         return await self.qubit.wait_expired()
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """The nodes that hold the halves, in the order of their names: alike at both ends."""
+        here = self._node.welcome.name
+        return (here, self.peer) if here < self.peer else (self.peer, here)
+
+    @property
     def reached(self) -> str:
         """The last of `path`: where the next join continues."""
         return self.path[-1]

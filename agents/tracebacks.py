@@ -20,6 +20,7 @@ from typing import Any
 
 from ..emulator.errors import QnetemError
 from ..emulator.plain_text import encodable, shortened
+from .asyncio_times import time_hint
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PROGRAMS = tuple(_HERE + folder + os.sep for folder in ("roles", "protocols"))
@@ -82,7 +83,14 @@ def text_of(value: object) -> str:
 
 def _line(error: BaseException) -> str:
     text = text_of(error)
-    return f"{class_name(error)}{': ' + text if text else ''}"
+    return f"{class_name(error)}{': ' + text if text else ''}{_hint(error)}"
+
+
+def _hint(error: BaseException) -> str:
+    try:
+        return time_hint(error)
+    except BaseException:  # noqa: BLE001 a program's exception may refuse to show its traceback
+        return ""
 
 
 def _is_group(error: BaseException) -> bool:

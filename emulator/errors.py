@@ -38,9 +38,13 @@ class QnetemError(Exception):
 
 
 class InputError(QnetemError):
-    """The user's input is wrong; the message says what was expected."""
+    """The user's input is wrong; the message says what was expected.
+
+    `within`: the expression that was read, and the offset of the part of it that is wrong; None for others.
+    """
 
     exit_code = 2
+    within: tuple[str, int] | None = None
 
 
 class TopologyError(InputError):

@@ -21,7 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import closed_forms as closed_forms
     from .agents.agent import Agent as Agent
+    from .agents.options.values import Nanoseconds as Nanoseconds
     from .agents.options.values import Seconds as Seconds
     from .api import Run as Run
     from .api import run as run
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Agent": ".agents.agent",
     "Event": ".runs.events",
+    "Nanoseconds": ".agents.options.values",
     "Network": ".network",
     "QnetemError": ".emulator.errors",
     "Run": ".api",
@@ -53,12 +56,14 @@ _HOME = {
 __all__ = [
     "Agent",
     "Event",
+    "Nanoseconds",
     "Network",
     "QnetemError",
     "Run",
     "Seconds",
     "Sweep",
     "Topology",
+    "closed_forms",
     "launch",
     "load_topology",
     "run",
@@ -67,6 +72,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "closed_forms":
+        return import_module(".closed_forms", __name__)
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -76,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, "closed_forms"])

@@ -27,6 +27,7 @@ from ..guards.running_program import is_library, loading
 from ..loop.virtual_loop import VirtualLoop
 from ..options.suggestions import instead
 from ..tracebacks import headline, is_machinery
+from .program_init import check_init
 
 if TYPE_CHECKING:
     from ..agent import Agent
@@ -38,7 +39,8 @@ def load_program(
     """The Agent subclass that `spec` names; file paths are relative to `base`.
 
     `modules`: those of the run (None: of nothing but this call). Raises ProgramError when there is no such
-    module, file or class, or it is no Agent; with file and line where the user's code raised.
+    module, file or class, it is no Agent, or its `__init__` cannot be called; with file and line where the
+    user's code raised.
     """
     from ..agent import Agent
 
@@ -58,6 +60,7 @@ def load_program(
         raise ProgramError(f"program {spec!r}: {name} is not a subclass of qnetem.Agent")
     if not inspect.iscoroutinefunction(found.run):
         raise ProgramError(f"program {spec!r}: {name}.run must be `async def`")
+    check_init(found, Agent)
     program: type[Agent] = found
     return program
 

@@ -27,7 +27,7 @@ from ...emulator.units import quoted
 from ..tracebacks import headline
 from .records import Field, Names, fields_of, hints_of, tag_of
 from .suggestions import instead
-from .values import InSeconds, Misfit, Path, leaf, scalar, seconds, type_text, unwrapped
+from .values import Misfit, Path, duration, leaf, scalar, type_text, unwrapped
 
 if TYPE_CHECKING:
     from ..agent import Agent
@@ -124,8 +124,9 @@ class _Fitter:
     def fit(self, hint: Any, value: Any, path: Path) -> Any:
         """`value` as what `hint` says. Raises Misfit."""
         plain, extras = unwrapped(hint)
-        if any(isinstance(extra, InSeconds) for extra in extras):
-            return seconds(value, path)
+        time = duration(extras, value, path)
+        if time is not None:
+            return time
         if plain in (Any, object) or isinstance(plain, str):
             return value
         origin = get_origin(plain) or plain

@@ -32,8 +32,17 @@ class InSeconds:
         return "Seconds"
 
 
-#: Annotation of an option that is a duration: `"3 ms"` in the file, 0.003 in the program.
+class InNanoseconds:
+    """Marks an int that is written as a time with its unit."""
+
+    def __repr__(self) -> str:
+        return "Nanoseconds"
+
+
+#: Annotation of an option that is a duration: `"3 ms"` in the file, 0.003 in the program, for asyncio.
 Seconds = Annotated[float, InSeconds()]
+#: The same in whole nanoseconds: 3_000_000 in the program, as `now_ns` counts.
+Nanoseconds = Annotated[int, InNanoseconds()]
 
 Path = tuple[str | int, ...]
 
@@ -94,7 +103,19 @@ def leaf(hint: Any, value: Any, path: Path) -> Any:
     except (msgspec.ValidationError, TypeError) as error:
         is_word = unwrapped(hint)[0] is str and isinstance(value, (bool, int, float, type(None)))
         quotes = ": put it in quotes if it is text" if is_word else ""
-        raise Misfit(f"{error}{quotes}", path) from error
+        raise Misfit(f"{error}{quotes}{_unless_a_time(hint, value)}", path) from error
+
+
+def _unless_a_time(hint: Any, value: Any) -> str:
+    """What to write where a time stands and a plain number is asked for."""
+    word = {float: "Seconds", int: "Nanoseconds"}.get(unwrapped(hint)[0])
+    if word is None or not isinstance(value, str):
+        return ""
+    try:
+        parse_ns(value)
+    except UnitError:
+        return ""
+    return f": annotate it with qnetem.{word} to take a time such as {quoted(value)}"
 
 
 def _choice(choices: Sequence[Any], value: Any, path: Path) -> int:
@@ -122,14 +143,24 @@ def _path(cls: Any, value: Any, path: Path, folder: str) -> PurePath:
     return found
 
 
-def seconds(value: Any, path: Path) -> float:
+def duration(extras: Sequence[Any], value: Any, path: Path) -> float | None:
+    """A duration in what annotates its type: seconds, or ns as an int; None if no duration is meant."""
+    for extra in extras:
+        if isinstance(extra, InSeconds):
+            return _time_ns(value, path) / 1e9
+        if isinstance(extra, InNanoseconds):
+            return _time_ns(value, path)
+    return None
+
+
+def _time_ns(value: Any, path: Path) -> int:
     try:
         time_ns = parse_ns(value)
     except UnitError as error:
         raise Misfit(str(error), path) from error
     if not 0 <= time_ns <= LAST_NS:
         raise Misfit(f"expected a time from 0 s to 292 years, found {quoted(value)}", path)
-    return time_ns / 1e9
+    return time_ns
 
 
 def _array(numpy: Any, hint: Any, value: Any, path: Path) -> Any:
@@ -160,8 +191,10 @@ def _dtype(hint: Any) -> Any:
 
 def type_text(hint: Any) -> str:
     """A type as an error names it."""
-    if get_origin(hint) is Annotated and any(isinstance(m, InSeconds) for m in hint.__metadata__):
-        return "Seconds"
+    if get_origin(hint) is Annotated:
+        for extra in hint.__metadata__:
+            if isinstance(extra, (InSeconds, InNanoseconds)):
+                return repr(extra)
     if get_origin(hint) is None and isinstance(hint, type):
         return hint.__name__
     return str(hint).replace("typing.", "")

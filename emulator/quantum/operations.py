@@ -55,6 +55,7 @@ from ..wire import (
     Split,
     Transmit,
 )
+from .joint_probes import check_parties
 from .node.node_devices import NodeDevices, Pending
 from .pairs.heralded_pair import Request
 from .pulses.reception import Receiving
@@ -246,6 +247,9 @@ def _plan_probe(_: NodeDevices, operation: Probe) -> _Plan:
     _distinct(qubits)
     if not qubits:
         raise OperationError(why="a probe needs a qubit")
+    if operation.parties:
+        check_parties(operation)
+        return qubits, 0
     if target is None and len(qubits) > 2:
         raise OperationError(why=f"a probe of {len(qubits)} qubits needs a target state")
     if target is not None and len(target) != 2 ** len(qubits):
@@ -259,6 +263,9 @@ def _plan_probe(_: NodeDevices, operation: Probe) -> _Plan:
 def _probe(plane: QuantumPlane, devices: NodeDevices, operation: Probe, now_ns: int) -> None:
     qubits, registry, around = operation.qubits, plane.registry, plane.around
     registry.require(devices.name, qubits)
+    if operation.parties:
+        plane.joint_probes.name(devices.name, operation, now_ns)
+        return
     vector = None
     if operation.target is not None:
         vector = [complex(re, im) for re, im in operation.target]
@@ -267,16 +274,19 @@ def _probe(plane: QuantumPlane, devices: NodeDevices, operation: Probe, now_ns: 
         around.metrics.count(f"{devices.name}.{operation.name}.left_over")
         around.journal.event(devices.name, "fidelity", operation.name, qubits, None)
         return
-    fidelity = rounded(registry.fidelity(qubits, vector, now_ns))
+    fidelity = rounded(registry.fidelity(qubits, vector, now_ns, operation.bell))
     around.metrics.observe(f"{devices.name}.{operation.name}.fidelity", fidelity)
     around.journal.event(devices.name, "fidelity", operation.name, qubits, fidelity)
 
 
 def _show_probe(operation: Probe) -> tuple[Any, ...]:
-    if operation.target is None:
-        return _fields(operation)
-    target = [(float(re), float(im)) for re, im in operation.target]
-    return operation.name, operation.qubits, rounded(target)
+    target = None
+    if operation.target is not None:
+        target = rounded([(float(re), float(im)) for re, im in operation.target])
+    shown: tuple[Any, ...] = (operation.name, operation.qubits, target)
+    if operation.parties:
+        return *shown, operation.bell, operation.parties, operation.label
+    return (*shown, operation.bell) if operation.bell else shown
 
 
 def _both(first: str, second: str) -> tuple[str, str]:

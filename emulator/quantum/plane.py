@@ -31,6 +31,7 @@ from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Arrival, Operation, Result, Transmit
 from .fault_history import FaultHistories
 from .formalism import formalism_of, qubit_numbers
+from .joint_probes import JointProbes
 from .links.fibres import FaultedFibre, FibreChannel, LinksByEnds, fibre_channel_of
 from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
 from .links.photons import PhotonLink
@@ -74,6 +75,7 @@ class QuantumPlane:
         chosen = formalism_of(topology, partial(around.journal.event, "formalism", "twirled"))
         numbers = qubit_numbers(around.streams.seed)
         self.registry = Registry(memories.get, chosen, numbers, cutoffs)
+        self.joint_probes = JointProbes(self.registry, around)
         self.devices = {
             name: NodeDevices(spec, around.streams.of("device", name)) for name, spec in nodes
         }

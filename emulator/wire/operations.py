@@ -91,12 +91,18 @@ class Probe(Operation):
     """Have the recorder note the fidelity of qubits held here; the node learns nothing. Result: None.
 
     `qubits`: names in the order of `target`'s factors. `target`: state vector as [re, im] pairs of
-    length 2**len(qubits); None means Phi+ (then `qubits` may hold one half: the partner is found).
+    length 2**len(qubits); None means the Bell state `bell` (0 Phi+, 1 Psi+, 2 Phi-, 3 Psi-), and then
+    `qubits` may hold one half: the partner is found. `parties`: the fidelity is that of one qubit of each of
+    these nodes, in this order, `target` their joint state; it is noted once all have named theirs under the
+    same name and `label` (without one: as many times).
     """
 
     name: str
     qubits: list[str]
     target: list[tuple[float, float]] | None = None
+    bell: int = 0
+    parties: list[str] = []
+    label: str = ""
 
 
 # --- pulse trains: blocks of slots; arrays are raw bytes ------------------------------------------

@@ -3,8 +3,9 @@
 Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
 checks.py, graph.py), their pages (pages/, text/) nor the terminal (terminal.py); `diff` and `replay` are in
-compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `sweep` and `plot` in sweep_command.py.
-Rule: results go to standard output and nothing else does; with `--format json` that is exactly one object.
+compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `sweep` and `plot` in sweep_command.py,
+`expect` in expect_command.py. Rule: results go to standard output and nothing else does; with `--format json`
+that is exactly one object.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from ..text.error_output import (
     replay_command,
     reproduce,
 )
-from . import compare_commands, live_commands, sweep_command
+from . import compare_commands, expect_command, live_commands, sweep_command
 from .set_option import SetOption, overrides_from
 from .terminal import (
     Page,
@@ -283,6 +284,7 @@ def physics(
 compare_commands.register(app)
 live_commands.register(app)
 sweep_command.register(app)
+expect_command.register(app)
 
 
 def main() -> None:

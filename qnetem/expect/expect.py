@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..emulator.errors import InputError
+from ..emulator.errors import InputError, TopologyError
 from ..emulator.suggestions import did_you_mean
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import STATISTICS
@@ -139,8 +139,24 @@ def parse_expectations(topology: Topology) -> list[Expectation]:
             parsed.append(parse(quantity, text, known))
         except InputError as error:
             problem = f"expect {quantity}: {text!r}: {error}"
-            raise topology.error(problem, "expect", quantity) from error
+            raise _placed(topology, quantity, error, problem) from error
     return parsed
+
+
+def _placed(topology: Topology, quantity: str, error: InputError, problem: str) -> TopologyError:
+    """The error at the part of the expression that is wrong, where the file shows it on one line."""
+    whole = topology.error(problem, "expect", quantity)
+    if error.within is None or not whole.line or topology.source is None:
+        return whole
+    try:
+        lines = topology.source.read_text(encoding="utf-8-sig").splitlines()
+        text, offset = error.within
+        start = lines[whole.line - 1].find(text, whole.column - 1)
+    except (OSError, ValueError, IndexError):  # it is not there any more, or another one
+        return whole
+    if start < 0:
+        return whole
+    return TopologyError(problem, whole.path, whole.line, start + offset + 1)
 
 
 def judge(expectations: list[Expectation], results: Results, metrics: Metrics) -> list[Verdict]:

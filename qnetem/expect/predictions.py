@@ -1,20 +1,18 @@
 """What a topology predicts: the functions that `expect` may call.
 
-Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out the
-public functions of basics.py, links.py, qkd.py and finite_key.py of emulator/closed_forms beside them.
+Owns the readers of the topology (`pair('alice-r1')`, `latency('alice-r1', 'r1-bob')`) and hands out every
+closed form (emulator/closed_forms) beside them.
 Draws nothing and runs nothing: a prediction is a formula over the topology's parameters, so that it can
 stand beside what a run has measured.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..emulator.closed_forms import basics, finite_key, links, qkd
+from ..emulator.closed_forms import basics
 from ..emulator.errors import InputError
 from .expressions import nearest
 
@@ -26,24 +24,50 @@ if TYPE_CHECKING:
 
 _S = 1e-9
 
+#: Readers of the topology: name -> (as it is called, what it gives, in which words).
+READERS: Mapping[str, tuple[str, str, str]] = {
+    "pair": (
+        "pair(link)",
+        "fidelity",
+        "Fidelity with Phi+ of the link's pairs once both ends have heard of them.",
+    ),
+    "goodness": (
+        "goodness(link)",
+        "fidelity",
+        "Fidelity with Phi+ of the link's pairs at emission.",
+    ),
+    "success": ("success(link)", "probability", "Probability that one attempt heralds a pair."),
+    "attempt": ("attempt(link)", "s", "Duration of one attempt."),
+    "depolarising": (
+        "depolarising(link)",
+        "probability",
+        "p of rho -> (1-p) rho + p I/2 on the link's photons.",
+    ),
+    "dephasing": (
+        "dephasing(link)",
+        "probability",
+        "p of rho -> (1-p) rho + p Z rho Z on the link's photons.",
+    ),
+    "transmittance": (
+        "transmittance(link)",
+        "transmittance",
+        "Probability that a photon gets through, the gate included; with numbers the closed form.",
+    ),
+    "delay": ("delay(link)", "s", "A photon's time over the link."),
+    "latency": ("latency(*link)", "s", "Classical latency over the links one after another."),
+}
 
-def functions(topology: Topology) -> dict[str, Callable[..., float]]:
+
+def functions(topology: Topology) -> dict[str, Callable[..., Any]]:
     """Every function an expectation may call: closed forms, and readers of this topology."""
-    formulas: dict[str, Callable[..., float]] = {}
-    for module in (basics, links, qkd, finite_key):
-        formulas |= _public_functions(module)
-    return formulas | _Readers(topology).table()
+    return {**formulas(), **_Readers(topology).table()}
 
 
-def _public_functions(module: ModuleType) -> dict[str, Callable[..., float]]:
-    """The module's own functions that give a number."""
-    return {
-        name: function
-        for name, function in inspect.getmembers(module, inspect.isfunction)
-        if function.__module__ == module.__name__
-        and not name.startswith("_")
-        and inspect.signature(function).return_annotation in ("float", "int")
-    }
+def formulas() -> dict[str, Callable[..., Any]]:
+    """Every closed form of the package, by its name."""
+    from ..emulator.closed_forms.catalogue import closed_forms
+
+    return {name: form.function for name, form in closed_forms().items() if "." not in name}
 
 
 class _Readers:
@@ -53,6 +77,7 @@ class _Readers:
         self._topology = topology
 
     def table(self) -> dict[str, Callable[..., float]]:
+        """The readers by the names under which expressions call them."""
         return {
             "pair": self.pair,
             "success": self.success,
@@ -60,7 +85,7 @@ class _Readers:
             "goodness": self.goodness,
             "depolarising": self.depolarising,
             "dephasing": self.dephasing,
-            "transmittance": self.transmittance,
+            "transmittance": self.transmittance_of,
             "delay": self.delay,
             "latency": self.latency,
         }
@@ -124,6 +149,21 @@ class _Readers:
     def dephasing(self, link: str) -> float:
         """`p` of rho -> (1-p) rho + p Z rho Z on the link's photons."""
         return self._quantum(link).dephasing
+
+    def transmittance_of(
+        self,
+        length_km: Any,
+        attenuation_db_per_km: float | None = None,
+        insertion_loss_db: float = 0.0,
+    ) -> float:
+        """Of a link by its name, or of a fibre by its numbers (the closed form)."""
+        if isinstance(length_km, str):
+            return self.transmittance(length_km)
+        if attenuation_db_per_km is None:
+            raise InputError(
+                "transmittance('alice-bob') of a link, or transmittance(length_km, attenuation_db_per_km)"
+            )
+        return basics.transmittance(float(length_km), attenuation_db_per_km, insertion_loss_db)
 
     def transmittance(self, link: str) -> float:
         """Probability that a photon gets through, the link's gate included."""

@@ -1,4 +1,4 @@
-"""What a run's digest may depend on beside its topology: versions of packages, and the files of programs.
+"""What a run's digest may depend on beside its topology: versions of packages, files of programs and of data.
 
 Owns which packages and files those are, and the hash of a file. Does not own where they are recorded
 (run_folder.py).
@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,23 +27,53 @@ def hash_of(path: Path) -> str:
 
 
 def program_files(topology: dict[str, Any]) -> dict[str, str]:
-    """The files of a resolved topology's programs and noise functions: BLAKE2b (128 bit, hex) by path.
+    """The files of a resolved topology's programs, noise and options: BLAKE2b (128 bit, hex) by path.
 
-    What those files import in their turn is not among them. A file that cannot be read is left out: the
+    What program files import in their turn is not among them. A file that cannot be read is left out: the
     process that needs it reports the error.
     """
     quantum = [link.get("quantum") or {} for link in topology.get("links", {}).values()]
     names = [node["program"] for node in topology["nodes"].values()]
     names += [plane["noise"] for plane in quantum if plane.get("noise")]
+    paths = [_program_path(place) for place in {name.rpartition(":")[0] for name in names}]
+    paths += data_files(topology)
     found = {}
-    for place in sorted({name.rpartition(":")[0] for name in names}):
-        path = _program_path(place)
-        if path is not None:
-            try:
-                found[str(path)] = hash_of(path)
-            except OSError:
-                continue
+    for path in sorted(path for path in paths if path is not None):
+        try:
+            found[str(path)] = hash_of(path)
+        except OSError:
+            continue
     return found
+
+
+def data_files(topology: dict[str, Any]) -> list[Path]:
+    """The files that options name: texts such as "./table.csv", from the topology's folder.
+
+    A text counts if it has a `/` or a suffix and there is such a file; so does one behind `Path`.
+    """
+    folder = Path(topology.get("folder") or ".")
+    texts = [text for node in topology["nodes"].values() for text in _texts(node.get("options"))]
+    named = {folder / text for text in texts if "/" in text or Path(text).suffix}
+    return [Path(os.path.abspath(path)) for path in named if _is_file(path)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in an option, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return False
 
 
 def versions() -> dict[str, str]:

@@ -76,6 +76,8 @@ class Registry:
         self._numbers = numbers if self.formalism.stochastic else None
         if self.formalism.stochastic and numbers is None:
             raise InternalError(f"{self.formalism} needs numbers")
+        #: Called with a qubit that an operation of its node is about to change or use up, and the time.
+        self.before_use: Callable[[str, int], None] | None = None
         self._qubits: dict[str, Qubit] = {}
         self._held: dict[str, dict[str, Qubit]] = {}
         #: Qubits that are no more: how they left each node that has held them.
@@ -116,6 +118,8 @@ class Registry:
         """
         record = self._record(qubit)
         self._check_time(record, now_ns)
+        if not silently:
+            self._used((qubit,), now_ns)
         self._split(record, self.formalism.single(_Z, 0), self._without(record), now_ns)
         if self._watcher is not None and not silently:
             self._watcher.stored(qubit, record.holder, record.number, now_ns)
@@ -125,6 +129,7 @@ class Registry:
         records = self._records(qubits)
         for record in records:
             self._check_time(record, now_ns)
+        self._used(qubits, now_ns)
         for record in records:
             record.register.state = self._without(record)
             self._forget(record, why, now_ns)
@@ -134,6 +139,7 @@ class Registry:
     def lift(self, qubit: str, now_ns: int, why: str) -> None:
         """The qubit leaves its memory and flies: held by no node, no decay. `why`: "sent to bob"."""
         record = self._record(qubit)
+        self._used((qubit,), now_ns)
         self._catch_up(record, now_ns)
         record.parted = {**record.parted, record.holder: (why, now_ns)}
         self._move(record, FLYING, now_ns)
@@ -152,6 +158,7 @@ class Registry:
         Raises OperationError for an unknown gate, a wrong number of qubits or one named twice, and
         RegisterTooLarge.
         """
+        self._used(qubits, now_ns)
         self._act(gates.gate(name, angle), qubits, now_ns, gate=True)
 
     def apply_map(self, superoperator: Superoperator, qubits: Sequence[str], now_ns: int) -> None:
@@ -168,6 +175,7 @@ class Registry:
         """
         record = self._record(qubit)
         unit = unit_axis(axis)
+        self._used((qubit,), now_ns)
         register = record.register
         state = self._decayed(register.state, record, now_ns)
         outcome, rest = state.measure(register.names.index(qubit), unit, u)
@@ -188,6 +196,7 @@ class Registry:
         Phi+. Raises OperationError for twice the same qubit, and RegisterTooLarge.
         """
         records = left, right = self._records((first, second))
+        self._used((first, second), now_ns)
         states = self._all_decayed(records, now_ns)
         register, other = left.register, right.register
         index, other_index = register.names.index(first), other.names.index(second)
@@ -279,29 +288,50 @@ class Registry:
             return False
         return self._record(qubits[0]).mate == LOST and self.partner(qubits[0]) is None
 
-    def fidelity(self, qubits: Sequence[str], target: ArrayLike | None, now_ns: int) -> float:
+    def fidelity(
+        self, qubits: Sequence[str], target: ArrayLike | None, now_ns: int, bell: int = 0
+    ) -> float:
         """<target|rho|target> of the named qubits' state at `now_ns`, frames applied; changes nothing.
 
         `target`: state vector of length 2**len(qubits) in the order of `qubits`, normalised first; None
-        is Phi+ of two qubits, or of one and its partner: the other one in its joint state or, if that has
-        not just one, what heralds and joins say it is entangled with. Where that was traced out (lost,
-        discarded, too old, its node dead) nothing is known of it: 1/4. Raises OperationError where Phi+
-        makes no sense: for a qubit that was never entangled, and for one that `is_left_over`.
+        is a Bell state by its index (0: Phi+) of two qubits, or of one and its partner: the other one in its
+        joint state or, if that has not just one, what heralds and joins say it is entangled with. Where that
+        was traced out (lost, discarded, too old, its node dead) nothing is known of it: 1/4. Raises
+        OperationError where that makes no sense: for a qubit that was never entangled, and for one that
+        `is_left_over`.
         """
         if target is None:
             if self._is_lost(qubits):
                 return _LOST_FIDELITY
-            qubits, target = self._with_partner(qubits), bell_vector(0)
+            qubits, target = self._with_partner(qubits), bell_vector(bell)
         try:
             return self._framed(self._look(qubits, now_ns), qubits).fidelity(target)
         except InputError as error:
             raise OperationError(qubits=list(qubits), why=str(error)) from error
+
+    def frame_of(self, qubit: str) -> tuple[int, int]:
+        """(z, x): its holder owes it X^x Z^z."""
+        return self._record(qubit).frame
+
+    def joint_state(self, qubit: str, now_ns: int) -> tuple[list[str], State]:
+        """Names and state at `now_ns` of all that the qubit is entangled with, itself included; no frames."""
+        names = list(self._record(qubit).register.names)
+        return names, self._look(names, now_ns)
+
+    def look(self, qubits: Sequence[str], now_ns: int) -> State:
+        """The qubits' state at `now_ns`, in that order, no frames; changes nothing."""
+        return self._look(qubits, now_ns)
 
     def state(self, qubits: Sequence[str], now_ns: int) -> Any:
         """The qubits' joint state at `now_ns` as a QuTiP density matrix, in that order; changes nothing."""
         return self._look(qubits, now_ns).to_qobj()
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _used(self, qubits: Sequence[str], now_ns: int) -> None:
+        if self.before_use is not None:
+            for qubit in qubits:
+                self.before_use(qubit, now_ns)
 
     def _add(self, register: Register, holders: list[str], births_ns: list[int]) -> None:
         for name in register.names:
@@ -481,11 +511,7 @@ class Registry:
 
     def _framed(self, state: State, qubits: Sequence[str]) -> State:
         """`state`, of these qubits in this order, with the Paulis that their frames still owe."""
-        for index, qubit in enumerate(qubits):
-            z, x = self._record(qubit).frame
-            for name in ("z",) * z + ("x",) * x:
-                state = state.apply_map(gates.gate(name), (index,), 0.0)
-        return state
+        return with_frames(state, [self._record(qubit).frame for qubit in qubits])
 
     def _with_partner(self, qubits: Sequence[str]) -> Sequence[str]:
         if len(qubits) == 2:
@@ -496,3 +522,11 @@ class Registry:
                 qubits=list(qubits), why="without a target, name two qubits or one half of a pair"
             )
         return [qubits[0], partner]
+
+
+def with_frames(state: State, frames: Sequence[tuple[int, int]]) -> State:
+    """The state after the Paulis X^x Z^z of its qubits' frames (z, x)."""
+    for index, (z, x) in enumerate(frames):
+        for name in ("z",) * z + ("x",) * x:
+            state = state.apply_map(gates.gate(name), (index,), 0.0)
+    return state

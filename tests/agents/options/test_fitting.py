@@ -26,7 +26,7 @@ import pydantic
 import pytest
 from numpy.typing import NDArray
 
-from qnetem import Agent, Seconds
+from qnetem import Agent, Nanoseconds, Seconds
 from qnetem.agents.options.fitting import fit_options
 from qnetem.checks import check_programs
 from qnetem.emulator.errors import ProgramError, TopologyError
@@ -116,6 +116,7 @@ class A(Agent):
         path: Path = Path(),
         paths: Sequence[Path | None] = (),
         wait: Seconds = 0.0,
+        wait_ns: Nanoseconds = 0,
         day: datetime.date | None = None,
         array: NDArray[np.float64] | None = None,
         whole: NDArray[np.int64] | None = None,
@@ -208,6 +209,14 @@ def test_a_slip_in_a_key_is_told_at_the_key_with_the_nearest(
     ("given", "path", "why"),
     [
         ({"plan": {"steps": [{"theta": "x"}]}}, ("plan", "steps", 0, "theta"), "Expected `float`"),
+        (
+            {"plan": {"steps": [{"theta": "3 ms"}]}},
+            ("plan", "steps", 0, "theta"),
+            "annotate it with qnetem.Seconds to take a time such as '3 ms'",
+        ),
+        ({"rounds": "3 ms"}, ("rounds",), "annotate it with qnetem.Nanoseconds"),
+        ({"wait_ns": "-3 ms"}, ("wait_ns",), "from 0 s to 292 years"),
+        ({"wait_ns": 3}, ("wait_ns",), "Nanoseconds.*no unit"),
         ({"plan": [1]}, ("plan",), "expected a mapping"),
         ({"plan": {"steps": {}}}, ("plan", "steps"), "expected a list"),
         ({"plan": {"pair": [{}]}}, ("plan", "pair"), "expected 2 items, found 1"),
