@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 class Run:
     """A run that is over.
 
-    `topology` is as it was run (seed and `until` overridden); `verdicts` has one entry for each
-    expectation, and is empty when the run itself did not end well.
+    Attributes:
+        topology: as it was run (seed and `until` overridden).
+        result: outcome, run folder and exit code of the run without its expectations.
+        verdicts: one entry for each expectation; empty when the run itself did not end well.
     """
 
     topology: Topology
