@@ -8,7 +8,7 @@ TOPOLOGY ?= topologies/quickstart.yaml
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test campaign lint format bench physics clean
+.PHONY: run test campaign lint format docs bench physics clean
 
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
@@ -28,6 +28,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What docs/ shows of the code: the reference, the examples, outputs of commands.
+docs: $(STAMP)
+	$(BIN)/python -m tests.docs.written
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

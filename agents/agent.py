@@ -69,7 +69,7 @@ class Agent:
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in ns."""
+        """Virtual time in ns, since the run began."""
         return self._node.now_ns
 
     @property
@@ -98,7 +98,10 @@ class Agent:
         await self._node.sleep_ns(ns)
 
     async def perform(self, program: type[Agent], **options: Any) -> Any:
-        """Run another program's `run(**options)` here, as a part of this one; returns its result."""
+        """Run another program's `run(**options)` here, as a part of this one; returns its result.
+
+        It has this node's name, memory, generator, messages and records.
+        """
         return await program(self._node).run(**options)
 
     # --- messages ---
@@ -153,7 +156,7 @@ class Agent:
         (name,) = names_of(qubit)
         to, link = _names(to, link)
         async with self._node.frames.turn([name]):
-            await Qubit(self._node, name).apply_frame()
+            await Qubit(self._node, name)._apply_frame()
             await self._node.operate(lambda number: Transmit(number, name, to, link))
 
     async def receive_qubit(self, source: str | None = None) -> Qubit:
@@ -167,8 +170,9 @@ class Agent:
     async def bell_measure(self, first: Qubit | Pair, second: Qubit | Pair) -> tuple[int, int]:
         """Bell measurement of two qubits held here, which are consumed: (z, x).
 
-        (0, 0) is Phi+; x = 1 when the second is X-flipped against it, z = 1 when Z-flipped. Frames of the
-        two are accounted for in the outcome.
+        (0, 0) Phi+, (0, 1) Psi+, (1, 0) Phi-, (1, 1) Psi-: the two are Phi+ after X^x Z^z on one of them.
+        It makes no difference which one comes first. After a teleportation X^x Z^z on the far half undoes
+        the outcome: `pair.shift(z, x)`. Frames of the two are accounted for in the outcome.
         """
         names = names_of(first) + names_of(second)
         (z, x), frame = await self._consume(names, lambda number: BellMeasure(number, *names))

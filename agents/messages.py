@@ -67,9 +67,16 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 
 
 class Message:
-    """A received message: `body`, `source`, `kind`, `sent_ns` (virtual), `seq` and `damaged`.
+    """A received message.
 
-    `destination` is the node it was meant for: another one than this if it was overheard.
+    Attributes:
+        body: the decoded body; raw bytes if the message is damaged.
+        source: the node that sent it.
+        destination: the node it was meant for: another one than this if it was overheard.
+        kind: the word its sender gave it, or "".
+        sent_ns: the virtual time at which it was sent.
+        seq: its number among the messages of its sender.
+        damaged: whether a fault has changed its bits.
     """
 
     __slots__ = ("source", "destination", "kind", "seq", "sent_ns", "body", "damaged", "_raw")

@@ -44,7 +44,13 @@ def bloch(axis: Axis) -> tuple[float, float, float]:
 
 
 class Qubit:
-    """A qubit held by this node. `source` and `arrived_ns` are set when it came over a link."""
+    """A qubit held by this node.
+
+    Attributes:
+        name: its name in this run, as the journal has it.
+        source: the node that sent it; "" if it came over no link.
+        arrived_ns: the virtual time of its arrival; 0 if it came over no link.
+    """
 
     __slots__ = ("name", "source", "arrived_ns", "_node")
 
@@ -161,9 +167,9 @@ class Qubit:
     async def correct(self) -> None:
         """Apply the Paulis of its frame, if one is open, by gates."""
         async with self._node.frames.turn([self.name]):
-            await self.apply_frame()
+            await self._apply_frame()
 
-    async def apply_frame(self) -> None:
+    async def _apply_frame(self) -> None:
         """`correct`, in a turn of `Node.frames`."""
         held = self._node.frames
         for gate in ("x", "z"):
@@ -193,10 +199,17 @@ class Qubit:
 class Pair:
     """This node's half of an entangled pair.
 
-    `id` names the pair, alike at both ends, also of a pair that joins have made longer; `peer` holds the
-    other half; `qubit` is the half here. `bell` is the heralded Bell state (0 Phi+, 1 Psi+, 2 Phi-, 3
-    Psi-); `frame` is (z, x): the Paulis that classical messages say are still to be applied here. It
-    belongs to the qubit, and every operation on that accounts for it.
+    Its frame belongs to the qubit, and every operation on that accounts for it.
+
+    Attributes:
+        id: names the pair, alike at both ends, also a pair that joins have made longer.
+        peer: the node that holds the other half.
+        link: the link that heralded it.
+        qubit: the half here, for gates.
+        emitted_ns: the virtual time at which the half here was emitted.
+        goodness: the fidelity with Phi+ at emission, as the link promises it.
+        bell: the heralded Bell state: 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi-.
+        path: the ids of the link pairs it is made of, from this end outwards.
     """
 
     __slots__ = (
@@ -210,7 +223,6 @@ class Pair:
         self._node = node
         self.id, self.peer, self.link, self.qubit = id, peer, link, qubit
         self.emitted_ns, self.goodness, self.bell = emitted_ns, goodness, bell
-        #: The link's pairs it is made of, from this end outwards.
         self.path = [id]
 
     def __repr__(self) -> str:
@@ -276,7 +288,11 @@ class Pair:
 
 
 class Memory:
-    """The node's slots."""
+    """The node's slots.
+
+    Attributes:
+        slots: how many there are.
+    """
 
     __slots__ = ("slots", "_node")
 

@@ -15,6 +15,7 @@ import memory
 import pairs
 import pulses
 import startup
+import sweeps
 from measure import RUNS
 
 BENCHMARKS = {
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "pairs": pairs.main,
     "pulses": pulses.main,
     "startup": startup.main,
+    "sweeps": sweeps.main,
     "memory": memory.main,
 }
 

@@ -62,6 +62,10 @@ class ProgramModules:
             folder = self._own[path.parent] = _Folder(path.parent)
         return folder.load(path)
 
+    def files(self) -> list[Path]:
+        """The files that have been imported from programs' folders so far, sorted."""
+        return sorted(path for folder in self._own.values() for path in folder.files())
+
     def close(self) -> None:
         """Forget all of them; may be called again."""
         for folder in self._own.values():
@@ -143,6 +147,12 @@ class _Folder:
         if spec is None:
             return False
         return spec.loader is not None or not _is_module_elsewhere(top)
+
+    def files(self) -> list[Path]:
+        """The files of its modules."""
+        below = f"{self.name}."
+        modules = [module for name, module in sys.modules.items() if name.startswith(below)]
+        return [Path(file) for each in modules if (file := getattr(each, "__file__", None))]
 
     def close(self) -> None:
         """Forget its modules; the name is free again."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .network import Network as Network
     from .network import launch as launch
     from .runs.events import Event as Event
+    from .sweeps.sweep import sweep as sweep
+    from .sweeps.table import Sweep as Sweep
 
 #: Public name -> the module it is in.
 _HOME = {
@@ -43,10 +45,12 @@ _HOME = {
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
+    "Sweep": ".sweeps.table",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
     "run": ".api",
+    "sweep": ".sweeps.sweep",
 }
 
 __all__ = [
@@ -57,11 +61,13 @@ __all__ = [
     "QnetemError",
     "Run",
     "Seconds",
+    "Sweep",
     "Topology",
     "closed_forms",
     "launch",
     "load_topology",
     "run",
+    "sweep",
 ]
 
 

@@ -31,6 +31,7 @@ from .sources import Source, read_source
 
 if TYPE_CHECKING:
     from .emulator.loading.loader import MoreFaults
+    from .emulator.topology.written.overrides import Overrides
     from .launcher.early import EarlyProcesses
     from .launcher.launcher import OnProgress, RunOptions
     from .runs.events import Event
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
 class Run:
     """A run that is over.
 
-    `topology` is as it was run (seed and `until` overridden); `verdicts` has one entry for each
-    expectation, and is empty when the run itself did not end well.
+    Attributes:
+        topology: as it was run (seed and `until` overridden).
+        result: outcome, run folder and exit code of the run without its expectations.
+        verdicts: one entry for each expectation; empty when the run itself did not end well.
     """
 
     topology: Topology
@@ -172,6 +175,8 @@ class RunKeywords(TypedDict, total=False):
     Attributes:
         seed: in place of the topology's.
         until: the virtual time at which the run ends, such as `"10 s"`.
+        overrides: values in place of the topology's, by their place in the file, e.g.
+            `{"links.alice-bob.quantum.length": "40 km"}`; checked like the file.
         faults: more faults, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`.
         in_process: all nodes in this process, without a broker (False). The programs then see this
             process's hash seed and time zone: the command line fixes them by starting itself anew.
@@ -182,6 +187,7 @@ class RunKeywords(TypedDict, total=False):
 
     seed: int | None
     until: str | None
+    overrides: Overrides
     faults: MoreFaults
     in_process: bool
     broker: str
@@ -218,9 +224,9 @@ def run(
     """Run a topology to its end, each node in a process of its own (or all in this one).
 
     `source` is the path of a topology, its text (more than one line), the same as data, in which a program
-    may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, faults, in_process,
-    broker, broker_port, runs_folder; `early` are processes that the command line has started. Blocks; a
-    coroutine uses `launch`. Raises InputError for anything wrong with the topology, its programs or its
+    may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, overrides, faults,
+    in_process, broker, broker_port, runs_folder; `early` are processes that the command line has started.
+    Blocks; a coroutine uses `launch`. Raises InputError for anything wrong with the topology, its programs or its
     expectations, before the start.
     """
     if asyncio._get_running_loop() is not None:
@@ -238,6 +244,7 @@ def plan(
     *,
     seed: int | None = None,
     until: str | None = None,
+    overrides: Overrides = (),
     faults: MoreFaults = (),
     in_process: bool = False,
     broker: str = "auto",
@@ -251,7 +258,7 @@ def plan(
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
     silent_s(os.environ)
-    topology = prepare(source, seed=seed, until=until, faults=faults)
+    topology = prepare(source, seed=seed, until=until, overrides=overrides, faults=faults)
     expectations = parse_expectations(topology)
     share = Share()
     with share.turn():
@@ -270,11 +277,12 @@ def prepare(
     *,
     seed: int | None = None,
     until: str | None = None,
+    overrides: Overrides = (),
     faults: MoreFaults = (),
     folder: Path | None = None,
 ) -> Topology:
     """The topology to run: loaded if need be (`read_source`), with `seed` and `until` in place of its own."""
-    topology = read_source(source, folder=folder, faults=faults)
+    topology = read_source(source, folder=folder, faults=faults, overrides=overrides)
     if seed is not None:
         topology = with_seed(topology, seed)
     if until is not None:

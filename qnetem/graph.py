@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .emulator.topology.model.kinds import KINDS
 from .emulator.units import format_ns
-from .text.columns import count, in_columns
+from .text.columns import in_columns
+from .text.quantities import count
 
 if TYPE_CHECKING:
     from .emulator.loading import Topology

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class Network:
     """A planned run; `async with` starts and ends it. Belongs to one event loop.
 
-    Attributes: `topology`, as it is run; `run`, what `finished()` gives, or None before.
+    Attributes:
+        topology: as it is run.
+        run: what `finished()` gives; None before.
     """
 
     def __init__(self, planned: Plan) -> None:

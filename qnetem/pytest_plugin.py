@@ -179,6 +179,7 @@ class _Fixture:
             source,
             seed=self._option.qnetem_seed if seed is None else seed,
             until=rest.pop("until", None),
+            overrides=rest.pop("overrides", ()),
             faults=rest.pop("faults", ()),
             folder=self._folder,
         )

@@ -18,6 +18,7 @@ from .agents.agent import Agent
 from .emulator.errors import InputError, ProgramError
 from .emulator.loading import Topology, build_topology, load_topology, parse_topology
 from .emulator.loading.loader import MoreFaults
+from .emulator.topology.written.overrides import Overrides
 from .emulator.topology.written.problems import dotted
 
 #: A path, a YAML text (it has more than one line), the same as data, or what `load_topology` gives.
@@ -26,24 +27,34 @@ Source = str | Path | Mapping[str, Any] | Topology
 _INTEGERS = range(-(2**63), 2**63)
 
 
-def read_source(source: Source, *, folder: Path | None = None, faults: MoreFaults = ()) -> Topology:
-    """The topology that `source` is, with more `faults` than it has.
+def read_source(
+    source: Source,
+    *,
+    folder: Path | None = None,
+    faults: MoreFaults = (),
+    overrides: Overrides = (),
+) -> Topology:
+    """The topology that `source` is, with `overrides` of its values and more `faults` than it has.
 
     `folder`: where a relative path, and "./file.py:Class" in text or data, is looked for (None: the
     current folder). In data, a program may be a subclass of Agent. Raises TopologyError, ProgramError
     for a class that has no name to be imported by, InputError.
     """
-    extra = [_plain(entry, ("faults", index)) for index, entry in enumerate(faults)]
+    if isinstance(overrides, Mapping):
+        overrides = plain_data(overrides, ("overrides",))
+    extra = [plain_data(entry, ("faults", index)) for index, entry in enumerate(faults)]
     if isinstance(source, Topology):
-        if extra:
-            raise InputError("`faults` go with a file, a text or data; this Topology is complete")
+        for what, given in (("faults", extra), ("overrides", overrides)):
+            if given:
+                complete = "a file, a text or data; this Topology is complete"
+                raise InputError(f"`{what}` go with {complete}")
         return source
     if isinstance(source, Mapping):
-        return build_topology(_plain(source), folder=folder, faults=extra)
+        return build_topology(plain_data(source), folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, str) and "\n" in source:
-        return parse_topology(source, folder=folder, faults=extra)
+        return parse_topology(source, folder=folder, faults=extra, overrides=overrides)
     if isinstance(source, (str, Path)):
-        return load_topology(source if folder is None else folder / source, extra)
+        return load_topology(source if folder is None else folder / source, extra, overrides)
     raise InputError(
         "expected the path of a topology, its text, a mapping or a Topology, "
         f"not {type(source).__name__}"
@@ -66,12 +77,12 @@ def program_name(program: type[Agent]) -> str:
     return f"{Path(file).resolve()}:{program.__name__}"
 
 
-def _plain(value: Any, path: tuple[str | int, ...] = ()) -> Any:
+def plain_data(value: Any, path: tuple[str | int, ...] = ()) -> Any:
     """`value` as a YAML file could say it. Raises InputError with the path of what it cannot say."""
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(item, (*path, str(key))) for key, item in value.items()}
+        return {_key(key, path): plain_data(item, (*path, str(key))) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, (*path, index)) for index, item in enumerate(value)]
+        return [plain_data(item, (*path, index)) for index, item in enumerate(value)]
     if isinstance(value, type) and issubclass(value, Agent):
         return program_name(value)
     if value is None or isinstance(value, (str, bool)):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
 
 import qnetem
 from qnetem.agents.node.program import load_program
 from qnetem.agents.options.fitting import fit_options
 from qnetem.emulator.faults.kinds import FAULT_KINDS
 from qnetem.emulator.loading import parse_topology
+from qnetem.sweeps.worker import as_data, run_task
+
+from .qnetem.sweeps.runs import in_place
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "topology.md"
@@ -82,3 +89,26 @@ def test_the_session_of_the_programs_page_survives_what_it_says(tmp_path: Path) 
     run.assert_ok()
     assert run.results["alice"] == run.results["bob"]
     assert (run.results["bob"]["value"], run.results["bob"]["status"]) == (6, "confirmed")
+
+
+def test_the_sweep_of_the_sweeps_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    for language, name in (("python", "coin.py"), ("yaml", "coin.yaml")):
+        block = re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL)[0]
+        (tmp_path / name).write_text(block, encoding="utf-8")
+
+    def here(request: dict[str, Any]) -> list[dict[str, Any]]:
+        found = as_data(request)
+        return [msgspec.to_builtins(run_task(found.job, task)) for task in found.tasks]
+
+    monkeypatch.chdir(tmp_path)
+    in_place(monkeypatch, here)
+    page = (DOCS / "sweeps.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(program, {"__name__": "page"})
+    assert capsys.readouterr().out.splitlines() == [
+        f"{length} km 20.0 0.0 4" for length in (10, 20, 40)
+    ]
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 13

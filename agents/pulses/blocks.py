@@ -73,7 +73,7 @@ async def send(
         )
         sent: Sent = await node.operate(make)
         train.start_ns, train.period_ps = sent.start_ns, sent.period_ps
-        train.add(make(0), np.bincount(chosen, minlength=len(train.means)))
+        train._add(make(0), np.bincount(chosen, minlength=len(train.means)))
         first += size
     return train
 

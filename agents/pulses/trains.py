@@ -27,9 +27,14 @@ Slots = NDArray[np.int64]
 
 
 class PulseTrain:
-    """What this node has sent: a record, not the light.
+    """What this node has sent: a record, not the light. `len` is the number of slots.
 
-    `means` are the mean photon numbers that `intensities` point into, `sent` counts slots by setting.
+    Attributes:
+        means: the mean photon numbers that `intensities` point into.
+        period_ps: from slot to slot, in ps.
+        sent: how many slots had each setting, int64 (settings,).
+        slots: how many slots have left.
+        start_ns: the virtual time at which slot 0 left.
     """
 
     __slots__ = (
@@ -53,7 +58,7 @@ class PulseTrain:
         self._bits: list[bytes] = []
         self._intensities: list[bytes] = []
 
-    def add(self, operation: Pulses, sent: NDArray[np.int64]) -> None:
+    def _add(self, operation: Pulses, sent: NDArray[np.int64]) -> None:
         """A block has left."""
         self.slots += operation.slots
         self.sent = self.sent + sent
@@ -111,7 +116,13 @@ class PulseTrain:
 
 
 class PairTrain:
-    """Pairs that this node has sent, an arm each to two nodes: when, and how many slots."""
+    """Pairs that this node has sent, an arm each to two nodes. `len` is the number of slots.
+
+    Attributes:
+        period_ps: from slot to slot, in ps.
+        slots: how many slots have left.
+        start_ns: the virtual time at which slot 0 left.
+    """
 
     __slots__ = ("period_ps", "slots", "start_ns")
 
@@ -126,10 +137,16 @@ class PairTrain:
 
 
 class Clicks:
-    """What clicked, in the order of time.
+    """What clicked, in the order of time: arrays of one length. `len` is the number of clicks.
 
-    Arrays of one length: `slots` (int64), `bits`, `bases` (uint8), `doubles` (bool: more than one
-    detector clicked, the bit is random). `seen` slots of the train came; slot 0 came at `start_ns`.
+    Attributes:
+        slots: in which slot each was, int64.
+        bits: the bit of each, uint8.
+        bases: the basis of each, uint8: 0 Z, 1 X.
+        doubles: whether more than one detector clicked, bool; the bit is then random.
+        seen: how many slots of the train came.
+        start_ns: the virtual time at which slot 0 came.
+        period_ps: from slot to slot, in ps.
     """
 
     __slots__ = ("bases", "bits", "doubles", "period_ps", "seen", "slots", "start_ns")
@@ -151,7 +168,15 @@ class Clicks:
 
 
 class Stored:
-    """Photons this node keeps of a train: one of each slot in `slots` (int64). Measured once."""
+    """Photons this node keeps of a train. They are measured once. `len` is how many there are.
+
+    Attributes:
+        name: its name in this run.
+        slots: the slot of each photon, int64.
+        seen: how many slots of the train came.
+        start_ns: the virtual time at which slot 0 came.
+        period_ps: from slot to slot, in ps.
+    """
 
     __slots__ = ("_node", "name", "period_ps", "seen", "slots", "start_ns")
 

@@ -35,8 +35,8 @@ def idle_keys(topology: Topology) -> list[str]:
 
 
 def _warning(topology: Topology, path: tuple[str, ...], keys: list[str], why: str) -> str:
-    line = topology.place(*path, *keys[0].split(".")).line
-    return f"line {line}: {'.'.join(path)}: {', '.join(keys)}: {why}"
+    place = topology.place(*path, *keys[0].split(".")).within
+    return f"{place}: {'.'.join(path)}: {', '.join(keys)}: {why}"
 
 
 def _of_link(

@@ -1,6 +1,6 @@
 """A topology file, or the same as text or data, to a `Topology`.
 
-Owns reading the file and the order of the checks: the YAML, the shape as written, the layers, the
+Owns reading the file and the order of the checks: the YAML, overrides, the shape as written, the layers, the
 complete model, the faults, the trial of links. Each of them is elsewhere.
 
 Rule: whatever the file contains, the answer is a `Topology` or a `TopologyError` with a place in it; for
@@ -21,6 +21,7 @@ from ..topology.reading.layers import resolve
 from ..topology.reading.topology_file import File
 from ..topology.written.document import read_document
 from ..topology.written.names import names_as_written
+from ..topology.written.overrides import Overrides, laid_over, overrides_of
 from ..topology.written.positions import Position, Written, within, written
 from ..topology.written.problems import Problems
 from .preflight import try_links, try_memories
@@ -32,12 +33,12 @@ MoreFaults = Sequence[Mapping[str, Any]]
 _MOST_BYTES = 8 << 20
 
 
-def load_topology(path: str | Path, faults: MoreFaults = ()) -> Topology:
-    """The topology in a YAML file, with more `faults` than the file has.
+def load_topology(path: str | Path, faults: MoreFaults = (), overrides: Overrides = ()) -> Topology:
+    """The topology in a YAML file, with `overrides` of its values, and more `faults` than it has.
 
-    Raises TopologyError, naming file, line and column.
+    Raises TopologyError, naming file, line and column, or the override.
     """
-    return parse_topology(_read(path), path, faults=faults)
+    return parse_topology(_read(path), path, faults=faults, overrides=overrides)
 
 
 def parse_topology(
@@ -46,8 +47,9 @@ def parse_topology(
     *,
     folder: Path | None = None,
     faults: MoreFaults = (),
+    overrides: Overrides = (),
 ) -> Topology:
-    """The topology in a YAML text, with more `faults` than it has. Raises TopologyError.
+    """The topology in a YAML text, with `overrides` and more `faults` than it has. Raises TopologyError.
 
     `path`: the file that errors name and next to which `./file.py` programs are looked for; without
     one, errors name "<text>" and programs are looked for in `folder` (None: the current one).
@@ -55,26 +57,39 @@ def parse_topology(
     problems = Problems("<text>" if path is None else str(path))
     root = read_document(text, problems)
     source = None if path is None else Path(path)
-    return _build(root, source, source.parent if source else folder or Path(), faults, problems)
+    folder = source.parent if source else folder or Path()
+    return _build(root, source, folder, faults, overrides, problems)
 
 
 def build_topology(
-    data: Mapping[str, Any], *, folder: Path | None = None, faults: MoreFaults = ()
+    data: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    faults: MoreFaults = (),
+    overrides: Overrides = (),
 ) -> Topology:
     """The topology that `data` describe as a YAML file would. Raises TopologyError.
 
     `data`: dicts, lists and scalars only. Errors name "<data>" and the path of the value;
     `./file.py` programs are looked for in `folder` (None: the current one).
     """
-    return _build(written(data, Position()), None, folder or Path(), faults, Problems("<data>"))
+    root, problems = written(data, Position()), Problems("<data>")
+    return _build(root, None, folder or Path(), faults, overrides, problems)
 
 
 def _build(
-    root: Written, source: Path | None, folder: Path, faults: MoreFaults, problems: Problems
+    root: Written,
+    source: Path | None,
+    folder: Path,
+    faults: MoreFaults,
+    overrides: Overrides,
+    problems: Problems,
 ) -> Topology:
     if not isinstance(root.value, dict):
         problems.add("expected a mapping with the keys name, nodes and links", root.mark)
         problems.raise_first()
+    laid = overrides_of(overrides)
+    root = laid_over(root, laid, problems)
     _add_faults(root, faults)
     root = names_as_written(root)
     problems.check(File, root, partial=True)
@@ -82,7 +97,7 @@ def _build(
     topology = _topology(resolved, problems)
     problems.raise_first()
     assert topology is not None, "a topology that is not valid has a problem"
-    topology = topology.remember(source, resolved)
+    topology = topology.remember(source, resolved, [str(each) for each in laid])
     try_links(topology)
     try_memories(topology)
     return topology

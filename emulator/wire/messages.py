@@ -82,15 +82,25 @@ class Forget(Record):
 
 
 class LinkInfo(Record):
-    """What a node knows of one of its links."""
+    """What a node knows of one of its links.
+
+    Attributes:
+        name: as in the topology.
+        peer: the node at its other end.
+        quantum: whether it carries photons.
+        entangle: whether it heralds pairs.
+        length_km: the length of its fibre.
+        latency_ns: how long a message takes, without bandwidth and faults.
+        delay_ns: how long a photon takes.
+    """
 
     name: str
     peer: str
     quantum: bool
     entangle: bool
     length_km: float
-    latency_ns: int  # classical, this hop
-    delay_ns: int  # a photon's, this hop
+    latency_ns: int
+    delay_ns: int
 
 
 class Skew(Record):

@@ -267,9 +267,13 @@ class Herald(Record):
 
 
 class Joined(Record):
-    """Result of `Join`: the outcome, the pair ids it consumed, and the ends the pairs had had.
+    """The result of entanglement swapping.
 
-    `z` and `x`: the far halves are in (X^x Z^z on one of them) Phi+ if both pairs were Phi+.
+    Attributes:
+        left: the id of the first pair, which is used up.
+        right: the id of the second pair, which is used up.
+        z: whether a Z is to be applied to one of the far halves.
+        x: whether an X is: X^x Z^z makes them Phi+ if both pairs were Phi+.
     """
 
     left: str

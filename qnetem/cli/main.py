@@ -3,8 +3,9 @@
 Owns the commands, their options and exit codes: 0 done, 1 a program or an expectation failed, 2 the
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
 checks.py, graph.py), their pages (pages/, text/) nor the terminal (terminal.py); `diff` and `replay` are in
-compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `expect` in expect_command.py. Rule:
-results go to standard output and nothing else does; with `--format json` that is exactly one object.
+compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `sweep` and `plot` in sweep_command.py,
+`expect` in expect_command.py. Rule: results go to standard output and nothing else does; with `--format json`
+that is exactly one object.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ from ..text.error_output import (
 )
 from ..text.folding import width_of
 from ..version import package_version
-from . import compare_commands, expect_command, live_commands
+from . import compare_commands, expect_command, live_commands, sweep_command
 from .completion import topology_files
 from .help import FILES, REFERENCE, RUNNING, GroupedCommands
+from .set_option import SetOption, overrides_from
 from .terminal import (
     ShowLogs,
     announced,
@@ -135,6 +137,7 @@ def run_command(
         str | None,
         typer.Option(metavar="TIME", help='End the run at this virtual time, e.g. "10 s".'),
     ] = None,
+    sets: SetOption = None,
     broker: Annotated[
         str,
         typer.Option(
@@ -161,17 +164,17 @@ def run_command(
 ) -> None:
     """Run a topology to its end, and report."""
     if twice:
-        _run_twice(file, runs, in_process, seed, until, broker, broker_port, form)
+        _run_twice(file, runs, in_process, seed, until, sets, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
-    report = _Report(file, form, in_process, until, broker, show_logs)
+    report = _Report(file, form, in_process, until, broker, show_logs, sets or [])
     early: EarlyProcesses | None = context.obj
     with report.failures(seed), early.interruptible() if early else contextlib.nullcontext():
         with announced(file, in_process):
             from ..api import prepare, run
             from .progress import ProgressLine
 
-            topology = prepare(file, seed=seed, until=until)
+            topology = prepare(file, seed=seed, until=until, overrides=overrides_from(sets))
         gc.enable()
         report.seed = topology.seed
         if topology.campaign is not None:
@@ -196,13 +199,14 @@ def validate(
         list[Path],
         typer.Argument(metavar="FILE...", help="Topologies (YAML).", autocompletion=topology_files),
     ],
+    sets: SetOption = None,
 ) -> None:
     """Check topologies, programs and expectations."""
     exit_code = 0
     for file in files:
         try:
             with errors_on_standard_error():
-                _validate(file)
+                _validate(file, sets)
         except typer.Exit as wrong:
             exit_code = max(exit_code, wrong.exit_code)
     raise typer.Exit(exit_code)
@@ -215,13 +219,14 @@ def graph(
         GraphFormat,
         typer.Option("--format", help="text for a terminal, dot for Graphviz, mermaid, or json."),
     ] = GraphFormat.text,
+    sets: SetOption = None,
 ) -> None:
     """Draw a topology."""
     with errors_on_standard_error():
         from ..emulator.loading import load_topology
         from ..graph import draw
 
-        drawn = draw(load_topology(file), form.value)
+        drawn = draw(load_topology(file, overrides=overrides_from(sets)), form.value)
         with reader_may_close():
             sys.stdout.write(plain_text.lines(drawn))
 
@@ -237,13 +242,16 @@ def schedule(
         Path | None,
         typer.Option(metavar="OUT", help="Write a copy of the file with these faults in it."),
     ] = None,
+    sets: SetOption = None,
 ) -> None:
     """Show the faults that a seed gives. Time, id and fault, or a file with these faults fixed."""
     with errors_on_standard_error():
         from ..api import prepare
         from .schedule_command import as_entries, as_json, as_table, write_frozen
 
-        topology = prepare(file, seed=seed)
+        topology = prepare(file, seed=seed, overrides=overrides_from(sets))
+        if freeze is not None and sets:
+            raise InputError("--freeze keeps the file as it is: it does not go with --set")
         if freeze is not None:
             write_frozen(topology, freeze)
             return
@@ -295,6 +303,7 @@ def physics(
 
 compare_commands.register(app)
 live_commands.register(app)
+sweep_command.register(app)
 expect_command.register(app)
 
 
@@ -315,6 +324,7 @@ def _run_twice(
     in_process: bool,
     seed: int | None,
     until: str | None,
+    sets: list[str] | None,
     broker: str,
     broker_port: int | None,
     form: RunFormat,
@@ -323,6 +333,8 @@ def _run_twice(
     words = ["--in-process"] if in_process else []
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
+    for each in sets or ():
+        words += ["--set", each]
     with errors_on_standard_error():
         from .twice import run_twice
 
@@ -340,13 +352,13 @@ def _print_campaign(topology: Topology) -> None:
     )
 
 
-def _validate(file: Path) -> None:
+def _validate(file: Path, sets: list[str] | None) -> None:
     from ..checks import check_programs, warnings
     from ..emulator.loading import load_topology
     from ..expect.expect import parse_expectations
-    from ..text.columns import count
+    from ..text.quantities import count
 
-    topology = load_topology(file)
+    topology = load_topology(file, overrides=overrides_from(sets))
     expectations = parse_expectations(topology)
     check_programs(topology)
     print_stderr(f"warning: {file}: {warning}" for warning in warnings(topology))
@@ -368,15 +380,16 @@ class _Report:
         until: str | None,
         broker: str,
         show_logs: bool,
+        sets: list[str],
     ) -> None:
         self.seed: int | None = None
-        self._file, self._form, self._show_logs = file, form, show_logs
+        self._file, self._form, self._show_logs, self._sets = file, form, show_logs, sets
         self._in_process, self._until, self._broker = in_process, until, broker
 
     def finished(self, run: Run) -> None:
         """Print the outcome, good or bad."""
         from ..runs.program_output import shown_path
-        from ..text.columns import count
+        from ..text.quantities import count
         from .page import Page
         from .pages.summary import as_data, print_summary
 
@@ -439,6 +452,7 @@ class _Report:
             in_process=self._in_process,
             until=self._until,
             broker=self._broker,
+            sets=self._sets,
         )
 
 

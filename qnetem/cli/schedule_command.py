@@ -19,8 +19,9 @@ from ..emulator.loading import Topology, parse_topology
 from ..emulator.topology.model.faults import FaultSpec
 from ..emulator.units import format_ns
 from ..runs.files import unwritable
-from ..text.columns import count, in_columns
+from ..text.columns import in_columns
 from ..text.faults import fault_data, fault_entry, fault_line
+from ..text.quantities import count
 
 
 def by_time(topology: Topology) -> list[FaultSpec]:

@@ -322,6 +322,7 @@ def recorded(
         "source": str(topology.source or ""),
         "broker": "none (in-process)",
         "in_process": True,
+        "overrides": list(topology.overrides),
     }
     folder.describe(topology.to_data(), facts)
     opened: list[Log] = []

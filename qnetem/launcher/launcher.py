@@ -362,6 +362,7 @@ class Launcher:
             "source": str(source) if source is not None else None,
             "broker": self.broker.kind,
             "in_process": False,
+            "overrides": list(self.topology.overrides),
         }
 
 

@@ -34,10 +34,16 @@ Instant = tuple[int, int]
 
 
 class Event(NamedTuple):
-    """One line of a journal: at `(t_ns, m)`, `kind` happened to `entity` (a node, a link, "faults").
+    """One line of a journal: something that has happened.
 
-    `fields` are JSON values, by kind: ("bob", 1, 1, "outcome", ...) for a message that was "sent". `raw` is
-    the line, `number` counts lines from 1.
+    Attributes:
+        t_ns: the virtual time.
+        m: the microstep within it.
+        entity: to whom it has happened: a node, a link, "faults".
+        kind: what it is: sent, delivered, operation, result, herald, begin, heal, end, ...
+        fields: JSON values, by kind: ("bob", 1, 1, "outcome", ...) for a message that was sent.
+        number: the line in the journal, from 1.
+        raw: that line.
     """
 
     t_ns: int

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..emulator.units import format_ns
 from ..emulator.wire.control import Left, Outcome
-from ..text.columns import count, shortened
+from ..text.columns import shortened
+from ..text.quantities import count
 
 _MOST_NAMED, _MOST_WAITS = 6, 3
 #: A node is slow if the run has waited so long for it, that share of its real time, and so many times as

@@ -116,11 +116,6 @@ def in_plain_signs(text: str) -> str:
     return text
 
 
-def count(number: int, noun: str) -> str:
-    """`1 node`, `2,000 nodes`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def shortened(text: str, width: int, ellipsis: str = _ELLIPSIS) -> str:
     """`text` on one line, with an ellipsis where it is cut."""
     text = _one_line(text, width, ellipsis)

@@ -107,11 +107,14 @@ def reproduce(
     in_process: bool = False,
     until: str | None = None,
     broker: str = "auto",
+    sets: Iterable[str] = (),
 ) -> str:
     """The command that runs the same again. What does not touch the result is left out."""
     words = ["qnetem", "run", path, "--seed", str(seed)]
     words += ["--in-process"] if in_process else []
     words += ["--until", until] if until is not None else []
+    for each in sets:
+        words += ["--set", each]
     words += ["--broker", broker] if broker != "auto" and not in_process else []
     return shlex.join(words)
 

@@ -65,3 +65,8 @@ def _plain(value: Any, name: str = "") -> str:
         scale, unit = unit_of(name, value)
         return f"{value * scale:.6g}{unit}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 node`, `2,000 nodes`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -158,3 +158,21 @@ def test_a_script_may_run_its_own_classes(tmp_path: Path) -> None:
     command = [sys.executable, str(script)]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (told.stdout, told.stderr) == ("{'a': 'a'}\n", "")
+
+
+def test_overrides_are_laid_over_files_text_and_data(tmp_path: Path) -> None:
+    (tmp_path / "pair.yaml").write_text(TEXT, encoding="utf-8")
+    overrides = {"links.alice-bob.quantum.length": "30 km", "nodes.bob.program": Here}
+    for source in ("pair.yaml", TEXT, data()):
+        found = read_source(source, folder=tmp_path, overrides=overrides)
+        quantum = found.links["alice-bob"].quantum
+        assert quantum is not None and quantum.length_km == 30.0
+        assert found.nodes["bob"].program == program_name(Here)
+
+
+def test_overrides_of_a_topology_that_is_complete_are_refused() -> None:
+    topology = read_source(TEXT)
+    with pytest.raises(InputError, match="`overrides` go with a file"):
+        read_source(topology, overrides={"seed": 3})
+    with pytest.raises(InputError, match="YAML cannot say"):
+        read_source(TEXT, overrides={"seed": object()})

@@ -77,8 +77,9 @@ class Listening(SessionMessage, tag="listening"):
 class Sender(Agent):
     """Sends `qubits` single photons to `peer`, one every `slot`; compares `sample` of the sifted bits.
 
-    Returns what `summary` describes. Raises ProgramError when the gates that prepare a photon take longer
-    than a slot (without a `timeout`; with one such slots stay empty).
+    Returns `sent`, `detected`, `sifted` and `compared` (counts), `qber` of the compared bits, `by_basis`,
+    `sifted_bits` (what was not compared), `duration_s`, `status`, `session`. Raises ProgramError when the
+    gates that prepare a photon take longer than a slot (without a `timeout`; with one such slots stay empty).
     """
 
     async def run(
@@ -169,7 +170,7 @@ class Sender(Agent):
 
 
 class Receiver(Agent):
-    """Measures what comes from `peer` in random bases. Returns what `summary` describes."""
+    """Measures what comes from `peer` in random bases. Returns as the sender does."""
 
     async def run(
         self,

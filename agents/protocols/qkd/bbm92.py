@@ -162,7 +162,8 @@ class Alice(Agent):
     """Detects what `source` sends, and sifts with `peer`; compares `sample` of the bits.
 
     Without a `source` it is here: she sends `slots` slots, one arm to `peer`, and keeps the other one.
-    Returns `Exchange.summary()`.
+    Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
+    `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
     """
 
     async def run(

@@ -128,7 +128,8 @@ class Sender(Agent):
     """Sends `pulses` slots to `peer`; compares `sample` of the signal's sifted bits.
 
     Bases, bits and intensities are drawn; how often which intensity, is the source's `probabilities`.
-    Returns `Exchange.summary()`.
+    Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`, `session`, and for the
+    signal and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER.
     """
 
     async def run(
@@ -180,7 +181,7 @@ class Sender(Agent):
 
 
 class Receiver(Agent):
-    """Detects the train of `peer` in random bases. Returns `Exchange.summary()`."""
+    """Detects the train of `peer` in random bases. Returns as the sender does."""
 
     async def run(
         self,

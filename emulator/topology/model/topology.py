@@ -10,6 +10,7 @@ Rule: a `Topology` that exists is valid, needs no file any more, and never chang
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -310,15 +311,23 @@ class Topology(Section):
 
     _source: FilePath | None = PrivateAttr(None)
     _written: Written = PrivateAttr(default_factory=lambda: Written({}))
+    _overrides: tuple[str, ...] = PrivateAttr(())
 
     @property
     def source(self) -> FilePath | None:
         """The file this was loaded from, or None."""
         return self._source
 
-    def remember(self, source: FilePath | None, written: Written) -> Topology:
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What was laid over the file, each as `KEY=VALUE`, in order."""
+        return self._overrides
+
+    def remember(
+        self, source: FilePath | None, written: Written, overrides: Sequence[str] = ()
+    ) -> Topology:
         """This topology, knowing where its values stand (for the loader)."""
-        self._source, self._written = source, written
+        self._source, self._written, self._overrides = source, written, tuple(overrides)
         return self
 
     def place(self, *path: str | int, at_key: bool = False) -> Position:

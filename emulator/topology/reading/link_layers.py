@@ -88,7 +88,7 @@ class _Links:
             if before != entry.mark:
                 self._problems.add(
                     f"a second link between {ends[0]} and {ends[1]} needs a 'name:' of its own; the "
-                    f"first is in line {before.line}",
+                    f"first is in {before.within}",
                     entry.mark,
                     path,
                 )
@@ -104,8 +104,8 @@ class _Links:
             self._problems.add(problem, given.mark if given else entry.mark, path)
             return None
         if name in self.links:
-            line = self.links[name].mark.line
-            problem = f"line {line} has a link {shown(name)} already: expected another 'name:'"
+            place = self.links[name].mark.within
+            problem = f"{place} has a link {shown(name)} already: expected another 'name:'"
             self._problems.add(problem, given.mark if given else entry.mark, path)
             return None
         return name
@@ -143,7 +143,7 @@ class _Links:
             return quantum
         if own is not None and _number(own, LENGTH, 0.0) != _number(length, LENGTH, 0.0):
             self._problems.add(
-                f"the link's length is {shown(length.plain())} in line {length.mark.line}, but "
+                f"the link's length is {shown(length.plain())} in {length.mark.within}, but "
                 f"{shown(own.plain())} here: expected one length",
                 own.mark,
                 ("links", index, "quantum", "length"),

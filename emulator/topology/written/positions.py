@@ -21,7 +21,8 @@ Path = Sequence[str | int]
 class Position(NamedTuple):
     """A place in a file; line and column count from 1, and are 0 when unknown.
 
-    Values of one file leave `file` empty: their positions get it when they leave the tree (`of`).
+    Values of one file leave `file` empty: their positions get it when they leave the tree (`of`). What
+    stands in no file, such as an override, has no line, and its name in place of the file's.
     """
 
     line: int = 0
@@ -29,8 +30,13 @@ class Position(NamedTuple):
     file: str = ""
 
     def of(self, file: str) -> Position:
-        """The same place, with the file's name."""
-        return self._replace(file=file)
+        """The same place, with the file's name. A place that is in no file has a name of its own."""
+        return self if self.file else self._replace(file=file)
+
+    @property
+    def within(self) -> str:
+        """`line 3`, or the name of what has no lines."""
+        return f"line {self.line}" if self.line or not self.file else self.file
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file

@@ -44,11 +44,11 @@ class Problems:
         if not self._found:
             return
         first, *others = [
-            TopologyError(text, self.file, mark.line, mark.column)
+            TopologyError(text, mark.file, mark.line, mark.column)
             for (mark, _), text in sorted(self._found.items(), key=lambda item: item[0][0])
         ]
         more = f" (and {len(others)} more)" if others else ""
-        error = TopologyError(first.problem + more, self.file, first.line, first.column)
+        error = TopologyError(first.problem + more, first.path, first.line, first.column)
         error.others = others
         raise error
 

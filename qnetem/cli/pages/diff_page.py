@@ -14,7 +14,8 @@ from rich.console import Console
 from ...compare.diff import Comparison, Difference, Setting
 from ...runs.events import Event
 from ...runs.recorded import RecordedRun
-from ...text.columns import count, in_columns, print_lines, shortened
+from ...text.columns import in_columns, print_lines, shortened
+from ...text.quantities import count
 
 _MOST_SETTINGS = 12
 _UNITS = (("s", 10**9), ("ms", 10**6), ("us", 10**3))

@@ -24,9 +24,10 @@ from ...live import client
 from ...runs.program_output import shown_path
 from ...runs.recorded import open_run
 from ...runs.run_warnings import warning_line
-from ...text.columns import count, print_lines, print_table
+from ...text.columns import print_lines, print_table
 from ...text.faults import fault_data, fault_hits, fault_line
 from ...text.folding import folded
+from ...text.quantities import count
 
 _FAULT_KEYS = [
     *("id", "fault", "target", "parameters", "state"),

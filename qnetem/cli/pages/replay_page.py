@@ -15,7 +15,8 @@ from rich.console import Console
 from ...compare.node_replay import Deed, Divergence, NodeReplay
 from ...compare.replay import Replay
 from ...emulator.wire import Failed, Finished, Grant, Note, Operation, Send
-from ...text.columns import count, in_columns, print_lines, shortened
+from ...text.columns import in_columns, print_lines, shortened
+from ...text.quantities import count
 from .diff_page import as_data as comparison_data
 from .diff_page import exact_time, json_text, print_comparison
 

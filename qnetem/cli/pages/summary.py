@@ -23,9 +23,9 @@ from ...expect.expect import Verdict, standard_error
 from ...runs.program_output import printed_lines, shown_path
 from ...runs.run_folder import RunFolder
 from ...runs.run_warnings import run_warnings, warning_line
-from ...text.columns import count, print_line, print_table
+from ...text.columns import print_line, print_table
 from ...text.faults import fault_data, fault_hits, fault_line
-from ...text.quantities import brief, number, quantity, unit_of, wall_time
+from ...text.quantities import brief, count, number, quantity, unit_of, wall_time
 from ..progress import states_text
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Pictures of sweeps: points with error bars over a closed form."""

@@ -1,0 +1,1 @@
+"""Sweeps: one topology over many values and seeds, a row for each run."""
