@@ -226,8 +226,8 @@ def run(
     `source` is the path of a topology, its text (more than one line), the same as data, in which a program
     may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, overrides, faults,
     in_process, broker, broker_port, runs_folder; `early` are processes that the command line has started.
-    Blocks; a coroutine uses `launch`. Raises InputError for anything wrong with the topology, its programs or its
-    expectations, before the start.
+    Blocks; a coroutine uses `launch`. Raises InputError for anything wrong with the topology, its programs
+    or its expectations, before the start.
     """
     if asyncio._get_running_loop() is not None:
         raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
