@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -217,11 +218,23 @@ def run(
 
     `source` is the path of a topology, its text (more than one line), the same as data, in which a program
     may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, faults, in_process,
-    broker, broker_port, runs_folder. Blocks; a coroutine uses `launch`. Raises InputError for anything wrong
-    with the topology, its programs or its expectations, before the start.
+    broker, broker_port, runs_folder. Blocks, in a notebook's cell and a coroutine too: where other tasks are
+    to run meanwhile, use `launch`. Raises InputError for anything wrong with the topology, its programs or
+    its expectations, before the start. Ctrl-C ends the run, and then raises KeyboardInterrupt.
     """
-    if asyncio._get_running_loop() is not None:
-        raise InputError("run() would block the event loop: use `async with qnetem.launch(...)`")
+    done = run_to_end(source, on_progress=on_progress, **keywords)
+    if done.result.signal is not None:
+        _pass_on(done)
+    return done
+
+
+def run_to_end(
+    source: Source,
+    *,
+    on_progress: OnProgress | None = None,
+    **keywords: Unpack[RunKeywords],
+) -> Run:
+    """As `run`, for callers that report a run which a signal has ended: it is returned."""
     with alone() if keywords.get("in_process") else nullcontext():
         planned = plan(source, **keywords)
         result = start(
@@ -291,9 +304,26 @@ def start(
         from .inprocess.network import run_in_process
 
         return run_in_process(topology, options.runs_folder, on_progress, share)
+    if asyncio._get_running_loop() is not None:
+        from .launcher.beside import run_beside_loop
+
+        return run_beside_loop(topology, options, on_progress)
     from .launcher.launcher import run_processes
 
     return asyncio.run(run_processes(topology, options, on_progress))
+
+
+def _pass_on(done: Run) -> None:
+    """A signal has ended the run: now it does what it would have done without one.
+
+    Else a loop of runs would go on after Ctrl-C, and a pool could not end its workers.
+    """
+    assert done.result.signal is not None
+    try:
+        signal.raise_signal(done.result.signal)
+    except KeyboardInterrupt as error:
+        error.add_note(f"the run has ended; run folder: {done.run_folder}")
+        raise
 
 
 def _until_ns(until: str) -> int:

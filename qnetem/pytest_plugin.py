@@ -201,13 +201,13 @@ class RunNetwork(_Fixture):
         and the session: raises KeyboardInterrupt.
         """
         __tracebackhide__ = True
-        from .api import run
+        from .api import run_to_end
         from .emulator.errors import InputError, Interrupted, QnetemError
 
         record: _Record | None = None
         try:
             record, rest = self._begin(source, keywords)
-            record.run = run(record.topology, **rest)
+            record.run = run_to_end(record.topology, **rest)
         except InputError as error:
             raise _mistake(error) from error.__cause__
         except Interrupted as error:

@@ -151,7 +151,7 @@ def run_command(
         reexecute_with_fixed_environment()
     report = _Report(file, form, in_process, until, broker)
     with report.failures(seed):
-        from ..api import prepare, run
+        from ..api import prepare, run_to_end
         from .progress import ProgressLine
 
         topology = prepare(file, seed=seed, until=until)
@@ -159,7 +159,7 @@ def run_command(
         if topology.campaign is not None:
             _print_campaign(topology)
         with standard_output_kept(), ProgressLine(Console(stderr=True)) as progress:
-            done = run(
+            done = run_to_end(
                 topology,
                 in_process=in_process,
                 broker=broker,
