@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
     from .agents.agent import Agent as Agent
     from .agents.options.values import Seconds as Seconds
-    from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.loading import Topology as Topology
     from .emulator.loading import load_topology as load_topology
+    from .ended import Run as Run
+    from .graph.picture import Picture as Picture
+    from .graph.picture import picture as picture
     from .network import Network as Network
     from .network import launch as launch
     from .runs.events import Event as Event
+
+    __version__: str
 
 #: Public name -> the module it is in.
 _HOME = {
@@ -38,11 +42,13 @@ _HOME = {
     "Event": ".runs.events",
     "Network": ".network",
     "QnetemError": ".emulator.errors",
-    "Run": ".api",
+    "Picture": ".graph.picture",
+    "Run": ".ended",
     "Seconds": ".agents.options.values",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
+    "picture": ".graph.picture",
     "run": ".api",
 }
 
@@ -50,17 +56,24 @@ __all__ = [
     "Agent",
     "Event",
     "Network",
+    "Picture",
     "QnetemError",
     "Run",
     "Seconds",
     "Topology",
+    "__version__",
     "launch",
     "load_topology",
+    "picture",
     "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from .version import package_version
+
+        return package_version()
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -70,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, "__version__"])

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pytest
 
 if TYPE_CHECKING:
-    from .api import Run, RunKeywords
+    from .api import RunKeywords
     from .emulator.errors import InputError, QnetemError
     from .emulator.loading import Topology
+    from .ended import Run
     from .network import Network
     from .sources import Source
 

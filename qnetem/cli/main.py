@@ -29,13 +29,13 @@ from ..runs.run_folder import RunFolder
 from ..text.error_output import (
     INTERRUPTED,
     failed_lines,
-    package_version,
     print_stderr,
     problem_lines,
     problem_of,
     replay_command,
     reproduce,
 )
+from ..version import package_version
 from . import compare_commands, live_commands
 from .terminal import (
     Page,
@@ -47,8 +47,8 @@ from .terminal import (
 )
 
 if TYPE_CHECKING:
-    from ..api import Run
     from ..emulator.loading import Topology
+    from ..ended import Run
 
 app = typer.Typer(
     name="qnetem",
@@ -77,6 +77,7 @@ class GraphFormat(StrEnum):
     dot = "dot"
     mermaid = "mermaid"
     json = "json"
+    svg = "svg"
 
 
 class ScheduleFormat(StrEnum):
@@ -191,13 +192,15 @@ def graph(
     file: TopologyFile,
     form: Annotated[
         GraphFormat,
-        typer.Option("--format", help="text for a terminal, dot for Graphviz, mermaid, or json."),
+        typer.Option(
+            "--format", help="text for a terminal, dot for Graphviz, mermaid, json, or svg."
+        ),
     ] = GraphFormat.text,
 ) -> None:
     """Draw a topology."""
     with errors_on_standard_error():
         from ..emulator.loading import load_topology
-        from ..graph import draw
+        from ..graph.drawings import draw
 
         drawn = draw(load_topology(file), form.value)
         with reader_may_close():

@@ -35,7 +35,9 @@ def run_beside_loop(
             while (progress := run.heard.get()) is not None:
                 if on_progress is not None:
                     on_progress(progress)
-        except BaseException:  # of `on_progress`, or of a handler of the caller's, such as a timeout
+        except (
+            BaseException
+        ):  # of `on_progress`, or of a handler of the caller's, such as a timeout
             run.interrupt("its caller raised an exception")
             raise
         finally:

@@ -370,9 +370,9 @@ async def run_processes(
 ) -> RunResult:
     """Run a topology with every node in a process of its own; Ctrl-C ends it with exit code 130.
 
-    `on_launcher` gets the launcher before it starts anything. Raises InputError (no run folder, no such broker), InfrastructureError (broker, sockets, zygote)
-    and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
-    exception: its outcome holds the problem.
+    `on_launcher` gets the launcher before it starts anything. Raises InputError (no run folder, no such
+    broker), InfrastructureError (broker, sockets, zygote) and InternalError (the emulator died), with
+    `run_folder`. A run that went wrong by itself is no exception: its outcome holds the problem.
     """
     launcher = Launcher(topology, options, on_progress)
     if on_launcher is not None:

@@ -13,7 +13,6 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..emulator import plain_text
@@ -21,16 +20,9 @@ from ..emulator.errors import InternalError, ProgramFailed, QnetemError, RunErro
 from ..emulator.units import format_ns
 from ..emulator.wire.control import Problem
 from ..expect.expect import Verdict
+from ..version import package_version
 
 INTERRUPTED = 130
-
-
-def package_version() -> str:
-    """The installed version, or what stands for it in a bare checkout."""
-    try:
-        return version("qnetem")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def problem_of(error: BaseException) -> Problem:
