@@ -2,8 +2,9 @@
 
 Owns the positions: distances in the picture are as close as can be to the number of links between two nodes
 (stress majorization: Gansner, Koren and North 2004, equation 10). Does not own what is drawn there (svg.py).
-Rules: the same network has the same picture. The longer side lies across, and the node that the file names
-first is on its left half. Parts without a link between them stand one below the other.
+Rules: the same network has the same picture. The longer side lies across, or in a round one the first link;
+and the node that the file names first is on the left, and not below the middle. Parts without a link between
+them stand one below the other.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-#: Nothing moves any more when a sweep lowers the stress by less than this part of it; a sweep of n nodes takes
-#: about n * n steps, so that many nodes get fewer sweeps.
+#: Nothing moves any more when a sweep lowers the stress by less than this part of it. A sweep of n nodes
+#: takes about n * n steps, so that many nodes get fewer sweeps.
 _SETTLED, _SWEEPS, _WORK = 1e-5, 300, 20_000
-#: How much of a circle is mixed into the start, so that no two nodes begin at one place.
-_STIRRED = 0.15
+#: Nodes that begin nearer than this to each other are moved apart by so much of a circle.
+_NEAR, _STIRRED = 0.3, 0.2
+#: A part whose sides differ by less is as wide as it is high.
+_ROUND = 1.4
 
 Place = tuple[float, float]
 _Points = NDArray[np.float64]
@@ -96,19 +99,28 @@ def _settled(distances: _Points) -> _Points:
 
 
 def _scaled(distances: _Points) -> _Points:
-    """Where to begin: classical scaling, in which a chain is straight already, and a little of a circle."""
+    """Where to begin: classical scaling, in which a chain is straight already."""
     size = len(distances)
     centre = np.eye(size) - 1.0 / size
     values, vectors = np.linalg.eigh(-0.5 * centre @ distances**2 @ centre)
-    points = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0.0))
+    points: _Points = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0.0))
     angles = 2 * np.pi * np.arange(size) / size
-    start: _Points = points + _STIRRED * np.column_stack([np.cos(angles), np.sin(angles)])
-    return start
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2) + size * np.eye(size)
+    if float(apart.min()) < _NEAR:
+        points = points + _STIRRED * np.column_stack([np.cos(angles), np.sin(angles)])
+    return points
 
 
 def _upright(points: _Points) -> _Points:
-    """Turned so that the longer side lies across, the first node on the left and not below."""
+    """Turned as the head of this file says; the first two nodes of a part are linked."""
+    if len(points) == 1:
+        return points
     points = points - points.mean(axis=0)
-    _, axes = np.linalg.eigh(points.T @ points)
-    points = points @ axes[:, ::-1]
+    sides, axes = np.linalg.eigh(points.T @ points)
+    turn = axes[:, ::-1]
+    if sides[1] < _ROUND**2 * sides[0]:
+        along = points[1] - points[0]
+        along /= np.linalg.norm(along)
+        turn = np.column_stack([along, [-along[1], along[0]]])
+    points = points @ turn
     return points * np.where(points[0] > 1e-9, -1.0, 1.0)

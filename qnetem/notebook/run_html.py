@@ -1,8 +1,9 @@
 """A run that is over, as a notebook shows it: `Run._repr_html_`.
 
 Owns the page: picture, problem, results, expectations, metrics. Does not own the picture (graph/svg.py) nor
-how numbers are written (text/quantities.py). Rules: whatever a program, a node's name or an error says is text,
-never markup. Colours come from the page (text) or stand out from a light and a dark one. No script, no id.
+how numbers are written (text/quantities.py). Rules: whatever a program, a node's name or an error says is
+text, never markup. Colours come from the page (text) or stand out from a light and a dark one. No script, no
+id.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..text.quantities import brief, expected, formula, measured, number, series
 #: More rows than these are folded away under a line that can be opened.
 _OPEN_ROWS = 12
 #: A value is shown up to this many characters.
-_LONGEST = 300
+_LONGEST = 160
 _GOOD, _BAD = "#2f9e72", "#e5484d"
 _STYLE = """<style>
 .qnetem-run{font-family:system-ui,sans-serif;font-size:13px;line-height:1.45}
@@ -70,7 +71,7 @@ def _words(run: EndedRun) -> list[str]:
     problem = run.problem
     words = []
     if problem is not None:
-        words.append(problem.kind + (f" of {problem.node}" if problem.node else ""))
+        words.append(problem.kind + (f" at {problem.node}" if problem.node else ""))
     if run.failed:
         names = ", ".join(verdict.quantity for verdict in run.failed[:3])
         more = "" if len(run.failed) <= 3 else " and others"
@@ -103,10 +104,10 @@ def _problem(run: EndedRun) -> str:
     if problem is None:
         return ""
     where = "" if problem.time_ns is None else f" at {format_ns(problem.time_ns)}"
-    who = problem.node or problem.kind
-    lines = [problem.traceback.rstrip()] if problem.traceback else []
-    lines.append(f"{who}{where}: {problem.text}")
-    return f"<pre>{escape(plain_text.lines(chr(10).join(lines)))}</pre>"
+    # A program's traceback ends in the text.
+    text = problem.traceback.rstrip() or problem.text
+    text = f"{problem.node or problem.kind}{where}:\n{text}"
+    return f"<pre>{escape(plain_text.lines(text))}</pre>"
 
 
 def _expectations(run: EndedRun) -> str:
