@@ -37,6 +37,7 @@ from ..emulator.world.world import World
 from ..live.address import live_listener
 from ..processes.signals import RunSignals, because_of
 from ..runs.files import unwritable
+from ..runs.fingerprints import hash_seed
 from ..runs.run_folder import RunFolder, RunResult
 from .output import NOWHERE, OwnStreams, printing, unrouted
 from .turns import Share, alone
@@ -323,6 +324,7 @@ def recorded(
         "source": str(topology.source or ""),
         "broker": "none (in-process)",
         "in_process": True,
+        "hash_seed": hash_seed(),
     }
     folder.describe(topology.to_data(), facts)
     opened: list[Log] = []

@@ -355,6 +355,7 @@ class Launcher:
             "source": str(source) if source is not None else None,
             "broker": self.broker.kind,
             "in_process": False,
+            "hash_seed": environment(os.environ)["PYTHONHASHSEED"],
         }
 
 

@@ -1,4 +1,4 @@
-"""What a run's digest may depend on beside its topology: versions of packages, and the files of programs.
+"""What a run's digest may depend on beside its topology: packages, the files of programs, the hash seed.
 
 Owns which packages and files those are, and the hash of a file. Does not own where they are recorded
 (run_folder.py).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +48,12 @@ def program_files(topology: dict[str, Any]) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Python, machine and package versions; a package that is not installed is left out."""
     return dict(_versions())
+
+
+def hash_seed() -> str:
+    """Which order sets of text have in this process: its hash seed, or what tells random ones apart."""
+    given = os.environ.get("PYTHONHASHSEED", "random")
+    return given if given != "random" else f"random, {hash('qnetem') & 0xFFFFFFFF:08x}"
 
 
 def _program_path(place: str) -> Path | None:
