@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..sources import Source, read_source
+from ..text.columns import count
 from .svg import svg, svg_file
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Picture:
         self.topology = topology
 
     def __repr__(self) -> str:
-        return f"<Picture of {self.topology.name!r}, {len(self.topology.nodes)} nodes>"
+        return f"<Picture of {self.topology.name!r}, {count(len(self.topology.nodes), 'node')}>"
 
     def _repr_html_(self) -> str:
         # As HTML, not as SVG: an image would not know the colour of the page's text.
