@@ -360,18 +360,6 @@ def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
 
 
-def test_a_coroutine_is_told_to_launch(elsewhere: pytest.Pytester) -> None:
-    test = """
-        async def test_coin(network):
-            network("coin.yaml")
-    """
-    result = pytest_on(elsewhere, test, auto=True)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E*InputError: run() would block the event loop: use `async with*"]
-    )
-
-
 def test_the_plugin_costs_a_project_without_networks_nothing() -> None:
     """pytest imports it wherever qnetem is installed."""
     code = (
