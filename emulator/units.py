@@ -208,6 +208,14 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def scale_of(seconds: float) -> tuple[float, str]:
+    """What to multiply a time in seconds with for people, and the unit it is in then: (1e3, "ms")."""
+    if not seconds:
+        return 1.0, "s"
+    known = ((1.0, 1.0, "s"), (1e-3, 1e3, "ms"), (1e-6, 1e6, "us"))
+    return next(((by, unit) for least, by, unit in known if abs(seconds) >= least), (1e9, "ns"))
+
+
 def quoted(value: object) -> str:
     """A value as an error quotes it: the beginning, if it is long."""
     text = repr(value)

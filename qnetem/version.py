@@ -1,12 +1,12 @@
-"""The version of the package that is installed."""
+"""The installed version."""
 
 from __future__ import annotations
-
-from importlib.metadata import PackageNotFoundError, version
 
 
 def package_version() -> str:
     """The installed version, or what stands for it in a bare checkout."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("qnetem")
     except PackageNotFoundError:

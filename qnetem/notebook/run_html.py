@@ -1,7 +1,7 @@
 """A run that is over, as a notebook shows it: `Run._repr_html_`.
 
 Owns the page: picture, problem, results, expectations, metrics. Does not own the picture (graph/svg.py) nor
-how numbers are written (text/quantities.py). Rules: whatever a program, a node's name or an error says is
+how numbers are written (text/cells.py). Rules: whatever a program, a node's name or an error says is
 text, never markup. Colours come from the page (text) or stand out from a light and a dark one. No script, no
 id.
 """
@@ -15,8 +15,9 @@ from ..assertions import EndedRun
 from ..emulator import plain_text
 from ..emulator.units import format_ns
 from ..graph.svg import svg
+from ..text.cells import expected, formula, mean_and_range, measured
 from ..text.columns import count
-from ..text.quantities import brief, expected, formula, measured, number, series
+from ..text.quantities import brief, number
 
 #: More rows than these are folded away under a line that can be opened.
 _OPEN_ROWS = 12
@@ -140,7 +141,7 @@ def _results(run: EndedRun) -> str:
 
 def _metrics(run: EndedRun) -> str:
     rows = [
-        [_text(name), _text(number(metric["count"])), *map(_text, series(name, metric))]
+        [_text(name), _text(number(metric["count"])), *map(_text, mean_and_range(name, metric))]
         for name, metric in run.metrics.items()
     ]
     return _section("metrics", ["metric", "count", "mean", "range"], rows, numbers=(1,))

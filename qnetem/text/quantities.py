@@ -1,6 +1,7 @@
-"""Values as people read them: results in few words, numbers with their errors, verdicts.
+"""Numbers and times for people: how many digits, which unit.
 
-Owns digits and units, the same in the terminal and in a notebook. Does not own where they stand on a page.
+Owns the rounding. What ends in `_s` is a time in seconds, and is shown in the unit that leaves one to three
+digits before the point: `97.934 us`, `1.66 s`.
 """
 
 from __future__ import annotations
@@ -8,21 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..expect.expect import standard_error
-
-if TYPE_CHECKING:
-    from ..expect.expect import Verdict
-
-
-def brief(value: Any) -> str:
-    """A program's result in few words: `qber 0.021, key_bits 1200`."""
-    if value is None:
-        return "-"
-    if isinstance(value, Mapping) and value:
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-    return _plain(value)
+from ..emulator.units import scale_of
 
 
 def number(value: float) -> str:
@@ -42,49 +31,37 @@ def with_error(value: float, sigma: float | None) -> str:
     return f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
 
 
-def series(name: str, metric: dict[str, float]) -> tuple[str, str]:
-    """Mean with its standard error, and the range if there is one; a metric in `_s` as a time."""
-    if "mean" not in metric:
-        return "", ""
-    scale, unit = _time_unit(metric["mean"]) if name.endswith("_s") else (1.0, "")
-    error = standard_error(metric)
-    mean = with_error(metric["mean"] * scale, None if error is None else error * scale)
-    if metric["min"] == metric["max"]:
-        return mean + unit, ""
-    low, high = number(metric["min"] * scale), number(metric["max"] * scale)
-    return mean + unit, f"{low} .. {high}{unit}"
+def unit_of(name: str, value: float) -> tuple[float, str]:
+    """What to multiply the value of a quantity of that name with, and the unit behind it, if it is a time."""
+    if not name.endswith("_s"):
+        return 1.0, ""
+    scale, unit = scale_of(value)
+    return scale, f" {unit}"
 
 
-def _time_unit(seconds: float) -> tuple[float, str]:
-    """What to multiply a time in seconds with, and the unit it is in then."""
-    for least, scale, unit in ((1.0, 1.0, " s"), (1e-3, 1e3, " ms"), (1e-6, 1e6, " us")):
-        if abs(seconds) >= least:
-            return scale, unit
-    return 1e9, " ns"
+def quantity(name: str, value: float, sigma: float | None = None) -> str:
+    """The value of a quantity of that name, with its standard error if there is one."""
+    scale, unit = unit_of(name, value)
+    return with_error(value * scale, None if sigma is None else sigma * scale) + unit
 
 
-def measured(verdict: Verdict) -> str:
-    value = verdict.measured
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return with_error(value, verdict.sigma)
-    return brief(value)
+def wall_time(seconds: float) -> str:
+    """Real time: three digits are enough."""
+    scale, unit = scale_of(seconds)
+    return f"{seconds * scale:.3g} {unit}" if seconds < 1000 else f"{seconds:,.0f} s"
 
 
-def expected(verdict: Verdict) -> str:
-    """The expectation as written, or what the formula in it comes to."""
-    if "(" not in verdict.asked:
-        return verdict.asked
-    if isinstance(verdict.expected, tuple):
-        return " .. ".join(number(bound) for bound in verdict.expected)
-    value = verdict.expected
-    return f"{verdict.relation} {number(value) if isinstance(value, float) else value}"
+def brief(value: Any) -> str:
+    """A program's result in few words: `qber 0.021, key_bits 1200`."""
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping) and value:
+        return ", ".join(f"{key} {_plain(item, str(key))}" for key, item in value.items())
+    return _plain(value)
 
 
-def formula(verdict: Verdict) -> str:
-    return verdict.asked.removeprefix(verdict.relation).strip()
-
-
-def _plain(value: Any) -> str:
+def _plain(value: Any, name: str = "") -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        scale, unit = unit_of(name, value)
+        return f"{value * scale:.6g}{unit}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -7,6 +7,7 @@ and has the same keys whatever happened.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,12 +20,11 @@ from ...emulator.plain_text import printable
 from ...emulator.record.refusals import count_refusals
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, Problem
-from ...expect.expect import Verdict
+from ...expect.expect import Verdict, standard_error
 from ...runs.run_folder import RunFolder
 from ...runs.run_warnings import run_warnings, warning_line
 from ...text.columns import count, print_line, print_table
 from ...text.faults import fault_data, fault_line
-from ...text.quantities import brief, expected, formula, measured, number, series
 from ..progress import states_text
 
 if TYPE_CHECKING:
@@ -103,6 +103,32 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
+def brief(value: Any) -> str:
+    """A program's result in few words: `qber 0.021, key_bits 1200`."""
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping) and value:
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    return _plain(value)
+
+
+def number(value: float) -> str:
+    """Whole numbers in full, others with six digits."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def with_error(value: float, sigma: float | None) -> str:
+    """`0.8983 ± 0.0024`: as many decimals as the standard error has two digits."""
+    if not sigma or not math.isfinite(sigma):
+        return number(value)
+    decimals = max(0, 1 - math.floor(math.log10(sigma)))
+    if decimals > 9 or abs(value) >= 1e9 or sigma >= 1e9:
+        return f"{value:.4g} ± {sigma:.2g}"
+    return f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
+
+
 # --- the parts of the page ---
 
 
@@ -144,9 +170,9 @@ def _print_verdicts(run: Run, console: Console) -> None:
         word = "ok" if verdict.ok else "FAILED"
         in_short = len(verdict.text) <= _SHORT_REASON
         says = f"{word}, {verdict.text}" if in_short and verdict.text != "holds" else word
-        rows.append([verdict.quantity, measured(verdict), expected(verdict), says])
-        asked = [f"= {formula(verdict)}"] if "(" in verdict.asked else []
-        notes.append(asked + ([] if in_short else [verdict.text]))
+        rows.append([verdict.quantity, _measured(verdict), _expected(verdict), says])
+        formula = [f"= {_formula(verdict)}"] if "(" in verdict.asked else []
+        notes.append(formula + ([] if in_short else [verdict.text]))
     styles = ["" if verdict.ok else "bold red" for verdict in run.verdicts]
     heading = ["quantity", "measured", "expected", "verdict"]
     console.print()
@@ -158,13 +184,34 @@ def _print_metrics(run: Run, console: Console) -> None:
     if not metrics:
         return
     shown = _first(metrics, _MOST_METRICS, lambda name: name.partition(".")[0] in run.results)
-    rows = [[name, number(metrics[name]["count"]), *series(name, metrics[name])] for name in shown]
+    rows = [[name, number(metrics[name]["count"]), *_series(name, metrics[name])] for name in shown]
     heading = ["metric", "count", "mean", "range"]
     console.print()
     print_table(console, [heading, *rows], yields=0, right=(1,))
     if len(metrics) > len(shown):
         hidden = len(metrics) - len(shown)
         print_line(console, f"and {hidden} more metrics (all of them: --format json)")
+
+
+def _series(name: str, metric: dict[str, float]) -> tuple[str, str]:
+    """Mean with its standard error, and the range if there is one; a metric in `_s` as a time."""
+    if "mean" not in metric:
+        return "", ""
+    scale, unit = _time_unit(metric["mean"]) if name.endswith("_s") else (1.0, "")
+    error = standard_error(metric)
+    mean = with_error(metric["mean"] * scale, None if error is None else error * scale)
+    if metric["min"] == metric["max"]:
+        return mean + unit, ""
+    low, high = number(metric["min"] * scale), number(metric["max"] * scale)
+    return mean + unit, f"{low} .. {high}{unit}"
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    """What to multiply a time in seconds with, and the unit it is in then."""
+    for least, scale, unit in ((1.0, 1.0, " s"), (1e-3, 1e3, " ms"), (1e-6, 1e6, " us")):
+        if abs(seconds) >= least:
+            return scale, unit
+    return 1e9, " ns"
 
 
 def _print_faults(run: Run, console: Console) -> None:
@@ -226,6 +273,27 @@ def _first(names: Iterable[str], most: int, important: Callable[[str], bool]) ->
     return {name: None for name in ordered if name in kept}
 
 
+def _measured(verdict: Verdict) -> str:
+    value = verdict.measured
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return with_error(value, verdict.sigma)
+    return brief(value)
+
+
+def _expected(verdict: Verdict) -> str:
+    """The expectation as written, or what the formula in it comes to."""
+    if "(" not in verdict.asked:
+        return verdict.asked
+    if isinstance(verdict.expected, tuple):
+        return " .. ".join(number(bound) for bound in verdict.expected)
+    value = verdict.expected
+    return f"{verdict.relation} {number(value) if isinstance(value, float) else value}"
+
+
+def _formula(verdict: Verdict) -> str:
+    return verdict.asked.removeprefix(verdict.relation).strip()
+
+
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
     return {
         "quantity": verdict.quantity,
@@ -237,6 +305,12 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "ok": verdict.ok,
         "text": verdict.text,
     }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _finite(value: Any) -> Any:

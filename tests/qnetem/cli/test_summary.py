@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from qnetem.cli.pages.summary import as_data, nothing_ran, print_summary
+from qnetem.cli.pages.summary import as_data, brief, nothing_ran, print_summary, with_error
 from qnetem.cli.progress import ProgressLine, progress_text, states_text
 from qnetem.emulator.wire.control import Problem, Progress
-from qnetem.text.quantities import brief, with_error
 
 from ..front_door import CHAIN, ended, loaded, series
 
