@@ -51,9 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every node in a process of its own, over a broker",
     )
     group.addoption(
+        "--qnetem-runs-folder",
+        metavar="DIR",
+        help="folder of the run folders, in place of one in the test's tmp_path",
+    )
+    group.addoption(
         "--qnetem-keep-run",
-        action="store_true",
-        help="keep run folders in ./runs, as `qnetem run` does, not in the test's tmp_path",
+        action="store_const",
+        const="runs",
+        dest="qnetem_runs_folder",
+        help="the same as --qnetem-runs-folder runs",
     )
 
 
@@ -163,7 +170,8 @@ class _Fixture:
         self._option = request.config.option
         self._folder = request.path.parent
         here = request.config.invocation_params.dir
-        self._runs_folder = (here if self._option.qnetem_keep_run else tmp_path) / "runs"
+        kept = self._option.qnetem_runs_folder
+        self._runs_folder = tmp_path / "runs" if kept is None else here / kept
         self._records = request.node.stash.setdefault(_RECORDS, [])
 
     def _begin(

@@ -18,6 +18,7 @@ from ..emulator.errors import InputError
 from ..runs.recorded import RecordedRun, open_run
 from ..runs.run_folder import find_run
 from ..text.error_output import print_stderr, problem_lines
+from .options import RUNS_FOLDER
 from .terminal import (
     Page,
     errors_on_standard_error,
@@ -88,7 +89,9 @@ def replay_command(
     broker: Annotated[str, typer.Option(help="As for qnetem run.")] = "auto",
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the replay's run folder (that of RUN)."),
+        typer.Option(
+            *RUNS_FOLDER, metavar="DIR", help="Folder of the replay's run folder (that of RUN)."
+        ),
     ] = None,
     form: Format = CompareFormat.table,
 ) -> None:

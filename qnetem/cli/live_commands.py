@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from ..emulator.errors import InputError
+from .options import RUNS_FOLDER
 from .terminal import Page, errors_on_standard_error, print_object, reader_may_close
 
 #: The width of a table that no terminal shows.
@@ -46,9 +47,9 @@ class FaultAction(StrEnum):
 
 
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run folder, its name below --runs, or latest.")
+    str, typer.Argument(metavar="RUN", help="A run folder, its name in the runs folder, or latest.")
 ]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
+Runs = Annotated[Path, typer.Option(*RUNS_FOLDER, metavar="DIR", help="Folder of the run folders.")]
 Format = Annotated[LiveFormat, typer.Option("--format", help="A table, one JSON object, or CSV.")]
 
 

@@ -37,6 +37,7 @@ from ..text.error_output import (
 )
 from ..version import package_version
 from . import compare_commands, live_commands
+from .options import RUNS_FOLDER
 from .terminal import (
     Page,
     errors_on_standard_error,
@@ -135,9 +136,9 @@ def run_command(
         int | None,
         typer.Option(min=1, max=65535, help="Port at which watchers find the broker."),
     ] = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")] = Path(
-        "runs"
-    ),
+    runs: Annotated[
+        Path, typer.Option(*RUNS_FOLDER, metavar="DIR", help="Folder of the run folders.")
+    ] = Path("runs"),
     twice: Annotated[
         bool,
         typer.Option(

@@ -24,19 +24,22 @@ _OPEN_ROWS = 12
 #: A value is shown up to this many characters.
 _LONGEST = 160
 _GOOD, _BAD = "#2f9e72", "#e5484d"
+#: A notebook has styles of its own for tables, which must not count here.
 _STYLE = """<style>
 .qnetem-run{font-family:system-ui,sans-serif;font-size:13px;line-height:1.45}
 .qnetem-run h4{margin:0 0 2px;font-size:15px;font-weight:600}
 .qnetem-run .quiet{opacity:.7}
-.qnetem-run code{font-family:ui-monospace,monospace;font-size:12px;background:none;color:inherit}
+.qnetem-run .exact{font-family:ui-monospace,monospace;font-size:12px}
 .qnetem-run pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;margin:4px 0;padding:0 0 0 10px;
 border:0;border-left:3px solid #e5484d;background:none;color:inherit}
 .qnetem-run table{border-collapse:collapse;margin:8px 0;font-size:13px;border:0;color:inherit}
-.qnetem-run th,.qnetem-run td{padding:2px 16px 2px 0;text-align:left;vertical-align:top;background:none;
-color:inherit;border:0;border-bottom:1px solid #8a8f9940;white-space:normal;max-width:44em;
-overflow-wrap:anywhere}
-.qnetem-run th{font-weight:600;white-space:nowrap}
-.qnetem-run td.number,.qnetem-run th.number{text-align:right;font-variant-numeric:tabular-nums}
+.qnetem-run table tr{background:none!important}
+.qnetem-run table th,.qnetem-run table td{padding:2px 16px 2px 0!important;text-align:left!important;
+vertical-align:top!important;color:inherit;border:0;border-bottom:1px solid #8a8f9940;white-space:normal;
+max-width:44em;overflow-wrap:anywhere}
+.qnetem-run table th{font-weight:600;white-space:nowrap}
+.qnetem-run table td.number,.qnetem-run table th.number{text-align:right!important;
+font-variant-numeric:tabular-nums}
 .qnetem-run summary{cursor:pointer;margin:8px 0 2px;font-weight:600}
 </style>"""
 
@@ -53,7 +56,7 @@ def run_html(run: EndedRun) -> str:
         _expectations(run),
         _results(run),
         _metrics(run),
-        f'<div class="quiet">run folder <code>{_text(str(run.run_folder))}</code></div>',
+        f'<div class="quiet">run folder {_exact(str(run.run_folder))}</div>',
     ]
     return "".join([*parts, "</div>"])
 
@@ -91,7 +94,7 @@ def _head(run: EndedRun) -> str:
     colour = _BAD if run.problem is not None or run.failed else _GOOD
     facts = [
         f"seed {outcome.seed}",
-        f"digest <code>{_text(outcome.digest or 'none')}</code>",
+        f"digest {_exact(outcome.digest or 'none')}",
         f"{format_ns(outcome.t_ns)} of virtual time in {outcome.wall_s:.3g} s",
     ]
     return (
@@ -168,3 +171,8 @@ def _section(
 
 def _text(text: str) -> str:
     return escape(plain_text.shortened(plain_text.printable(text), _LONGEST))
+
+
+def _exact(text: str) -> str:
+    """What is copied as a whole."""
+    return f'<span class="exact">{escape(plain_text.printable(text))}</span>'

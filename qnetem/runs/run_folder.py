@@ -81,7 +81,7 @@ class RunFolder:
         except OSError as error:
             raise InputError(
                 f"no run folder can be written in {runs}: {error.strerror or error}; "
-                "name another one with --runs"
+                "name another one with --runs-folder DIR (runs_folder= in Python)"
             ) from error
 
     # --- written by the launcher ------------------------------------------------------------------

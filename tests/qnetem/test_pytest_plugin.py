@@ -277,9 +277,10 @@ def test_a_test_that_passes_shows_nothing(elsewhere: pytest.Pytester) -> None:
 def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
     pytest_on(elsewhere, SYNC).assert_outcomes(passed=1)
     assert not (elsewhere.path / "runs").exists()
-    pytest_on(elsewhere, SYNC, "--qnetem-keep-run").assert_outcomes(passed=1)
-    (folder,) = (elsewhere.path / "runs").iterdir()
-    assert folder.name.startswith("coin-")
+    for option, place in (("--qnetem-keep-run", "runs"), ("--qnetem-runs-folder=kept", "kept")):
+        pytest_on(elsewhere, SYNC, option).assert_outcomes(passed=1)
+        (folder,) = (elsewhere.path / place).iterdir()
+        assert folder.name.startswith("coin-")
 
 
 def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> None:

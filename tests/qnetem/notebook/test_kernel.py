@@ -94,7 +94,7 @@ def _shows_what_the_page_says(cells: list[Any]) -> None:
     assert "<svg" in run.data["text/html"] and "bob.error" in run.data["text/html"]
     [picture] = by_start["qnetem.picture(stored(0.002))"].outputs
     assert "<svg" in picture.data["text/html"] and "1 km" in picture.data["text/html"]
-    [plot] = by_start["import math"].outputs
+    [plot] = by_start["import matplotlib.pyplot as plt"].outputs
     assert plot.output_type == "display_data" and "image/png" in plot.data
 
 
