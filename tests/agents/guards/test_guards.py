@@ -187,7 +187,7 @@ def test_our_own_modules_see_what_is_real_whenever_they_are_imported(
 ) -> None:
     """One that is imported after the guards are installed binds the exchanged function."""
     names: dict[str, Any] = {"__name__": module}
-    exec("from _thread import get_ident\ndef ask(): return get_ident()", names)
+    exec("from _thread import get_ident\ndef ask(): return get_ident()", names)  # noqa: S102
     real = threading.Thread.ident.fget(threading.current_thread())  # type: ignore[attr-defined]
     assert names["ask"]() == real
     assert in_step(names["ask"]) == (real if own else 1)
