@@ -39,8 +39,8 @@ class RunKeywords(TypedDict, total=False):
         seed: in place of the topology's.
         until: the virtual time at which the run ends, such as `"10 s"`.
         faults: more faults, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`.
-        in_process: all nodes in this process, without a broker (False). The programs then see this
-            process's hash seed and time zone: the command line fixes them by starting itself anew.
+        in_process: all nodes in this process, without a broker (False). They then have this process's
+            hash seed, on which a program that goes through a set of text depends (docs/notebook.md).
         broker: "auto", "mosquitto", "amqtt" or "host:port" of one that runs ("auto").
         broker_port: the port of the broker to start, for watchers (a free one).
         runs_folder: where the run folder is made ("runs").
