@@ -189,14 +189,14 @@ def under_way() -> Iterator[None]:
 
     def hold(_: Any) -> None:
         inside.set()
-        leave.wait(60)
+        leave.wait(400)
 
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(qnetem.run, talks(), in_process=True, on_progress=hold)
-        assert inside.wait(60)
+        assert inside.wait(400)
         yield
         leave.set()
-        assert run.result(60).ok
+        assert run.result(400).ok
 
 
 def _as_a_worker() -> tuple[int, type, Run]:
@@ -207,7 +207,7 @@ def test_a_worker_that_is_forked_during_a_run_has_no_part_in_it(under_way: None)
     with warnings.catch_warnings():  # of a fork beside threads, which is what this is about
         warnings.simplefilter("ignore", DeprecationWarning)
         with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-            level, stdout, run = pool.submit(_as_a_worker).result(60)
+            level, stdout, run = pool.submit(_as_a_worker).result(400)
     assert logging.getLogger("talk").level == logging.DEBUG, "the run under way has its turn"
     assert level == logging.NOTSET and stdout is not Routed
     assert run.results == {"alice": 3, "bob": 3}
@@ -228,7 +228,7 @@ def test_a_forked_process_has_the_handlers_from_before() -> None:
 def test_a_pool_of_new_processes_returns_runs() -> None:
     here = talked()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        there = pool.submit(qnetem.run, talks(), in_process=True).result(120)
+        there = pool.submit(qnetem.run, talks(), in_process=True).result(400)
     assert (there.digest, there.results, there.topology) == (
         here.digest,
         here.results,
