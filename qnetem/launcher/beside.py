@@ -90,7 +90,9 @@ class _Run:
         self._carry_out()
 
     def _work(self) -> None:
-        running = run_processes(self._topology, self._options, self.heard.put, self._on_launcher)
+        running = run_processes(
+            self._topology, self._options, self.heard.put, on_launcher=self._on_launcher
+        )
         try:
             with asyncio.Runner() as runner:
                 self._result = runner.run(running)
