@@ -25,16 +25,20 @@ if TYPE_CHECKING:
     from .agents.agent import Agent as Agent
     from .agents.options.values import Nanoseconds as Nanoseconds
     from .agents.options.values import Seconds as Seconds
-    from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.loading import Topology as Topology
     from .emulator.loading import load_topology as load_topology
+    from .ended import Run as Run
+    from .graph.picture import Picture as Picture
+    from .graph.picture import picture as picture
     from .network import Network as Network
     from .network import launch as launch
     from .runs.events import Event as Event
     from .sweeps.sweep import sweep as sweep
     from .sweeps.table import Sweep as Sweep
+
+    __version__: str
 
 #: Public name -> the module it is in.
 _HOME = {
@@ -43,12 +47,14 @@ _HOME = {
     "Nanoseconds": ".agents.options.values",
     "Network": ".network",
     "QnetemError": ".emulator.errors",
-    "Run": ".api",
+    "Picture": ".graph.picture",
+    "Run": ".ended",
     "Seconds": ".agents.options.values",
     "Sweep": ".sweeps.table",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
+    "picture": ".graph.picture",
     "run": ".api",
     "sweep": ".sweeps.sweep",
 }
@@ -58,14 +64,17 @@ __all__ = [
     "Event",
     "Nanoseconds",
     "Network",
+    "Picture",
     "QnetemError",
     "Run",
     "Seconds",
     "Sweep",
     "Topology",
+    "__version__",
     "closed_forms",
     "launch",
     "load_topology",
+    "picture",
     "run",
     "sweep",
 ]
@@ -74,6 +83,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "closed_forms":
         return import_module(".closed_forms", __name__)
+    if name == "__version__":
+        from .version import package_version
+
+        return package_version()
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -83,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, "closed_forms"])
+    return sorted([*globals(), *_HOME, "__version__", "closed_forms"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .emulator import plain_text
@@ -29,7 +30,7 @@ _SHOWN = 8
 
 
 class EndedRun(Protocol):
-    """What the checks need of a run that is over (`api.Run`)."""
+    """What the checks need of a run that is over (`ended.Run`), and what a notebook shows of it."""
 
     @property
     def topology(self) -> Topology: ...
@@ -43,6 +44,12 @@ class EndedRun(Protocol):
     def metrics(self) -> dict[str, dict[str, float]]: ...
     @property
     def failed(self) -> list[Verdict]: ...
+    @property
+    def verdicts(self) -> list[Verdict]: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def run_folder(self) -> Path: ...
     def events(self) -> list[Event]: ...
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .api import Plan, Run, RunKeywords, plan
+from .api import Plan, RunKeywords, plan
 from .emulator.wire.control import FaultRecord, RunView
+from .ended import Run
 from .launcher.launcher import Launcher
 from .live.client import LiveClient
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pytest
 
 if TYPE_CHECKING:
-    from .api import Run, RunKeywords
+    from .api import RunKeywords
     from .emulator.errors import InputError, QnetemError
     from .emulator.loading import Topology
+    from .ended import Run
     from .network import Network
     from .sources import Source
 
@@ -50,9 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every node in a process of its own, over a broker",
     )
     group.addoption(
+        "--qnetem-runs-folder",
+        metavar="DIR",
+        help="folder of the run folders, in place of one in the test's tmp_path",
+    )
+    group.addoption(
         "--qnetem-keep-run",
-        action="store_true",
-        help="keep run folders in ./runs, as `qnetem run` does, not in the test's tmp_path",
+        action="store_const",
+        const="runs",
+        dest="qnetem_runs_folder",
+        help="the same as --qnetem-runs-folder runs",
     )
 
 
@@ -162,7 +170,8 @@ class _Fixture:
         self._option = request.config.option
         self._folder = request.path.parent
         here = request.config.invocation_params.dir
-        self._runs_folder = (here if self._option.qnetem_keep_run else tmp_path) / "runs"
+        kept = self._option.qnetem_runs_folder
+        self._runs_folder = tmp_path / "runs" if kept is None else here / kept
         self._records = request.node.stash.setdefault(_RECORDS, [])
 
     def _begin(
@@ -202,13 +211,13 @@ class RunNetwork(_Fixture):
         and the session: raises KeyboardInterrupt.
         """
         __tracebackhide__ = True
-        from .api import run
+        from .api import run_to_end
         from .emulator.errors import InputError, Interrupted, QnetemError
 
         record: _Record | None = None
         try:
             record, rest = self._begin(source, keywords)
-            record.run = run(record.topology, **rest)
+            record.run = run_to_end(record.topology, **rest)
         except InputError as error:
             raise _mistake(error) from error.__cause__
         except Interrupted as error:

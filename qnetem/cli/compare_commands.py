@@ -18,6 +18,7 @@ from ..processes.reexecution import reexecute_with_fixed_environment
 from ..text.error_output import print_stderr, problem_lines
 from .completion import nodes_of_run, run_names
 from .help import RECORDED
+from .options import RUNS_FOLDER
 from .terminal import (
     errors_on_standard_error,
     print_object,
@@ -102,7 +103,9 @@ def replay_command(
     broker: Annotated[str, typer.Option(metavar="BROKER", help="As for qnetem run.")] = "auto",
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the replay's run folder (that of RUN)."),
+        typer.Option(
+            *RUNS_FOLDER, metavar="DIR", help="Folder of the replay's run folder (that of RUN)."
+        ),
     ] = None,
     form: Format = CompareFormat.table,
 ) -> None:

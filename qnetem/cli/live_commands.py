@@ -17,6 +17,7 @@ import typer
 from ..emulator.errors import InputError
 from .completion import nodes_of_run, run_names
 from .help import LIVE, RECORDED
+from .options import RUNS_FOLDER
 from .terminal import (
     ShowLogs,
     errors_on_standard_error,
@@ -53,11 +54,11 @@ RunName = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, its name below --runs, or latest.",
+        help="A run folder, its name in the runs folder, or latest.",
         autocompletion=run_names,
     ),
 ]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
+Runs = Annotated[Path, typer.Option(*RUNS_FOLDER, metavar="DIR", help="Folder of the run folders.")]
 Format = Annotated[LiveFormat, typer.Option("--format", help="A table, one JSON object, or CSV.")]
 
 

@@ -40,6 +40,7 @@ from ..version import package_version
 from . import compare_commands, expect_command, live_commands, sweep_command
 from .completion import topology_files
 from .help import FILES, REFERENCE, RUNNING, GroupedCommands
+from .options import RUNS_FOLDER
 from .set_option import SetOption, overrides_from
 from .terminal import (
     ShowLogs,
@@ -53,9 +54,9 @@ from .terminal import (
 )
 
 if TYPE_CHECKING:
-    from ..api import Run
     from ..emulator.loading import Topology
     from ..emulator.wire.control import Problem
+    from ..ended import Run
     from ..launcher.early import EarlyProcesses
 
 app = typer.Typer(
@@ -85,6 +86,7 @@ class GraphFormat(StrEnum):
     dot = "dot"
     mermaid = "mermaid"
     json = "json"
+    svg = "svg"
 
 
 class ScheduleFormat(StrEnum):
@@ -151,9 +153,9 @@ def run_command(
             min=1, max=65535, metavar="PORT", help="Port at which watchers find the broker."
         ),
     ] = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")] = Path(
-        "runs"
-    ),
+    runs: Annotated[
+        Path, typer.Option(*RUNS_FOLDER, metavar="DIR", help="Folder of the run folders.")
+    ] = Path("runs"),
     twice: Annotated[
         bool,
         typer.Option(
@@ -171,7 +173,7 @@ def run_command(
     early: EarlyProcesses | None = context.obj
     with report.failures(seed), early.interruptible() if early else contextlib.nullcontext():
         with announced(file, in_process):
-            from ..api import prepare, run
+            from ..api import prepare, run_to_end
             from .progress import ProgressLine
 
             topology = prepare(file, seed=seed, until=until, overrides=overrides_from(sets))
@@ -180,7 +182,7 @@ def run_command(
         if topology.campaign is not None:
             _print_campaign(topology)
         with standard_output_kept(), ProgressLine() as progress:
-            done = run(
+            done = run_to_end(
                 topology,
                 in_process=in_process,
                 broker=broker,
@@ -217,14 +219,16 @@ def graph(
     file: TopologyFile,
     form: Annotated[
         GraphFormat,
-        typer.Option("--format", help="text for a terminal, dot for Graphviz, mermaid, or json."),
+        typer.Option(
+            "--format", help="text for a terminal, dot for Graphviz, mermaid, json, or svg."
+        ),
     ] = GraphFormat.text,
     sets: SetOption = None,
 ) -> None:
     """Draw a topology."""
     with errors_on_standard_error():
         from ..emulator.loading import load_topology
-        from ..graph import draw
+        from ..graph.drawings import draw
 
         drawn = draw(load_topology(file, overrides=overrides_from(sets)), form.value)
         with reader_may_close():

@@ -62,7 +62,7 @@ class _Ended:
 def run_twice(file: Path, runs: Path, words: Sequence[str], *, as_json: bool) -> int:
     """Run it twice with these options, and print whether the same happened; the exit code."""
     command = [sys.executable, "-P", "-m", "qnetem", "run", str(file.resolve())]
-    command += [*words, "--runs", str(runs.resolve()), "--format", "json"]
+    command += [*words, "--runs-folder", str(runs.resolve()), "--format", "json"]
     outer = _outer(os.environ)
     print_stderr(["first run"])
     ended = [_run(command, outer, None)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ _NOT_IN_THE_DIGEST = ("expect.", "record.", "seed.", "time.mode.", "time.speed."
 class Setting(NamedTuple):
     """Something that two runs were given differently; None where one of them had nothing."""
 
-    kind: str  # seed, version, topology or program
+    kind: str  # seed, version, topology, program or hash seed
     name: str
     a: Any
     b: Any
@@ -118,14 +118,23 @@ def compare(a: RecordedRun, b: RecordedRun) -> Comparison:
                 raise InputError(f"{why_no_journal(run)}, and it was broken off: it has no digest")
             notes.append(f"{why_no_journal(run)}: only the digests are compared")
     if a.journal is None or b.journal is None:
-        return Comparison(a, b, settings, notes=notes)
+        return _with_hash_seeds(Comparison(a, b, settings, notes=notes))
     with Lines(a.journal) as lines_a, Lines(b.journal) as lines_b:
         walk = _Walk(lines_a, lines_b)
         first = walk.first_difference()
         ends = [lines.path for lines in (lines_a, lines_b) if lines.cut]
     notes += [f"{path} ends within a line: compared up to there" for path in ends]
     notes += _distrust(a, b, first)
-    return Comparison(a, b, settings, first, walk.events, walk.instants, notes)
+    return _with_hash_seeds(Comparison(a, b, settings, first, walk.events, walk.instants, notes))
+
+
+def _with_hash_seeds(comparison: Comparison) -> Comparison:
+    """Name two hash seeds where the runs differ: a program may go through a set of text in its order."""
+    one, other = (run.facts.get("hash_seed") for run in (comparison.a, comparison.b))
+    if comparison.same or None in (one, other) or one == other:
+        return comparison
+    setting = Setting("hash seed", "hash seed", one, other)
+    return replace(comparison, settings=[*comparison.settings, setting])
 
 
 def differing_settings(a: RecordedRun, b: RecordedRun) -> list[Setting]:

@@ -35,7 +35,9 @@ from ..emulator.wire import RECORDED_INPUT, RECORDED_OUTPUT, Hello, Welcome
 from ..emulator.wire.control import Kill, Outcome, Spawn
 from ..emulator.world.world import World
 from ..live.address import live_listener
+from ..processes.signals import RunSignals, because_of
 from ..runs.files import unwritable
+from ..runs.fingerprints import hash_seed
 from ..runs.run_folder import RunFolder, RunResult
 from .output import NOWHERE, OwnStreams, printing, unrouted
 from .turns import Share, alone
@@ -301,11 +303,11 @@ def run_in_process(
         with (
             alone(),
             recorded(folder, topology, on_progress, share) as network,
-            _signals_interrupt(network),
+            _ending_signals(network) as signals,
             watched(network),
         ):
             outcome = network.run()
-        return folder.conclude(outcome)
+        return folder.conclude(outcome, signals.came)
 
 
 @contextlib.contextmanager
@@ -323,6 +325,7 @@ def recorded(
         "broker": "none (in-process)",
         "in_process": True,
         "overrides": list(topology.overrides),
+        "hash_seed": hash_seed(),
     }
     folder.describe(topology.to_data(), facts)
     opened: list[Log] = []
@@ -358,24 +361,13 @@ def recorded(
                 raise log.trouble
 
 
-@contextlib.contextmanager
-def _signals_interrupt(network: InProcessNetwork) -> Iterator[None]:
+def _ending_signals(network: InProcessNetwork) -> RunSignals:
     """The first SIGINT or SIGTERM stops the run after the present step, a second one at once."""
-    before: dict[signal.Signals, object] = {}
 
     @aside()
-    def stop(number: int, _: object) -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)  # type: ignore[arg-type]
-        network.interrupt(f"interrupted by {signal.Signals(number).name}")
+    def stop(number: signal.Signals) -> None:
+        signals.put_back()
+        network.interrupt(because_of(number))
 
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, stop)
-    except ValueError:  # not in the main thread, whose signals are the caller's
-        before.clear()
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+    signals = RunSignals(stop, (signal.SIGINT, signal.SIGTERM))
+    return signals

@@ -85,9 +85,14 @@ def routed() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, stream in _STREAMS.items():
-            if getattr(sys, name) is stream:
-                setattr(sys, name, stream.plain)
+        unroute()
+
+
+def unroute() -> None:
+    """Have the streams from before stand, but for what something else has put there."""
+    for name, stream in _STREAMS.items():
+        if getattr(sys, name) is stream:
+            setattr(sys, name, stream.plain)
 
 
 @contextmanager

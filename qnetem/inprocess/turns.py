@@ -7,11 +7,12 @@ Two rules. A turn is a stretch of a run in which nothing else is waited for: one
 whichever thread, in the order in which they asked; what its programs have changed stands during its turns
 and in no other's. And `qnetem.run` has its turns from the first to the last without another `run` between
 them (`alone`), so that runs in threads come one after the other; networks that event loops carry
-(`launch`) take theirs in between.
+(`launch`) take theirs in between. A process that is forked meanwhile starts without any run.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -19,13 +20,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import process_state
-from .output import routed
+from .output import routed, unroute
 
 
 class Queue:
     """A lock that threads get in the order in which they came. A thread that has it may take it again."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Have nothing taken: no thread that could give it back is there any more."""
         self._guard = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._owner: int | None = None
@@ -93,6 +98,10 @@ def alone() -> Iterator[None]:
         yield
 
 
+#: How the process was before the turn that is under way, if one is.
+_before: list[dict[str, Any]] = []
+
+
 class Share:
     """One run's share of the process: what its programs have changed about it."""
 
@@ -113,11 +122,13 @@ class Share:
                 yield
                 return
             before = process_state.look()
+            _before.append(before)
             self._begin()
             try:
                 with routed():
                     yield
             finally:
+                _before.clear()
                 self._changes = process_state.changed(before, process_state.look())
                 process_state.put({name: before[name] for name in self._changes})
 
@@ -126,3 +137,16 @@ class Share:
             self._begun = True
             process_state.show_warnings_again()
         process_state.put(self._changes)
+
+
+def _after_fork() -> None:
+    """A child that was forked while another thread had its turn is as the process was before that."""
+    _turns.forget()
+    _runs.forget()
+    unroute()
+    while _before:
+        before = _before.pop()
+        process_state.put(process_state.changed(process_state.look(), before))
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -44,6 +44,7 @@ from ..live.address import LIVE, announce, withdraw
 from ..processes.child_process import ChildProcess
 from ..processes.entry import PATH_VARIABLE, child_program, import_path
 from ..processes.environment import environment
+from ..processes.signals import RunSignals, because_of
 from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
 from .early import EarlyProcesses
@@ -363,6 +364,7 @@ class Launcher:
             "broker": self.broker.kind,
             "in_process": False,
             "overrides": list(self.topology.overrides),
+            "hash_seed": environment(os.environ)["PYTHONHASHSEED"],
         }
 
 
@@ -374,39 +376,27 @@ async def run_processes(
     topology: Topology,
     options: RunOptions,
     on_progress: OnProgress | None = None,
+    on_launcher: Callable[[Launcher], None] | None = None,
     early: EarlyProcesses | None = None,
 ) -> RunResult:
     """Run a topology with every node in a process of its own; Ctrl-C ends it with exit code 130.
 
-    Raises InputError (no run folder, no such broker), InfrastructureError (broker, sockets, zygote)
-    and InternalError (the emulator died), with `run_folder`. A run that went wrong by itself is no
-    exception: its outcome holds the problem.
+    `on_launcher` gets the launcher before it starts anything. Raises InputError (no run folder, no such
+    broker), InfrastructureError (broker, sockets, zygote) and InternalError (the emulator died), with
+    `run_folder`. A run that went wrong by itself is no exception: its outcome holds the problem.
     """
     launcher = Launcher(topology, options, on_progress, early)
+    if on_launcher is not None:
+        on_launcher(launcher)
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: signal.Signals) -> None:
+        # Between two callbacks of the loop, not in the middle of one.
+        loop.call_soon_threadsafe(launcher.interrupt, because_of(number), EXIT_INTERRUPTED)
+
     with launcher.folder.in_errors():
-        with _signals_interrupt(launcher):
+        # From before the first process is started until the last one has ended, so that none is left.
+        with RunSignals(interrupt) as signals:
             async with launcher:
                 outcome = await launcher.wait()
-        return launcher.folder.conclude(outcome)
-
-
-@contextlib.contextmanager
-def _signals_interrupt(launcher: Launcher) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP interrupt the run, where the loop may have handlers (main thread).
-
-    They do so from before the first process is started until the last one has ended, so that none is left.
-    """
-    loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-            continue  # nohup
-        reason = f"interrupted by {number.name}"
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, launcher.interrupt, reason, EXIT_INTERRUPTED)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        for number in installed:
-            loop.remove_signal_handler(number)
+        return launcher.folder.conclude(outcome, signals.came)

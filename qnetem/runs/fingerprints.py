@@ -1,4 +1,4 @@
-"""What a run's digest may depend on beside its topology: versions of packages, files of programs and of data.
+"""What a run's digest may depend on beside its topology: packages, files of programs and data, the hash seed.
 
 Owns which packages and files those are, and the hash of a file. Does not own where they are recorded
 (run_folder.py).
@@ -79,6 +79,12 @@ def _is_file(path: Path) -> bool:
 def versions() -> dict[str, str]:
     """Python, machine and package versions; a package that is not installed is left out."""
     return dict(_versions())
+
+
+def hash_seed() -> str:
+    """Which order sets of text have in this process: its hash seed, or what tells random ones apart."""
+    given = os.environ.get("PYTHONHASHSEED", "random")
+    return given if given != "random" else f"random, {hash('qnetem') & 0xFFFFFFFF:08x}"
 
 
 def _program_path(place: str) -> Path | None:

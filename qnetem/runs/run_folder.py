@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +38,12 @@ _RECORD = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin")
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to, and where it is recorded."""
+    """What a run came to, where it is recorded, and the first signal that came for it, if any."""
 
     outcome: Outcome
     run_folder: Path
     exit_code: int
+    signal: int | None = None
 
 
 class RunFolder:
@@ -79,7 +80,7 @@ class RunFolder:
         except OSError as error:
             raise InputError(
                 f"no run folder can be written in {runs}: {error.strerror or error}; "
-                "name another one with --runs"
+                "name another one with --runs-folder DIR (runs_folder= in Python)"
             ) from error
 
     # --- written by the launcher ------------------------------------------------------------------
@@ -205,8 +206,8 @@ class RunFolder:
         except OSError as error:
             raise InputError(unwritable(self.path, error)) from error
 
-    def conclude(self, outcome: Outcome) -> RunResult:
-        """Write the outcome.
+    def conclude(self, outcome: Outcome, signals: Sequence[int] = ()) -> RunResult:
+        """Write the outcome of a run for which these signals came.
 
         Raises InfrastructureError when the disk refuses, unless the run has a problem already.
         """
@@ -216,7 +217,8 @@ class RunFolder:
         except OSError as error:
             if problem is None:
                 raise InfrastructureError(unwritable(self.path, error)) from error
-        return RunResult(outcome, self.path, 0 if problem is None else problem.exit_code)
+        code = 0 if problem is None else problem.exit_code
+        return RunResult(outcome, self.path, code, signals[0] if signals else None)
 
     def _end(self, outcome: Outcome) -> dict[str, Any]:
         from .run_warnings import run_warnings  # words for people: not before there is an outcome

@@ -225,11 +225,6 @@ async def test_a_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_run_does_not_block_an_event_loop(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"use `async with qnetem\.launch"):
-        qnetem.run(pair(), in_process=True, runs_folder=tmp_path)
-
-
 # --- one process for all ---------------------------------------------------------------------------
 
 COUNTER = """\

@@ -277,9 +277,10 @@ def test_a_test_that_passes_shows_nothing(elsewhere: pytest.Pytester) -> None:
 def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
     pytest_on(elsewhere, SYNC).assert_outcomes(passed=1)
     assert not (elsewhere.path / "runs").exists()
-    pytest_on(elsewhere, SYNC, "--qnetem-keep-run").assert_outcomes(passed=1)
-    (folder,) = (elsewhere.path / "runs").iterdir()
-    assert folder.name.startswith("coin-")
+    for option, place in (("--qnetem-keep-run", "runs"), ("--qnetem-runs-folder=kept", "kept")):
+        pytest_on(elsewhere, SYNC, option).assert_outcomes(passed=1)
+        (folder,) = (elsewhere.path / place).iterdir()
+        assert folder.name.startswith("coin-")
 
 
 def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> None:
@@ -358,18 +359,6 @@ def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None
     )
     options = (*_NO_CACHE, "--qnetem-processes")
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
-
-
-def test_a_coroutine_is_told_to_launch(elsewhere: pytest.Pytester) -> None:
-    test = """
-        async def test_coin(network):
-            network("coin.yaml")
-    """
-    result = pytest_on(elsewhere, test, auto=True)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E*InputError: run() would block the event loop: use `async with*"]
-    )
 
 
 def test_the_plugin_costs_a_project_without_networks_nothing() -> None:

@@ -101,7 +101,9 @@ def test_a_runs_folder_that_cannot_be_written_is_named(tmp_path: Path, way: str,
     told = typed(tmp_path, "run", "trouble.yaml", "--runs", runs, *way.split())
     assert told.code == 2
     assert told.error.startswith("no run folder can be written in ")
-    assert runs in told.error and told.error.endswith("; name another one with --runs")
+    assert runs in told.error and told.error.endswith(
+        "; name another one with --runs-folder DIR (runs_folder= in Python)"
+    )
     assert told.stdout == ""
 
 

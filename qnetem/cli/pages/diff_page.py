@@ -95,6 +95,8 @@ def _settings(settings: list[Setting], width: int) -> list[str]:
             lines.append(f"{name} {_or_none(a)} and {_or_none(b)}")
         elif kind == "program":
             lines.append(f"the program file has changed: {name}")
+        elif kind == "hash seed":
+            lines.append(f"the hash seeds differ, and so may the order of sets: {a} and {b}")
         else:
             lines.append(f"the topologies differ: {name}: {_or_none(a)} and {_or_none(b)}")
     left = len(settings) - _MOST_SETTINGS

@@ -29,7 +29,7 @@ from ...text.quantities import brief, count, number, quantity, unit_of, wall_tim
 from ..progress import states_text
 
 if TYPE_CHECKING:
-    from ...api import Run
+    from ...ended import Run
 
 _MOST_NODES = 24
 _MOST_METRICS = 16

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qnetem import graph
+from qnetem.graph import drawings as graph
 
-from .front_door import CHAIN, loaded
+from ..front_door import CHAIN, loaded
 
 
 def _links(*pairs: str) -> str:

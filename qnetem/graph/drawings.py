@@ -1,8 +1,8 @@
 """Drawings of a topology: `qnetem graph`.
 
-Owns four forms of the same facts: text for a terminal, Graphviz dot, Mermaid, JSON. Plain ASCII, no
-colour, so that it can go into a log or a mail. Rule: every link appears exactly once in the drawing, and
-the order depends on the file only.
+Owns five forms of the same facts: text for a terminal, Graphviz dot, Mermaid, JSON, and SVG (svg.py). The
+text is plain ASCII without colour, so that it can go into a log or a mail. Rule: every link appears exactly
+once in the drawing, and the order depends on the file only.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .emulator.topology.model.kinds import KINDS
-from .emulator.units import format_ns
-from .text.columns import in_columns
-from .text.quantities import count
+from ..emulator.topology.model.kinds import KINDS
+from ..emulator.units import format_ns
+from ..text.columns import in_columns
+from ..text.quantities import count
 
 if TYPE_CHECKING:
-    from .emulator.loading import Topology
-    from .emulator.topology.model.topology import LinkSpec, NodeSpec
+    from ..emulator.loading import Topology
+    from ..emulator.topology.model.topology import LinkSpec, NodeSpec
 
 _WIDTH = 80
 #: How a link is drawn: both planes, quantum only, classical only.
@@ -31,7 +31,7 @@ _LEGEND = {"===": "quantum and classical", "~~~": "quantum", "---": "classical"}
 
 
 def draw(topology: Topology, form: str) -> str:
-    """The topology as `text`, `dot`, `mermaid` or `json`, ending in a newline."""
+    """The topology as `text`, `dot`, `mermaid`, `json` or `svg`, ending in a newline."""
     return FORMS[form](topology)
 
 
@@ -55,8 +55,8 @@ def dot(topology: Topology) -> str:
         lines.append(f"  {_quoted(name)} [label={_quoted(name, node.kind)}];")
     for link in topology.links.values():
         first, second = (_quoted(end) for end in link.ends)
-        label = _quoted(link.name, *_parameters(link))
-        lines.append(f"  {first} -- {second} [label={label}, style={_DOT_STYLE[_planes(link)]}];")
+        label = _quoted(link.name, *parameters(link))
+        lines.append(f"  {first} -- {second} [label={label}, style={_DOT_STYLE[planes(link)]}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -68,8 +68,8 @@ def mermaid(topology: Topology) -> str:
         lines.append(f'  {numbers[name]}["{name}<br/>{node.kind}"]')
     for link in topology.links.values():
         first, second = (numbers[end] for end in link.ends)
-        label = "<br/>".join(_parameters(link)) or link.name
-        lines.append(f'  {first} {_MERMAID_EDGE[_planes(link)]}|"{label}"| {second}')
+        label = "<br/>".join(parameters(link)) or link.name
+        lines.append(f'  {first} {_MERMAID_EDGE[planes(link)]}|"{label}"| {second}')
     return "\n".join(lines) + "\n"
 
 
@@ -84,11 +84,19 @@ def as_json(topology: Topology) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
+def svg(topology: Topology) -> str:
+    """A picture, for a file: with colours for a light and a dark page."""
+    from .svg import svg_file
+
+    return svg_file(topology)
+
+
 FORMS: dict[str, Callable[[Topology], str]] = {
     "text": text,
     "dot": dot,
     "mermaid": mermaid,
     "json": as_json,
+    "svg": svg,
 }
 
 
@@ -165,12 +173,12 @@ def _node_rows(topology: Topology) -> list[list[str]]:
     for kind in dict.fromkeys(node.kind for node in topology.nodes.values()):
         named = [(name, node) for name, node in topology.nodes.items() if node.kind == kind]
         for index, (name, node) in enumerate(named):
-            texts = [_memory(node), _program(node, topology.source)]
+            texts = [memory(node), _program(node, topology.source)]
             rows.append([kind if index == 0 else "", name, *texts])
     return rows
 
 
-def _memory(node: NodeSpec) -> str:
+def memory(node: NodeSpec) -> str:
     parts = [count(node.memory.slots, "slot")]
     for label, time_ns in (("T1", node.memory.t1_ns), ("T2", node.memory.t2_ns)):
         if time_ns is not None:
@@ -198,7 +206,7 @@ def _link_row(link: LinkSpec, named: bool) -> list[str]:
     return [link.name, ends, *(cell or "-" for cell in _cells(link))]
 
 
-def _parameters(link: LinkSpec) -> list[str]:
+def parameters(link: LinkSpec) -> list[str]:
     """What a drawing writes at a link, where no heading names the values."""
     length, latency, quantum = _cells(link)
     return [text for text in (length, latency and f"latency {latency}", quantum) if text]
@@ -253,18 +261,18 @@ def _pairs(link: LinkSpec) -> tuple[float, float, int] | None:
     given = (entangle.success, entangle.fidelity, entangle.attempt_ns)
     if given[0] is not None and given[1] is not None and given[2] is not None:
         return given[0], given[1], given[2]
-    from .emulator.quantum.links.heralding import heralding  # physics, for links that need it
+    from ..emulator.quantum.links.heralding import heralding  # physics, for links that need it
 
     source = heralding(link)
     return None if source is None else (source.success, source.fidelity, source.attempt_ns)
 
 
-def _planes(link: LinkSpec) -> tuple[bool, bool]:
+def planes(link: LinkSpec) -> tuple[bool, bool]:
     return link.quantum is not None, link.classical is not None
 
 
 def _stroke(link: LinkSpec) -> str:
-    return _STROKES[_planes(link)]
+    return _STROKES[planes(link)]
 
 
 def _table(heading: list[str], rows: list[list[str]]) -> str:
