@@ -45,8 +45,11 @@ _RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+)\Z", re.DOTALL)
 _TOLERANCE = re.compile(r"\+-|±")
 #: First parts of metrics of the run as a whole; no node has such a name.
 _RUN_WIDE = ("messages", "time")
-#: `~` reaches this many standard errors; with no spread known, only rounding is forgiven.
+#: `~` reaches this many standard errors. With no spread known only rounding is forgiven: that of a computer, and
+#: that of a number written with so many digits or more, half a unit of the last one.
 _SIGMAS = 3.0
+_DIGITS = 3
+_WRITTEN = re.compile(r"\s*[-+]?(?P<digits>[0-9]*\.[0-9]+)(?:[eE](?P<exponent>[-+]?[0-9]+))?\s*\Z")
 _ROUNDING = 1e-9
 _FORMS = "'< 0.1', '== 0', '0.9 .. 1', '~ 0.95', '~ 0.95 +- 0.01' or '~ teleported(0.9)'"
 
@@ -72,13 +75,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Expectation:
-    """A parsed entry of `expect`: `relation` is < <= > >= == != ~ or `..` (a range)."""
+    """A parsed entry of `expect`: `relation` is < <= > >= == != ~ or `..` (a range).
+
+    `rounded`: how far a number that is written out may be from what it stands for.
+    """
 
     quantity: str
     relation: str
     expected: Value | tuple[float, float]
     tolerance: float | None
     asked: str
+    rounded: float = 0.0
 
     def judge(self, results: Results, metrics: Metrics) -> Verdict:
         """Look the quantity up and compare."""
@@ -123,6 +130,8 @@ class Expectation:
             return True, "equal"
         if sigma:
             return distance <= _SIGMAS * sigma, f"{distance / sigma:.1f} sigma"
+        if distance <= self.rounded:
+            return True, "equal to the digits written"
         return False, f"off by {off}, and no spread is known: add '+- tolerance'"
 
 
@@ -179,7 +188,16 @@ def parse(quantity: str, text: str, known: Functions) -> Expectation:
     expected = evaluate(right, known)
     if relation not in ("==", "!=") and not isinstance(expected, float):
         raise InputError(f"{relation!r} compares numbers, not {expected!r}")
-    return Expectation(quantity, relation, expected, tolerance, text.strip())
+    return Expectation(quantity, relation, expected, tolerance, text.strip(), _rounded(right))
+
+
+def _rounded(right: str) -> float:
+    """Half a unit of the last digit of a number with a decimal point and digits enough, else 0."""
+    match = _WRITTEN.match(right)
+    if match is None or len(match["digits"].replace(".", "").lstrip("0")) < _DIGITS:
+        return 0.0
+    last = len(match["digits"].partition(".")[2]) - int(match["exponent"] or 0)
+    return 0.5 * 10.0**-last
 
 
 def look_up(quantity: str, results: Results, metrics: Metrics) -> tuple[Any, float | None] | None:

@@ -75,6 +75,26 @@ def test_a_value_without_spread_must_be_equal_or_be_given_a_tolerance() -> None:
     assert not metric_verdict("~ 0.95", series(0.94, std=0.0, count=50)).ok
 
 
+@pytest.mark.parametrize(
+    ("text", "measured", "ok"),
+    [
+        ("~ 0.5092", 0.5091569, True),
+        ("~ 0.5092", 0.50926, False),
+        ("~ 0.5092", 0.50914, False),
+        ("~ 9.79e-5", 9.7934e-05, True),
+        ("~ 9.79e-5", 9.7951e-05, False),
+        ("~ 0.95", 0.951, False),  # two digits are as likely a whole claim
+        ("~ 123", 123.4, False),
+        ("~ 0.50920 + 0", 0.509201, False),  # a formula is exact
+        ("== 0.5092", 0.5091569, False),
+    ],
+)
+def test_a_number_that_is_written_out_is_meant_to_its_last_digit(
+    text: str, measured: float, ok: bool
+) -> None:
+    assert verdict(text, measured).ok is ok
+
+
 def test_a_metric_with_no_spread_that_is_equal_up_to_rounding_is_close() -> None:
     assert metric_verdict("~ 0.3", series(0.1 + 0.2, std=0.0, count=50)).ok
 
