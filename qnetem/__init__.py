@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from .agents.agent import Agent as Agent
     from .agents.options.values import Seconds as Seconds
+    from .agents.service import Service as Service
+    from .agents.service import offered as offered
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
@@ -40,9 +42,11 @@ _HOME = {
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
+    "Service": ".agents.service",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
+    "offered": ".agents.service",
     "run": ".api",
 }
 
@@ -53,9 +57,11 @@ __all__ = [
     "QnetemError",
     "Run",
     "Seconds",
+    "Service",
     "Topology",
     "launch",
     "load_topology",
+    "offered",
     "run",
 ]
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnetem.agents.loop.virtual_loop import VirtualLoop
-from qnetem.agents.messages import Mailbox, Message, as_json, body_hash, encode_body, seal, unseal
+from qnetem.agents.mailbox import Mailbox
+from qnetem.agents.messages import Message, as_json, body_hash, encode_body, seal, unseal
 from qnetem.emulator.errors import MessageError
 
 
@@ -217,7 +218,7 @@ def test_no_item_is_ever_lost_taken_twice_or_out_of_order(moves: list[str]) -> N
         elif move == "both":
             offered += 2
             box.step(offered - 1, offered, cancel=tuple(waiting[:1]))
-    kept = [item for _, item in box.box._items]
+    kept = list(box.box)
     assert sorted([*box.taken.values(), *kept]) == list(range(1, offered + 1))
     assert kept == sorted(kept)
     waiting = [task for task in tasks if not task.done()]
