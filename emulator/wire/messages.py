@@ -55,13 +55,18 @@ class Delivery(Record):
 
 
 class Arrival(Record):
-    """A qubit has arrived and occupies a slot of this node; `port` as in `Transmit`."""
+    """A qubit has arrived and occupies a slot of this node.
+
+    `port` as in `Transmit`; `owner`: the service that gets it, "" for the program, as always where it was
+    seized on its way.
+    """
 
     source: str
     link: str
     qubit: str
     t_ns: int
     port: str = ""
+    owner: str = ""
 
 
 class Result(Record):

@@ -142,7 +142,7 @@ class Tenants:
 
     def land(self, arrival: Arrival) -> None:
         """A qubit has arrived over a link."""
-        taker = self.taker_of(arrival.port)
+        taker = self.services.get(arrival.owner, self.program)
         self._node.held.names[arrival.qubit] = taker.name
         if not taker.over:
             taker.landed.offer(arrival)
