@@ -99,7 +99,7 @@ class Handle:
         def call(*arguments: Any, **options: Any) -> Any:
             result = self._run(method, *arguments, **options)
             if inspect.iscoroutine(result):
-                return Call(self._tenant, self._caller, result)
+                return _awaited(Call(self._tenant, self._caller, result))
             if inspect.isasyncgen(result):
                 return Iteration(self._tenant, self._caller, result)
             return result
@@ -119,6 +119,11 @@ def _why_not(tenant: Tenant) -> str:
     if tenant.failed:
         return "has failed"
     return "has not been started yet: name it under `needs:`"
+
+
+async def _awaited(call: Call) -> Any:
+    """A call as a coroutine, which can be made a task."""
+    return await call
 
 
 class Call:
@@ -168,14 +173,14 @@ class Iteration:
         return self
 
     def __anext__(self) -> Awaitable[Any]:
-        return Call(self._tenant, self._caller, self._next())
-
-    async def _next(self) -> Any:
-        return await self._generator.__anext__()
+        return self._call(self._generator.__anext__)
 
     async def aclose(self) -> None:
         """Close it before its end."""
-        await Call(self._tenant, self._caller, self._close())
+        await self._call(self._generator.aclose)
 
-    async def _close(self) -> None:
-        await self._generator.aclose()
+    async def _call(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        async def inside() -> Any:
+            return await step()
+
+        return await Call(self._tenant, self._caller, inside())

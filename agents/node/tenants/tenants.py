@@ -159,9 +159,11 @@ class Tenants:
     def dismiss(self) -> None:
         """The run is over: cancel them, the last started first; called inside the last step."""
         self._dismissed = True
-        self._loop.cancel_all("")
+        if not self.program.over:
+            self._loop.cancel_all("")
         for tenant in reversed(self.services.values()):
-            tenant.context.run(self._loop.cancel_all, tenant.name)
+            if not tenant.over:
+                tenant.context.run(self._loop.cancel_all, tenant.name)
 
     def judge(self, local_ns: int) -> Verdict:
         """What has ended in the step that is over, at this time of the node's clock."""
@@ -193,8 +195,8 @@ class Tenants:
         for tenant in self.services.values():
             if tenant.over or tenant.main is None:
                 continue
-            failure = failure_of_step(self._loop, tenant.name)
-            failure = failure or raised_by(tenant.main, self._dismissed)
+            failure = raised_by(tenant.main, self._dismissed)
+            failure = failure or failure_of_step(self._loop, tenant.name)
             if failure is not None:
                 tenant.failed = True
                 self._loop.step(local_ns, partial(self._break_off, tenant))
