@@ -39,8 +39,11 @@ class Bench:
         self.plane._journal.event = self._event  # type: ignore[method-assign]
         self._seqs: dict[tuple[str, int], int] = {}
 
-    def receiver(self, name: str) -> int | None:
+    def receiver(self, name: str, port: str | None = None) -> int | None:
         return self.alive.get(name)
+
+    def is_background(self, name: str, port: str) -> bool:
+        return port == "ticker"
 
     def listens(self, name: str) -> bool:
         return self.alive.get(name) is not None

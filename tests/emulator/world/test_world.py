@@ -347,7 +347,7 @@ def test_a_dead_receiver_makes_nothing_grow() -> None:
     faults = [fault("kill", "bob", 500, restart=None)]
     run = harness.run(harness.pair(alice, idle, faults=faults))
     assert run.world.classical.forgets.get("bob", []) == []
-    assert len(run.nodes["alice"]._payloads._sent) <= 2
+    assert len(run.nodes["alice"].payloads._sent) <= 2
 
 
 # --- seeds ----------------------------------------------------------------------------------------

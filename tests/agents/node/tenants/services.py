@@ -52,8 +52,8 @@ class Ticker(Service):
     async def after(self, ticks: int) -> int:
         """Waits for so many ticks more, and says how many there have been."""
         goal = self.ticks + ticks
-        while self.ticks < goal:
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 a service that polls is what is tested
+        while self.ticks < goal:  # noqa: ASYNC110 a service that polls is what is tested
+            await asyncio.sleep(0.001)
         return self.ticks
 
     @offered
