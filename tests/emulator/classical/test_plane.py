@@ -333,7 +333,7 @@ def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
     faults = [harness.fault("cut", "alice-bob", 0)]
     run = harness.run(harness.network({"alice": alice, "bob": bob}, links, faults))
     assert run.problem.kind == "ProgramFailed" and len(run.of("bob", "undelivered")) == 1000
-    assert len(run.nodes["bob"]._payloads._here) < 300
+    assert len(run.nodes["bob"].payloads._here) < 300
     assert len(run.world.classical.forgets.get("bob", [])) < 300
 
 
@@ -356,7 +356,7 @@ def test_who_is_being_restarted_is_told_what_to_forget_when_it_is_back() -> None
         harness.network({"alice": alice, "bob": bob}, [link("alice", "bob", 5)], faults)
     )
     assert run.outcome.problem is None and run.outcome.results["bob"] == "well?"
-    assert not run.nodes["bob"]._payloads._here
+    assert not run.nodes["bob"].payloads._here
     assert len(run.world.classical.forgets.get("bob", [])) == 0
 
 
