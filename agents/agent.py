@@ -42,10 +42,9 @@ from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
     from .interface import NodeInterface
-    from .service import Service
 
 _Held = TypeVar("_Held", "Qubit", "Pair")
-_Service = TypeVar("_Service", bound="Service")
+_Service = TypeVar("_Service", bound="Agent")
 
 
 class Agent:

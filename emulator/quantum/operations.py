@@ -396,6 +396,11 @@ def _hand_over(plane: QuantumPlane, devices: NodeDevices, operation: HandOver, _
         devices.release(left)
 
 
+def hands_over(pending: Pending, qubit: str) -> bool:
+    """Whether it is a hand-over of that qubit."""
+    return isinstance(pending.operation, HandOver) and pending.operation.qubit == qubit
+
+
 def _withdraw_hand_over(_: QuantumPlane, pending: Pending) -> bool:
     pending.cancel()
     promised = pending.devices.promised.pop(pending.number, None)

@@ -37,7 +37,7 @@ from .links.photons import PhotonLink
 from .node.memories import CutOffs, NodeMemory, check_cutoffs, decay_of
 from .node.node_devices import NodeDevices, Pending
 from .node.registry import Registry
-from .operations import ROWS, verb, waits_for
+from .operations import ROWS, hands_over, verb, waits_for
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.plane import PulsePlane
@@ -285,7 +285,21 @@ class QuantumPlane:
         self._journal.event(node, "expired", qubit)
         self.around.metrics.count(f"{node}.expired")
         self.expired.append((node, qubit))
-        self.devices[node].vacate(qubit)
+        devices = self.devices[node]
+        if devices.waiting:
+            self._refuse_hand_overs(devices, qubit)
+        devices.vacate(qubit)
+
+    def _refuse_hand_overs(self, devices: NodeDevices, qubit: str) -> None:
+        """What waits for a slot to hand the qubit over waits for nothing any more: it is gone."""
+        for pending in [each for each in devices.waiting if hands_over(each, qubit)]:
+            devices.waiting.remove(pending)
+            pending.opener = pending.pool = None
+            try:
+                self.registry.require(devices.name, (qubit,))
+            except OperationError as refusal:
+                pending.refusal = refusal
+            self._schedule(pending, self._clock.now_ns)
 
     # --- results ---
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from qnetem import Agent
-from qnetem.emulator.errors import InputError, MessageError, ServiceError
+from qnetem.emulator.errors import InputError, MessageError, QubitError, ServiceError
+from qnetem.emulator.topology.model.topology import Memory
 
 from .... import harness
 from .services import Answers, Asks, Cleans, Pairs, Ticker, Waker, node, pair, spec
@@ -448,6 +449,50 @@ def test_a_hand_over_to_what_is_no_tenant_is_refused() -> None:
         assert me.memory.free == 14 and await kept.measure("Z") == 0
 
     assert alone(program, pairs=spec(Pairs, slots=2)).results == {"alice": None}
+
+
+def test_a_hand_over_waits_for_a_slot_and_leaves_none_taken_when_it_is_cancelled() -> None:
+    async def program(me: Agent) -> Any:
+        peer = "bob" if me.name == "alice" else "alice"
+        held, pairs = await me.qubit(), me.services.pairs
+        waiting = asyncio.create_task(pairs.pair(peer))
+        await asyncio.sleep(0.001)
+        early, while_waiting = waiting.done(), pairs.slots()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await held.discard()
+        pair = await pairs.pair(peer)
+        return early, while_waiting, await pair.measure("Z"), pairs.slots(), me.memory.free
+
+    services = {"pairs": spec(Pairs, slots=2)}
+    run = harness.run(
+        pair(node("alice", program, slots=3, **services), node("bob", program, slots=3, **services))
+    )
+    # The pair whose hand-over was cancelled is still the service's.
+    assert run.results["alice"] == [False, [2, 1], run.results["bob"][2], [2, 1], 1]
+    assert run.outcome.left["alice"].owners == {"alice-bob#1@alice": "pairs"}
+
+
+def test_a_hand_over_of_a_qubit_that_expires_fails_at_that_instant() -> None:
+    async def program(me: Agent) -> Any:
+        if me.name == "bob":
+            return await (await me.services.pairs.pair("alice")).measure("Z")
+        held = await me.qubit()
+        task = asyncio.create_task(me.services.pairs.pair("bob"))
+        await asyncio.sleep(0.001)
+        await held.reset()  # younger than the half that is handed over
+        with pytest.raises(QubitError, match="past its cut-off"):
+            await task
+        then_ns = me.now_ns
+        assert await held.measure("Z") == 0
+        return then_ns, me.services.pairs.slots(), me.memory.free
+
+    memory = Memory(slots=3, cutoff_ns=2_000_000)
+    alice = harness.node("alice", program, memory=memory, services={"pairs": spec(Pairs, slots=2)})
+    run = harness.run(pair(alice, node("bob", program, pairs=spec(Pairs, slots=2))))
+    then_ns, slots, free = run.results["alice"]
+    (expired,) = run.of("alice", "expired")
+    assert then_ns == expired[0] and slots == [2, 2] and free == 1
 
 
 # --- restarts, and how it is carried --------------------------------------------------------------
