@@ -127,6 +127,24 @@ def test_the_hash_is_of_the_body_and_nothing_else() -> None:
     assert body_hash(body) != body_hash(encode_body({"a": 2, "b": 1}))
 
 
+def test_a_body_is_decoded_once_for_each_type_however_many_ask() -> None:
+    class Counted(msgspec.Struct):
+        n: int
+
+    message = Message("alice", "", 1, 0, encode_body({"n": 1}))
+    assert message.decoded(Counted) is message.read(Counted).body
+    assert message.decoded() is message.read().body == {"n": 1}
+    for _ in range(2):
+        with pytest.raises(MessageError, match="is not a"):
+            message.decoded(list[int])
+
+
+def test_a_port_is_in_the_envelope_where_there_is_one() -> None:
+    body = encode_body(1)
+    assert b"port" not in seal(1, 1, "x", body)
+    assert unseal(seal(1, 1, "x", body, "ticker")).port == "ticker"
+
+
 # --- the mailbox ----------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from qnetem import Agent
 from qnetem.emulator.errors import InputError, MessageError, QubitError, ServiceError
 from qnetem.emulator.topology.model.topology import Memory
+from qnetem.emulator.wire.control import Inspect
+from qnetem.inprocess.network import InProcessNetwork
 
 from .... import harness
 from .services import Answers, Asks, Cleans, Pairs, Ticker, Waker, node, pair, spec
@@ -541,3 +544,46 @@ def test_however_frames_are_carried_a_run_with_services_is_the_same() -> None:
     assert plain.results
     for seed in range(3):
         assert harness.run_hard(topology(), seed).observable() == plain.observable()
+
+
+def test_an_eavesdropper_hears_services_in_its_own_mailbox_and_forges_on_their_port() -> None:
+    async def eve(me: Agent) -> None:
+        message = await me.receive("alice", kind="tick")
+        assert (message.port, message.destination) == ("ticker", "bob")
+        me._node.send("bob", {"ticks": 700}, "tick", claims="alice", port=message.port)
+        await asyncio.Event().wait()
+
+    async def bob(me: Agent) -> Any:
+        await asyncio.sleep(0.03)
+        return me.services.ticker.all_heard()
+
+    nodes = {
+        "alice": node("alice", idle, ticker=spec(Ticker, peer="bob")),
+        "bob": node("bob", bob, ticker=spec(Ticker, peer="alice")),
+        "eve": harness.node("eve", eve, kind="eavesdropper", service=True),
+    }
+    listens = harness.fault("eavesdrop", "alice-bob", 1000, None, by="eve", classical="intercept")
+    run = harness.run(harness.network(nodes, [harness.link("alice", "bob", 3000)], [listens]))
+    assert run.results["bob"] == [[1, 700]]
+
+
+def test_a_view_shows_each_services_slots_and_what_it_waits_for() -> None:
+    answers: list[Any] = []
+
+    async def keeps(me: Agent) -> None:
+        peer = "bob" if me.name == "alice" else "alice"
+        await me.services.pairs.keep(peer)
+        await asyncio.sleep(0.01)
+
+    services = {"pairs": spec(Pairs, slots=3), "ticker": spec(Ticker, period="7 ms")}
+    topology = pair(node("alice", keeps, **services), node("bob", keeps, **services))
+    with_view = InProcessNetwork(topology, log_stream=lambda *_: io.StringIO())
+    world = with_view.world
+    world.conductor.at(5_000_000, (), lambda: world.live.ask(Inspect(1), answers.append) and None)
+    outcome = with_view.run()
+    assert outcome.problem is None
+    (view,) = answers
+    alice = view.nodes[0]
+    assert alice.pools == {"pairs": (1, 3)} and (alice.slots_used, alice.slots) == (1, 16)
+    waits = [(task, what.partition(" ")[0]) for task, what, _ in alice.waits]
+    assert waits == [("service ticker", "sleep()"), ("alice", "sleep()")]
