@@ -66,19 +66,23 @@ class Mailbox(Generic[T]):
 
     def _place(self, number: int, item: T) -> None:
         keys: Sequence[str] = ()
+        takers: Iterable[_Waiter[T]] = self._waiters.values()
         if self._keys is not None:
             keys = list(dict.fromkeys(self._keys(item)))
-        for waiter in self._takers(keys):
+            takers = self._takers(keys)
+        for waiter in takers:
             if not waiter.future.done() and self._suits(waiter, item):
                 self._forget_waiter(waiter)
                 waiter.item_number = number
                 waiter.future.set_result(item)
                 return
-        last = next(reversed(self._items), 0)
-        self._items[number] = item
+        items = self._items
+        last = next(reversed(items)) if items else 0
+        items[number] = item
         if last > number:
-            self._items = dict(sorted(self._items.items()))
-        self._file(number, item, keys)
+            self._items = dict(sorted(items.items()))
+        if keys:
+            self._file(number, item, keys)
 
     def _takers(self, keys: Sequence[str]) -> list[_Waiter[T]]:
         """The takers that an item with these keys is shown to, the longest waiting first."""
@@ -90,17 +94,17 @@ class Mailbox(Generic[T]):
         return sorted([*takers, *found.values()], key=lambda waiter: waiter.number)
 
     def _file(self, number: int, item: T, keys: Sequence[str]) -> None:
-        if keys:
-            self._keys_of[number] = keys
-            for key in keys:
-                self._items_by_key.setdefault(key, {})[number] = item
+        self._keys_of[number] = keys
+        for key in keys:
+            self._items_by_key.setdefault(key, {})[number] = item
 
     def _remove(self, number: int) -> T:
-        for key in self._keys_of.pop(number, ()):
-            under = self._items_by_key[key]
-            del under[number]
-            if not under:
-                del self._items_by_key[key]
+        if self._keys_of:
+            for key in self._keys_of.pop(number, ()):
+                under = self._items_by_key[key]
+                del under[number]
+                if not under:
+                    del self._items_by_key[key]
         return self._items.pop(number)
 
     @staticmethod
@@ -158,7 +162,9 @@ class Mailbox(Generic[T]):
         return sorted(merged.items(), key=lambda entry: entry[0])
 
     def _forget_waiter(self, waiter: _Waiter[T]) -> None:
-        self._waiters.pop(waiter.number, None)
+        if not waiter.keys:
+            self._waiters.pop(waiter.number, None)
+            return
         for key in waiter.keys:
             under = self._waiters_by_key.get(key, {})
             if under.pop(waiter.number, None) is not None and not under:

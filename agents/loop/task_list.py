@@ -81,6 +81,11 @@ class TaskList:
         self._groups = [group for group in self._groups if not all(map(_is_over, group))]
         self._groups.append(futures)
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether a task or future has failed; its exception may have been retrieved since."""
+        return bool(self._failures)
+
     def lost(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Name and exception of each failure that no await will retrieve, in order of creation.
 

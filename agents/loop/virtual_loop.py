@@ -332,6 +332,11 @@ class VirtualLoop(WithoutIO):
         """
         return self._task_list.lost(owner)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing has failed that could be lost, and nothing is unhandled, of any owner."""
+        return not self._task_list.has_failures and not any(self._unhandled_of.values())
+
     def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception was never retrieved, by creation.
 

@@ -58,7 +58,7 @@ from .limits import MetricNames
 from .local_clock import LocalClock
 from .outgoing import Outgoing
 from .payloads import Payloads
-from .tenants.tenants import Tenants, Verdict
+from .tenants.tenants import NOTHING, Tenants, Verdict
 
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
@@ -209,7 +209,7 @@ class Node:
             return
         for forget in grant.forget:
             self.payloads.forget(forget)
-        if self.tenants.program.over and not self.tenants.services:
+        if verdict is not NOTHING and self.tenants.program.over and not self.tenants.services:
             self._over = True
             self.payloads.end()
         self.outbox.append(self._report(grant, verdict))

@@ -321,7 +321,8 @@ def _show_transmit(operation: Transmit) -> tuple[Any, ...]:
 
 def _but_last(operation: Operation, last: str) -> tuple[Any, ...]:
     """The fields without the last one where that says nothing: a program's operation."""
-    return _fields(operation) if last else _fields(operation)[:-1]
+    fields = _fields(operation)
+    return fields if last else fields[:-1]
 
 
 # --- operations that take a slot -----------------------------------------------------------------

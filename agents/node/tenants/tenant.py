@@ -90,7 +90,10 @@ class Tenant:
         The await raises what the emulator answers (OperationError and its kin).
         """
         out = self._out
-        operation = make(out.next_number(self.name))
+        number = out.number = out.number + 1
+        if self.name:
+            out.owners[number] = self.name
+        operation = make(number)
         out.allowance.operation(operation)
         for qubit in qubits_of(operation):
             if qubit not in self._held.names:  # a handle that the program has made or changed

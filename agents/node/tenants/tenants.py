@@ -40,6 +40,9 @@ class Verdict:
     broken: list[Failed] = field(default_factory=list)
 
 
+NOTHING = Verdict()
+
+
 class Tenants:
     """Of one incarnation of a node."""
 
@@ -167,22 +170,25 @@ class Tenants:
 
     def judge(self, local_ns: int) -> Verdict:
         """What has ended in the step that is over, at this time of the node's clock."""
+        loop, main = self._loop, self.program.main
+        # The path of nearly all steps: a node without services whose program continues.
+        if not self.services and main is not None and not main.done() and loop.is_sound:
+            return NOTHING
         verdict = Verdict()
         # Services first: a call of one that has failed raises in the program, in the same step.
         while self.services and (failed := self._first_broken(local_ns)) is not None:
             verdict.broken.append(failed)
-        program = self.program
-        main, failure = program.main, None
+        program, failure = self.program, None
         if main is None or program.over:
             return verdict
         if not main.done():
-            failure = failure_of_step(self._loop, "")
+            failure = failure_of_step(loop, "")
             if failure is not None:
                 # Its tasks may clean up, as ever.
-                self._loop.step(local_ns, partial(self._loop.cancel_all, ""))
+                loop.step(local_ns, partial(loop.cancel_all, ""))
         else:
             try:
-                verdict.finished = finish(main, self._loop, program.mail, self._dismissed)
+                verdict.finished = finish(main, loop, program.mail, self._dismissed)
             except ProgramRaised as raised:
                 failure = raised
         if failure is not None:
@@ -224,7 +230,7 @@ class Tenants:
     def take_background(self) -> bool:
         """Whether the step has run nothing of a program; the next one is looked at anew."""
         loop = self._loop
-        if not isinstance(loop, HostedLoop):
+        if not self.services or not isinstance(loop, HostedLoop):
             return False
         background = not loop.foreground_ran
         loop.rest()

@@ -47,7 +47,8 @@ class Pending:
         self.number = operation.number
         self.incarnation = devices.incarnation
         #: Whose it is: a service, or "" for the program; and the pool of which it has, or awaits, a slot.
-        self.owner = devices.owner_of(operation.number)
+        owners = devices.operation_owners
+        self.owner = owners.get(operation.number, "") if owners else ""
         self.pool: str | None = None
         self.end_ns = 0
         self.entry: Entry | None = None
@@ -145,7 +146,8 @@ class NodeDevices:
 
         Of the pool of `owner`, which is the operation's own if it is not given.
         """
-        pool = pending.pool = self.slots.pool_of(pending.owner if owner is None else owner)
+        taker = pending.owner if owner is None else owner
+        pool = pending.pool = self.slots.pool_of(taker) if taker else ""
         if self.slots.take(pool):
             opener()
         else:
@@ -155,7 +157,9 @@ class NodeDevices:
     def release(self, pool: str | None) -> None:
         """A slot of the pool is free again: it goes to the operation that has waited longest for one."""
         assert pool is not None
-        waiting = next((each for each in self.waiting if each.pool == pool), None)
+        waiting = None
+        if self.waiting:
+            waiting = next((each for each in self.waiting if each.pool == pool), None)
         if waiting is None:
             self.slots.release(pool)
             return
@@ -177,8 +181,10 @@ class NodeDevices:
 
     def vacate(self, qubit: str) -> None:
         """The qubit has left its slot."""
-        pool = self.pool_with(qubit)
-        self.owners.pop(qubit, None)
+        pool = ""
+        if self.owners:
+            pool = self.pool_with(qubit)
+            self.owners.pop(qubit, None)
         self.busy.pop(qubit, None)
         self.release(pool)
 

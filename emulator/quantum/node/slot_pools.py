@@ -49,7 +49,11 @@ class SlotPools:
 
     def take(self, pool: str) -> bool:
         """Take a slot of a pool; False (and nothing taken) if none is free."""
-        return self._pools[pool].take()
+        slots = self._pools[pool]
+        if slots.used >= slots.count:
+            return False
+        slots.used += 1
+        return True
 
     def release(self, pool: str) -> None:
         """Give a slot of a pool back. Raises InternalError if none is taken."""

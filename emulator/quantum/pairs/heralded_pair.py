@@ -140,7 +140,8 @@ class HeraldedPair:
         link.history.at(min(emitted_ns, other_ns)).count_hits(_any)
         self._record_creation(emitted_ns, other_ns)
         for request, since_ns in zip(attempt.requests, (emitted_ns, other_ns), strict=True):
-            request.devices.hold(request.half, request.owner)
+            if request.owner:
+                request.devices.hold(request.half, request.owner)
             reset_ns = request.devices.memory_reset_ns
             if since_ns < reset_ns:
                 link.registry.reset(request.half, reset_ns, silently=True)
