@@ -36,7 +36,7 @@ async def probe(
 ) -> None:
     """See `Agent.probe`."""
     name, label = plain_name(name, "a probe's name"), plain_name(label, "a probe's label")
-    node.name_probe(name)
+    name = node.name_probe(name)
     items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
     names = [name for item in items for name in names_of(item)]
     bell, together = 0, []

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .agents.agent import Agent as Agent
     from .agents.options.values import Nanoseconds as Nanoseconds
     from .agents.options.values import Seconds as Seconds
+    from .agents.service import Service as Service
+    from .agents.service import offered as offered
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.loading import Topology as Topology
@@ -50,10 +52,12 @@ _HOME = {
     "Picture": ".graph.picture",
     "Run": ".ended",
     "Seconds": ".agents.options.values",
+    "Service": ".agents.service",
     "Sweep": ".sweeps.table",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
+    "offered": ".agents.service",
     "picture": ".graph.picture",
     "run": ".api",
     "sweep": ".sweeps.sweep",
@@ -68,12 +72,14 @@ __all__ = [
     "QnetemError",
     "Run",
     "Seconds",
+    "Service",
     "Sweep",
     "Topology",
     "__version__",
     "closed_forms",
     "launch",
     "load_topology",
+    "offered",
     "picture",
     "run",
     "sweep",

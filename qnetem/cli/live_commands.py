@@ -86,6 +86,13 @@ def tap_command(
             "--kind", metavar="KIND", help="Only messages of this kind, e.g. bb84.*; repeatable."
         ),
     ] = None,
+    ports: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--port",
+            help='Only messages on this port, e.g. ticker; "" for that of programs; repeatable.',
+        ),
+    ] = None,
     form: Annotated[
         TapFormat, typer.Option("--format", help="A table, or one JSON object a line.")
     ] = TapFormat.table,
@@ -98,7 +105,8 @@ def tap_command(
         from ..text.folding import width_of
 
         with reader_may_close():
-            tap(find_run(run, runs), nodes or [], kinds or [], form.value, width_of(sys.stdout))
+            columns = width_of(sys.stdout)
+            tap(find_run(run, runs), nodes or [], kinds or [], ports or [], form.value, columns)
 
 
 def fault_command(

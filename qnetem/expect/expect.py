@@ -45,8 +45,8 @@ _RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+)\Z", re.DOTALL)
 _TOLERANCE = re.compile(r"\+-|±")
 #: First parts of metrics of the run as a whole; no node has such a name.
 _RUN_WIDE = ("messages", "time")
-#: `~` reaches this many standard errors. With no spread known only rounding is forgiven: that of a computer, and
-#: that of a number written with so many digits or more, half a unit of the last one.
+#: `~` reaches this many standard errors. With no spread known only rounding is forgiven: that of a computer,
+#: and that of a number written with so many digits or more, half a unit of the last one.
 _SIGMAS = 3.0
 _DIGITS = 3
 _WRITTEN = re.compile(r"\s*[-+]?(?P<digits>[0-9]*\.[0-9]+)(?:[eE](?P<exponent>[-+]?[0-9]+))?\s*\Z")
