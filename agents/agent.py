@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,8 @@ from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
     from .interface import NodeInterface
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Agent:
@@ -71,6 +74,16 @@ class Agent:
     def now_ns(self) -> int:
         """Virtual time in ns."""
         return self._node.now_ns
+
+    @property
+    def epoch(self) -> datetime:
+        """The calendar's time at which virtual time was 0, in UTC: `time: {epoch: ...}`, else 1970."""
+        return _moment(self._node.welcome.epoch_ns)
+
+    @property
+    def utc(self) -> datetime:
+        """The calendar's time by this node's clock, in UTC, to the microsecond below."""
+        return _moment(self._node.welcome.epoch_ns + self._node.now_ns)
 
     @property
     def links(self) -> tuple[LinkInfo, ...]:
@@ -345,6 +358,10 @@ class Agent:
             why = "no link" if not found else f"several links: {[link.name for link in found]}"
             raise LinkError(node=self.name, peer=peer, why=why)
         return found[0]
+
+
+def _moment(unix_ns: int) -> datetime:
+    return _1970 + timedelta(microseconds=unix_ns // 1000)
 
 
 def _of_body(where: Callable[[Any], bool], type: Any) -> Callable[[Message], bool]:

@@ -11,6 +11,7 @@ import inspect
 import math
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def _plain(value: Any, path: tuple[str | int, ...] = ()) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
+    if isinstance(value, datetime):  # as text; one without a zone stays one without a zone
+        return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
     raise InputError(f"<data>: {dotted(path)}: YAML cannot say {value!r} ({type(value).__name__})")
 
 

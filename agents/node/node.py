@@ -111,6 +111,7 @@ class Node:
         self.loop = VirtualLoop(welcome.name)
         self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
         self.loop.output = log_stream
+        self.loop.epoch_ns = welcome.epoch_ns
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.log = program_logger(welcome.name, self.loop, log_stream)
@@ -139,7 +140,9 @@ class Node:
     def _build(self) -> None:
         try:
             welcome = self.welcome
-            self._program = load_program(welcome.program, modules=self._modules)
+            self._program = load_program(
+                welcome.program, modules=self._modules, epoch_ns=welcome.epoch_ns
+            )
             self._options = fit_options(self._program, welcome.options, welcome.folder)
         except ProgramError as error:
             self._fail("program", str(error), cause_of(error))

@@ -137,6 +137,7 @@ class Welcome(Frame):
     optics: Optics = msgspec.field(default_factory=Optics)
     clock: list[Skew] = []
     folder: str = ""
+    epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
 
 
 class Grant(Frame):

@@ -152,6 +152,7 @@ class Nodes:
             optics=_optics(spec),
             clock=list(clock),
             folder=topology.folder,
+            epoch_ns=topology.time.epoch_ns,
         )
 
 
