@@ -22,6 +22,7 @@ import msgspec
 from ..emulator.errors import MessageError
 from ..emulator.plain_text import encodable, shortened
 from ..emulator.wire import UNREADABLE
+from .secret import Secret, why_not_sent
 from .tracebacks import headline
 
 T = TypeVar("T")
@@ -94,11 +95,14 @@ class Message:
         return f"<Message {self.kind!r} from {self.source} seq {self.seq}>"
 
 
-def encode_body(body: Any) -> bytes:
-    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much."""
+def encode_body(body: Any, hash_key: bytes | None = None) -> bytes:
+    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much.
+
+    A Secret in it is refused, or stands there in its short form: where `hash_key`, of the run, is given.
+    """
     try:
-        _check(body, "body")
-        encoded = _encode(body)
+        _check(body, "body", hash_key is not None)
+        encoded = _encode(body) if hash_key is None else _encode_forms(body, hash_key)
     except MessageError:
         raise
     except Exception as error:
@@ -109,12 +113,20 @@ def encode_body(body: Any) -> bytes:
     return encoded
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: Any, hash_key: bytes | None = None) -> Any:
     """What is left of a value once it has travelled as JSON: lists for tuples, dicts for Structs.
 
     Raises MessageError as `encode_body` does.
     """
-    return msgspec.json.decode(encode_body(value))
+    return msgspec.json.decode(encode_body(value, hash_key))
+
+
+def _encode_forms(value: Any, hash_key: bytes) -> bytes:
+    """A value as JSON, with the short form of each Secret in it."""
+    try:
+        return _encode(value)
+    except TypeError:  # as msgspec says that there is a Secret: few values have one
+        return msgspec.json.encode(value, enc_hook=lambda secret: secret.form(hash_key))
 
 
 def seal(seq: int, inc: int, kind: str, body: bytes) -> bytes:
@@ -141,7 +153,7 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST)
 
 
-def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
+def _check(value: Any, where: str, secrets: bool, levels: int = DEEPEST) -> None:
     kind = type(value)
     if value is None or kind in (str, bool):
         return
@@ -160,18 +172,21 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
             if type(key) is not str:
                 raise MessageError(f"{where} has the key {quoted(key)}: keys must be strings")
             if not _is_plain(item):
-                _check(item, f"{where}[{quoted(key)}]", levels - 1)
+                _check(item, f"{where}[{quoted(key)}]", secrets, levels - 1)
     elif kind in (list, tuple):
         for index, item in enumerate(value):
             if not _is_plain(item):
-                _check(item, f"{where}[{index}]", levels - 1)
+                _check(item, f"{where}[{index}]", secrets, levels - 1)
     elif issubclass(kind, msgspec.Struct):
         for name in value.__struct_fields__:
             field = getattr(value, name)
             if not isinstance(field, (bytes, bytearray)):
-                _check(field, f"{where}.{name}", levels - 1)
+                _check(field, f"{where}.{name}", secrets, levels - 1)
     elif issubclass(kind, (bytes, bytearray, memoryview)):
         raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
+    elif kind is Secret:
+        if not secrets:
+            raise MessageError(why_not_sent(where, value))
     elif issubclass(kind, str):
         return  # an enum member, say: JSON carries its value
     else:

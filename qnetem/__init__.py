@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .agents.agent import Agent as Agent
     from .agents.options.values import Seconds as Seconds
+    from .agents.secret import Secret as Secret
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import QnetemError as QnetemError
@@ -40,6 +41,7 @@ _HOME = {
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
+    "Secret": ".agents.secret",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
@@ -53,6 +55,7 @@ __all__ = [
     "QnetemError",
     "Run",
     "Seconds",
+    "Secret",
     "Topology",
     "launch",
     "load_topology",

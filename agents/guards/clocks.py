@@ -1,10 +1,10 @@
 """Clocks and calendars that answer virtual time to a program.
 
 Owns the replacements of the `time` module's functions, of `datetime`, `numpy.datetime64` and of the stamps
-of log records. Rule: a program sees virtual time only. Clocks that measure count from 0; the calendar starts at
-the run's epoch (1 January 1970 if it names none), in UTC, whatever the machine's time zone. So it does for the
-code that a program calls, libraries included. What keeps the real clock is a short list (`patches.OWN_MODULES`).
-Archives begin in 1980, as their format does.
+of log records. Rule: a program sees virtual time only. Clocks that measure count from 0; the calendar
+starts at the run's epoch (1 January 1970 if it names none), in UTC, whatever the machine's time zone. So it
+does for the code that a program calls, libraries included. What keeps the real clock is a short list
+(`patches.OWN_MODULES`). Archives begin in 1980, as their format does.
 """
 
 from __future__ import annotations

@@ -66,6 +66,8 @@ class VirtualLoop(WithoutIO):
         self.cap = cap
         self.now_ns = 0
         self.epoch_ns = 0
+        #: Of the run's keyed hashes (secret.py); empty where there is no run.
+        self.hash_key = b""
         self.context = contextvars.Context()
         self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []

@@ -111,7 +111,7 @@ class Node:
         self.loop = VirtualLoop(welcome.name)
         self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
         self.loop.output = log_stream
-        self.loop.epoch_ns = welcome.epoch_ns
+        self.loop.epoch_ns, self.loop.hash_key = welcome.epoch_ns, welcome.hash_key
         seed = np.random.SeedSequence(welcome.entropy)
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.log = program_logger(welcome.name, self.loop, log_stream)
@@ -478,7 +478,7 @@ class Node:
         Raises MessageError when it is not JSON or too much, InputError when its metric is another's.
         """
         name = plain_name(name, "a record's name")
-        encoded = encode_body(value)
+        encoded = encode_body(value, self.welcome.hash_key)
         self._allowance.record(name, len(encoded))
         note = Note(name, msgspec.json.decode(encoded))
         if isinstance(note.value, (int, float)):

@@ -18,6 +18,11 @@ def entropy(seed: int, kind: str, *name: str | int) -> list[int]:
     return [int.from_bytes(digest[i : i + 4], "big") for i in range(0, 16, 4)]
 
 
+def hash_key(seed: int) -> bytes:
+    """The key of a run's keyed hashes (wire/keyed_hash.py), 16 bytes."""
+    return b"".join(word.to_bytes(4, "big") for word in entropy(seed, "keyed hashes"))
+
+
 class Streams:
     """Generators by entity, made at first use and kept."""
 

@@ -137,6 +137,7 @@ class Welcome(Frame):
     optics: Optics = msgspec.field(default_factory=Optics)
     clock: list[Skew] = []
     folder: str = ""
+    hash_key: bytes = b""  # of keyed hashes, for what is not shown
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
 
 

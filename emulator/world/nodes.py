@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..kernel.streams import entropy
+from ..kernel.streams import entropy, hash_key
 from ..quantum.pulses.sending import mean_photon_numbers
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import LinkInfo, Optics, Resend, Skew, Welcome
@@ -152,6 +152,7 @@ class Nodes:
             optics=_optics(spec),
             clock=list(clock),
             folder=topology.folder,
+            hash_key=hash_key(seed),
             epoch_ns=topology.time.epoch_ns,
         )
 

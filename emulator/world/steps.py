@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ..errors import InternalError
 from ..record.journal import rounded
+from ..record.private_fields import PrivateFields
 from ..wire import Arrival, Failed, Finished, Grant, Note, Release, Report, Result, Skew
 from .end import End
 from .node_faults import NodeFaults
@@ -86,6 +87,7 @@ class Steps:
 
     def __init__(self, run: Run, grants: OutgoingGrants, node_faults: NodeFaults, end: End) -> None:
         self._run, self._grants, self._node_faults, self._end = run, grants, node_faults, end
+        self._private = PrivateFields(run.topology.record, run.topology.seed)
         self.granted: list[str] = []
         self.missing = 0
         #: Steps of this moment, weighted: see `_WORKING`.
@@ -190,14 +192,14 @@ class Steps:
 
     def _note(self, node: str, note: Note) -> None:
         value = rounded(note.value)
-        self._run.journal.event(node, "note", note.name, value)
+        self._run.journal.event(node, "note", note.name, *self._private(value))
         if isinstance(value, (int, float)):
             self._run.metrics.observe(f"{node}.{note.name}", float(value))
 
     def _finish(self, status: NodeStatus, finished: Finished) -> None:
         status.result, status.unread = finished.value, finished.unread
         self._stop(status, "finished")
-        self._run.journal.event(status.name, "end", rounded(finished.value))
+        self._run.journal.event(status.name, "end", *self._private(rounded(finished.value)))
 
     def _fail(self, status: NodeStatus, failure: Failed) -> None:
         self._stop(status, "failed")

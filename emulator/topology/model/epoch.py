@@ -2,10 +2,10 @@
 
 Owns how an epoch is read and written, to the nanosecond. Does not own what counts from it.
 
-Rules. An epoch names its zone: a time without one is another moment on another machine, and is refused. It is
-kept as ns since 1970-01-01T00:00:00Z, leap seconds not counted, as POSIX time is: 23:59:60 cannot be told from
-the second after it, and is refused. Years are limited to `FIRST_YEAR` to `LAST_YEAR`, so that the calendar does
-not end before virtual time does.
+Rules. An epoch names its zone: a time without one is another moment on another machine, and is refused. It
+is kept as ns since 1970-01-01T00:00:00Z, leap seconds not counted, as POSIX time is: 23:59:60 cannot be told
+from the second after it, and is refused. Years are limited to `FIRST_YEAR` to `LAST_YEAR`, so that the
+calendar does not end before virtual time does.
 """
 
 from __future__ import annotations

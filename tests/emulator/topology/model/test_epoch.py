@@ -1,4 +1,4 @@
-"""An epoch is one moment, whatever its zone and on whatever machine; what is none is refused where it stands."""
+"""An epoch is one moment in every zone and on every machine; what is none is refused where it stands."""
 
 from __future__ import annotations
 
