@@ -36,6 +36,7 @@ from ..emulator.wire import (
 from ..emulator.wire import Join as JoinOperation
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
+from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .pulses import blocks
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
@@ -148,6 +149,25 @@ class Agent:
         condition = None if where is None else _of_body(where, type)
         message = await self._node.receive_message(source, kind, damaged, condition)
         return message.read(type)
+
+    # --- the outside ---
+
+    def outside(
+        self,
+        half: OutsideHalf,
+        *args: Any,
+        largest: int = LARGEST_ITEM,
+        unanswered: int = MOST_UNANSWERED,
+    ) -> Outside:
+        """Open to the outside: run `half(inside, *args)` in real time, with sockets, and await its requests.
+
+        `async with self.outside(serve) as requests`, then `async for request in requests`; the half calls
+        `await inside.put(item)`, which gives the reply. An item is bytes or a JSON value of at most `largest`
+        bytes; `put` waits while `unanswered` are unanswered. Needs `time: {mode: real}` and a process of the
+        node's own; a replay feeds the requests again. Raises Refused elsewhere, InputError for a half that is
+        a method of the program. See docs/outside.md.
+        """
+        return Outside(self._node, half, args, largest, unanswered)
 
     # --- qubits ---
 

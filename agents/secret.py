@@ -2,10 +2,11 @@
 
 Owns the type, and how it appears elsewhere: as `{id, bits, check}`. Does not own who may have a key.
 
-Rules. `check` is a keyed hash (emulator/wire/keyed_hash.py) from the run's seed and the label: equal keys under one
-label have equal checks at every node, other keys other ones, and without the seed no search finds a short key.
-Only the words `reveal_bits`, `reveal_bytes` and `reveal_int` give the bits. Every other way to the value shows the
-check or is refused by name: text, formats, JSON, pickles, iteration, arrays. No error quotes the value.
+Rules. `check` is a keyed hash (emulator/wire/keyed_hash.py) from the run's seed and the label: equal keys
+under one label have equal checks at every node, other keys other ones, and without the seed no search finds
+a short key. Only the words `reveal_bits`, `reveal_bytes` and `reveal_int` give the bits. Every other way to
+the value shows the check or is refused by name: text, formats, JSON, pickles, iteration, arrays. No error
+quotes the value.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _REVEAL = "reveal_bits() or reveal_bytes() says so in so many words"
 class Secret:
     """Key material: bits that are in no log, no result and no message unless they are revealed.
 
-    `material`: bytes (8 bits each, the most significant first), a sequence or an array of 0 and 1, or an integer
-    with `bits=`. `label` says what it is for: both ends of a key use the same one, and their checks then agree.
-    `id` names it for people. Raises InputError for other material.
+    `material`: bytes (8 bits each, the most significant first), a sequence or an array of 0 and 1, or an
+    integer with `bits=`. `label` says what it is for: both ends of a key use the same one, and their checks
+    then agree. `id` names it for people. Raises InputError for other material.
     """
 
     __slots__ = ("_count", "_data", "_key", "id", "label")

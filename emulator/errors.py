@@ -19,6 +19,7 @@
     |   +-- LinkError              no such link, or several and no `link=`
     |   +-- RegisterTooLarge       more jointly entangled qubits than the formalism carries
     |   +-- Refused                a call that would break determinism (wall clock, sockets ...)
+    |   +-- OutsideError           the outside half of a node has failed, or the inside one has left
     +-- InternalError          our bug (exit code 70)
 
 Errors that cross the wire travel as `(code, fields)`; `OPERATION_ERRORS` is the one table that turns
@@ -186,6 +187,12 @@ class Refused(OperationError):
     """A call that would make the run depend on something other than topology and seed."""
 
     code = "refused"
+
+
+class OutsideError(OperationError):
+    """Of `self.outside()`: inside, that the outside half has raised; outside, that no reply will come."""
+
+    code = "outside"
 
 
 class InternalError(QnetemError):

@@ -290,7 +290,7 @@ def start(
     if in_process:
         from .inprocess.network import run_in_process
 
-        return run_in_process(topology, options.runs_folder, on_progress, share)
+        return run_in_process(topology, options.runs_folder, on_progress, share, options.inputs)
     from .launcher.launcher import run_processes
 
     return asyncio.run(run_processes(topology, options, on_progress))

@@ -2,7 +2,8 @@
 
 Owns one program's life: its virtual loop, its inbox, its open operations, the payloads it holds and
 those it has sent. No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
-carry out `outbox` (frames to the emulator) and `publishes` (destination, payload) after each call.
+carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the orders of `outsides`
+after each call.
 
 Rules. Nothing but a grant wakes the program. A grant that names payloads that are not here waits for
 them; `lacking()` says which. A sent payload is kept until the emulator says `Forget`. Whatever a
@@ -72,6 +73,7 @@ from . import waiting
 from .held_qubits import HeldQubits, qubits_of
 from .limits import Allowance, MetricNames
 from .local_clock import LocalClock
+from .outsides import Outsides
 from .payloads import Payloads
 from .program import load_program, program_logger
 from .program_end import ProgramRaised, cause_of, failure_of_step, finish
@@ -124,6 +126,9 @@ class Node:
         self._number = 0
         self.frames = Frames(self.loop)
         self.held = HeldQubits(self.loop, self.frames)
+        self.outsides = Outsides(
+            welcome, lambda: waiting.NamedFuture(self.loop, "a request from outside", None)
+        )
         self._waiting_grant: Grant | None = None
         self._settles: list[Settle] = []
         self._main: asyncio.Task[Any] | None = None
@@ -259,6 +264,7 @@ class Node:
         if finished is not None or failed is not None:
             self._over = True
             self._payloads.end()
+            self.outsides.close_all()
         self.outbox.append(self._report(grant, next_timer_ns, finished, failed))
         self._allowance.renew()
 
@@ -282,6 +288,7 @@ class Node:
             finished,
             failed,
             self.frames.changes(),
+            self.outsides.report(),
         )
         if self._sends:
             self._sends = []
@@ -306,6 +313,8 @@ class Node:
             self._resolve(result)
         if grant.expired:
             self._expire(set(grant.expired))
+        if grant.inputs:
+            self.outsides.take(grant.inputs, self.loop.now_ns)
         if self._main is None:
             self._main = self.loop.create_task(self._run(), name=self.welcome.name)
             self._main.add_done_callback(lambda _: self.loop.cancel_all())
@@ -491,6 +500,7 @@ class Node:
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
+        self.outsides.close_all()
         self.outbox.append(Failed(kind, problem, details, self.true_ns))
 
 

@@ -139,7 +139,7 @@ class Left(msgspec.Struct):
     left in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
     operations that have not ended, in words. `worked_s`: real seconds in which the run waited for this node
     alone, without the first step of each incarnation, which imports the program. `waits`: what each task of a
-    program waits for that `until` has ended, as in `NodeView`.
+    program waits for that `until` has ended, as in `NodeView`. `inputs`: how much came from outside.
     """
 
     slots_used: int
@@ -150,6 +150,7 @@ class Left(msgspec.Struct):
     grants: int
     worked_s: float
     waits: list[tuple[str, str, int]] = []
+    inputs: int = 0
 
 
 class Outcome(Frame):

@@ -133,6 +133,7 @@ def _end_states(run: Run, waits: dict[str, list[Wait]]) -> dict[str, Left]:
             grants=clock.grants.get(name, 0),
             worked_s=clock.worked_s.get(name, 0.0),
             waits=[(wait.task, wait.what, wait.since_ns) for wait in waits.get(name, [])],
+            inputs=status.inputs,
         )
         for name, status in run.nodes.statuses.items()
     }

@@ -10,10 +10,14 @@ applied when all granted nodes have reported or died, in the order of node names
 
 from __future__ import annotations
 
+import msgspec
+
 from ..errors import InternalError
+from ..kernel.streams import hash_key
 from ..record.journal import rounded
 from ..record.private_fields import PrivateFields
-from ..wire import Arrival, Failed, Finished, Grant, Note, Release, Report, Result, Skew
+from ..wire import Arrival, Failed, Finished, Grant, Input, Note, Release, Report, Result, Skew
+from ..wire.keyed_hash import keyed_hash
 from .end import End
 from .node_faults import NodeFaults
 from .nodes import NodeStatus
@@ -33,6 +37,8 @@ class OutgoingGrants:
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
         self._expired: dict[str, list[str]] = {}
+        self._inputs: dict[str, list[Input]] = {}
+        self._journal, self._hash_key = run.journal, hash_key(run.topology.seed)
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
         #: them fail in the order of their names, not in the order in which they say so.
         self.unbuilt: dict[str, Failed] = {}
@@ -72,11 +78,34 @@ class OutgoingGrants:
             last,
             clock,
             self._expired.pop(name, []),
+            self._take_inputs(name),
         )
+
+    def add_input(self, name: str, item: Input) -> None:
+        """Something from outside is due to the node at this instant."""
+        self._inputs.setdefault(name, []).append(item)
+        self._conductor.wake(name)
+
+    def _take_inputs(self, name: str) -> list[Input]:
+        if name not in self._inputs:
+            return []
+        inputs, status = self._inputs.pop(name), self._nodes[name]
+        status.inputs += len(inputs)
+        for each in inputs:
+            shown = keyed_hash(self._hash_key, f"input\x1f{name}", each.data)
+            fields = (each.opening, each.number, each.kind, len(each.data), shown)
+            self._journal.event(name, "input", *fields)
+        return inputs
 
     def forget_node(self, name: str) -> None:
         """The node runs no more in this incarnation: nothing can be handed to it."""
-        for due in (self._results, self._arrivals, self._expired, self.unbuilt):
+        for due in (
+            self._results,
+            self._arrivals,
+            self._expired,
+            self._inputs,
+            self.unbuilt,
+        ):
             due.pop(name, None)
         self._classical.forget_node(name)
         self._conductor.forget_node(name)
@@ -182,6 +211,10 @@ class Steps:
                 quantum.withdraw(name, number)
         for note in report.notes:
             self._note(name, note)
+        if report.outside is not None:
+            status.openings = report.outside.open
+            for reply in report.outside.replies:
+                run.journal.event(name, "reply", *msgspec.structs.astuple(reply))
         # Last: what the program did in its final step counts, and its end withdraws what is left.
         if report.failed is not None:
             self._fail(status, report.failed)
@@ -209,6 +242,7 @@ class Steps:
         """The program runs no more. What it waits for is withdrawn: no peer may get a pair with it."""
         name, quantum = status.name, self._run.quantum
         status.state, status.ended_ns = state, self._run.conductor.now_ns
+        status.openings = 0
         self._grants.forget_node(name)
         for number, _ in quantum.pending(name):
             quantum.withdraw(name, number)

@@ -24,7 +24,7 @@ when all that were granted in the instant have reported or died, and the first o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from pathlib import Path
 
@@ -32,13 +32,25 @@ from ..errors import InternalError, QnetemError, RunError
 from ..faults.schedule import Faults
 from ..kernel.conductor import FAULT, Answer
 from ..topology.model.topology import Topology
-from ..wire import PROTOCOL_VERSION, Failed, Have, Hello, Report, Resend, ToEmulator, Waits
+from ..wire import (
+    PROTOCOL_VERSION,
+    Failed,
+    Have,
+    Hello,
+    Poke,
+    RecordedInput,
+    Report,
+    Resend,
+    ToEmulator,
+    Waits,
+)
 from ..wire.control import Outcome, Progress, token
 from . import problems
 from .end import End
 from .live import LiveControl
 from .node_faults import NodeFaults
 from .nodes import NodeStatus
+from .outside import LIVE, OutsideInputs
 from .run import Run, State
 from .steps import OutgoingGrants, Steps
 
@@ -52,7 +64,10 @@ BETWEEN, INSTANT, GRANTED, OVER = State
 
 
 class World:
-    """One run. `wall` gives real seconds and is only ever reported, never decided on."""
+    """One run. `wall` gives real seconds and is only ever reported, never decided on.
+
+    `inputs`: what came from outside in the run that this one repeats; None: it repeats none.
+    """
 
     def __init__(
         self,
@@ -61,6 +76,7 @@ class World:
         journal_path: Path | None = None,
         secret: str = "",
         wall: Callable[[], float] = lambda: 0.0,
+        inputs: Sequence[RecordedInput] | None = None,
     ) -> None:
         self._run = run = Run(topology, journal_path, wall)
         self._secret = secret
@@ -74,6 +90,7 @@ class World:
         self._end = End(run, self.faults)
         self._steps = Steps(run, grants, self._node_faults, self._end)
         self.live = LiveControl(run, self.faults, self._do_between)
+        self._outside = OutsideInputs(run, grants, self._do_between, inputs)
         #: Changes from outside, to be made between two instants.
         self._changes: list[Callable[[], None]] = []
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
@@ -99,6 +116,7 @@ class World:
     def start(self) -> None:
         """Await every node's Hello; then time begins."""
         self.faults.schedule(self.topology.faults)
+        self._outside.schedule()
         self.conductor.at_start((-1,), self._wake_all, FAULT)
         for name in self.nodes.statuses:
             self._barrier.add("hello", name)
@@ -132,6 +150,8 @@ class World:
                 self._on_hello(status, message)
             elif isinstance(message, Resend):
                 self._on_resend(node, message)
+            elif isinstance(message, Poke):
+                self._outside.take(status, message)
             elif isinstance(message, Have):
                 self._passed("have", node)
             elif isinstance(message, Waits):
@@ -203,9 +223,10 @@ class World:
 
     def _on_hello(self, status: NodeStatus, hello: Hello) -> None:
         status.pid = hello.pid
-        status.state = "running"
-        clock = self._node_faults.clock(status.name)
-        welcome = self.nodes.welcome(status, self.topology.seed, self.conductor.now_ns, clock)
+        status.state, status.openings = "running", 0
+        clock, outside = self._node_faults.clock(status.name), self._outside.mode
+        now_ns = self.conductor.now_ns
+        welcome = self.nodes.welcome(status, self.topology.seed, now_ns, clock, outside)
         # Before the barrier: the last Hello lets time begin, and Welcome must come before the first grant.
         self.outbox.append((status.name, welcome))
         self._passed("hello", status.name)
@@ -278,11 +299,8 @@ class World:
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
-        if instant is None and self.nodes.busy():
-            end.stuck()
-            return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
-            end.at_until()
+            self._nothing_more(instant, until_ns)
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
@@ -294,6 +312,21 @@ class World:
         conductor.enter(*instant)
         self._run.state = INSTANT
         return True
+
+    def _nothing_more(self, instant: tuple[int, int] | None, until_ns: int | None) -> None:
+        """Nothing is on the agenda before `until`: the run ends, unless something may come from outside."""
+        is_open = self._outside.is_open()
+        if is_open and self._outside.mode == LIVE:
+            if until_ns is None:
+                return  # until it comes
+            ahead_s = self._run.wall_clock.ahead_s(until_ns)
+            if ahead_s > 0:
+                self.resume_in_s = ahead_s
+                return
+        if instant is None and self.nodes.busy() and not (is_open and until_ns is not None):
+            self._end.stuck()
+        else:
+            self._end.at_until()
 
     def _is_due(self, t_ns: int) -> bool:
         """Real time mode: whether the wall clock has come to this instant; notes how late it is.
@@ -320,11 +353,13 @@ class World:
             self.fail(error)
 
     def _do_between(self, change: Callable[[], None]) -> None:
-        """Make a change between two instants: a fault is added or healed from outside."""
-        if not self.over:
-            self._changes.append(change)
-            if self.resume_in_s is not None:
-                self.resume()
+        """Make a change between two instants: a fault is added or healed, something comes from outside."""
+        if self.over:
+            return
+        self._changes.append(change)
+        # Time stands for the wall clock, or until something comes from outside.
+        if self._run.state is BETWEEN and not self._barrier.awaited and self.conductor.instants:
+            self.resume()
 
     # --- the end ---
 
