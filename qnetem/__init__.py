@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .agents.secret import Secret as Secret
     from .api import Run as Run
     from .api import run as run
+    from .emulator.errors import OutsideError as OutsideError
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.loading import Topology as Topology
     from .emulator.loading import load_topology as load_topology
@@ -38,6 +39,7 @@ _HOME = {
     "Agent": ".agents.agent",
     "Event": ".runs.events",
     "Network": ".network",
+    "OutsideError": ".emulator.errors",
     "QnetemError": ".emulator.errors",
     "Run": ".api",
     "Seconds": ".agents.options.values",
@@ -52,6 +54,7 @@ __all__ = [
     "Agent",
     "Event",
     "Network",
+    "OutsideError",
     "QnetemError",
     "Run",
     "Seconds",
