@@ -61,7 +61,9 @@ async def _asked(url: str, counts_asked: list[str], side_by_side: int) -> list[A
     return [first, *rest]
 
 
-async def _served(folder: Path, requests: int, side_by_side: int = 4) -> tuple[qnetem.Run, list[Any]]:
+async def _served(
+    folder: Path, requests: int, side_by_side: int = 4
+) -> tuple[qnetem.Run, list[Any]]:
     source, port = example(folder, requests)
     asked = [("1", "2", "4", "8", "many")[index % 5] for index in range(requests)]
     async with qnetem.launch(source, runs_folder=folder / "runs") as network:
@@ -95,4 +97,3 @@ async def test_requests_over_http_are_fed_again_by_a_replay_with_the_same_digest
     assert one.same and one.ended
     again = await asyncio.to_thread(_replayed, done.comparison.b.path)
     assert again.same, "a replay can be replayed"
-
