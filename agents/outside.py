@@ -3,9 +3,9 @@
 Owns `Outside` and `Request` as programs see them, how an item is encoded, and the orders that a node gives to
 its shell. Does not own sockets and real time (process/outside.py), nor when a request is due (the emulator).
 
-Rules. All state and every decision are in the virtual loop: what a program knows of the outside are the bytes of
-requests, at the instants at which they were granted, so a replay that feeds them again does the same. A reply
-is an order to the shell and changes nothing inside; a replay drops it.
+Rules. All state and every decision are in the virtual loop: what a program knows of the outside are the
+bytes of requests, at the instants at which they were granted, so a replay that feeds them again does the
+same. A reply is an order to the shell and changes nothing inside; a replay drops it.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Outside:
     """An opening to the outside, for as long as an `async with` lasts; iterates over the requests.
 
     Several tasks may await requests: each gets the next one. When the outside half returns there are no
-    more; when it raises, whoever awaits a request gets an OutsideError, and so does the end of the block.
+    more; when it raises, the tasks that await a request get an OutsideError, and so does the block's end.
     """
 
     def __init__(
@@ -182,7 +182,10 @@ class Outside:
         return request
 
     async def receive(self) -> Request:
-        """The next request; waits for one. Raises OutsideError when there are no more. Cancelling loses none."""
+        """The next request; waits for one. Cancelling loses none.
+
+        Raises OutsideError when there are no more.
+        """
         request = await self._next()
         if request is None:
             raise OutsideError("no more requests: the outside half has returned")

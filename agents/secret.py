@@ -51,7 +51,7 @@ class Secret:
 
     @property
     def check(self) -> str:
-        """A keyed hash of the bits, by which two nodes can be seen to have the same key; "" outside of a run."""
+        """A keyed hash of the bits, equal at two nodes that have the same key; "" outside of a run."""
         key = self._key or _key_of_run()
         return "" if key is None else self._check(key)
 

@@ -1,10 +1,10 @@
 """The openings of one node to the outside: which are open, what came for each, and the orders to the shell.
 
-Owns that list and what a step reports of it. Does not own the handles (outside.py) nor what the shell does with
-an order (process/outside.py).
+Owns that list and what a step reports of it. Does not own the handles (outside.py) nor what the shell does
+with an order (process/outside.py).
 
 Rule: a report says how often the node is open, in each step that changes it, because a run that may still get
-something from outside is not stuck. Only `live` orders reach a shell; a replay has nobody to give them to.
+something from outside is not stuck. Only `live` orders reach a shell; a replay gives them to none.
 """
 
 from __future__ import annotations

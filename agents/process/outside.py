@@ -1,12 +1,14 @@
 """The outside half of `self.outside()`: coroutines on the process's ordinary loop, in real time.
 
-Owns the tasks that run them, `Inside` (what such a coroutine holds), the room for items, and the replies on their
-way back. Does not own what an item does: it goes to the emulator as a Poke, and comes to the program in a grant.
+Owns the tasks that run them, `Inside` (what such a coroutine holds), the room for items, and the replies on
+their way back. Does not own what an item does: it goes to the emulator as a Poke, and comes to the program
+in a grant.
 
-Rules. Nothing here decides anything that a run can see, but for what an item is and when it comes. An item takes
-its room until it has been answered, also when the client has left: so clients that come and leave cannot flood a
-run. An outside half that raises is reported as an input like any other, and its traceback goes to the node's log.
-An opening begins when the halves of those before have ended: they may hold the same port.
+Rules. Nothing here decides anything that a run can see, but for what an item is and when it comes. An item
+takes its room until it has been answered, also when the client has left: so clients that come and leave
+cannot flood a run. An outside half that raises is reported as an input like any other, and its traceback
+goes to the node's log. An opening begins when the halves of those before have ended: they may hold the same
+port.
 """
 
 from __future__ import annotations

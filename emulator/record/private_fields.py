@@ -1,8 +1,8 @@
 """What the journal shows of values that may be key material: measured bits, settings, notes and results.
 
-Owns the choice. Rule: with `record: full` they are shown as they are, because such a record has the keys anyhow;
-with `record: hashes` a keyed hash stands for them, so that the digest, which is printed, cannot be searched for
-a few bits either.
+Owns the choice. Rule: with `record: full` they are shown as they are, because such a record has the keys
+anyhow; with `record: hashes` a keyed hash stands for them, so that the digest, which is printed, cannot be
+searched for a few bits either.
 """
 
 from __future__ import annotations

@@ -381,7 +381,7 @@ class Server:
         self.drain()
 
     def hurry(self) -> None:
-        """A live request was taken, or something has come from outside: the next instant may be due sooner."""
+        """A request or something from outside was taken: the next instant may be due sooner."""
         if self._resume_timer is not None:
             self._resume_timer.cancel()
             self._resume()

@@ -14,6 +14,6 @@ _KEY_BYTES, _HASH_BYTES = 32, 16
 
 
 def keyed_hash(key: bytes, purpose: str, data: bytes) -> str:
-    """BLAKE2b of `data` in hex, keyed from (`key`, `purpose`): hashes of two purposes have nothing in common."""
+    """BLAKE2b of `data` in hex, keyed from `key` and `purpose`: those of two purposes are unrelated."""
     derived = hashlib.blake2b(purpose.encode(), key=key, digest_size=_KEY_BYTES).digest()
     return hashlib.blake2b(data, key=derived, digest_size=_HASH_BYTES).hexdigest()

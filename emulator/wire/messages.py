@@ -332,7 +332,7 @@ ToEmulator = Hello | Report | Have | Resend | Waits | Failed | Poke
 
 
 class RecordedInput(Record):
-    """An input of a recorded run, which its replay feeds again: when it was granted, and to which incarnation."""
+    """An input of a recorded run, which its replay feeds again: when and to which incarnation it came."""
 
     t_ns: int
     node: str

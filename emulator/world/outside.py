@@ -3,11 +3,11 @@
 Owns the order of inputs among all that happens, and whether a node may open to the outside. Does not own
 sockets (agents/process/outside.py) nor what a node does with an input.
 
-Rules. An input is due at max(last instant + 1 ns, the wall clock's instant), behind the faults of its instant,
-in the order of (node, opening, number): as a live fault it is put on the agenda between two instants, so a
-replay that puts it there from the start has the same run. It is journalled when it is granted, by its size and
-a keyed hash; the bytes are in the record of its node. What is for an incarnation that takes nothing any more is
-dropped.
+Rules. An input is due at max(last instant + 1 ns, the wall clock's instant), behind the faults of its
+instant, in the order of (node, opening, number): as a live fault it is put on the agenda between two
+instants, so a replay that puts it there from the start has the same run. It is journalled when it is
+granted, by its size and a keyed hash; the bytes are in the record of its node. What is for an incarnation
+that takes nothing any more is dropped.
 """
 
 from __future__ import annotations

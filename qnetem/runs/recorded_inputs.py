@@ -1,7 +1,8 @@
 """What came from outside into a recorded run, as its nodes' records have it.
 
-Owns reading it. Rule: a run that let something in can be replayed only with the bytes, which `record: hashes`
-does not keep; such a run is refused by name. The records are checked first: they are part of what is replayed.
+Owns reading it. Rule: a run that let something in can be replayed only with the bytes, which `record:
+hashes` does not keep; such a run is refused by name. The records are checked first: they are part of what
+is replayed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .recorded import RecordedRun
 
 
 def recorded_inputs(run: RecordedRun) -> list[RecordedInput]:
-    """All inputs of a run, in the order of nodes and time. Raises InputError for a run without their bytes."""
+    """All inputs of a run, by node and time. Raises InputError for a run without their bytes."""
     if run.journal is None:
         _refuse_without_bytes(run)
         return []
@@ -56,6 +57,6 @@ def _refuse_without_bytes(run: RecordedRun) -> None:
     let_in = [name for name, node in nodes.items() if node.inputs]
     if let_in:
         raise InputError(
-            f"{run.path}: {', '.join(let_in)} took input from outside, and `record: hashes` keeps none of it: "
-            "such a run cannot be replayed; `record: full` can"
+            f"{run.path}: {', '.join(let_in)} took input from outside, and `record: hashes` keeps none "
+            "of it: such a run cannot be replayed; with `record: full` it can"
         )

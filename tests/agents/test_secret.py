@@ -108,7 +108,7 @@ TEXTS: dict[str, Callable[[Secret], str]] = {
     "wide format": lambda key: f"{key!s:>80}",
     "percent": lambda key: f"{[key]!r}",
     "log": lambda key: logging.makeLogRecord({"msg": "%s %r", "args": (key, [key])}).getMessage(),
-    "str.format": lambda key: "{0} {0!r} {0:b}".format(key),  # noqa: UP032 another way to the text
+    "str.format": "{0} {0!r} {0:b}".format,
 }
 
 

@@ -1,4 +1,4 @@
-"""What comes from outside has its place among all that happens, and a run waits for it as long as it may come."""
+"""What comes from outside has its place among all that happens, and a run waits while it may come."""
 
 from __future__ import annotations
 
