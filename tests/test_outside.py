@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 from pathlib import Path
@@ -22,14 +23,18 @@ PAGE = Path(__file__).parent.parent / "docs" / "outside.md"
 PATIENCE_S = 120.0
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def example(folder: Path, served: int) -> tuple[dict[str, Any], int]:
     """The page's program and topology, at a free port, to end after so many requests."""
     page = PAGE.read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(# bits\.py.*?)```", page, re.DOTALL)
     (folder / "bits.py").write_text(program, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     node = {"program": f"{folder / 'bits.py'}:Server", "with": {"port": port, "served": served}}
     return {"name": "bits", "seed": 11, "time": {"mode": "real"}, "nodes": {"server": node}}, port
 
@@ -97,3 +102,95 @@ async def test_requests_over_http_are_fed_again_by_a_replay_with_the_same_digest
     assert one.same and one.ended
     again = await asyncio.to_thread(_replayed, done.comparison.b.path)
     assert again.same, "a replay can be replayed"
+
+
+async def lines(inside: Any, port: int) -> None:
+    """An outside half of plain sockets: a line in, a line out; `gone` where no reply will come."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readline()).decode().strip():
+            try:
+                answer = await inside.put(line)
+            except qnetem.OutsideError:
+                answer = "gone"
+            writer.write(f"{answer}\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(client, "127.0.0.1", port)
+    async with server:
+        await asyncio.Event().wait()
+
+
+class Counter(qnetem.Agent):
+    """It counts requests in each of its lives, never answers `hold`, and ends with `stop`."""
+
+    async def run(self, port: int) -> Any:
+        async with self.outside(lines, port) as requests:
+            async for request in requests:
+                if request.body == "stop":
+                    return request.number
+                if request.body != "hold":
+                    request.reply(f"{self.incarnation}.{request.number} {request.body}")
+
+
+class Line:
+    """A client with one connection."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._reader: asyncio.StreamReader | None = None
+
+    async def open(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while self._reader is None:
+                try:
+                    opened = await asyncio.open_connection("127.0.0.1", self._port)
+                    self._reader, self._writer = opened
+                except ConnectionError:
+                    await asyncio.sleep(0.05)  # the node's process is starting
+
+    async def ask(self, word: str) -> str:
+        self.say(word)
+        return await self.answer()
+
+    def say(self, word: str) -> None:
+        self._writer.write(f"{word}\n".encode())
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def answer(self) -> str:
+        assert self._reader is not None
+        async with asyncio.timeout(PATIENCE_S):
+            return (await self._reader.readline()).decode().strip()
+
+
+@pytest.mark.processes
+async def test_pauses_kills_and_waiting_clients_are_fed_again_by_a_replay(tmp_path: Path) -> None:
+    port = free_port()
+    node = {"program": Counter, "with": {"port": port}}
+    source = {"name": "lines", "time": {"mode": "real"}, "nodes": {"counter": node}}
+    async with qnetem.launch(source, runs_folder=tmp_path / "runs") as network:
+        first, waits = Line(port), Line(port)
+        await first.open()
+        assert await first.ask("a") == "1.1 a"
+        await network.fault("{pause: counter, for: 300 ms}")
+        assert await first.ask("b") == "1.2 b"
+        await network.fault("{kill: counter, restart: 10 ms}")
+        assert await first.answer() == "", "the connection ends with its process"
+        second = Line(port)
+        await second.open()
+        await waits.open()
+        assert await second.ask("c") == "2.1 c"
+        waits.say("hold")
+        assert await second.ask("d") in ("2.2 d", "2.3 d")
+        second.say("stop")
+        assert await waits.answer() == "gone" and await second.answer() == "gone"
+        run = await network.finished()
+    for line in (first, second, waits):
+        await line.close()
+    done = await asyncio.to_thread(_replayed, run.run_folder)
+    assert done.same and done.comparison.b.digest == run.digest
+    assert [event.fields[1] for event in run.events(kind="input")][:2] == [1, 2]

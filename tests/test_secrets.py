@@ -1,4 +1,4 @@
-"""With `record: hashes` a run leaves no key behind: not in its folder, not in what it prints, not when it crashes."""
+"""With `record: hashes` a run leaves no key behind: in no file, in nothing it prints, in no crash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Owner(Agent):
             return key.reveal_bytes().hex()
         del bits
         self.log.warning("the key is %s, %r and %s", key, {"key": key}, f"{key:x}")
-        print(key, [key], key[:8])
+        print(key, [key], key[:8])  # noqa: T201 as careless programs do
         self.record("key", {"key": key, "half": key[:64]})
         await self.send("other", {"check": key.check})
         if crash:
@@ -68,7 +68,7 @@ def source(record: str, **options: Any) -> dict[str, Any]:
 def ways_to_write(key: bytes) -> dict[str, bytes]:
     """A key as it may turn up in a file; any 8 bytes of it in a row are enough."""
     found: dict[str, bytes] = {}
-    for at in range(0, len(key) - 7):
+    for at in range(len(key) - 7):
         part = key[at : at + 8]
         bits = [int(bit) for byte in part for bit in f"{byte:08b}"]
         found |= {
