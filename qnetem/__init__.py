@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .agents.agent import Agent as Agent
     from .agents.options.values import Seconds as Seconds
+    from .agents.process.outside import Inside as Inside
     from .agents.secret import Secret as Secret
     from .api import Run as Run
     from .api import run as run
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Agent": ".agents.agent",
     "Event": ".runs.events",
+    "Inside": ".agents.process.outside",
     "Network": ".network",
     "OutsideError": ".emulator.errors",
     "QnetemError": ".emulator.errors",
@@ -53,6 +55,7 @@ _HOME = {
 __all__ = [
     "Agent",
     "Event",
+    "Inside",
     "Network",
     "OutsideError",
     "QnetemError",

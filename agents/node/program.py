@@ -41,8 +41,8 @@ def load_program(
     """The Agent subclass that `spec` names; file paths are relative to `base`.
 
     `modules`: those of the run (None: of nothing but this call); `epoch_ns`: what clocks show while it is
-    imported. Raises ProgramError when there is no such
-    module, file or class, or it is no Agent; with file and line where the user's code raised.
+    imported. Raises ProgramError when there is no such module, file or class, or it is no Agent; with file
+    and line where the user's code raised.
     """
     from ..agent import Agent
 
