@@ -16,12 +16,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..emulator.errors import LinkError, MessageError, OperationError
+from ..emulator.errors import LinkError, OperationError
 from ..emulator.units import parse_ns, to_ns, unsigned_zero
 from ..emulator.wire import (
     Allocate,
@@ -37,12 +37,16 @@ from ..emulator.wire import Join as JoinOperation
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
 from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
+from .ports import Port, of_body
 from .pulses import blocks
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
 if TYPE_CHECKING:
     from .interface import NodeInterface
+
+_Held = TypeVar("_Held", "Qubit", "Pair")
+_Service = TypeVar("_Service", bound="Agent")
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,10 +66,12 @@ class Agent:
         self.name: str = node.welcome.name
         #: 1, and one more with each restart.
         self.incarnation: int = node.welcome.incarnation
-        #: The node's own generator; the only source of randomness a program may use.
+        #: "" for a program; a service's name.
+        self.tenant: str = node.name
+        #: A generator of its own; the only source of randomness it may use.
         self.rng: np.random.Generator = node.rng
-        #: The node's slots for qubits.
-        self.memory = Memory(node, node.welcome.slots)
+        #: Its slots for qubits.
+        self.memory = Memory(node, node.slots)
         #: A logger whose lines carry virtual time.
         self.log: logging.Logger = node.log
 
@@ -117,13 +123,17 @@ class Agent:
 
     # --- messages ---
 
-    async def send(self, destination: str, body: Any = None, *, kind: str = "") -> None:
+    async def send(
+        self, destination: str, body: Any = None, *, kind: str = "", port: str | None = None
+    ) -> None:
         """Send a classical message; returns at once (the network decides when it arrives).
 
-        `body`: a JSON value or msgspec Struct. Raises MessageError for other bodies and LinkError for
-        a destination that is no node of the network. A dead destination is no error.
+        `body`: a JSON value or msgspec Struct. `port`: the mailbox it is for; None is the own one, ""
+        for a program and its name for a service. Raises MessageError for other bodies, for a port that is
+        another tenant's here and for a service's message to programs, LinkError for a destination that is no
+        node of the network. A dead destination is no error.
         """
-        self._node.send(destination, body, kind)
+        self._node.send(destination, body, kind, port=port)
 
     async def broadcast(self, body: Any = None, *, kind: str = "") -> None:
         """One `send` per neighbour, in the order of their names."""
@@ -138,17 +148,36 @@ class Agent:
         type: Any = None,
         where: Callable[[Any], bool] | None = None,
         damaged: bool = False,
+        port: str | None = None,
     ) -> Message:
         """The next message (from `source`, of `kind`); waits for one, in virtual time.
+
+        Only what came on the own port, or on `port`: a program never sees a service's messages.
 
         `type`: a type to decode the body to (MessageError if it does not fit). `where`: only messages
         for whose decoded body it is true; the others stay for other receivers. It is asked when this
         call begins, and when a message comes. Damaged messages are skipped unless `damaged=True`, which
         yields their raw bytes. Cancelling loses no message.
         """
-        condition = None if where is None else _of_body(where, type)
-        message = await self._node.receive_message(source, kind, damaged, condition)
+        condition = None if where is None else of_body(where, type)
+        message = await self._node.receive_message(source, kind, damaged, condition, port)
         return message.read(type)
+
+    def port(
+        self,
+        name: str,
+        *,
+        type: Any = None,
+        keys: Callable[[Any], Sequence[str]] | None = None,
+    ) -> Port:
+        """A mailbox apart, which both ends know by one name; a service's is called `<service>.<name>`.
+
+        `keys`: what to file each body under, as `type`: a body is decoded once, when it comes, and
+        `receive(key=)` looks at no others. Damaged bodies and others that are no `type` have no key. Raises
+        MessageError for a service's port on a node that has the service.
+        """
+        name = plain_name(name, "a port")
+        return Port(self._node, f"{self.tenant}.{name}" if self.tenant else name, type, keys)
 
     # --- the outside ---
 
@@ -169,6 +198,38 @@ class Agent:
         """
         return Outside(self._node, half, args, largest, unanswered)
 
+    # --- services of this node ---
+
+    @property
+    def services(self) -> Any:
+        """The services of this node by their names: `self.services.ticker.count()`.
+
+        Raises ServiceError for one that is not there or has failed, and for a word that it does not offer.
+        """
+        return self._node.services
+
+    def service(self, kind: type[_Service]) -> _Service:
+        """The service of this node that is a `kind`, with its types; only its `offered` words can be called.
+
+        Raises ServiceError if there is none, or several.
+        """
+        found: _Service = self._node.services.of(kind)
+        return found
+
+    async def hand_over(self, held: _Held, to: str | None = None) -> _Held:
+        """Give a qubit or a pair to another tenant of this node, with its frame; returns it.
+
+        `to`: a service's name, or "" for the program; None in an offered method is who calls. Waits for a
+        free slot of the receiver's pool. Raises InputError for a name that is no tenant of this node,
+        QubitError.
+        """
+        if to is None:
+            to = self._node.caller
+        (name,) = names_of(held)
+        async with self._node.frames.turn([name]):
+            held.belong_to(await self._node.hand_over(name, to))
+        return held
+
     # --- qubits ---
 
     async def qubit(self) -> Qubit:
@@ -176,17 +237,21 @@ class Agent:
         name = await self._node.obtain(Allocate)
         return Qubit(self._node, name)
 
-    async def transmit(self, qubit: Qubit | Pair, to: str, *, link: str | None = None) -> None:
+    async def transmit(
+        self, qubit: Qubit | Pair, to: str, *, link: str | None = None, port: str | None = None
+    ) -> None:
         """Send a qubit over a link; its slot is free at once. It may be lost, without any sign.
 
-        A frame that is open is applied first, by gates: the other end does not know it. Returns when it
-        has left. Raises LinkError (no link, or several and no `link`), QubitError.
+        A service's is for the service of that name at the other end, a program's for the program; `port`
+        names another. A frame that is open is applied first, by gates: the other end does not know it.
+        Returns when it has left. Raises LinkError (no link, or several and no `link`), QubitError.
         """
         (name,) = names_of(qubit)
         to, link = _names(to, link)
+        port = self.tenant if port is None else plain_name(port, "a port")
         async with self._node.frames.turn([name]):
             await Qubit(self._node, name).apply_frame()
-            await self._node.operate(lambda number: Transmit(number, name, to, link))
+            await self._node.operate(lambda number: Transmit(number, name, to, link, port))
 
     async def receive_qubit(self, source: str | None = None) -> Qubit:
         """The next qubit that has arrived (from `source`), with `arrived_ns`; waits for one.
@@ -194,7 +259,7 @@ class Agent:
         A lost photon gives no event. An arrival that finds no free slot is lost.
         """
         arrival = await self._node.receive_arrival(source)
-        return Qubit(self._node, arrival.qubit, arrival.source, arrival.t_ns)
+        return Qubit(self._node, arrival.qubit, arrival.source, arrival.t_ns, arrival.port)
 
     async def bell_measure(self, first: Qubit | Pair, second: Qubit | Pair) -> tuple[int, int]:
         """Bell measurement of two qubits held here, which are consumed: (z, x).
@@ -305,8 +370,18 @@ class Agent:
 
     # --- pairs ---
 
-    async def entangle(self, peer: str, *, link: str | None = None, raw: bool = False) -> Pair:
+    async def entangle(
+        self,
+        peer: str,
+        *,
+        link: str | None = None,
+        raw: bool = False,
+        purpose: str | None = None,
+    ) -> Pair:
         """A heralded pair with a neighbour; both ends must ask. Waits for slot, peer and success.
+
+        Only requests of one `purpose` match: "" for programs, and the service's name for services, if it is
+        not given.
 
         The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` at either
         end it is as heralded, which `pair.bell` tells both. Each end has its half when its herald arrives.
@@ -314,7 +389,10 @@ class Agent:
         LinkError (no such link, or several and no `link`).
         """
         peer, link = _names(peer, link)
-        herald = await self._node.obtain(lambda number: Entangle(number, peer, link, bool(raw)))
+        use = self.tenant if purpose is None else plain_name(purpose, "a purpose")
+        herald = await self._node.obtain(
+            lambda number: Entangle(number, peer, link, bool(raw), use)
+        )
         return Pair(
             self._node,
             herald.pair,
@@ -354,8 +432,7 @@ class Agent:
         or at the other half's node, count as applied.
         `target`: state vector, 2**n amplitudes for n qubits; None: Phi+ of the pair `held` is half of.
         """
-        name = plain_name(name, "a probe's name")
-        self._node.name_probe(name)
+        name = self._node.name_probe(plain_name(name, "a probe's name"))
         items = [held] if isinstance(held, (Qubit, Pair)) else list(held)
         names = [name for item in items for name in names_of(item)]
         amplitudes = None
@@ -382,18 +459,6 @@ class Agent:
 
 def _moment(unix_ns: int) -> datetime:
     return _1970 + timedelta(microseconds=unix_ns // 1000)
-
-
-def _of_body(where: Callable[[Any], bool], type: Any) -> Callable[[Message], bool]:
-    """`where` as a condition on messages: on the body as `type`, false if it is none."""
-
-    def fits(message: Message) -> bool:
-        try:
-            return where(message.read(type).body)
-        except MessageError:
-            return False
-
-    return fits
 
 
 def _names(peer: str, link: str | None) -> tuple[str, str | None]:

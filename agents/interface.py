@@ -1,13 +1,14 @@
 """What programs and their handles ask of the node that runs them.
 
-Owns the list of these calls, so that `Agent`, qubits and pulse trains need not know the node itself
-(node/node.py), which provides them.
+Owns the list of these calls, so that `Agent`, qubits and pulse trains need not know the node itself: it
+provides them by the tenant that asks (node/tenants/tenant.py).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +20,10 @@ from .outside import Openings
 
 
 class NodeInterface(Protocol):
-    """A node, as the program on it sees it."""
+    """A node, as a program or a service on it sees it: `name` is "" for the program."""
 
+    name: str
+    slots: int
     welcome: Welcome
     rng: np.random.Generator
     log: logging.Logger
@@ -36,7 +39,7 @@ class NodeInterface(Protocol):
 
     @property
     def slots_in_use(self) -> int:
-        """Qubits held, and slots promised to open requests."""
+        """Qubits held, and slots promised to open requests, of the slots that this tenant may use."""
 
     def operate(self, make: Callable[[int], AnyOperation]) -> Awaitable[Any]:
         """Issue an operation; await its end. Cancelled: it is withdrawn."""
@@ -50,8 +53,16 @@ class NodeInterface(Protocol):
     async def departure(self, qubit: str) -> bool:
         """Wait until the qubit has left its slot; whether the memory has discarded it."""
 
-    def send(self, destination: str, body: Any, kind: str, claims: str = "") -> None:
-        """Send a message. `claims`: the node whose message it pretends to be."""
+    async def hand_over(self, qubit: str, to: str) -> NodeInterface:
+        """Give a qubit to another tenant, which is returned; waits for a slot of its pool."""
+
+    def send(
+        self, destination: str, body: Any, kind: str, claims: str = "", port: str | None = None
+    ) -> None:
+        """Send a message. `claims`: the node whose message it pretends to be; `port` None: the own one."""
+
+    def open_port(self, port: str, type: Any, keys: Callable[[Any], Sequence[str]] | None) -> None:
+        """Keep a mailbox for a port, with bodies of `type` under their keys."""
 
     def receive_message(
         self,
@@ -59,8 +70,10 @@ class NodeInterface(Protocol):
         kind: str | None,
         damaged: bool,
         where: Callable[[Message], bool] | None = None,
+        port: str | None = None,
+        keys: Sequence[str] = (),
     ) -> Awaitable[Message]:
-        """The next message that fits."""
+        """The next message that fits; `port` None: on the own one; `keys`: under one of these."""
 
     def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
         """The next qubit that has arrived over a link."""
@@ -71,5 +84,19 @@ class NodeInterface(Protocol):
     def note(self, name: str, value: Any) -> None:
         """Report a value for the record."""
 
-    def name_probe(self, name: str) -> None:
-        """Reserve the metrics of a probe. Raises InputError when another metric has one of their names."""
+    def name_probe(self, name: str) -> str:
+        """Reserve the metrics of a probe; returns its name in the record.
+
+        Raises InputError when another metric has one of their names.
+        """
+
+    @property
+    def services(self) -> Any:
+        """The handles of the node's services."""
+
+    @property
+    def caller(self) -> str:
+        """In a call of another tenant: its name."""
+
+    def working(self) -> AbstractContextManager[None]:
+        """While the block lasts this tenant's timers count as those of a program."""

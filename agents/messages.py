@@ -1,21 +1,18 @@
-"""Messages and the box they wait in.
+"""Messages: their bodies, and the envelope they travel in.
 
-Owns the envelope on MQTT, the rules for bodies, and `Mailbox`: items that came in, and tasks that wait
-for one. Does not know where messages come from.
+Owns the envelope on MQTT and the rules for bodies. Does not know where messages come from, nor where they
+wait (mailbox.py).
 
 Rules: a body is a JSON value or a msgspec Struct; NaN, infinities, int keys and untyped bytes are
 refused at `send`, because JSON would change or lose them, and so is what is nested too deep or too large
-for its readers. Waiting receivers are served first-in
-first-out; a receiver that is cancelled never loses an item.
+for its readers. However many receivers ask for a body as one type, it is decoded once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -25,7 +22,6 @@ from ..emulator.wire import UNREADABLE
 from .secret import Secret, why_not_sent
 from .tracebacks import headline
 
-T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 #: The integers that the whole path carries (the emulator plane's msgpack ends there).
 _LEAST, _MOST = -(2**63), 2**64 - 1
@@ -39,13 +35,14 @@ LONGEST_NAME = 256
 _SHOWN, _SHOWN_BITS = 60, 200
 
 
-class Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, omit_defaults=True):
     """One MQTT payload. `body` is kept as it was encoded, so that its hash can be compared."""
 
     seq: int
     inc: int
     kind: str
     body: msgspec.Raw
+    port: str = ""
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
@@ -54,10 +51,15 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 class Message:
     """A received message: `body`, `source`, `kind`, `sent_ns` (virtual), `seq` and `damaged`.
 
-    `destination` is the node it was meant for: another one than this if it was overheard.
+    `port` is the mailbox it was sent to, "" for a program's own; `incarnation` is the sender's, by which
+    mail from before its restart is told from mail after it. `destination` is the node it was meant for:
+    another one than this if it was overheard.
     """
 
-    __slots__ = ("source", "destination", "kind", "seq", "sent_ns", "body", "damaged", "_raw")
+    __slots__ = (
+        "source", "destination", "port", "kind", "seq", "incarnation", "sent_ns", "body", "damaged",
+        "_raw", "_decoded",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,31 +70,44 @@ class Message:
         raw: bytes,
         damaged: bool = False,
         destination: str = "",
+        port: str = "",
+        incarnation: int = 1,
     ) -> None:
         self.source, self.kind, self.seq, self.sent_ns = source, kind, seq, sent_ns
-        self.destination = destination
+        self.destination, self.port, self.incarnation = destination, port, incarnation
         self.body: Any = None
         self.damaged = damaged
         self._raw = raw
+        #: What the body is as a type, or why it is none: one entry for each type that was asked for.
+        self._decoded: list[tuple[Any, Any, str]] = []
 
     def read(self, type: Any = None) -> Message:
         """Decode the body: to JSON values, or to `type`; raw bytes if the message is damaged.
 
         Raises MessageError when the body is not of `type`.
         """
-        if self.damaged:
-            self.body = self._raw
-            return self
-        try:
-            self.body = msgspec.json.decode(self._raw, type=Any if type is None else type)
-        except UNREADABLE as error:
-            raise MessageError(
-                f"message {self.kind!r} from {self.source} is not a {type}: {error}"
-            ) from error
+        self.body = self._raw if self.damaged else self.decoded(type)
         return self
 
+    def decoded(self, type: Any = None) -> Any:
+        """The body as `type`, decoded at the first time of asking. Raises MessageError as `read` does."""
+        for known, value, problem in self._decoded:
+            if known is type:
+                if problem:
+                    raise MessageError(problem)
+                return value
+        try:
+            value = msgspec.json.decode(self._raw, type=Any if type is None else type)
+        except UNREADABLE as error:
+            problem = f"message {self.kind!r} from {self.source} is not a {type}: {error}"
+            self._decoded.append((type, None, problem))
+            raise MessageError(problem) from error
+        self._decoded.append((type, value, ""))
+        return value
+
     def __repr__(self) -> str:
-        return f"<Message {self.kind!r} from {self.source} seq {self.seq}>"
+        port = f" on {self.port}" if self.port else ""
+        return f"<Message {self.kind!r} from {self.source}{port} seq {self.seq}>"
 
 
 def encode_body(body: Any, hash_key: bytes | None = None) -> bytes:
@@ -129,9 +144,9 @@ def _encode_forms(value: Any, hash_key: bytes) -> bytes:
         return msgspec.json.encode(value, enc_hook=lambda secret: secret.form(hash_key))
 
 
-def seal(seq: int, inc: int, kind: str, body: bytes) -> bytes:
+def seal(seq: int, inc: int, kind: str, body: bytes, port: str = "") -> bytes:
     """The MQTT payload around an encoded body."""
-    return _encode(Envelope(seq, inc, kind, msgspec.Raw(body)))
+    return _encode(Envelope(seq, inc, kind, msgspec.Raw(body), port))
 
 
 def unseal(payload: bytes) -> Envelope:
@@ -217,84 +232,3 @@ def quoted(value: object) -> str:
         return encodable(shortened(repr(value), _SHOWN))
     except Exception:  # noqa: BLE001 the error that is worded is another one
         return f"a {type(value).__qualname__}"
-
-
-class _Waiter(Generic[T]):
-    __slots__ = ("future", "matches", "number")
-
-    def __init__(self, future: asyncio.Future[T], matches: Callable[[T], bool]) -> None:
-        self.future, self.matches = future, matches
-        self.number = 0
-
-
-class Mailbox(Generic[T]):
-    """Items in the order they came, and waiting takers in the order they asked."""
-
-    def __init__(self) -> None:
-        self._items: list[tuple[int, T]] = []
-        self._waiters: list[_Waiter[T]] = []
-        self._count = 0
-
-    def offer(self, item: T) -> None:
-        """An item has come: the longest waiting taker it fits gets it, else it is kept."""
-        self._count += 1
-        self._place(self._count, item)
-
-    def _place(self, number: int, item: T) -> None:
-        for index, waiter in enumerate(self._waiters):
-            if not waiter.future.done() and self._suits(waiter, item):
-                del self._waiters[index]
-                waiter.number = number
-                waiter.future.set_result(item)
-                return
-        self._items.append((number, item))
-        if len(self._items) > 1 and self._items[-2][0] > number:
-            self._items.sort(key=lambda entry: entry[0])
-
-    @staticmethod
-    def _suits(waiter: _Waiter[T], item: T) -> bool:
-        """Whether the taker wants the item; a condition that raises raises where the taker waits."""
-        try:
-            return waiter.matches(item)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except StopIteration as error:  # no future takes it
-            waiter.future.set_exception(RuntimeError(f"the condition raised {headline(error)}"))
-        except BaseException as error:  # noqa: BLE001 it is the program's own, and goes to the program
-            waiter.future.set_exception(error)
-        return False
-
-    def drop(self, unwanted: Callable[[T], bool]) -> None:
-        """Remove waiting items: no receiver gets them."""
-        self._items = [entry for entry in self._items if not unwanted(entry[1])]
-
-    async def take(
-        self,
-        matches: Callable[[T], bool],
-        new_future: Callable[[], asyncio.Future[T]],
-    ) -> T:
-        """The first item that matches; waits for one. Cancelled: the item stays in the box."""
-        for index, (_, item) in enumerate(self._items):
-            if matches(item):
-                del self._items[index]
-                return item
-        waiter = _Waiter(new_future(), matches)
-        self._waiters.append(waiter)
-        try:
-            return await waiter.future
-        except BaseException:
-            self._withdraw(waiter)
-            raise
-
-    def _withdraw(self, waiter: _Waiter[T]) -> None:
-        future = waiter.future
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-        elif future.done() and not future.cancelled():
-            self._place(waiter.number, future.result())  # back to where it was in the line
-
-    def __iter__(self) -> Iterator[T]:
-        return (item for _, item in self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)

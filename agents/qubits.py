@@ -44,15 +44,24 @@ def bloch(axis: Axis) -> tuple[float, float, float]:
 
 
 class Qubit:
-    """A qubit held by this node. `source` and `arrived_ns` are set when it came over a link."""
+    """A qubit held by this node. `source`, `arrived_ns` and `port` are set when it came over a link."""
 
-    __slots__ = ("name", "source", "arrived_ns", "_node")
+    __slots__ = ("name", "source", "arrived_ns", "port", "_node")
 
     def __init__(
-        self, node: NodeInterface, name: str, source: str = "", arrived_ns: int = 0
+        self,
+        node: NodeInterface,
+        name: str,
+        source: str = "",
+        arrived_ns: int = 0,
+        port: str = "",
     ) -> None:
         self._node, self.name = node, name
-        self.source, self.arrived_ns = source, arrived_ns
+        self.source, self.arrived_ns, self.port = source, arrived_ns, port
+
+    def belong_to(self, node: NodeInterface) -> None:
+        """It has been handed over: from now on it is used as that tenant's."""
+        self._node = node
 
     def __repr__(self) -> str:
         return f"<Qubit {self.name}>"
@@ -216,6 +225,11 @@ class Pair:
     def __repr__(self) -> str:
         return f"<Pair {self.id} with {self.peer}>"
 
+    def belong_to(self, node: NodeInterface) -> None:
+        """It has been handed over: from now on it is used as that tenant's."""
+        self._node = node
+        self.qubit.belong_to(node)
+
     @property
     def age_ns(self) -> int:
         """Virtual time since the pair was emitted."""
@@ -270,7 +284,7 @@ class Pair:
 
 
 class Memory:
-    """The node's slots."""
+    """The slots of a program or a service: its own pool, or the node's that it shares."""
 
     __slots__ = ("slots", "_node")
 

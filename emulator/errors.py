@@ -18,6 +18,7 @@
     |   +-- QubitError             a qubit this node does not hold (any more)
     |   +-- LinkError              no such link, or several and no `link=`
     |   +-- RegisterTooLarge       more jointly entangled qubits than the formalism carries
+    |   +-- ServiceError           a call of a service that is not there, or has failed
     |   +-- Refused                a call that would break determinism (wall clock, sockets ...)
     |   +-- OutsideError           the outside half of a node has failed, or the inside one has left
     +-- InternalError          our bug (exit code 70)
@@ -195,12 +196,19 @@ class OutsideError(OperationError):
     code = "outside"
 
 
+class ServiceError(OperationError):
+    """A call of a service that the node does not have, that offers no such word, or that has failed."""
+
+    code = "service"
+
+
 class InternalError(QnetemError):
     """This should never happen: please report it, with the seed and the digest."""
 
 
 OPERATION_ERRORS: dict[str, type[OperationError]] = {
-    cls.code: cls for cls in (OperationError, QubitError, LinkError, RegisterTooLarge, Refused)
+    cls.code: cls
+    for cls in (OperationError, QubitError, LinkError, RegisterTooLarge, Refused, ServiceError)
 }
 
 

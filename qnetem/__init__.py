@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .agents.options.values import Seconds as Seconds
     from .agents.process.outside import Inside as Inside
     from .agents.secret import Secret as Secret
+    from .agents.service import Service as Service
+    from .agents.service import offered as offered
     from .api import Run as Run
     from .api import run as run
     from .emulator.errors import OutsideError as OutsideError
@@ -46,9 +48,11 @@ _HOME = {
     "Run": ".api",
     "Seconds": ".agents.options.values",
     "Secret": ".agents.secret",
+    "Service": ".agents.service",
     "Topology": ".emulator.loading",
     "launch": ".network",
     "load_topology": ".emulator.loading",
+    "offered": ".agents.service",
     "run": ".api",
 }
 
@@ -62,9 +66,11 @@ __all__ = [
     "Run",
     "Seconds",
     "Secret",
+    "Service",
     "Topology",
     "launch",
     "load_topology",
+    "offered",
     "run",
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .agents.node.program import load_program
+from .agents.node.program import load_program, load_service
 from .agents.options.fitting import fit_options
 from .emulator.errors import ProgramError
 from .emulator.loading.idle_keys import idle_keys
@@ -24,17 +24,22 @@ EAVESDROPPER = "eavesdropper"
 
 
 def check_programs(topology: Topology) -> None:
-    """Import every program and fit its `with`. Raises TopologyError at the node's place."""
+    """Import every program and service and fit its `with`. Raises TopologyError at the node's place."""
     base = topology.source.parent if topology.source else None
     with ProgramModules() as modules:
         for name, node in topology.nodes.items():
-            key = "program"
+            key: tuple[str, ...] = ("program",)
             try:
                 program = load_program(node.program, base, modules)
-                key = "with"
+                key = ("with",)
                 fit_options(program, node.options, topology.folder)
+                for service, spec in node.services.items():
+                    key = ("services", service, "program")
+                    found = load_service(spec.program, base, modules)
+                    key = ("services", service, "with")
+                    fit_options(found, spec.options, topology.folder)
             except ProgramError as error:
-                path = ("nodes", name, key, *error.path)
+                path = ("nodes", name, *key, *error.path)
                 problem = f"node {name}: {error}"
                 raise topology.error(problem, *path, at_key=error.at_key) from error
 

@@ -74,7 +74,13 @@ def mermaid(topology: Topology) -> str:
 def as_json(topology: Topology) -> str:
     """Nodes and links as one JSON object; times in nanoseconds, lengths in kilometres."""
     nodes = [
-        {"name": name, "kind": node.kind, "program": node.program, "service": node.service}
+        {
+            "name": name,
+            "kind": node.kind,
+            "program": node.program,
+            "service": node.service,
+            "services": {each: spec.program for each, spec in sorted(node.services.items())},
+        }
         for name, node in topology.nodes.items()
     ]
     links = [_link_data(link) for link in topology.links.values()]

@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from .owners import current
+
 _SWEEP = 64
 #: How often a coroutine is closed: once for itself, then once for each await in a `finally`.
 _CLOSINGS = 8
@@ -94,9 +96,9 @@ class AsyncGenerators:
     def __init__(self, next_number: Callable[[], int], close: Callable[[Any], None]) -> None:
         self._next_number = next_number
         self._close = close
-        #: by id(): its creation number and a weak reference; entries of dead ones are swept
-        self._known: dict[int, tuple[int, weakref.ref[Any]]] = {}
-        self._stranded: list[tuple[int, Any]] = []
+        #: by id(): its creation number, a weak reference and its owner; entries of dead ones are swept
+        self._known: dict[int, tuple[int, weakref.ref[Any], str]] = {}
+        self._stranded: list[tuple[int, Any, str]] = []
         self._sweep_at = _SWEEP
         if not _Collector.watched:
             _Collector.watched = True
@@ -106,7 +108,11 @@ class AsyncGenerators:
         """A generator is iterated for the first time."""
         if len(self._known) >= self._sweep_at:
             self._sweep()
-        self._known[id(generator)] = (self._next_number(), weakref.ref(generator))
+        self._known[id(generator)] = (
+            self._next_number(),
+            weakref.ref(generator),
+            current().name,
+        )
         _owners[id(generator)] = self
 
     def _sweep(self) -> None:
@@ -130,20 +136,23 @@ class AsyncGenerators:
         if entry is None:
             return
         if is_collecting():
-            self._stranded.append((entry[0], generator))
+            self._stranded.append((entry[0], generator, entry[2]))
         else:
             self._close(generator)
 
-    def take_live(self) -> list[Any]:
-        """All unfinished generators in order of creation; they are forgotten here."""
+    def take_live(self, owner: str | None = None) -> list[Any]:
+        """All unfinished generators (of one owner) in order of creation; they are forgotten here."""
         with _no_collection():
-            live = list(self._stranded)
-            for number, reference in self._known.values():
-                generator = reference()
+            live = [(entry[0], entry[1]) for entry in self._stranded if owner in (None, entry[2])]
+            taken = [key for key, entry in self._known.items() if owner in (None, entry[2])]
+            for key in taken:
+                generator = self._known[key][1]()
                 if generator is not None:
-                    live.append((number, generator))
-            self._disown(self._known)
-            self._known, self._stranded = {}, []
+                    live.append((self._known[key][0], generator))
+            self._disown(taken)
+            for key in taken:
+                del self._known[key]
+            self._stranded = [entry for entry in self._stranded if owner not in (None, entry[2])]
         return [generator for _, generator in sorted(live, key=lambda entry: entry[0])]
 
     def clear(self) -> None:
@@ -169,12 +178,12 @@ def put_aside(hook: Callable[[Any], object]) -> None:
 
 def in_destructor(unraisable: Any) -> None:
     """Hook: called by the interpreter with an exception that it cannot raise."""
-    unhandled = getattr(_get_running_loop(), "unhandled", None)
-    if unhandled is None or is_collecting():
+    note = getattr(_get_running_loop(), "note_unhandled", None)
+    if note is None or is_collecting():
         _Outside.hook(unraisable)
         return
     error = unraisable.exc_value
-    unhandled.append(("an exception in a destructor", error or unraisable.exc_type()))
+    note("an exception in a destructor", error or unraisable.exc_type())
 
 
 # --- coroutines of a killed program ---------------------------------------------------------------

@@ -81,8 +81,16 @@ class TaskList:
         self._groups = [group for group in self._groups if not all(map(_is_over, group))]
         self._groups.append(futures)
 
-    def lost(self) -> list[tuple[str, BaseException]]:
-        """Name and exception of each failure that no await will retrieve, in order of creation."""
+    @property
+    def has_failures(self) -> bool:
+        """Whether a task or future has failed; its exception may have been retrieved since."""
+        return bool(self._failures)
+
+    def lost(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
+        """Name and exception of each failure that no await will retrieve, in order of creation.
+
+        Of all owners, or of one.
+        """
         if not self._failures:
             return []
         self._failures = [failed for failed in self._failures if _failed_unseen(failed)]
@@ -90,16 +98,16 @@ class TaskList:
             id(child) for outer in self._gathers if not outer.done() for child in outer._children
         }
         awaited.update(id(future) for group in self._groups for future in group)
-        return _named(failed for failed in self._failures if id(failed) not in awaited)
+        return _named((each for each in self._failures if id(each) not in awaited), owner)
 
     def live(self) -> list[Task]:
         """The live tasks in order of creation."""
         return sorted((task for task in self._tasks.values() if not task.done()), key=hash)
 
-    def unretrieved(self) -> list[tuple[str, BaseException]]:
+    def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Name and exception of each failure whose exception was not retrieved, in order of creation."""
         failed = [*self._failures, *self._tasks.values()]
-        return _named(filter(_failed_unseen, failed))
+        return _named(filter(_failed_unseen, failed), owner)
 
     def silence(self) -> None:
         """Forget everything; asyncio's own warnings about it stay unsaid."""
@@ -120,8 +128,10 @@ def _is_over(future: Any) -> bool:
     return future.done() and not _failed_unseen(future)
 
 
-def _named(failed: Iterable[Any]) -> list[tuple[str, BaseException]]:
-    by_number = {hash(future): future for future in failed}
+def _named(failed: Iterable[Any], owner: str | None) -> list[tuple[str, BaseException]]:
+    by_number = {
+        hash(future): future for future in failed if owner is None or future.owner.name == owner
+    }
     return [(_name(by_number[n]), by_number[n]._exception) for n in sorted(by_number)]
 
 

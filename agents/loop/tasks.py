@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..tracebacks import is_library, users_line
+from .owners import PROGRAM, Owner, current, owner_in
 
 if TYPE_CHECKING:
     from .virtual_loop import VirtualLoop
@@ -36,14 +37,17 @@ _leave_weak_set: Callable[[Any], None] | None = (
 class Future(asyncio.Future[Any]):
     """A future of one VirtualLoop; a failure is noted so that it cannot pass unseen."""
 
-    __slots__ = ("_number", "since_ns")
+    __slots__ = ("_number", "owner", "since_ns")
     _loop: VirtualLoop
     _number: int
+    #: Whose exception it is, once it has one.
+    owner: Owner
     #: When it was made, which is when a wait for it began.
     since_ns: int
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         super().set_exception(exception)
+        self.owner = current()
         self._loop.note_failure(self)
 
     def __hash__(self) -> int:
@@ -57,11 +61,12 @@ class Future(asyncio.Future[Any]):
 class Task(asyncio.Task[Any]):
     """A task of one VirtualLoop, named `Task-1`, `Task-2` ... per loop unless it is given a name."""
 
-    __slots__ = ("_number", "origin")
+    __slots__ = ("_number", "origin", "owner")
     _log_destroy_pending: bool
     _number: int
     #: The user's line that started it, of a task whose coroutine is a library's; else None.
     origin: tuple[str, int] | None
+    owner: Owner
 
     def __init__(
         self,
@@ -76,6 +81,7 @@ class Task(asyncio.Task[Any]):
         if name is None:
             name = loop.next_task_name()
         code = getattr(coro, "cr_code", None)
+        self.owner = current() if context is None else owner_in(context)
         self.origin = users_line() if code is not None and is_library(code.co_filename) else None
         super().__init__(coro, loop=loop, name=str(name), context=context, **kwargs)
         if _leave_weak_set is not None:
@@ -89,6 +95,8 @@ class Task(asyncio.Task[Any]):
 class _GatheringFuture(asyncio.tasks._GatheringFuture):  # type: ignore[name-defined, misc]
     """`gather`'s future, under whatever loop."""
 
+    owner = PROGRAM
+
     def __init__(self, children: Any, *, loop: Any) -> None:
         super().__init__(children, loop=loop)
         if isinstance(loop, _Adopted.loop_class):
@@ -97,6 +105,7 @@ class _GatheringFuture(asyncio.tasks._GatheringFuture):  # type: ignore[name-def
     def set_exception(self, exception: type | BaseException, /) -> None:
         super().set_exception(exception)
         if isinstance(self._loop, _Adopted.loop_class):
+            self.owner = current()
             self._loop.note_failure(self)
 
     def __hash__(self) -> int:

@@ -32,6 +32,7 @@ from ...emulator.units import LAST_NS, format_ns, to_ns
 from .finalizers import AsyncGenerators, close_for_good
 from .handles import Handle, TimerHandle
 from .interpreter import enter, leave, put_back, settings
+from .owners import current, owner_in
 from .refused_io import WithoutIO
 from .task_list import TaskList
 from .tasks import Future, Task, adopt, task_of
@@ -55,9 +56,9 @@ class VirtualLoop(WithoutIO):
     Attributes: `now_ns` (virtual time, read only), `epoch_ns` (when it was 0, in ns since 1970), `name` (of
     the node, for messages), `cap` (callbacks in
     one step beyond which the program is said to spin), `context` (the contextvars a program's first task
-    starts from: empty at birth, one per loop), `unhandled` (errors that belong to no task: a message and
-    an exception or None, in the order they happened), `generators` (its unfinished async generators),
-    `output` (what prints in its steps go to, where loops share a process; None: as everywhere).
+    starts from: empty at birth, one per loop), `unhandled` (a program's errors that belong to no task: a
+    message and an exception or None, in the order they happened), `generators` (its unfinished async
+    generators), `output` (what prints in its steps go to, where loops share a process; None: as everywhere).
     """
 
     def __init__(self, name: str = "", *, cap: int = 200_000) -> None:
@@ -71,6 +72,7 @@ class VirtualLoop(WithoutIO):
         self.context = contextvars.Context()
         self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []
+        self._unhandled_of = {"": self.unhandled}
         self._ready: deque[Handle | TimerHandle] = deque()
         self._timers: list[tuple[int, int, TimerHandle]] = []
         self._cancelled_timers = 0
@@ -83,7 +85,7 @@ class VirtualLoop(WithoutIO):
         self.note_group = self._task_list.note_group
         self.waited = self._task_list.waited
         self._task_factory: Any = None
-        self._exception_handler: ExceptionHandler | None = None
+        self._exception_handlers: dict[str, ExceptionHandler] = {}
         self.generators = AsyncGenerators(self.next_number, self._close_generator)
         self._thread = get_ident()
         self._stepping = False
@@ -166,6 +168,8 @@ class VirtualLoop(WithoutIO):
             handle = ready.popleft()
             task = task_of(handle._callback)
             who = f"task {task.get_name()!r}" if task is not None else ""
+            owner = owner_in(handle._context).name
+            who += f" of service {owner}" if who and owner else ""
             who = who or f"callback {_name_of(handle._callback)}"
             counts[who] = counts.get(who, 0) + 1
             self.run_handle(handle)
@@ -325,33 +329,54 @@ class VirtualLoop(WithoutIO):
         """The live tasks in order of creation."""
         return self._task_list.live()
 
-    def lost(self) -> list[tuple[str, BaseException]]:
+    def lost(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception no await retrieves any more, by creation.
 
-        Meant for the end of a step: see task_list.py.
+        Of all owners, or of one. Meant for the end of a step: see task_list.py.
         """
-        return self._task_list.lost()
+        return self._task_list.lost(owner)
 
-    def unretrieved(self) -> list[tuple[str, BaseException]]:
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing has failed that could be lost, and nothing is unhandled, of any owner."""
+        return not self._task_list.has_failures and not any(self._unhandled_of.values())
+
+    def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception was never retrieved, by creation.
 
         Looking does not count as asking. Does not wait for garbage collection.
         """
-        return self._task_list.unretrieved()
+        return self._task_list.unretrieved(owner)
+
+    def unhandled_of(self, owner: str) -> list[tuple[str, BaseException | None]]:
+        """One owner's errors that belong to no task."""
+        return self._unhandled_of.get(owner, [])
+
+    def note_unhandled(
+        self, message: str, error: BaseException | None, owner: str | None = None
+    ) -> None:
+        """An error that belongs to no task; without `owner`, of the one whose context this is."""
+        name = current().name if owner is None else owner
+        self._unhandled_of.setdefault(name, []).append((message, error))
 
     # --- errors that belong to no task ------------------------------------------------------------
 
     def set_exception_handler(self, handler: ExceptionHandler | None) -> None:
+        """As asyncio's; it gets the errors of the owner that has set it."""
         if handler is not None and not callable(handler):
             raise TypeError(f"A callable object or None is expected, got {handler!r}")
-        self._exception_handler = handler
+        if handler is None:
+            self._exception_handlers.pop(current().name, None)
+        else:
+            self._exception_handlers[current().name] = handler
 
     def get_exception_handler(self) -> Any:
-        return self._exception_handler
+        return self._exception_handlers.get(current().name)
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Into `unhandled`: nothing is printed."""
-        self.unhandled.append((context.get("message", ""), context.get("exception")))
+        owner = _owner_of(context)
+        self.note_unhandled(context.get("message", ""), context.get("exception"), owner)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """As asyncio's, but deaf to reports made on garbage collection: see `lost`.
@@ -361,37 +386,41 @@ class VirtualLoop(WithoutIO):
         message = str(context.get("message", ""))
         if self._closed or message.endswith(_COLLECTED):
             return
-        if self._exception_handler is None:
+        owner = _owner_of(context)
+        handler = self._exception_handlers.get(owner)
+        if handler is None:
             self.default_exception_handler(context)
             return
         try:
-            self._exception_handler(self, context)
+            handler(self, context)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 as asyncio: it stops no other callback
-            self.unhandled.append(("the exception handler raised", error))
+            self.note_unhandled("the exception handler raised", error, owner)
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def cancel_all(self) -> None:
-        """Cancel all live tasks but the current one, in order of creation.
+    def cancel_all(self, owner: str | None = None) -> None:
+        """Cancel all live tasks but the current one, in order of creation; of one `owner`, or of all.
 
         Once they have ended, in this step or in later ones, the async generators that are left are closed.
         """
-        current = asyncio.current_task(self)
-        doomed = [task for task in self.tasks() if task is not current]
+        present = asyncio.current_task(self)
+        doomed = [task for task in self.tasks() if task is not present]
+        if owner is not None:
+            doomed = [task for task in doomed if task.owner.name == owner]
         for task in doomed:
             task.cancel()
-        Task(self._after_cancel(doomed), loop=self, name="cleanup")
+        Task(self._after_cancel(doomed, owner), loop=self, name="cleanup")
 
-    async def _after_cancel(self, doomed: list[Task]) -> None:
+    async def _after_cancel(self, doomed: list[Task], owner: str | None) -> None:
         if doomed:
             await asyncio.wait(doomed)
-        await self.shutdown_asyncgens()
+        await self.shutdown_asyncgens(owner)
 
-    async def shutdown_asyncgens(self) -> None:
-        """Close every unfinished async generator, in order of creation."""
-        for generator in self.generators.take_live():
+    async def shutdown_asyncgens(self, owner: str | None = None) -> None:
+        """Close every unfinished async generator (of one owner), in order of creation."""
+        for generator in self.generators.take_live(owner):
             try:
                 await generator.aclose()
             except Exception as error:  # noqa: BLE001 one generator's error stops no other's closing
@@ -458,3 +487,9 @@ def _name_of(callback: object) -> str:
         return str(getattr(callback, "__qualname__", type(callback).__qualname__))
     except BaseException:  # noqa: BLE001 a program's object may do anything when it is asked
         return type(callback).__qualname__
+
+
+def _owner_of(context: dict[str, Any]) -> str:
+    """Whose error a report to an exception handler is."""
+    handle = context.get("handle")
+    return owner_in(handle._context).name if handle is not None else current().name

@@ -22,6 +22,7 @@ from ...emulator.wire import (
     BellMeasure,
     Discard,
     Entangle,
+    HandOver,
     Join,
     Measure,
     Probe,
@@ -39,25 +40,27 @@ REMEMBERED = 65536
 
 
 class HeldQubits:
-    """Of one node. `names`: the qubits that lie in its slots, as it knows them."""
+    """Of one node. `names`: the qubits that lie in its slots, as it knows them, and whose they are."""
 
     def __init__(self, loop: VirtualLoop, frames: Frames) -> None:
-        self.names: dict[str, None] = {}
+        self.names: dict[str, str] = {}
         self._loop, self._frames = loop, frames
         self._expired: dict[str, None] = {}
         self._waiting: dict[str, list[NamedFuture]] = {}
 
-    def account(self, operation: AnyOperation, value: Any) -> None:
-        """The operation has ended with this result."""
+    def account(self, operation: AnyOperation, value: Any, owner: str) -> None:
+        """The operation of this owner has ended with this result."""
         if isinstance(operation, Measure):
             if not operation.keep:
                 self.release(operation.qubit)
         elif isinstance(operation, Entangle):
-            self.names[value.qubit] = None
+            self.names[value.qubit] = owner
         elif isinstance(operation, Allocate):
-            self.names[value] = None
+            self.names[value] = owner
         elif isinstance(operation, Transmit):
             self.release(operation.qubit)
+        elif isinstance(operation, HandOver) and operation.qubit in self.names:
+            self.names[operation.qubit] = operation.to
         elif isinstance(operation, Discard):
             for qubit in operation.qubits:
                 self.release(qubit)
@@ -105,7 +108,7 @@ def qubits_of(operation: AnyOperation) -> Sequence[str]:
     """The qubits that an operation names."""
     if isinstance(operation, (Apply, Discard, Probe)):
         return operation.qubits
-    if isinstance(operation, (Measure, Reset, Transmit)):
+    if isinstance(operation, (Measure, Reset, Transmit, HandOver)):
         return (operation.qubit,)
     if isinstance(operation, BellMeasure):
         return (operation.first, operation.second)

@@ -66,14 +66,14 @@ class MetricNames:
     def __init__(self) -> None:
         self._uses = {name: f"{what}, which qnetem notes" for name, what in KEPT.items()}
 
-    def record(self, name: str) -> None:
+    def record(self, name: str, owner: str = "") -> None:
         """A number is recorded under this name. Raises InputError if the name stands for something else."""
-        self._take(name, f"the record {name!r}")
+        self._take(name, f"the record {name!r}{_of(owner)}")
 
-    def probe(self, name: str) -> None:
+    def probe(self, name: str, owner: str = "") -> None:
         """A fidelity is noted under this name. Raises InputError as `record` does."""
         for ending in ("fidelity", "left_over"):
-            self._take(f"{name}.{ending}", f"the probe {name!r}")
+            self._take(f"{name}.{ending}", f"the probe {name!r}{_of(owner)}")
 
     def _take(self, name: str, use: str) -> None:
         before = self._uses.get(name)
@@ -91,6 +91,10 @@ class MetricNames:
                 other = self._uses[f"{name}.{word}"]
                 raise InputError(f"{use}: its {word} would be {other}; choose another name")
         self._uses[name] = use
+
+
+def _of(owner: str) -> str:
+    return f" of service {owner}" if owner else ""
 
 
 def _too_much() -> str:

@@ -3,7 +3,7 @@
 Owns both stores of one node. Rule: a sent payload is kept until `Forget`; a received one until it has
 been forgotten; a copy that comes after that (a resend that crossed the original) is dropped. To know
 such a copy the last `REMEMBERED` forgotten payloads are remembered, by name only: no store grows with
-the length of the run. A node whose program has ended receives nothing more.
+the length of the run. A node that is over receives nothing more.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Payloads:
         self._forgotten: OrderedDict[Key, None] = OrderedDict()
         self._ended = False
 
-    def sent(self, kind: str, body: bytes) -> tuple[int, bytes]:
+    def sent(self, kind: str, body: bytes, port: str = "") -> tuple[int, bytes]:
         """Number, seal and keep a body on its way: (sequence number, MQTT payload)."""
         self._seq += 1
-        payload = seal(self._seq, self._incarnation, kind, body)
+        payload = seal(self._seq, self._incarnation, kind, body, port)
         self._sent[self._seq] = payload
         return self._seq, payload
 
@@ -100,6 +100,8 @@ class Payloads:
             raw,
             damaged=bool(delivery.damage),
             destination=delivery.dst or self._name,
+            port=delivery.port,
+            incarnation=delivery.inc,
         )
 
     def forget(self, forget: Forget) -> None:

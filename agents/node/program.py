@@ -44,6 +44,36 @@ def load_program(
     imported. Raises ProgramError when there is no such module, file or class, or it is no Agent; with file
     and line where the user's code raised.
     """
+    from ..service import Service
+
+    found = _load(spec, base, modules, epoch_ns)
+    if _is_agent(found, Service) or found is Service:
+        name = spec.rpartition(":")[2]
+        raise ProgramError(
+            f"program {spec!r}: {name} is a Service: name it under `services:`, beside a program"
+        )
+    return found
+
+
+def load_service(
+    spec: str,
+    base: Path | None = None,
+    modules: ProgramModules | None = None,
+    epoch_ns: int = 0,
+) -> type[Agent]:
+    """The Service subclass that `spec` names. Raises ProgramError as `load_program` does."""
+    from ..service import Service
+
+    found = _load(spec, base, modules, epoch_ns)
+    if not _is_agent(found, Service):
+        name = spec.rpartition(":")[2]
+        raise ProgramError(f"service {spec!r}: {name} is not a subclass of qnetem.Service")
+    return found
+
+
+def _load(
+    spec: str, base: Path | None, modules: ProgramModules | None, epoch_ns: int
+) -> type[Agent]:
     from ..agent import Agent
 
     place, _, name = spec.rpartition(":")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...emulator.errors import InternalError, MessageError, QnetemError
@@ -31,29 +31,42 @@ class ProgramRaised(Exception):
         super().__init__(self.problem)
 
 
-def failure_of_step(loop: VirtualLoop) -> ProgramRaised | None:
-    """What failed in this step beside `run()`, which has not ended."""
-    for name, error in loop.lost():
+def failure_of_step(loop: VirtualLoop, owner: str) -> ProgramRaised | None:
+    """What of an owner's failed in this step beside `run()`, which has not ended."""
+    for name, error in loop.lost(owner):
         return ProgramRaised(error, _in_task(name))
-    return _failure_of_callback(loop)
+    return _failure_of_callback(loop, owner)
 
 
-def finish(
-    main: asyncio.Task[Any], loop: VirtualLoop, inbox: Iterable[Message], dismissed: bool
-) -> Finished:
-    """The result of `run()`, whose task has ended. Raises ProgramRaised when the program failed.
+def raised_by(main: asyncio.Task[Any], dismissed: bool) -> ProgramRaised | None:
+    """What `run()` of a service has ended with, if that is an exception.
 
     `dismissed`: the node cancelled it, because the run is over.
     """
-    if not main.cancelled():
-        error = main.exception()
-        if error is not None:
-            raise ProgramRaised(error)
-    elif not dismissed:
-        raise ProgramRaised(asyncio.CancelledError("run() was cancelled from within"))
-    for name, unretrieved in loop.unretrieved():
+    if not main.done():
+        return None
+    if main.cancelled():
+        return None if dismissed else ProgramRaised(_cancelled_from_within())
+    error = main.exception()
+    return ProgramRaised(error) if error is not None else None
+
+
+def finish(
+    main: asyncio.Task[Any],
+    loop: VirtualLoop,
+    mail: Mapping[str, Iterable[Message]],
+    dismissed: bool,
+) -> Finished:
+    """The result of `run()`, whose task has ended. Raises ProgramRaised when the program failed.
+
+    `mail`: what has come for it and was not received, by port.
+    """
+    raised = raised_by(main, dismissed)
+    if raised is not None:
+        raise raised
+    for name, unretrieved in loop.unretrieved(""):
         raise ProgramRaised(unretrieved, _in_task(name))
-    failure = _failure_of_callback(loop)
+    failure = _failure_of_callback(loop, "")
     if failure is not None:
         raise failure
     try:
@@ -62,11 +75,15 @@ def finish(
         failure = ProgramRaised(error, " (what run() returned)")
         failure.traceback = ""  # the program has ended: no line of it is to blame
         raise failure from error
-    return Finished(value, {} if dismissed else _unread(inbox))
+    return Finished(value, {} if dismissed else _unread(mail))
 
 
-def _failure_of_callback(loop: VirtualLoop) -> ProgramRaised | None:
-    for message, broken in loop.unhandled:
+def _cancelled_from_within() -> asyncio.CancelledError:
+    return asyncio.CancelledError("run() was cancelled from within")
+
+
+def _failure_of_callback(loop: VirtualLoop, owner: str) -> ProgramRaised | None:
+    for message, broken in loop.unhandled_of(owner):
         return ProgramRaised(broken or InternalError(message), _IN_CALLBACK)
     return None
 
@@ -75,11 +92,17 @@ def _in_task(name: str) -> str:
     return f" in task {quoted(name)}, and nobody retrieved it"
 
 
-def _unread(inbox: Iterable[Message]) -> dict[str, int]:
-    """Messages that came and were not received, by kind."""
-    kinds = sorted(Counter(message.kind for message in inbox).items())
+def _unread(mail: Mapping[str, Iterable[Message]]) -> dict[str, int]:
+    """Messages that came and were not received, by kind, and by port where the kind does not tell it."""
+    counted = Counter(_label(message) for box in mail.values() for message in box)
+    kinds = sorted(counted.items())
     shown, rest = dict(kinds[:_MOST_KINDS]), kinds[_MOST_KINDS:]
     return shown | ({_OTHER_KINDS: sum(number for _, number in rest)} if rest else {})
+
+
+def _label(message: Message) -> str:
+    kind, port = message.kind, message.port
+    return kind if kind.startswith(port) else f"{kind} on port {port}".lstrip()
 
 
 def cause_of(error: QnetemError) -> str:

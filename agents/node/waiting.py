@@ -18,6 +18,7 @@ from ...emulator.wire import (
     Apply,
     Detect,
     Entangle,
+    HandOver,
     Intercept,
     Measure,
     Pulses,
@@ -31,7 +32,7 @@ from ..tracebacks import is_library, is_machinery
 if TYPE_CHECKING:
     from ..loop.virtual_loop import VirtualLoop
     from .local_clock import LocalClock
-    from .node import Node
+    from .tenants.tenant import Tenant
 
 _ASYNCIO = asyncio.__file__.rpartition("/")[0]
 #: Characters of a task's name, and of what it waits for.
@@ -41,21 +42,27 @@ _LONGEST_TASK, _LONGEST_WAIT = 100, 500
 class NamedFuture(Future):
     """A future that knows what it is for, and since when a task waits for it."""
 
-    __slots__ = ("_kind", "_source", "_thing")
+    __slots__ = ("_kind", "_port", "_source", "_thing")
 
     def __init__(
-        self, loop: VirtualLoop, thing: str, source: str | None, kind: str | None = None
+        self,
+        loop: VirtualLoop,
+        thing: str,
+        source: str | None,
+        kind: str | None = None,
+        port: str = "",
     ) -> None:
         super().__init__(loop=loop)
-        self._thing, self._source, self._kind = thing, source, kind
+        self._thing, self._source, self._kind, self._port = thing, source, kind, port
         self.since_ns = loop.now_ns
 
     @property
     def what(self) -> str:
-        """In words: `a message of kind 'x' from bob`, as far as given."""
+        """In words: `a message of kind 'x' from bob on port p`, as far as given."""
         wanted = f" of kind {self._kind!r}" if self._kind is not None else ""
         whence = f" from {self._source}" if self._source is not None else ""
-        return f"{self._thing}{wanted}{whence}"
+        where = f" on port {self._port}" if self._port else ""
+        return f"{self._thing}{wanted}{whence}{where}"
 
     @property
     def peer(self) -> str:
@@ -66,17 +73,26 @@ class NamedFuture(Future):
 class OperationFuture(Future):
     """The future of an operation; cancelling it withdraws the operation."""
 
-    __slots__ = ("_node", "operation")
+    __slots__ = ("_tenant", "operation")
 
-    def __init__(self, loop: VirtualLoop, node: Node, operation: AnyOperation) -> None:
+    def __init__(self, loop: VirtualLoop, tenant: Tenant, operation: AnyOperation) -> None:
         super().__init__(loop=loop)
-        self._node, self.operation = node, operation
+        self._tenant, self.operation = tenant, operation
         self.since_ns = loop.now_ns
+
+    @property
+    def owner_name(self) -> str:
+        """Who has asked for it; "" for the program."""
+        return self._tenant.name
+
+    def discard(self, value: Any) -> None:
+        """No await took the result: a qubit in it is discarded."""
+        self._tenant.discard_result(self.operation, value)
 
     def cancel(self, msg: Any = None) -> bool:
         cancelled = super().cancel(msg)
         if cancelled:
-            self._node.withdraw(self.operation)
+            self._tenant.withdraw(self.operation)
         return cancelled
 
     @property
@@ -92,6 +108,8 @@ class OperationFuture(Future):
             return f"gate {operation.gate} on {', '.join(operation.qubits)}"
         if isinstance(operation, Measure):
             return f"measurement of {operation.qubit}"
+        if isinstance(operation, HandOver):
+            return f"a free slot to hand {operation.qubit} over to {operation.to or 'the program'}"
         if isinstance(operation, Transmit):
             return f"transmit of {operation.qubit} to {operation.to}"
         if isinstance(operation, Pulses):
@@ -125,7 +143,8 @@ def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:
 
 def _wait(task: asyncio.Task[Any], what: str, since_ns: int, peer: str = "") -> Wait:
     name = encodable(shortened(task.get_name(), _LONGEST_TASK))
-    return Wait(name, encodable(shortened(what, _LONGEST_WAIT)), since_ns, peer)
+    owner = task.owner.name if isinstance(task, Task) else ""
+    return Wait(name, encodable(shortened(what, _LONGEST_WAIT)), since_ns, peer, owner)
 
 
 def stacks(loop: VirtualLoop) -> str:
@@ -133,7 +152,8 @@ def stacks(loop: VirtualLoop) -> str:
     lines = [f"the tasks of {loop.name} stand at:"]
     for task in loop.tasks():
         stack = task_stack(task)
-        lines.append(f"  {stack.name}")
+        owner = task.owner.name
+        lines.append(f"  {stack.name}" + (f" of service {owner}" if owner else ""))
         frames = [frame for frame in stack.frames if not is_machinery(frame[1])]
         lines += [f"    {function} ({file}:{line})" for function, file, line in frames]
         if stack.waits_for is not None:

@@ -25,6 +25,9 @@ own `confirmed`; the initiator may when the last request is replied to. What is 
 confirmed says what it had, or was about to have.
 
 Without a timeout each message is sent once and awaited for ever, which suits a network without faults.
+
+Messages travel on a port that is called after the subject (of a service, `<service>.<subject>`), so no bare
+`receive()` takes one. There replies lie under the names of their sessions.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from ...emulator.errors import MessageError, ProgramError, QnetemError
 from ...emulator.units import parse_ns
 from ..agent import Agent
 from ..messages import Message
+from ..ports import Port
 
 CONFIRMED, UNCONFIRMED, INCOMPLETE = "confirmed", "unconfirmed", "incomplete"
 #: How often a request is sent before the responder is given up.
@@ -121,7 +125,7 @@ class Initiator:
     """One session, at the end that sends requests."""
 
     def __init__(self, agent: Agent, peer: str, subject: str, retry: RetryPolicy) -> None:
-        self._agent, self._peer, self._subject = agent, peer, subject
+        self._port, self._peer, self._subject = session_port(agent, subject), peer, subject
         self.retry = retry
         self.name = _session_name(agent)
         self._number = 0
@@ -131,7 +135,7 @@ class Initiator:
         self._number += 1
         message.session, message.number = self.name, self._number
         for _ in range(self.retry.tries):
-            await self._agent.send(self._peer, message, kind=self._subject)
+            await self._port.send(self._peer, message, kind=self._subject)
             try:
                 async with asyncio.timeout(self.retry.timeout_s):
                     received = await self._reply()
@@ -156,17 +160,14 @@ class Initiator:
             return UNCONFIRMED
         if self.retry.timeout_s is not None:
             end = End(session=self.name, number=self._number + 1)
-            await self._agent.send(self._peer, end, kind=self._subject)
+            await self._port.send(self._peer, end, kind=self._subject)
         return CONFIRMED
 
     async def _reply(self) -> Message:
         """The reply to the last request; late copies of earlier replies are skipped."""
         while True:
-            message = await self._agent.receive(
-                self._peer,
-                kind=_reply_kind(self._subject),
-                type=SessionMessage,
-                where=lambda body: bool(body.session == self.name),
+            message = await self._port.receive(
+                self._peer, kind=_reply_kind(self._subject), key=self.name
             )
             if abs(message.body.number) == self._number:
                 return message
@@ -200,7 +201,8 @@ class Responder:
     def __init__(
         self, agent: Agent, peer: str, subject: str, retry: RetryPolicy, name: str
     ) -> None:
-        self._agent, self._peer, self._subject = agent, peer, subject
+        self._log, self._peer, self._subject = agent.log, peer, subject
+        self._port = session_port(agent, subject)
         self.retry, self.name = retry, name
         #: When the last request that was received had been sent.
         self.sent_ns = 0
@@ -221,7 +223,7 @@ class Responder:
         """Reply to the last request, now and whenever it comes again."""
         message.session, message.number = self.name, self._number
         self._reply = message
-        await self._agent.send(self._peer, message, kind=_reply_kind(self._subject))
+        await self._port.send(self._peer, message, kind=_reply_kind(self._subject))
 
     async def deliver(self, message: Message) -> None:
         """A request has come: a new one is for `receive`, a copy of the last one gets the same reply."""
@@ -230,7 +232,7 @@ class Responder:
             self._number, self._reply = number, None
             self._requests.put_nowait(message)
         elif number == self._number and self._reply is not None:
-            await self._agent.send(self._peer, self._reply, kind=_reply_kind(self._subject))
+            await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
 
     async def await_end(self) -> None:
         """Repeat the last reply for as long as the initiator may ask for it."""
@@ -239,7 +241,7 @@ class Responder:
         try:
             await self.receive(End)
         except SessionBroken:
-            self._agent.log.warning("%s: no end of the session from %s", self.name, self._peer)
+            self._log.warning("%s: no end of the session from %s", self.name, self._peer)
 
 
 async def respond(
@@ -269,6 +271,7 @@ class _Sessions:
         run: Callable[[Responder], Coroutine[Any, Any, Any]],
     ) -> None:
         self._agent, self._peer, self._subject = agent, peer, subject
+        self._port = session_port(agent, subject)
         self._retry, self._run = retry, run
         self._session: Responder | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -318,7 +321,7 @@ class _Sessions:
 
     async def _read(self) -> None:
         while True:
-            message = await self._agent.receive(self._peer, kind=self._subject, type=SessionMessage)
+            message = await self._port.receive(self._peer, kind=self._subject)
             body: SessionMessage = message.body
             if self._session is not None and body.session == self._session.name:
                 await self._session.deliver(message)
@@ -326,7 +329,7 @@ class _Sessions:
                 await self._begin(message)
             elif body.number > 0:
                 unknown = SessionMessage(session=body.session, number=-body.number)
-                await self._agent.send(self._peer, unknown, kind=_reply_kind(self._subject))
+                await self._port.send(self._peer, unknown, kind=_reply_kind(self._subject))
 
     def _is_newer(self, message: Message) -> bool:
         """Whether it opens a session newer than all before; an old opening may arrive late."""
@@ -340,6 +343,15 @@ class _Sessions:
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
         await self._session.deliver(message)
+
+
+def session_port(agent: Agent, subject: str) -> Port:
+    """The port on which the sessions of a subject travel."""
+    return agent.port(subject, type=SessionMessage, keys=_names_session)
+
+
+def _names_session(body: SessionMessage) -> tuple[str]:
+    return (body.session,)
 
 
 def _session_name(agent: Agent) -> str:

@@ -30,6 +30,7 @@ import msgspec
 from ...emulator.errors import LinkError
 from ...emulator.wire import Joined
 from ..agent import Agent
+from ..ports import Port
 from ..qubits import Pair
 from .cleanup import DiscardOnError, discard_held, first_of
 from .session import seconds
@@ -57,6 +58,15 @@ class PairDropped(msgspec.Struct, tag="dropped"):
 Notice = JoinNotice | PairDropped
 
 
+def notice_port(agent: Agent) -> Port:
+    """The port of notices, where they lie under the pairs that they name."""
+    return agent.port(KIND, type=Notice, keys=_pairs_in)
+
+
+def _pairs_in(notice: Notice) -> tuple[str, ...]:
+    return (notice.pair,) if isinstance(notice, PairDropped) else (notice.left, notice.right)
+
+
 class LongPairs:
     """Pairs with `peer`, one after the other: over the direct link, or joined by repeaters.
 
@@ -75,6 +85,7 @@ class LongPairs:
         timeout: str | float | None = None,
     ) -> None:
         self._agent, self._peer = agent, peer
+        self._port = notice_port(agent)
         self._first = via or _first_hop(agent, peer)
         self._timeout_s = seconds(timeout)
         #: The half held now: from its herald until it is given up or `forget`.
@@ -143,7 +154,9 @@ class LongPairs:
             return pair.reached in joined and not set(joined) <= set(pair.path)
 
         while pair.peer != self._peer:
-            message = await self._agent.receive(kind=KIND, type=Notice, where=concerns)
+            # The third: notices about the half before this one are taken out of the way.
+            keys = [pair.reached, pair.path[0], self._previous]
+            message = await self._port.receive(keys=keys, where=concerns)
             if self._is_stale(message.body):
                 continue
             if isinstance(message.body, PairDropped):
@@ -163,7 +176,7 @@ class LongPairs:
         def concerns(notice: Notice) -> bool:
             return isinstance(notice, PairDropped) and notice.pair == pair.path[0]
 
-        await self._agent.receive(kind=KIND, type=Notice, where=concerns)
+        await self._port.receive(key=pair.path[0], where=concerns)
 
     async def _has_been_dropped(self, pair: Pair) -> bool:
         """Whether that notice has come."""
@@ -176,7 +189,7 @@ class LongPairs:
 
     async def _give_up(self, pair: Pair) -> None:
         self.half = None
-        await self._agent.send(self._first, PairDropped(pair.path[0]), kind=KIND)
+        await self._port.send(self._first, PairDropped(pair.path[0]), kind=KIND)
         await discard_held(pair)  # it may be past its memory's cut-off
 
 

@@ -24,13 +24,14 @@ class Eavesdropper(Agent):
     """
 
     async def forge(
-        self, source: str, destination: str, body: Any = None, *, kind: str = ""
+        self, source: str, destination: str, body: Any = None, *, kind: str = "", port: str = ""
     ) -> None:
         """Send a message that passes as `source`'s; from the link this node listens on.
 
-        While no fault lets it listen, the message is lost. Raises MessageError and LinkError as `send` does.
+        `port`: the mailbox it is for, as `message.port` of what was overheard. While no fault lets it listen,
+        the message is lost. Raises MessageError and LinkError as `send` does.
         """
-        self._node.send(destination, body, kind, claims=source)
+        self._node.send(destination, body, kind, claims=source, port=port)
 
 
 class InterceptResend(Eavesdropper):
@@ -55,5 +56,5 @@ class InterceptResend(Eavesdropper):
                 await fresh.x()
             if basis == "X":
                 await fresh.h()
-            await self.transmit(fresh, to)
+            await self.transmit(fresh, to, port=photon.port)
             self.record("taken", 1)

@@ -11,7 +11,7 @@ import asyncio
 from ...emulator.errors import LinkError, QubitError
 from ..agent import Agent
 from ..protocols.cleanup import discard_held
-from ..protocols.swapping import KIND, JoinNotice, Notice, PairDropped
+from ..protocols.swapping import KIND, JoinNotice, PairDropped, notice_port
 from ..qubits import Pair
 
 #: Joins along which a repeater can still forward a notice; the oldest are forgotten first.
@@ -53,6 +53,7 @@ class Repeater(Agent):
     async def run(
         self, routes: list[tuple[str, str]] | None = None, ends: list[str] | None = None
     ) -> None:
+        self._notices = notice_port(self)
         pairs_of_peers = routes or [self._two_neighbours()]
         self._routes = [
             _Route((left, right), ends or [left, right]) for left, right in pairs_of_peers
@@ -75,7 +76,7 @@ class Repeater(Agent):
             half = route.halves[side] = await self.entangle(route.peers[side])
             self._match(route)
             if await half.wait_expired():
-                await self.send(half.peer, PairDropped(half.id), kind=KIND)
+                await self._notices.send(half.peer, PairDropped(half.id), kind=KIND)
             route.halves[side] = None
 
     def _match(self, route: _Route) -> None:
@@ -96,7 +97,7 @@ class Repeater(Agent):
                 joined.left, joined.right, left.peer, right.peer, joined.z, joined.x
             )
             for end in route.ends:
-                await self.send(end, notice, kind=KIND)
+                await self._notices.send(end, notice, kind=KIND)
         route.joining = False
         dropped, route.dropped = route.dropped, []
         for pair in dropped:
@@ -112,7 +113,7 @@ class Repeater(Agent):
     async def _receive_notices(self) -> None:
         """A notice that a pair was dropped: discard its half here, or forward the notice."""
         while True:
-            message = await self.receive(kind=KIND, type=Notice)
+            message = await self._notices.receive()
             if isinstance(message.body, PairDropped):
                 await self._drop(message.body.pair)
 
@@ -120,7 +121,7 @@ class Repeater(Agent):
         if pair in self._joined:
             other, peer = self._joined.pop(pair)
             self._joined.pop(other, None)
-            await self.send(peer, PairDropped(other), kind=KIND)
+            await self._notices.send(peer, PairDropped(other), kind=KIND)
             return
         for route in self._routes:
             half = route.half(pair)

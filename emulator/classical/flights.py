@@ -22,18 +22,20 @@ class Sent:
         "hash",
         "inc",
         "kind",
+        "port",
         "receivers",
         "sent_ns",
         "seq",
+        "service",
         "size",
         "src",
     )
 
-    def __init__(self, src: str, inc: int, send: Send, sent_ns: int) -> None:
+    def __init__(self, src: str, inc: int, send: Send, sent_ns: int, service: str = "") -> None:
         self.src, self.inc, self.seq = src, inc, send.seq
         self.kind, self.size, self.hash = send.kind, send.size, send.hash
-        self.claims = send.claims
-        self.sent_ns = sent_ns
+        self.claims, self.port = send.claims, send.port
+        self.sent_ns, self.service = sent_ns, service
         #: Copies made so far, and flights that have not ended, in the order in which they were made.
         self.copies = 0
         self.flights: list[Flight] = []
@@ -63,6 +65,11 @@ class Flight:
     def size(self) -> int:
         """Bytes of its body."""
         return self.sent.size
+
+    @property
+    def service(self) -> str:
+        """The service that has sent it; "" for a program."""
+        return self.sent.service
 
     @property
     def order(self) -> tuple[str, int, int, int]:

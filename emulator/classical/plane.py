@@ -38,8 +38,11 @@ FORGETS_AT_ONCE = 256
 class Receivers(Protocol):
     """The nodes, as the plane sees them."""
 
-    def receiver(self, name: str) -> int | None:
-        """The incarnation that takes messages now, or None."""
+    def receiver(self, name: str, port: str | None = None) -> int | None:
+        """The incarnation that takes messages now (on that port), or None."""
+
+    def is_background(self, name: str, port: str) -> bool:
+        """Whether what a node sends on that port is a service's."""
 
     def listens(self, name: str) -> bool:
         """Whether a grant will ever reach the node again, in this incarnation or the next."""
@@ -83,6 +86,7 @@ class ClassicalPlane:
         self._conductor = conductor
         self._journal, self._metrics = surroundings.journal, surroundings.metrics
         self._receiver, self._listens, self._publish = nodes.receiver, nodes.listens, nodes.publish
+        self._is_background = nodes.is_background
         self.routes = Routes(topology.links)
         self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
         self.deliveries: dict[str, list[Delivery]] = {}
@@ -98,11 +102,15 @@ class ClassicalPlane:
         """A node has published a message at the present instant. Raises InternalError for a number again."""
         if (src, inc, send.seq) in self._sent:
             raise InternalError(f"{src} ({inc}) sends message {send.seq} twice")
-        sent = Sent(src, inc, send, self._conductor.now_ns)
+        port = send.port
+        service = port.partition(".")[0] if port and self._is_background(src, port) else ""
+        sent = Sent(src, inc, send, self._conductor.now_ns, service)
         self._sent[src, inc, send.seq] = sent
         fields = [send.dst, inc, send.seq, send.kind, send.size, send.hash.hex()]
-        self._journal.event(src, "sent", *fields, *([send.claims] if send.claims else ()))
-        flight = Flight(sent, send.dst, send.dst, self._receiver(send.dst))
+        if port or send.claims:
+            fields += [send.claims, port] if port else [send.claims]
+        self._journal.event(src, "sent", *fields)
+        flight = Flight(sent, send.dst, send.dst, self._receiver(send.dst, port))
         if send.claims:
             self._inject(flight)
         elif src == send.dst:
@@ -127,6 +135,10 @@ class ClassicalPlane:
     def in_flight(self) -> int:
         """How many messages are on their way."""
         return len(self._sent)
+
+    def background(self) -> int:
+        """How many copies of services' messages are on their way."""
+        return sum(len(sent.flights) for sent in self._sent.values() if sent.service)
 
     def in_flight_to(self, node: str) -> int:
         """How many copies of messages are on their way to a node."""
@@ -254,7 +266,7 @@ class ClassicalPlane:
     def _overhear(self, flight: Flight, listener: Listener, t_ns: int) -> None:
         """A copy goes to the eavesdropper; the sender publishes its payload there only when asked."""
         sent, node = flight.sent, listener.node
-        copy = Flight(sent, flight.dst, node, self._receiver(node), flight.damage)
+        copy = Flight(sent, flight.dst, node, self._receiver(node, ""), flight.damage)
         self._arrive_at(copy, t_ns)
         if copy.to_inc is not None:
             self._publish(sent.src, sent.inc, sent.seq, node)
@@ -283,7 +295,9 @@ class ClassicalPlane:
     # --- the end of a message ---
 
     def _bound(self, flight: Flight) -> bool:
-        return flight.to_inc is not None and self._receiver(flight.to) == flight.to_inc
+        # Who overhears has it as a program, whatever the port.
+        port = flight.sent.port if flight.to == flight.dst else ""
+        return flight.to_inc is not None and self._receiver(flight.to, port) == flight.to_inc
 
     def _deliver(self, flight: Flight) -> None:
         if not self._bound(flight):
@@ -304,6 +318,7 @@ class ClassicalPlane:
                 damage,
                 sent.claims,
                 "" if to == flight.dst else flight.dst,
+                sent.port,
             )
         )
         self._conductor.wake(to)

@@ -231,8 +231,12 @@ class MessageFault(Fault, LinkFault):
     """A fault that looks at each message on its link and gives a verdict.
 
     Rule: it draws the same numbers for each message whatever the verdict, so that one message's verdict
-    shifts no other's.
+    shifts no other's. Messages of services have generators of their own, spawned by the service's name.
     """
+
+    def __init__(self, spec: FaultSpec, rng: Generator) -> None:
+        super().__init__(spec, rng)
+        self._of_services: dict[str, Generator] = {}
 
     def begin(self, world: Breakable) -> None:
         world.classical.add_fault(self.target, self)
@@ -241,10 +245,26 @@ class MessageFault(Fault, LinkFault):
         world.classical.remove_fault(self.target, self)
 
     def on_message(self, flight: Message) -> Verdict:
-        verdict = self.strike(flight)
+        if flight.service:
+            verdict = self._strike_service(flight)
+        else:
+            verdict = self.strike(flight)
         if not isinstance(verdict, Pass):
             self.hits += 1
         return verdict
+
+    def _strike_service(self, flight: Message) -> Verdict:
+        """As `strike`, with a service's own numbers: its messages shift no program's draws."""
+        from ..kernel.streams import spawned
+
+        programs = self.rng
+        if flight.service not in self._of_services:
+            self._of_services[flight.service] = spawned(programs, flight.service)
+        self.rng = self._of_services[flight.service]
+        try:
+            return self.strike(flight)
+        finally:
+            self.rng = programs
 
     @abstractmethod
     def strike(self, flight: Message) -> Verdict:

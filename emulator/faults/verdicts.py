@@ -13,8 +13,13 @@ from typing import Protocol
 
 
 class Message(Protocol):
-    """What a fault sees of a message that enters a link: its body's size in bytes, and which copy it is."""
+    """What a fault sees of a message that enters a link: its body's size in bytes, and which copy it is.
 
+    `service`: the service that has sent it; "" for a program.
+    """
+
+    @property
+    def service(self) -> str: ...
     @property
     def size(self) -> int: ...
     @property

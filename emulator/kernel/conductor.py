@@ -112,6 +112,10 @@ class Conductor:
 
     # --- instants ---
 
+    def entries(self) -> int:
+        """How many things are due on the agenda; timers of nodes are none."""
+        return sum(item[5].action is not None for item in self._agenda)
+
     def next_instant(self) -> tuple[int, int] | None:
         """The earliest instant at which something is due, or None."""
         agenda, heap, timers = self._agenda, self._timer_heap, self._timers

@@ -23,6 +23,20 @@ def hash_key(seed: int) -> bytes:
     return b"".join(word.to_bytes(4, "big") for word in entropy(seed, "keyed hashes"))
 
 
+def spawned(generator: np.random.Generator, name: str) -> np.random.Generator:
+    """A generator apart that follows from the seed of another one and a name; it draws nothing from that."""
+    seed = generator.bit_generator.seed_seq
+    assert isinstance(seed, np.random.SeedSequence)
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *words_of(name)))
+    return np.random.Generator(np.random.PCG64(own))
+
+
+def words_of(name: str) -> tuple[int, ...]:
+    """Four 32-bit words of BLAKE2b over a name, as a spawn key."""
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    return tuple(int.from_bytes(digest[at : at + 4], "big") for at in range(0, 16, 4))
+
+
 class Streams:
     """Generators by entity, made at first use and kept."""
 

@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from ..errors import OperationError
 from ..record.journal import rounded
@@ -39,6 +40,7 @@ from ..wire import (
     Detect,
     Discard,
     Entangle,
+    HandOver,
     Herald,
     Intercept,
     Join,
@@ -117,7 +119,9 @@ def verb(operation: Operation) -> str:
 def waits_for(pending: Pending) -> str:
     """What an operation under way waits for, for people."""
     if pending.opener is not None:
-        return f"a free slot ({pending.devices.slots.count} in use)"
+        pool = pending.pool or ""
+        whose = f" of {pool}" if pool else ""
+        return f"a free slot{whose} ({pending.devices.slots.count_of(pool)} in use)"
     if pending.refusal is not None:
         return _until(pending)
     return ROWS[type(pending.operation)].waits(pending)
@@ -162,7 +166,8 @@ def _plan_measure(devices: NodeDevices, operation: Measure) -> _Plan:
 def _measure(plane: QuantumPlane, devices: NodeDevices, operation: Measure, now_ns: int) -> int:
     qubit, keep, registry = operation.qubit, operation.keep, plane.registry
     registry.require(devices.name, (qubit,))
-    u, flip = devices.rng.random(), devices.rng.random()
+    rng = devices.rng_of(operation)
+    u, flip = rng.random(), rng.random()
     outcome = registry.measure(qubit, operation.axis, u, now_ns, keep)
     if not keep:
         devices.vacate(qubit)
@@ -185,7 +190,8 @@ def _plan_bell(devices: NodeDevices, operation: BellMeasure) -> _Plan:
 def _bell_measure(
     plane: QuantumPlane, devices: NodeDevices, operation: BellMeasure, now_ns: int
 ) -> list[int]:
-    return list(_bell(plane, devices, operation.first, operation.second, now_ns))
+    rng = devices.rng_of(operation)
+    return list(_bell(plane, devices, operation.first, operation.second, now_ns, rng))
 
 
 def _plan_join(devices: NodeDevices, operation: Join) -> _Plan:
@@ -194,16 +200,21 @@ def _plan_join(devices: NodeDevices, operation: Join) -> _Plan:
 
 def _join(plane: QuantumPlane, devices: NodeDevices, operation: Join, now_ns: int) -> Joined:
     left, right = operation.left, operation.right
-    z, x = _bell(plane, devices, left, right, now_ns)
+    z, x = _bell(plane, devices, left, right, now_ns, devices.rng_of(operation))
     return Joined(left.partition("@")[0], right.partition("@")[0], z, x)
 
 
 def _bell(
-    plane: QuantumPlane, devices: NodeDevices, first: str, second: str, now_ns: int
+    plane: QuantumPlane,
+    devices: NodeDevices,
+    first: str,
+    second: str,
+    now_ns: int,
+    rng: np.random.Generator,
 ) -> tuple[int, int]:
     registry = plane.registry
     registry.require(devices.name, (first, second))
-    u1, u2, flip_z, flip_x = devices.rng.random(4).tolist()
+    u1, u2, flip_z, flip_x = rng.random(4).tolist()
     if devices.two_map is not None:
         registry.apply_map(devices.two_map, [first, second], now_ns)
     z, x = registry.bell_measure(first, second, u1, u2, now_ns)
@@ -300,8 +311,18 @@ def _begin_transmit(plane: QuantumPlane, devices: NodeDevices, operation: Transm
 def _transmit(plane: QuantumPlane, devices: NodeDevices, operation: Transmit, _: int) -> None:
     plane.registry.require(devices.name, (operation.qubit,))
     link = plane.photon_link(devices.name, operation)
-    link.launch(operation.qubit, devices.name, plane.devices[operation.to])
+    link.launch(operation.qubit, devices.name, plane.devices[operation.to], operation.port)
     devices.vacate(operation.qubit)
+
+
+def _show_transmit(operation: Transmit) -> tuple[Any, ...]:
+    return _but_last(operation, operation.port)
+
+
+def _but_last(operation: Operation, last: str) -> tuple[Any, ...]:
+    """The fields without the last one where that says nothing: a program's operation."""
+    fields = _fields(operation)
+    return fields if last else fields[:-1]
 
 
 # --- operations that take a slot -----------------------------------------------------------------
@@ -312,17 +333,18 @@ def _begin_allocate(plane: QuantumPlane, devices: NodeDevices, operation: Alloca
     devices.claim(pending, lambda: plane.end_after(pending, devices.initialisation_ns))
 
 
-def _allocate(plane: QuantumPlane, devices: NodeDevices, _: Allocate, now_ns: int) -> str:
+def _allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate, now_ns: int) -> str:
     devices.allocated += 1
     qubit = f"{devices.name}#{devices.allocated}"
     plane.registry.allocate(qubit, devices.name, now_ns)
+    devices.hold(qubit, devices.owner_of(operation.number))
     _err_initially(plane, devices, qubit, now_ns)
     return qubit
 
 
 def _withdraw_allocate(_: QuantumPlane, pending: Pending) -> bool:
     pending.cancel()
-    pending.devices.release()
+    pending.devices.release(pending.pool)
     return True
 
 
@@ -335,6 +357,56 @@ def _begin_entangle(plane: QuantumPlane, devices: NodeDevices, operation: Entang
 
 def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
     request.link.give_up(request)
+    return True
+
+
+def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
+    return _but_last(operation, operation.purpose)
+
+
+# --- from one tenant to another -------------------------------------------------------------------
+
+
+def _begin_hand_over(plane: QuantumPlane, devices: NodeDevices, operation: HandOver) -> None:
+    plane.registry.require(devices.name, (operation.qubit,))
+    pending = devices.pending[operation.number] = Pending(devices, operation)
+    pool = devices.slots.pool_of(operation.to)
+    if pool == devices.pool_with(operation.qubit):
+        plane.end_after(pending, 0)
+        return
+
+    def opened() -> None:
+        devices.promised[operation.number] = pool
+        plane.end_after(pending, 0)
+
+    devices.claim(pending, opened, operation.to)
+
+
+def _hand_over(plane: QuantumPlane, devices: NodeDevices, operation: HandOver, _: int) -> None:
+    """The qubit is the other's; its slot of the giver's pool is free, that of the taker's is in use."""
+    qubit, promised = operation.qubit, devices.promised.pop(operation.number, None)
+    try:
+        plane.registry.require(devices.name, (qubit,))
+    except OperationError:
+        if promised is not None:
+            devices.release(promised)
+        raise
+    left = devices.pool_with(qubit)
+    devices.hold(qubit, operation.to)
+    if promised is not None:
+        devices.release(left)
+
+
+def hands_over(pending: Pending, qubit: str) -> bool:
+    """Whether it is a hand-over of that qubit."""
+    return isinstance(pending.operation, HandOver) and pending.operation.qubit == qubit
+
+
+def _withdraw_hand_over(_: QuantumPlane, pending: Pending) -> bool:
+    pending.cancel()
+    promised = pending.devices.promised.pop(pending.number, None)
+    if promised is not None:
+        pending.devices.release(promised)
     return True
 
 
@@ -387,7 +459,13 @@ ROWS: dict[type[Operation], Row] = {
     Reset: Row("reset", plan=_plan_reset, effect=_reset),
     Discard: Row("discard", plan=_plan_discard, effect=_discard),
     Probe: Row("probe", plan=_plan_probe, effect=_probe, arguments=_show_probe),
-    Transmit: Row("transmit", begin=_begin_transmit, effect=_transmit),
+    Transmit: Row("transmit", begin=_begin_transmit, effect=_transmit, arguments=_show_transmit),
+    HandOver: Row(
+        "hand_over",
+        begin=_begin_hand_over,
+        effect=_hand_over,
+        withdraw=_withdraw_hand_over,
+    ),
     Allocate: Row(
         "allocate",
         str,
@@ -401,6 +479,7 @@ ROWS: dict[type[Operation], Row] = {
         begin=_begin_entangle,
         withdraw=_withdraw_entangle,
         waits=lambda request: request.link.waits_for(request),
+        arguments=_show_entangle,
         outcome=attrgetter("qubit"),  # the rest stands in the link's own event
     ),
     Pulses: _sends(

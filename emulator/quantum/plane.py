@@ -38,7 +38,7 @@ from .links.photons import PhotonLink
 from .node.memories import CutOffs, NodeMemory, check_cutoffs, decay_of
 from .node.node_devices import NodeDevices, Pending
 from .node.registry import Registry
-from .operations import ROWS, verb, waits_for
+from .operations import ROWS, hands_over, verb, waits_for
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.plane import PulsePlane
@@ -77,7 +77,12 @@ class QuantumPlane:
         numbers = qubit_numbers(around.streams.seed)
         self.registry = Registry(memories.get, chosen, numbers, cutoffs)
         self.devices = {
-            name: NodeDevices(spec, around.streams.of("device", name)) for name, spec in nodes
+            name: NodeDevices(
+                spec,
+                around.streams.of("device", name),
+                partial(around.streams.apart, "device", name),
+            )
+            for name, spec in nodes
         }
         self.photon_links: LinksByEnds[PhotonLink] = LinksByEnds("carries photons")
         self.heralded_links: LinksByEnds[HeraldedLink] = LinksByEnds("heralds pairs")
@@ -90,8 +95,8 @@ class QuantumPlane:
 
     # --- from the nodes ---
 
-    def issue(self, node: str, incarnation: int, operation: Operation) -> None:
-        """A node asks for an operation, at the present instant.
+    def issue(self, node: str, incarnation: int, operation: Operation, owner: str = "") -> None:
+        """A node asks for an operation, at the present instant; `owner`: which of its services, if one.
 
         Its end, or the refusal of one that cannot be, becomes a `Result`: never in this instant.
         Raises InternalError for a node that is not alive in this incarnation, and for a number that
@@ -102,8 +107,12 @@ class QuantumPlane:
             problem = f"{node} ({incarnation}) cannot issue operation {number}"
             raise InternalError(f"{problem}: {devices}")
         row = ROWS[type(operation)]
+        whose: tuple[Any, ...] = ()
+        if owner:
+            devices.operation_owners[number] = owner
+            whose = ({"service": owner},)
         shown = self._private(*row.arguments(operation))
-        self._journal.event(node, "operation", number, row.verb, *shown)
+        self._journal.event(node, "operation", number, row.verb, *shown, *whose)
         try:
             if row.plan is not None:
                 self.queue(devices, operation, *row.plan(devices, operation))
@@ -128,11 +137,11 @@ class QuantumPlane:
         withdraw = ROWS[type(pending.operation)].withdraw
         if pending.opener is not None:
             devices.waiting.remove(pending)
-            del devices.pending[number]
-        elif pending.refusal is None and withdraw is not None and withdraw(self, pending):
-            del devices.pending[number]
-        else:
+        elif pending.refusal is not None or withdraw is None or not withdraw(self, pending):
             pending.withdrawn = True
+            return
+        del devices.pending[number]
+        devices.operation_owners.pop(number, None)
 
     # --- from the world ---
 
@@ -207,9 +216,30 @@ class QuantumPlane:
         found = self.devices[node].pending.values()
         return [(each.number, waits_for(each)) for each in found]
 
+    def pending_words(self, node: str) -> list[str]:
+        """What the node's operations under way wait for, oldest first, and for which service."""
+        found = self.devices[node].pending.values()
+        return [waits_for(each) + (f" (service {each.owner})" * bool(each.owner)) for each in found]
+
+    def open_numbers(self, node: str, owner: str | None) -> list[int]:
+        """The operations under way of one owner on the node, oldest first; None: of all."""
+        found = self.devices[node].pending.values()
+        return [each.number for each in found if owner is None or each.owner == owner]
+
     def slots_used(self, node: str) -> int:
         """How many of the node's slots are taken."""
         return self.devices[node].slots.used
+
+    def pools(self, node: str) -> dict[str, tuple[int, int]]:
+        """Service -> slots in use, and slots, of the pools that services have for themselves."""
+        return self.devices[node].slots.of_services()
+
+    def owners(self, node: str) -> dict[str, str]:
+        """What is in the node's slots as in `at_end` -> its service; what is missing is the program's."""
+        devices = self.devices[node]
+        opened = [each for each in devices.pending.values() if each.has_slot and each.owner]
+        requests = {f"{verb(each.operation)} {each.number}": each.owner for each in opened}
+        return dict(sorted(devices.owners.items())) | requests
 
     def fibre_channel(self, link: str) -> FibreChannel:
         """How light crosses the link without faults; asking changes nothing. Raises KeyError without one."""
@@ -258,7 +288,21 @@ class QuantumPlane:
         self._journal.event(node, "expired", qubit)
         self.around.metrics.count(f"{node}.expired")
         self.expired.append((node, qubit))
-        self.devices[node].vacate(qubit)
+        devices = self.devices[node]
+        if devices.waiting:
+            self._refuse_hand_overs(devices, qubit)
+        devices.vacate(qubit)
+
+    def _refuse_hand_overs(self, devices: NodeDevices, qubit: str) -> None:
+        """What waits for a slot to hand the qubit over waits for nothing any more: it is gone."""
+        for pending in [each for each in devices.waiting if hands_over(each, qubit)]:
+            devices.waiting.remove(pending)
+            pending.opener = pending.pool = None
+            try:
+                self.registry.require(devices.name, (qubit,))
+            except OperationError as refusal:
+                pending.refusal = refusal
+            self._schedule(pending, self._clock.now_ns)
 
     # --- results ---
 
@@ -283,6 +327,8 @@ class QuantumPlane:
 
     def _give(self, pending: Pending, value: Any, refusal: OperationError | None = None) -> None:
         node, number = pending.devices.name, pending.number
+        if pending.owner:
+            pending.devices.operation_owners.pop(number, None)
         error = None
         if refusal is not None:
             error = (refusal.code, refusal.fields or {"why": str(refusal)})

@@ -37,6 +37,7 @@ from .messages import Report as Report
 from .messages import Resend as Resend
 from .messages import Result as Result
 from .messages import Send as Send
+from .messages import ServiceInfo as ServiceInfo
 from .messages import Settle as Settle
 from .messages import Skew as Skew
 from .messages import Stop as Stop
@@ -58,6 +59,7 @@ from .operations import Clicked as Clicked
 from .operations import Detect as Detect
 from .operations import Discard as Discard
 from .operations import Entangle as Entangle
+from .operations import HandOver as HandOver
 from .operations import Herald as Herald
 from .operations import Intercept as Intercept
 from .operations import Join as Join

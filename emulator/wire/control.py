@@ -86,7 +86,7 @@ class Progress(Frame):
 
 
 class NodeState(msgspec.Struct):
-    """The state of a node at the end. `state`: running, finished, failed, killed or lost."""
+    """The state of a node at the end, which is its program's: running, finished, failed, killed or lost."""
 
     pid: int
     incarnation: int
@@ -94,7 +94,10 @@ class NodeState(msgspec.Struct):
 
 
 class Problem(msgspec.Struct):
-    """Why a run did not end well: `kind` is an error class's name in errors.py."""
+    """Why a run did not end well: `kind` is an error class's name in errors.py.
+
+    `service`: the service of `node` that is to blame; "" for its program.
+    """
 
     kind: str
     text: str
@@ -102,6 +105,7 @@ class Problem(msgspec.Struct):
     node: str = ""
     time_ns: int | None = None
     traceback: str = ""
+    service: str = ""
 
 
 class FaultRecord(msgspec.Struct):
@@ -137,9 +141,11 @@ class Left(msgspec.Struct):
 
     `held`: what is in its slots, `slots_used` of `slots`: qubits, then open requests. `unread`: messages
     left in its inbox when its program ended, by kind (of a program that has ended by itself). `open`:
-    operations that have not ended, in words. `worked_s`: real seconds in which the run waited for this node
-    alone, without the first step of each incarnation, which imports the program. `waits`: what each task of a
-    program waits for that `until` has ended, as in `NodeView`. `inputs`: how much came from outside.
+    operations that have not ended, in words. `owners`: of what is in its slots, which service's it is; what
+    is missing there is the program's. `worked_s`: real seconds in which the run waited for this node alone,
+    without the first step of each incarnation, which imports the program. `waits`: what each task of a
+    program waits for that `until` has ended, as in `NodeView`. `inputs`: how much came from
+    outside.
     """
 
     slots_used: int
@@ -150,6 +156,7 @@ class Left(msgspec.Struct):
     grants: int
     worked_s: float
     waits: list[tuple[str, str, int]] = []
+    owners: dict[str, str] = {}
     inputs: int = 0
 
 
@@ -210,7 +217,8 @@ class NodeView(msgspec.Struct):
     """One node at one moment. `waits`: task, what it waits for, since when (ns).
 
     `activity`: parked, at work, paused, frozen (paused, its process stopped), or as `state` if it has no
-    running program. A node at work is not asked what it waits for. `granted_ns`: when it last ran.
+    running program. A node at work is not asked what it waits for. `granted_ns`: when it last ran. `pools`:
+    service -> slots in use, and slots, of its own; `slots_used` of `slots` counts them all.
     """
 
     name: str
@@ -223,6 +231,7 @@ class NodeView(msgspec.Struct):
     slots: int
     in_flight: int
     waits: list[tuple[str, str, int]]
+    pools: dict[str, tuple[int, int]] = {}
 
 
 class RunView(Frame):

@@ -51,15 +51,22 @@ class Delivery(Record):
     )  # bit positions to flip in this copy's body
     claims: str = ""  # the sender that the program shall see: this is a forgery
     dst: str = ""  # the node it was sent to: this was overheard
+    port: str = ""  # the mailbox it was sent to
 
 
 class Arrival(Record):
-    """A qubit has arrived and occupies a slot of this node."""
+    """A qubit has arrived and occupies a slot of this node.
+
+    `port` as in `Transmit`; `owner`: the service that gets it, "" for the program, as always where it was
+    seized on its way.
+    """
 
     source: str
     link: str
     qubit: str
     t_ns: int
+    port: str = ""
+    owner: str = ""
 
 
 class Result(Record):
@@ -129,10 +136,20 @@ class Optics(Record):
     detects: str = ""
 
 
+class ServiceInfo(Record):
+    """A service of a node: what it runs, and how many slots it has for itself (None: the program's)."""
+
+    name: str
+    program: str
+    options: dict[str, Any]
+    slots: int | None = None
+
+
 class Welcome(Frame):
     """Answer to Hello: everything a node knows at its start. `entropy` seeds its generator.
 
-    `folder`: what relative paths in `options` are relative to.
+    `folder`: what relative paths in `options` are relative to. `slots` are those of the program; `services`
+    stand in the order in which they are started.
     """
 
     name: str
@@ -155,6 +172,7 @@ class Welcome(Frame):
     )
     hash_key: bytes = b""  # of keyed hashes, for what is not shown
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
+    services: list[ServiceInfo] = []
 
 
 class Grant(Frame):
@@ -169,7 +187,7 @@ class Grant(Frame):
     arrivals: list[Arrival] = []
     results: list[Result] = []
     forget: list[Forget] = []
-    last: bool = False  # a service's last step: clean up now
+    last: bool = False  # the services' last step: clean up now
     clock: list[Skew] | None = None  # from this instant on the node's clock is wrong like this
     expired: list[str] = []  # qubits that the node's memory has discarded since the last grant
     inputs: list[Input] = []  # from outside
@@ -209,6 +227,7 @@ class Send(Record):
     size: int
     hash: bytes
     claims: str = ""  # a forgery: it shall pass as that node's
+    port: str = ""  # the mailbox it is for
 
 
 class Note(Record):
@@ -227,12 +246,16 @@ class PauliFrame(Record):
 
 
 class Wait(Record):
-    """What a task waits for, and since when; `peer`: the node that would have to act, if any."""
+    """What a task waits for, and since when; `peer`: the node that would have to act, if any.
+
+    `owner`: the service whose task it is; "" for the program's.
+    """
 
     task: str
     what: str
     since_ns: int
     peer: str = ""
+    owner: str = ""
 
 
 class Replied(Record):
@@ -252,10 +275,26 @@ class OutsideState(Record):
 
 
 class Finished(Record):
-    """`run()` has returned `value`, which is JSON. `unread`: kind -> messages left in the inbox."""
+    """The program's `run()` has returned `value`, which is JSON.
+
+    `unread`: kind, or `kind on port`, -> messages left in the mailboxes that are no service's.
+    """
 
     value: Any = None
     unread: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Failed(Frame):
+    """A program or a service raised, spun, or could not be built.
+
+    `kind` is raised, spinning, refused or program; `service` is "" for the program.
+    """
+
+    kind: str
+    problem: str
+    traceback: str
+    t_ns: int
+    service: str = ""
 
 
 class Hello(Frame):
@@ -275,6 +314,7 @@ class Report(Frame):
     """The node is idle. `next_timer_ns` is the earliest timer, or None.
 
     `finished` or `failed`: the program has ended in this step; what it did before is in the other fields.
+    `broken`: services that have failed in it. `owners`: operation -> the service that has asked for it.
     """
 
     t_ns: int
@@ -287,6 +327,9 @@ class Report(Frame):
     finished: Finished | None = None
     failed: Failed | None = None
     frames: list[PauliFrame] = []  # those that this step has changed
+    broken: list[Failed] = []
+    owners: dict[int, str] = {}
+    background: bool = False  # no task of the program has run in this step
     outside: OutsideState | None = None  # None: as before
 
 
@@ -313,18 +356,10 @@ class Resend(Frame):
 
 
 class Waits(Frame):
-    """Answer to Ask."""
+    """Answer to Ask. `foreground`: a timer is set that is more than a service's own background."""
 
     waits: list[Wait]
-
-
-class Failed(Frame):
-    """A program raised, spun, or could not be built. `kind` is raised, spinning, refused or program."""
-
-    kind: str
-    problem: str
-    traceback: str
-    t_ns: int
+    foreground: bool = False
 
 
 ToNode = Welcome | Grant | Release | Settle | Resend | Ask | Stop

@@ -72,19 +72,37 @@ class Discard(Operation):
 
 
 class Transmit(Operation):
-    """Send a held qubit over a link; the slot is free at once. Result: None, when it has left."""
+    """Send a held qubit over a link; the slot is free at once. Result: None, when it has left.
+
+    `port`: the service that it is for at the other end; "" for the program.
+    """
 
     qubit: str
     to: str
     link: str | None = None
+    port: str = ""
+
+
+class HandOver(Operation):
+    """Give a held qubit to another tenant: a service of this node, or "" for the program.
+
+    Waits for a slot of the receiver's pool, if that is another one. Result: None.
+    """
+
+    qubit: str
+    to: str
 
 
 class Entangle(Operation):
-    """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`."""
+    """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`.
+
+    Only requests of one `purpose` match.
+    """
 
     peer: str
     link: str | None = None
     raw: bool = False
+    purpose: str = ""
 
 
 class Probe(Operation):
@@ -200,6 +218,7 @@ AnyOperation = (
     | Reset
     | Discard
     | Transmit
+    | HandOver
     | Entangle
     | Probe
     | Pulses

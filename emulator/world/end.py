@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from ..errors import QnetemError
 from ..faults.schedule import Faults
-from ..wire import Ask, Failed, Stop, Wait
+from ..wire import Ask, Failed, Stop, Wait, Waits
 from ..wire.control import Left, Outcome, Problem
 from . import problems
 from .nodes import NodeStatus
@@ -25,14 +25,17 @@ class End:
         self._run, self._faults = run, faults
         self.problem: Problem | None = None
         self.outcome: Outcome | None = None
-        #: What nodes have answered to `Ask`.
+        #: What nodes have answered to `Ask`, and whether one of them may still lead a program on.
         self.waits: dict[str, list[Wait]] = {}
+        self._foreground = False
 
     def program_failed(self, node: str, failure: Failed) -> None:
-        """A program has failed; only an exception of its own lets the other nodes of the instant finish."""
+        """A program or a service has failed; only an exception of its own lets the instant finish."""
         run = self._run
         # The class alone: a message may hold an address in memory, which no digest may depend on.
-        run.journal.event(node, "failed", failure.kind, failure.problem.partition(":")[0])
+        service = [failure.service] if failure.service else []
+        kind = failure.problem.partition(":")[0]
+        run.journal.event(node, "failed", failure.kind, kind, *service)
         problem = problems.failed(node, failure, run.now_ns)
         self.problem = self.problem or problem
         if failure.kind != "raised":
@@ -52,6 +55,21 @@ class End:
         """Nothing is left to happen and a program has not finished: ask all nodes, then end."""
         self._ask(self._end_stuck, self._run.nodes.statuses.values())
 
+    def stuck_beside_services(self) -> None:
+        """Nothing but background was seen for long: ask all nodes, and end if nothing else is to come."""
+
+        def decide() -> None:
+            if not self._foreground:
+                self._end_stuck()
+
+        self._foreground = False
+        self._ask(decide, self._run.nodes.statuses.values())
+
+    def answered(self, node: str, answer: Waits) -> None:
+        """A node has answered what its tasks wait for."""
+        self.waits[node] = answer.waits
+        self._foreground = self._foreground or answer.foreground
+
     def spinning(self, granted: list[str]) -> None:
         """These nodes run without end in no time: ask all nodes, then end."""
 
@@ -66,10 +84,10 @@ class End:
         run = self._run
         self.waits.clear()
         for status in statuses:
-            if status.state == "running" and status.paused:
+            if status.runs and status.paused:
                 what = "a fault pauses it"
                 self.waits[status.name] = [Wait(status.name, what, run.now_ns)]
-            elif status.state == "running":
+            elif status.runs:
                 run.barrier.add("waits", status.name)
                 run.outbox.append((status.name, Ask()))
         run.barrier.afterwards(then)
@@ -77,10 +95,11 @@ class End:
     def _end_stuck(self) -> None:
         run = self._run
         statuses = run.nodes.statuses
-        asked = {name: [what for _, what in run.quantum.pending(name)] for name in statuses}
+        asked = {name: run.quantum.pending_words(name) for name in statuses}
         active = [fault for fault in self._faults.records() if fault.state == "active"]
         ended = problems.ended(statuses.values())
-        self.fail(problems.stuck(self.waits, asked, run.now_ns, active, ended))
+        background = run.quiet_instants > 0
+        self.fail(problems.stuck(self.waits, asked, run.now_ns, active, ended, background))
 
     # --- the outcome ---
 
@@ -129,10 +148,11 @@ def _end_states(run: Run, waits: dict[str, list[Wait]]) -> dict[str, Left]:
             slots=status.spec.memory.slots,
             held=held.get(name, []),
             unread=status.unread,
-            open=[what for _, what in run.quantum.pending(name)],
+            open=run.quantum.pending_words(name),
+            owners=run.quantum.owners(name),
             grants=clock.grants.get(name, 0),
             worked_s=clock.worked_s.get(name, 0.0),
-            waits=[(wait.task, wait.what, wait.since_ns) for wait in waits.get(name, [])],
+            waits=[problems.as_row(wait) for wait in waits.get(name, [])],
             inputs=status.inputs,
         )
         for name, status in run.nodes.statuses.items()

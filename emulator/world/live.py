@@ -36,6 +36,7 @@ from ..wire.control import (
     RunView,
 )
 from .nodes import NodeStatus
+from .problems import as_row
 from .run import Run
 
 Reply = Callable[[LiveAnswer], None]
@@ -222,7 +223,7 @@ class _View:
             return False
         del self.asked[status.name]
         node = self._nodes[status.name]
-        node.waits = [(wait.task, wait.what, wait.since_ns) for wait in waits]
+        node.waits = [as_row(wait) for wait in waits]
         return not self.asked
 
 
@@ -236,13 +237,14 @@ def _node_view(run: Run, status: NodeStatus) -> NodeView:
         granted_ns=status.granted_ns,
         slots_used=run.quantum.slots_used(status.name),
         slots=status.spec.memory.slots,
+        pools=run.quantum.pools(status.name),
         in_flight=run.classical.in_flight_to(status.name),
         waits=[],
     )
 
 
 def _activity(status: NodeStatus) -> str:
-    if status.state != "running":
+    if not status.runs:
         return status.state
     if status.paused:
         return "frozen" if status.frozen else "paused"

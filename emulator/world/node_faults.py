@@ -147,7 +147,7 @@ class NodeFaults:
 
         def joined() -> None:
             self._journal.event(node, "restarted", status.incarnation)
-            status.result = None  # what an earlier incarnation returned is not this one's
+            status.begin_anew()
             self.quantum.node_joined(node, status.incarnation)
             self._unsent.pop(node, None)
             self._conductor.wake(node)
@@ -204,5 +204,5 @@ class NodeFaults:
 
     def _send_clock(self, node: str) -> None:
         self._unsent[node] = None
-        if self._nodes[node].state == "running":
+        if self._nodes[node].runs:
             self._conductor.wake(node)

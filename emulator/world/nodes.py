@@ -4,7 +4,8 @@ Owns the nodes' states, the Welcome of each and who takes messages. Does not own
 time.
 
     starting -> running -> finished | failed
-    starting | running | finished | failed -> killed (a fault) -> starting (its restart)
+    running -> serving (its program has ended, its services have not)
+    starting | running | serving | finished | failed -> killed (a fault) -> starting (its restart)
     anything -> lost (its process died unplanned; ends the run)
 """
 
@@ -18,7 +19,7 @@ import msgspec
 from ..kernel.streams import entropy, hash_key
 from ..quantum.pulses.sending import mean_photon_numbers
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
-from ..wire import LinkInfo, Optics, Resend, Skew, Welcome
+from ..wire import LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
 
 
@@ -27,6 +28,8 @@ class NodeStatus:
 
     __slots__ = (
         "awaited",
+        "broken",
+        "ended",
         "ended_ns",
         "frozen",
         "granted_ns",
@@ -50,8 +53,11 @@ class NodeStatus:
         #: The incarnation that counts, or the next one; and the last one that a process was started for.
         self.incarnation = self.started = 1
         self.state = "starting"
-        #: When its program ended, or when it died.
+        #: When its program ended, or when it died; and how its program ended: finished or failed.
         self.ended_ns: int | None = None
+        self.ended = ""
+        #: When each of its services failed.
+        self.broken: dict[str, int] = {}
         self.pid = 0
         self.result: Any = None
         #: Whether its report is awaited.
@@ -68,7 +74,31 @@ class NodeStatus:
     @property
     def alive(self) -> bool:
         """Whether it has a process that can be sent frames."""
-        return self.state in ("running", "finished", "failed")
+        return self.state in ("running", "serving", "finished", "failed")
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything on it still runs, so that it takes grants."""
+        return self.state in ("running", "serving")
+
+    @property
+    def program_state(self) -> str:
+        """The state of its program."""
+        return self.ended if self.state == "serving" else self.state
+
+    def is_service(self, port: str) -> bool:
+        """Whether a service of the node owns the port."""
+        return bool(port) and port.partition(".")[0] in self.spec.services
+
+    def end_program(self, how: str, now_ns: int) -> None:
+        """Its program has ended: finished or failed. Its services, if it has any, have not."""
+        self.ended, self.ended_ns = how, now_ns
+        self.state = "serving" if self.spec.services else how
+
+    def begin_anew(self) -> None:
+        """Another incarnation has started: what became of the last one is not this one's."""
+        self.result, self.ended = None, ""
+        self.broken.clear()
 
 
 class Nodes:
@@ -84,15 +114,28 @@ class Nodes:
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
 
-    def receiver(self, name: str) -> int | None:
-        """The incarnation that takes messages and qubits now, or None (dead, finished, unknown)."""
+    def receiver(self, name: str, port: str | None = None) -> int | None:
+        """The incarnation that takes messages and qubits now (on a port), or None (dead, finished, unknown).
+
+        A node whose program has ended takes what is for its services.
+        """
         status = self.statuses.get(name)
-        return status.incarnation if status is not None and status.state == "running" else None
+        if status is None:
+            return None
+        if status.state == "running":
+            return status.incarnation
+        serves = status.state == "serving" and (port is None or status.is_service(port))
+        return status.incarnation if serves else None
+
+    def is_background(self, name: str, port: str) -> bool:
+        """Whether what a node sends on that port is a service's."""
+        status = self.statuses.get(name)
+        return status is not None and status.is_service(port)
 
     def listens(self, name: str) -> bool:
         """Whether a grant will ever reach the node again, in this incarnation or the next."""
         status = self.statuses.get(name)
-        return status is not None and status.state in ("starting", "running")
+        return status is not None and (status.runs or status.state == "starting")
 
     def publish(self, src: str, inc: int, seq: int, to: str) -> None:
         """Have a sender publish a payload to a node that it was not addressed to."""
@@ -110,9 +153,11 @@ class Nodes:
         return self._found_busy is not None
 
     def services(self) -> list[NodeStatus]:
-        """Services that are running."""
+        """Nodes on which a service runs, or a program that is one."""
         return [
-            each for each in self.statuses.values() if each.spec.service and each.state == "running"
+            each
+            for each in self.statuses.values()
+            if each.runs and (each.spec.service or each.spec.services)
         ]
 
     def over(self) -> bool:
@@ -122,7 +167,7 @@ class Nodes:
     def states(self) -> dict[str, NodeState]:
         """The state of every node, for the summary."""
         return {
-            each.name: NodeState(each.pid, each.started, each.state)
+            each.name: NodeState(each.pid, each.started, each.program_state)
             for each in self.statuses.values()
         }
 
@@ -155,7 +200,7 @@ class Nodes:
             entropy=entropy(seed, "node", status.name, status.incarnation),
             peers=[name for name in self.statuses if name != status.name],
             links=links,
-            slots=spec.memory.slots,
+            slots=spec.own_slots,
             t_ns=t_ns,
             record=topology.record,
             optics=_optics(spec),
@@ -164,11 +209,17 @@ class Nodes:
             outside=outside,
             hash_key=hash_key(seed),
             epoch_ns=topology.time.epoch_ns,
+            services=[_service_info(name, spec) for name in spec.services_in_order()],
         )
 
 
 def _at_work(status: NodeStatus) -> bool:
     return status.state in ("running", "starting") and not status.spec.service
+
+
+def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:
+    service = spec.services[name]
+    return ServiceInfo(name, service.program, dict(service.options), service.slots)
 
 
 def _link_info(link: LinkSpec, node: str) -> LinkInfo:

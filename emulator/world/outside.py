@@ -62,15 +62,13 @@ class OutsideInputs:
 
     def is_open(self) -> bool:
         """Whether a running node is open to the outside: then a run may wait for what comes from there."""
-        return any(
-            status.openings and status.state == "running"
-            for status in self._run.nodes.statuses.values()
-        )
+        return any(status.openings and status.runs for status in self._run.nodes.statuses.values())
 
     def _plan(self, due: RecordedInput) -> None:
         order = (_AFTER_FAULTS, due.node, due.incarnation, due.input.opening, due.input.number)
         self._run.conductor.at(due.t_ns, order, lambda: self._grant(due), FAULT)
 
     def _grant(self, due: RecordedInput) -> None:
-        if self._run.nodes.receiver(due.node) == due.incarnation:
+        status = self._run.nodes[due.node]
+        if status.runs and status.incarnation == due.incarnation:
             self._grants.add_input(due.node, due.input)

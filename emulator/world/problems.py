@@ -53,7 +53,27 @@ def problem_of(error: QnetemError, now_ns: int) -> Problem:
 def failed(node: str, failure: Failed, now_ns: int) -> Problem:
     """A node has reported that its program failed."""
     kind = _FAILURES.get(failure.kind, InternalError)
-    return Problem(kind.__name__, failure.problem, kind.exit_code, node, now_ns, failure.traceback)
+    return Problem(
+        kind.__name__,
+        failure.problem,
+        kind.exit_code,
+        node,
+        now_ns,
+        failure.traceback,
+        failure.service,
+    )
+
+
+def as_row(wait: Wait) -> tuple[str, str, int]:
+    """A wait as pages and results show it: task (with its owner), what it waits for, since when."""
+    return _task(wait), wait.what, wait.since_ns
+
+
+def _task(wait: Wait) -> str:
+    if not wait.owner:
+        return wait.task
+    task = "" if wait.task == wait.owner else f", task {wait.task!r}"
+    return f"service {wait.owner}{task}"
 
 
 def interrupted(reason: str, exit_code: int, now_ns: int) -> Problem:
@@ -99,13 +119,16 @@ def stuck(
     now_ns: int,
     active: Sequence[FaultRecord] = (),
     over: Mapping[str, str] | None = None,
+    background: bool = False,
 ) -> StuckError:
     """Nothing is left to happen; `operations`: node -> what it has asked for and not got.
 
     `active`: the faults that last at this moment, and `over`: how nodes have ended; either may be why.
+    `background`: services still run by themselves.
     """
     over = dict(over or {})
-    lines = [f"nothing is left to happen at {format_ns(now_ns)}, but:"]
+    left = "nothing but services in the background" if background else "nothing"
+    lines = [f"{left} is left to happen at {format_ns(now_ns)}, but:"]
     for node, asked in operations.items():
         lines += _wait_lines(node, waits.get(node, []), over)
         lines += [f"  {node} has asked for {what}" for what in asked[:_MOST_WAITS]]
@@ -130,11 +153,17 @@ def spinning(nodes: list[str], waits: dict[str, list[Wait]], rounds: int, t_ns: 
 
 def ended(statuses: Iterable[NodeStatus]) -> dict[str, str]:
     """Node -> how and when it ended, in words, for those that run no more."""
-    return {
-        status.name: f"{_ENDS[status.state]} at {format_ns(status.ended_ns)}"
-        for status in statuses
-        if status.state in _ENDS and status.ended_ns is not None
-    }
+    found = {}
+    for status in statuses:
+        parts = [
+            f"service {name} has failed at {format_ns(t_ns)}"
+            for name, t_ns in status.broken.items()
+        ]
+        if status.program_state in _ENDS and status.ended_ns is not None:
+            parts.insert(0, f"{_ENDS[status.program_state]} at {format_ns(status.ended_ns)}")
+        if parts:
+            found[status.name] = ", ".join(parts)
+    return found
 
 
 def _wait_lines(
@@ -144,6 +173,10 @@ def _wait_lines(
     lines = []
     for wait in waits[:_MOST_WAITS]:
         who = node if wait.task == node else f"{node}, task {wait.task!r},"
+        if wait.owner:
+            who = (
+                f"{_task(wait)} of {node}" if wait.task == wait.owner else f"{node}, {_task(wait)},"
+            )
         why = f"; {wait.peer} {over[wait.peer]}" if over and wait.peer in over else ""
         lines.append(f"  {who} waits for {wait.what} since {format_ns(wait.since_ns)}{why}")
     more = len(waits) - _MOST_WAITS

@@ -55,6 +55,8 @@ class Run:
         self.classical = ClassicalPlane(topology, self.conductor, around, self.nodes)
         self.quantum = QuantumPlane(topology, around)
         self.wall_clock = WallClock(wall, topology.time.speed)
+        #: Instants in a row in which nothing but services' background happened.
+        self.quiet_instants = 0
 
     @property
     def over(self) -> bool:

@@ -43,9 +43,10 @@ class OutgoingGrants:
         #: them fail in the order of their names, not in the order in which they say so.
         self.unbuilt: dict[str, Failed] = {}
 
-    def collect(self) -> None:
-        """Take what the quantum plane has for the nodes at this instant."""
+    def collect(self) -> bool:
+        """Take what the quantum plane has for the nodes at this instant; whether there was anything."""
         plane, receiver, wake = self._quantum, self._nodes.receiver, self._conductor.wake
+        found = bool(plane.results or plane.arrivals or plane.expired)
         if plane.results:
             for name, incarnation, result in plane.results:
                 if receiver(name) == incarnation:
@@ -54,7 +55,7 @@ class OutgoingGrants:
             plane.results.clear()
         if plane.arrivals:
             for name, arrival in plane.arrivals:
-                if receiver(name) is not None:
+                if receiver(name, arrival.owner) is not None:
                     self._arrivals.setdefault(name, []).append(arrival)
                     wake(name)
             plane.arrivals.clear()
@@ -64,6 +65,7 @@ class OutgoingGrants:
                     self._expired.setdefault(name, []).append(qubit)
                     wake(name)
             plane.expired.clear()
+        return found
 
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
@@ -121,6 +123,8 @@ class Steps:
         self.missing = 0
         #: Steps of this moment, weighted: see `_WORKING`.
         self.rounds = 0.0
+        #: Whether the physical world had anything for the nodes of this instant.
+        self.gave_results = False
         self._reports: dict[str, Report | Failed] = {}
 
     def grant(self, last: bool) -> None:
@@ -128,11 +132,11 @@ class Steps:
         run, grants = self._run, self._grants
         conductor, statuses = run.conductor, run.nodes.statuses
         # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
-        grants.collect()
+        self.gave_results = grants.collect()
         self.granted = []
         for name in conductor.take_due():
             status = statuses[name]
-            if status.state != "running":
+            if not status.runs:
                 continue
             if status.paused:
                 status.missed = True
@@ -145,7 +149,8 @@ class Steps:
             status.granted_ns = conductor.now_ns
             self.missing += 1
             clock = self._node_faults.take_clock(name)
-            grant = grants.grant(name, last and status.spec.service, clock)
+            dismissed = last and (status.spec.service or bool(status.spec.services))
+            grant = grants.grant(name, dismissed, clock)
             run.outbox.append((name, grant))
         run.wall_clock.granted()
 
@@ -174,15 +179,18 @@ class Steps:
     def apply(self) -> None:
         """All reports of the instant are in: apply them in the order of node names."""
         run, reports, statuses = self._run, self._reports, self._run.nodes.statuses
-        working = False
+        working, quiet = False, bool(self.granted)
         for name in self.granted:
             report = reports.get(name)  # None: it has died instead
             if type(report) is Report:
                 working = working or bool(report.operations)
+                quiet = quiet and report.background
                 self._apply(statuses[name], report)
             elif type(report) is Failed:
                 self._fail(statuses[name], report)
         reports.clear()
+        quiet = quiet and not working and not self.gave_results
+        run.quiet_instants = run.quiet_instants + 1 if quiet else 0
         self.rounds += 1 / _WORKING if working else 1
         run.classical.taken()
         for name, forgets in run.classical.overdue():
@@ -204,8 +212,10 @@ class Steps:
         # Frames before operations: a probe of this step reads the frame as the step has left it.
         for frame in report.frames:
             quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
+        owners = report.owners
         for operation in report.operations:
-            quantum.issue(name, incarnation, operation)
+            owner = owners.get(operation.number, "") if owners else ""
+            quantum.issue(name, incarnation, operation, owner)
         for number in report.cancels:
             if number in issued:
                 quantum.withdraw(name, number)
@@ -215,12 +225,14 @@ class Steps:
             status.openings = report.outside.open
             for reply in report.outside.replies:
                 run.journal.event(name, "reply", *msgspec.structs.astuple(reply))
-        # Last: what the program did in its final step counts, and its end withdraws what is left.
+        # Last: what a tenant did in its final step counts, and its end withdraws what is left.
+        for broken in report.broken:
+            self._break(status, broken)
         if report.failed is not None:
             self._fail(status, report.failed)
         elif report.finished is not None:
             self._finish(status, report.finished)
-        else:
+        if status.runs:
             run.conductor.set_timer(name, report.next_timer_ns)
 
     def _note(self, node: str, note: Note) -> None:
@@ -235,14 +247,31 @@ class Steps:
         self._run.journal.event(status.name, "end", *self._private(rounded(finished.value)))
 
     def _fail(self, status: NodeStatus, failure: Failed) -> None:
-        self._stop(status, "failed")
+        if failure.kind == "raised":
+            self._stop(status, "failed")
+        else:  # the node itself takes no more grants
+            status.ended, status.state = "failed", "failed"
+            status.ended_ns = self._run.conductor.now_ns
+            self._grants.forget_node(status.name)
+            self._withdraw(status.name, None)
         self._end.program_failed(status.name, failure)
 
-    def _stop(self, status: NodeStatus, state: str) -> None:
+    def _break(self, status: NodeStatus, failure: Failed) -> None:
+        """A service has failed; the program and the other services go on."""
+        status.broken[failure.service] = self._run.conductor.now_ns
+        self._withdraw(status.name, failure.service)
+        self._end.program_failed(status.name, failure)
+
+    def _stop(self, status: NodeStatus, how: str) -> None:
         """The program runs no more. What it waits for is withdrawn: no peer may get a pair with it."""
-        name, quantum = status.name, self._run.quantum
-        status.state, status.ended_ns = state, self._run.conductor.now_ns
-        status.openings = 0
-        self._grants.forget_node(name)
-        for number, _ in quantum.pending(name):
+        status.end_program(how, self._run.conductor.now_ns)
+        if not status.runs:
+            status.openings = 0
+            self._grants.forget_node(status.name)
+        self._withdraw(status.name, "" if status.runs else None)
+
+    def _withdraw(self, name: str, owner: str | None) -> None:
+        """Withdraw what one owner on a node has asked for and not got; None: all of them."""
+        quantum = self._run.quantum
+        for number in quantum.open_numbers(name, owner):
             quantum.withdraw(name, number)

@@ -56,6 +56,8 @@ from .steps import OutgoingGrants, Steps
 
 #: Rounds in one moment that are an endless exchange in no time; steps.py says how they count.
 MICROSTEP_CAP = 20_000
+#: Instants in a row with nothing but services' timers and messages, after which a run may be stuck.
+QUIET_INSTANTS = 500
 #: Real seconds that a lost node waits for others that may be lost with it: for the reports of its instant;
 #: and before time begins, where processes that are still starting say nothing about it.
 SETTLE_S, SETTLE_AT_START_S = 5.0, 0.5
@@ -155,7 +157,7 @@ class World:
             elif isinstance(message, Have):
                 self._passed("have", node)
             elif isinstance(message, Waits):
-                self._end.waits[node] = message.waits
+                self._end.answered(node, message)
                 self.live.take_waits(status, message.waits)
                 self._passed("waits", node)
         except QnetemError as error:
@@ -180,7 +182,7 @@ class World:
                 self._passed("exit", node)
             except QnetemError as error:
                 self.fail(error)
-        elif status.state in ("starting", "running", "finished", "failed"):
+        elif status.state in ("starting", "running", "serving", "finished", "failed"):
             self._lose(status, problems.gone(status, exit_status, self.conductor.now_ns))
 
     def interrupt(self, reason: str, exit_code: int) -> None:
@@ -299,6 +301,8 @@ class World:
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
+        if self._run.quiet_instants >= QUIET_INSTANTS and not self._may_be_stuck():
+            return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
             self._nothing_more(instant, until_ns)
             return False
@@ -327,6 +331,20 @@ class World:
             self._end.stuck()
         else:
             self._end.at_until()
+
+    def _may_be_stuck(self) -> bool:
+        """Nothing but background was seen for long: False if nothing else is known to come.
+
+        Then all nodes are asked, and the run ends unless one of them says otherwise.
+        """
+        run = self._run
+        run.quiet_instants = 1
+        if not self.nodes.busy() or self._outside.is_open():
+            return True
+        if run.conductor.entries() > run.classical.background():
+            return True  # a result, a photon, a fault, a program's message
+        self._end.stuck_beside_services()
+        return run.state is BETWEEN and not self._barrier.awaited
 
     def _is_due(self, t_ns: int) -> bool:
         """Real time mode: whether the wall clock has come to this instant; notes how late it is.

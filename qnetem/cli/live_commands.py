@@ -69,6 +69,13 @@ def tap_command(
         list[str] | None,
         typer.Option("--kind", help="Only messages of this kind, e.g. bb84.*; repeatable."),
     ] = None,
+    ports: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--port",
+            help='Only messages on this port, e.g. ticker; "" for that of programs; repeatable.',
+        ),
+    ] = None,
     form: Annotated[
         TapFormat, typer.Option("--format", help="A table, or one JSON object a line.")
     ] = TapFormat.table,
@@ -80,7 +87,7 @@ def tap_command(
         from ..runs.run_folder import find_run
 
         with reader_may_close():
-            tap(find_run(run, runs), nodes or [], kinds or [], form.value, _columns())
+            tap(find_run(run, runs), nodes or [], kinds or [], ports or [], form.value, _columns())
 
 
 def fault_command(

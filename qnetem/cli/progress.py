@@ -18,7 +18,7 @@ from rich.text import Text
 from ..emulator.wire.control import Progress
 
 #: Order in which states are shown; others follow by name.
-_STATES = ("starting", "running", "finished", "failed", "killed", "lost")
+_STATES = ("starting", "running", "serving", "finished", "failed", "killed", "lost")
 #: Below this, a rate says more about the clock than about the run.
 _SHORTEST_S = 0.02
 

@@ -138,7 +138,8 @@ def _replayed(
                     if result.divergence is not None:
                         return result
                     result.steps += isinstance(each, Report)
-                    result.t_ns, result.ended = each.t_ns, _is_end(each)
+                    # A program ends before its services do.
+                    result.t_ns, result.ended = each.t_ns, result.ended or _is_end(each)
                 else:
                     again.take(each)
         except _Incomplete as error:
@@ -231,6 +232,8 @@ class _ReplayedNode:
         deeds += _each("withdrawal of operation", then.cancels, now.cancels)
         deeds += _each("note", then.notes, now.notes)
         deeds += _unlike("end", _end(then), _end(now))
+        for broken, breaks in zip_longest(then.broken, now.broken):
+            deeds += _unlike("end of a service", broken, breaks)
         if then.next_timer_ns != now.next_timer_ns and not any(
             _is_end(each) for each in (then, now)
         ):
@@ -265,9 +268,9 @@ def _unlike(what: str, then: Any, now: Any) -> list[Deed]:
     return [] if same else [Deed(what, then, now)]
 
 
-def _class(failed: Failed) -> tuple[str, str]:
+def _class(failed: Failed) -> tuple[str, str, str]:
     """What the journal records of a failure, too."""
-    return failed.kind, failed.problem.partition(":")[0]
+    return failed.kind, failed.problem.partition(":")[0], failed.service
 
 
 def _each(what: str, then: list[Any], now: list[Any]) -> list[Deed]:

@@ -52,19 +52,26 @@ class Message(msgspec.Struct):
     incarnation: int
     seq: int
     body: msgspec.Raw
+    port: str = ""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which messages are shown: of one of `nodes` (either end), of a kind like one of `kinds`."""
+    """Which messages are shown: of one of `nodes` (either end), of a kind like one of `kinds`, of a port.
+
+    `ports` are patterns too; "" is the programs' own port.
+    """
 
     nodes: Sequence[str] = ()
     kinds: Sequence[str] = ()
+    ports: Sequence[str] = ()
 
     def takes(self, message: Message) -> bool:
         """Whether a message is shown."""
         ends = (message.source, message.destination)
         if self.nodes and not any(end in self.nodes for end in ends):
+            return False
+        if self.ports and not any(fnmatchcase(message.port, port) for port in self.ports):
             return False
         return not self.kinds or any(fnmatchcase(message.kind, kind) for kind in self.kinds)
 
@@ -185,7 +192,15 @@ def read_message(topic: str, payload: bytes) -> Message | None:
         envelope = msgspec.json.decode(payload, type=Envelope)
     except UNREADABLE:
         return None
-    return Message(levels[5], levels[3], envelope.kind, envelope.inc, envelope.seq, envelope.body)
+    return Message(
+        levels[5],
+        levels[3],
+        envelope.kind,
+        envelope.inc,
+        envelope.seq,
+        envelope.body,
+        envelope.port,
+    )
 
 
 def as_json(message: Message) -> str:
@@ -195,7 +210,7 @@ def as_json(message: Message) -> str:
 
 
 class Table:
-    """Messages as lines of a table `src -> dst  kind  body`, for `width` columns."""
+    """Messages as lines of a table `src -> dst  [port] kind  body`, for `width` columns."""
 
     def __init__(self, nodes: Sequence[str], width: int) -> None:
         self._name, self._kind = max(map(len, nodes), default=1), 8
@@ -204,6 +219,8 @@ class Table:
     def line(self, message: Message) -> str:
         """One line; a body that does not fit is cut."""
         kind = printable(message.kind)
+        if message.port:
+            kind = f"[{printable(message.port)}] {kind}".rstrip()
         self._kind = max(self._kind, len(kind))  # grows: later kinds are not known yet
         head = f"{message.source:>{self._name}} -> {message.destination:<{self._name}}  "
         head += f"{kind:<{self._kind}}  "
@@ -212,7 +229,14 @@ class Table:
         return head + (body if len(body) <= room else body[: room - 1] + "…")
 
 
-def tap(folder: Path, nodes: Sequence[str], kinds: Sequence[str], form: str, width: int) -> None:
+def tap(
+    folder: Path,
+    nodes: Sequence[str],
+    kinds: Sequence[str],
+    ports: Sequence[str],
+    form: str,
+    width: int,
+) -> None:
     """Print the messages of a run to standard output until it is over or Ctrl-C."""
     line = as_json if form == "json" else Table(RunFolder(folder).read_nodes(), width).line
 
@@ -221,7 +245,7 @@ def tap(folder: Path, nodes: Sequence[str], kinds: Sequence[str], form: str, wid
         sys.stdout.flush()
 
     async def watch() -> None:
-        await Tap(folder, Wanted(nodes, kinds), show).watch()
+        await Tap(folder, Wanted(nodes, kinds, ports), show).watch()
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(watch())

@@ -25,13 +25,15 @@ def hash_of(path: Path) -> str:
 
 
 def program_files(topology: dict[str, Any]) -> dict[str, str]:
-    """The files of a resolved topology's programs and noise functions: BLAKE2b (128 bit, hex) by path.
+    """The files of a resolved topology's programs, services and noise functions: BLAKE2b (128 bit) by path.
 
     What those files import in their turn is not among them. A file that cannot be read is left out: the
     process that needs it reports the error.
     """
     quantum = [link.get("quantum") or {} for link in topology.get("links", {}).values()]
-    names = [node["program"] for node in topology["nodes"].values()]
+    nodes = topology["nodes"].values()
+    names = [node["program"] for node in nodes]
+    names += [each["program"] for node in nodes for each in node.get("services", {}).values()]
     names += [plane["noise"] for plane in quantum if plane.get("noise")]
     found = {}
     for place in sorted({name.rpartition(":")[0] for name in names}):

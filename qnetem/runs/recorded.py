@@ -58,6 +58,7 @@ class NodeAtEnd(msgspec.Struct):
     grants: int = 0
     worked_s: float = 0.0
     waits: list[tuple[str, str, int]] = []
+    owners: dict[str, str] = {}
     inputs: int = 0
 
 

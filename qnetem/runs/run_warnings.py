@@ -35,7 +35,9 @@ def warning_line(warning: dict[str, Any]) -> str:
         )
     if warning["what"] == "slots":
         held = warning["held"]
-        names = ", ".join(held[:_MOST_NAMED]) + (", ..." if len(held) > _MOST_NAMED else "")
+        owners = warning.get("owners", {})
+        named = [_owned(name, owners.get(name, "")) for name in held[:_MOST_NAMED]]
+        names = ", ".join(named) + (", ..." if len(held) > _MOST_NAMED else "")
         return f"{node} ended with {count(len(held), 'slot')} in use: {names}"
     if warning["what"] == "unread":
         kinds = [f"{number} of kind {kind!r}" for kind, number in warning["kinds"].items()]
@@ -43,6 +45,10 @@ def warning_line(warning: dict[str, Any]) -> str:
         return shortened(f"{node} did not receive {received}: {', '.join(kinds)}", 160)
     share, each = warning["share"], warning["per_grant_s"] * 1e3
     return f"{node} took {share:.0%} of the run's real time: {each:.3g} ms for each of its steps"
+
+
+def _owned(name: str, service: str) -> str:
+    return f"{name} (service {service})" if service else name
 
 
 def _unfinished(outcome: Outcome) -> list[dict[str, Any]]:
@@ -75,6 +81,7 @@ def _time(seconds: float) -> str:
 def _slots(outcome: Outcome) -> list[dict[str, Any]]:
     return [
         {"what": "slots", "node": name, "held": left.held}
+        | ({"owners": left.owners} if left.owners else {})
         for name, left in outcome.left.items()
         if left.held and outcome.nodes[name].state == "finished"
     ]

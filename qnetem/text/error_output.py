@@ -112,7 +112,8 @@ def _headline(problem: Problem) -> str:
     """Which node, when, what; a text that names node and time itself is left as it is."""
     if problem.kind != ProgramFailed.__name__ or not problem.node:
         return problem.text
-    return f"{problem.node} raised{_where(problem)}: {problem.text}"
+    who = f"service {problem.service} of {problem.node}" if problem.service else problem.node
+    return f"{who} raised{_where(problem)}: {problem.text}"
 
 
 def _where(problem: Problem) -> str:

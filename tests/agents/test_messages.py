@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnetem.agents.loop.virtual_loop import VirtualLoop
-from qnetem.agents.messages import Mailbox, Message, as_json, body_hash, encode_body, seal, unseal
+from qnetem.agents.mailbox import Mailbox
+from qnetem.agents.messages import Message, as_json, body_hash, encode_body, seal, unseal
 from qnetem.emulator.errors import MessageError
 
 
@@ -126,6 +127,24 @@ def test_the_hash_is_of_the_body_and_nothing_else() -> None:
     assert body_hash(body) != body_hash(encode_body({"a": 2, "b": 1}))
 
 
+def test_a_body_is_decoded_once_for_each_type_however_many_ask() -> None:
+    class Counted(msgspec.Struct):
+        n: int
+
+    message = Message("alice", "", 1, 0, encode_body({"n": 1}))
+    assert message.decoded(Counted) is message.read(Counted).body
+    assert message.decoded() is message.read().body == {"n": 1}
+    for _ in range(2):
+        with pytest.raises(MessageError, match="is not a"):
+            message.decoded(list[int])
+
+
+def test_a_port_is_in_the_envelope_where_there_is_one() -> None:
+    body = encode_body(1)
+    assert b"port" not in seal(1, 1, "x", body)
+    assert unseal(seal(1, 1, "x", body, "ticker")).port == "ticker"
+
+
 # --- the mailbox ----------------------------------------------------------------------------------
 
 
@@ -217,7 +236,7 @@ def test_no_item_is_ever_lost_taken_twice_or_out_of_order(moves: list[str]) -> N
         elif move == "both":
             offered += 2
             box.step(offered - 1, offered, cancel=tuple(waiting[:1]))
-    kept = [item for _, item in box.box._items]
+    kept = list(box.box)
     assert sorted([*box.taken.values(), *kept]) == list(range(1, offered + 1))
     assert kept == sorted(kept)
     waiting = [task for task in tasks if not task.done()]

@@ -387,7 +387,7 @@ def test_whenever_a_request_is_cancelled_no_slot_stays_taken_and_no_pair_is_left
         assert run.world.quantum.at_end() == {}, (alice_ns, bob_ns)
         assert [run.results[name][1] for name in nodes] == [1, 1]
         for core in run.nodes.values():
-            assert core.operations == {} and core.slots_in_use == 0
+            assert core.operations == {} and core.tenants.program.slots_in_use == 0
 
 
 def test_what_was_cancelled_before_it_was_asked_for_is_never_asked_for() -> None:

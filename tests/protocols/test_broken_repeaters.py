@@ -167,7 +167,7 @@ def test_without_a_timeout_the_run_is_stuck_and_says_what_is_waited_for() -> Non
             stuck.append(outcome.problem)
     assert stuck
     assert {problem.kind for problem in stuck} == {"StuckError"}
-    assert all("a message of kind 'swapping'" in problem.text for problem in stuck)
+    assert all("a message on port swapping" in problem.text for problem in stuck)
 
 
 def test_ends_that_cannot_speak_end_without_a_result_and_say_so() -> None:

@@ -27,9 +27,9 @@ from .fibres import FaultedFibre
 
 
 class Photon:
-    """A qubit in flight; `noise` is what the fibre does to it, None if nothing."""
+    """A qubit in flight; `noise` is what the fibre does to it, None if nothing. `port`: whom it is for."""
 
-    __slots__ = ("destination", "entry", "noise", "number", "qubit", "source")
+    __slots__ = ("destination", "entry", "noise", "number", "port", "qubit", "source")
 
     def __init__(
         self,
@@ -38,8 +38,9 @@ class Photon:
         source: str,
         destination: NodeDevices,
         noise: Superoperator | None,
+        port: str,
     ) -> None:
-        self.number, self.qubit, self.source = number, qubit, source
+        self.number, self.qubit, self.source, self.port = number, qubit, source, port
         self.destination, self.noise = destination, noise
         self.entry: Entry | None = None
 
@@ -66,11 +67,11 @@ class PhotonLink:
         self._launched = 0
         self._cuts = 0
 
-    def launch(self, qubit: str, source: str, destination: NodeDevices) -> None:
-        """The qubit leaves `source`, which holds it, now."""
+    def launch(self, qubit: str, source: str, destination: NodeDevices, port: str = "") -> None:
+        """The qubit leaves `source`, which holds it, now; `port` as in `Transmit`."""
         clock, now = self._clock, self._clock.now_ns
         if self.eavesdropper is not None and source != self.eavesdropper.name:
-            self._seize(qubit, source, self.eavesdropper)
+            self._seize(qubit, source, self.eavesdropper, port)
             return
         if (
             source not in self.ends
@@ -86,18 +87,18 @@ class PhotonLink:
         if not survives or self._cuts:
             self._lose(qubit, f"lost in {self.name}")
             return
-        photon = Photon(self._launched, qubit, source, destination, transit.noise)
+        photon = Photon(self._launched, qubit, source, destination, transit.noise, port)
         self._flying[photon.number] = photon
         order = (self.name, PHOTON, photon.number)
         photon.entry = clock.at(now + transit.delay_ns, order, partial(self._arrive, photon))
 
-    def _seize(self, qubit: str, source: str, eavesdropper: NodeDevices) -> None:
+    def _seize(self, qubit: str, source: str, eavesdropper: NodeDevices, port: str) -> None:
         """The qubit comes to the eavesdropper at the entrance of the fibre: at once, and nothing is drawn."""
         now = self._clock.now_ns
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_seized")
         self._registry.lift(qubit, now, f"sent on {self.name}")
-        photon = Photon(self._launched, qubit, source, eavesdropper, None)
+        photon = Photon(self._launched, qubit, source, eavesdropper, None, port)
         self._flying[photon.number] = photon
         order = (self.name, PHOTON, photon.number)
         photon.entry = self._clock.at(now, order, partial(self._arrive, photon))
@@ -121,15 +122,20 @@ class PhotonLink:
     def _arrive(self, photon: Photon) -> None:
         del self._flying[photon.number]
         now, node, qubit = self._clock.now_ns, photon.destination, photon.qubit
-        if not node.alive or not node.slots.take():
+        owner = photon.port.partition(".")[0]
+        owner = owner if owner in node.services and node is not self.eavesdropper else ""
+        if not node.alive or not node.slots.take(node.slots.pool_of(owner)):
             why = "no free slot" if node.alive else "not alive"
             self._lose(qubit, f"lost at {node.name}, {why},")
             return
         if photon.noise is not None:
             self._registry.apply_map(photon.noise, [qubit], now)
+        node.hold(qubit, owner)
         self._registry.land(qubit, node.name, now)
         self._journal.event(node.name, "arrival", photon.source, self.name, qubit)
-        self._on_arrival(node.name, Arrival(photon.source, self.name, qubit, now))
+        self._on_arrival(
+            node.name, Arrival(photon.source, self.name, qubit, now, photon.port, owner)
+        )
 
     def _lose(self, qubit: str, why: str) -> None:
         self._registry.discard([qubit], why, self._clock.now_ns)

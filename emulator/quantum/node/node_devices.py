@@ -1,12 +1,12 @@
 """A node's quantum side: its slots, its operations under way, and how good its devices are.
 
-Owns which operations have a slot and which wait for one, until when each qubit is busy, and the list of
-operations that have not ended. Does not own the qubits (registry.py) or what operations do
-(quantum/operations.py).
+Owns which operations have a slot and which wait for one, until when each qubit is busy, whose each qubit and
+operation is, and the list of operations that have not ended. Does not own the qubits (registry.py), the pools
+of slots (slot_pools.py) or what operations do (quantum/operations.py).
 
-Rule: slots used == qubits held + requests that are open (an allocation or an entanglement request
-that has got its slot and has not ended). Operations wait for a slot first-in first-out, and none
-waits while a slot is free.
+Rule: in each pool, slots used == qubits held + requests that are open (an operation that has got its slot and
+has not ended). Operations wait for a slot of a pool first-in first-out, and none waits while one of that
+pool is free. What services measure is drawn from generators of their own.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...devices.memory import Slots
 from ...errors import OperationError
 from ...kernel.ports import Entry
 from ...states.noise import depolarising
 from ...topology.model.topology import NodeSpec
-from ...wire import Allocate, Entangle, Operation
+from ...wire import Operation
+from .slot_pools import SlotPools
 
 
 class Pending:
@@ -34,6 +34,8 @@ class Pending:
         "number",
         "opener",
         "operation",
+        "owner",
+        "pool",
         "refusal",
         "devices",
         "withdrawn",
@@ -44,6 +46,10 @@ class Pending:
         self.operation = operation
         self.number = operation.number
         self.incarnation = devices.incarnation
+        #: Whose it is: a service, or "" for the program; and the pool of which it has, or awaits, a slot.
+        owners = devices.operation_owners
+        self.owner = owners.get(operation.number, "") if owners else ""
+        self.pool: str | None = None
         self.end_ns = 0
         self.entry: Entry | None = None
         #: What opens it once it has a slot; set exactly while it waits for one.
@@ -54,8 +60,7 @@ class Pending:
     @property
     def has_slot(self) -> bool:
         """Whether a slot is taken for the qubit that this will bring."""
-        opens = isinstance(self.operation, (Allocate, Entangle))
-        return opens and self.refusal is None and self.opener is None
+        return self.pool is not None and self.opener is None
 
     def cancel(self) -> None:
         """Take its end off the agenda."""
@@ -77,8 +82,13 @@ class NodeDevices:
         "measure_ns",
         "memory_reset_ns",
         "name",
+        "operation_owners",
+        "owners",
         "pending",
+        "promised",
         "rng",
+        "rngs",
+        "services",
         "single_map",
         "single_ns",
         "slots",
@@ -87,9 +97,17 @@ class NodeDevices:
         "waiting",
     )
 
-    def __init__(self, spec: NodeSpec, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        spec: NodeSpec,
+        rng: np.random.Generator,
+        of_service: Callable[[str], np.random.Generator] | None = None,
+    ) -> None:
         self.name = spec.name
         self.rng = rng
+        #: What services measure is drawn from these.
+        self.services = list(spec.services)
+        self.rngs = {} if of_service is None else {name: of_service(name) for name in self.services}
         self.single_ns, self.two_ns = spec.gates.single_ns, spec.gates.two_ns
         self.measure_ns, self.flip = spec.measurement.duration_ns, spec.measurement.error
         self.initialisation_ns = spec.memory.initialisation_ns
@@ -98,7 +116,12 @@ class NodeDevices:
         single, two = spec.gates.single_error, spec.gates.two_error
         self.single_map = depolarising(single) if single > 0 else None
         self.two_map = depolarising(two, 2) if two > 0 else None
-        self.slots = Slots(spec.memory.slots)
+        self.slots = SlotPools(spec)
+        #: Qubit -> its service, and number of an operation -> its service; those of the program are missing.
+        self.owners: dict[str, str] = {}
+        self.operation_owners: dict[int, str] = {}
+        #: Number of a hand-over -> the pool of which it has a slot for the receiver.
+        self.promised: dict[int, str] = {}
         self.incarnation, self.alive = 1, True
         #: When all that lay in its memory was last reset by a fault: nothing there is older.
         self.memory_reset_ns = 0
@@ -109,28 +132,61 @@ class NodeDevices:
         #: Qubit -> end of the last operation issued on it, where that lay in the future.
         self.busy: dict[str, int] = {}
 
-    def claim(self, pending: Pending, opener: Callable[[], None]) -> None:
-        """Call `opener` as soon as there is a slot for `pending`: now, or after those waiting."""
-        if self.slots.take():
+    def owner_of(self, number: int) -> str:
+        """Whose an operation under way is."""
+        return self.operation_owners.get(number, "") if self.operation_owners else ""
+
+    def rng_of(self, operation: Operation) -> np.random.Generator:
+        """The generator that the operation's owner draws from."""
+        owner = self.owner_of(operation.number)
+        return self.rngs[owner] if owner else self.rng
+
+    def claim(self, pending: Pending, opener: Callable[[], None], owner: str | None = None) -> None:
+        """Call `opener` as soon as there is a slot for `pending`: now, or after those waiting.
+
+        Of the pool of `owner`, which is the operation's own if it is not given.
+        """
+        taker = pending.owner if owner is None else owner
+        pool = pending.pool = self.slots.pool_of(taker) if taker else ""
+        if self.slots.take(pool):
             opener()
         else:
             pending.opener = opener
             self.waiting.append(pending)
 
-    def release(self) -> None:
-        """A slot is free again: it goes to the operation that has waited longest."""
-        if not self.waiting:
-            self.slots.release()
+    def release(self, pool: str | None) -> None:
+        """A slot of the pool is free again: it goes to the operation that has waited longest for one."""
+        assert pool is not None
+        waiting = None
+        if self.waiting:
+            waiting = next((each for each in self.waiting if each.pool == pool), None)
+        if waiting is None:
+            self.slots.release(pool)
             return
-        pending = self.waiting.popleft()
-        opener, pending.opener = pending.opener, None
+        self.waiting.remove(waiting)
+        opener, waiting.opener = waiting.opener, None
         if opener is not None:
             opener()
 
+    def hold(self, qubit: str, owner: str) -> None:
+        """The qubit in a slot of the owner's pool is this owner's from now on."""
+        if owner:
+            self.owners[qubit] = owner
+        elif self.owners:
+            self.owners.pop(qubit, None)
+
+    def pool_with(self, qubit: str) -> str:
+        """The pool in whose slot the qubit lies."""
+        return self.slots.pool_of(self.owners.get(qubit, "")) if self.owners else ""
+
     def vacate(self, qubit: str) -> None:
         """The qubit has left its slot."""
+        pool = ""
+        if self.owners:
+            pool = self.pool_with(qubit)
+            self.owners.pop(qubit, None)
         self.busy.pop(qubit, None)
-        self.release()
+        self.release(pool)
 
     def occupy(self, qubits: Sequence[str], now_ns: int, duration_ns: int) -> int:
         """Queue an operation behind all issued on its qubits: its end, in ns."""
@@ -153,7 +209,10 @@ class NodeDevices:
         self.pending.clear()
         self.waiting.clear()
         self.busy.clear()
-        self.slots = Slots(self.slots.count)
+        self.owners.clear()
+        self.operation_owners.clear()
+        self.promised.clear()
+        self.slots.empty()
 
     def __repr__(self) -> str:
         state = f"incarnation {self.incarnation}" if self.alive else "dead"

@@ -4,11 +4,11 @@ Owns, for one link, the open requests of both ends and the attempts that run for
 slots (node/node_devices.py), what a success comes to (heralded_pair.py), or the statistics
 (heralding/attempts.py).
 
-Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends
-are matched, attempts begin at that instant, and one draw tells when they will have succeeded.
-`multiplexing: n` lets up to n matched pairs run side by side, each with a draw of its own. The end that
-hears first has its half at once; the attempts are over when the other has heard too, and the next requests'
-attempts begin then.
+Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends that
+are for one purpose are matched (the order of the end that is first in the link counts), attempts begin at
+that instant, and one draw tells when they will have succeeded. `multiplexing: n` lets up to n matched pairs
+run side by side, each with a draw of its own. The end that hears first has its half at once; the attempts
+are over when the other has heard too, and the next requests' attempts begin then.
 
 Rules: attempts have no memory, so a cut, a withdrawal or a death ends them;
 the requests that remain go back to their place by age, which is the front, and are drawn for anew
@@ -124,7 +124,7 @@ class HeraldedLink:
         self.withdraw(request)
         if pair is not None:
             pair.give_up(request)
-        request.devices.release()
+        request.devices.release(request.pool)
         self.match()
 
     def cut(self) -> None:
@@ -180,7 +180,20 @@ class HeraldedLink:
         """Begin attempts for the oldest requests of both ends, as many as the link carries."""
         first, second = self._first, self._second
         while first and second and not self._cuts and len(self._attempts) < self._multiplexing:
-            self._start(first.pop(0), second.pop(0))
+            places = self._matching()
+            if places is None:
+                return
+            self._start(first.pop(places[0]), second.pop(places[1]))
+
+    def _matching(self) -> tuple[int, int] | None:
+        """Where the oldest requests of one purpose stand in both queues; the first end's order counts."""
+        if self._first[0].purpose == self._second[0].purpose:
+            return 0, 0
+        for place, request in enumerate(self._first):
+            for other, candidate in enumerate(self._second):
+                if candidate.purpose == request.purpose:
+                    return place, other
+        return None
 
     def waits_for(self, request: Request) -> str:
         """What an open request waits for, for people."""
@@ -191,8 +204,9 @@ class HeraldedLink:
             return f"a pair with {peer}: {self.name} is cut"
         if request.attempt is not None:
             return f"a pair with {peer}: attempts on {self.name} have not succeeded"
-        if not self._queues[peer]:
-            return f"a pair with {peer}: {peer} has not asked for one on {self.name}"
+        if all(other.purpose != request.purpose for other in self._queues[peer]):
+            use = f" for {request.purpose}" if request.purpose else ""
+            return f"a pair with {peer}{use}: {peer} has not asked for one on {self.name}"
         return f"a pair with {peer}: other requests are before it on {self.name}"
 
     def _start(self, first: Request, second: Request) -> None:

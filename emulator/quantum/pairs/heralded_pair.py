@@ -34,11 +34,11 @@ class Request(Pending):
     `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard.
     """
 
-    __slots__ = ("attempt", "half", "link", "opened", "raw")
+    __slots__ = ("attempt", "half", "link", "opened", "purpose", "raw")
 
     def __init__(self, devices: NodeDevices, operation: Entangle, link: HeraldedLink) -> None:
         super().__init__(devices, operation)
-        self.raw = operation.raw
+        self.raw, self.purpose = operation.raw, operation.purpose
         self.link = link
         self.opened = 0
         self.attempt: Attempt | None = None
@@ -140,6 +140,8 @@ class HeraldedPair:
         link.history.at(min(emitted_ns, other_ns)).count_hits(_any)
         self._record_creation(emitted_ns, other_ns)
         for request, since_ns in zip(attempt.requests, (emitted_ns, other_ns), strict=True):
+            if request.owner:
+                request.devices.hold(request.half, request.owner)
             reset_ns = request.devices.memory_reset_ns
             if since_ns < reset_ns:
                 link.registry.reset(request.half, reset_ns, silently=True)
@@ -186,6 +188,7 @@ class HeraldedPair:
 
     def _drop(self, request: Request, why: str) -> None:
         self.link.registry.discard([request.half], why, self.link.around.clock.now_ns)
+        request.devices.hold(request.half, "")  # the slot stays the request's
         request.half = ""
 
 

@@ -193,19 +193,80 @@ class Devices(Section):
     detector: Annotated[DetectorSpec | None, NoneWord] = None
 
 
+class ServiceSpec(Section):
+    """A service of a node. `program` as of a node; `slots` of the node's memory are its own, None: none are.
+
+    `needs`: the services of the node that are started before it.
+    """
+
+    program: ProgramName
+    options: dict[str, Any] = Field(default_factory=dict, validation_alias="with")
+    slots: int | None = Field(default=None, ge=0)
+    needs: list[Name] = Field(default_factory=list)
+
+
 class NodeSpec(Section):
-    """A node. `program` is "module:Class", or "file.py:Class" with an absolute path once loaded."""
+    """A node. `program` is "module:Class", or "file.py:Class" with an absolute path once loaded.
+
+    `services` run beside the program, by name.
+    """
 
     name: Name
     kind: Kind = "endpoint"
     program: ProgramName
     options: dict[str, Any] = Field(default_factory=dict, validation_alias="with")
     service: bool = False
+    services: dict[Name, ServiceSpec] = Field(default_factory=dict)
     memory: Memory = Memory()
     gates: Gates = Gates()
     measurement: Measurement = Measurement()
     source: Annotated[SourceSpec | None, NoneWord] = None
     detector: Annotated[DetectorSpec | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _services_fit_together(self) -> NodeSpec:
+        taken = 0
+        for name, service in self.services.items():
+            taken += service.slots or 0
+            if taken > self.memory.slots:
+                own = f"{service.slots} for {shown(name)}"
+                raise problem(
+                    f"the memory has {self.memory.slots} slots: expected no more for all services "
+                    f"together, found {own} and {taken - (service.slots or 0)} before it",
+                    "services",
+                )
+            for other in service.needs:
+                if other not in self.services:
+                    known = ", ".join(sorted(self.services))
+                    raise problem(
+                        f"{shown(name)} needs {shown(other)}, which is no service of this node: "
+                        f"expected one of {known}",
+                        "services",
+                    )
+        self.services_in_order()
+        return self
+
+    def services_in_order(self) -> list[str]:
+        """The services in the order of their start: what one needs before it, then by name."""
+        order: dict[str, None] = {}
+        waiting = dict(sorted(self.services.items()))
+        while waiting:
+            ready = [
+                name
+                for name, service in waiting.items()
+                if all(other in order for other in service.needs)
+            ]
+            if not ready:
+                ring = ", ".join(waiting)
+                raise problem(f"these services need each other in a ring: {ring}", "services")
+            order[ready[0]] = None
+            del waiting[ready[0]]
+        return list(order)
+
+    @property
+    def own_slots(self) -> int:
+        """The slots that no service has for itself: the program's."""
+        return self.memory.slots - sum(each.slots or 0 for each in self.services.values())
 
 
 class Quantum(Section):

@@ -20,7 +20,7 @@ from ..written.problems import Problems
 from .link_layers import read_links
 from .presets import PRESETS, RENAMED
 
-_DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware")
+_DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware", "services")
 #: The parts of a file that no layer changes.
 _AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on_error", "expect")
 
@@ -85,6 +85,10 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
         below = _laid_over(below, preset)
     node = _laid_over(below, own) or own
     entries = {key: value for key, value in node.entries.items() if key != "hardware"}
+    layers = (within(root, "defaults"), within(root, "kinds", kind), own)
+    services = _services([within(layer, "services") for layer in layers])
+    if services is not None:
+        entries["services"] = services
     entries["name"] = Written(name, own.key_mark or own.mark)
     return Written(entries, own.mark, own.key_mark)
 
@@ -104,6 +108,22 @@ def _laid_over(below: Written | None, above: Written | None) -> Written | None:
     entries = {key: entry for key, entry in source.entries.items() if key in fitting}
     left = {**below.entries, "source": Written(entries, source.mark, source.key_mark)}
     return merged(Written(left, below.mark, below.key_mark), above)
+
+
+def _services(layers: list[Written | None]) -> Written | None:
+    """The services of all layers by name, the upper ones over the lower; nothing takes one away."""
+    found: dict[str, Written] = {}
+    mark = None
+    for layer in layers:
+        if layer is None or not isinstance(layer.value, dict):
+            continue
+        mark = layer
+        for name, entry in layer.entries.items():
+            if entry.value is None:
+                found.pop(name, None)
+            else:
+                found[name] = merged(found.get(name), entry) or entry
+    return None if mark is None else Written(found, mark.mark, mark.key_mark)
 
 
 def _presets(
@@ -135,6 +155,13 @@ def _presets(
 def _with_absolute_files(node: Written, folder: FilePath) -> Written:
     """The node with its `./file.py:Class` and `./file.py:function` independent of where the topology lies."""
     node = _with_absolute(node, "program", folder)
+    services = node.entries.get("services")
+    if services is not None:
+        absolutes = {
+            name: _with_absolute(each, "program", folder) for name, each in services.entries.items()
+        }
+        own = Written(absolutes, services.mark, services.key_mark)
+        node = Written({**node.entries, "services": own}, node.mark, node.key_mark)
     memory = node.entries.get("memory")
     if memory is None or not isinstance(memory.value, dict):
         return node

@@ -106,9 +106,23 @@ class ClassicalEntry(Section):
     bandwidth_bps: BandwidthBpsOrNone = Field(default=None, validation_alias="bandwidth")
 
 
+class ServiceEntry(Section):
+    """`services.<name>:`; a service that runs beside the program."""
+
+    program: ProgramName | None = None
+    options: Options = Field(default_factory=dict, validation_alias="with")
+    slots: Annotated[int, Field(ge=0)] | None = None
+    needs: Annotated[list[Name], _NO_ENTRY] = Field(default_factory=list)
+
+
+#: A name with nothing behind it takes away a service of a layer below.
+Services = Annotated[dict[Name, ServiceEntry | None], _EMPTY]
+
+
 class DefaultsEntry(Devices):
     """`defaults:`; what nodes and the planes of links have unless they say otherwise."""
 
+    services: Services = Field(default_factory=dict)
     hardware: Presets = Field(default_factory=list)
     quantum: Quantum = Quantum()
     classical: ClassicalEntry = ClassicalEntry()
@@ -120,6 +134,7 @@ class KindEntry(Devices):
     program: ProgramName | None = None
     options: Options = Field(default_factory=dict, validation_alias="with")
     service: bool | None = None
+    services: Services = Field(default_factory=dict)
     hardware: Presets = Field(default_factory=list)
 
 

@@ -31,7 +31,7 @@ _FAULT_KEYS = [
 ]
 _NODE_KEYS = [
     *("name", "kind", "state", "activity", "incarnation", "granted_s", "slots_used", "slots"),
-    *("in_flight", "waits", "held", "unread", "open"),
+    *("in_flight", "waits", "pools", "held", "owners", "unread", "open"),
 ]
 
 
@@ -103,7 +103,7 @@ def _under_way(view: RunView) -> dict[str, Any]:
         data = msgspec.to_builtins(node)
         data["granted_s"] = _seconds(data.pop("granted_ns"))
         data["waits"] = _waits(node.waits)
-        nodes.append(data | {"held": None, "unread": None, "open": None})
+        nodes.append(data | {"held": None, "owners": None, "unread": None, "open": None})
     return {
         "name": view.name,
         "seed": view.seed,
@@ -128,6 +128,7 @@ def _ended(run_folder: Path) -> dict[str, Any]:
     run = open_run(run_folder)
     end, planned = run.end(), run.planned()
     empty: dict[str, Any] = {"activity": None, "granted_s": None, "in_flight": None, "waits": []}
+    empty["pools"] = None
     nodes = []
     for name, node in end.nodes.items():
         data: dict[str, Any] = {
@@ -167,17 +168,28 @@ def _headline(view: dict[str, Any]) -> list[str]:
 
 def _state(node: dict[str, Any]) -> str:
     activity = node["activity"]
-    return str(node["state"]) if activity in (None, node["state"]) else f"running, {activity}"
+    if activity in (None, node["state"]):
+        return str(node["state"])
+    return f"{node['state']}, {activity}"
 
 
 def _details(node: dict[str, Any]) -> list[str]:
     name, lines = node["name"], []
     for wait in node["waits"]:
-        who = name if wait["task"] == name else f"{name}, task {wait['task']!r},"
+        task = wait["task"]
+        who = name if task == name else f"{name}, task {task!r},"
+        if task.startswith("service "):
+            who = f"{name}, {task},"
         since = format_ns(round(wait["since_s"] * 1e9))
         lines.append(f"  {who} waits for {wait['what']} since {since}")
+    for service, (used, slots) in (node["pools"] or {}).items():
+        lines.append(f"  {name}, service {service}, has {used} of its {slots} slots in use")
     if node["held"]:
-        lines.append(f"  {name} has in its slots: {', '.join(node['held'])}")
+        owners = node["owners"] or {}
+        held = [
+            each + (f" (service {owners[each]})" if each in owners else "") for each in node["held"]
+        ]
+        lines.append(f"  {name} has in its slots: {', '.join(held)}")
     if node["open"]:
         lines.append(f"  {name} had asked for: {', '.join(node['open'])}")
     return lines

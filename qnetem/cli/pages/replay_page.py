@@ -111,7 +111,7 @@ def _diverges(replay: NodeReplay, divergence: Divergence) -> list[str]:
 def _both_sides(deed: Deed) -> tuple[str, str]:
     if deed.what == "next timer":
         return _timer(deed.then), _timer(deed.now)
-    if deed.what == "end":
+    if deed.what in ("end", "end of a service"):
         return _end(deed.then), _end(deed.now)
     return _deed(deed.then, deed.then_body), _deed(deed.now, deed.now_body)
 
@@ -124,7 +124,8 @@ def _end(end: Any) -> str:
     if isinstance(end, Finished):
         return f"returned {json_text(end.value, _BODY_WIDTH)}"
     if isinstance(end, Failed):
-        return f"failed: {shortened(end.problem, _BODY_WIDTH)}"
+        who = f"service {end.service} " if end.service else ""
+        return f"{who}failed: {shortened(end.problem, _BODY_WIDTH)}"
     return "continues"
 
 
@@ -134,6 +135,7 @@ def _deed(did: Any, body: str | None) -> str:
     if isinstance(did, Send):
         known = shortened(body, _BODY_WIDTH) if body is not None else f"hash {did.hash.hex()}"
         posing = f" as {did.claims}" if did.claims else ""
+        posing += f" on port {did.port}" if did.port else ""
         return f"to {did.dst}{posing}, kind {did.kind}, {did.size} bytes: {known}"
     if isinstance(did, Note):
         return f"{did.name} {json_text(did.value, _BODY_WIDTH)}"

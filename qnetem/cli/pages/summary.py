@@ -100,6 +100,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
         "kind": problem.kind,
         "text": problem.text,
         "node": problem.node or None,
+        "service": problem.service or None,
         "time_s": None if problem.time_ns is None else problem.time_ns / 1e9,
         "traceback": problem.traceback or None,
     }

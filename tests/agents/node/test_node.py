@@ -268,10 +268,12 @@ HERALD = ["l#1", "l#1@bob", "alice", "l", 0, 1.0, 0]
 def test_a_cancelled_request_is_withdrawn_and_holds_no_slot() -> None:
     bench = Bench(gives_up)
     report = bench.ran()
-    assert report.operations == [Entangle(1, "alice")] and bench.node.slots_in_use == 1
+    assert (
+        report.operations == [Entangle(1, "alice")] and bench.node.tenants.program.slots_in_use == 1
+    )
     report = bench.ran(5)
     assert (report.cancels, report.operations) == ([1], [])
-    assert bench.node.slots_in_use == 0 and bench.node.operations == {}
+    assert bench.node.tenants.program.slots_in_use == 0 and bench.node.operations == {}
 
 
 def test_a_pair_at_the_deadline_is_taken() -> None:
@@ -279,7 +281,7 @@ def test_a_pair_at_the_deadline_is_taken() -> None:
     bench.ran()
     report = bench.ran(5, results=[Result(1, HERALD)])
     assert (report.cancels, report.operations) == ([], [])
-    assert bench.node.slots_in_use == 1
+    assert bench.node.tenants.program.slots_in_use == 1
 
 
 @pytest.mark.parametrize("what", ["pair", "qubit"])
@@ -297,7 +299,7 @@ def test_a_qubit_for_a_task_cancelled_in_the_same_step_is_discarded(what: str) -
     report = bench.ran(5, deliveries=[delivery("alice", 1)], results=[result])
     name = "l#1@bob" if what == "pair" else "bob#1"
     assert (report.cancels, report.operations) == ([], [Discard(2, [name])])
-    assert bench.node.slots_in_use == 0
+    assert bench.node.tenants.program.slots_in_use == 0
     bench.ran(5, 1, results=[Result(2)])
     assert bench.node.operations == {}
 
@@ -315,7 +317,7 @@ def test_a_cancelled_measurement_runs_on_its_result_is_nobodys_and_its_qubit_is_
     assert bench.ran().operations == [Allocate(1)]
     report = bench.ran(1, results=[Result(1, "bob#1")])
     assert isinstance(report.operations[0], Measure) and report.cancels == [2]
-    assert bench.node.slots_in_use == 0 and bench.node.operations == {}
+    assert bench.node.tenants.program.slots_in_use == 0 and bench.node.operations == {}
 
 
 def test_what_the_memory_has_discarded_is_not_received_and_fills_no_slot() -> None:
@@ -395,4 +397,4 @@ def test_open_operations_do_not_pile_up() -> None:
         value = f"bob#{t_ns}" if isinstance(operation, Allocate) else None
         assert isinstance(operation, (Allocate, Transmit))
         report = bench.ran(t_ns, results=[Result(operation.number, value)])
-    assert len(bench.node.operations) == 1 and bench.node.slots_in_use <= 1
+    assert len(bench.node.operations) == 1 and bench.node.tenants.program.slots_in_use <= 1

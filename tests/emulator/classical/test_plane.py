@@ -39,8 +39,11 @@ class Bench:
         self.plane._journal.event = self._event  # type: ignore[method-assign]
         self._seqs: dict[tuple[str, int], int] = {}
 
-    def receiver(self, name: str) -> int | None:
+    def receiver(self, name: str, port: str | None = None) -> int | None:
         return self.alive.get(name)
+
+    def is_background(self, name: str, port: str) -> bool:
+        return port == "ticker"
 
     def listens(self, name: str) -> bool:
         return self.alive.get(name) is not None
@@ -330,7 +333,7 @@ def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
     faults = [harness.fault("cut", "alice-bob", 0)]
     run = harness.run(harness.network({"alice": alice, "bob": bob}, links, faults))
     assert run.problem.kind == "ProgramFailed" and len(run.of("bob", "undelivered")) == 1000
-    assert len(run.nodes["bob"]._payloads._here) < 300
+    assert len(run.nodes["bob"].payloads._here) < 300
     assert len(run.world.classical.forgets.get("bob", [])) < 300
 
 
@@ -353,7 +356,7 @@ def test_who_is_being_restarted_is_told_what_to_forget_when_it_is_back() -> None
         harness.network({"alice": alice, "bob": bob}, [link("alice", "bob", 5)], faults)
     )
     assert run.outcome.problem is None and run.outcome.results["bob"] == "well?"
-    assert not run.nodes["bob"]._payloads._here
+    assert not run.nodes["bob"].payloads._here
     assert len(run.world.classical.forgets.get("bob", [])) == 0
 
 

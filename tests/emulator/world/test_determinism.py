@@ -67,4 +67,4 @@ def test_after_any_run_nothing_is_left_in_flight_and_no_store_has_grown(
     assert set(plane.forgets) <= listening and set(plane.deliveries) <= listening & paused
     for name, core in run.nodes.items():
         if run.outcome.nodes[name].state == "finished":
-            assert core._payloads._here == {}
+            assert core.payloads._here == {}

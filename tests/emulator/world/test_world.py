@@ -328,8 +328,13 @@ def test_no_store_grows_over_a_thousand_messages() -> None:
     } == {}
     assert world.classical.deliveries == {}
     for name, core in run.nodes.items():
-        held = core._payloads
-        kept = (len(held._here), len(held._sent), len(core.operations), len(core.inbox))
+        held = core.payloads
+        kept = (
+            len(held._here),
+            len(held._sent),
+            len(core.operations),
+            len(core.tenants.program.mailbox("")),
+        )
         assert max(kept) <= 3, (name, kept)
 
 
@@ -342,7 +347,7 @@ def test_a_dead_receiver_makes_nothing_grow() -> None:
     faults = [fault("kill", "bob", 500, restart=None)]
     run = harness.run(harness.pair(alice, idle, faults=faults))
     assert run.world.classical.forgets.get("bob", []) == []
-    assert len(run.nodes["alice"]._payloads._sent) <= 2
+    assert len(run.nodes["alice"].payloads._sent) <= 2
 
 
 # --- seeds ----------------------------------------------------------------------------------------

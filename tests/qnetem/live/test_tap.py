@@ -225,6 +225,8 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
         (Wanted(kinds=["bb84.bases"]), True),
         (Wanted(kinds=["bb84.*"]), True),
         (Wanted(kinds=["bb84"]), False),
+        (Wanted(ports=[""]), True),
+        (Wanted(ports=["tick*"]), False),
         (Wanted(nodes=["alice"], kinds=["herald", "qber"]), False),
     ],
 )
