@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -35,6 +36,7 @@ from ..emulator.wire import Join as JoinOperation
 from . import probes
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
+from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .ports import Port, of_body
 from .pulses import blocks
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 _Held = TypeVar("_Held", "Qubit", "Pair")
 _Service = TypeVar("_Service", bound="Agent")
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Agent:
@@ -77,6 +81,16 @@ class Agent:
     def now_ns(self) -> int:
         """Virtual time in ns, since the run began."""
         return self._node.now_ns
+
+    @property
+    def epoch(self) -> datetime:
+        """The calendar's time at which virtual time was 0, in UTC: `time: {epoch: ...}`, else 1970."""
+        return _moment(self._node.welcome.epoch_ns)
+
+    @property
+    def utc(self) -> datetime:
+        """The calendar's time by this node's clock, in UTC, to the microsecond below."""
+        return _moment(self._node.welcome.epoch_ns + self._node.now_ns)
 
     @property
     def links(self) -> tuple[LinkInfo, ...]:
@@ -167,6 +181,25 @@ class Agent:
         """
         name = plain_name(name, "a port")
         return Port(self._node, f"{self.tenant}.{name}" if self.tenant else name, type, keys)
+
+    # --- the outside ---
+
+    def outside(
+        self,
+        half: OutsideHalf,
+        *args: Any,
+        largest: int = LARGEST_ITEM,
+        unanswered: int = MOST_UNANSWERED,
+    ) -> Outside:
+        """Open to the outside: run `half(inside, *args)` in real time, with sockets, and await its requests.
+
+        `async with self.outside(serve) as requests`, then `async for request in requests`; the half calls
+        `await inside.put(item)`, which gives the reply. An item is bytes or a JSON value of at most `largest`
+        bytes; `put` waits while `unanswered` are unanswered. Needs `time: {mode: real}` and a process of the
+        node's own; a replay feeds the requests again. Raises Refused elsewhere, InputError for a half that is
+        a method of the program. See docs/outside.md.
+        """
+        return Outside(self._node, half, args, largest, unanswered)
 
     # --- services of this node ---
 
@@ -422,6 +455,10 @@ class Agent:
             why = "no link" if not found else f"several links: {[link.name for link in found]}"
             raise LinkError(node=self.name, peer=peer, why=why)
         return found[0]
+
+
+def _moment(unix_ns: int) -> datetime:
+    return _1970 + timedelta(microseconds=unix_ns // 1000)
 
 
 def _names(peer: str, link: str | None) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from ..emulator.wire import AnyOperation, Arrival, Welcome
 from .frames import Frames
 from .messages import Message
+from .outside import Openings
 
 
 class NodeInterface(Protocol):
@@ -27,6 +28,10 @@ class NodeInterface(Protocol):
     rng: np.random.Generator
     log: logging.Logger
     frames: Frames
+
+    @property
+    def outsides(self) -> Openings:
+        """Its openings to the outside."""
 
     @property
     def now_ns(self) -> int:

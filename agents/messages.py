@@ -24,6 +24,7 @@ import numpy as np
 from ..emulator.errors import MessageError
 from ..emulator.plain_text import encodable, shortened
 from ..emulator.wire import UNREADABLE
+from .secret import Secret, why_not_sent
 from .tracebacks import headline
 
 
@@ -133,11 +134,14 @@ class Message:
         return f"<Message {self.kind!r} from {self.source}{port} seq {self.seq}>"
 
 
-def encode_body(body: Any) -> bytes:
-    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much."""
+def encode_body(body: Any, hash_key: bytes | None = None) -> bytes:
+    """A body as JSON. Raises MessageError for what JSON would change or cannot hold, and for too much.
+
+    A Secret in it is refused, or stands there in its short form: where `hash_key`, of the run, is given.
+    """
     try:
-        _check(body, "body")
-        encoded = _encode(body)
+        _check(body, "body", hash_key is not None)
+        encoded = _encode(body) if hash_key is None else _encode_forms(body, hash_key)
     except MessageError:
         raise
     except Exception as error:
@@ -148,12 +152,24 @@ def encode_body(body: Any) -> bytes:
     return encoded
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: Any, hash_key: bytes | None = None) -> Any:
     """What is left of a value once it has travelled as JSON: lists for tuples, dicts for Structs.
 
     Raises MessageError as `encode_body` does.
     """
-    return msgspec.json.decode(encode_body(value))
+    return msgspec.json.decode(encode_body(value, hash_key))
+
+
+def _encode_forms(value: Any, hash_key: bytes) -> bytes:
+    """A value as JSON, with the short form of each Secret in it."""
+    try:
+        return _encode(value)
+    except TypeError:  # as msgspec says that there is a Secret: few values have one
+
+        def plain(item: Any) -> Any:
+            return item.form(hash_key) if type(item) is Secret else _as_plain(item)
+
+        return msgspec.json.encode(value, enc_hook=plain)
 
 
 def seal(seq: int, inc: int, kind: str, body: bytes, port: str = "") -> bytes:
@@ -180,7 +196,7 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST)
 
 
-def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
+def _check(value: Any, where: str, secrets: bool, levels: int = DEEPEST) -> None:
     kind = type(value)
     if value is None or kind in (str, bool):
         return
@@ -201,19 +217,24 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
             if type(key) is not str:
                 raise MessageError(f"{where} has the key {quoted(key)}: keys must be strings")
             if not _is_plain(item):
-                _check(item, f"{where}[{quoted(key)}]", levels - 1)
+                _check(item, f"{where}[{quoted(key)}]", secrets, levels - 1)
     elif kind in (list, tuple):
         for index, item in enumerate(value):
             if not _is_plain(item):
-                _check(item, f"{where}[{index}]", levels - 1)
+                _check(item, f"{where}[{index}]", secrets, levels - 1)
     elif issubclass(kind, msgspec.Struct):
-        _check_fields(value, value.__struct_fields__, where, levels)
+        _check_fields(value, value.__struct_fields__, where, secrets, levels)
     elif dataclasses.is_dataclass(kind):
-        _check_fields(value, [field.name for field in dataclasses.fields(kind)], where, levels)
+        _check_fields(
+            value, [field.name for field in dataclasses.fields(kind)], where, secrets, levels
+        )
     elif kind is np.ndarray:
         _check_array(value, where, levels)
     elif issubclass(kind, (bytes, bytearray, memoryview)):
         raise MessageError(f"{where} is bytes: put it into a msgspec Struct with a bytes field")
+    elif kind is Secret:
+        if not secrets:
+            raise MessageError(why_not_sent(where, value))
     elif issubclass(kind, str):
         return  # an enum member, say: JSON carries its value
     else:
@@ -223,12 +244,12 @@ def _check(value: Any, where: str, levels: int = DEEPEST) -> None:
         )
 
 
-def _check_fields(value: Any, names: Sequence[str], where: str, levels: int) -> None:
+def _check_fields(value: Any, names: Sequence[str], where: str, secrets: bool, levels: int) -> None:
     """The fields of a class; bytes are allowed, because `receive(type=...)` decodes them."""
     for name in names:
         field = getattr(value, name)
         if not isinstance(field, (bytes, bytearray)):
-            _check(field, f"{where}.{name}", levels - 1)
+            _check(field, f"{where}.{name}", secrets, levels - 1)
 
 
 def _check_scalar(value: np.generic, where: str) -> None:
@@ -240,7 +261,7 @@ def _check_scalar(value: np.generic, where: str) -> None:
     plain = value.item()
     if type(plain) not in (bool, int, float, str):
         raise MessageError(f"{where} is {value!r}, which JSON cannot carry")
-    _check(plain, where)
+    _check(plain, where, secrets=False)
 
 
 def _check_array(value: np.ndarray[Any, Any], where: str, levels: int) -> None:

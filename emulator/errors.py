@@ -20,6 +20,7 @@
     |   +-- RegisterTooLarge       more jointly entangled qubits than the formalism carries
     |   +-- ServiceError           a call of a service that is not there, or has failed
     |   +-- Refused                a call that would break determinism (wall clock, sockets ...)
+    |   +-- OutsideError           the outside half of a node has failed, or the inside one has left
     +-- InternalError          our bug (exit code 70)
 
 Errors that cross the wire travel as `(code, fields)`; `OPERATION_ERRORS` is the one table that turns
@@ -194,6 +195,12 @@ class Refused(OperationError):
     """A call that would make the run depend on something other than topology and seed."""
 
     code = "refused"
+
+
+class OutsideError(OperationError):
+    """Of `self.outside()`: inside, that the outside half has raised; outside, that no reply will come."""
+
+    code = "outside"
 
 
 class ServiceError(OperationError):

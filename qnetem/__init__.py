@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from .agents.agent import Agent as Agent
     from .agents.options.values import Nanoseconds as Nanoseconds
     from .agents.options.values import Seconds as Seconds
+    from .agents.process.outside import Inside as Inside
+    from .agents.secret import Secret as Secret
     from .agents.service import Service as Service
     from .agents.service import offered as offered
     from .api import run as run
+    from .emulator.errors import OutsideError as OutsideError
     from .emulator.errors import QnetemError as QnetemError
     from .emulator.loading import Topology as Topology
     from .emulator.loading import load_topology as load_topology
@@ -46,12 +49,15 @@ if TYPE_CHECKING:
 _HOME = {
     "Agent": ".agents.agent",
     "Event": ".runs.events",
+    "Inside": ".agents.process.outside",
     "Nanoseconds": ".agents.options.values",
     "Network": ".network",
+    "OutsideError": ".emulator.errors",
     "QnetemError": ".emulator.errors",
     "Picture": ".graph.picture",
     "Run": ".ended",
     "Seconds": ".agents.options.values",
+    "Secret": ".agents.secret",
     "Service": ".agents.service",
     "Sweep": ".sweeps.table",
     "Topology": ".emulator.loading",
@@ -66,12 +72,15 @@ _HOME = {
 __all__ = [
     "Agent",
     "Event",
+    "Inside",
     "Nanoseconds",
     "Network",
+    "OutsideError",
     "Picture",
     "QnetemError",
     "Run",
     "Seconds",
+    "Secret",
     "Service",
     "Sweep",
     "Topology",

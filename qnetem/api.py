@@ -181,7 +181,7 @@ def start(
     if in_process:
         from .inprocess.network import run_in_process
 
-        return run_in_process(topology, options.runs_folder, on_progress, share)
+        return run_in_process(topology, options.runs_folder, on_progress, share, options.inputs)
     if asyncio._get_running_loop() is not None:
         from .launcher.beside import run_beside_loop
 

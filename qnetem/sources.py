@@ -11,10 +11,12 @@ import inspect
 import math
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .agents.agent import Agent
+from .agents.secret import Secret
 from .emulator.errors import InputError, ProgramError
 from .emulator.loading import Topology, build_topology, load_topology, parse_topology
 from .emulator.loading.loader import MoreFaults
@@ -91,6 +93,11 @@ def plain_data(value: Any, path: tuple[str | int, ...] = ()) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
+    if isinstance(value, Secret):
+        problem = "a Secret is not copied into a topology, which is recorded as it is written"
+        raise InputError(f"<data>: {dotted(path)}: {problem}: make it in the program")
+    if isinstance(value, datetime):  # as text; one without a zone stays one without a zone
+        return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
     raise InputError(f"<data>: {dotted(path)}: YAML cannot say {value!r} ({type(value).__name__})")
 
 

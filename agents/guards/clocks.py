@@ -1,9 +1,10 @@
 """Clocks and calendars that answer virtual time to a program.
 
 Owns the replacements of the `time` module's functions, of `datetime`, `numpy.datetime64` and of the stamps
-of log records. Rule: a program sees virtual time only, counted from 0, so the calendar starts on 1 January
-1970, in UTC, whatever the machine's time zone; so does the code it calls, that of libraries included. What
-keeps the real clock is a short list (`patches.OWN_MODULES`). Archives begin in 1980, as their format does.
+of log records. Rule: a program sees virtual time only. Clocks that measure count from 0; the calendar
+starts at the run's epoch (1 January 1970 if it names none), in UTC, whatever the machine's time zone. So it
+does for the code that a program calls, libraries included. What keeps the real clock is a short list
+(`patches.OWN_MODULES`). Archives begin in 1980, as their format does.
 """
 
 from __future__ import annotations
@@ -29,20 +30,41 @@ _NS = 1e-9
 _real_gmtime, _real_asctime = time.gmtime, time.asctime
 _MACHINE = "virtual time has no resolution, CPU or switch of its own"
 _UTC = {"tzname": ("UTC", "UTC"), "timezone": 0, "altzone": 0, "daylight": 0}
-_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_1970 = datetime.date(1970, 1, 1).toordinal()
 _FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+
+#: Of the clocks of `clock_gettime` those of the calendar, as far as this system has them.
+_CALENDAR_CLOCKS = frozenset(
+    getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)
+)
+
+
+def unix_ns(loop: VirtualLoop) -> int:
+    """The calendar's time, in ns since 1970."""
+    return loop.epoch_ns + loop.now_ns
+
+
+def _unix_s(loop: VirtualLoop) -> float:
+    return unix_ns(loop) / 1e9
+
+
+def _clock_ns(loop: VirtualLoop, plain: Any, clock: int) -> int:
+    return unix_ns(loop) if clock in _CALENDAR_CLOCKS else loop.now_ns
+
+
+def _clock_s(loop: VirtualLoop, plain: Any, clock: int) -> float:
+    return _clock_ns(loop, plain, clock) / 1e9
+
 
 #: clock -> its answer in virtual time
 _CLOCKS: dict[str, Callable[[VirtualLoop], float]] = {
+    "time": _unix_s,
+    "time_ns": unix_ns,
+    **dict.fromkeys(("monotonic", "perf_counter", "process_time", "thread_time"), VirtualLoop.time),
     **dict.fromkeys(
-        ("time", "monotonic", "perf_counter", "process_time", "thread_time"), VirtualLoop.time
-    ),
-    **dict.fromkeys(
-        ("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns", "thread_time_ns"),
+        ("monotonic_ns", "perf_counter_ns", "process_time_ns", "thread_time_ns"),
         lambda loop: loop.now_ns,
     ),
-    "clock_gettime": VirtualLoop.time,
-    "clock_gettime_ns": lambda loop: loop.now_ns,
 }
 
 
@@ -52,6 +74,8 @@ def install_clocks() -> None:
         answer(time, name, _read(reading))
     for name in ("localtime", "gmtime", "ctime", "asctime", "strftime", "mktime"):
         answer(time, name, globals()[f"_{name}"])
+    answer(time, "clock_gettime", _clock_s)
+    answer(time, "clock_gettime_ns", _clock_ns)
     answer(time, "clock_getres", lambda loop, plain, clock: _NS)
     answer(time, "get_clock_info", _clock_info)
     for name in ("clock_settime", "clock_settime_ns", "pthread_getcpuclockid", "tzset"):
@@ -71,7 +95,7 @@ def _read(reading: Callable[[VirtualLoop], float]) -> Callable[..., float]:
 
 
 def _gmtime(loop: VirtualLoop, plain: Any, seconds: float | None = None) -> time.struct_time:
-    return _real_gmtime(loop.now_ns // 10**9 if seconds is None else seconds)
+    return _real_gmtime(unix_ns(loop) // 10**9 if seconds is None else seconds)
 
 
 _localtime = _gmtime
@@ -162,7 +186,11 @@ def _method(plain: Any, virtual: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _now(cls: Any, loop: VirtualLoop, tz: datetime.tzinfo | None = None) -> Any:
-    return _from_timestamp(cls, loop, loop.now_ns * _NS, tz)
+    whole_s, rest_ns = divmod(
+        round(unix_ns(loop), -3), 10**9
+    )  # exactly: floats end at 0.2 us by now
+    moment = _from_timestamp(cls, loop, whole_s, tz)
+    return moment.replace(microsecond=rest_ns // 1000)
 
 
 def _from_timestamp(
@@ -176,7 +204,7 @@ _plain_from_timestamp: Any = datetime.datetime.__dict__["fromtimestamp"]
 
 
 def _today(cls: Any, loop: VirtualLoop) -> Any:
-    return cls.fromordinal(_EPOCH + loop.now_ns // (86_400 * 10**9))
+    return cls.fromordinal(_1970 + unix_ns(loop) // (86_400 * 10**9))
 
 
 def _date_from_timestamp(cls: Any, loop: VirtualLoop, timestamp: float) -> Any:
@@ -213,7 +241,9 @@ def _install_numpy_dates() -> None:
         word = args[0] if args else None
         if loop is not None and isinstance(word, str) and word.lower() in ("now", "today"):
             unit = args[1:] or ("s" if word.lower() == "now" else "D",)
-            return plain(plain(loop.now_ns, "ns"), *unit, **kwargs)
+            now_ns = unix_ns(loop)  # from 2262 on too many for 64 bits
+            moment = plain(now_ns, "ns") if now_ns < 2**63 else plain(now_ns // 1000, "us")
+            return plain(moment, *unit, **kwargs)
         return plain(*args, **kwargs)
 
     members = {"__new__": new, "__slots__": (), "__doc__": plain.__doc__, "__module__": "numpy"}
@@ -231,7 +261,8 @@ def _install_log_records() -> None:
         plain(self, *args, **kwargs)
         loop = current()
         if loop is not None:
-            self.created, self.msecs = loop.time(), float(loop.now_ns // 10**6 % 1000)
+            now_ns = unix_ns(loop)
+            self.created, self.msecs = now_ns / 1e9, float(now_ns // 10**6 % 1000)
             self.relativeCreated = loop.now_ns / 1e6
             self.thread, self.threadName = 1, "MainThread"
             self.process, self.processName = 1, "MainProcess"

@@ -55,11 +55,13 @@ def current() -> VirtualLoop | None:
 
 
 @contextlib.contextmanager
-def loading(module: str = "") -> Iterator[None]:
+def loading(module: str = "", epoch_ns: int = 0) -> Iterator[None]:
     """While a program is imported; `module` is the dotted name of one that is no file's."""
     thread = get_ident()
     before = _loading.get(thread)
-    _loading[thread] = VirtualLoop("localhost"), module.partition(".")[0]
+    loop = VirtualLoop("localhost")
+    loop.epoch_ns = epoch_ns
+    _loading[thread] = loop, module.partition(".")[0]
     try:
         yield
     finally:

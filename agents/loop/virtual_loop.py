@@ -53,7 +53,8 @@ ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 class VirtualLoop(WithoutIO):
     """An asyncio event loop whose time is virtual and whose steps are called from outside.
 
-    Attributes: `now_ns` (virtual time, read only), `name` (of the node, for messages), `cap` (callbacks in
+    Attributes: `now_ns` (virtual time, read only), `epoch_ns` (when it was 0, in ns since 1970), `name` (of
+    the node, for messages), `cap` (callbacks in
     one step beyond which the program is said to spin), `context` (the contextvars a program's first task
     starts from: empty at birth, one per loop), `unhandled` (a program's errors that belong to no task: a
     message and an exception or None, in the order they happened), `generators` (its unfinished async
@@ -65,6 +66,9 @@ class VirtualLoop(WithoutIO):
         self.name = name
         self.cap = cap
         self.now_ns = 0
+        self.epoch_ns = 0
+        #: Of the run's keyed hashes (secret.py); empty where there is no run.
+        self.hash_key = b""
         self.context = contextvars.Context()
         self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []

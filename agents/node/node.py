@@ -3,7 +3,8 @@
 Owns the life of one incarnation: its virtual loop, its open operations, the payloads it holds and those it
 has sent, and its steps. Does not own whose they are: the program and the services on it are its tenants
 (tenants/). No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
-carry out `outbox` (frames to the emulator) and `publishes` (destination, payload) after each call.
+carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the orders of `outsides`
+after each call.
 
 Rules. Nothing but a grant wakes a tenant. A grant that names payloads that are not here waits for them;
 `lacking()` says which. A sent payload is kept until the emulator says `Forget`. One grant, one step, one
@@ -57,6 +58,7 @@ from .held_qubits import HeldQubits
 from .limits import MetricNames
 from .local_clock import LocalClock
 from .outgoing import Outgoing
+from .outsides import Outsides
 from .payloads import Payloads
 from .tenants.tenants import NOTHING, Tenants, Verdict
 
@@ -94,12 +96,16 @@ class Node:
         self.loop = HostedLoop(welcome.name) if welcome.services else VirtualLoop(welcome.name)
         self.loop.now_ns = self.clock.local_ns(welcome.t_ns)
         self.loop.output = log_stream
+        self.loop.epoch_ns, self.loop.hash_key = welcome.epoch_ns, welcome.hash_key
         self.operations: dict[int, waiting.OperationFuture] = {}
         self.metric_names = MetricNames()
         self.payloads = Payloads(welcome.name, welcome.incarnation)
         self.out = Outgoing()
         self.frames = Frames(self.loop)
         self.held = HeldQubits(self.loop, self.frames)
+        self.outsides = Outsides(
+            welcome, lambda: waiting.NamedFuture(self.loop, "a request from outside", None)
+        )
         #: All nodes of the network, this one first.
         self.peers = dict.fromkeys([welcome.name, *welcome.peers])
         self.tenants = Tenants(self, log_stream)
@@ -212,6 +218,7 @@ class Node:
         if verdict is not NOTHING and self.tenants.program.over and not self.tenants.services:
             self._over = True
             self.payloads.end()
+            self.outsides.close_all()
         self.outbox.append(self._report(grant, verdict))
 
     def _report(self, grant: Grant, verdict: Verdict) -> Report:
@@ -226,6 +233,7 @@ class Node:
             self.frames.changes(),
             verdict.broken,
             self.tenants.take_background(),
+            self.outsides.report(),
         )
 
     def _inputs(self, grant: Grant) -> None:
@@ -246,6 +254,8 @@ class Node:
             self._resolve(result)
         if grant.expired:
             tenants.expire(set(grant.expired))
+        if grant.inputs:
+            self.outsides.take(grant.inputs, self.loop.now_ns)
         if tenants.program.main is None:
             tenants.start()
         elif grant.last:
@@ -278,4 +288,5 @@ class Node:
 
     def _fail(self, kind: str, problem: str, details: str) -> None:
         self._over = True
+        self.outsides.close_all()
         self.outbox.append(Failed(kind, problem, details, self.true_ns))

@@ -12,6 +12,7 @@ from ...emulator.wire import (
     Finished,
     Grant,
     Note,
+    OutsideState,
     PauliFrame,
     Report,
     Send,
@@ -47,6 +48,7 @@ class Outgoing:
         frames: list[PauliFrame],
         broken: list[Failed],
         background: bool,
+        outside: OutsideState | None,
     ) -> Report:
         """All of it as the report of a step; the next step begins with nothing."""
         report = Report(
@@ -63,6 +65,7 @@ class Outgoing:
             broken,
             self.owners,
             background,
+            outside,
         )
         if self.sends:
             self.sends = []

@@ -34,17 +34,20 @@ if TYPE_CHECKING:
 
 
 def load_program(
-    spec: str, base: Path | None = None, modules: ProgramModules | None = None
+    spec: str,
+    base: Path | None = None,
+    modules: ProgramModules | None = None,
+    epoch_ns: int = 0,
 ) -> type[Agent]:
     """The Agent subclass that `spec` names; file paths are relative to `base`.
 
-    `modules`: those of the run (None: of nothing but this call). Raises ProgramError when there is no such
-    module, file or class, it is no Agent, or its `__init__` cannot be called; with file and line where the
-    user's code raised.
+    `modules`: those of the run (None: of nothing but this call); `epoch_ns`: what clocks show while it is
+    imported. Raises ProgramError when there is no such module, file or class, it is no Agent, or its
+    `__init__` cannot be called; with file and line where the user's code raised.
     """
     from ..service import Service
 
-    found = _load(spec, base, modules)
+    found = _load(spec, base, modules, epoch_ns)
     if _is_agent(found, Service) or found is Service:
         name = spec.rpartition(":")[2]
         raise ProgramError(
@@ -54,19 +57,24 @@ def load_program(
 
 
 def load_service(
-    spec: str, base: Path | None = None, modules: ProgramModules | None = None
+    spec: str,
+    base: Path | None = None,
+    modules: ProgramModules | None = None,
+    epoch_ns: int = 0,
 ) -> type[Agent]:
     """The Service subclass that `spec` names. Raises ProgramError as `load_program` does."""
     from ..service import Service
 
-    found = _load(spec, base, modules)
+    found = _load(spec, base, modules, epoch_ns)
     if not _is_agent(found, Service):
         name = spec.rpartition(":")[2]
         raise ProgramError(f"service {spec!r}: {name} is not a subclass of qnetem.Service")
     return found
 
 
-def _load(spec: str, base: Path | None, modules: ProgramModules | None) -> type[Agent]:
+def _load(
+    spec: str, base: Path | None, modules: ProgramModules | None, epoch_ns: int
+) -> type[Agent]:
     from ..agent import Agent
 
     place, _, name = spec.rpartition(":")
@@ -74,9 +82,9 @@ def _load(spec: str, base: Path | None, modules: ProgramModules | None) -> type[
         raise ProgramError(f'program {spec!r}: expected "module:Class" or "./file.py:Class"')
     guards.install()
     if place.endswith(".py"):
-        module = _load_file(spec, place, base, modules or ProgramModules())
+        module = _load_file(spec, place, base, modules or ProgramModules(), epoch_ns)
     else:
-        module = _load_module(spec, place)
+        module = _load_module(spec, place, epoch_ns)
     found = getattr(module, name, None)
     if found is None:
         known = [key for key, item in vars(module).items() if _is_agent(item, Agent)]
@@ -113,9 +121,9 @@ def _is_importing(file: str) -> bool:
     return is_machinery(file) or file.startswith("<frozen ") or file == importlib.__file__
 
 
-def _load_module(spec: str, name: str) -> ModuleType:
+def _load_module(spec: str, name: str, epoch_ns: int) -> ModuleType:
     try:
-        with loading(name):
+        with loading(name, epoch_ns):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ProgramError(f"program {spec!r}: {error}{_raised_at(error)}") from error
@@ -123,12 +131,14 @@ def _load_module(spec: str, name: str) -> ModuleType:
         raise _not_imported(spec, error) from error
 
 
-def _load_file(spec: str, place: str, base: Path | None, modules: ProgramModules) -> ModuleType:
+def _load_file(
+    spec: str, place: str, base: Path | None, modules: ProgramModules, epoch_ns: int
+) -> ModuleType:
     path = (base / place if base is not None else Path(place)).resolve()
     if not path.is_file():
         raise ProgramError(f"program {spec!r}: there is no file {path}")
     try:
-        with loading():
+        with loading(epoch_ns=epoch_ns):
             return modules.load(path)
     except (Exception, SystemExit) as error:  # whatever the user's file raises when imported
         raise _not_imported(spec, error) from error

@@ -70,7 +70,7 @@ def finish(
     if failure is not None:
         raise failure
     try:
-        value = as_json(None if main.cancelled() else main.result())
+        value = as_json(None if main.cancelled() else main.result(), loop.hash_key)
     except MessageError as error:
         failure = ProgramRaised(error, " (what run() returned)")
         failure.traceback = ""  # the program has ended: no line of it is to blame

@@ -22,6 +22,7 @@ import msgspec
 
 from ...emulator.errors import UnitError
 from ...emulator.units import LAST_NS, parse_ns, quoted
+from ..secret import Secret
 from ..tracebacks import headline
 from .suggestions import instead
 
@@ -87,6 +88,9 @@ def scalar(origin: Any, hint: Any, value: Any, path: Path, folder: str) -> Any:
         return choices[_choice(choices, value, path)]
     if origin is complex:
         return _complex(value, path)
+    if origin is Secret:
+        problem = "a Secret comes from no option, because options are recorded as they are written"
+        raise Misfit(f"{problem}: make it in the program", path)
     if isinstance(origin, type):
         if issubclass(origin, enum.Enum):
             at = _choice([member.value for member in origin], value, path)

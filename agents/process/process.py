@@ -25,8 +25,10 @@ from ...emulator import wire
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire.framing import FrameSplitter, short_path
 from ..guards import guards
+from ..outside import Order
 from .files import Log, NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
+from .outside import OutsideHalves, is_of_outside
 from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
 
 #: The first `Resend` after a grant has waited this long for payloads, and the longest pause between two.
@@ -35,12 +37,21 @@ CONNECT_S = 10.0
 CONNECT_PAUSE_S = 0.05
 
 
+class OutsideOrders(Protocol):
+    """The orders of a node's openings to the outside."""
+
+    orders: list[Order]
+
+
 class NodeCore(Protocol):
     """What the shell needs of agents/node/node.py."""
 
     outbox: list[Any]
     publishes: list[tuple[str, bytes]]
     stopped: bool
+
+    @property
+    def outsides(self) -> OutsideOrders: ...
 
     def receive(self, message: wire.ToNode) -> None: ...
     def payload(self, src: str, data: bytes) -> None: ...
@@ -77,6 +88,7 @@ class NodeShell(asyncio.Protocol):
         self._waiting_since: float | None = None
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_pause_s = FIRST_RESEND_S
+        self._outside = OutsideHalves(settings.node, self._poke)
         self._inbox = Inbox(
             settings.broker,
             settings.run_id,
@@ -113,6 +125,7 @@ class NodeShell(asyncio.Protocol):
     async def close(self) -> None:
         """Flush what is left and close everything."""
         self._leave()  # from now on the end of the emulator's socket is our own doing
+        await self._outside.close()
         if self._resend_timer is not None:
             self._resend_timer.cancel()
         await self._inbox.close()
@@ -129,7 +142,7 @@ class NodeShell(asyncio.Protocol):
             f"a grant waits for payloads {lack.seqs} of {lack.src} (incarnation {lack.inc})\n"
             for lack in self._node.lacking()
         ]
-        return f"{self._inbox.describe()}\n{''.join(lines)}{self._node.stacks()}"
+        return f"{self._inbox.describe()}\n{''.join(lines)}{self._outside.describe()}{self._node.stacks()}"
 
     async def _reach_emulator(self) -> None:
         path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
@@ -244,6 +257,15 @@ class NodeShell(asyncio.Protocol):
             publishes = list(node.publishes)
             node.publishes.clear()
             self._inbox.publish(publishes)
+        if node.outsides.orders:
+            orders = list(node.outsides.orders)
+            node.outsides.orders.clear()
+            self._outside.carry_out(orders)
+
+    def _poke(self, item: wire.Input) -> None:
+        """Something has come from outside: the emulator says when it is due."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(wire.frame(wire.Poke(item)))
 
     def _keep(self, journal: NodeJournal, frames: list[bytes]) -> None:
         """Record what the core did; before the emulator learns of it, as it may then have us killed."""
@@ -285,9 +307,13 @@ class NodeShell(asyncio.Protocol):
             self.left.set_result(None)
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception in a callback of ours ends the process; one that no await retrieved is noted."""
+        """An exception in a callback of ours ends the process; one that no await retrieved is noted.
+
+        So is one in a callback of an outside half: as on any loop it ends nothing but the callback.
+        """
         error = context.get("exception")
-        if error is None or "future" in context or self.left.done():
+        foreign = context.get("protocol", self) is not self or is_of_outside(context)
+        if error is None or "future" in context or foreign or self.left.done():
             loop.default_exception_handler(context)
         else:
             self.left.set_exception(error)

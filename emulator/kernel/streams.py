@@ -18,6 +18,11 @@ def entropy(seed: int, kind: str, *name: str | int) -> list[int]:
     return [int.from_bytes(digest[i : i + 4], "big") for i in range(0, 16, 4)]
 
 
+def hash_key(seed: int) -> bytes:
+    """The key of a run's keyed hashes (wire/keyed_hash.py), 16 bytes."""
+    return b"".join(word.to_bytes(4, "big") for word in entropy(seed, "keyed hashes"))
+
+
 def spawned(generator: np.random.Generator, name: str) -> np.random.Generator:
     """A generator apart that follows from the seed of another one and a name; it draws nothing from that."""
     seed = generator.bit_generator.seed_seq

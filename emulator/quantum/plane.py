@@ -27,6 +27,7 @@ from typing import Any
 from ..errors import InternalError, LinkError, OperationError
 from ..faults.verdicts import HeraldFault
 from ..kernel.ports import OPERATION, Surroundings
+from ..record.private_fields import PrivateFields
 from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Arrival, Operation, Result, Transmit
 from .fault_history import FaultHistories
@@ -55,6 +56,7 @@ class QuantumPlane:
     def __init__(self, topology: Topology, around: Surroundings) -> None:
         self.around = around
         self._clock, self._journal = around.clock, around.journal
+        self._private = PrivateFields(topology.record, topology.seed)
         #: (node, incarnation, result) in the order of their coming.
         self.results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
@@ -111,7 +113,8 @@ class QuantumPlane:
         if owner:
             devices.operation_owners[number] = owner
             whose = ({"service": owner},)
-        self._journal.event(node, "operation", number, row.verb, *row.arguments(operation), *whose)
+        shown = self._private(*row.arguments(operation))
+        self._journal.event(node, "operation", number, row.verb, *shown, *whose)
         try:
             if row.plan is not None:
                 self.queue(devices, operation, *row.plan(devices, operation))
@@ -332,7 +335,9 @@ class QuantumPlane:
         if refusal is not None:
             error = (refusal.code, refusal.fields or {"why": str(refusal)})
         kind = "dropped" if pending.withdrawn else "result"
-        shown = None if value is None else ROWS[type(pending.operation)].outcome(value)
+        shown: Any = None
+        if value is not None:
+            (shown,) = self._private(ROWS[type(pending.operation)].outcome(value))
         self._journal.event(node, kind, number, shown, error)
         if not pending.withdrawn:
             self.results.append((node, pending.incarnation, Result(number, value, error)))

@@ -132,6 +132,8 @@ class NodeConnection(asyncio.Protocol):
                     self.frames += 1
                 if self.node and type(message) is not wire.Hello:
                     world.receive(self.node, self.incarnation, message)
+                    if type(message) is wire.Poke:
+                        server.hurry()
                 elif not self._greet(message):
                     return
         except (*wire.UNREADABLE, InfrastructureError) as error:
@@ -246,7 +248,7 @@ class Server:
             lambda: NodeConnection(self), sock=listener, backlog=BACKLOG
         )
         if live_listener is not None:
-            self._live = LiveSocket(self.world.live, self._after_request)
+            self._live = LiveSocket(self.world.live, self.hurry)
             await self._live.open(live_listener)
         self._tick()
         try:
@@ -378,8 +380,8 @@ class Server:
         self.world.settle()
         self.drain()
 
-    def _after_request(self) -> None:
-        """A live request was taken: the next instant may be due sooner."""
+    def hurry(self) -> None:
+        """A request or something from outside was taken: the next instant may be due sooner."""
         if self._resume_timer is not None:
             self._resume_timer.cancel()
             self._resume()
@@ -501,7 +503,15 @@ def open_world(settings: control.Supervise) -> WorldCore:
         journal_path=run_files.journal(settings.run_folder) if topology.record == "full" else None,
         secret=settings.secret,
         wall=time.monotonic,
+        inputs=_inputs(run_files.inputs(settings.run_folder)),
     )
+
+
+def _inputs(path: Path) -> list[wire.RecordedInput] | None:
+    """What a replay feeds from outside; None for a run that is no replay."""
+    if not path.exists():
+        return None
+    return msgspec.msgpack.decode(path.read_bytes(), type=list[wire.RecordedInput])
 
 
 def receive_settings(channel: socket.socket) -> control.Supervise:

@@ -23,11 +23,16 @@ from .messages import Forget as Forget
 from .messages import Grant as Grant
 from .messages import Have as Have
 from .messages import Hello as Hello
+from .messages import Input as Input
 from .messages import LinkInfo as LinkInfo
 from .messages import Note as Note
 from .messages import Optics as Optics
+from .messages import OutsideState as OutsideState
 from .messages import PauliFrame as PauliFrame
+from .messages import Poke as Poke
+from .messages import RecordedInput as RecordedInput
 from .messages import Release as Release
+from .messages import Replied as Replied
 from .messages import Report as Report
 from .messages import Resend as Resend
 from .messages import Result as Result

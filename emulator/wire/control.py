@@ -144,7 +144,8 @@ class Left(msgspec.Struct):
     operations that have not ended, in words. `owners`: of what is in its slots, which service's it is; what
     is missing there is the program's. `worked_s`: real seconds in which the run waited for this node alone,
     without the first step of each incarnation, which imports the program. `waits`: what each task of a
-    program waits for that `until` has ended, as in `NodeView`.
+    program waits for that `until` has ended, as in `NodeView`. `inputs`: how much came from
+    outside.
     """
 
     slots_used: int
@@ -156,6 +157,7 @@ class Left(msgspec.Struct):
     worked_s: float
     waits: list[tuple[str, str, int]] = []
     owners: dict[str, str] = {}
+    inputs: int = 0
 
 
 class Outcome(Frame):

@@ -77,6 +77,19 @@ class Result(Record):
     error: tuple[str, dict[str, Any]] | None = None
 
 
+class Input(Record):
+    """Something that came from outside the run, for one `self.outside()` of a node.
+
+    `opening` and `number` count from 1. `kind`: json or bytes, an item; ended or failed, the outside half
+    itself, with what it raised as text.
+    """
+
+    opening: int
+    number: int
+    kind: str
+    data: bytes
+
+
 class Forget(Record):
     """A payload that will not be asked for again: at its sender and at its receiver."""
 
@@ -164,11 +177,19 @@ class Welcome(Frame):
     optics: Optics = msgspec.field(default_factory=Optics)
     clock: list[Skew] = []
     folder: str = ""
+    outside: str = (
+        ""  # whether it may open to the outside: live, replay, in process; "" in virtual time
+    )
+    hash_key: bytes = b""  # of keyed hashes, for what is not shown
+    epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
     services: list[ServiceInfo] = []
 
 
 class Grant(Frame):
-    """Run now, at this instant; these are due. Order of effects: deliveries, arrivals, results, timers."""
+    """Run now, at this instant; these are due.
+
+    Order of effects: deliveries, arrivals, results, inputs, timers.
+    """
 
     t_ns: int
     m: int
@@ -179,6 +200,7 @@ class Grant(Frame):
     last: bool = False  # the services' last step: clean up now
     clock: list[Skew] | None = None  # from this instant on the node's clock is wrong like this
     expired: list[str] = []  # qubits that the node's memory has discarded since the last grant
+    inputs: list[Input] = []  # from outside
 
 
 class Release(Frame):
@@ -246,6 +268,22 @@ class Wait(Record):
     owner: str = ""
 
 
+class Replied(Record):
+    """An input has been answered; what with stays with the node. `hash` is keyed."""
+
+    opening: int
+    number: int
+    size: int
+    hash: str
+
+
+class OutsideState(Record):
+    """How often the node is open to the outside after this step, and what it has answered in it."""
+
+    open: int
+    replies: list[Replied] = msgspec.field(default_factory=list)
+
+
 class Finished(Record):
     """The program's `run()` has returned `value`, which is JSON.
 
@@ -302,6 +340,13 @@ class Report(Frame):
     broken: list[Failed] = []
     owners: dict[int, str] = {}
     background: bool = False  # no task of the program has run in this step
+    outside: OutsideState | None = None  # None: as before
+
+
+class Poke(Frame):
+    """Something has come from outside: it is due to this node as soon as can be. Real time only."""
+
+    input: Input
 
 
 class Have(Frame):
@@ -328,7 +373,17 @@ class Waits(Frame):
 
 
 ToNode = Welcome | Grant | Release | Settle | Resend | Ask | Stop
-ToEmulator = Hello | Report | Have | Resend | Waits | Failed
+ToEmulator = Hello | Report | Have | Resend | Waits | Failed | Poke
+
+
+class RecordedInput(Record):
+    """An input of a recorded run, which its replay feeds again: when and to which incarnation it came."""
+
+    t_ns: int
+    node: str
+    incarnation: int
+    input: Input
+
 
 #: The frames that a node's record holds: what a replay feeds it, and what it compares.
 RECORDED_INPUT = frozenset((Grant, Release))

@@ -18,6 +18,11 @@ def journal(run_folder: Folder) -> Path:
     return Path(run_folder, "journal.jsonl")
 
 
+def inputs(run_folder: Folder) -> Path:
+    """Of a replay: the list of `RecordedInput`s that it feeds from outside, as msgpack."""
+    return Path(run_folder, "inputs.bin")
+
+
 def refusals(run_folder: Folder) -> Path:
     """Connections that the emulator refused (emulator/record/refusals.py)."""
     return Path(run_folder, "access.jsonl")

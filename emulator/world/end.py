@@ -153,6 +153,7 @@ def _end_states(run: Run, waits: dict[str, list[Wait]]) -> dict[str, Left]:
             grants=clock.grants.get(name, 0),
             worked_s=clock.worked_s.get(name, 0.0),
             waits=[problems.as_row(wait) for wait in waits.get(name, [])],
+            inputs=status.inputs,
         )
         for name, status in run.nodes.statuses.items()
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..kernel.streams import entropy
+from ..kernel.streams import entropy, hash_key
 from ..quantum.pulses.sending import mean_photon_numbers
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
@@ -34,8 +34,10 @@ class NodeStatus:
         "frozen",
         "granted_ns",
         "incarnation",
+        "inputs",
         "missed",
         "name",
+        "openings",
         "paused",
         "pid",
         "result",
@@ -65,6 +67,8 @@ class NodeStatus:
         self.frozen = self.missed = False
         #: When it last ran; and the messages left in its inbox when its program ended, by kind.
         self.granted_ns: int | None = None
+        #: How often it is open to the outside; and how much came from there, to all its incarnations.
+        self.openings = self.inputs = 0
         self.unread: dict[str, int] = {}
 
     @property
@@ -172,7 +176,12 @@ class Nodes:
         return {each.name: each.result for each in self.statuses.values()}
 
     def welcome(
-        self, status: NodeStatus, seed: int, t_ns: int, clock: Sequence[Skew] = ()
+        self,
+        status: NodeStatus,
+        seed: int,
+        t_ns: int,
+        clock: Sequence[Skew] = (),
+        outside: str = "",
     ) -> Welcome:
         """Everything this incarnation knows at its start."""
         topology, spec = self._topology, status.spec
@@ -197,6 +206,9 @@ class Nodes:
             optics=_optics(spec),
             clock=list(clock),
             folder=topology.folder,
+            outside=outside,
+            hash_key=hash_key(seed),
+            epoch_ns=topology.time.epoch_ns,
             services=[_service_info(name, spec) for name in spec.services_in_order()],
         )
 

@@ -10,9 +10,14 @@ applied when all granted nodes have reported or died, in the order of node names
 
 from __future__ import annotations
 
+import msgspec
+
 from ..errors import InternalError
+from ..kernel.streams import hash_key
 from ..record.journal import rounded
-from ..wire import Arrival, Failed, Finished, Grant, Note, Release, Report, Result, Skew
+from ..record.private_fields import PrivateFields
+from ..wire import Arrival, Failed, Finished, Grant, Input, Note, Release, Report, Result, Skew
+from ..wire.keyed_hash import keyed_hash
 from .end import End
 from .node_faults import NodeFaults
 from .nodes import NodeStatus
@@ -32,6 +37,8 @@ class OutgoingGrants:
         self._results: dict[str, list[Result]] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
         self._expired: dict[str, list[str]] = {}
+        self._inputs: dict[str, list[Input]] = {}
+        self._journal, self._hash_key = run.journal, hash_key(run.topology.seed)
         #: Programs that cannot be built. It counts as what they do with their first grant: several of
         #: them fail in the order of their names, not in the order in which they say so.
         self.unbuilt: dict[str, Failed] = {}
@@ -73,11 +80,34 @@ class OutgoingGrants:
             last,
             clock,
             self._expired.pop(name, []),
+            self._take_inputs(name),
         )
+
+    def add_input(self, name: str, item: Input) -> None:
+        """Something from outside is due to the node at this instant."""
+        self._inputs.setdefault(name, []).append(item)
+        self._conductor.wake(name)
+
+    def _take_inputs(self, name: str) -> list[Input]:
+        if name not in self._inputs:
+            return []
+        inputs, status = self._inputs.pop(name), self._nodes[name]
+        status.inputs += len(inputs)
+        for each in inputs:
+            shown = keyed_hash(self._hash_key, f"input\x1f{name}", each.data)
+            fields = (each.opening, each.number, each.kind, len(each.data), shown)
+            self._journal.event(name, "input", *fields)
+        return inputs
 
     def forget_node(self, name: str) -> None:
         """The node runs no more in this incarnation: nothing can be handed to it."""
-        for due in (self._results, self._arrivals, self._expired, self.unbuilt):
+        for due in (
+            self._results,
+            self._arrivals,
+            self._expired,
+            self._inputs,
+            self.unbuilt,
+        ):
             due.pop(name, None)
         self._classical.forget_node(name)
         self._conductor.forget_node(name)
@@ -88,6 +118,7 @@ class Steps:
 
     def __init__(self, run: Run, grants: OutgoingGrants, node_faults: NodeFaults, end: End) -> None:
         self._run, self._grants, self._node_faults, self._end = run, grants, node_faults, end
+        self._private = PrivateFields(run.topology.record, run.topology.seed)
         self.granted: list[str] = []
         self.missing = 0
         #: Steps of this moment, weighted: see `_WORKING`.
@@ -190,6 +221,10 @@ class Steps:
                 quantum.withdraw(name, number)
         for note in report.notes:
             self._note(name, note)
+        if report.outside is not None:
+            status.openings = report.outside.open
+            for reply in report.outside.replies:
+                run.journal.event(name, "reply", *msgspec.structs.astuple(reply))
         # Last: what a tenant did in its final step counts, and its end withdraws what is left.
         for broken in report.broken:
             self._break(status, broken)
@@ -202,14 +237,14 @@ class Steps:
 
     def _note(self, node: str, note: Note) -> None:
         value = rounded(note.value)
-        self._run.journal.event(node, "note", note.name, value)
+        self._run.journal.event(node, "note", note.name, *self._private(value))
         if isinstance(value, (int, float)):
             self._run.metrics.observe(f"{node}.{note.name}", float(value))
 
     def _finish(self, status: NodeStatus, finished: Finished) -> None:
         status.result, status.unread = finished.value, finished.unread
         self._stop(status, "finished")
-        self._run.journal.event(status.name, "end", rounded(finished.value))
+        self._run.journal.event(status.name, "end", *self._private(rounded(finished.value)))
 
     def _fail(self, status: NodeStatus, failure: Failed) -> None:
         if failure.kind == "raised":
@@ -231,6 +266,7 @@ class Steps:
         """The program runs no more. What it waits for is withdrawn: no peer may get a pair with it."""
         status.end_program(how, self._run.conductor.now_ns)
         if not status.runs:
+            status.openings = 0
             self._grants.forget_node(status.name)
         self._withdraw(status.name, "" if status.runs else None)
 

@@ -24,7 +24,7 @@ when all that were granted in the instant have reported or died, and the first o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from pathlib import Path
 
@@ -32,13 +32,25 @@ from ..errors import InternalError, QnetemError, RunError
 from ..faults.schedule import Faults
 from ..kernel.conductor import FAULT, Answer
 from ..topology.model.topology import Topology
-from ..wire import PROTOCOL_VERSION, Failed, Have, Hello, Report, Resend, ToEmulator, Waits
+from ..wire import (
+    PROTOCOL_VERSION,
+    Failed,
+    Have,
+    Hello,
+    Poke,
+    RecordedInput,
+    Report,
+    Resend,
+    ToEmulator,
+    Waits,
+)
 from ..wire.control import Outcome, Progress, token
 from . import problems
 from .end import End
 from .live import LiveControl
 from .node_faults import NodeFaults
 from .nodes import NodeStatus
+from .outside import LIVE, OutsideInputs
 from .run import Run, State
 from .steps import OutgoingGrants, Steps
 
@@ -54,7 +66,10 @@ BETWEEN, INSTANT, GRANTED, OVER = State
 
 
 class World:
-    """One run. `wall` gives real seconds and is only ever reported, never decided on."""
+    """One run. `wall` gives real seconds and is only ever reported, never decided on.
+
+    `inputs`: what came from outside in the run that this one repeats; None: it repeats none.
+    """
 
     def __init__(
         self,
@@ -63,6 +78,7 @@ class World:
         journal_path: Path | None = None,
         secret: str = "",
         wall: Callable[[], float] = lambda: 0.0,
+        inputs: Sequence[RecordedInput] | None = None,
     ) -> None:
         self._run = run = Run(topology, journal_path, wall)
         self._secret = secret
@@ -76,6 +92,7 @@ class World:
         self._end = End(run, self.faults)
         self._steps = Steps(run, grants, self._node_faults, self._end)
         self.live = LiveControl(run, self.faults, self._do_between)
+        self._outside = OutsideInputs(run, grants, self._do_between, inputs)
         #: Changes from outside, to be made between two instants.
         self._changes: list[Callable[[], None]] = []
         #: Set in real time mode when the next instant is not due yet: seconds until `resume()`.
@@ -101,6 +118,7 @@ class World:
     def start(self) -> None:
         """Await every node's Hello; then time begins."""
         self.faults.schedule(self.topology.faults)
+        self._outside.schedule()
         self.conductor.at_start((-1,), self._wake_all, FAULT)
         for name in self.nodes.statuses:
             self._barrier.add("hello", name)
@@ -134,6 +152,8 @@ class World:
                 self._on_hello(status, message)
             elif isinstance(message, Resend):
                 self._on_resend(node, message)
+            elif isinstance(message, Poke):
+                self._outside.take(status, message)
             elif isinstance(message, Have):
                 self._passed("have", node)
             elif isinstance(message, Waits):
@@ -205,9 +225,10 @@ class World:
 
     def _on_hello(self, status: NodeStatus, hello: Hello) -> None:
         status.pid = hello.pid
-        status.state = "running"
-        clock = self._node_faults.clock(status.name)
-        welcome = self.nodes.welcome(status, self.topology.seed, self.conductor.now_ns, clock)
+        status.state, status.openings = "running", 0
+        clock, outside = self._node_faults.clock(status.name), self._outside.mode
+        now_ns = self.conductor.now_ns
+        welcome = self.nodes.welcome(status, self.topology.seed, now_ns, clock, outside)
         # Before the barrier: the last Hello lets time begin, and Welcome must come before the first grant.
         self.outbox.append((status.name, welcome))
         self._passed("hello", status.name)
@@ -280,13 +301,10 @@ class World:
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
-        if instant is None and self.nodes.busy():
-            end.stuck()
-            return False
         if self._run.quiet_instants >= QUIET_INSTANTS and not self._may_be_stuck():
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
-            end.at_until()
+            self._nothing_more(instant, until_ns)
             return False
         if self.topology.time.mode == "real" and not self._is_due(instant[0]):
             return False
@@ -299,6 +317,21 @@ class World:
         self._run.state = INSTANT
         return True
 
+    def _nothing_more(self, instant: tuple[int, int] | None, until_ns: int | None) -> None:
+        """Nothing is on the agenda before `until`: the run ends, unless something may come from outside."""
+        is_open = self._outside.is_open()
+        if is_open and self._outside.mode == LIVE:
+            if until_ns is None:
+                return  # until it comes
+            ahead_s = self._run.wall_clock.ahead_s(until_ns)
+            if ahead_s > 0:
+                self.resume_in_s = ahead_s
+                return
+        if instant is None and self.nodes.busy() and not (is_open and until_ns is not None):
+            self._end.stuck()
+        else:
+            self._end.at_until()
+
     def _may_be_stuck(self) -> bool:
         """Nothing but background was seen for long: False if nothing else is known to come.
 
@@ -306,7 +339,7 @@ class World:
         """
         run = self._run
         run.quiet_instants = 1
-        if not self.nodes.busy():
+        if not self.nodes.busy() or self._outside.is_open():
             return True
         if run.conductor.entries() > run.classical.background():
             return True  # a result, a photon, a fault, a program's message
@@ -338,11 +371,13 @@ class World:
             self.fail(error)
 
     def _do_between(self, change: Callable[[], None]) -> None:
-        """Make a change between two instants: a fault is added or healed from outside."""
-        if not self.over:
-            self._changes.append(change)
-            if self.resume_in_s is not None:
-                self.resume()
+        """Make a change between two instants: a fault is added or healed, something comes from outside."""
+        if self.over:
+            return
+        self._changes.append(change)
+        # Time stands for the wall clock, or until something comes from outside.
+        if self._run.state is BETWEEN and not self._barrier.awaited and self.conductor.instants:
+            self.resume()
 
     # --- the end ---
 

@@ -124,6 +124,8 @@ def _replayed(
     if program is not None:
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)
+    if welcome.outside:
+        welcome = msgspec.structs.replace(welcome, outside="replay")
     guards.install()
     fit_options(load_program(welcome.program, modules=modules), welcome.options, welcome.folder)
     result = NodeReplay(run, record.path, welcome, welcome.program)

@@ -4,7 +4,8 @@ Owns what is taken from the record (topology with seed and overrides, injected f
 verdict. Does not own running (api.py) nor comparing (diff.py). The replay of one node alone, with the same or
 another program, is in node_replay.py.
 
-Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. A run that
+Rules. Real time mode is replayed in virtual time: the instants are the same, and so is the digest. What came
+from outside is fed again, at the instants at which it was granted. A run that
 was ended from outside is replayed up to the same virtual time, and must begin like it. A record that has been
 changed since is not replayed.
 """
@@ -23,6 +24,7 @@ from ..emulator.wire.control import Problem
 from ..runs.events import last_instant
 from ..runs.fingerprints import program_files, versions
 from ..runs.recorded import RecordedRun, open_run, why_no_journal
+from ..runs.recorded_inputs import recorded_inputs
 from .diff import Comparison, Setting, compare, differing_settings
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def replay(
     """
     recorded.check()
     topology = topology_to_replay(recorded)
+    options = dataclasses.replace(options, inputs=recorded_inputs(recorded))
     check_programs(topology)
     result = start(topology, options, in_process, on_progress)
     again = open_run(result.run_folder)

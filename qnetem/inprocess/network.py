@@ -31,7 +31,13 @@ from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
 from ..emulator.service.live_socket import PolledLiveSocket
 from ..emulator.topology.model.topology import Topology
-from ..emulator.wire import RECORDED_INPUT, RECORDED_OUTPUT, Hello, Welcome
+from ..emulator.wire import (
+    RECORDED_INPUT,
+    RECORDED_OUTPUT,
+    Hello,
+    RecordedInput,
+    Welcome,
+)
 from ..emulator.wire.control import Kill, Outcome, Spawn
 from ..emulator.world.world import World
 from ..live.address import live_listener
@@ -72,6 +78,7 @@ class InProcessNetwork:
     `log_stream(node, incarnation)` gives the stream for a node's log lines and prints; None: stderr.
     `record_path(node, incarnation)` is where its process would write its record; None: no node keeps one.
     `share`: with what importing the programs has changed about the process, if that was its turn, too.
+    `inputs`: what came from outside in the run that this one repeats (None: it repeats none).
     """
 
     def __init__(
@@ -83,11 +90,12 @@ class InProcessNetwork:
         log_stream: Callable[[str, int], IO[str]] | None = None,
         on_progress: OnProgress | None = None,
         share: Share | None = None,
+        inputs: list[RecordedInput] | None = None,
     ) -> None:
         self._share = share or Share()
         with self._share.turn():
             guards.install()
-            self.world = World(topology, journal_path=journal_path, wall=_monotonic)
+            self.world = World(topology, journal_path=journal_path, wall=_monotonic, inputs=inputs)
         #: The nodes that are alive, by name.
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
@@ -287,8 +295,14 @@ def _kill(node: Node) -> None:
 
 
 def _own(welcome: Welcome) -> Welcome:
-    """A copy, as a process gets it, so that no program can write to the topology's `with`."""
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
+    """A copy, as a process gets it, so that no program can write to the topology's `with`.
+
+    There is no ordinary loop here on which a node could be open to the outside.
+    """
+    copied = msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
+    if copied.outside == "live":
+        copied.outside = "in process"
+    return copied
 
 
 def run_in_process(
@@ -296,13 +310,14 @@ def run_in_process(
     runs_folder: Path,
     on_progress: OnProgress | None = None,
     share: Share | None = None,
+    inputs: list[RecordedInput] | None = None,
 ) -> RunResult:
     """Run a topology in this process, recorded like any other run. Raises as `run_processes` does."""
     folder = RunFolder.create(runs_folder, topology.name)
     with folder.in_errors():
         with (
             alone(),
-            recorded(folder, topology, on_progress, share) as network,
+            recorded(folder, topology, on_progress, share, inputs) as network,
             _ending_signals(network) as signals,
             watched(network),
         ):
@@ -316,6 +331,7 @@ def recorded(
     topology: Topology,
     on_progress: OnProgress | None = None,
     share: Share | None = None,
+    inputs: list[RecordedInput] | None = None,
 ) -> Iterator[InProcessNetwork]:
     """A network that is recorded in a run folder. Raises InputError when the disk refuses."""
     facts: dict[str, object] = {
@@ -327,7 +343,7 @@ def recorded(
         "overrides": list(topology.overrides),
         "hash_seed": hash_seed(),
     }
-    folder.describe(topology.to_data(), facts)
+    folder.describe(topology.to_data(), facts, inputs)
     opened: list[Log] = []
     with contextlib.ExitStack() as logs:
 
@@ -347,6 +363,7 @@ def recorded(
             log_stream=log_stream,
             on_progress=on_progress,
             share=share,
+            inputs=inputs,
         )
         with live_listener(folder) as listener:
             network.live_socket = PolledLiveSocket(network.world.live, listener)

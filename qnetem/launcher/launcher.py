@@ -39,7 +39,7 @@ from ..emulator.errors import (
     QnetemError,
 )
 from ..emulator.loading import Topology
-from ..emulator.wire import control
+from ..emulator.wire import RecordedInput, control
 from ..live.address import LIVE, announce, withdraw
 from ..processes.child_process import ChildProcess
 from ..processes.entry import PATH_VARIABLE, child_program, import_path
@@ -67,12 +67,16 @@ OnProgress = Callable[[control.Progress], None]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run a topology. `broker_login` is for a broker that runs already."""
+    """How to run a topology. `broker_login` is for a broker that runs already.
+
+    `inputs`: what came from outside in the run that this one repeats; None: it repeats none.
+    """
 
     broker: str = "auto"
     broker_port: int | None = None
     runs_folder: Path = Path("runs")
     broker_login: Login | None = None
+    inputs: list[RecordedInput] | None = None
 
 
 class Launcher:
@@ -164,7 +168,7 @@ class Launcher:
 
         Raises InfrastructureError or InputError; call `stop` then too.
         """
-        self.folder.describe(self.topology.to_data(), self._facts())
+        self.folder.describe(self.topology.to_data(), self._facts(), self._options.inputs)
         # What this process can import, the nodes can: it has imported their programs already.
         outer = environment({**os.environ, PATH_VARIABLE: import_path()})
         early = self._early_processes

@@ -59,6 +59,7 @@ class NodeAtEnd(msgspec.Struct):
     worked_s: float = 0.0
     waits: list[tuple[str, str, int]] = []
     owners: dict[str, str] = {}
+    inputs: int = 0
 
 
 class End(msgspec.Struct):

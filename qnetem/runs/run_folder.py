@@ -24,9 +24,9 @@ import msgspec
 
 from ..emulator.errors import InfrastructureError, InputError, QnetemError
 from ..emulator.topology.written.names import nearest
-from ..emulator.wire import run_files
+from ..emulator.wire import RecordedInput, run_files
 from ..emulator.wire.control import Outcome
-from .files import read_json, unreadable, unwritable, write_json
+from .files import read_json, unreadable, unwritable, write_json, write_whole
 from .fingerprints import hash_of, program_files, versions
 
 LATEST = "latest"
@@ -109,6 +109,11 @@ class RunFolder:
     def programs(self) -> Path:
         """The files of programs and noise functions, and the BLAKE2b of each."""
         return self.path / "programs.json"
+
+    @property
+    def inputs(self) -> Path:
+        """What came from outside in the run that this one repeats. Only a replay has it."""
+        return run_files.inputs(self.path)
 
     @property
     def outcome(self) -> Path:
@@ -196,9 +201,19 @@ class RunFolder:
 
     # --- what the launcher writes -----------------------------------------------------------------
 
-    def describe(self, topology: dict[str, Any], facts: dict[str, Any]) -> None:
-        """Write topology, facts, versions and programs. Raises InputError when the disk refuses."""
+    def describe(
+        self,
+        topology: dict[str, Any],
+        facts: dict[str, Any],
+        inputs: list[RecordedInput] | None = None,
+    ) -> None:
+        """Write topology, facts, versions, programs and, of a replay, what it feeds from outside.
+
+        Raises InputError when the disk refuses.
+        """
         try:
+            if inputs is not None:
+                write_whole(self.inputs, msgspec.msgpack.encode(inputs))
             write_json(self.topology, topology)
             write_json(self.facts, facts)
             write_json(self.versions, versions())

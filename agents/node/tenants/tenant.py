@@ -42,6 +42,7 @@ from ..waiting import NamedFuture, OperationFuture
 if TYPE_CHECKING:
     from ...agent import Agent
     from ..node import Node
+    from ..outsides import Outsides
     from .handles import Call, Services
 
 
@@ -81,6 +82,11 @@ class Tenant:
     def now_ns(self) -> int:
         """Virtual time in ns, as this node's clock shows it."""
         return self.loop.now_ns
+
+    @property
+    def outsides(self) -> Outsides:
+        """The node's openings to the outside."""
+        return self.node.outsides
 
     # --- operations ---
 
@@ -272,7 +278,7 @@ class Tenant:
         Raises MessageError when it is not JSON or too much, InputError when its metric is another's.
         """
         name = self._recorded(plain_name(name, "a record's name"))
-        encoded = encode_body(value)
+        encoded = encode_body(value, self.welcome.hash_key)
         self._out.allowance.record(name, len(encoded))
         note = Note(name, msgspec.json.decode(encoded))
         if isinstance(note.value, (int, float)):

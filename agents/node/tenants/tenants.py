@@ -111,12 +111,12 @@ class Tenants:
         welcome = self._node.welcome
         for name, info in self._infos.items():
             try:
-                service = load_service(info.program, modules=modules)
+                service = load_service(info.program, modules=modules, epoch_ns=welcome.epoch_ns)
                 self._classes[name] = service, fit_options(service, info.options, welcome.folder)
             except ProgramError as error:
                 return self._unbuilt(error, name)
         try:
-            program = load_program(welcome.program, modules=modules)
+            program = load_program(welcome.program, modules=modules, epoch_ns=welcome.epoch_ns)
             self._classes[""] = program, fit_options(program, welcome.options, welcome.folder)
         except ProgramError as error:
             return self._unbuilt(error, "")

@@ -32,6 +32,7 @@ from ..written.positions import Position, Written
 from ..written.problems import error_text
 from ..written.vocabulary import NoneWord, Section, problem
 from .entangle import EntangleSpec
+from .epoch import EpochNs
 from .faults import FaultEntry, FaultSpec, RandomFaults
 from .fibre_sections import CoexistenceSpec, EnvironmentSpec, PulseSpec
 from .kinds import Kind
@@ -128,11 +129,15 @@ FormalismName = Literal["auto", "density_matrix", "bell_diagonal", "stabilizer"]
 
 
 class Time(Section):
-    """Virtual time: as fast as it can, or paced at `speed` virtual seconds a real one."""
+    """Virtual time: as fast as it can, or paced at `speed` virtual seconds a real one.
+
+    `epoch_ns`: the calendar's time at which virtual time is 0, since 1970 in UTC.
+    """
 
     mode: Literal["virtual", "real"] = "virtual"
     until_ns: PositiveNsOrNone = Field(default=None, validation_alias="until")
     speed: Speed = 1.0
+    epoch_ns: EpochNs = Field(default=0, validation_alias="epoch")
 
 
 class Memory(Section):

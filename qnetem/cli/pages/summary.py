@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ...emulator.plain_text import printable
 from ...emulator.record.refusals import count_refusals
+from ...emulator.topology.model.epoch import utc_text
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, NodeState, Problem
 from ...expect.expect import Verdict, standard_error
@@ -63,6 +64,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "name": outcome.name,
         "seed": outcome.seed,
         "digest": outcome.digest,
+        "epoch": utc_text(run.topology.time.epoch_ns),
         "virtual_time_s": outcome.t_ns / 1e9,
         "wall_time_s": outcome.wall_s,
         "instants": outcome.instants,
@@ -84,7 +86,7 @@ def as_data(run: Run) -> dict[str, Any]:
 
 def nothing_ran(problem: Problem, run_folder: str = "") -> dict[str, Any]:
     """The object of `--format json` when a run came to no outcome, or did not begin."""
-    keys = ("name", "seed", "digest", "virtual_time_s", "wall_time_s", "instants")
+    keys = ("name", "seed", "digest", "epoch", "virtual_time_s", "wall_time_s", "instants")
     data: dict[str, Any] = dict.fromkeys(keys)
     return data | {
         "nodes": {},
@@ -242,6 +244,9 @@ def _print_times(run: Run, console: Console) -> None:
     line += f"{count(outcome.instants, 'instant')}, {rate:,.0f} instants/s"
     console.print()
     print_line(console, line)
+    epoch_ns = run.topology.time.epoch_ns
+    if epoch_ns:
+        print_line(console, f"from {utc_text(epoch_ns)} to {utc_text(epoch_ns + outcome.t_ns)}")
     print_line(console, f"run folder {shown_path(run.run_folder, console.is_terminal)}")
     _print_where_prints_are(run, console)
     refused = count_refusals(run.run_folder)

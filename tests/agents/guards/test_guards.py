@@ -464,3 +464,53 @@ def test_installing_again_changes_nothing() -> None:
     before = (random.random, time.time, os.urandom, threading.Thread.start)
     guards.install()
     assert before == (random.random, time.time, os.urandom, threading.Thread.start)
+
+
+EPOCH_NS = 1_774_008_000 * 10**9  # 2026-03-20T12:00:00Z
+_DAY3 = datetime.datetime(2026, 3, 21, 18, 0, 0, 250_000)  # noqa: DTZ001 naive on purpose
+_FROM_EPOCH: dict[str, tuple[Callable[[], Any], Any]] = {
+    "time_ns": (time.time_ns, EPOCH_NS + NOW_NS),
+    "clock_gettime": (lambda: time.clock_gettime(time.CLOCK_REALTIME), (EPOCH_NS + NOW_NS) / 1e9),
+    "clock of the machine": (lambda: time.clock_gettime_ns(time.CLOCK_MONOTONIC), NOW_NS),
+    "monotonic_ns": (time.monotonic_ns, NOW_NS),
+    "perf_counter": (time.perf_counter, NOW_NS / 1e9),
+    "gmtime": (lambda: time.gmtime()[:6], (2026, 3, 21, 18, 0, 0)),
+    "now": (datetime.datetime.now, _DAY3),
+    "date.today": (datetime.date.today, _DAY3.date()),
+    "datetime64": (lambda: str(np.datetime64("now", "ns")), "2026-03-21T18:00:00.250000001"),
+    "gzip": (
+        lambda: gzip.compress(b"x")[4:8],
+        ((EPOCH_NS + NOW_NS) // 10**9).to_bytes(4, "little"),
+    ),
+    "log record": (
+        lambda: logging.makeLogRecord({}).created,
+        (EPOCH_NS + NOW_NS) / 1e9,
+    ),
+    "email": (email.utils.formatdate, "Sat, 21 Mar 2026 18:00:00 -0000"),
+}
+
+
+@pytest.mark.parametrize("clock", _FROM_EPOCH)
+def test_the_calendar_counts_from_the_epoch_and_what_measures_does_not(clock: str) -> None:
+    read, expected = _FROM_EPOCH[clock]
+    loop = VirtualLoop("alice")
+    loop.epoch_ns = EPOCH_NS
+
+    async def program() -> Any:
+        return read()
+
+    task = loop.create_task(program())
+    loop.step(NOW_NS)
+    assert task.result() == expected
+
+
+def test_the_calendar_reaches_beyond_numpys_nanoseconds() -> None:
+    loop = VirtualLoop("alice")
+    loop.epoch_ns = 7_000_000_000 * 10**9  # 2191
+
+    async def program() -> Any:
+        return [str(np.datetime64("now")), datetime.datetime.now().year, time.gmtime().tm_year]  # noqa: DTZ005
+
+    task = loop.create_task(program())
+    loop.step(100 * 365 * 86_400 * 10**9)
+    assert task.result() == ["2291-10-03T12:26:40", 2291, 2291]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ class FakeNode:
         self.outbox: list[wire.ToEmulator] = []
         self.publishes: list[tuple[str, bytes]] = []
         self.stopped = False
+        self.outsides = SimpleNamespace(orders=[])
         self.payloads: list[tuple[str, bytes]] = []
         self.in_task: list[bool] = []
         self.grant: wire.Grant | None = None
