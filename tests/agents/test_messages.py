@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from qnetem.agents.loop.virtual_loop import VirtualLoop
 from qnetem.agents.mailbox import Mailbox
 from qnetem.agents.messages import Message, as_json, body_hash, encode_body, seal, unseal
+from qnetem.agents.secret import Secret
 from qnetem.emulator.errors import MessageError
 
 
@@ -291,3 +292,10 @@ def test_no_item_is_ever_lost_taken_twice_or_out_of_order(moves: list[str]) -> N
     waiting = [task for task in tasks if not task.done()]
     assert not (kept and waiting)
     assert len(box.box._waiters) == len(waiting)
+
+
+def test_a_secret_beside_numbers_of_numpy_stands_in_its_short_form() -> None:
+    value = {"key": Secret(b"abc", label="x"), "rate": np.float64(0.5), "counts": np.array([1, 2])}
+    found = as_json(value, b"key")
+    assert found["rate"] == 0.5 and found["counts"] == [1, 2]
+    assert set(found["key"]) == {"id", "bits", "check"}
