@@ -1,20 +1,20 @@
 """Entanglement swapping: Zukowski et al., Phys. Rev. Lett. 71, 4287 (1993).
 
 Owns the notices of repeaters, and `LongPairs`, by which an end gets pairs with a far end over any number of
-them. Does not own the repeaters (roles/repeater.py) nor what the ends do with the pairs.
+them. Does not own the repeaters (roles/repeater.py), the join itself (emulator/quantum/operations.py) nor
+what the ends do with the pairs.
 
-Each repeater makes a pair with either neighbour, joins them, and sends the ends a notice: which two pairs
-it joined and with what outcome. Pair ids are the bookkeeping: an end starts at the id of its own pair and
-follows the joins from id to id until they reach its peer. It needs no count, takes only notices that
-name its pair, and so a notice about an older pair, or about another task's, is ignored. The end that
-comes first by name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
+Each repeater makes a pair with either neighbour, joins them, and sends the ends a notice: which two pairs it
+joined and with what outcome. Pair ids are the bookkeeping: an end starts at the id of its own pair and
+follows the joins from id to id until they reach its peer. It needs no count, takes only notices that name its
+pair, and so a notice about an older pair, or about another task's, is ignored. The end that comes first by
+name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
 
 A half that its memory has discarded at its cut-off is replaced at that instant: its node sends a notice to
 the neighbour that holds (or held) the other half, and asks for a new pair. A repeater that still holds that
 other half discards it and makes a new pair; one that has joined it forwards the notice along the join, so
-that no half waits for a partner that is gone (the expiry rule of Kozlowski, Dahlberg and Wehner, CoNEXT
-2020, arXiv:2010.02575). A pair is handed over only if its half here is still there and no such notice has
-come.
+that no half waits for a partner that is gone (the expiry rule of Kozlowski, Dahlberg and Wehner, CoNEXT 2020,
+arXiv:2010.02575). A pair is handed over only if its half here is still there and no such notice has come.
 
 When a repeater dies its halves die with it, and no notice is sent: the other halves wait for joins that will
 never come. An end with a `timeout` gives such a half up in the same way. A repeater that has been restarted

@@ -1,7 +1,7 @@
 """Messages on their way.
 
 Owns the records: a message that was sent (`Sent`) and each copy of it in flight (`Flight`). Does not own
-their route (plane.py, routes.py) or what a fault may say of one (faults/verdicts.py).
+when each arrives (plane.py), its route (routes.py) or what a fault may say of one (faults/verdicts.py).
 
 Rule: a message has one flight unless a fault makes a copy or an eavesdropper listens; its payload is kept
 until the last flight has ended. Copies count from 0, in the order in which they were made.

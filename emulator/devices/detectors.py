@@ -2,7 +2,7 @@
 
 Owns efficiency, dark counts, gate, jitter, dead time and afterpulses of one threshold detector, and the
 pass in time order that the last two need (`Counter`). Does not own which photon goes to which detector,
-nor what two clicks at once mean (optics/pulses.py).
+nor what two clicks at once mean (optics/detection.py).
 
 Rule: a gate opens once per slot of a train, and a detector answers at most once in it. Times are integer
 picoseconds. An afterpulse is a count like any other: it starts a dead time and may cause another.

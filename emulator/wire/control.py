@@ -1,8 +1,9 @@
 """The control plane: the frames between the emulator and the launcher, and those of live control.
 
-Owns the structs; framing.py says how they travel. To the launcher leads one stream, open as long as the run:
+Owns the structs; framing.py says how they travel. Frames of nodes, grants among them, are
+in messages.py. To the launcher leads one stream, open as long as the run:
 the emulator decides (spawn, kill, over), the launcher acts. Clients of a running emulator come to the live
-socket (world/live.py): each request gets one answer with its number.
+socket (service/live_socket.py): each request gets one answer with its number.
 
 Rule: the launcher starts incarnation 1 of every node without being asked; the emulator asks for later ones.
 """

@@ -2,7 +2,8 @@
 
 Owns the order of steps by which a process is killed, stopped or started again without losing what it has
 sent, the clocks that are wrong, and what a paused node has missed. Does not own which fault happens when
-(faults/), nor the instants (world.py). No I/O: what must happen outside is in the outbox.
+(faults/), nor the instants (world.py). No I/O: what the launcher must do is in the
+outbox (qnetem/launcher/launcher.py).
 
 Rules. Before a process is killed or stopped, each receiver of what it has sent confirms that the payloads
 are in its buffer; a receiver that is stopped itself runs for that moment. Time stands until a killed process

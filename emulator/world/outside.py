@@ -19,7 +19,7 @@ from ..kernel.conductor import FAULT
 from ..wire import Poke, RecordedInput
 from .nodes import NodeStatus
 from .run import Run
-from .steps import OutgoingGrants
+from .grants import OutgoingGrants
 
 LIVE, REPLAY = "live", "replay"
 #: In one instant: behind all faults, and behind the answers of live control.

@@ -52,9 +52,9 @@ from .node_faults import NodeFaults
 from .nodes import NodeStatus
 from .outside import LIVE, OutsideInputs
 from .run import Run, State
-from .steps import OutgoingGrants, Steps
+from .grants import OutgoingGrants, Steps
 
-#: Rounds in one moment that are an endless exchange in no time; steps.py says how they count.
+#: Rounds in one moment that are an endless exchange in no time; grants.py says how they count.
 MICROSTEP_CAP = 20_000
 #: Instants in a row with nothing but services' timers and messages, after which a run may be stuck.
 QUIET_INSTANTS = 500

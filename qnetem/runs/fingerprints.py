@@ -1,7 +1,7 @@
 """What a run's digest may depend on beside its topology: packages, files of programs and data, the hash seed.
 
 Owns which packages and files those are, and the hash of a file. Does not own where they are recorded
-(run_folder.py).
+(run_folder.py), nor the digest (emulator/record/journal.py).
 """
 
 from __future__ import annotations

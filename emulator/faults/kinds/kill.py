@@ -1,4 +1,8 @@
-"""kill: a real SIGKILL of a node's process, after what it had sent is safe with its receivers."""
+"""kill: a real SIGKILL of a node's process, after what it had sent is safe with its receivers.
+
+Owns the fault. Does not own the steps of a kill (world/node_faults.py), nor the signal, which the zygote
+sends for the launcher (qnetem/launcher/).
+"""
 
 from __future__ import annotations
 
