@@ -1,4 +1,4 @@
-"""Grants and reports, the steps of nodes: what is due to each goes out in a grant, what it did comes back in a report.
+"""Grants and reports: what is due to a node goes out in a grant, what it did comes back in a report.
 
 Owns what the quantum plane has for nodes until a grant hands it out, the reports of an instant until all are
 in, and what a report changes. Does not own messages, which wait in the classical plane, nor which instant is

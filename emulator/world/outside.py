@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from ..errors import InternalError
 from ..kernel.conductor import FAULT
 from ..wire import Poke, RecordedInput
+from .grants import OutgoingGrants
 from .nodes import NodeStatus
 from .run import Run
-from .grants import OutgoingGrants
 
 LIVE, REPLAY = "live", "replay"
 #: In one instant: behind all faults, and behind the answers of live control.

@@ -47,12 +47,12 @@ from ..wire import (
 from ..wire.control import Outcome, Progress, token
 from . import problems
 from .end import End
+from .grants import OutgoingGrants, Steps
 from .live import LiveControl
 from .node_faults import NodeFaults
 from .nodes import NodeStatus
 from .outside import LIVE, OutsideInputs
 from .run import Run, State
-from .grants import OutgoingGrants, Steps
 
 #: Rounds in one moment that are an endless exchange in no time; grants.py says how they count.
 MICROSTEP_CAP = 20_000
