@@ -139,12 +139,19 @@ class _LogFile(io.FileIO):
 class Log(io.TextIOWrapper):
     """What programs print to. On a full disk the run ends, by its shell; no `print` in a program fails.
 
-    `file`: a path, or a descriptor that is open already; `by_line`: written out after every line. Raises
-    OSError when the file cannot be opened.
+    `file`: a path, or a descriptor that is open already; `by_line`: written out after every line; `trouble`:
+    why the descriptor is not that of the file. Raises OSError when the file cannot be opened.
     """
 
-    def __init__(self, file: Path | int, path: Path, by_line: bool = False) -> None:
+    def __init__(
+        self,
+        file: Path | int,
+        path: Path,
+        by_line: bool = False,
+        trouble: InfrastructureError | None = None,
+    ) -> None:
         self._file = _LogFile(file, path)
+        self._file.trouble = trouble
         file_buffer = io.BufferedWriter(self._file)
         super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)
 
@@ -155,15 +162,23 @@ class Log(io.TextIOWrapper):
 
 
 def redirect_output(path: Path) -> list[Log]:
-    """Have stdout and stderr of this process go to the file, line by line, and stdin be empty."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Have stdout and stderr of this process go to the file, line by line, and stdin be empty.
+
+    Where there can be no such file what is printed is lost, and the logs say why (`trouble`).
+    """
+    trouble = None
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        log = os.open(os.devnull, os.O_WRONLY)
+        trouble = InfrastructureError(f"{path} cannot be written: {error.strerror or error}")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(nothing)
     os.close(log)
-    sys.stdout, sys.stderr = logs = Log(1, path, True), Log(2, path, True)
+    sys.stdout, sys.stderr = logs = Log(1, path, True, trouble), Log(2, path, True, trouble)
     return list(logs)
 
 

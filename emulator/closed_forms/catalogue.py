@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from . import (
@@ -100,7 +100,7 @@ def closed_forms() -> Mapping[str, ClosedForm]:
                 for method_name, method in _methods(function):
                     method_name = f"{name}.{method_name}"
                     found[method_name] = _form(method_name, subject, method, bound=True)
-    return found
+    return MappingProxyType(found)
 
 
 def _public(module: ModuleType) -> list[tuple[str, Callable[..., Any]]]:

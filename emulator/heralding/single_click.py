@@ -43,13 +43,14 @@ from ..errors import InputError
 from ..states.noise import check_probability
 from ..states.pauli import PAULIS
 from ..states.superoperators import tensor
+from ..wire.bit_planes import read_only
 from .attempts import MIXED, Attempts, Density, Timing
 from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
 
 #: Rows and columns of |01> and |10>, the first memory's bit first.
 _DARK_BRIGHT, _BRIGHT_DARK = 1, 2
 #: An X on the second memory.
-_FLIP = tensor(PAULIS[0], PAULIS[1])
+_FLIP = read_only(tensor(PAULIS[0], PAULIS[1]))
 #: Psi+ and Psi-: one detector heralds the one, the other the other.
 BELLS = (1, 3)
 

@@ -24,7 +24,8 @@ def reexecute_with_fixed_environment() -> None:
     is_fixed = all(os.environ.get(name) == value for name, value in wanted.items())
     if is_fixed or os.environ.get(REEXECUTED) == pid:
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # started with the stream closed (`>&-`)
+            stream.flush()
     environment = {**os.environ, **wanted, REEXECUTED: pid}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

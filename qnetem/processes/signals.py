@@ -1,9 +1,11 @@
 """Signals while a run is under way: they end the run first, and are passed on after it.
 
 Owns the handlers of SIGINT, SIGTERM and SIGHUP from before a run starts anything until nothing of it is left.
-Does not own how a run ends (launcher, inprocess). Rules: only the main thread can have handlers, so a run in
-another thread leaves signals to its caller. A process that is forked meanwhile (by a pool, in another thread)
-has no part in the run: its handlers are those from before. SIGHUP stays ignored where it is (nohup).
+Does not own how a run ends (launcher, inprocess).
+
+Rules. A signal ends all runs that are under way. Only the main thread can have handlers, so a run in another
+thread leaves signals to its caller. A process that is forked meanwhile (by a pool, in another thread) has no
+part in the run: its handlers are those from before. SIGHUP stays ignored where it is (nohup).
 """
 
 from __future__ import annotations
@@ -52,13 +54,20 @@ class RunSignals:
     def put_back(self) -> None:
         """Have the handlers from before, now."""
         for number, handler in self._before.items():
-            if handler is not None:  # None: it was not set from Python, and cannot be
+            # Of two runs on one event loop the first may end first: the second one puts its handlers back.
+            later = next(
+                (each for each in _entered if each._before.get(number) == self._on_signal), None
+            )
+            if later is not None:
+                later._before[number] = handler
+            elif handler is not None:  # None: it was not set from Python, and cannot be
                 signal.signal(number, handler)  # type: ignore[arg-type]
         self._before.clear()
 
     def _on_signal(self, number: int, _: object) -> None:
-        self.came.append(signal.Signals(number))
-        self._interrupt(self.came[-1])
+        for run in [each for each in _entered if number in each._before]:
+            run.came.append(signal.Signals(number))
+            run._interrupt(run.came[-1])
 
 
 #: Those that are entered, the outermost first.

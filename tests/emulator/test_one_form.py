@@ -24,10 +24,11 @@ from qnetem.emulator.devices.sources import Fock, poisson, thinned
 from qnetem.emulator.heralding.attempts import MIXED
 from qnetem.emulator.quantum.operations import _shown_axis
 from qnetem.emulator.record.journal import rounded
-from qnetem.emulator.states import noise, states
+from qnetem.emulator.states import noise
 from qnetem.emulator.states.density_matrix import DensityMatrix, target_projector
 from qnetem.emulator.states.engine import unit_axis
 from qnetem.emulator.states.gates import gate
+from qnetem.emulator.states.pauli import column_strings
 from qnetem.emulator.units import parse_quantity
 from qnetem.runs.run_folder import versions
 
@@ -149,7 +150,7 @@ def test_no_module_of_the_emulator_holds_an_array_that_can_be_written_to() -> No
 
 #: Every cached function of the emulator that answers with arrays, and a call of it.
 ANSWERS: dict[str, Callable[[], Any]] = {
-    "states.bell_vector": lambda: states.bell_vector(1),
+    "pauli.column_strings": lambda: column_strings(1),
     "gates.gate": lambda: gate("h"),
     "noise.depolarising": lambda: noise.depolarising(0.25),
     "noise.dephasing": lambda: noise.dephasing(0.25),
@@ -183,7 +184,7 @@ def test_every_cached_function_is_known_here() -> None:
         if isinstance(value, _lru_cache_wrapper) and value.__module__ == module.__name__
     ]
     known = {name.rpartition(".")[2] for name in ANSWERS} | {
-        "unit_axis", "_shown_axis", "_thermal", "_to_front", "_interleaved", "_columns", "_paulis",
-        "_detection_code_weights",
+        "unit_axis", "_shown_axis", "_thermal", "_to_front", "_interleaved", "_detection_code_weights",
+        "closed_forms",
     }  # fmt: skip
     assert set(cached) == known, "say here how a new cache's keys are told apart"

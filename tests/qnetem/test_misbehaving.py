@@ -22,6 +22,7 @@ _HARMLESS = {
     "overflowing", "odd-names", "escapes", "unread-kinds", "without-end", "binary", "print-surrogates",
     "replaces-stdout", "many-lines", "recursion-limit", "task-factory", "hooks", "other-name",
     "gives-itself-no-memory-back", "never-lets-go", "spawns-while-cancelled", "shows-itself", "many-bits",
+    "numpy-array",
 }  # fmt: skip
 
 

@@ -235,3 +235,20 @@ def test_a_pool_of_new_processes_returns_runs() -> None:
         here.topology,
     )
     assert repr(there) == repr(here)
+
+
+def test_of_two_runs_on_one_loop_the_first_may_end_first() -> None:
+    """The handlers from before both are there after both, and a signal meanwhile ends whatever runs."""
+    before = signal.getsignal(signal.SIGTERM)
+    heard: list[str] = []
+    first = RunSignals(lambda number: heard.append("first"))
+    second = RunSignals(lambda number: heard.append("second"))
+    first.__enter__()
+    second.__enter__()
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == ["first", "second"]
+    first.__exit__(None, None, None)
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == ["first", "second", "second"]
+    second.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGTERM) is before

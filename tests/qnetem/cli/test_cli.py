@@ -99,7 +99,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Faked:
             code = done.problem.exit_code if done.problem else 0
             return RunResult(done, Path("runs/x"), code)
 
-        async def run_processes(*arguments: Any) -> RunResult:
+        async def run_processes(*arguments: Any, **_: Any) -> RunResult:
             return run(*arguments)
 
         monkeypatch.setattr(launcher, "run_processes", run_processes)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from qnetem.emulator.wire.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from typer.testing import CliRunner, Result
 
 import qnetem
 from qnetem.cli import main as cli
+from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.text.error_output import reproduce
 
 if TYPE_CHECKING:
