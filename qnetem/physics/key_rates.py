@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from ..emulator.closed_forms import depolarising_qber, limits, mdi, qkd, transmittance
+from ..emulator.closed_forms import depolarising_qber, finite_decoy, limits, mdi, qkd, transmittance
 from ..emulator.closed_forms import finite_key as finite
 from ..emulator.closed_forms.qkd import GYS, binary_entropy
 from ..emulator.states import states
@@ -130,12 +130,12 @@ def best_reach_km() -> float:
 
 
 @lru_cache(maxsize=4)
-def _finite(length_km: float, x_size: float) -> tuple[finite.DecoyKey, float, float]:
+def _finite(length_km: float, x_size: float) -> tuple[finite_decoy.DecoyKey, float, float]:
     """(key, observed error rate, pulses sent) at fixed parameters; eps_sec 1e-10, eps_cor 1e-15."""
-    block, pulses = finite.DecoySystem().block(
+    block, pulses = finite_decoy.DecoySystem().block(
         transmittance(length_km, 0.2), x_size, 0.9, (0.45, 0.18, 2e-4), (0.6, 0.3, 0.1)
     )
-    return finite.decoy_key(block, 1e-10, 1e-15), block.x_error, pulses
+    return finite_decoy.decoy_key(block, 1e-10, 1e-15), block.x_error, pulses
 
 
 def tomamichel_length() -> float:
