@@ -77,6 +77,7 @@ def decoy_key(
         )
     bounds = _two_decoys if parts == _PARTS[3] else _one_decoy
     x_vacuum, x_single, z_single, wrong = bounds(block, math.log(parts / eps_sec))
+    wrong = max(1.0, wrong)  # gamma needs a rate; where none was found, one is a bound as well
     rate = wrong / z_single if z_single > 0 else 0.5
     phase = 0.5
     if 0 < rate < 0.5 and x_single > 0:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnetem.emulator.closed_forms import finite_key as finite
 from qnetem.emulator.closed_forms import finite_decoy
+from qnetem.emulator.closed_forms import finite_key as finite
 from qnetem.emulator.closed_forms.finite_decoy import DecoySystem
 from qnetem.emulator.closed_forms.qkd import binary_entropy
 
