@@ -96,7 +96,7 @@ VECTORS = [
     *(Vector("4.2", f"cloner of two bases, {name}, %", 100 * attacks.individual_attack_limit(),
              relative(1e-10), _NIU, partial(two_bases_qber, axis, clone))
       for name, axis, clone in (("X", circuits.X, 0), ("Y", Y, 0), ("X, 2nd", circuits.X, 1))),
-    *(Vector("4.2", f"cloner of two bases, 30 degrees, {name}", expected, relative(1e-10), _NIU,
+    *(Vector("4.2", f"two bases, 30 degrees, {name}", expected, relative(1e-10), _NIU,
              item(clone, circuits.phase_covariant_cloned, 30.0, circuits.X))
       for clone, (name, expected) in enumerate(zip(("1st", "2nd"), attacks.phase_covariant_fidelity(30.0),
                                                    strict=True))),

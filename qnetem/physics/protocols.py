@@ -36,7 +36,7 @@ _ALIRO = Source(
 _ALIRO_TOO = Source("arXiv:2505.24851: the experiment", Kind.published)
 _BOARON = Source(
     "Boaron et al., PRL 121, 190502 (2018), table I: loss, intensities and block sizes; assumed are "
-    "detection 0.34, 3e-11 dark counts a gate, f 1.16, eps 1e-9; chosen to agree are errors of 0.4 % and 1 %; "
+    "detection 0.34, 3e-11 dark counts a gate, f 1.16, eps 1e-9; chosen to agree: errors of 0.4 % and 1 %; "
     "how often each setting is sent is the best of a few",
     Kind.unchecked,
 )
