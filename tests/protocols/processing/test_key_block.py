@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from qnetem.agents.protocols.qkd.processing.estimation import Epsilons
 from qnetem.agents.protocols.qkd.processing.key_block import KeyBlock, OutOfKey
+from qnetem.agents.secret import Secret
 from qnetem.emulator.errors import InputError
-
-
-class Hidden:
-    """Bits that keep to themselves: a length, and parts."""
-
-    def __init__(self, bits: str) -> None:
-        self._bits = bits
-
-    def __len__(self) -> int:
-        return len(self._bits)
-
-    def __getitem__(self, part: slice) -> Hidden:
-        return Hidden(self._bits[part])
-
-    def revealed(self) -> str:
-        return self._bits
-
 
 EPSILONS = Epsilons(1e-10, 1e-15, 1e-12)
 
 
-def block(bits: str = "1101001") -> KeyBlock[Hidden]:
-    return KeyBlock("bob", "7", Hidden(bits), EPSILONS, spent=3, made_s=0.5)
+def secret(bits: str) -> Secret:
+    return Secret([int(bit) for bit in bits], label="qkd", id="7")
+
+
+def block(bits: str = "1101001") -> KeyBlock:
+    return KeyBlock("bob", "7", secret(bits), EPSILONS, spent=3, made_s=0.5)
+
+
+def revealed(part: Secret) -> str:
+    return "".join(map(str, part.reveal_bits()))
 
 
 def test_each_bit_is_taken_once_and_in_order() -> None:
     key = block()
-    taken = [key.take(count).revealed() for count in (2, 0, 3, 2)]
+    taken = [revealed(key.take(count)) for count in (2, 0, 3, 2)]
     assert taken == ["11", "", "010", "01"]
     assert (key.produced, key.consumed, key.left) == (7, 7, 0)
 
@@ -45,7 +39,7 @@ def test_a_block_that_has_too_few_bits_gives_none() -> None:
     key.take(5)
     with pytest.raises(OutOfKey, match="3 bits asked for, 2 left"):
         key.take(3)
-    assert key.take(2).revealed() == "01"
+    assert revealed(key.take(2)) == "01"
     with pytest.raises(InputError, match="-1 bits cannot be taken"):
         key.take(-1)
 
@@ -64,9 +58,9 @@ def test_a_block_says_what_it_cost() -> None:
         "failure": pytest.approx(1e-10 + 1e-15 + 1e-12),
         "made_s": 0.5,
     }
-    assert KeyBlock("bob", "8", Hidden(""), EPSILONS, spent=122, made_s=0.0).gain == -122
+    assert KeyBlock("bob", "8", secret(""), EPSILONS, spent=122, made_s=0.0).gain == -122
     with pytest.raises(InputError, match="-1 bits of secret"):
-        KeyBlock("bob", "8", Hidden(""), EPSILONS, spent=-1, made_s=0.0)
+        KeyBlock("bob", "8", secret(""), EPSILONS, spent=-1, made_s=0.0)
 
 
 def test_no_text_of_a_block_has_its_bits() -> None:
@@ -76,8 +70,14 @@ def test_no_text_of_a_block_has_its_bits() -> None:
     assert repr(key) == "<KeyBlock '7' with bob: 12 of 12 bits left>"
 
 
-def test_arrays_are_bits_as_well() -> None:
-    bits = np.array([1, 0, 1, 1], dtype=np.uint8)
-    key = KeyBlock("bob", "7", bits, EPSILONS, spent=0, made_s=0.0)
-    assert key.take(3).tolist() == [1, 0, 1]
-    assert key.left == 1
+def test_bits_in_the_open_are_no_key() -> None:
+    bits: Any = np.array([1, 0, 1, 1], dtype=np.uint8)
+    with pytest.raises(InputError, match="its bits are a Secret, not a ndarray"):
+        KeyBlock("bob", "7", bits, EPSILONS, spent=0, made_s=0.0)
+
+
+def test_both_ends_take_equal_parts() -> None:
+    ends = [block("11010011"), block("11010011")]
+    parts = [[end.take(count) for count in (3, 5)] for end in ends]
+    assert parts[0] == parts[1] and parts[0][0] != parts[0][1]
+    assert [part.id for part in parts[0]] == ["7[0:3]", "7[3:8]"]

@@ -3,30 +3,19 @@
 Owns what a block says of itself, and that no bit of it is taken twice. Does not own how the key was made,
 nor where blocks are stored.
 
-A block is of any type of bits that has a length and can be cut into parts (`key[:128]`): an array of 0 and
-1, or a type that keeps its bits to itself. Both ends of a key have blocks with the same id, and take the
-same bits in the same order.
+The bits are a `Secret`, and so is every part that is taken. Both ends of a key have blocks with the same
+id, and take the same bits in the same order.
 
 Rule: a block shows its counts and never its bits.
 """
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from .....emulator.errors import InputError
+from ....secret import Secret
 from .estimation import Epsilons
-
-
-class KeyBits(Protocol):
-    """What a block needs of its bits."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, part: slice, /) -> Any: ...
-
-
-Bits = TypeVar("Bits", bound=KeyBits)
 
 
 class OutOfKey(InputError):
@@ -35,7 +24,7 @@ class OutOfKey(InputError):
     code = "out_of_key"
 
 
-class KeyBlock(Generic[Bits]):
+class KeyBlock:
     """One block of key that is shared with `peer`.
 
     `id` is the same at both ends. `spent` counts the bits of shared secret that making the block took
@@ -45,8 +34,12 @@ class KeyBlock(Generic[Bits]):
     __slots__ = ("_bits", "_taken", "epsilons", "id", "made_s", "peer", "spent")
 
     def __init__(
-        self, peer: str, id: str, bits: Bits, epsilons: Epsilons, *, spent: int, made_s: float
+        self, peer: str, id: str, bits: Secret, epsilons: Epsilons, *, spent: int, made_s: float
     ) -> None:
+        if not isinstance(bits, Secret):
+            raise InputError(
+                f"key block {id!r}: its bits are a Secret, not a {type(bits).__name__}"
+            )
         if spent < 0:
             raise InputError(f"key block {id!r}: {spent} bits of secret were spent")
         self.peer, self.id, self.epsilons = peer, id, epsilons
@@ -73,7 +66,7 @@ class KeyBlock(Generic[Bits]):
         """Bits that may still be taken."""
         return self.produced - self._taken
 
-    def take(self, count: int) -> Bits:
+    def take(self, count: int) -> Secret:
         """The next `count` bits, each given once. Raises OutOfKey, and takes nothing, if fewer are left."""
         if count < 0:
             raise InputError(f"key block {self.id!r}: {count} bits cannot be taken")
@@ -81,8 +74,7 @@ class KeyBlock(Generic[Bits]):
             raise OutOfKey(f"key block {self.id!r}: {count} bits asked for, {self.left} left")
         start = self._taken
         self._taken += count
-        part: Bits = self._bits[start : self._taken]
-        return part
+        return self._bits[start : self._taken]
 
     def summary(self) -> dict[str, Any]:
         """Plain values for results and metrics, without a bit of key."""
