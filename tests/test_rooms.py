@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def modules() -> dict[str, Path]:
     return found
 
 
+#: What agents may import of the emulator: what both sides share, and formulas.
+SHARED = (
+    "emulator/closed_forms",
+    "emulator/errors",
+    "emulator/fixed_environment",
+    "emulator/plain_text",
+    "emulator/program_modules",
+    "emulator/suggestions",
+    "emulator/units",
+    "emulator/wire",
+)
 ORDER = {room: place for place, room in enumerate(rooms())}
 MODULES = modules()
 
@@ -91,6 +103,34 @@ def test_imports_run_one_way_through_the_rooms() -> None:
                 upward.append(f"{path.relative_to(ROOT)}:{line} imports {other}")
     assert not upward
     assert used == set(EXCEPTIONS), "an exception that is not needed any more"
+
+
+def test_agents_import_of_the_emulator_what_both_sides_share() -> None:
+    used, foreign = set(), []
+    for module, path in MODULES.items():
+        for line, other in imports(module, path) if module.startswith("agents") else ():
+            if not other.startswith("emulator/"):
+                continue
+            shared = [room for room in SHARED if other == room or other.startswith(room + "/")]
+            used.update(shared)
+            if not shared:
+                foreign.append(f"{path.relative_to(ROOT)}:{line} imports {other}")
+    assert not foreign
+    assert used == set(SHARED), "what agents do not use any more"
+
+
+def test_closed_forms_need_nothing_but_errors_units_and_the_standard_library() -> None:
+    """Nodes import them: numpy or pydantic there would be paid by every process."""
+    for module, path in MODULES.items():
+        if not module.startswith("emulator/closed_forms"):
+            continue
+        rooms_used = {room_of(other) for _, other in imports(module, path)}
+        assert rooms_used <= {"emulator/closed_forms", "emulator/errors", "emulator/units"}, module
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names, module
 
 
 def test_no_room_is_a_heap() -> None:

@@ -1,7 +1,8 @@
 """Closed forms: what the literature says a run must come out at, one file a subject.
 
 Owns formulas, pure and independent of the emulator's own arithmetic (no numpy, no QuTiP), so that tests
-and reports can set one against the other. Holds no state and draws nothing. What every subject builds on
+and reports can set one against the other, and programs bound what an eavesdropper knows by the same ones.
+Holds no state and draws nothing. What every subject builds on
 is basics.py, whose names can be had from here.
 """
 

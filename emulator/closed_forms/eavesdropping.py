@@ -1,15 +1,15 @@
 """Closed forms of eavesdropping on key distribution: what each attack costs, and what it tells.
 
-Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no
-draws. Photon-number splitting is in qkd.py. Conventions: `share` is the fraction of the
-photons attacked; information is in bits per sifted bit.
+Owns formulas, as the package says: pure, independent of the emulator's own arithmetic, no state, no draws.
+What photon-number splitting does to the gains of decoys is in qkd.py. Conventions: `share` is the fraction
+of the photons attacked; information is in bits per sifted bit.
 """
 
 from __future__ import annotations
 
 import math
 
-from .qkd import binary_entropy
+from .qkd import binary_entropy, several_photons
 
 # --- measure and resend ---------------------------------------------------------------------------
 
@@ -64,6 +64,64 @@ def individual_attack_information(qber: float) -> float:
 def individual_attack_limit() -> float:
     """The QBER at which that is as much as the receiver has, 1 - h(Q): (1 - 1/sqrt2)/2 (ibid.)."""
     return (1 - 1 / math.sqrt(2)) / 2
+
+
+def phase_covariant_fidelity(angle: float) -> tuple[float, float]:
+    """(receiver's clone, attacker's) of the cloner for the states of two bases: (1 + cos a)/2, (1 + sin a)/2.
+
+    At 45 degrees both have (1 + 1/sqrt2)/2, an error rate of 14.64 % (Griffiths, Niu, PRA 56, 1173 (1997));
+    `angle` is in degrees.
+    """
+    turned = math.radians(angle)
+    return (1 + math.cos(turned)) / 2, (1 + math.sin(turned)) / 2
+
+
+def universal_cloner_qber() -> float:
+    """Error rate in every basis behind the best cloner of all states: 1 - 5/6 = 1/6.
+
+    Buzek, Hillery, PRA 54, 1844 (1996).
+    """
+    return 1 / 6
+
+
+# --- pulses with several photons ------------------------------------------------------------------
+
+
+def photon_number_splitting_known(mu: float, gain: float) -> float:
+    """Most that splitting tells of the clicks without any error: p_multi/Q, all from where Q is no more.
+
+    Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000).
+    """
+    return min(1.0, several_photons(mu) / gain)
+
+
+def photon_number_splitting_limit(mu: float) -> float:
+    """The transmittance up to which splitting may tell all of a signal without decoys.
+
+    There 1 - e^-(eta mu) = p_multi: eta = -ln(1 - p_multi)/mu, some mu/2 (ibid.).
+    """
+    return -math.log1p(-several_photons(mu)) / mu
+
+
+def beam_splitting_known(mu: float, eta: float) -> float:
+    """Part of the clicks of which the attacker has a photon: 1 - e^-(1-eta) mu; no error, no gain changes.
+
+    The lost light goes to a memory instead of the line, which loses nothing then: both parts of a coherent
+    state are independent (Bennett, Bessette, Brassard, Salvail, Smolin, J. Cryptology 5, 3 (1992)).
+    """
+    return -math.expm1(-(1 - eta) * mu)
+
+
+# --- detectors ------------------------------------------------------------------------------------
+
+
+def time_shift_information(efficiency_ratio: float) -> float:
+    """What shifting pulses to where one detector is better tells of the clicks: 1 - h(1/(1+r)).
+
+    `efficiency_ratio` r is the worse efficiency in the better one at that time; shifts to either side
+    alike, so that bits stay even. No error (Qi, Fung, Lo, Ma, QIC 7, 73 (2007)).
+    """
+    return 1 - binary_entropy(1 / (1 + efficiency_ratio))
 
 
 # --- light in and light out -----------------------------------------------------------------------

@@ -129,7 +129,7 @@ def gllp_rate(
     mu: float, gain_mu: float, qber_mu: float, *, f: float = 1.22, sifting: float = 0.5
 ) -> float:
     """R without decoys: q Q {-f h(E) + W [1 - h(E/W)]}, W = 1 - p_multi/Q; all multi-photons are lost."""
-    single = 1 - _multi(mu) / gain_mu
+    single = 1 - several_photons(mu) / gain_mu
     if single <= 0:
         return -sifting * gain_mu * f * binary_entropy(qber_mu)
     privacy = single * (1 - binary_entropy(min(qber_mu / single, 0.5)))
@@ -146,15 +146,15 @@ def optimal_mu(e_d: float, f: float) -> float:
 
 
 def photon_number_splitting_ratio(mu: float, nu: float) -> float:
-    """Q_nu/Q_mu when only pulses with several photons get through: p_multi(nu)/p_multi(mu).
+    """Q_nu/Q_mu when only pulses with several photons get through: pseveral_photons(nu)/pseveral_photons(mu).
 
     An honest channel of low transmittance gives nu/mu (Brassard et al., PRL 85, 1330 (2000)).
     """
-    return _multi(nu) / _multi(mu)
+    return several_photons(nu) / several_photons(mu)
 
 
-def _multi(mu: float) -> float:
-    """Probability of two photons or more in a pulse."""
+def several_photons(mu: float) -> float:
+    """p_multi = 1 - (1 + mu) e^-mu: probability of two photons or more in a pulse."""
     return -math.expm1(-mu) - mu * math.exp(-mu)
 
 

@@ -79,7 +79,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 def _fit(what: str, annotation: Any, value: Any) -> Any:
     """An argument as the function expects it."""
-    kind = str(annotation)
+    kind = str(annotation).removesuffix(" | None")  # which is left out where it is nothing
     if annotation is inspect.Parameter.empty or kind == "Any":
         return value
     if kind in ("float", "int"):
@@ -111,7 +111,8 @@ def _fit_number(what: str, kind: str, value: Any) -> float:
 
 
 def _fit_tuple(what: str, kind: str, value: Any) -> Any:
-    count = _TUPLES.get(kind) or (kind.count("float") if kind.startswith("tuple[") else None)
+    is_fixed = kind.startswith("tuple[") and "..." not in kind
+    count = _TUPLES.get(kind) or (kind.count("float") if is_fixed else None)
     is_right = isinstance(value, tuple) and count in (None, len(value))
     if not is_right or not all(type(one) is float for one in value):
         wanted = "numbers" if count is None else f"{count} numbers"

@@ -181,7 +181,8 @@ class _Reader:
         value = self.walk(node.value, depth - 1)
         if node.attr not in _fields_of(value):
             raise InputError(f"{ast.unparse(node)!r}{nearest(node.attr, _fields_of(value))}")
-        return getattr(value, node.attr)
+        found = getattr(value, node.attr)
+        return float(found) if type(found) is int else found  # all numbers are floats here
 
     def _call(self, node: ast.Call, depth: int) -> Any:
         name, function = self._function(node.func, depth)

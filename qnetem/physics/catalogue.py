@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..emulator.errors import InputError
-from . import conventions, devices, eavesdropper, fibre, key_rates, links, repeaters, systems
+from . import (
+    conventions,
+    devices,
+    eavesdropper,
+    fibre,
+    key_rates,
+    links,
+    protocols,
+    repeaters,
+    systems,
+)
 from .vectors import Vector
 
 
@@ -22,7 +32,17 @@ class Section(NamedTuple):
 
 
 def _sections() -> Iterator[Section]:
-    modules = (conventions, fibre, devices, key_rates, systems, eavesdropper, links, repeaters)
+    modules = (
+        conventions,
+        fibre,
+        devices,
+        key_rates,
+        systems,
+        protocols,
+        eavesdropper,
+        links,
+        repeaters,
+    )
     for module in modules:
         for number, title in module.TITLES.items():
             own = tuple(vector for vector in module.VECTORS if vector.section == number)

@@ -220,3 +220,39 @@ def cloned(axis: Axis) -> tuple[float, float]:
     effect = np.array((1.0, *axis))
     first, second = (float(effect @ state.reduced([index]).vector) / 2 for index in (0, 1))
     return first, second
+
+
+def phase_covariant_cloned(degrees: float, axis: Axis) -> tuple[float, float]:
+    """Fidelities of both clones of the +1 state along `axis`: a rotation of |01> and |10> into each other.
+
+    A unitary of the photon and an ancilla in |0>, by that angle.
+    """
+    unitary = np.eye(4)
+    kept, taken = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    unitary[1:3, 1:3] = [[kept, taken], [-taken, kept]]
+    blank = DensityMatrix.eigenstate(Z, 0)
+    state = DensityMatrix.eigenstate(axis, 0).merge(blank)
+    state = state.apply_map(noise.from_kraus([unitary]), (0, 1))
+    effect = np.array((1.0, *axis))
+    first, second = (float(effect @ state.reduced([index]).vector) / 2 for index in (0, 1))
+    return first, second
+
+
+# --- states that are not orthogonal ---------------------------------------------------------------
+
+
+def b92(overlap: float, depolarising: float) -> tuple[float, float]:
+    """(conclusive outcomes, their error rate) of two states sent through a depolarising channel.
+
+    The receiver measures along one state or the other at random; only what that state excludes is conclusive.
+    """
+    angle = 2 * math.acos(overlap)
+    axes: list[Axis] = [Z, (math.sin(angle), 0.0, math.cos(angle))]
+    conclusive = wrong = 0.0
+    for sent, along in itertools.product((0, 1), repeat=2):
+        state = DensityMatrix.eigenstate(axes[sent], 0)
+        state = state.apply_map(noise.depolarising(depolarising), (0,))
+        chance = sum(p for p, outcome, _ in branches(state, 0, axes[along]) if outcome == 1) / 4
+        conclusive += chance
+        wrong += chance * (along == sent)
+    return conclusive, wrong / conclusive

@@ -7,6 +7,7 @@ from functools import partial
 
 from ..emulator.closed_forms import eavesdropping as attacks
 from ..emulator.closed_forms import qkd, transmittance
+from ..emulator.states.engine import Axis
 from . import circuits, trains
 from .vectors import Source, Vector, absolute, item, relative, sigmas
 
@@ -21,7 +22,9 @@ _BREIDBART = Source("Bennett et al., J. Cryptology 5, 3 (1992), half way between
 _E91 = Source("S = 2 sqrt2 (1 - f/2)")
 _FUCHS = Source("Fuchs et al., PRA 56, 1163 (1997)")
 _HILLERY = Source("Buzek, Hillery, PRA 54, 1844 (1996): both clones 5/6, a circuit")
+_NIU = Source("Griffiths, Niu, PRA 56, 1173 (1997): 14.64 % at 45 degrees, a circuit")
 _PNS = Source("Brassard et al., PRL 85, 1330 (2000): p_multi(nu)/p_multi(mu)")
+_SPLIT = Source("Brassard et al. (2000): no key where Q is p_multi or less")
 _TROJAN = Source("Lucamarini et al., PRX 5, 031030 (2015), eqs. 6 and 7; their parameters")
 
 _SHOTS = 400_000
@@ -30,6 +33,19 @@ _TROJAN_TABLE = {
     50: (0.010253, 0.012671, 0.050493),
     100: (0.010805, 0.019432, 0.229560),
 }
+
+
+Y: Axis = (0.0, 1.0, 0.0)
+
+
+def cloned_qber(axis: Axis) -> float:
+    """Error rate in % behind the cloner of all states."""
+    return 100 * (1 - circuits.cloned(axis)[0])
+
+
+def two_bases_qber(axis: Axis, clone: int) -> float:
+    """Error rate in % behind the cloner of two bases at 45 degrees."""
+    return 100 * (1 - circuits.phase_covariant_cloned(45.0, axis)[clone])
 
 
 def trojan(length_km: float, photons: float) -> float:
@@ -74,6 +90,18 @@ VECTORS = [
                                 ("Z, 2nd", circuits.Z, 1),
                                 ("X, 1st", circuits.X, 0),
                                 ("Y, 2nd", (0.0, 1.0, 0.0), 1))),
+    *(Vector("4.2", f"cloner of all states, {name}: QBER, %", 100 * attacks.universal_cloner_qber(),
+             relative(1e-10), _HILLERY, partial(cloned_qber, axis))
+      for name, axis in (("Z", circuits.Z), ("X", circuits.X), ("Y", Y))),
+    *(Vector("4.2", f"cloner of two bases, {name}, %", 100 * attacks.individual_attack_limit(),
+             relative(1e-10), _NIU, partial(two_bases_qber, axis, clone))
+      for name, axis, clone in (("X", circuits.X, 0), ("Y", Y, 0), ("X, 2nd", circuits.X, 1))),
+    *(Vector("4.2", f"two bases, 30 degrees, {name}", expected, relative(1e-10), _NIU,
+             item(clone, circuits.phase_covariant_cloned, 30.0, circuits.X))
+      for clone, (name, expected) in enumerate(zip(("1st", "2nd"), attacks.phase_covariant_fidelity(30.0),
+                                                   strict=True))),
+    Vector("4.3", "mu 0.5: all told up to eta", 0.18907, absolute(5e-6), _SPLIT,
+           lambda: attacks.photon_number_splitting_limit(0.5)),
     *(Vector("4.3", f"Q_nu/Q_mu, mu {mu}, nu {nu}", expected, absolute(5.1e-5), _PNS,
              partial(qkd.photon_number_splitting_ratio, mu, nu))
       for mu, nu, expected in ((0.5, 0.1, 0.0519), (0.6, 0.2, 0.1437))),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from ..emulator.closed_forms import depolarising_qber, limits, mdi, qkd, transmittance
+from ..emulator.closed_forms import depolarising_qber, finite_decoy, limits, mdi, qkd, transmittance
 from ..emulator.closed_forms import finite_key as finite
 from ..emulator.closed_forms.qkd import GYS, binary_entropy
 from ..emulator.states import states
@@ -28,6 +28,9 @@ _MA_PRINTED = Source("Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005): 142 and 208 km", 
 _GLLP = Source("Gottesman, Lo, Luetkenhaus, Preskill, QIC 4, 325 (2004); best mu")
 _BB84 = Source("whole run, single photons: depolarising by p errs with p/2")
 _LIM = Source("Lim et al., PRA 89, 022307 (2014), their simulation set")
+_RUSCA = Source(
+    "Rusca et al., APL 112, 171104 (2018), one decoy: loss of 42.7 dB, detection 0.34, blocks of 8.2e6"
+)
 _TOMAMICHEL = Source("Tomamichel et al., Nat. Commun. 3, 634 (2012), theorem 2")
 _SAMPLING = Source("exact hypergeometric tail, by scipy.stats.hypergeom")
 _WERNER = Source("Werner state: S = 2 sqrt2 V, Q = 2(1-F)/3, from the density matrix")
@@ -130,12 +133,20 @@ def best_reach_km() -> float:
 
 
 @lru_cache(maxsize=4)
-def _finite(length_km: float, x_size: float) -> tuple[finite.DecoyKey, float, float]:
+def _finite(length_km: float, x_size: float) -> tuple[finite_decoy.DecoyKey, float, float]:
     """(key, observed error rate, pulses sent) at fixed parameters; eps_sec 1e-10, eps_cor 1e-15."""
-    block, pulses = finite.DecoySystem().block(
+    block, pulses = finite_decoy.DecoySystem().block(
         transmittance(length_km, 0.2), x_size, 0.9, (0.45, 0.18, 2e-4), (0.6, 0.3, 0.1)
     )
-    return finite.decoy_key(block, 1e-10, 1e-15), block.x_error, pulses
+    return finite_decoy.decoy_key(block, 1e-10, 1e-15), block.x_error, pulses
+
+
+@lru_cache(maxsize=1)
+def _one_decoy() -> tuple[finite_decoy.DecoyKey, float]:
+    """(key, pulses sent) with one decoy at fixed parameters; eps_sec and eps_cor 1e-9."""
+    system = finite_decoy.DecoySystem(0.34, 3e-11, 0.0, 0.004, 0.02)
+    block, pulses = system.block(transmittance(42.7, 1.0), 8.2e6, 0.9, (0.49, 0.18), (0.7, 0.3))
+    return finite_decoy.decoy_key(block, 1e-9, 1e-9), pulses
 
 
 def tomamichel_length() -> float:
@@ -231,6 +242,18 @@ VECTORS = [
            lambda: _finite(100, 1e9)[0].length),
     Vector("3.2", "100 km, n_X 1e9: bits per pulse", 7.8449e-5, relative(1e-3), _LIM,
            lambda: _finite(100, 1e9)[0].length / _finite(100, 1e9)[2]),
+    Vector("3.2", "one decoy: s_X1", 4.749705e6, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].x_single),
+    Vector("3.2", "one decoy: s_Z1", 3.801120e4, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].z_single),
+    Vector("3.2", "one decoy: v_Z1", 3259.625, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].z_single_errors),
+    Vector("3.2", "one decoy: phase error", 0.0988356, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].phase_error),
+    Vector("3.2", "one decoy: bits of key", 2_181_287, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].length),
+    Vector("3.2", "one decoy: bits per pulse", 1.561907e-6, relative(1e-3), _RUSCA,
+           lambda: _one_decoy()[0].length / _one_decoy()[1]),
     Vector("3.2", "deviation, n 1e6, k 1e5", 0.016387, relative(1e-4), _TOMAMICHEL,
            lambda: finite.sampling_deviation(10**6, 10**5, 1e-10)),
     Vector("3.2", "bits of key, n 1e6, Q 2 %", 618_856, relative(1e-5), _TOMAMICHEL,

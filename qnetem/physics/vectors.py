@@ -84,6 +84,11 @@ def between(below: float, above: float) -> Tolerance:
     return Tolerance(f"-{below:g} +{above:g}", lambda _: below, lambda _: above)
 
 
+def within_factor(most: float) -> Tolerance:
+    """From the expected number divided by the factor up to it times the factor."""
+    return Tolerance(f"factor {most:g}", lambda x: x * (1 - 1 / most), lambda x: x * (most - 1))
+
+
 def sigmas(number: float = 3.0) -> Tolerance:
     """So many standard errors of a `Sample`."""
     return Tolerance(f"{number:g} sigma", lambda _: 0.0, lambda _: 0.0, number)

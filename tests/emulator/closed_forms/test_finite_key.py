@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qnetem.emulator.closed_forms import finite_decoy
 from qnetem.emulator.closed_forms import finite_key as finite
-from qnetem.emulator.closed_forms.finite_key import DecoySystem
+from qnetem.emulator.closed_forms.finite_decoy import DecoySystem
 from qnetem.emulator.closed_forms.qkd import binary_entropy
 
 INTENSITIES, PROBABILITIES = (0.45, 0.18, 2e-4), (0.6, 0.3, 0.1)
 
 
-def key(x_size: float, eta: float = 0.1, eps_sec: float = 1e-10) -> finite.DecoyKey:
+def key(x_size: float, eta: float = 0.1, eps_sec: float = 1e-10) -> finite_decoy.DecoyKey:
     block, _ = DecoySystem().block(eta, x_size, 0.9, INTENSITIES, PROBABILITIES)
-    return finite.decoy_key(block, eps_sec, 1e-15)
+    return finite_decoy.decoy_key(block, eps_sec, 1e-15)
 
 
 def test_larger_blocks_give_more_of_each_click() -> None:
@@ -36,7 +37,7 @@ def test_bounds_are_below_the_truth() -> None:
     """tau_1 Y_1 and tau_0 Y_0 of the pulses sent, less than 5 % away for a block of 1e12."""
     system, eta = DecoySystem(), 0.01
     block, pulses = system.block(0.1, 1e12, 0.9, INTENSITIES, PROBABILITIES)
-    bounds = finite.decoy_key(block, 1e-10, 1e-15)
+    bounds = finite_decoy.decoy_key(block, 1e-10, 1e-15)
     sent = pulses * 0.81
     gain_of_vacuum = system.gain(0.0, eta)
     single = (1 + system.afterpulse) * (1 - (1 - 2 * system.dark) * (1 - eta))

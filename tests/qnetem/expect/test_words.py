@@ -13,6 +13,12 @@ from qnetem.expect.expressions import evaluate
 from qnetem.expect.predictions import formulas
 from qnetem.expect.theory import evaluate_over
 
+TWO = "DecoySystem().block(0.1, 1e7, 0.9, (0.45, 0.18, 2e-4), (0.6, 0.3, 0.1))[0]"
+ONE = (
+    "DecoySystem(0.34, 3e-11, 0, 0.004, z_misaligned=0.02)"
+    ".block(10 ** -4.27, 8.2e6, 0.9, (0.49, 0.18), (0.7, 0.3))[0]"
+)
+
 
 def value(text: str) -> object:
     return evaluate(text, formulas())
@@ -36,6 +42,9 @@ def value(text: str) -> object:
          links.single_click_success(0.1, 0.2, 0.2, published=True)),
         ("vacuum_weak_bounds(0.5, 0.1, (0.01, 0.002), 0.03, 1e-6).yield_",
          qkd.vacuum_weak_bounds(0.5, 0.1, (0.01, 0.002), 0.03, 1e-6).yield_),
+        (f"decoy_key({TWO}, 1e-10, 1e-15).length", 413501.0),
+        (f"decoy_key({ONE}, 1e-9, 1e-9).length", 2181287.0),
+        ("PairStream(1e6, 0.1, 0.2, 0, 0, 0.01, window_ns=1, detectors=4).true_hz()", 20000.0),
         ("GYS.rate(mu=0.48, length_km=50)", qkd.GYS.rate(0.48, 50)),
         ("DecoyLink(0.21, 0.045, 1.7e-6, 0.033).rate(0.48, 50)", qkd.GYS.rate(0.48, 50)),
         ("reach_km(lambda length_km: GYS.rate(0.48, length_km))",
@@ -61,6 +70,8 @@ def test_an_expression_has_its_value(text: str, expected: float) -> None:
         ("dejmps((0.9, 0.1), (1, 0, 0, 0))", "dejmps(first) is 4 numbers in brackets"),
         ("decoy_rate(0.5, 0.01, 0.02, 3)", "decoy_rate(singles) is what SinglePhotons(...) gives"),
         ("single_click_success(0.1, 0.2, 0.2, published=1)", "true or false"),
+        ("DecoySystem(z_misaligned='much')", "DecoySystem(z_misaligned) is a number, not 'much'"),
+        ("DecoySystem().block(0.1, 1e7, 0.9, 0.4, (1, 0))", "(intensities) is numbers in brackets"),
         ("bbpssw(0.8)", "gives 2 values: choose one with [0], [1]"),
         ("bbpssw(0.8)[2]", "no such value"),
         ("bbpssw(0.8)[-1]", "no such value"),

@@ -31,6 +31,7 @@ from qnetem.physics.vectors import (
     item,
     relative,
     sigmas,
+    within_factor,
 )
 
 VECTORS = [vector for section in SECTIONS for vector in section.vectors]
@@ -72,6 +73,10 @@ def test_the_table_is_whole() -> None:
         (0.6, 0.66, between(0.03, 0.07), True),
         (0.6, 0.56, between(0.03, 0.07), False),
         (0.6, 0.68, between(0.03, 0.07), False),
+        (6.0, 3.1, within_factor(2.0), True),
+        (6.0, 11.9, within_factor(2.0), True),
+        (6.0, 2.9, within_factor(2.0), False),
+        (6.0, 12.1, within_factor(2.0), False),
         (142.0, 142.2, absolute(0.3), True),
         (142.0, math.nan, absolute(0.3), False),
         (0.5, frequency(5_149, 10_000), sigmas(), True),
