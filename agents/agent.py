@@ -39,6 +39,7 @@ from .messages import Message, plain_name
 from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .ports import Port, of_body
 from .pulses import blocks
+from .pulses.settings import DEFAULT_AXES
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
@@ -299,17 +300,27 @@ class Agent:
         intensities: ArrayLike | None = None,
         *,
         link: str | None = None,
+        axes: str | ArrayLike = DEFAULT_AXES,
+        weights: Sequence[float] | None = None,
+        lazy: bool | bytes = False,
     ) -> PulseTrain:
         """Send a train of pulses; returns when the last slot has left, slots * period after the first.
 
-        `bases` (0 Z, 1 X) and `bits`: arrays of one length; `bases` may be a length instead, and what is
-        None is drawn with the node's generator. `intensities` point into the node's source table, or
-        are mean photon numbers if they are floats; one number holds for all slots, None draws with the
-        source's `probabilities`. Raises OperationError for arrays that do not fit and a node without a
-        source, LinkError. Cancelled: what had left by then arrives.
+        `bases` and `bits`: arrays of one length; `bases` may be a length instead, one bit holds for all
+        slots, and what is None is drawn with the node's generator. Basis b is along axes[b]: letters of X, Y
+        and Z, or Bloch vectors (k, 3); bit 0 is the state along it. Bases are drawn with `weights`, else all
+        alike. `intensities` point into the node's source table, or are mean photon numbers if they are
+        floats; one number holds for all slots, None draws with the source's `probabilities`.
+
+        `lazy`: what is drawn is a hash of the slot's number, under a key that is drawn here (or is given, 16
+        bytes that several nodes may share); then only light that is seen costs anything, whatever the length.
+        Raises OperationError for what does not fit and a node without a source, LinkError. Cancelled: what
+        had left by then arrives.
         """
         to, link = _names(to, link)
-        return await blocks.send(self._node, to, link, bases, bits, intensities)
+        return await blocks.send(
+            self._node, to, link, bases, bits, intensities, axes, weights, lazy
+        )
 
     async def pair_pulses(
         self,
@@ -337,29 +348,39 @@ class Agent:
         count: int | None = None,
         *,
         link: str | None = None,
+        axes: str | ArrayLike = DEFAULT_AXES,
+        weights: Sequence[float] | None = None,
+        lazy: bool | bytes = False,
     ) -> Clicks:
         """Wait for the next train from `source`, and detect it: `count` slots, else all of them.
 
         Must be called before its first light arrives, or the train is lost. `bases`: one for each slot,
         for detectors with an active choice (None: drawn with the node's generator); None for a passive
-        one. Returns a dead time after the last slot's arrival, or when the train ends early. Raises
-        OperationError for arrays that do not fit and a node without detectors, LinkError. Cancelled: the
-        detectors are off from then.
+        one. `axes`, `weights` and `lazy` as for `pulses`: a train that is sent lazily costs its slots here
+        unless it is detected lazily, too (also behind a beam splitter, where nothing is drawn). Returns a
+        dead time after the last slot's arrival, or when the train ends early. Raises OperationError for what
+        does not fit and a node without detectors, LinkError. Cancelled: the detectors are off from then.
         """
         source, link = _names(source, link)
-        return await blocks.detect(self._node, source, link, bases, count)
+        return await blocks.detect(self._node, source, link, bases, count, axes, weights, lazy)
 
     async def intercept(
-        self, source: str, to: str, *, bases: ArrayLike | None = None, fraction: float = 1.0
+        self,
+        source: str,
+        to: str,
+        *,
+        bases: ArrayLike | None = None,
+        fraction: float = 1.0,
+        axes: str | ArrayLike = DEFAULT_AXES,
     ) -> Clicks:
         """Take the next train from `source`: measure a share of its slots, resend towards `to`.
 
         A click in a slot is sent on as one photon in the state that was seen, nothing without a click;
-        slots that are not measured pass. Without a `detector:` the node's are ideal. `bases` as for
-        `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
+        slots that are not measured pass. Without a `detector:` the node's are ideal. `bases` and `axes` as
+        for `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await blocks.intercept(self._node, source, to, bases, fraction)
+        return await blocks.intercept(self._node, source, to, bases, fraction, axes)
 
     async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
         """Take the next train from `source`: keep one photon of each pulse with several.

@@ -5,10 +5,15 @@ applies the fibre, detects; the receiver draws and packs its bases and unpacks t
 and detection on arrays that are there. Bare numpy draw: one Poisson number of photons for each slot of the
 signal's mean. Pairs: entangled pairs, an arm over the same fibre to each of two nodes that detect and sift;
 slots/s, each of which two receivers see. Time counts from the first grant to the last report.
+
+Growth: the same stack with lazy settings at both ends, from 10^6 to 10^11 slots, the loss such that as many
+clicks are to be expected each time. `python benchmarks/pulses.py growth` prints it alone, once.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from collections.abc import Callable
 
@@ -26,27 +31,54 @@ LENGTH_KM, EFFICIENCY, DARK_HZ = 50.0, 0.8, 20.0
 MEANS, SHARES = (0.5, 0.1, 0.0), (0.8, 0.1, 0.1)
 PERIOD_PS = 1000
 STACK = "whole stack, in process"
+LAZY = "whole stack, in process, lazy settings"
 PAIRS = "pairs to two nodes, whole stack"
 MEAN_PAIRS = 0.05
 AIM = 5e6
+LAZY_AIM = 20e6
+GROWTH = range(6, 12)
+GROWTH_CLICKS = 10_000
 
 
-def _whole() -> float:
+def _decoy(slots: int, loss_db: float, lazy: bool) -> float:
+    """Seconds that a train takes through the whole stack."""
     nodes = {
         name: {
             "program": f"qnetem.agents.protocols.qkd.decoy:{role}",
-            "with": options,
+            "with": {**options, "lazy": lazy},
             "hardware": "snspd",
             "source": {"rate": "1 GHz", "intensities": MEANS, "probabilities": SHARES},
         }
         for name, role, options in (
-            ("alice", "Sender", {"peer": "bob", "pulses": SLOTS}),
+            ("alice", "Sender", {"peer": "bob", "pulses": slots}),
             ("bob", "Receiver", {"peer": "alice"}),
         )
     }
-    link = {"between": ["alice", "bob"], "quantum": {"length": f"{LENGTH_KM} km"}}
+    quantum = {"length": f"{LENGTH_KM} km", "attenuation": f"{loss_db / LENGTH_KM} dB/km"}
+    link = {"between": ["alice", "bob"], "quantum": quantum}
     topology = networks.write("train", {"nodes": nodes, "links": [link]})
-    return float(SLOTS / networks.run(topology, "--in-process")["wall_time_s"])
+    return float(networks.run(topology, "--in-process")["wall_time_s"])
+
+
+def _whole() -> float:
+    return SLOTS / _decoy(SLOTS, 0.2 * LENGTH_KM, lazy=False)
+
+
+def _lazy() -> float:
+    return SLOTS / _decoy(SLOTS, 0.2 * LENGTH_KM, lazy=True)
+
+
+def growth() -> None:
+    """From 10^6 to 10^11 slots at the same number of clicks, each once."""
+    mean = sum(share * each for share, each in zip(SHARES, MEANS, strict=True)) * EFFICIENCY
+    rows = []
+    for power in GROWTH:
+        slots = 10**power
+        loss_db = 10 * math.log10(mean * slots / GROWTH_CLICKS)
+        taken_s = _decoy(slots, loss_db, lazy=True)
+        rows.append([f"10^{power}", f"{taken_s:.3f} s", f"{slots / taken_s / 1e6:,.0f} M"])
+    title = f"lazy settings: some {GROWTH_CLICKS:,} clicks among so many slots"
+    table(title, ["slots", "time", "slots/s"], rows)
 
 
 def _pairs() -> float:
@@ -101,11 +133,23 @@ def _bare() -> float:
 
 def main(runs: int) -> None:
     """Measure and print."""
-    cases = {STACK: _whole, PAIRS: _pairs, "kernel alone": _kernel(), "bare numpy draw": _bare}
+    cases = {
+        STACK: _whole,
+        LAZY: _lazy,
+        PAIRS: _pairs,
+        "kernel alone": _kernel(),
+        "bare numpy draw": _bare,
+    }
     rows = []
     for name, rate in medians(cases, runs).items():
-        text = f">= {AIM / 1e6:g} M: {verdict(rate >= AIM)}" if name == STACK else ""
+        aim = {STACK: AIM, LAZY: LAZY_AIM}.get(name)
+        text = "" if aim is None else f">= {aim / 1e6:g} M: {verdict(rate >= aim)}"
         rows.append([name, f"{rate / 1e6:,.1f} M", text])
     table(
         f"pulses/s, a train of {SLOTS:,} over {LENGTH_KM:g} km", ["what", "pulses/s", "aim"], rows
     )
+    growth()
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["growth"]:
+    growth()

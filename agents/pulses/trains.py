@@ -4,8 +4,9 @@ Owns the handles PulseTrain, PairTrain, Clicks and Stored. Does not own the oper
 (blocks.py). The light itself stays in the emulator; a handle is the record of what
 the node chose and saw, and sending or keeping light never yields a second copy of it.
 
-Rules. Bases are 0 = Z, 1 = X; bit 0 is the +1 eigenstate. Slots count from 0, slot i lies i * period_ps
-after `start_ns`. Arrays are packed (emulator/wire/bit_planes.py) until they are asked for.
+Rules. Bases are 0 = Z, 1 = X unless the program gave axes; bit 0 is the state along the axis. Slots count
+from 0, slot i lies i * period_ps after `start_ns`. Arrays are packed (emulator/wire/bit_planes.py) until they
+are asked for; lazy ones are a key (emulator/wire/hashed_settings.py), which no handle shows.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...emulator.errors import OperationError
-from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, MeasureStored, Pulses
+from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, LazySettings, MeasureStored, Pulses
 from ...emulator.wire.bit_planes import packed, packed_size, picked, planes_for, unpacked
+from ...emulator.wire.hashed_settings import BASES, BITS, INTENSITIES, HashedColumn
+from .settings import DEFAULT_AXES, as_axes, count_of
 
 if TYPE_CHECKING:
     from ..interface import NodeInterface
@@ -32,7 +35,8 @@ class PulseTrain:
     Attributes:
         means: the mean photon numbers that `intensities` point into.
         period_ps: from slot to slot, in ps.
-        sent: how many slots had each setting, int64 (settings,).
+        sent: how many slots had each setting, int64 (settings,); of a lazy train how many are to be expected,
+            float64, because nothing counts them.
         slots: how many slots have left.
         start_ns: the virtual time at which slot 0 left.
     """
@@ -41,6 +45,8 @@ class PulseTrain:
         "_bases",
         "_bits",
         "_intensities",
+        "_kinds",
+        "_lazy",
         "_planes",
         "means",
         "period_ps",
@@ -49,14 +55,22 @@ class PulseTrain:
         "start_ns",
     )
 
-    def __init__(self, means: list[float]) -> None:
-        self.means = means
+    def __init__(
+        self, means: list[float], kinds: int = 2, lazy: LazySettings | None = None
+    ) -> None:
+        self.means, self._kinds, self._lazy = means, kinds, lazy
         self.slots = self.start_ns = self.period_ps = 0
-        self.sent: NDArray[np.int64] = np.zeros(len(means), dtype=np.int64)
+        self.sent: NDArray[Any] = np.zeros(len(means), dtype=np.int64)
         self._planes = planes_for(len(means))
         self._bases: list[bytes] = []
         self._bits: list[bytes] = []
         self._intensities: list[bytes] = []
+
+    def _add_lazy(self, slots: int) -> None:
+        """A block of hashed columns has left."""
+        assert self._lazy is not None
+        self.slots += slots
+        self.sent = self.slots * np.array(self._lazy.intensities)
 
     def _add(self, operation: Pulses, sent: NDArray[np.int64]) -> None:
         """A block has left."""
@@ -69,17 +83,17 @@ class PulseTrain:
     @property
     def bases(self) -> Bytes:
         """The basis of each slot, uint8 (slots,)."""
-        return self._whole(self._bases, 1)
+        return self._whole(self._bases, planes_for(self._kinds), BASES)
 
     @property
     def bits(self) -> Bytes:
         """The bit of each slot, uint8 (slots,)."""
-        return self._whole(self._bits, 1)
+        return self._whole(self._bits, 1, BITS)
 
     @property
     def intensities(self) -> Bytes:
         """The setting of each slot, uint8 (slots,)."""
-        return self._whole(self._intensities, self._planes)
+        return self._whole(self._intensities, self._planes, INTENSITIES)
 
     def at(self, slots: ArrayLike) -> tuple[Bytes, Bytes, Bytes]:
         """(bases, bits, intensities) of some slots, without unpacking the others.
@@ -89,9 +103,14 @@ class PulseTrain:
         wanted = np.asarray(slots, dtype=np.int64)
         if wanted.ndim != 1 or (len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.slots):
             raise OperationError(f"expected slots from 0 to {self.slots - 1} of this train")
+        if self._lazy is not None:
+            bases, bits, intensities = (
+                self._hashed(self._lazy, word)[wanted] for word in (BASES, BITS, INTENSITIES)
+            )
+            return bases, bits, intensities
         found: list[Bytes] = []
         for columns, planes in (
-            (self._bases, 1),
+            (self._bases, planes_for(self._kinds)),
             (self._bits, 1),
             (self._intensities, self._planes),
         ):
@@ -103,7 +122,13 @@ class PulseTrain:
             found.append(values)
         return found[0], found[1], found[2]
 
-    def _whole(self, columns: list[bytes], planes: int) -> Bytes:
+    def _hashed(self, lazy: LazySettings, word: int) -> HashedColumn:
+        shares = {BASES: lazy.bases, BITS: lazy.bits, INTENSITIES: lazy.intensities}[word]
+        return HashedColumn(lazy.key, word, shares, 0, self.slots)
+
+    def _whole(self, columns: list[bytes], planes: int, word: int) -> Bytes:
+        if self._lazy is not None:
+            return self._hashed(self._lazy, word).whole()
         parts = zip(columns, sizes(self.slots), strict=True)
         whole: Bytes = _joined([unpacked(data, size, planes) for data, size in parts], np.uint8)
         return whole
@@ -142,7 +167,7 @@ class Clicks:
     Attributes:
         slots: in which slot each was, int64.
         bits: the bit of each, uint8.
-        bases: the basis of each, uint8: 0 Z, 1 X.
+        bases: the basis of each, uint8: 0 Z, 1 X, or numbers of the axes that were given.
         doubles: whether more than one detector clicked, bool; the bit is then random.
         seen: how many slots of the train came.
         start_ns: the virtual time at which slot 0 came.
@@ -151,13 +176,17 @@ class Clicks:
 
     __slots__ = ("bases", "bits", "doubles", "period_ps", "seen", "slots", "start_ns")
 
-    def __init__(self, blocks: list[Clicked]) -> None:
+    def __init__(self, blocks: list[Clicked], kinds: int = 2) -> None:
         self.start_ns, self.period_ps = blocks[0].start_ns, blocks[0].period_ps
         self.seen = sum(block.slots for block in blocks)
         self.slots = _slots(blocks)
         self.bases, self.bits, self.doubles = (
-            _joined([unpacked(getattr(block, name), block.count) for block in blocks], kind)
-            for name, kind in (("bases", np.uint8), ("bits", np.uint8), ("doubles", np.bool_))
+            _joined([unpacked(getattr(block, name), block.count, planes) for block in blocks], kind)
+            for name, kind, planes in (
+                ("bases", np.uint8, planes_for(kinds)),
+                ("bits", np.uint8, 1),
+                ("doubles", np.bool_, 1),
+            )
         )
 
     def __len__(self) -> int:
@@ -186,14 +215,15 @@ class Stored:
         self.seen = sum(block.slots for block in blocks)
         self.slots = _slots(blocks)
 
-    async def measure(self, bases: ArrayLike) -> Bytes:
+    async def measure(self, bases: ArrayLike, *, axes: str | ArrayLike = DEFAULT_AXES) -> Bytes:
         """Bits, uint8, one for each of `slots`, in these bases; the photons are gone.
 
-        Raises OperationError for bases that do not fit, and the second time.
+        `axes` as for `Agent.detect`. Raises OperationError for bases that do not fit, and the second time.
         """
-        column = as_column("bases", bases, 2, len(self.slots))
-        size, raw = len(column), packed(column)
-        data = await self._node.operate(lambda n: MeasureStored(n, self.name, size, raw))
+        along = as_axes(axes)
+        column = as_column("bases", bases, count_of(along), len(self.slots))
+        size, raw = len(column), packed(column, planes_for(count_of(along)))
+        data = await self._node.operate(lambda n: MeasureStored(n, self.name, size, raw, along))
         return unpacked(data, size)
 
     def __len__(self) -> int:

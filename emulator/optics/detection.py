@@ -21,14 +21,15 @@ from ..devices.detectors import Counter, Detector
 from ..errors import InputError, InternalError
 from ..states.noise import check_probability
 from ..wire.bit_planes import read_only
+from ..wire.hashed_settings import HashedColumn
 from .pairs import Arm
 from .pulses import (
     BASES,
     EFFECTS,
-    STATES,
     Bytes,
     Floats,
     Layer,
+    LazyLight,
     Light,
     PulseTrain,
     Slots,
@@ -142,12 +143,27 @@ class Receiver:
 class PulseReceiver:
     """A receiver at work on one train: takes its blocks in order, and remembers dead times.
 
-    `rng` is drawn from once, here.
+    `rng` is drawn from once, here. Basis b of an active choice is `effects[b]`, a row as in `EFFECTS`.
     """
 
-    __slots__ = ("_background", "_counters", "_expected", "_period_ps", "_receiver", "_streams")
+    __slots__ = (
+        "_background",
+        "_counters",
+        "_effects",
+        "_expected",
+        "_period_ps",
+        "_receiver",
+        "_streams",
+    )
 
-    def __init__(self, receiver: Receiver, period_ps: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        period_ps: int,
+        rng: np.random.Generator,
+        effects: Floats = EFFECTS,
+    ) -> None:
+        self._effects = effects
         self._receiver, self._period_ps = receiver, period_ps
         self._streams = Substreams(rng)
         self._background = receiver.background(period_ps)
@@ -157,11 +173,11 @@ class PulseReceiver:
     def detect(
         self,
         block: PulseTrain,
-        bases: ArrayLike | None = None,
+        bases: ArrayLike | HashedColumn | None = None,
         beside: Sequence[PulseTrain] = (),
         troubles: Sequence[Trouble] = (),
     ) -> Clicks:
-        """The clicks of a block, which is spent. `bases` (uint8, one per slot) for an active choice.
+        """The clicks of a block, which is spent. `bases` (one per slot) for an active choice.
 
         `beside`: more light in the same slots, such as what an eavesdropper let pass beside what it
         sent; spent too. `troubles`: what is wrong in which slots, one after the other. Raises InputError
@@ -184,12 +200,18 @@ class PulseReceiver:
             parts.append(self._chunk(number, [each for _, each in several], here, troubles))
         return Clicks.joined(parts) if parts else _NO_CLICKS
 
-    def _chosen(self, bases: ArrayLike | None, size: int) -> Bytes | None:
+    def _chosen(
+        self, bases: ArrayLike | HashedColumn | None, size: int
+    ) -> Bytes | HashedColumn | None:
         if (bases is None) != (self._receiver.splitting is not None):
             raise InputError("detect: bases are given for an active choice of basis, and only then")
         if bases is None:
             return None
-        chosen = column("the receiver's bases", bases, BASES)
+        chosen = (
+            bases
+            if isinstance(bases, HashedColumn)
+            else column("the receiver's bases", bases, len(self._effects))
+        )
         if len(chosen) != size:
             raise InputError(f"detect: {len(chosen)} bases for {size} pulses")
         return chosen
@@ -198,7 +220,7 @@ class PulseReceiver:
         self,
         number: int,
         layers: list[Layer],
-        chosen: Bytes | None,
+        chosen: Bytes | HashedColumn | None,
         troubles: Sequence[Trouble],
     ) -> Clicks:
         first, size = layers[0].first_slot, layers[0].size
@@ -247,24 +269,24 @@ class PulseReceiver:
         return np.concatenate([at for at, _ in found]), np.concatenate([d for _, d in found])
 
     def _arrivals(
-        self, chunk: Layer, chosen: Bytes | None, rng: np.random.Generator
+        self, chunk: Layer, chosen: Bytes | HashedColumn | None, rng: np.random.Generator
     ) -> tuple[Slots, Bytes]:
         """Photons that make a detector fire: slots from 0, and detectors."""
         if isinstance(chunk, Arm):
             return self._entangled(chunk, chosen, rng)
-        if isinstance(chunk, Light):
+        if isinstance(chunk, Light | LazyLight):
             return self._prepared(chunk, chosen, rng)
         raise InternalError(f"light of an unknown kind: {type(chunk).__name__}")
 
     def _entangled(
-        self, chunk: Arm, chosen: Bytes | None, rng: np.random.Generator
+        self, chunk: Arm, chosen: Bytes | HashedColumn | None, rng: np.random.Generator
     ) -> tuple[Slots, Bytes]:
         """Photons of an arm: all of them are found somehow, whether or not that is seen."""
         photons = chunk.photons()
         steps = chunk.channel.steps_of(photons.slots + chunk.first_slot)
         landed, kept = self._landing(photons.slots, chunk, rng)
         basis = self._basis_met(np.clip(landed, 0, chunk.size - 1), chosen, rng)
-        chances = chunk.look(photons, steps, basis, rng)
+        chances = chunk.look(photons, steps, basis, rng, self._effects)
         scale = chunk.channel.etas[steps] * self._receiver.transmittance
         if kept is not None:
             landed, basis, chances = landed[kept], basis[kept], chances[kept]
@@ -272,7 +294,10 @@ class PulseReceiver:
         return self._fired(landed, basis, chances, scale, rng)
 
     def _prepared(
-        self, chunk: Light, chosen: Bytes | None, rng: np.random.Generator
+        self,
+        chunk: Light | LazyLight,
+        chosen: Bytes | HashedColumn | None,
+        rng: np.random.Generator,
     ) -> tuple[Slots, Bytes]:
         """Photons of prepared pulses; only those that may be seen are drawn at all."""
         detectors = self._receiver.all_detectors
@@ -281,14 +306,14 @@ class PulseReceiver:
         slots, numbers = photons(chunk, best_eta * best * self._receiver.transmittance, rng)
         if numbers.any() and numbers.max() > 1:
             slots = np.repeat(slots, numbers)
-        state = 2 * chunk.bases[slots] + chunk.bits[slots]
+        state = chunk.rows(slots)
         steps = chunk.channel.steps_of(slots + chunk.first_slot)
         landed, kept = self._landing(slots, chunk, rng)
         if kept is not None:
             slots, landed, state = slots[kept], landed[kept], state[kept]
             steps = steps[kept] if isinstance(steps, np.ndarray) else steps
         basis = self._basis_met(landed, chosen, rng)
-        chances = np.einsum("bp,kpq,sq->ksb", EFFECTS, chunk.channel.maps, STATES)
+        chances = np.einsum("bp,kpq,sq->ksb", self._effects, chunk.channel.maps, chunk.states)
         share = chunk.channel.etas[steps] / best_eta if best_eta else 0.0
         return self._fired(landed, basis, chances[steps, state, basis], share / (best or 1.0), rng)
 
@@ -313,7 +338,7 @@ class PulseReceiver:
         return landed, kept & (landed >= 0) & (landed < chunk.size)
 
     def _basis_met(
-        self, slots: Slots, chosen: Bytes | None, rng: np.random.Generator
+        self, slots: Slots, chosen: Bytes | HashedColumn | None, rng: np.random.Generator
     ) -> NDArray[np.integer]:
         if chosen is not None:
             return chosen[slots]
@@ -350,7 +375,7 @@ def detect(
     return PulseReceiver(receiver, train.period_ps, rng).detect(train, bases)
 
 
-def _slice_of(chosen: Bytes, light: Layer, chunk: Layer) -> Bytes:
+def _slice_of(chosen: Bytes | HashedColumn, light: Layer, chunk: Layer) -> Bytes | HashedColumn:
     at = chunk.first_slot - light.first_slot
     return chosen[at : at + chunk.size]
 
@@ -379,7 +404,7 @@ def _ascending(parts: list[Slots]) -> Slots:
 def _squashed(
     slots: Slots,
     which: Bytes,
-    chosen: Bytes | None,
+    chosen: Bytes | HashedColumn | None,
     first: int,
     stream: Callable[[], np.random.Generator],
 ) -> Clicks:

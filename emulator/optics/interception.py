@@ -16,13 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..states.noise import check_probability
+from ..wire.hashed_settings import HashedColumn
 from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
-    BASES,
     EFFECTS,
     NO_CHANNEL,
     STATES,
     Bytes,
+    Floats,
+    Layer,
+    LazyLight,
     Light,
     PulseTrain,
     Slots,
@@ -43,11 +46,12 @@ _NUMBERS, _SINGLES = 0, 1
 class InterceptResend:
     """Measures what passes, and sends for each click a pulse of its own with what it saw.
 
-    `source` is what it resends, from the place where it stands (`Fock(1)` is the textbook's). Where it
-    sees nothing it sends nothing. It knows what it measured (`clicks`) and nothing more.
+    `source` is what it resends, from the place where it stands (`Fock(1)` is the textbook's), in the state
+    that it saw: of bases whose states are `states`. Where it sees nothing it sends nothing. It knows what it
+    measured (`clicks`) and nothing more.
     """
 
-    __slots__ = ("_receiver", "_source")
+    __slots__ = ("_receiver", "_source", "_states")
 
     def __init__(
         self,
@@ -55,14 +59,15 @@ class InterceptResend:
         period_ps: int,
         rng: np.random.Generator,
         source: Source = ONE_PHOTON,
+        states: Floats = STATES,
     ) -> None:
-        self._receiver = PulseReceiver(receiver, period_ps, rng)
-        self._source = source
+        self._receiver = PulseReceiver(receiver, period_ps, rng, states[::2] / 2)
+        self._source, self._states = source, states
 
     def seize(
         self,
         block: PulseTrain,
-        bases: ArrayLike | None = None,
+        bases: ArrayLike | HashedColumn | None = None,
         beside: Sequence[PulseTrain] = (),
         where: NDArray[np.bool_] | None = None,
         troubles: Sequence[Trouble] = (),
@@ -80,7 +85,8 @@ class InterceptResend:
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
         sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
-        light = Light(first_slot, sent_bases, sent_bits, on, (Fock(0), self._source), NO_CHANNEL)
+        sources = (Fock(0), self._source)
+        light = Light(first_slot, sent_bases, sent_bits, on, sources, NO_CHANNEL, self._states)
         return PulseTrain.of(light, block.period_ps), clicks
 
 
@@ -90,7 +96,10 @@ def divided(block: PulseTrain, where: NDArray[np.bool_]) -> tuple[PulseTrain, Pu
     The block is spent. Each of the two is dark where the other is not, so no pulse is in both.
     """
     light = block.take_layer()
-    here, elsewhere = (PulseTrain.of(light.only(mask), block.period_ps) for mask in (where, ~where))
+    if isinstance(light, LazyLight):
+        light = light.explicit()
+    layer: Layer = light
+    here, elsewhere = (PulseTrain.of(layer.only(mask), block.period_ps) for mask in (where, ~where))
     return here, elsewhere
 
 
@@ -122,18 +131,20 @@ class StoredSlots:
         if self._states is not None:
             self._states = change(self.slots, self._states)
 
-    def measure(self, bases: ArrayLike, rng: np.random.Generator) -> Bytes:
-        """Bits, one for each of `slots`, in the bases given; ideal, and the photons are gone.
+    def measure(
+        self, bases: ArrayLike, rng: np.random.Generator, effects: Floats = EFFECTS
+    ) -> Bytes:
+        """Bits, one for each of `slots`, in the bases given (rows of `effects`); the photons are gone.
 
         Raises InputError for bases that do not fit, InternalError the second time.
         """
         states, self._states = self._states, None
         if states is None:
             raise InternalError("these photons have been measured: light is seen once")
-        chosen = column("bases", bases, BASES)
+        chosen = column("bases", bases, len(effects))
         if len(chosen) != len(self.slots):
             raise InputError(f"measure: {len(chosen)} bases for {len(self.slots)} photons")
-        chance_of_0 = np.einsum("kp,kp->k", EFFECTS[chosen], states)
+        chance_of_0 = np.einsum("kp,kp->k", effects[chosen], states)
         bits: Bytes = (rng.random(len(chosen)) >= chance_of_0).astype(np.uint8)
         return bits
 
@@ -202,6 +213,6 @@ class PhotonNumberSplitter:
 def _met(chunk: Light, slots: Slots) -> Vectors:
     """Pauli vectors (k, 4) of single photons of `slots` (of the chunk, from 0) as they are by now."""
     steps = chunk.channel.steps_of(slots + chunk.first_slot)
-    every = np.einsum("kpq,sq->ksp", chunk.channel.maps, STATES)
-    vectors: Vectors = every[steps, 2 * chunk.bases[slots] + chunk.bits[slots]]
+    every = np.einsum("kpq,sq->ksp", chunk.channel.maps, chunk.states)
+    vectors: Vectors = every[steps, chunk.rows(slots)]
     return vectors

@@ -144,18 +144,19 @@ class Arm(NamedTuple):
         steps: Slots | int,
         bases: NDArray[np.integer],
         rng: np.random.Generator,
+        effects: Floats = EFFECTS,
     ) -> Floats:
-        """P(bit 0) of each photon in its basis, once it is known how it was found.
+        """P(bit 0) of each photon in its basis, a row of `effects`, once it is known how it was found.
 
         `steps` are those of the channel that they met. The photons have been seen.
         """
-        rows = 2 * np.einsum("bp,kpq->kbq", EFFECTS, self.channel.maps)
+        rows = 2 * np.einsum("bp,kpq->kbq", effects, self.channel.maps)
         lengths = np.linalg.norm(rows[..., 1:], axis=-1)
         blind = lengths < 1e-12
         axes = np.where(blind[..., None], [0.0, 0.0, 1.0], rows[..., 1:])
         axes /= np.where(blind, 1.0, lengths)[..., None]
         found = self._chunk().find(
-            self.arm, photons.at, steps * len(EFFECTS) + bases, axes.reshape(-1, 3), rng
+            self.arm, photons.at, steps * len(effects) + bases, axes.reshape(-1, 3), rng
         )
         chances = (rows[..., :1] + lengths[..., None] * np.array([1.0, -1.0])) / 2
         chosen: Floats = chances[steps, bases, found]

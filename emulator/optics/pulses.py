@@ -14,7 +14,8 @@ copies a state. Everything is drawn per chunk of CHUNK_SLOTS slots, from a strea
 derived from the entity's generator by one draw, so that results do not depend on how a train is cut
 into blocks (always at whole chunks), and one outcome shifts no draw of another chunk.
 
-Bases are 0 = Z, 1 = X, 2 = Y; bit 0 is the +1 eigenstate. Times are picoseconds from the train's start:
+Bases are 0 = Z, 1 = X, 2 = Y unless a train says along which axes they are; bit 0 is the +1 eigenstate.
+Times are picoseconds from the train's start:
 slot i is at i * period_ps.
 """
 
@@ -31,6 +32,7 @@ from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..states.pauli import Superoperator
 from ..wire.bit_planes import read_only
+from ..wire.hashed_settings import HashedColumn
 
 #: Slots that share one random stream: the granularity of blocks.
 CHUNK_SLOTS = 1 << 18
@@ -51,6 +53,19 @@ STATES = read_only(
 #: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
 EFFECTS = read_only(STATES[::2] / 2)
 BASES = len(EFFECTS)
+
+
+def states_along(axes: ArrayLike) -> Floats:
+    """`STATES` for bases along these unit vectors (k, 3)."""
+    vectors = np.asarray(axes, dtype=float)
+    signs = np.array([[1.0], [-1.0]])
+    both = (vectors[:, None] * signs).reshape(-1, 3)
+    return read_only(np.hstack([np.ones((len(both), 1)), both]))
+
+
+def effects_along(axes: ArrayLike) -> Floats:
+    """`EFFECTS` for bases along these unit vectors (k, 3)."""
+    return read_only(states_along(axes)[::2] / 2)
 
 
 class Substreams:
@@ -223,7 +238,10 @@ class Layer(Protocol):
 
 
 class Light(NamedTuple):
-    """What a train says once it is taken: arrays over its slots, and what they met on the way."""
+    """What a train says once it is taken: arrays over its slots, and what they met on the way.
+
+    Row 2 * basis + bit of `states` is the Pauli vector that was sent.
+    """
 
     first_slot: int
     bases: Bytes
@@ -231,6 +249,20 @@ class Light(NamedTuple):
     intensities: Bytes
     sources: tuple[Source, ...]
     channel: PulseChannel
+    states: Floats = STATES
+
+    def rows(self, slots: Slots) -> NDArray[np.integer]:
+        """The rows of `states` of some slots (of these, from 0)."""
+        return 2 * self.bases[slots] + self.bits[slots]
+
+    def settings(self, slots: Slots) -> Bytes:
+        """The intensities of some slots."""
+        return self.intensities[slots]
+
+    @property
+    def highest(self) -> int:
+        """The highest intensity that is used."""
+        return int(self.intensities.max(initial=0))
 
     @property
     def size(self) -> int:
@@ -254,6 +286,58 @@ class Light(NamedTuple):
             raise InternalError(f"a train of {dark} settings")
         intensities = np.where(where, self.intensities, np.uint8(dark))
         return self._replace(intensities=intensities, sources=(*self.sources, Fock(0)))
+
+
+class LazyLight(NamedTuple):
+    """As `Light`, with columns that are hashed where they are read. One block is one chunk."""
+
+    bases: HashedColumn
+    bits: HashedColumn
+    intensities: HashedColumn
+    highest: int
+    sources: tuple[Source, ...]
+    channel: PulseChannel
+    states: Floats = STATES
+
+    @property
+    def first_slot(self) -> int:
+        return self.bits.first_slot
+
+    @property
+    def size(self) -> int:
+        return len(self.bits)
+
+    def rows(self, slots: Slots) -> NDArray[np.integer]:
+        """As for `Light`."""
+        return 2 * self.bases[slots] + self.bits[slots]
+
+    def settings(self, slots: Slots) -> Bytes:
+        """As for `Light`."""
+        return self.intensities[slots]
+
+    def part(self, at: int, size: int) -> Self:
+        part = slice(at, at + size)
+        return self._replace(
+            bases=self.bases[part], bits=self.bits[part], intensities=self.intensities[part]
+        )
+
+    def with_channel(self, channel: PulseChannel) -> Self:
+        return self._replace(channel=channel)
+
+    def only(self, where: NDArray[np.bool_]) -> Self:
+        raise InternalError("lazy light is divided slot by slot: spell it out before")
+
+    def explicit(self) -> Light:
+        """The same light as arrays."""
+        return Light(
+            self.first_slot,
+            self.bases.whole(),
+            self.bits.whole(),
+            self.intensities.whole(),
+            self.sources,
+            self.channel,
+            self.states,
+        )
 
 
 class PulseTrain:
@@ -300,6 +384,8 @@ class PulseTrain:
         Raises InternalError the second time, and for light that was never prepared.
         """
         light = self.take_layer()
+        if isinstance(light, LazyLight):
+            light = light.explicit()
         if not isinstance(light, Light):
             raise InternalError("an arm of pairs is in no state of its own")
         return light
@@ -349,12 +435,17 @@ AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
 def chunks(light: AnyLayer) -> Iterator[tuple[int, AnyLayer]]:
-    """(number of the chunk, its light). Raises InternalError unless the block begins a chunk."""
+    """(number of the chunk, its light). Raises InternalError unless the block begins a chunk.
+
+    A block of lazy light is one chunk, however long: it was cut by what it holds. A chunk's number is that of
+    its first slot.
+    """
     number, offset = divmod(light.first_slot, CHUNK_SLOTS)
     if offset:
         raise InternalError(f"a block begins at slot {light.first_slot}, inside a chunk")
-    for at in range(0, light.size, CHUNK_SLOTS):
-        chunk = light.part(at, CHUNK_SLOTS)
+    step = max(light.size, 1) if isinstance(light, LazyLight) else CHUNK_SLOTS
+    for at in range(0, light.size, step):
+        chunk = light.part(at, step)
         first, end = chunk.first_slot, chunk.first_slot + chunk.size
         yield number, chunk.with_channel(chunk.channel.within(first, end))
         number += 1
@@ -382,14 +473,13 @@ def occupied(size: int, probability: float, rng: np.random.Generator) -> Slots:
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
-def photons(chunk: Light, eta: float, rng: np.random.Generator) -> tuple[Slots, Slots]:
+def photons(chunk: Light | LazyLight, eta: float, rng: np.random.Generator) -> tuple[Slots, Slots]:
     """Slots of the chunk (from 0) of which photons are left after `eta`, and how many: exact.
 
     One number per candidate decides both whether and how many: N >= j where it is below P(N >= j).
     """
     # only settings up to the highest that the chunk uses: what others could send must not matter
-    used = int(chunk.intensities.max(initial=0)) + 1
-    sources = [source.surviving(eta) for source in chunk.sources[:used]]
+    sources = [source.surviving(eta) for source in chunk.sources[: chunk.highest + 1]]
     at_least = np.zeros((max(map(len, sources)) - 1, len(sources)))
     for index, distribution in enumerate(sources):
         tails = np.cumsum(distribution[:0:-1])[::-1]
@@ -398,9 +488,9 @@ def photons(chunk: Light, eta: float, rng: np.random.Generator) -> tuple[Slots, 
     if not len(highest) or highest[0] <= 0:
         nothing = np.empty(0, dtype=np.int64)
         return nothing, nothing
-    slots = occupied(len(chunk.bits), float(min(highest[0], 1.0)), rng)
+    slots = occupied(chunk.size, float(min(highest[0], 1.0)), rng)
     draws = rng.random(len(slots)) * highest[0]
-    setting = chunk.intensities[slots]
+    setting = chunk.settings(slots)
     there = draws < at_least[0, setting]
     slots, draws, setting = slots[there], draws[there], setting[there]
     numbers = np.ones(len(slots), dtype=np.int64)

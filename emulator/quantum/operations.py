@@ -425,11 +425,25 @@ def _withdraw_hand_over(_: QuantumPlane, pending: Pending) -> bool:
 
 def _show_train(operation: Operation) -> tuple[Any, ...]:
     """Its columns would make lines of a megabyte."""
-    return tuple(_short(field) for field in _fields(operation))
+    names = operation.__struct_fields__[1:]
+    shown = []
+    for name, field in zip(names, _fields(operation), strict=True):
+        if name == "axes" and field is not None:
+            shown.append([rounded(list(axis)) for axis in field])
+        elif name == "lazy" and field is not None:
+            shares = (field.bases, field.bits, field.intensities)
+            shown.append([_short(field.key), *(rounded(each) for each in shares)])
+        elif name not in ("axes", "lazy"):
+            shown.append(_short(field))
+    return tuple(shown)
 
 
 def _show_clicks(value: Clicked | Kept) -> list[Any]:
     return [_short(field) for field in msgspec.structs.astuple(value)]
+
+
+def _show_sent(value: Sent) -> list[int]:
+    return [value.start_ns, value.period_ps]
 
 
 def _sends(
@@ -444,6 +458,7 @@ def _sends(
         effect=lambda plane, devices, operation, _: plane.pulses.senders.end(devices, operation),
         withdraw=lambda plane, pending: plane.pulses.senders.withdraw(pending),
         arguments=arguments,
+        outcome=_show_sent,
     )
 
 

@@ -50,6 +50,7 @@ from .messages import decode_to_emulator as decode_to_emulator
 from .messages import decode_to_node as decode_to_node
 from .operations import BELL_NAMES as BELL_NAMES
 from .operations import BLOCK_SLOTS as BLOCK_SLOTS
+from .operations import LAZY_BLOCK_SLOTS as LAZY_BLOCK_SLOTS
 from .operations import MOST_SETTINGS as MOST_SETTINGS
 from .operations import Allocate as Allocate
 from .operations import AnyOperation as AnyOperation
@@ -65,6 +66,7 @@ from .operations import Intercept as Intercept
 from .operations import Join as Join
 from .operations import Joined as Joined
 from .operations import Kept as Kept
+from .operations import LazySettings as LazySettings
 from .operations import Measure as Measure
 from .operations import MeasureStored as MeasureStored
 from .operations import Operation as Operation

@@ -130,13 +130,36 @@ class Probe(Operation):
 
 #: Slots in a block: a whole number of the chunks that the emulator draws for.
 BLOCK_SLOTS = 1 << 20
+#: The most slots in a block of a train whose settings are lazy: clicks are counted from its first by uint32.
+LAZY_BLOCK_SLOTS = 1 << 32
+
+#: A Bloch vector of length 1: bit 0 is the state along it.
+Axis = tuple[float, float, float]
+
+
+class LazySettings(Record):
+    """Columns that are a hash of the slot's number (hashed_settings.py), in place of bit planes.
+
+    `bases`, `bits` and `intensities` are the shares of what each may hold, from 0; of a receiver's only the
+    first are used. The key is a secret.
+    """
+
+    key: bytes
+    bases: list[float]
+    bits: list[float]
+    intensities: list[float]
+
+    def __repr__(self) -> str:
+        return f"LazySettings(key=..., bases={self.bases}, intensities={self.intensities})"
 
 
 class Pulses(Operation):
     """Send a block of a train; it begins when the block before it ends. Result: `Sent`, at its end.
 
-    Columns: `bases` and `bits` in one plane each; `intensities` in as many as its settings need, which
-    are those of the node's source, or `means` (mean photon numbers) if given. `last` ends the train.
+    Columns: `bits` in one plane, `bases` and `intensities` in as many as they need. Bases are along `axes`
+    (None: Z and X), intensities those of the node's source, or `means` (mean photon numbers) if given. `last`
+    ends the train. With `lazy` in place of the columns a block has up to LAZY_BLOCK_SLOTS; fewer may be sent
+    of it, where light meets an eavesdropper.
     """
 
     to: str
@@ -148,6 +171,8 @@ class Pulses(Operation):
     bits: bytes
     intensities: bytes
     means: list[float] | None = None
+    axes: list[Axis] | None = None
+    lazy: LazySettings | None = None
 
 
 class PairPulses(Operation):
@@ -166,8 +191,9 @@ class PairPulses(Operation):
 class Detect(Operation):
     """Detect up to `slots` slots of a train. `first` 0 waits for a train. Result: `Clicked`.
 
-    `bases` (one plane) for an active choice of basis; None where a beam splitter chooses. `more`: the
-    next block will be asked for, unless the train has ended.
+    `bases` for an active choice of basis, along `axes` (None: Z and X); None where a beam splitter chooses,
+    and where `lazy` is given instead. `more`: the next block will be asked for, unless the train has ended.
+    More than BLOCK_SLOTS may be asked for without `bases`; fewer may come, where the light is bright.
     """
 
     source: str
@@ -176,6 +202,8 @@ class Detect(Operation):
     slots: int
     more: bool
     bases: bytes | None = None
+    axes: list[Axis] | None = None
+    lazy: LazySettings | None = None
 
 
 class Intercept(Operation):
@@ -191,6 +219,7 @@ class Intercept(Operation):
     more: bool
     bases: bytes | None = None
     fraction: float = 1.0
+    axes: list[Axis] | None = None
 
 
 class Split(Operation):
@@ -208,11 +237,12 @@ class Split(Operation):
 
 
 class MeasureStored(Operation):
-    """Measure all photons of a store, once. `bases`: one plane. Result: bits, one plane."""
+    """Measure all photons of a store, once, in `bases` along `axes`. Result: bits, one plane."""
 
     store: str
     photons: int
     bases: bytes
+    axes: list[Axis] | None = None
 
 
 AnyOperation = (
@@ -237,17 +267,22 @@ AnyOperation = (
 
 
 class Sent(Record):
-    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is."""
+    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is.
+
+    `slots` is how many slots the block had.
+    """
 
     start_ns: int
     period_ps: int
+    slots: int
 
 
 class Clicked(Record):
     """Result of `Detect` and `Intercept`: the clicks of a block.
 
     `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: uint32
-    little-endian, slots from the block's first; `bases`, `bits`, `doubles` in one plane each.
+    little-endian, slots from the block's first; `bits`, `doubles` in one plane each, `bases` in as many as
+    its axes need.
     """
 
     start_ns: int

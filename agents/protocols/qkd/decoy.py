@@ -68,14 +68,15 @@ class Announcement(SessionMessage, tag="announcement"):
 class Sifted(SessionMessage, tag="sifted"):
     """Sender -> receiver, for each click: do the bases agree, is the bit compared, which intensity.
 
-    `means` are the mean photon numbers of the settings, `sent` how often each was sent.
+    `means` are the mean photon numbers of the settings, `sent` how often each was sent (of a lazy train: how
+    often by its probability).
     """
 
     agree: bytes
     compared: bytes
     intensities: bytes
     means: list[float]
-    sent: list[int]
+    sent: list[int | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ class Exchange(SiftedTrain):
     """What an end knows after sifting: also the settings of the source, and that of each click."""
 
     means: list[float]
-    sent: list[int]
+    sent: list[int | float]
     intensities: Bytes
 
     @property
@@ -113,7 +114,7 @@ class Exchange(SiftedTrain):
             for index in range(len(self.means))
         }
         return {
-            "pulses": sum(self.sent),
+            "pulses": round(sum(self.sent)),
             "clicks": len(self.bits),
             "sifted": int(self.agree.sum()),
             "compared": int(self.compared.sum()),
@@ -127,9 +128,10 @@ class Exchange(SiftedTrain):
 class Sender(Agent):
     """Sends `pulses` slots to `peer`; compares `sample` of the signal's sifted bits.
 
-    Bases, bits and intensities are drawn; how often which intensity, is the source's `probabilities`.
-    Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`, `session`, and for the
-    signal and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER.
+    Bases, bits and intensities are drawn; how often which intensity, is the source's `probabilities`. With
+    `lazy` they are a hash of the slot's number, so that a train of any length costs what its clicks do; the
+    receiver must be lazy, too. Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`,
+    `session`, and for the signal and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER.
     """
 
     async def run(
@@ -140,26 +142,39 @@ class Sender(Agent):
         link: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        lazy: bool = False,
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
         retry = RetryPolicy.of(timeout, tries)
-        found = await self.exchange(peer, pulses, sample, link, retry)
+        found = await self.exchange(peer, pulses, sample, link, retry, lazy)
         return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, pulses: int, sample: float, link: str | None, retry: RetryPolicy
+        self,
+        peer: str,
+        pulses: int,
+        sample: float,
+        link: str | None,
+        retry: RetryPolicy,
+        lazy: bool = False,
     ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer, pulses, sample, link)
+        part = partial(self._session, peer, pulses, sample, link, lazy)
         return await initiate(self, peer, KIND, retry, part)
 
     async def _session(
-        self, peer: str, pulses: int, sample: float, link: str | None, session: Initiator
+        self,
+        peer: str,
+        pulses: int,
+        sample: float,
+        link: str | None,
+        lazy: bool,
+        session: Initiator,
     ) -> Exchange:
         lasts_ns = pulses * self.pulse_period_ps // 1000
         await session.request(Announcement(pulses, lasts_ns), Ready)
-        train = await self.pulses(peer, pulses, link=link)
+        train = await self.pulses(peer, pulses, link=link, lazy=lazy)
         slots, theirs = slots_and_bases(await session.request(Sent(), Clicked))
         bases, bits, intensities = train.at(slots)
         agree = theirs == bases
@@ -189,20 +204,25 @@ class Receiver(Agent):
         link: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        lazy: bool = False,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries))
+        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries), lazy)
         return no_result() if found is None else found.summary()
 
-    async def exchange(self, peer: str, link: str | None, retry: RetryPolicy) -> Exchange | None:
+    async def exchange(
+        self, peer: str, link: str | None, retry: RetryPolicy, lazy: bool = False
+    ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        return await respond(self, peer, KIND, retry, partial(self._session, peer, link))
+        return await respond(self, peer, KIND, retry, partial(self._session, peer, link, lazy))
 
-    async def _session(self, peer: str, link: str | None, session: Responder) -> Exchange:
+    async def _session(
+        self, peer: str, link: str | None, lazy: bool, session: Responder
+    ) -> Exchange:
         plan: Announcement = await session.receive(Announcement)
         await session.reply(Ready())
         lasts_s = plan.lasts_ns / 1e9
         limit_s = session.retry.limit_s(lasts_s)
-        clicks = await whole_train(self.detect(peer, link=link), plan.pulses, limit_s)
+        clicks = await whole_train(self.detect(peer, link=link, lazy=lazy), plan.pulses, limit_s)
         await session.receive(Sent, lasts_s)
         await session.reply(announced(clicks))
         sifted: Sifted = await session.receive(Sifted)

@@ -5,8 +5,9 @@ finds the clicks whose bases agree, samples those that are compared in public, a
 not own what is prepared and detected, nor reconciliation, privacy amplification and authentication: what
 comes out is a sifted key and what is known of the channel, not a secret key.
 
-Single photons travel as lists of slots, pulse trains as bytes: slots as uint32 (little-endian), bases, bits
-and marks as bit planes. In all arrays an entry belongs to a click, in the order of time.
+Single photons travel as lists of slots, pulse trains as bytes: slots as uint32 (uint64 in trains of more than
+2^32 slots; little-endian), bases, bits and marks as bit planes. In all arrays an entry belongs to a click, in
+the order of time.
 """
 
 from __future__ import annotations
@@ -105,14 +106,22 @@ async def whole_train(detecting: Awaitable[Clicks], slots: int, limit_s: float |
 
 def announced(clicks: Clicks) -> Clicked:
     """Clicks as the receiver announces them."""
-    slots = clicks.slots.astype("<u4").tobytes()
-    return Clicked(len(clicks), slots, packed(clicks.bases))
+    return Clicked(len(clicks), slots_as_bytes(clicks), packed(clicks.bases))
+
+
+def slots_as_bytes(clicks: Clicks) -> bytes:
+    """The slots that clicked, in as many bytes each as the train's length needs."""
+    return clicks.slots.astype("<u4" if clicks.seen <= 1 << 32 else "<u8").tobytes()
+
+
+def slots_of(data: bytes, count: int) -> NDArray[np.int64]:
+    """What `slots_as_bytes` made of `count` clicks."""
+    return np.frombuffer(data, dtype="<u8" if len(data) > 4 * count else "<u4").astype(np.int64)
 
 
 def slots_and_bases(clicked: Clicked) -> tuple[NDArray[np.int64], Bytes]:
     """The slots and bases that were announced."""
-    slots = np.frombuffer(clicked.slots, dtype="<u4").astype(np.int64)
-    return slots, unpacked(clicked.bases, clicked.count)
+    return slots_of(clicked.slots, clicked.count), unpacked(clicked.bases, clicked.count)
 
 
 def marks(plane: bytes, count: int) -> Marks:

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 
 from ...errors import OperationError
 from ...kernel.ports import Surroundings
+from ...optics.pulses import EFFECTS, STATES, effects_along, states_along
 from ...topology.model.pulse_sections import DetectorSpec
 from ...topology.model.topology import Topology
-from ...wire import BLOCK_SLOTS, Detect, Intercept, Split
+from ...wire import BLOCK_SLOTS, LAZY_BLOCK_SLOTS, Detect, Intercept, Split
 from ..fault_history import FaultHistories
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices
@@ -75,8 +76,10 @@ class PulsePlane:
         """The node takes the next block of a train. Raises OperationError and LinkError."""
         name = devices.name
         check_columns(operation, self._detector(name, operation).splitting is not None)
-        if not 1 <= operation.slots <= BLOCK_SLOTS:
-            raise OperationError(why=f"{operation.slots} slots, expected 1 to {BLOCK_SLOTS}")
+        columns = not isinstance(operation, Detect) or operation.bases is not None
+        most = BLOCK_SLOTS if columns else LAZY_BLOCK_SLOTS
+        if not 1 <= operation.slots <= most:
+            raise OperationError(why=f"{operation.slots} slots, expected 1 to {most}")
         pending = Receiving(devices, operation)
         if operation.first == 0:
             self._check_ends(name, operation)
@@ -182,11 +185,13 @@ class PulsePlane:
         if isinstance(operation, Intercept):
             onward = self._send_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
+            states = STATES if operation.axes is None else states_along(operation.axes)
             kind = Interceptor(
-                train, onward, optics, operation.fraction, rng, self._histories[name]
+                train, onward, optics, operation.fraction, rng, self._histories[name], states
             )
         else:
-            kind = PulseDetector(train, optics, rng, self._histories[name])
+            effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
+            kind = PulseDetector(train, optics, rng, self._histories[name], effects)
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return TrainReception(train, kind, self._around.clock, self._give, dead_ns)
 

@@ -7,7 +7,9 @@ optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
-has come. A node that sends a train on sends each block as it has come, so that slot i leaves when it arrived.
+has come. A block of lazy settings may be much longer than others: it is taken in pieces, each as long as the
+node asks for and as what it holds allows, so that memory follows clicks, however bright it becomes. A node
+that sends a train on sends each block as it has come, so that slot i leaves when it arrived.
 
 Rules. A block is taken once, by the only reception of its train; what is sent on was prepared anew or is what
 was not stored. A reception draws from its own stream, once, at its beginning. It ends with the train, with an
@@ -31,19 +33,25 @@ from ...kernel.ports import OPERATION, Clock
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
-from ...optics.pulses import CHUNK_SLOTS, PulseTrain, Substreams
+from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
-from ...wire import Clicked, Detect, Intercept, Kept, Operation, Split
-from ...wire.bit_planes import packed, packed_size, unpacked
+from ...wire import BLOCK_SLOTS, Clicked, Detect, Intercept, Kept, Operation, Split
+from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
+from ...wire.hashed_settings import BASES, HashedColumn
 from ..fault_history import FaultHistory
 from ..node.node_devices import NodeDevices, Pending
+from .settings import bases_of, check_axes, check_lazy
 from .stored_photons import StoredPhotons
 from .trains import Block, Train
 
 #: What an eavesdropper measures with unless its node says otherwise: nothing stops her.
 IDEAL = DetectorSpec()
+#: Bases that a beam splitter chooses from.
+PASSIVE_BASES = 2
 #: Blocks that may wait for the node's next operation, which follows at once unless its program broke.
 MOST_WAITING = 2
+#: Photons and counts that a piece of a long block may hold on average; it is one chunk.
+PIECE_EVENTS = 1 << 18
 #: (pending, value, refusal=None) when an operation of a train has ended.
 Give = Callable[..., None]
 
@@ -112,9 +120,14 @@ class TrainReception:
         if pending is None or not self._arrived or self._closed:
             return
         block, operation = self._arrived.popleft(), pending.operation
+        if block.slots > BLOCK_SLOTS:
+            size = self._piece(block, operation)
+            if size < block.slots:
+                block, rest = block.cut(size)
+                self._arrived.appendleft(rest)
         self._pending = None
         self.slots, self.blocks = self.slots + block.slots, self.blocks + 1
-        over = block.last or not operation.more
+        over = block.last or not (operation.more or block.slots < operation.slots)
         value = self.kind.take(operation, block, self._light(block), over)
         if not over:
             self._end(pending, value)
@@ -123,6 +136,15 @@ class TrainReception:
         order = (pending.devices.name, OPERATION, pending.number)
         due_ns = self._clock.now_ns + self._dead_ns
         pending.entry = self._clock.at(due_ns, order, lambda: self._end(pending, value))
+
+    def _piece(self, block: Block, operation: Operation) -> int:
+        """How many slots of a long block are taken at once: whole chunks, or what is left."""
+        assert isinstance(operation, Detect), "long blocks go to no eavesdropper"
+        best = float(self.train.channel(block, count=False).etas.max(initial=0.0))
+        events = self.kind.events_per_slot(block, best * block.brightness)
+        fit = int(PIECE_EVENTS / events) if events * block.slots > PIECE_EVENTS else block.slots
+        slots = min(max(fit, BLOCK_SLOTS), operation.slots)
+        return min(-(-slots // CHUNK_SLOTS) * CHUNK_SLOTS, block.slots)
 
     def _light(self, block: Block) -> list[PulseTrain]:
         """The block's layers as they arrive."""
@@ -149,6 +171,11 @@ class ReceiverKind:
     ) -> Clicked | Kept:
         """A block has come."""
         raise NotImplementedError
+
+    def events_per_slot(self, block: Block, photons: float) -> float:
+        """Photons that come in a slot of the block at the most, on average, and the detectors' own counts."""
+        del block
+        return photons
 
     def stop(self, now_ns: int) -> None:
         """No block comes any more."""
@@ -179,7 +206,7 @@ class ReceiverKind:
             over,
             len(at),
             at.astype("<u4").tobytes(),
-            packed(clicks.bases),
+            packed(clicks.bases, planes_for(bases_of(operation.axes))),
             packed(clicks.bits),
             packed(clicks.doubles),
         )
@@ -194,17 +221,26 @@ class PulseDetector(ReceiverKind):
         receiver: Receiver,
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
+        effects: Floats = EFFECTS,
     ) -> None:
         super().__init__(train)
         self._history = history
-        self._receiver = PulseReceiver(receiver, train.period_ps, rng)
+        self._receiver = PulseReceiver(receiver, train.period_ps, rng, effects)
+        self._background = float(receiver.background(train.period_ps).sum())
+        self._counters = len(receiver.all_detectors)
+
+    def events_per_slot(self, block: Block, photons: float) -> float:
+        slot_s = self.train.period_ps * 1e-12
+        troubles = troubles_of(self.train, block, self._history, count=False)
+        darks = max((trouble.dark_count_rate_hz for trouble in troubles), default=0.0)
+        return photons + self._background + darks * slot_s * self._counters
 
     def take(
         self, operation: Detect, block: Block, layers: list[PulseTrain], over: bool
     ) -> Clicked:
         if not layers:
             return self._clicked(None, operation, block, over)
-        chosen = chosen_bases(operation, block.slots)
+        chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
         clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
         return self._clicked(clicks, operation, block, over)
@@ -221,10 +257,11 @@ class Interceptor(ReceiverKind):
         fraction: float,
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
+        states: Floats = STATES,
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._history = onward, fraction, history
-        self._resend = InterceptResend(receiver, train.period_ps, rng)
+        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states)
         self._streams = Substreams(rng)
 
     def take(
@@ -238,7 +275,7 @@ class Interceptor(ReceiverKind):
         if where is not None:
             pairs = [divided(layer, where) for layer in layers]
             layers, passing = [here for here, _ in pairs], [there for _, there in pairs]
-        chosen = chosen_bases(operation, block.slots)
+        chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
         self._send_on(block, [resent, *passing], over)
@@ -282,8 +319,13 @@ class NumberSplitter(ReceiverKind):
         )
 
 
-def troubles_of(train: Train, block: Block, history: FaultHistory[NodeChanges]) -> list[Trouble]:
-    """What faults did to a node's detectors while the block's slots arrived, one after the other."""
+def troubles_of(
+    train: Train, block: Block, history: FaultHistory[NodeChanges], count: bool = True
+) -> list[Trouble]:
+    """What faults did to a node's detectors while the block's slots arrived, one after the other.
+
+    `count`: they count the slots that they have hit.
+    """
     begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
     ends_ns = train.leaves_ns(block.first + block.slots) + 1
     found = []
@@ -294,7 +336,8 @@ def troubles_of(train: Train, block: Block, history: FaultHistory[NodeChanges]) 
         if until_ns is not None:
             end = min(end, train.slot_at(until_ns - delay_ns))
         if first < end and changes.on_detectors:
-            interval.count_hits(_on_detectors, end - first)
+            if count:
+                interval.count_hits(_on_detectors, end - first)
             found.append(Trouble(first, end, changes.dark_count_rate_hz, changes.blind))
     return found
 
@@ -303,11 +346,16 @@ def _on_detectors(changes: NodeChanges) -> bool:
     return changes.on_detectors
 
 
-def chosen_bases(operation: Detect | Intercept, slots: int) -> np.ndarray | None:
-    """The bases for a block of `slots`: what was not asked for is measured in basis 0, and not reported."""
+def chosen_bases(operation: Detect | Intercept, block: Block) -> np.ndarray | HashedColumn | None:
+    """The bases for a block: what was not asked for is measured in basis 0, and not reported."""
+    slots = block.slots
+    if isinstance(operation, Detect) and operation.lazy is not None:
+        lazy = operation.lazy
+        return HashedColumn(lazy.key, BASES, lazy.bases, block.first, slots)
     if operation.bases is None:
         return None
-    chosen = unpacked(operation.bases, operation.slots)
+    planes = planes_for(bases_of(operation.axes))
+    chosen = unpacked(operation.bases, operation.slots, planes)
     return chosen[:slots] if len(chosen) >= slots else np.pad(chosen, (0, slots - len(chosen)))
 
 
@@ -315,14 +363,30 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
     """Raises OperationError for bases that do not fit the operation or the kind of receiver."""
     if isinstance(operation, Split):
         return
-    if operation.bases is None and not passive:
+    check_axes(operation.axes)
+    kinds = bases_of(operation.axes)
+    lazy = operation.lazy if isinstance(operation, Detect) else None
+    chosen = operation.bases is not None or lazy is not None
+    if not chosen and not passive:
         raise OperationError(why="the node chooses the basis of each slot: bases are missing")
-    if operation.bases is not None and passive:
+    if chosen and passive:
         raise OperationError(why="a beam splitter chooses the bases here: expected none")
-    if operation.bases is not None and len(operation.bases) != packed_size(operation.slots):
+    if passive and kinds != PASSIVE_BASES:
+        raise OperationError(why=f"{kinds} axes behind a beam splitter for {PASSIVE_BASES} bases")
+    if lazy is not None:
+        check_lazy(lazy, kinds)
+    if operation.bases is None:
+        return
+    planes = planes_for(kinds)
+    if len(operation.bases) != packed_size(operation.slots, planes):
         raise OperationError(
             why=f"{len(operation.bases)} bytes of bases for {operation.slots} slots"
         )
+    if (
+        kinds & (kinds - 1)
+        and int(unpacked(operation.bases, operation.slots, planes).max()) >= kinds
+    ):
+        raise OperationError(why=f"a basis that is none of {kinds}")
 
 
 # --- what a node receives with ----------------------------------------------------------------------

@@ -12,19 +12,45 @@ OperationError.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from ...devices.sources import AtomicEmitter, Pairs, SinglePhoton, Source, WeakCoherent, decoy_table
+from ...devices.sources import (
+    AtomicEmitter,
+    Pairs,
+    SinglePhoton,
+    Source,
+    WeakCoherent,
+    decoy_table,
+    mean_photons,
+)
 from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
 from ...optics.pairs import PairBlock, PairTrain
-from ...optics.pulses import NO_CHANNEL, Light, PulseTrain
+from ...optics.pulses import (
+    NO_CHANNEL,
+    STATES,
+    Floats,
+    LazyLight,
+    Light,
+    PulseTrain,
+    states_along,
+)
 from ...topology.model.pulse_sections import SourceSpec
 from ...topology.model.topology import NodeSpec
-from ...wire import BLOCK_SLOTS, MOST_SETTINGS, PairPulses, Pulses, Sent
+from ...wire import (
+    BLOCK_SLOTS,
+    LAZY_BLOCK_SLOTS,
+    MOST_SETTINGS,
+    LazySettings,
+    PairPulses,
+    Pulses,
+    Sent,
+)
 from ...wire.bit_planes import packed_size, planes_for, unpacked
+from ...wire.hashed_settings import BASES, BITS, INTENSITIES, HashedColumn
 from ..node.node_devices import NodeDevices, Pending
+from .settings import bases_of, check_axes, check_lazy
 from .stored_photons import Schedule
 from .trains import Block, PulseLink, PulseRoutes, Train
 
@@ -41,6 +67,8 @@ class Outgoing:
     trains: list[Train]
     pairs: PairTrain | None = None
     operation: Sending | None = None
+    #: Slots of that block, and whether it is the train's last.
+    block: tuple[int, bool] = field(default=(0, False))
 
 
 class Senders:
@@ -63,13 +91,19 @@ class Senders:
         name = devices.name
         links = self._links(name, operation)
         table = source_table(self._nodes[name], operation.means)
-        _check_size(operation)
+        _check_size(operation, operation.lazy is not None)
+        check_axes(operation.axes)
         _check_columns(operation, len(table))
         if operation.first == 0:
             self._open(name, links)
         found = self._going_on(name, links, operation)
-        light = partial(_light, operation, table, found.trains[0].period_ps)
-        self._emit(devices, operation, found, [light])
+        make = _light if operation.lazy is None else _lazy_light
+        light = partial(make, operation, table, found.trains[0].period_ps)
+        slots = operation.slots
+        if slots > BLOCK_SLOTS and self._meets_eavesdropper(found.trains[0], operation.to):
+            slots = BLOCK_SLOTS
+        brightness = max(mean_photons(source.photons()) for source in table)
+        self._emit(devices, operation, found, [light], slots, brightness)
 
     def send_pairs(self, devices: NodeDevices, operation: PairPulses) -> None:
         """A block of both arms of a train of pairs. Raises as `send_pulses`."""
@@ -86,16 +120,17 @@ class Senders:
         assert found.pairs is not None, "both links are of one train, which has two arms"
         block, period_ps = found.pairs.block(), found.trains[0].period_ps
         arms = [partial(_arm, found.pairs, block, arm, period_ps) for arm in (0, 1)]
-        self._emit(devices, operation, found, arms)
+        self._emit(devices, operation, found, arms, operation.slots)
 
     def end(self, devices: NodeDevices, operation: Sending) -> Sent | None:
         """A block has left; None if its train had been withdrawn before."""
         found = self._under_way(devices.name, self._links(devices.name, operation))
         if found is None or found.operation is not operation:  # perhaps another train by now
             return None
-        if operation.last:
+        slots, last = found.block
+        if last:
             self._forget(found)
-        return Sent(found.trains[0].start_ns, found.trains[0].period_ps)
+        return Sent(found.trains[0].start_ns, found.trains[0].period_ps, slots)
 
     def withdraw(self, pending: Pending) -> bool:
         """The train ends with what has left; the operation runs to its end, which is that of its block."""
@@ -151,15 +186,26 @@ class Senders:
         return found
 
     def _emit(
-        self, devices: NodeDevices, operation: Sending, found: Outgoing, lights: Sequence[Emission]
+        self,
+        devices: NodeDevices,
+        operation: Sending,
+        found: Outgoing,
+        lights: Sequence[Emission],
+        slots: int,
+        brightness: float = 0.0,
     ) -> None:
         """A block is on its way, and its operation ends with it."""
-        found.operation = operation
-        end_ns = found.trains[0].ends_ns(operation.slots)
+        last = operation.last and slots == operation.slots
+        found.operation, found.block = operation, (slots, last)
+        end_ns = found.trains[0].ends_ns(slots)
         for train, light in zip(found.trains, lights, strict=True):
-            train.send(operation.slots, end_ns, operation.last, light)
-            self._metrics.count(f"links.{train.link.name}.pulses", operation.slots)
+            train.send(slots, end_ns, last, light, brightness)
+            self._metrics.count(f"links.{train.link.name}.pulses", slots)
         self._schedule(Pending(devices, operation), end_ns)
+
+    def _meets_eavesdropper(self, train: Train, to: str) -> bool:
+        """Whether the train goes to another node than its destination, or to one that may not be it."""
+        return train.to != to or self._nodes[train.to].kind == "eavesdropper"
 
     def _stop(self, found: Outgoing) -> None:
         for train in found.trains:
@@ -171,26 +217,34 @@ class Senders:
             self._outgoing.pop((train.source, train.link.name), None)
 
 
-def _check_size(operation: Sending) -> None:
-    slots = operation.slots
-    if not 1 <= slots <= BLOCK_SLOTS or (slots < BLOCK_SLOTS and not operation.last):
-        raise OperationError(
-            why=f"a block of {slots} slots, expected {BLOCK_SLOTS} but in the last"
-        )
+def _check_size(operation: Sending, lazy: bool = False) -> None:
+    slots, most = operation.slots, LAZY_BLOCK_SLOTS if lazy else BLOCK_SLOTS
+    if not 1 <= slots <= most or (slots < most and not operation.last):
+        raise OperationError(why=f"a block of {slots} slots, expected {most} but in the last")
 
 
 def _check_columns(operation: Pulses, settings: int) -> None:
     """Raises OperationError for columns that do not fit the block."""
+    kinds = bases_of(operation.axes)
+    if operation.lazy is not None:
+        if operation.bases or operation.bits or operation.intensities:
+            raise OperationError(why="columns beside lazy settings: expected one of the two")
+        check_lazy(operation.lazy, kinds, settings)
+        return
     slots, planes = operation.slots, planes_for(settings)
-    for column, bits in (("bases", 1), ("bits", 1), ("intensities", planes)):
+    for column, bits in (("bases", planes_for(kinds)), ("bits", 1), ("intensities", planes)):
         if len(getattr(operation, column)) != packed_size(slots, bits):
             raise OperationError(why=f"{column} of another length than {slots} slots")
-    if settings & (settings - 1):  # else every number that fits into the planes is a setting
-        highest = int(unpacked(operation.intensities, slots, planes).max())
-        if highest >= settings:
-            raise OperationError(
-                why=f"intensity {highest}, expected a setting from 0 to {settings - 1}"
-            )
+    for name, data, count in (
+        ("intensity", operation.intensities, settings),
+        ("basis", operation.bases, kinds),
+    ):
+        if count & (count - 1):  # else every number that fits into the planes is one
+            highest = int(unpacked(data, slots, planes_for(count)).max())
+            if highest >= count:
+                raise OperationError(
+                    why=f"{name} {highest}, expected a setting from 0 to {count - 1}"
+                )
 
 
 def _light(
@@ -198,10 +252,42 @@ def _light(
 ) -> list[PulseTrain]:
     """The light of a block: its columns unpacked, as far as it was sent."""
     sent, slots, planes = slice(block.slots), operation.slots, planes_for(len(table))
-    bases, bits = unpacked(operation.bases, slots)[sent], unpacked(operation.bits, slots)[sent]
+    bases = unpacked(operation.bases, slots, planes_for(bases_of(operation.axes)))[sent]
+    bits = unpacked(operation.bits, slots)[sent]
     intensities = unpacked(operation.intensities, slots, planes)[sent]
-    light = Light(block.first, bases, bits, intensities, table, NO_CHANNEL)
+    light = Light(block.first, bases, bits, intensities, table, NO_CHANNEL, _states(operation))
     return [PulseTrain.of(light, period_ps)]
+
+
+def _lazy_light(
+    operation: Pulses, table: tuple[Source, ...], period_ps: int, block: Block
+) -> list[PulseTrain]:
+    """The light of (a piece of) a block whose columns are hashed."""
+    settings = operation.lazy
+    assert settings is not None, "a block of columns has light of its own"
+
+    def hashed(word: int, shares: list[float]) -> HashedColumn:
+        return HashedColumn(settings.key, word, shares, block.first, block.slots)
+
+    light = LazyLight(
+        hashed(BASES, settings.bases),
+        hashed(BITS, settings.bits),
+        hashed(INTENSITIES, settings.intensities),
+        _highest(settings),
+        table,
+        NO_CHANNEL,
+        _states(operation),
+    )
+    return [PulseTrain.of(light, period_ps)]
+
+
+def _highest(settings: LazySettings) -> int:
+    """The highest intensity that may be sent."""
+    return max(index for index, share in enumerate(settings.intensities) if share > 0)
+
+
+def _states(operation: Pulses) -> Floats:
+    return STATES if operation.axes is None else states_along(operation.axes)
 
 
 def _arm(

@@ -16,13 +16,14 @@ import numpy as np
 from ...errors import OperationError
 from ...kernel.ports import Surroundings
 from ...optics.interception import StoredSlots
-from ...optics.pulses import STATES
+from ...optics.pulses import EFFECTS, STATES, Floats, effects_along
 from ...units import format_ns
 from ...wire import MeasureStored
-from ...wire.bit_planes import packed, packed_size, unpacked
+from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices, Pending
 from ..node.registry import Memory
+from .settings import bases_of, check_axes
 from .trains import PS, Train
 
 #: (pending, end_ns): have the plane end an operation then.
@@ -67,7 +68,12 @@ class StoredPhotons:
         return together
 
     def measure(
-        self, bases: np.ndarray, rng: np.random.Generator, now_ns: int, memory: Memory | None
+        self,
+        bases: np.ndarray,
+        rng: np.random.Generator,
+        now_ns: int,
+        memory: Memory | None,
+        effects: Floats = EFFECTS,
     ) -> np.ndarray:
         """Bits of all photons as they are by `now_ns`; they are gone. Once: the caller looks at `gone`."""
 
@@ -82,7 +88,7 @@ class StoredPhotons:
         for part in self._parts:
             part.through(stored)
             size = len(part.slots)
-            bits.append(part.measure(bases[at : at + size], rng))
+            bits.append(part.measure(bases[at : at + size], rng, effects))
             at += size
         self._parts.clear()
         return np.concatenate(bits)
@@ -112,18 +118,25 @@ class PhotonStores:
     def begin(self, devices: NodeDevices, operation: MeasureStored) -> None:
         """Measure stored photons, in this instant. Raises OperationError for what cannot be."""
         self._held(devices.name, operation)
-        if len(operation.bases) != packed_size(operation.photons):
+        check_axes(operation.axes)
+        count = bases_of(operation.axes)
+        planes = planes_for(count)
+        if len(operation.bases) != packed_size(operation.photons, planes):
             raise OperationError(why=f"{len(operation.bases)} bytes of bases")
+        highest = int(unpacked(operation.bases, operation.photons, planes).max(initial=0))
+        if highest >= count:
+            raise OperationError(why=f"basis {highest}, expected 0 to {count - 1}")
         self._schedule(Pending(devices, operation), self._clock.now_ns)
 
     def end(self, devices: NodeDevices, operation: MeasureStored) -> bytes:
         """The bits, in one plane; the photons are gone. Raises OperationError as `begin`."""
         stored = self._held(devices.name, operation)
         bits = stored.measure(
-            unpacked(operation.bases, operation.photons),
+            unpacked(operation.bases, operation.photons, planes_for(bases_of(operation.axes))),
             self._streams.of("kept", stored.name),
             self._clock.now_ns,
             self._memories[stored.node],
+            EFFECTS if operation.axes is None else effects_along(operation.axes),
         )
         stored.gone = f"measured at {format_ns(self._clock.now_ns)}"
         return packed(bits)

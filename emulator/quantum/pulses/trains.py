@@ -40,9 +40,13 @@ PS = 1000
 
 
 class Block:
-    """Consecutive slots of a train. `light` makes their light, in layers, once they have arrived."""
+    """Consecutive slots of a train. `light` makes their light, in layers, once they have arrived.
 
-    __slots__ = ("end_ns", "first", "last", "light", "slots")
+    `brightness`: the most photons that a slot holds on average where it is sent; what a block longer than
+    others is cut by.
+    """
+
+    __slots__ = ("brightness", "end_ns", "first", "last", "light", "slots")
 
     def __init__(
         self,
@@ -51,9 +55,23 @@ class Block:
         end_ns: int,
         last: bool,
         light: Callable[[Block], list[PulseTrain]],
+        brightness: float = 0.0,
     ) -> None:
         self.first, self.slots, self.end_ns, self.last = first, slots, end_ns, last
-        self.light = light
+        self.light, self.brightness = light, brightness
+
+    def cut(self, slots: int) -> tuple[Block, Block]:
+        """Its first `slots`, and the rest."""
+        start = Block(self.first, slots, self.end_ns, False, self.light, self.brightness)
+        rest = Block(
+            self.first + slots,
+            self.slots - slots,
+            self.end_ns,
+            self.last,
+            self.light,
+            self.brightness,
+        )
+        return start, rest
 
 
 class Train:
@@ -112,9 +130,10 @@ class Train:
         end_ns: int,
         last: bool,
         light: Callable[[Block], list[PulseTrain]],
+        brightness: float = 0.0,
     ) -> None:
         """The next block leaves; its last slot leaves at `end_ns`."""
-        block = Block(self.slots, slots, end_ns, last, light)
+        block = Block(self.slots, slots, end_ns, last, light, brightness)
         self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
         self.link.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
 
@@ -130,9 +149,12 @@ class Train:
         block = Block(self.slots, 0, self.end_ns, True, lambda _: [])
         self.link.at(self, max(now_ns, self.end_ns) + self.delay_ns, partial(self._arrive, block))
 
-    def channel(self, block: Block) -> PulseChannel:
-        """What the fibre does to the block's slots, drifts and cuts included."""
-        return self.link.channel(self, block.first, block.first + block.slots)
+    def channel(self, block: Block, count: bool = True) -> PulseChannel:
+        """What the fibre does to the block's slots, drifts and cuts included.
+
+        `count`: the faults among them count the slots that they have hit.
+        """
+        return self.link.channel(self, block.first, block.first + block.slots, count)
 
     def _arrive(self, block: Block) -> None:
         if self.reception is not None:
@@ -221,11 +243,11 @@ class PulseLink:
         """Full width of the gate through which the train comes out of the fibre; None: without one."""
         return None if train.entrance is None else self.fibre.channel.gate_ps
 
-    def channel(self, train: Train, first: int, end: int) -> PulseChannel:
-        """What the slots from `first` to before `end` of a train meet."""
-        starts, steps, maps, spread_ps = self._steps(train, first, end)
+    def channel(self, train: Train, first: int, end: int, count: bool = True) -> PulseChannel:
+        """What the slots from `first` to before `end` of a train meet; `count` as for `Train.channel`."""
+        starts, steps, maps, spread_ps = self._steps(train, first, end, count)
         etas, noise = np.array(steps), np.array(maps)
-        dark = self._dark_slots(train, first, end)
+        dark = self._dark_slots(train, first, end, count)
         if train.entrance is None and not dark:
             return NO_CHANNEL
         if dark:
@@ -240,7 +262,7 @@ class PulseLink:
         )
 
     def _steps(
-        self, train: Train, first: int, end: int
+        self, train: Train, first: int, end: int, count: bool
     ) -> tuple[list[int], list[float], list[np.ndarray], float]:
         """Cells of the environment, cut by faults: from slot starts[i] on, etas[i] and maps[i]."""
         if train.entrance is None:
@@ -261,11 +283,12 @@ class PulseLink:
             ends_ns = [t for t in (here.valid_until_ns, interval.until_ns) if t is not None]
             after = train.slot_at(min(ends_ns)) if ends_ns else end
             after = max(slot + 1, after)
-            interval.count_hits(_on_light, max(0, min(after, end) - slot))
+            if count:
+                interval.count_hits(_on_light, max(0, min(after, end) - slot))
             slot = after
         return starts, etas, maps, spread_ps
 
-    def _dark_slots(self, train: Train, first: int, end: int) -> list[tuple[int, int]]:
+    def _dark_slots(self, train: Train, first: int, end: int, count: bool) -> list[tuple[int, int]]:
         """Stretches of slots from `first` to before `end` that a cut or a source that is off leaves dark."""
         cuts = [] if train.entrance is None else self._dark
         windows_ns = [(cut_ns - train.delay_ns, heal_ns) for cut_ns, heal_ns in cuts]
@@ -275,7 +298,8 @@ class PulseLink:
             for interval in self._nodes[train.source].between(begins_ns, ends_ns):
                 if interval.changes.source_off:
                     low, high = _slots_of(train, interval.since_ns, interval.until_ns, first, end)
-                    interval.count_hits(_source_off, max(0, high - low))
+                    if count:
+                        interval.count_hits(_source_off, max(0, high - low))
                     found.append((low, high))
         return [(low, high) for low, high in found if low < high]
 
