@@ -3,7 +3,7 @@
 Bennett, Brassard, Mermin, PRL 68, 557 (1992). Gains and error rates to expect from down-conversion: Ma, Fung,
 Lo, PRA 76, 012307 (2007).
 
-Owns the exchange of one train and its coincidences. Does not own sifting (sifting.py).
+Owns the exchange of one train and its coincidences; e91.py shares it. Does not own sifting (sifting.py).
 
 Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
@@ -20,14 +20,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
+from ...pulses.settings import DEFAULT_AXES, as_axes, count_of
 from ...pulses.trains import Clicks
 from ..session import (
     CONFIRMED,
@@ -166,6 +167,9 @@ class Alice(Agent):
     `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
     """
 
+    #: What she measures along.
+    axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
+
     async def run(
         self,
         peer: str,
@@ -197,7 +201,7 @@ class Alice(Agent):
         train = Train(slots, slots * self.pulse_period_ps // 1000)
         await session.request(train, Ready)
         clicks, _ = await asyncio.gather(
-            self.detect(self.name), self.pair_pulses(self.name, peer, slots)
+            self.detect(self.name, axes=self.axes), self.pair_pulses(self.name, peer, slots)
         )
         return await self._sift(clicks, sample, session)
 
@@ -208,7 +212,7 @@ class Alice(Agent):
         with_source = Initiator(self, source, KIND, session.retry)
         train = await with_source.request(Wanted(), Train)
         await session.request(Train(train.slots, train.lasts_ns), Ready)
-        listening = asyncio.create_task(self.detect(source), name="detect")
+        listening = asyncio.create_task(self.detect(source, axes=self.axes), name="detect")
         try:
             await with_source.request(Emit(), Emitting)
             limit_s = session.retry.limit_s(train.lasts_ns / 1e9)
@@ -224,14 +228,14 @@ class Alice(Agent):
 
     async def _sift(self, clicks: Clicks, sample: float, session: Initiator) -> Exchange:
         their_slots, their_bases = slots_and_bases(await session.request(Detected(), Clicked))
-        _, ours, theirs = np.intersect1d(
-            clicks.slots, their_slots, assume_unique=True, return_indices=True
-        )
+        ours, theirs = coincidences(clicks, their_slots)
         bits, bases = clicks.bits[ours], clicks.bases[ours]
         agree = their_bases[theirs] == bases
         compared = agree & (self.rng.random(len(ours)) < sample)
         count = len(their_slots)
-        planes = [_plane(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)]
+        planes = [
+            plane_of(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)
+        ]
         coincident = Coincident(planes[0], planes[1], planes[2], len(clicks), clicks.seen)
         wrong, status = await compare(session, coincident, bits[compared])
         return Exchange(
@@ -249,6 +253,9 @@ class Alice(Agent):
 
 class Bob(Agent):
     """Detects what `source` (or `peer` herself) sends, and sifts with `peer`. Returns as Alice does."""
+
+    #: What he measures along.
+    axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
 
     async def run(
         self,
@@ -271,9 +278,12 @@ class Bob(Agent):
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
-        clicks = await whole_train(self.detect(source), train.slots, limit_s)
+        clicks = await whole_train(self.detect(source, axes=self.axes), train.slots, limit_s)
         await session.receive(Detected, more_s)
-        await session.reply(announced(clicks))
+        await session.reply(announced(clicks, count_of(as_axes(self.axes))))
+        return await self._sift(clicks, session)
+
+    async def _sift(self, clicks: Clicks, session: Responder) -> Exchange:
         sifted: Coincident = await session.receive(Coincident)
         count = len(clicks)
         coincident, agree, compared = (
@@ -294,7 +304,17 @@ class Bob(Agent):
         )
 
 
-def _plane(count: int, places: NDArray[np.int64]) -> bytes:
+def coincidences(
+    clicks: Clicks, their_slots: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which clicks of each end have one at the other in their slot."""
+    _, ours, theirs = np.intersect1d(
+        clicks.slots, their_slots, assume_unique=True, return_indices=True
+    )
+    return ours, theirs
+
+
+def plane_of(count: int, places: NDArray[np.int64]) -> bytes:
     """A plane of `count` marks, those at `places` set."""
     found: Marks = np.zeros(count, dtype=bool)
     found[places] = True

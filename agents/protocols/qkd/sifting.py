@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....emulator.wire.bit_planes import packed, unpacked
+from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
 from ..session import Initiator, Responder, SessionBroken, SessionMessage, within
 
@@ -83,7 +83,7 @@ def errors_by_basis(compared: Iterable[tuple[str, bool]]) -> dict[str, dict[str,
 
 
 class Clicked(SessionMessage, tag="clicked"):
-    """Receiver -> sender: the slots that clicked, and a plane of bases."""
+    """Receiver -> sender: the slots that clicked, and their bases in bit planes."""
 
     count: int
     slots: bytes
@@ -104,9 +104,9 @@ async def whole_train(detecting: Awaitable[Clicks], slots: int, limit_s: float |
     return clicks
 
 
-def announced(clicks: Clicks) -> Clicked:
-    """Clicks as the receiver announces them."""
-    return Clicked(len(clicks), slots_as_bytes(clicks), packed(clicks.bases))
+def announced(clicks: Clicks, bases: int = 2) -> Clicked:
+    """Clicks as the receiver announces them, who chose from so many bases."""
+    return Clicked(len(clicks), slots_as_bytes(clicks), packed(clicks.bases, planes_for(bases)))
 
 
 def slots_as_bytes(clicks: Clicks) -> bytes:
@@ -119,9 +119,10 @@ def slots_of(data: bytes, count: int) -> NDArray[np.int64]:
     return np.frombuffer(data, dtype="<u8" if len(data) > 4 * count else "<u4").astype(np.int64)
 
 
-def slots_and_bases(clicked: Clicked) -> tuple[NDArray[np.int64], Bytes]:
-    """The slots and bases that were announced."""
-    return slots_of(clicked.slots, clicked.count), unpacked(clicked.bases, clicked.count)
+def slots_and_bases(clicked: Clicked, bases: int = 2) -> tuple[NDArray[np.int64], Bytes]:
+    """The slots and bases that were announced, as by `announced`."""
+    slots = slots_of(clicked.slots, clicked.count)
+    return slots, unpacked(clicked.bases, clicked.count, planes_for(bases))
 
 
 def marks(plane: bytes, count: int) -> Marks:
