@@ -33,6 +33,10 @@ NOTING = {
     f"{QKD}.decoy:Receiver": "DecoyReceiver",
     f"{QKD}.bbm92:Alice": "Bbm92Alice",
     f"{QKD}.bbm92:Bob": "Bbm92Bob",
+    f"{QKD}.e91:Alice": "E91Alice",
+    f"{QKD}.e91:Bob": "E91Bob",
+    f"{QKD}.sarg04:Sender": "Sarg04Sender",
+    f"{QKD}.sarg04:Receiver": "Sarg04Receiver",
 }
 HARSH = ("kill", "cut", "partition", "loss", "duplicate", "reorder", "corrupt", "memory_reset")
 #: What a campaign of a family may do: the harsh kinds; or any kind that can happen there, those too.
@@ -195,6 +199,17 @@ def arm() -> dict[str, Any]:
     )
 
 
+def excluding() -> dict[str, Any]:
+    """SARG04, whose exchange BB84 on trains, its kin and B92 share, with settings that are lazy."""
+    retry = {"timeout": "1 ms", "tries": 4, "lazy": True}
+    nodes = _ends(f"{QKD}.sarg04", {"pulses": 20_000, **retry}, retry)
+    nodes["alice"]["source"] = {"kind": "single_photon", "rate": "20 MHz"}
+    nodes["bob"]["detector"] = {"efficiency": 0.5, "dark_count_rate": "2 kHz"}
+    quantum = {"length": "8 km", "depolarising": 0.02}
+    links = [{"between": ["alice", "bob"], "quantum": quantum}]
+    return noting({"name": "excluding", "nodes": nodes, "links": links})
+
+
 def teleported(*fidelities: float) -> float:
     """Of a state that goes over pairs of these fidelities, joined."""
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
@@ -256,6 +271,13 @@ NETWORKS = {
     ),
     "clicks": Network(clicks, 300, (ProtocolRun(),)),
     "bb84": Network(bb84, 10, (ProtocolRun(error=0.025),), (4, 40)),
+    "e91": Network(
+        partial(shipped, "e91", "1 ms", 4, slots=400_000, sample=0.5),
+        4,
+        (ProtocolRun(error=0.03),),
+        (4, 40),
+    ),
+    "excluding": Network(excluding, 10, (ProtocolRun(error=0.025),), (4, 40)),
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.

@@ -9,7 +9,7 @@ from typing import Any
 
 from qnetem import Agent
 from qnetem.agents.protocols import teleportation
-from qnetem.agents.protocols.qkd import bb84, bbm92, decoy
+from qnetem.agents.protocols.qkd import bb84, bbm92, decoy, e91, sarg04
 from qnetem.agents.protocols.session import TRIES
 
 SIFTED = "sifted_bits"
@@ -39,6 +39,22 @@ class Bbm92Alice(_Noting, bbm92.Alice):
 
 class Bbm92Bob(_Noting, bbm92.Bob):
     """`bbm92.Bob`, noting."""
+
+
+class E91Alice(_Noting, e91.Alice):
+    """`e91.Alice`, noting."""
+
+
+class E91Bob(_Noting, e91.Bob):
+    """`e91.Bob`, noting."""
+
+
+class Sarg04Sender(_Noting, sarg04.Sender):
+    """`sarg04.Sender`, noting."""
+
+
+class Sarg04Receiver(_Noting, sarg04.Receiver):
+    """`sarg04.Receiver`, noting."""
 
 
 class QuickstartAlice(Agent):

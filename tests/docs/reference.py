@@ -117,7 +117,7 @@ def programs() -> list[type[Agent]]:
 
 
 def _is_program(cls: Any) -> bool:
-    return inspect.isclass(cls) and issubclass(cls, Agent) and "run" in vars(cls)
+    return inspect.isclass(cls) and issubclass(cls, Agent) and hasattr(cls, "run")
 
 
 def signature(function: Callable[..., Any], *, returns: bool = True) -> str:
@@ -271,7 +271,7 @@ def _programs() -> str:
         lines += [
             f"### {module.rpartition('.')[2]}:{cls.__name__}",
             "",
-            f"`{module}:{cls.__name__}`, options `{signature(vars(cls)['run'], returns=False)}`",
+            f"`{module}:{cls.__name__}`, options `{signature(cls.run, returns=False)}`",
             "",
             _prose(inspect.getdoc(cls) or ""),
             "",

@@ -10,6 +10,7 @@ import pytest
 import qutip
 
 from qnetem.agents.protocols.qkd import b92, e91, efficient_bb84, sarg04, six_state
+from qnetem.agents.protocols.qkd import prepared as bb84
 
 from ..physics.bench import Ran, assert_frequency, attempt, play, program
 from .test_pulses import between
@@ -50,6 +51,13 @@ def test_six_state_sifts_a_third_and_errs_alike_in_all_bases(lazy: bool) -> None
     found = counts(play(prepared(six_state, lazy=lazy)))
     assert_frequency(found["sifted"], PULSES, 1 / 3)
     assert list(found["by_basis"]) == ["Z", "X", "Y"]
+    for basis in found["by_basis"].values():
+        assert_frequency(basis["errors"], basis["compared"], NOISE / 2)
+
+
+def test_bb84_on_trains_sifts_half() -> None:
+    found = counts(play(prepared(bb84)))
+    assert_frequency(found["sifted"], PULSES, 1 / 2)
     for basis in found["by_basis"].values():
         assert_frequency(basis["errors"], basis["compared"], NOISE / 2)
 

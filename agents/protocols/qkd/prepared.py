@@ -1,4 +1,4 @@
-"""Prepare and measure on pulse trains: the exchange that such protocols share, up to the sifted key.
+"""BB84 on pulse trains, and the exchange of protocols that prepare and measure, up to the sifted key.
 
 Owns the messages and both ends' programs; a protocol is a `Scheme`: along which axes the ends prepare and
 measure, what the sender announces of each click, and which clicks then count. Does not own the steps of
@@ -51,6 +51,8 @@ from .sifting import (
     slots_of,
     whole_train,
 )
+
+KIND = "prepared"
 
 
 class Announcement(SessionMessage, tag="announcement"):
@@ -192,7 +194,7 @@ class Exchange(SiftedTrain):
 
 
 class Sender(Agent):
-    """Prepares `pulses` slots for `peer`; compares `sample` of the sifted bits.
+    """Prepares `pulses` slots in Z or X for `peer`; compares `sample` of the sifted bits.
 
     `lazy`: bases and bits are a hash of the slot's number, so that a train of any length costs what its
     clicks do; the receiver must be lazy, too. Returns counts (`pulses`, `clicks`, `sifted`, `compared`,
@@ -201,8 +203,8 @@ class Sender(Agent):
     """
 
     #: The kind of its sessions, and the protocol.
-    kind: ClassVar[str]
-    scheme: Scheme
+    kind: ClassVar[str] = KIND
+    scheme: Scheme = Scheme()
 
     async def run(
         self,
@@ -281,8 +283,8 @@ class Sender(Agent):
 class Receiver(Agent):
     """Detects the train of `peer` in bases that are drawn. Returns as the sender does."""
 
-    kind: ClassVar[str]
-    scheme: Scheme
+    kind: ClassVar[str] = KIND
+    scheme: Scheme = Scheme()
 
     async def run(
         self,
