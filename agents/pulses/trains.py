@@ -19,7 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from ...emulator.errors import OperationError
 from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, LazySettings, MeasureStored, Pulses
 from ...emulator.wire.bit_planes import packed, packed_size, picked, planes_for, unpacked
-from ...emulator.wire.hashed_settings import BASES, BITS, INTENSITIES, HashedColumn
+from ...emulator.wire.hashed_settings import (
+    BASES,
+    BITS,
+    INTENSITIES,
+    HashedColumn,
+    read_together,
+)
 from .settings import DEFAULT_AXES, as_axes, count_of
 
 if TYPE_CHECKING:
@@ -104,9 +110,8 @@ class PulseTrain:
         if wanted.ndim != 1 or (len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.slots):
             raise OperationError(f"expected slots from 0 to {self.slots - 1} of this train")
         if self._lazy is not None:
-            bases, bits, intensities = (
-                self._hashed(self._lazy, word)[wanted] for word in (BASES, BITS, INTENSITIES)
-            )
+            columns = [self._hashed(self._lazy, word) for word in (BASES, BITS, INTENSITIES)]
+            bases, bits, intensities = read_together(columns, wanted)
             return bases, bits, intensities
         found: list[Bytes] = []
         for columns, planes in (

@@ -32,7 +32,7 @@ from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..states.pauli import Superoperator
 from ..wire.bit_planes import read_only
-from ..wire.hashed_settings import HashedColumn
+from ..wire.hashed_settings import HashedColumn, read_together
 
 #: Slots that share one random stream: the granularity of blocks.
 CHUNK_SLOTS = 1 << 18
@@ -309,7 +309,8 @@ class LazyLight(NamedTuple):
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """As for `Light`."""
-        return 2 * self.bases[slots] + self.bits[slots]
+        bases, bits = read_together((self.bases, self.bits), slots)
+        return 2 * bases + bits
 
     def settings(self, slots: Slots) -> Bytes:
         """As for `Light`."""

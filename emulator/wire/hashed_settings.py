@@ -35,17 +35,25 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _AT_ONCE = 1 << 14
 
 
-def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> list[Words]:
+def philox(counter: Sequence[Words], key: tuple[int, int]) -> list[Words]:
     """Four words of 32 bits for each counter of four words."""
-    first, second, third, fourth = counter
+    first, second, third, fourth = (word.copy() for word in counter)
+    one, other = np.empty_like(first), np.empty_like(first)
     for number in range(_ROUNDS):
-        keys = [
+        mine, its = (
             np.uint64((word + number * bump) & 0xFFFFFFFF)
             for word, bump in zip(key, _BUMPS, strict=True)
-        ]
-        one, other = first * _MULTIPLIERS[0], third * _MULTIPLIERS[1]
-        first, second = (other >> _HALF) ^ second ^ keys[0], other & _LOW
-        third, fourth = (one >> _HALF) ^ fourth ^ keys[1], one & _LOW
+        )
+        np.multiply(first, _MULTIPLIERS[0], out=one)
+        np.multiply(third, _MULTIPLIERS[1], out=other)
+        np.right_shift(other, _HALF, out=first)
+        first ^= second
+        first ^= mine
+        np.bitwise_and(other, _LOW, out=second)
+        np.right_shift(one, _HALF, out=third)
+        third ^= fourth
+        third ^= its
+        np.bitwise_and(one, _LOW, out=fourth)
     return [first, second, third, fourth]
 
 
@@ -77,12 +85,12 @@ class HashedColumn:
     `first_slot` is the slot of place 0. A slice is a column again.
     """
 
-    __slots__ = ("_key", "_shares", "_size", "_word", "first_slot")
+    __slots__ = ("_shares", "_size", "_word", "first_slot", "key")
 
     def __init__(
         self, key: bytes, word: int, shares: Sequence[float], first_slot: int, size: int
     ) -> None:
-        self._key, self._word, self._shares = key, word, tuple(shares)
+        self.key, self._word, self._shares = key, word, tuple(shares)
         self.first_slot, self._size = first_slot, size
 
     @overload
@@ -95,10 +103,14 @@ class HashedColumn:
         if isinstance(places, slice):
             low, high, _ = places.indices(self._size)
             first = self.first_slot + low
-            return HashedColumn(self._key, self._word, self._shares, first, high - low)
+            return HashedColumn(self.key, self._word, self._shares, first, high - low)
         if len(self._shares) == 1:
             return np.zeros(len(places), dtype=np.uint8)
-        return chosen(hashed(self._key, places + self.first_slot)[self._word], self._shares)
+        return self.of(hashed(self.key, places + self.first_slot))
+
+    def of(self, words: Sequence[Words]) -> Bytes:
+        """What the four words of each slot come to here."""
+        return chosen(words[self._word], self._shares)
 
     def whole(self) -> Bytes:
         """All its values."""
@@ -109,3 +121,9 @@ class HashedColumn:
 
     def __repr__(self) -> str:
         return f"<HashedColumn of {self._size} slots from slot {self.first_slot}>"
+
+
+def read_together(columns: Sequence[HashedColumn], places: Slots) -> list[Bytes]:
+    """`column[places]` of each, of columns with one key that begin at one slot: hashed once."""
+    words = hashed(columns[0].key, places + columns[0].first_slot)
+    return [column.of(words) for column in columns]

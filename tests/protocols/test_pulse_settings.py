@@ -245,6 +245,47 @@ def test_cost_follows_clicks_not_slots() -> None:
     assert ran.outcome.instants < 200
 
 
+def test_eavesdroppers_take_lazy_trains_slot_by_slot() -> None:
+    slots = BLOCK_SLOTS + 1000
+    links = "[{}, {}, {}]".format(
+        between("alice", "eve", length="1 km", attenuation="30 dB/km"),
+        between("eve", "mallory", length="1 km", attenuation="0 dB/km"),
+        between("mallory", "bob", length="1 km", attenuation="0 dB/km"),
+    )
+
+    async def eve(me: Agent) -> dict[str, Any]:
+        clicks = await me.intercept("alice", "bob", fraction=0.5)
+        return {"clicks": len(clicks), "seen": clicks.seen}
+
+    async def mallory(me: Agent) -> dict[str, Any]:
+        stored = await me.split("alice", "bob", forward_singles=1.0)
+        return {"seen": stored.seen}
+
+    nodes = {
+        "alice": (IDEAL, sending(slots, lazy=True)),
+        "eve": ("kind: eavesdropper", eve),
+        "mallory": ("kind: eavesdropper", mallory),
+        "bob": (EYES, detecting(lazy=True)),
+    }
+    results = run(nodes, links).results
+    assert [results[name]["seen"] for name in ("eve", "mallory", "bob")] == [slots] * 3
+    assert_frequency(results["eve"]["clicks"], slots, 0.0005)
+    assert_frequency(results["bob"]["clicks"], slots, 0.001)
+
+
+def test_a_beam_splitter_takes_long_blocks_and_draws_nothing() -> None:
+    slots = 2 * BLOCK_SLOTS
+    link = f"[{between('alice', 'bob', length='1 km', attenuation='20 dB/km')}]"
+    nodes = {
+        "alice": (IDEAL, sending(slots, lazy=True)),
+        "bob": ("detector: {splitting: [0.8, 0.2]}", detecting(lazy=True)),
+    }
+    bob = run(nodes, link).results["bob"]
+    assert bob["seen"] == slots
+    assert_frequency(bob["clicks"], slots, 0.01)
+    assert_frequency(sum(bob["bases"]), bob["clicks"], 0.2)
+
+
 def test_expected_numbers_stand_for_counts_of_a_lazy_train() -> None:
     source = "source: {rate: 1 GHz, intensities: [0.5, 0.1, 0], probabilities: [0.7, 0.2, 0.1]}"
     alice, bob = trial(sending(200_000, lazy=True), detecting(lazy=True), source=source)
