@@ -273,6 +273,27 @@ def test_eavesdroppers_take_lazy_trains_slot_by_slot() -> None:
     assert_frequency(results["bob"]["clicks"], slots, 0.001)
 
 
+@pytest.mark.parametrize("call", ["intercept", "split"])
+def test_an_ordinary_node_cannot_send_long_blocks_on(call: str) -> None:
+    async def middle(me: Agent) -> None:
+        await me.send("alice")
+        with pytest.raises(OperationError, match="expected detect, or a node of kind eavesdropper"):
+            await getattr(me, call)("alice", "bob")
+
+    async def bob(me: Agent) -> None:
+        del me
+
+    links = (
+        f"[{between('alice', 'middle', length='1 km')}, {between('middle', 'bob', length='1 km')}]"
+    )
+    nodes = {
+        "alice": (IDEAL, sending(2 * BLOCK_SLOTS, to="middle", lazy=True)),
+        "middle": (EYES, middle),
+        "bob": (EYES, bob),
+    }
+    assert run(nodes, links).results["middle"] is None
+
+
 def test_a_beam_splitter_takes_long_blocks_and_draws_nothing() -> None:
     slots = 2 * BLOCK_SLOTS
     link = f"[{between('alice', 'bob', length='1 km', attenuation='20 dB/km')}]"

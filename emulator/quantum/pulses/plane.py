@@ -164,6 +164,11 @@ class PulsePlane:
     def _begin_reception(self, train: Train, pending: Receiving) -> TrainReception:
         operation, name, link = pending.operation, train.to, train.link
         kind: ReceiverKind
+        if train.long and not isinstance(operation, Detect):
+            raise OperationError(
+                why=f"pulses that {train.source} sends lazily to {name} itself come in blocks of more than "
+                f"{BLOCK_SLOTS} slots: expected detect, or a node of kind eavesdropper on their way"
+            )
         spec = self._detector(name, operation)
         noise_rate_hz = link.noise_rate_hz(train)
         rng = self._around.streams.of("pulses", f"{link.name}:{train.source}>{name}")

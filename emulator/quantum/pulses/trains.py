@@ -30,6 +30,7 @@ from ...kernel.ports import PULSES, Entry, Surroundings
 from ...optics.fibre import Fibre, FibreLink
 from ...optics.pulses import NO_CHANNEL, PulseChannel, PulseTrain, pulse_channel
 from ...topology.model.topology import NodeSpec
+from ...wire import BLOCK_SLOTS
 from ..fault_history import FaultHistories, FaultHistory
 from ..links.fibres import FaultedFibre, FibreChannel, LinksByEnds
 
@@ -100,6 +101,8 @@ class Train:
         )
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
+        #: Whether its blocks are longer than others, which only a node that detects takes.
+        self.long = False
         self.reception: TrainReception | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns
@@ -134,6 +137,7 @@ class Train:
     ) -> None:
         """The next block leaves; its last slot leaves at `end_ns`."""
         block = Block(self.slots, slots, end_ns, last, light, brightness)
+        self.long = self.long or slots > BLOCK_SLOTS
         self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
         self.link.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
 
