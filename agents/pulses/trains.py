@@ -110,8 +110,8 @@ class PulseTrain:
         if wanted.ndim != 1 or (len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.slots):
             raise OperationError(f"expected slots from 0 to {self.slots - 1} of this train")
         if self._lazy is not None:
-            columns = [self._hashed(self._lazy, word) for word in (BASES, BITS, INTENSITIES)]
-            bases, bits, intensities = read_together(columns, wanted)
+            hashed = [self._hashed(self._lazy, word) for word in (BASES, BITS, INTENSITIES)]
+            bases, bits, intensities = read_together(hashed, wanted)
             return bases, bits, intensities
         found: list[Bytes] = []
         for columns, planes in (
