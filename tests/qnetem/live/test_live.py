@@ -196,7 +196,7 @@ def test_a_run_is_looked_at_while_it_goes_on_and_when_it_is_over(live: Live) -> 
     over = live.types("inspect", "latest", "--format", "json").data
     assert not over["live"] and over["digest"] == data["digest"]
     assert over.keys() == told.data.keys()
-    assert {*over["nodes"][0]} == {*told.data["nodes"][0]} | {"grants", "worked_s"}
+    assert {*over["nodes"][0]} == {*told.data["nodes"][0]} | {"grants", "inputs", "worked_s"}
     page = live.types("inspect", "latest").stdout
     assert "is over, digest" in page and "bob ended with 1 slot in use: " in page
     assert live.types("fault", "latest", "list").stdout.startswith("id ")

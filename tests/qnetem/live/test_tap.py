@@ -257,6 +257,7 @@ def test_an_object_has_the_whole_body() -> None:
     assert json.loads(as_json(message())) == {
         "source": "alice",
         "destination": "bob",
+        "port": "",
         "kind": "bb84.bases",
         "incarnation": 1,
         "seq": 17,
