@@ -8,7 +8,7 @@ TOPOLOGY ?= topologies/quickstart.yaml
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test campaign lint format docs bench physics clean
+.PHONY: run test campaign papers lint format docs bench physics clean
 
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
@@ -19,6 +19,10 @@ test: lint
 # What is drawn at random, ten times as often as in `make test` (tests/counts.py).
 campaign: $(STAMP)
 	QNETEM_FULL=1 $(BIN)/pytest -n 2 -m campaign $(TESTS)
+
+# Published experiments at all their distances.
+papers: $(STAMP)
+	QNETEM_PAPERS=1 $(BIN)/pytest -n 2 -m papers $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -24,11 +24,14 @@ from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
 
 @dataclass
 class EarlyProcesses:
-    """They wait, until a launcher takes them. A context manager, which ends what was not taken."""
+    """They wait, until a launcher takes them. A context manager, which ends what was not taken.
+
+    `stopped_by`: why the run is to stop, once a signal has come.
+    """
 
     emulator: Spawned | None = None
     zygote: Spawned | None = None
-    _stopped_by: str = ""
+    stopped_by: str = ""
     _reporting: bool = False
 
     def start(self) -> None:
@@ -47,17 +50,17 @@ class EarlyProcesses:
     def interruptible(self) -> Iterator[None]:
         """From here on a signal is raised, one that came before at once."""
         self._reporting = True
-        if self._stopped_by:
-            raise KeyboardInterrupt(self._stopped_by)
+        if self.stopped_by:
+            raise KeyboardInterrupt(self.stopped_by)
         yield
 
     def _on_signal(self, number: int, frame: object) -> None:
-        if self._stopped_by:  # a second time: at once
+        if self.stopped_by:  # a second time: at once
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        self._stopped_by = f"interrupted by {signal.Signals(number).name}"
+        self.stopped_by = f"interrupted by {signal.Signals(number).name}"
         if self._reporting:
-            raise KeyboardInterrupt(self._stopped_by)
+            raise KeyboardInterrupt(self.stopped_by)
 
     def take_emulator(self) -> Spawned | None:
         """The emulator, if it has been started, for a launcher that ends it."""

@@ -401,6 +401,9 @@ async def run_processes(
     with launcher.folder.in_errors():
         # From before the first process is started until the last one has ended, so that none is left.
         with RunSignals(interrupt) as signals:
+            if early is not None and early.stopped_by:
+                # Python drops what is raised in a callback of its own, such as one of an import's locks.
+                loop.call_soon(launcher.interrupt, early.stopped_by, EXIT_INTERRUPTED)
             async with launcher:
                 outcome = await launcher.wait()
         return launcher.folder.conclude(outcome, signals.came)

@@ -18,6 +18,8 @@ from qnetem.emulator.optics import detection, pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
 from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
+from ...counts import papers
+
 PERIOD_PS = 1000
 
 
@@ -79,9 +81,10 @@ class Tally:
 # --- published systems ----------------------------------------------------------------------------
 
 
+@pytest.mark.papers
 @pytest.mark.parametrize(
     ("length_km", "pulses_sent"),
-    [(0, 10**6), (20, 10**7), (50, 10**7), (100, 10**8), (120, 10**8), (140, 2 * 10**8)],
+    papers([(50, 10**7), (0, 10**6), (20, 10**7), (100, 10**8), (120, 10**8), (140, 2 * 10**8)]),
 )
 def test_the_decoy_table_of_gys_is_counted(length_km: float, pulses_sent: int) -> None:
     """N = 1e6 to 2e8 pulses of each intensity: signal 0.48, decoy 0.05, vacuum."""
@@ -96,7 +99,8 @@ def test_the_decoy_table_of_gys_is_counted(length_km: float, pulses_sent: int) -
             tally.check(gain, GYS.qber(mu, length_km))
 
 
-@pytest.mark.parametrize("length_km", [50, 100, 150])
+@pytest.mark.papers
+@pytest.mark.parametrize("length_km", papers([50, 100, 150]))
 def test_the_gain_and_errors_of_the_sine_gated_system_are_counted(length_km: float) -> None:
     """The set of Lim et al., PRA 89, 022307 (2014): 0.2 dB/km, e 0.5 %, intensities 0.45 and 0.18.
 
@@ -127,7 +131,8 @@ ULTRA_LOW_LOSS = [
 ]
 
 
-@pytest.mark.parametrize("row", ULTRA_LOW_LOSS, ids=lambda row: f"{row[0]} km")
+@pytest.mark.papers
+@pytest.mark.parametrize("row", papers(ULTRA_LOW_LOSS), ids=lambda row: f"{row[0]} km")
 def test_gain_and_errors_over_ultra_low_loss_fibre_are_counted(
     row: tuple[float, float, float, float, int],
 ) -> None:

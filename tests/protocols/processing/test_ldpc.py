@@ -18,6 +18,8 @@ from qnetem.agents.protocols.qkd.processing.ldpc import (
 from qnetem.agents.protocols.qkd.processing.ldpc_codes import COLUMNS, DISTRIBUTIONS, FILE, code
 from qnetem.emulator.errors import InputError
 
+from ...counts import count
+
 BITS = 10_000
 
 
@@ -77,8 +79,9 @@ def test_a_protograph_grows_alike_every_time() -> None:
 
 @pytest.mark.campaign
 def test_the_file_is_what_its_script_writes() -> None:
+    """The one with the fewest checks at least, which is grown in a moment."""
     with np.load(FILE) as file:
-        for rate in DISTRIBUTIONS:
+        for rate in list(DISTRIBUTIONS)[: count(len(DISTRIBUTIONS))]:
             assert np.array_equal(file[f"rate{round(100 * rate)}"], ldpc_codes.grown(rate))
 
 

@@ -19,6 +19,7 @@ from qnetem.broker import observer, probe
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
 from qnetem.emulator.loading import Topology, load_topology, with_seed
 from qnetem.emulator.wire import control
+from qnetem.launcher.early import EarlyProcesses
 from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launcher.zygote import Forked, decode_answer
 
@@ -423,6 +424,7 @@ LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
 from qnetem.emulator.loading import load_topology
+from qnetem.launcher.early import EarlyProcesses
 from qnetem.launcher.launcher import Launcher, RunOptions, run_processes
 
 def progress(message):
@@ -499,3 +501,15 @@ async def test_a_busy_port_is_named_and_nothing_is_left_running(tmp_path: Path) 
     pids = [one.pid for one in (launcher._emulator, launcher._zygote) if one.pid]
     assert len(pids) == 2
     assert all(map(gone, pids))
+
+
+async def test_a_signal_of_the_start_whose_exception_was_dropped_still_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    """Python drops what a handler raises in the middle of a callback of its own."""
+    early = EarlyProcesses(stopped_by="interrupted by SIGTERM")
+    async with asyncio.timeout(PATIENCE_S):
+        result = await run_processes(topology(tmp_path, rounds=-1), options(tmp_path), early=early)
+    problem = result.outcome.problem
+    assert problem is not None
+    assert (problem.kind, problem.text) == ("Interrupted", "interrupted by SIGTERM")

@@ -217,8 +217,8 @@ def test_the_desk_is_private_and_gone_when_the_run_is_over(live: Live) -> None:
 def test_a_run_looked_at_again_and_again_comes_to_the_digest_of_one_left_alone(
     tmp_path: Path,
 ) -> None:
-    with Live(tmp_path, enough=5000) as watched:
-        for _ in range(50):
+    with Live(tmp_path, enough=2000) as watched:
+        for _ in range(12):
             assert inspect(watched.run_folder).name == "live"
         digest = watched.outcome()["digest"]
         alone = watched.types("run", "live.yaml", "--in-process", "--format", "json")
