@@ -14,7 +14,7 @@ run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
 
 test: lint
-	$(BIN)/pytest -n 2 $(TESTS)
+	$(BIN)/pytest -n 3 $(TESTS)
 
 # What is drawn at random, ten times as often as in `make test` (tests/counts.py).
 campaign: $(STAMP)

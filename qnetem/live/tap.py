@@ -113,6 +113,10 @@ class Tap:
                     deadline = self._loop.time() + PATIENCE_S
                     await self._until_over(client)
             except aiomqtt.MqttError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Ctrl-C: a client that cannot say goodbye in time raises this in its place.
+                    raise asyncio.CancelledError from error
                 if not self._over():  # a broker that died is started again by the run
                     self._refuse(found, error, self._loop.time() > deadline)
                     await asyncio.sleep(PAUSE_S)

@@ -65,7 +65,7 @@ async def test_receivers_that_are_reset_while_megabytes_come_change_nothing(
         topology,
         tmp_path,
         reports=Delays(2),
-        messages=Delays(2, stalls_s=0.002, lives_s=0.6),
+        messages=Delays(2, stalls_s=0.002, lives_s=0.3),
         broker=broker_kind,
     )
     assert outcome.problem is None, outcome.problem

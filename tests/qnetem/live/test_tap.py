@@ -22,6 +22,7 @@ from qnetem.agents.process.settings import BrokerAddress
 from qnetem.broker import observer
 from qnetem.emulator.errors import InfrastructureError, InputError
 from qnetem.launcher.launcher import Launcher
+from qnetem.live import tap as tap_module
 from qnetem.live.tap import Message, Table, Tap, Wanted, as_json, read_message
 from qnetem.runs.run_folder import RunFolder
 
@@ -137,6 +138,32 @@ async def test_ctrl_c_is_a_way_to_leave(mosquitto: str, tmp_path: Path) -> None:
         launcher.interrupt("enough", 3)
         await launcher.wait()
     assert (code, error) == (0, "")
+
+
+async def test_ctrl_c_ends_it_although_the_client_cannot_say_goodbye(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Client:
+        async def __aenter__(self) -> Client:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            raise aiomqtt.MqttError("the broker is busy")
+
+        async def subscribe(self, topic: str) -> None:
+            entered.set()
+            await asyncio.sleep(PATIENCE_S)
+
+    entered = asyncio.Event()
+    monkeypatch.setattr(tap_module, "client_of", lambda *_: Client())
+    folder = folder_of(tmp_path, "live")
+    observer.admit(folder, BrokerAddress("127.0.0.1", 1, "observer", "hidden"))
+    watcher = Tap(folder, Wanted(), lambda message: None)
+    watching = asyncio.create_task(watcher.watch())
+    await entered.wait()
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(watching, 5)
 
 
 async def test_a_reader_that_leaves_ends_it_quietly(mosquitto: str, tmp_path: Path) -> None:
