@@ -20,13 +20,14 @@ from ...emulator.record.refusals import count_refusals
 from ...emulator.topology.model.epoch import utc_text
 from ...emulator.units import format_ns
 from ...emulator.wire.control import FaultRecord, NodeState, Problem
-from ...expect.expect import Verdict, standard_error
+from ...expect.expect import Verdict
 from ...runs.program_output import printed_lines, shown_path
 from ...runs.run_folder import RunFolder
 from ...runs.run_warnings import run_warnings, warning_line
+from ...text.cells import expected, formula, mean_and_range, measured
 from ...text.columns import print_line, print_table
 from ...text.faults import fault_data, fault_hits, fault_line
-from ...text.quantities import brief, count, number, quantity, unit_of, wall_time
+from ...text.quantities import brief, count, number, wall_time
 from ..progress import states_text
 
 if TYPE_CHECKING:
@@ -158,9 +159,9 @@ def _print_verdicts(run: Run, console: Console) -> None:
         word = "ok" if verdict.ok else "FAILED"
         in_short = len(verdict.text) <= _SHORT_REASON
         says = f"{word}, {verdict.text}" if in_short and verdict.text != "holds" else word
-        rows.append([verdict.quantity, _measured(verdict), _expected(verdict), says])
-        formula = [f"= {_formula(verdict)}"] if "(" in verdict.asked else []
-        notes.append(formula + ([] if in_short else [verdict.text]))
+        rows.append([verdict.quantity, measured(verdict), expected(verdict), says])
+        terms = [f"= {formula(verdict)}"] if "(" in verdict.asked else []
+        notes.append(terms + ([] if in_short else [verdict.text]))
     styles = ["" if verdict.ok else "bold red" for verdict in run.verdicts]
     heading = ["quantity", "measured", "expected", "verdict"]
     console.print()
@@ -174,25 +175,16 @@ def _print_metrics(run: Run, console: Console) -> None:
         return
     # What programs have recorded comes first; of that, the nodes with a result.
     shown = _first(metrics, _MOST_METRICS, lambda name: name.partition(".")[0] in run.results)
-    rows = [[name, number(metrics[name]["count"]), *_series(name, metrics[name])] for name in shown]
+    rows = [
+        [name, number(metrics[name]["count"]), *mean_and_range(name, metrics[name])]
+        for name in shown
+    ]
     heading = ["metric", "count", "mean", "range"]
     console.print()
     print_table(console, [heading, *rows], yields=0, right=(1,))
     if len(metrics) > len(shown):
         hidden = len(metrics) - len(shown)
         print_line(console, f"and {hidden} more metrics (all of them: --format json)")
-
-
-def _series(name: str, metric: dict[str, float]) -> tuple[str, str]:
-    """Mean with its standard error, and the range if there is one; a metric in `_s` as a time."""
-    if "mean" not in metric:
-        return "", ""
-    mean = quantity(name, metric["mean"], standard_error(metric))
-    if metric["min"] == metric["max"]:
-        return mean, ""
-    scale, unit = unit_of(name, metric["mean"])
-    low, high = number(metric["min"] * scale), number(metric["max"] * scale)
-    return mean, f"{low} .. {high}{unit}"
 
 
 def _is_built_in(name: str) -> bool:
@@ -283,27 +275,6 @@ def _first(names: Iterable[str], most: int, important: Callable[[str], bool]) ->
     ordered = list(names)
     kept = sorted(ordered, key=lambda name: not important(name))[:most]
     return {name: None for name in ordered if name in kept}
-
-
-def _measured(verdict: Verdict) -> str:
-    value = verdict.measured
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return quantity(verdict.quantity, value, verdict.sigma)
-    return brief(value)
-
-
-def _expected(verdict: Verdict) -> str:
-    """The expectation as written, or what the formula in it comes to."""
-    if "(" not in verdict.asked:
-        return verdict.asked
-    name, value = verdict.quantity, verdict.expected
-    if isinstance(value, tuple):
-        return " .. ".join(quantity(name, bound) for bound in value)
-    return f"{verdict.relation} {quantity(name, value) if isinstance(value, float) else value}"
-
-
-def _formula(verdict: Verdict) -> str:
-    return verdict.asked.removeprefix(verdict.relation).strip()
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
