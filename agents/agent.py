@@ -39,7 +39,7 @@ from .messages import Message, plain_name
 from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .ports import Port, of_body
 from .pulses import blocks
-from .pulses.settings import DEFAULT_AXES
+from .pulses.settings import DEFAULT_AXES, Intensity
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
 
@@ -112,6 +112,13 @@ class Agent:
     def pulse_period_ps(self) -> int:
         """From slot to slot of this node's source, in ps; 0 without a source."""
         return self._node.welcome.optics.period_ps
+
+    @property
+    def intensities(self) -> tuple[Intensity, ...]:
+        """The settings of this node's source, the signal first by custom; none without one, and of pairs."""
+        optics = self._node.welcome.optics
+        columns = optics.means, optics.probabilities, optics.several
+        return tuple(map(Intensity, *columns)) if optics.several else ()
 
     async def compute(self, duration: str | float) -> None:
         """Let virtual time pass as if something were computed: `"3 us"`, or seconds as a number."""

@@ -26,6 +26,12 @@ confirmed says what it had, or was about to have.
 
 Without a timeout each message is sent once and awaited for ever, which suits a network without faults.
 
+Sessions with `seals` are authenticated: each message travels in a `Sealed` with a tag that binds its session,
+its sender, its number and its bytes. A message whose tag is wrong is not received: it changes nothing but
+`refused`, and the genuine one is still awaited. An end that does not know a sealed session is silent, since
+nothing it could say would be proved; only an opening is answered, in clear, with "unknown": that tells the
+initiator to take other pads, and costs whoever forges it nothing but our pads.
+
 Messages travel on a port that is called after the subject (of a service, `<service>.<subject>`), so no bare
 `receive()` takes one. There replies lie under the names of their sessions.
 """
@@ -37,14 +43,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 
-from ...emulator.errors import MessageError, ProgramError, QnetemError
+from ...emulator.errors import MessageError, ProgramError
 from ...emulator.units import parse_ns
 from ..agent import Agent
 from ..messages import Message
 from ..ports import Port
+from .sealing import Line, Seal, Sealed, Seals
+from .session_messages import SessionBroken as SessionBroken
+from .session_messages import SessionMessage as SessionMessage
 
 CONFIRMED, UNCONFIRMED, INCOMPLETE = "confirmed", "unconfirmed", "incomplete"
 #: How often a request is sent before the responder is given up.
@@ -53,31 +61,11 @@ TRIES = 20
 R = TypeVar("R")
 
 
-class SessionMessage(msgspec.Struct, kw_only=True):
-    """What every message of a session carries; filled in when it is sent."""
-
-    session: str = ""
-    number: int = 0
-
-
 M = TypeVar("M", bound=SessionMessage)
 
 
 class End(SessionMessage, tag="end"):
     """The initiator sends no more requests, so the responder may leave. Sent once, without a reply."""
-
-
-class SessionBroken(QnetemError):
-    """A session that cannot continue.
-
-    `unanswered`: the other end has sent no message in it; `unknown`: it does not know the session.
-    """
-
-    exit_code = 1
-
-    def __init__(self, why: str, *, unanswered: bool = False, unknown: bool = False) -> None:
-        super().__init__(why)
-        self.unanswered, self.unknown = unanswered, unknown
 
 
 @dataclass(frozen=True)
@@ -122,20 +110,41 @@ def no_result() -> dict[str, Any]:
 
 
 class Initiator:
-    """One session, at the end that sends requests."""
+    """One session, at the end that sends requests. `seals`: as the responder's, or none."""
 
-    def __init__(self, agent: Agent, peer: str, subject: str, retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        peer: str,
+        subject: str,
+        retry: RetryPolicy,
+        seals: Seals | None = None,
+    ) -> None:
         self._port, self._peer, self._subject = session_port(agent, subject), peer, subject
         self.retry = retry
         self.name = _session_name(agent)
         self._number = 0
+        self._seals = seals
+        pads, seal = ("", None) if seals is None else seals.opened(self.name)
+        self._line = Line(agent.name, peer, seal, pads)
+
+    @property
+    def refused(self) -> int:
+        """How many messages were not genuine."""
+        return self._line.refused
+
+    @property
+    def requests(self) -> int:
+        """How many requests the session has had."""
+        return self._number
 
     async def request(self, message: SessionMessage, reply: type[M]) -> M:
         """Send a request, and again after each timeout, until its reply comes. Raises SessionBroken."""
         self._number += 1
         message.session, message.number = self.name, self._number
+        written = self._line.written(message)
         for _ in range(self.retry.tries):
-            await self._port.send(self._peer, message, kind=self._subject)
+            await self._port.send(self._peer, written, kind=self._subject)
             try:
                 async with asyncio.timeout(self.retry.timeout_s):
                     received = await self._reply()
@@ -143,7 +152,7 @@ class Initiator:
                 continue
             if received.body.number < 0:
                 raise SessionBroken(f"{self._peer} does not know this session", unknown=True)
-            body: M = _read(received, reply)
+            body: M = self._line.read(received, reply)
             return body
         raise SessionBroken(f"{self._peer} does not reply", unanswered=self._number == 1)
 
@@ -160,7 +169,7 @@ class Initiator:
             return UNCONFIRMED
         if self.retry.timeout_s is not None:
             end = End(session=self.name, number=self._number + 1)
-            await self._port.send(self._peer, end, kind=self._subject)
+            await self._port.send(self._peer, self._line.written(end), kind=self._subject)
         return CONFIRMED
 
     async def _reply(self) -> Message:
@@ -169,7 +178,16 @@ class Initiator:
             message = await self._port.receive(
                 self._peer, kind=_reply_kind(self._subject), key=self.name
             )
-            if abs(message.body.number) == self._number:
+            number = message.body.number
+            if abs(number) != self._number:
+                continue
+            if number < 0 and self._seals is not None:
+                if self._number > 1:  # a restarted end would be silent
+                    self._line.refused += 1
+                    continue
+                self._seals.unknown(message.incarnation)
+                return message
+            if number < 0 or self._line.is_genuine(message):
                 return message
 
 
@@ -179,15 +197,18 @@ async def initiate(
     subject: str,
     retry: RetryPolicy,
     run: Callable[[Initiator], Awaitable[R]],
+    seals: Seals | None = None,
 ) -> R | None:
     """Await `run` in one session after the other until it returns; None if every session breaks."""
+    name = ""
     for _ in range(retry.tries):
-        session = Initiator(agent, peer, subject, retry)
         try:
+            session = Initiator(agent, peer, subject, retry, seals)
+            name = session.name
             return await run(session)
         except SessionBroken as broken:
-            agent.log.warning("%s %s: %s", subject, session.name, broken)
-            if broken.unanswered:
+            agent.log.warning("%s %s: %s", subject, name, broken)
+            if broken.unanswered or broken.hopeless:
                 break
     return None
 
@@ -199,7 +220,13 @@ class Responder:
     """One session, at the end that replies."""
 
     def __init__(
-        self, agent: Agent, peer: str, subject: str, retry: RetryPolicy, name: str
+        self,
+        agent: Agent,
+        peer: str,
+        subject: str,
+        retry: RetryPolicy,
+        name: str,
+        seal: Seal | None = None,
     ) -> None:
         self._log, self._peer, self._subject = agent.log, peer, subject
         self._port = session_port(agent, subject)
@@ -207,8 +234,19 @@ class Responder:
         #: When the last request that was received had been sent.
         self.sent_ns = 0
         self._number = 0
+        self._line = Line(agent.name, peer, seal)
         self._requests: asyncio.Queue[Message] = asyncio.Queue()
         self._reply: SessionMessage | None = None
+
+    @property
+    def refused(self) -> int:
+        """How many messages were not genuine."""
+        return self._line.refused
+
+    @property
+    def requests(self) -> int:
+        """How many requests the session has had."""
+        return self._number
 
     async def receive(self, kind: Any, more_s: float = 0.0) -> Any:
         """The next request, of a type or one of several (`First | Second`). Raises SessionBroken.
@@ -217,13 +255,17 @@ class Responder:
         """
         message = await within(self.retry.limit_s(more_s), self._requests.get(), "message")
         self.sent_ns = message.sent_ns
-        return _read(message, kind)
+        return self._line.read(message, kind)
 
     async def reply(self, message: SessionMessage) -> None:
         """Reply to the last request, now and whenever it comes again."""
         message.session, message.number = self.name, self._number
-        self._reply = message
-        await self._port.send(self._peer, message, kind=_reply_kind(self._subject))
+        self._reply = self._line.written(message)
+        await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
+
+    def is_genuine(self, message: Message) -> bool:
+        """Whether a message of this session may be received."""
+        return self._line.is_genuine(message)
 
     async def deliver(self, message: Message) -> None:
         """A request has come: a new one is for `receive`, a copy of the last one gets the same reply."""
@@ -250,12 +292,13 @@ async def respond(
     subject: str,
     retry: RetryPolicy,
     run: Callable[[Responder], Coroutine[Any, Any, R]],
+    seals: Seals | None = None,
 ) -> R | None:
     """Await `run` in the newest session that is offered, until it returns; None if none completes.
 
     `run` is cancelled when a newer session is offered, and must then discard the qubits it holds.
     """
-    result: R | None = await _Sessions(agent, peer, subject, retry, run).serve()
+    result: R | None = await _Sessions(agent, peer, subject, retry, run, seals).serve()
     return result
 
 
@@ -269,7 +312,9 @@ class _Sessions:
         subject: str,
         retry: RetryPolicy,
         run: Callable[[Responder], Coroutine[Any, Any, Any]],
+        seals: Seals | None,
     ) -> None:
+        self._seals = seals
         self._agent, self._peer, self._subject = agent, peer, subject
         self._port = session_port(agent, subject)
         self._retry, self._run = retry, run
@@ -324,12 +369,16 @@ class _Sessions:
             message = await self._port.receive(self._peer, kind=self._subject)
             body: SessionMessage = message.body
             if self._session is not None and body.session == self._session.name:
-                await self._session.deliver(message)
+                if self._session.is_genuine(message):
+                    await self._session.deliver(message)
             elif self._is_newer(message):
                 await self._begin(message)
-            elif body.number > 0:
-                unknown = SessionMessage(session=body.session, number=-body.number)
-                await self._port.send(self._peer, unknown, kind=_reply_kind(self._subject))
+            elif body.number > 0 and self._seals is None:
+                await self._say_unknown(body)
+
+    async def _say_unknown(self, body: SessionMessage) -> None:
+        unknown = SessionMessage(session=body.session, number=-body.number)
+        await self._port.send(self._peer, unknown, kind=_reply_kind(self._subject))
 
     def _is_newer(self, message: Message) -> bool:
         """Whether it opens a session newer than all before; an old opening may arrive late."""
@@ -337,12 +386,27 @@ class _Sessions:
         return body.number == 1 and _order(body.session) > _order(self._newest)
 
     async def _begin(self, message: Message) -> None:
-        name = self._newest = message.body.session
-        self._session = Responder(self._agent, self._peer, self._subject, self._retry, name)
+        name = message.body.session
+        seal = self._seal(message)
+        session = Responder(self._agent, self._peer, self._subject, self._retry, name, seal)
+        if self._seals is not None and (seal is None or not session.is_genuine(message)):
+            self._agent.log.warning("%s %s: its opening is not genuine", self._subject, name)
+            await self._say_unknown(message.body)
+            return
+        self._newest, self._session = name, session
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
         await self._session.deliver(message)
+
+    def _seal(self, opening: Message) -> Seal | None:
+        if self._seals is None:
+            return None
+        try:
+            sealed: Sealed = opening.read(Sealed).body
+        except MessageError:
+            return None
+        return self._seals.accepted(sealed.session, sealed.pads, opening.incarnation)
 
 
 def session_port(agent: Agent, subject: str) -> Port:
@@ -370,10 +434,3 @@ def _order(session: str) -> tuple[int, str]:
 
 def _reply_kind(subject: str) -> str:
     return f"{subject}.answer"
-
-
-def _read(message: Message, kind: Any) -> Any:
-    try:
-        return message.read(kind).body
-    except MessageError as error:
-        raise SessionBroken(f"an unexpected message: {error}") from error

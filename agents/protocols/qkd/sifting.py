@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
-from ..session import Initiator, Responder, SessionBroken, SessionMessage, within
+from ..session import UNCONFIRMED, Initiator, Responder, within
+from ..session_messages import SessionBroken, SessionMessage
 
 BASES = "ZX"
+#: Where a secret key is made of one basis, and the other one is compared.
+KEY, CHECK = 0, 1
 Bytes = NDArray[np.uint8]
 Marks = NDArray[np.bool_]
 
@@ -130,14 +133,20 @@ def marks(plane: bytes, count: int) -> Marks:
     return unpacked(plane, count).astype(bool)
 
 
-async def compare(session: Initiator, sifted: SessionMessage, bits: Bytes) -> tuple[Marks, str]:
+async def compare(
+    session: Initiator, sifted: SessionMessage, bits: Bytes, last: bool = True
+) -> tuple[Marks, str]:
     """The sending end's part: announce what was sifted, and exchange the compared bits.
 
-    Returns which of them differ at the other end, and whether the result is confirmed.
+    Returns which of them differ at the other end, and whether the result is confirmed; unless it is the
+    `last` step of the session nothing is confirmed yet.
     """
     theirs = await session.request(sifted, Compared)
     wrong = unpacked(theirs.bits, len(bits)) != bits
-    return wrong, await session.conclude(Compared(packed(bits)), Done)
+    if last:
+        return wrong, await session.conclude(Compared(packed(bits)), Done)
+    await session.request(Compared(packed(bits)), Done)
+    return wrong, UNCONFIRMED
 
 
 async def compare_as_receiver(session: Responder, bits: Bytes) -> Marks:

@@ -345,6 +345,13 @@ def mean_photon_numbers(source: SourceSpec) -> list[float]:
     return [float(each.photons()[1]) for each in _table(source)]
 
 
+def several_photons(source: SourceSpec) -> list[float]:
+    """How probable two photons or more are in a pulse of each setting; none of a source of pairs."""
+    if source.kind == "spdc":
+        return []
+    return [float(each.photons()[2:].sum()) for each in _table(source)]
+
+
 def _source(spec: NodeSpec) -> SourceSpec:
     if spec.source is None:
         raise OperationError(why=f"{spec.name} has no source: give it a `source:` in the topology")
