@@ -134,9 +134,9 @@ class Initiator:
         return self._line.refused
 
     @property
-    def requests(self) -> int:
-        """How many requests the session has had."""
-        return self._number
+    def tags(self) -> int:
+        """How many of its requests have had a tag."""
+        return self._line.sent
 
     async def request(self, message: SessionMessage, reply: type[M]) -> M:
         """Send a request, and again after each timeout, until its reply comes. Raises SessionBroken."""
@@ -187,7 +187,7 @@ class Initiator:
                     continue
                 self._seals.unknown(message.incarnation)
                 return message
-            if number < 0 or self._line.is_genuine(message):
+            if number < 0 or self._line.accepts(message):
                 return message
 
 
@@ -244,9 +244,9 @@ class Responder:
         return self._line.refused
 
     @property
-    def requests(self) -> int:
-        """How many requests the session has had."""
-        return self._number
+    def tags(self) -> int:
+        """How many requests with a tag have come."""
+        return self._line.received
 
     async def receive(self, kind: Any, more_s: float = 0.0) -> Any:
         """The next request, of a type or one of several (`First | Second`). Raises SessionBroken.
@@ -263,18 +263,20 @@ class Responder:
         self._reply = self._line.written(message)
         await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
 
-    def is_genuine(self, message: Message) -> bool:
-        """Whether a message of this session may be received."""
-        return self._line.is_genuine(message)
+    async def deliver(self, message: Message) -> bool:
+        """A request has come: a new one is for `receive`, a copy of the last one gets the same reply.
 
-    async def deliver(self, message: Message) -> None:
-        """A request has come: a new one is for `receive`, a copy of the last one gets the same reply."""
+        Returns False for a new one that is not genuine: it is not received.
+        """
         number = message.body.number
         if number == self._number + 1:
+            if not self._line.accepts(message):
+                return False
             self._number, self._reply = number, None
             self._requests.put_nowait(message)
         elif number == self._number and self._reply is not None:
             await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
+        return True
 
     async def await_end(self) -> None:
         """Repeat the last reply for as long as the initiator may ask for it."""
@@ -369,8 +371,7 @@ class _Sessions:
             message = await self._port.receive(self._peer, kind=self._subject)
             body: SessionMessage = message.body
             if self._session is not None and body.session == self._session.name:
-                if self._session.is_genuine(message):
-                    await self._session.deliver(message)
+                await self._session.deliver(message)
             elif self._is_newer(message):
                 await self._begin(message)
             elif body.number > 0 and self._seals is None:
@@ -389,7 +390,8 @@ class _Sessions:
         name = message.body.session
         seal = self._seal(message)
         session = Responder(self._agent, self._peer, self._subject, self._retry, name, seal)
-        if self._seals is not None and (seal is None or not session.is_genuine(message)):
+        known = self._seals is None or seal is not None
+        if not known or not await session.deliver(message):
             self._agent.log.warning("%s %s: its opening is not genuine", self._subject, name)
             await self._say_unknown(message.body)
             return
@@ -397,7 +399,6 @@ class _Sessions:
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
-        await self._session.deliver(message)
 
     def _seal(self, opening: Message) -> Seal | None:
         if self._seals is None:

@@ -5,14 +5,20 @@ Owns these two types. Does not own sessions (session.py), nor tags of messages (
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from ...emulator.errors import QnetemError
 
 
 class SessionMessage(msgspec.Struct, kw_only=True):
-    """What every message of a session carries; filled in when it is sent."""
+    """What every message of a session carries; filled in when it is sent.
 
+    `deferred`: where messages are authenticated, this one is by the tag of the next message that has one.
+    """
+
+    deferred: ClassVar[bool] = False
     session: str = ""
     number: int = 0
 

@@ -26,8 +26,10 @@ Axes = list[tuple[float, float, float]]
 
 
 class Intensity(NamedTuple):
-    """A setting of a source: its mean photon number (of a single emitter P(1)), how often it is drawn where
-    the program leaves that to the node, and how probable two photons or more are in a pulse.
+    """A setting of a source.
+
+    Its mean photon number (of a single emitter P(1)), how often it is drawn where the program leaves that to
+    the node, and how probable two photons or more are in a pulse.
     """
 
     mean: float

@@ -87,6 +87,11 @@ class PulseTrain:
         self._intensities.append(operation.intensities)
 
     @property
+    def is_lazy(self) -> bool:
+        """Whether its settings are a hash of the slot's number."""
+        return self._lazy is not None
+
+    @property
     def bases(self) -> Bytes:
         """The basis of each slot, uint8 (slots,)."""
         return self._whole(self._bases, planes_for(self._kinds), BASES)

@@ -99,7 +99,9 @@ class Exchange(SiftedTrain):
 
     @property
     def sifted_bits(self) -> Bytes:
-        """The signal's bits whose bases agree and that were not compared in public."""
+        """The signal's bits whose bases agree and that were not compared; for a secret key, all of these."""
+        if self.account is not None:
+            return super().sifted_bits
         kept: Bytes = self.bits[self.agree & ~self.compared & (self.intensities == SIGNAL)]
         return kept
 
@@ -143,8 +145,8 @@ class Sender(Agent):
     `lazy` they are a hash of the slot's number, so that a train of any length costs what its clicks do; the
     receiver must be lazy, too. `z`: how often a slot is sent in Z, the same at the receiver; the rest is X.
     Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`, `session`, and for the signal
-    and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER. With `distil` at both ends, and one or
-    two decoys, also `key`: the account of a secret key (docs/qkd.md).
+    and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER. With `distil` at both ends, and one
+    or two decoys, also `key`: the account of a secret key (docs/qkd.md).
     """
 
     async def run(

@@ -115,7 +115,7 @@ def announced(clicks: Clicks, bases: int = 2) -> Clicked:
 def slots_as_bytes(clicks: Clicks) -> bytes:
     """The slots that clicked: the way from each to the next one, seven bits a byte, the lowest first.
 
-    All bytes of a way but its last have the highest bit set (LEB128), so that a click costs what its way does.
+    All bytes of a way but its last have the highest bit set (LEB128): a click costs what its way does.
     """
     ways = np.diff(clicks.slots, prepend=0).astype(np.uint64)
     limits = np.array([1 << 7 * size for size in range(1, 10)], dtype=np.uint64)

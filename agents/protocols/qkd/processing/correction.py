@@ -5,13 +5,14 @@ Owns the messages of Cascade and LDPC, and which of the two corrects what. Does 
 
 With LDPC whole frames go first: the responder tells all their syndromes at once, then, as often as there are
 frames that cannot be decoded yet, more punctured bits of these. What no frame has room for, and frames that
-nothing helps, are corrected by Cascade together. With Cascade that is the whole key.
+nothing helps, are corrected by Cascade together. With Cascade that is the whole key. Messages are
+authenticated by the tag of the verification that follows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ LEAST_RATE = 0.002
 class Frames(SessionMessage, tag="frames"):
     """Initiator -> responder: the key's first frames are corrected by LDPC; how they are made."""
 
+    deferred: ClassVar[bool] = True
     error_rate: float
     frame_bits: int
     count: int
@@ -43,24 +45,28 @@ class Frames(SessionMessage, tag="frames"):
 class Syndromes(SessionMessage, tag="syndromes"):
     """Responder -> initiator: of all frames, one after the other."""
 
+    deferred: ClassVar[bool] = True
     syndromes: bytes
 
 
 class Show(SessionMessage, tag="show"):
     """Initiator -> responder: frames that need more."""
 
+    deferred: ClassVar[bool] = True
     frames: list[int]
 
 
 class Shown(SessionMessage, tag="shown"):
     """Responder -> initiator: the next punctured bits of these frames, one after the other."""
 
+    deferred: ClassVar[bool] = True
     bits: bytes
 
 
 class Cascading(SessionMessage, tag="cascading"):
     """Initiator -> responder: these frames and what follows the last one are corrected by Cascade."""
 
+    deferred: ClassVar[bool] = True
     variant: str
     error_rate: float
     seed: int
@@ -70,10 +76,13 @@ class Cascading(SessionMessage, tag="cascading"):
 class Agreed(SessionMessage, tag="agreed"):
     """Responder -> initiator."""
 
+    deferred: ClassVar[bool] = True
+
 
 class Asked(SessionMessage, tag="asked"):
     """Initiator -> responder: parities; positions of all passes as uint32, one pass after the other."""
 
+    deferred: ClassVar[bool] = True
     passes: list[int]
     counts: list[int]
     positions: bytes
@@ -82,6 +91,7 @@ class Asked(SessionMessage, tag="asked"):
 class Parities(SessionMessage, tag="parities"):
     """Responder -> initiator: in the order of the question."""
 
+    deferred: ClassVar[bool] = True
     parities: bytes
 
 

@@ -210,8 +210,8 @@ class Distiller:
         most = estimate(np.zeros(len(key), dtype=bool), 0, self._epsilons(len(key)))
         if not most.length:  # without errors and a word about them: less is not to be had
             last = Abort(TOO_LITTLE, None, most.phase_error, 0)
-            status = await session.conclude(last, Agreed)
-            return self._account(session, len(key), last, 0, NOTHING, watch), status
+            asked, status = session.tags + 1, await session.conclude(last, Agreed)
+            return self._account(session, len(key), last, 0, NOTHING, watch, asked), status
         done, leaked, why = await self._corrected(session, key, error_rate, watch)
         wrong = done.key != key
         found = estimate(wrong, leaked, self._epsilons(len(key)))
@@ -221,9 +221,9 @@ class Distiller:
         if not why:
             made, last = self._matrix(done, found, errors)
             await asyncio.sleep(len(key) / self.options.throughput.amplification)
-        status = await session.conclude(last, Agreed)
+        asked, status = session.tags + 1, await session.conclude(last, Agreed)
         watch.stop("amplification")
-        return self._account(session, len(key), last, leaked, made, watch), status
+        return self._account(session, len(key), last, leaked, made, watch, asked), status
 
     async def _corrected(
         self, session: Initiator, key: Bits, error_rate: float, watch: _Stopwatch
@@ -267,7 +267,7 @@ class Distiller:
         made = self._made(key, last) if isinstance(last, Amplify) else NOTHING
         await session.reply(Agreed())
         watch.stop("amplification")
-        return self._account(session, len(key), last, leaked, made, watch)
+        return self._account(session, len(key), last, leaked, made, watch, session.tags)
 
     @staticmethod
     def _made(key: Bits, last: Amplify) -> Bits:
@@ -292,9 +292,11 @@ class Distiller:
         leaked: int,
         made: Bits,
         watch: _Stopwatch,
+        asked: int,
     ) -> Account:
-        # A tag for each direction of each request and of the session's end; and the point of all tags.
-        tags = 2 * (session.requests + 1)
+        """`asked`: how many requests with a tag the session has had."""
+        # For each request and for the session's end a tag of each direction; and the point of all tags.
+        tags = 2 * (asked + 1)
         spent = TAG_BITS * (1 + tags)
         secrecy = last.secrecy if isinstance(last, Amplify) else None
         epsilons = self._epsilons(sifted, secrecy, tags)

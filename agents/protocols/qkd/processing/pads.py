@@ -19,6 +19,7 @@ ends' names, which whoever knows the topology knows too.
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,19 @@ class _Page:
         #: Blocks that were added, and how many bits each brought.
         self.added: list[tuple[str, int]] = []
         self.used = 0
+
+    def until(self, block: str) -> _Page | None:
+        """What it was when that block had just been added; None where it never was."""
+        names = ["", *(name for name, _ in self.added)]
+        if block not in names:
+            return None
+        keep = names.index(block)
+        if keep == len(self.added):
+            return self
+        older = copy(self)
+        older.added = self.added[:keep]
+        older.bits = self.bits[: len(self.bits) - sum(size for _, size in self.added[keep:])]
+        return older
 
     @property
     def last(self) -> str:
@@ -101,8 +115,10 @@ class PadStock:
             return None
         lives = incarnation, self._incarnation
         page = self.page if self.page.lives == lives else self._turned(*lives)
-        if last != page.last or int(place) < page.used:
+        found = page.until(last)
+        if found is None or int(place) < page.used:
             return None
+        page = found
         try:
             return self._pads(session, page, int(place))
         except SessionBroken:
@@ -114,7 +130,8 @@ class PadStock:
         if incarnation != page.lives[1]:
             self.page = self._turned(self._incarnation, incarnation)
         elif page.added:
-            page.bits = page.bits[: len(page.bits) - page.added.pop()[1]]
+            before = page.added[-2][0] if len(page.added) > 1 else ""
+            self.page = page.until(before) or page
 
     def _pads(self, session: str, page: _Page, place: int) -> SessionPads:
         if len(page.bits) - place < 3 * TAG_BITS:
