@@ -4,9 +4,9 @@ Owns what a sealed message looks like, and how an end writes and reads those of 
 and the secrets behind them: that is the protocol's (`Seals`), nor sessions (session.py).
 
 Tags cost pads, and a protocol may have hundreds of small messages. Those of a type that is `deferred` have
-no tag of their own: both ends keep them, and the next tag is of all of them, in their order, and of the message
-that it stands on. So all are authenticated before anything that has a tag is believed; but a forged one
-among them breaks the session, where another one would be passed over.
+no tag of their own: both ends keep them, and the next tag is of all of them, in their order, and of the
+message that it stands on. So all are authenticated before anything that has a tag is believed; but a forged
+one among them breaks the session, where another one would be passed over.
 
 Rule: a message whose tag is wrong changes nothing but a count.
 """

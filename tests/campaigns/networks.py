@@ -35,6 +35,8 @@ NOTING = {
     f"{QKD}.bbm92:Bob": "Bbm92Bob",
     f"{QKD}.e91:Alice": "E91Alice",
     f"{QKD}.e91:Bob": "E91Bob",
+    f"{QKD}.prepared:Sender": "PreparedSender",
+    f"{QKD}.prepared:Receiver": "PreparedReceiver",
     f"{QKD}.sarg04:Sender": "Sarg04Sender",
     f"{QKD}.sarg04:Receiver": "Sarg04Receiver",
 }
@@ -210,6 +212,17 @@ def excluding() -> dict[str, Any]:
     return noting({"name": "excluding", "nodes": nodes, "links": links})
 
 
+def distilling() -> dict[str, Any]:
+    """BB84 on trains up to a secret key: hundreds of messages more, all of them authenticated."""
+    retry = {"timeout": "1 ms", "tries": 6, "lazy": True, "distil": {}}
+    nodes = _ends(f"{QKD}.prepared", {"pulses": 40_000, **retry}, retry)
+    nodes["alice"]["source"] = {"kind": "single_photon", "rate": "20 MHz"}
+    nodes["bob"]["detector"] = {"efficiency": 0.5, "dark_count_rate": "2 kHz"}
+    quantum = {"length": "8 km", "depolarising": 0.02}
+    links = [{"between": ["alice", "bob"], "quantum": quantum}]
+    return noting({"name": "distilling", "nodes": nodes, "links": links})
+
+
 def teleported(*fidelities: float) -> float:
     """Of a state that goes over pairs of these fidelities, joined."""
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
@@ -278,6 +291,7 @@ NETWORKS = {
         (4, 40),
     ),
     "excluding": Network(excluding, 10, (ProtocolRun(error=0.025),), (4, 40)),
+    "distilling": Network(distilling, 20, (ProtocolRun(error=0.025),), (4, 40)),
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.

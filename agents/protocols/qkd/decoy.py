@@ -341,7 +341,7 @@ def _estimate(
     """Counts by intensity: `of_key` and `of_check` are the settings of those clicks."""
 
     def counted(settings: Bytes) -> list[int]:
-        return np.bincount(settings, minlength=len(intensities)).tolist()
+        return [int(count) for count in np.bincount(settings, minlength=len(intensities))]
 
     counts = DecoyCounts(
         intensities=[each.mean for each in intensities],

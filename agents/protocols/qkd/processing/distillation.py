@@ -72,15 +72,15 @@ class Distillation:
     """Options of both ends of a key.
 
     `correction`: cascade or ldpc, with `variant` of Cascade; `secrecy`: the probability that the key is not
-    secret; `secret`: what both ends shared before, for authentication, `page` bits of it in each life;
-    without one the names of the ends stand for it. Both ends have the same secret and page; correction and
-    secrecy are those of the initiator.
+    secret; `preshared`: the name of the random bits that both ends had before, for authentication, `page` of
+    them in each life of both. Both ends have the same page of the same name; correction and secrecy are those
+    of the initiator.
     """
 
     correction: Literal["cascade", "ldpc"] = "cascade"
     variant: str = "option7"
     secrecy: float = 1e-9
-    secret: Secret | None = None
+    preshared: str = ""
     page: int = PAGE_BITS
     throughput: Throughput = field(default_factory=Throughput)
 
@@ -194,7 +194,7 @@ class Distiller:
     def __init__(self, agent: Agent, first: str, second: str, options: Distillation) -> None:
         self._agent, self.options = agent, options
         self._peer = second if agent.name == first else first
-        self.pads = PadStock(first, second, agent.incarnation, options.secret, options.page)
+        self.pads = PadStock(first, second, agent.incarnation, options.preshared, options.page)
 
     async def sift(self, clicks: int) -> None:
         """The time that sifting takes."""
@@ -209,15 +209,16 @@ class Distiller:
         watch = _Stopwatch()
         most = estimate(np.zeros(len(key), dtype=bool), 0, self._epsilons(len(key)))
         if not most.length:  # without errors and a word about them: less is not to be had
-            last = Abort(TOO_LITTLE, None, most.phase_error, 0)
-            asked, status = session.tags + 1, await session.conclude(last, Agreed)
-            return self._account(session, len(key), last, 0, NOTHING, watch, asked), status
+            abort = Abort(TOO_LITTLE, None, most.phase_error, 0)
+            asked, status = session.tags + 1, await session.conclude(abort, Agreed)
+            return self._account(session, len(key), abort, 0, NOTHING, watch, asked), status
         done, leaked, why = await self._corrected(session, key, error_rate, watch)
         wrong = done.key != key
         found = estimate(wrong, leaked, self._epsilons(len(key)))
         errors, phase = int(wrong.sum()), found.phase_error
         why = why or ("" if found.length else TOO_LITTLE)
-        made, last = NOTHING, Abort(why, errors, phase, done.rounds)
+        made: Bits = NOTHING
+        last: Amplify | Abort = Abort(why, errors, phase, done.rounds)
         if not why:
             made, last = self._matrix(done, found, errors)
             await asyncio.sleep(len(key) / self.options.throughput.amplification)

@@ -12,8 +12,9 @@ and what an eavesdropper recorded of a former life is worth nothing. Of two ends
 when its last message was lost: it does not know the pads of the next opening, says so, and the initiator
 takes that block out of its stock again. The place only grows; what a broken session has used is used up.
 
-The page stands for random bits on both ends' disks. Here it is drawn from `secret`, or, without one, from the
-ends' names, which whoever knows the topology knows too.
+A page stands for random bits that a courier brought to both ends. Here it is drawn from the `preshared`
+name and the names of the ends: who reads the topology could draw it too; an eavesdropper in the network has
+no word for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from ....secret import Secret
 from ...session_messages import SessionBroken
 from .authentication import Authenticator, OutOfPads
 
@@ -39,11 +39,11 @@ class _Page:
     """The stock of one pair of incarnations."""
 
     def __init__(
-        self, ends: tuple[str, str], lives: tuple[int, int], secret: bytes, bits: int
+        self, ends: tuple[str, str], lives: tuple[int, int], preshared: str, bits: int
     ) -> None:
         self.lives = lives
-        name = "/".join(f"{end}/{life}" for end, life in zip(ends, lives, strict=True)).encode()
-        seed = hashlib.blake2b(name, key=hashlib.blake2b(secret).digest()).digest()
+        parts = [preshared, *(f"{end}/{life}" for end, life in zip(ends, lives, strict=True))]
+        seed = hashlib.blake2b("\x1f".join(parts).encode()).digest()
         words = np.frombuffer(seed, dtype="<u4").tolist()
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
         self.bits: Bits = rng.integers(0, 2, bits, dtype=np.uint8)
@@ -81,15 +81,15 @@ class PadStock:
         first: str,
         second: str,
         incarnation: int,
-        secret: Secret | None = None,
+        preshared: str = "",
         bits: int = PAGE_BITS,
     ) -> None:
         self._ends, self._incarnation, self._bits = (first, second), incarnation, bits
-        self._secret = b"" if secret is None else np.packbits(secret.reveal_bits()).tobytes()
+        self._preshared = preshared
         self.page = self._turned(incarnation, 1)
 
     def _turned(self, first: int, second: int) -> _Page:
-        return _Page(self._ends, (first, second), self._secret, self._bits)
+        return _Page(self._ends, (first, second), self._preshared, self._bits)
 
     @property
     def left(self) -> int:
