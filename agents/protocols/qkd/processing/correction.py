@@ -11,6 +11,7 @@ authenticated by the tag of the verification that follows.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -125,10 +126,12 @@ async def correct(
     rng: np.random.Generator,
     method: str,
     variant: str,
+    bits_per_s: float,
 ) -> Corrected:
     """Correct `key`, of about that error rate, to the responder's.
 
-    `method` is cascade or ldpc; `variant` names one of `cascade.VARIANTS`. Raises SessionBroken.
+    `method` is cascade or ldpc; `variant` names one of `cascade.VARIANTS`; `bits_per_s`: how fast the module
+    works, in virtual time. Raises SessionBroken.
     """
     rate = min(max(error_rate, LEAST_RATE), 0.25)
     layout = _layout(len(key), rate) if method == "ldpc" else None
@@ -137,7 +140,9 @@ async def correct(
     frames = 0
     if layout is not None:
         frames = len(key) // layout.key_bits
-        correctors, rounds = await _decode(session, key, layout, frames, rate, _seed(rng))
+        correctors, rounds = await _decode(
+            session, key, layout, frames, rate, _seed(rng), layout.key_bits / bits_per_s
+        )
         leaked = sum(each.leaked for each in correctors)
         for at, corrector in enumerate(correctors):
             if corrector.corrected is None:
@@ -148,6 +153,7 @@ async def correct(
     rest = _rest(len(key), size, frames, failed)
     if len(rest):
         found = await _cascade(session, fixed[rest], variant, rate, _seed(rng), failed)
+        await asyncio.sleep(len(rest) / bits_per_s)
         fixed[rest] = found.key
         leaked, rounds = leaked + found.leaked, rounds + found.rounds
     return Corrected(fixed, leaked, rounds)
@@ -166,26 +172,42 @@ def _layout(key_bits: int, rate: float) -> ldpc.Plan | None:
 
 
 async def _decode(
-    session: Initiator, key: Bits, layout: ldpc.Plan, count: int, rate: float, seed: int
+    session: Initiator,
+    key: Bits,
+    layout: ldpc.Plan,
+    count: int,
+    rate: float,
+    seed: int,
+    frame_s: float,
 ) -> tuple[list[ldpc.Corrector], int]:
-    """All frames, as far as they can be decoded, and the number of rounds."""
+    """All frames, as far as they can be decoded, and the number of rounds; a decoding takes `frame_s`."""
     asked = Frames(rate, layout.bits, count, seed)
     told = await session.request(asked, Syndromes)
     parts = _entries(key, layout, count)
     frames = [ldpc.Corrector(part, layout, seed + at, rate) for at, part in enumerate(parts)]
     checks = frames[0].code.checks
     rows = unpacked(told.syndromes, checks * count).reshape(count, checks)
-    waiting = [at for at in range(count) if not frames[at].decode(rows[at])]
-    rounds = 1
+    waiting, rounds = await _undecoded(frames, [*range(count)], rows, frame_s), 1
     while waiting := [at for at in waiting if len(frames[at].next_shown())]:
         shown = await session.request(Show(waiting), Shown)
         sizes = [len(frames[at].next_shown()) for at in waiting]
         bits = unpacked(shown.bits, sum(sizes))
         for at, part in zip(waiting, np.split(bits, np.cumsum(sizes)[:-1]), strict=True):
             frames[at].learn(part)
-        waiting = [at for at in waiting if not frames[at].decode(rows[at])]
-        rounds += 1
+        waiting, rounds = await _undecoded(frames, waiting, rows, frame_s), rounds + 1
     return frames, rounds
+
+
+async def _undecoded(
+    frames: list[ldpc.Corrector], waiting: list[int], rows: Bits, frame_s: float
+) -> list[int]:
+    """Decode those that wait, one in each step of the node; those for which it fails."""
+    failed = []
+    for at in waiting:
+        await asyncio.sleep(frame_s)
+        if not frames[at].decode(rows[at]):
+            failed.append(at)
+    return failed
 
 
 async def _cascade(

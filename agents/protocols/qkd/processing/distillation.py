@@ -231,8 +231,9 @@ class Distiller:
     ) -> tuple[Corrected, int, str]:
         """The corrected key, bits leaked, and what is wrong with it."""
         rng, options = self._agent.rng, self.options
-        done = await correct(session, key, error_rate, rng, options.correction, options.variant)
-        await asyncio.sleep(len(key) / options.throughput.correction)
+        speed = options.throughput.correction
+        method, variant = options.correction, options.variant
+        done = await correct(session, key, error_rate, rng, method, variant, speed)
         watch.stop("correction")
         point = int(rng.integers(FIELDS[HASH_BITS].prime))
         theirs = await session.request(Verify(point), Hash)
