@@ -123,6 +123,7 @@ class Abort(SessionMessage, tag="abort"):
     errors: int | None
     phase_error: float
     rounds: int
+    secrecy: float
 
 
 class Agreed(SessionMessage, tag="done"):
@@ -209,7 +210,7 @@ class Distiller:
         watch = _Stopwatch()
         most = estimate(np.zeros(len(key), dtype=bool), 0, self._epsilons(len(key)))
         if not most.length:  # without errors and a word about them: less is not to be had
-            abort = Abort(TOO_LITTLE, None, most.phase_error, 0)
+            abort = Abort(TOO_LITTLE, None, most.phase_error, 0, self.options.secrecy)
             asked, status = session.tags + 1, await session.conclude(abort, Agreed)
             return self._account(session, len(key), abort, 0, NOTHING, watch, asked), status
         done, leaked, why = await self._corrected(session, key, error_rate, watch)
@@ -218,7 +219,7 @@ class Distiller:
         errors, phase = int(wrong.sum()), found.phase_error
         why = why or ("" if found.length else TOO_LITTLE)
         made: Bits = NOTHING
-        last: Amplify | Abort = Abort(why, errors, phase, done.rounds)
+        last: Amplify | Abort = Abort(why, errors, phase, done.rounds, self.options.secrecy)
         if not why:
             made, last = self._matrix(done, found, errors)
             await asyncio.sleep(len(key) / self.options.throughput.amplification)
@@ -300,8 +301,7 @@ class Distiller:
         # For each request and for the session's end a tag of each direction; and the point of all tags.
         tags = 2 * (asked + 1)
         spent = TAG_BITS * (1 + tags)
-        secrecy = last.secrecy if isinstance(last, Amplify) else None
-        epsilons = self._epsilons(sifted, secrecy, tags)
+        epsilons = self._epsilons(sifted, last.secrecy, tags)
         block = key = None
         if len(made):
             block, key = self._block(session.name, made, epsilons, spent)
