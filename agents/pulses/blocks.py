@@ -20,6 +20,7 @@ from ...emulator.errors import OperationError
 from ...emulator.wire import (
     BLOCK_SLOTS,
     LAZY_BLOCK_SLOTS,
+    LONGEST_BLOCK_SLOTS,
     MOST_SETTINGS,
     Clicked,
     Detect,
@@ -38,6 +39,9 @@ from .trains import Bytes, Clicks, PairTrain, PulseTrain, Stored, as_column, pla
 if TYPE_CHECKING:
     from ..interface import NodeInterface
 
+
+#: Slots of a train of pairs: their number is an int64, of picoseconds some 50 days.
+MOST_SLOTS = 1 << 62
 
 # --- sending --------------------------------------------------------------------------------------
 
@@ -161,18 +165,21 @@ async def send_pairs(
     _check_source(node)
     if type(slots) is not int or slots < 1:  # True is an int too
         raise OperationError(f"pair_pulses: {slots!r} slots, expected a whole number, at least 1")
+    if slots > MOST_SLOTS:
+        raise OperationError(f"pair_pulses: {slots} slots, expected at most {MOST_SLOTS}")
     first = 0
-    for size in sizes(slots):
+    while first < slots:
+        left = slots - first
         make = partial(
             PairPulses,
             to=to,
             links=links,
             first=first,
-            slots=size,
-            last=first + size == slots,
+            slots=min(left, LONGEST_BLOCK_SLOTS),
+            last=left <= LONGEST_BLOCK_SLOTS,
         )
         sent: Sent = await node.operate(make)
-        first += size
+        first += sent.slots
     return PairTrain(slots, sent.start_ns, sent.period_ps)
 
 
@@ -266,13 +273,15 @@ class _Blocks:
         along: Axes | None,
         weights: Sequence[float] | None = None,
         lazy: bool | bytes = False,
+        detects: bool = False,
     ) -> None:
         self._node, self._passive = node, passive
         self._along, self._kinds = along, count_of(along)
         if bases is not None or (passive and weights is not None):
             _check_drawn(weights, lazy)
         self._shares = None if weights is None else as_shares(weights, self._kinds)
-        self._long = lazy is not False
+        #: Whether blocks may be longer than columns are: where nothing is drawn for a slot.
+        self._long = detects and (passive or lazy is not False)
         key = None if passive else as_key(node, lazy)
         shares = as_shares(None, self._kinds) if self._shares is None else self._shares
         self._lazy = None if key is None else LazySettings(key, shares, [], [])
@@ -291,7 +300,7 @@ class _Blocks:
 
     def fields(self, came: list[Clicked]) -> Iterator[dict[str, Any]]:
         """The fields of one operation after the other; `came` are the results of those before."""
-        most = LAZY_BLOCK_SLOTS if self._long else BLOCK_SLOTS
+        most = LONGEST_BLOCK_SLOTS if self._long else BLOCK_SLOTS
         first = 0
         while self._count is None or first < self._count:
             left = most if self._count is None else self._count - first
@@ -331,7 +340,7 @@ async def detect(
         )
     found: list[Clicked] = []
     along = as_axes(axes)
-    blocks = _Blocks(node, bases, count, passive, along, weights, lazy)
+    blocks = _Blocks(node, bases, count, passive, along, weights, lazy, detects=True)
     for fields in blocks.lazy_fields(found):
         make = partial(Detect, source=source, link=link, **fields)
         found.append(await node.operate(make))

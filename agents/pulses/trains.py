@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...emulator.errors import OperationError
-from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, LazySettings, MeasureStored, Pulses
+from ...emulator.wire import (
+    BLOCK_SLOTS,
+    Clicked,
+    Kept,
+    LazySettings,
+    MeasureStored,
+    Pulses,
+    place_type,
+)
 from ...emulator.wire.bit_planes import packed, packed_size, picked, planes_for, unpacked
 from ...emulator.wire.hashed_settings import (
     BASES,
@@ -199,6 +207,11 @@ class Clicks:
             )
         )
 
+    @property
+    def times_ps(self) -> Slots:
+        """When each was, in ps after `start_ns`, int64: the beginning of its slot."""
+        return self.slots * self.period_ps
+
     def __len__(self) -> int:
         return len(self.slots)
 
@@ -278,7 +291,8 @@ def _slots(blocks: list[Clicked] | list[Kept]) -> Slots:
     parts = []
     first = 0
     for block in blocks:
-        parts.append(np.frombuffer(block.at, dtype="<u4").astype(np.int64) + first)
+        places = np.frombuffer(block.at, dtype=place_type(block.slots))
+        parts.append(places.astype(np.int64) + first)
         first += block.slots
     slots: Slots = _joined(parts, np.int64)
     return slots

@@ -227,6 +227,10 @@ class Layer(Protocol):
     def channel(self) -> PulseChannel:
         """What it has met on the way."""
 
+    @property
+    def step(self) -> int:
+        """How many of its slots are one chunk, from its first on."""
+
     def part(self, at: int, size: int) -> Self:
         """The slots from `at` (of these) on, `size` or as many as there are."""
 
@@ -268,6 +272,10 @@ class Light(NamedTuple):
     def size(self) -> int:
         return len(self.bits)
 
+    @property
+    def step(self) -> int:
+        return CHUNK_SLOTS
+
     def part(self, at: int, size: int) -> Self:
         part = slice(at, at + size)
         return self._replace(
@@ -306,6 +314,10 @@ class LazyLight(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.bits)
+
+    @property
+    def step(self) -> int:
+        return max(self.size, 1)
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """As for `Light`."""
@@ -438,18 +450,17 @@ AnyLayer = TypeVar("AnyLayer", bound=Layer)
 def chunks(light: AnyLayer) -> Iterator[tuple[int, AnyLayer]]:
     """(number of the chunk, its light). Raises InternalError unless the block begins a chunk.
 
-    A block of lazy light is one chunk, however long: it was cut by what it holds. A chunk's number is that of
-    its first slot.
+    A block of lazy light is one chunk, however long: it was cut by what it holds; and so is what a block of
+    pairs without a clock has of one chunk of pairs. A chunk's number is that of its first slot.
     """
-    number, offset = divmod(light.first_slot, CHUNK_SLOTS)
-    if offset:
+    if light.first_slot % CHUNK_SLOTS:
         raise InternalError(f"a block begins at slot {light.first_slot}, inside a chunk")
-    step = max(light.size, 1) if isinstance(light, LazyLight) else CHUNK_SLOTS
-    for at in range(0, light.size, step):
-        chunk = light.part(at, step)
+    at = 0
+    while at < light.size:
+        chunk = light.part(at, light.part(at, light.size).step)
         first, end = chunk.first_slot, chunk.first_slot + chunk.size
-        yield number, chunk.with_channel(chunk.channel.within(first, end))
-        number += 1
+        yield first // CHUNK_SLOTS, chunk.with_channel(chunk.channel.within(first, end))
+        at += chunk.size
 
 
 # --- photons --------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ from .messages import decode_to_node as decode_to_node
 from .operations import BELL_NAMES as BELL_NAMES
 from .operations import BLOCK_SLOTS as BLOCK_SLOTS
 from .operations import LAZY_BLOCK_SLOTS as LAZY_BLOCK_SLOTS
+from .operations import LONGEST_BLOCK_SLOTS as LONGEST_BLOCK_SLOTS
 from .operations import MOST_SETTINGS as MOST_SETTINGS
 from .operations import Allocate as Allocate
 from .operations import AnyOperation as AnyOperation
@@ -77,3 +78,4 @@ from .operations import Reset as Reset
 from .operations import Sent as Sent
 from .operations import Split as Split
 from .operations import Transmit as Transmit
+from .operations import place_type as place_type

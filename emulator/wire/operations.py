@@ -130,11 +130,18 @@ class Probe(Operation):
 
 #: Slots in a block: a whole number of the chunks that the emulator draws for.
 BLOCK_SLOTS = 1 << 20
-#: The most slots in a block of a train whose settings are lazy: clicks are counted from its first by uint32.
+#: The most slots in a block of a train whose settings are lazy.
 LAZY_BLOCK_SLOTS = 1 << 32
+#: The most slots in any block: those of pairs without a clock hold so many pairs, however long that takes.
+LONGEST_BLOCK_SLOTS = 1 << 45
 
 #: A Bloch vector of length 1: bit 0 is the state along it.
 Axis = tuple[float, float, float]
+
+
+def place_type(slots: int) -> str:
+    """How places in a block of so many slots travel: little-endian, as small as they may be."""
+    return "<u4" if slots <= 1 << 32 else "<u8"
 
 
 class LazySettings(Record):
@@ -178,7 +185,8 @@ class Pulses(Operation):
 class PairPulses(Operation):
     """Send a block of a train of pairs, one arm to each of two nodes (one of them may be the sender).
 
-    `first`, `slots` and `last` as for `Pulses`. Result: `Sent`, at its end.
+    `first` and `last` as for `Pulses`. Of `slots`, LONGEST_BLOCK_SLOTS at the most, so many are sent as a
+    block of this source has. Result: `Sent`, at its end.
     """
 
     to: tuple[str, str]
@@ -280,8 +288,8 @@ class Sent(Record):
 class Clicked(Record):
     """Result of `Detect` and `Intercept`: the clicks of a block.
 
-    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: uint32
-    little-endian, slots from the block's first; `bits`, `doubles` in one plane each, `bases` in as many as
+    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: slots from the
+    block's first, as `place_type` says; `bits`, `doubles` in one plane each, `bases` in as many as
     its axes need.
     """
 

@@ -19,7 +19,7 @@ from ...kernel.ports import Surroundings
 from ...optics.pulses import EFFECTS, STATES, effects_along, states_along
 from ...topology.model.pulse_sections import DetectorSpec
 from ...topology.model.topology import Topology
-from ...wire import BLOCK_SLOTS, LAZY_BLOCK_SLOTS, Detect, Intercept, Split
+from ...wire import BLOCK_SLOTS, LONGEST_BLOCK_SLOTS, Detect, Intercept, Split
 from ..fault_history import FaultHistories
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices
@@ -77,7 +77,7 @@ class PulsePlane:
         name = devices.name
         check_columns(operation, self._detector(name, operation).splitting is not None)
         columns = not isinstance(operation, Detect) or operation.bases is not None
-        most = BLOCK_SLOTS if columns else LAZY_BLOCK_SLOTS
+        most = BLOCK_SLOTS if columns else LONGEST_BLOCK_SLOTS
         if not 1 <= operation.slots <= most:
             raise OperationError(why=f"{operation.slots} slots, expected 1 to {most}")
         pending = Receiving(devices, operation)
@@ -164,6 +164,8 @@ class PulsePlane:
     def _begin_reception(self, train: Train, pending: Receiving) -> TrainReception:
         operation, name, link = pending.operation, train.to, train.link
         kind: ReceiverKind
+        if not train.clocked:
+            _check_unclocked(train, operation)
         if train.long and not isinstance(operation, Detect):
             raise OperationError(
                 why=f"pulses that {train.source} sends lazily to {name} itself come in blocks of more than "
@@ -210,6 +212,19 @@ class PulsePlane:
         reception.close()
         if reception in self._receptions[name]:
             self._receptions[name].remove(reception)
+
+
+def _check_unclocked(train: Train, operation: Detect | Intercept | Split) -> None:
+    """Raises OperationError for what takes a train slot by slot: pairs without a clock have none."""
+    if not isinstance(operation, Detect):
+        raise OperationError(
+            why=f"pairs of {train.origin} come at any time, not in slots: expected detect"
+        )
+    if operation.bases is not None:
+        raise OperationError(
+            why=f"pairs of {train.origin} come at any time, not in slots with a basis each: expected a beam "
+            "splitter before the detectors (`splitting:`), or lazy bases (`window:` of a QKD program)"
+        )
 
 
 def _fits(train: Train, operation: Detect | Intercept | Split) -> bool:

@@ -35,7 +35,16 @@ from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
 from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
-from ...wire import BLOCK_SLOTS, Clicked, Detect, Intercept, Kept, Operation, Split
+from ...wire import (
+    BLOCK_SLOTS,
+    Clicked,
+    Detect,
+    Intercept,
+    Kept,
+    Operation,
+    Split,
+    place_type,
+)
 from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, HashedColumn
 from ..fault_history import FaultHistory
@@ -205,7 +214,7 @@ class ReceiverKind:
             min(block.slots, operation.slots),
             over,
             len(at),
-            at.astype("<u4").tobytes(),
+            at.astype(place_type(min(block.slots, operation.slots))).tobytes(),
             packed(clicks.bases, planes_for(bases_of(operation.axes))),
             packed(clicks.bits),
             packed(clicks.doubles),

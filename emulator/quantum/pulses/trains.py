@@ -103,6 +103,8 @@ class Train:
         self.entangled = False
         #: Whether its blocks are longer than others, which only a node that detects takes.
         self.long = False
+        #: Whether its light comes in slots; else at any time, and slots only count that.
+        self.clocked = True
         self.reception: TrainReception | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns

@@ -24,12 +24,16 @@ MeanPhotonNumber = Annotated[float, Quantity("number", high=200.0)]
 Correlation = Annotated[float, Quantity("number", high=1.0)]
 #: Beyond one pair a slot two photons are no pair any more.
 MeanPairs = Annotated[float, Quantity("number", high=1.0)]
+#: Beyond a pair in 10 ps pairs are no longer apart in any detector.
+PairRateHz = Annotated[float, Quantity("frequency", above=True, high=1e11)]
 
 
 #: Slower rates are refused before their period is looked at, which may be no number.
 _SLOWEST_HZ = 0.5
-SourceKind = Literal["weak_coherent", "single_photon", "emitter", "spdc"]
-#: Kind -> the keys it cannot do without, and those it may have. All kinds have `rate`.
+SourceKind = Literal["weak_coherent", "single_photon", "emitter", "spdc", "spdc_cw"]
+#: The slots of a source without a clock: what times are counted in.
+TIME_PS = 1
+#: Kind -> the keys it cannot do without, and those it may have. All kinds with slots have `rate`, too.
 _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "weak_coherent": ((), ("intensities", "probabilities")),
     "single_photon": ((), ("brightness", "g2", "probabilities")),
@@ -38,10 +42,12 @@ _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("lifetime", "window", "double_excitation", "probabilities"),
     ),
     "spdc": (("mean_pairs",), ("statistics", "fidelity")),
+    "spdc_cw": (("pair_rate",), ("fidelity",)),
 }
 #: Kind -> every key it takes.
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
-    kind: ("kind", "rate", *required, *optional) for kind, (required, optional) in _KEYS.items()
+    kind: ("kind", *(() if kind == "spdc_cw" else ("rate",)), *required, *optional)
+    for kind, (required, optional) in _KEYS.items()
 }
 _DEFAULT_INTENSITIES = (0.5, 0.1, 0.0)
 
@@ -52,8 +58,9 @@ class SourceSpec(Section):
     `weak_coherent`: an attenuated laser with a table of mean photon numbers, signal first by custom.
     `single_photon`: an emitter with `brightness`, P(1) where the fibre begins, and `g2`. `emitter`: an
     atom by its parts, of whose photon the slot holds what falls into `window` (if not given, the
-    whole slot). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `probabilities` is how often a node
-    draws each setting unless its program says otherwise; without them, all alike.
+    whole slot). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `spdc_cw`: the same, pumped without
+    a pause: `pair_rate` pairs a second at random times, in ps. `probabilities` is how often a node draws each
+    setting unless its program says otherwise; without them, all alike.
     """
 
     kind: SourceKind = "weak_coherent"
@@ -74,6 +81,7 @@ class SourceSpec(Section):
 
     mean_pairs: MeanPairs | None = None
     statistics: Literal["polarisation", "thermal", "poisson"] | None = None
+    pair_rate_hz: PairRateHz | None = Field(default=None, validation_alias="pair_rate")
     fidelity: Fidelity | None = None
 
     @model_validator(mode="after")
@@ -90,6 +98,8 @@ class SourceSpec(Section):
         lacking = [key for key in _KEYS[self.kind][0] if key not in given]
         if lacking:
             raise missing(lacking[0])
+        if not self.clocked:
+            return
         if self.rate_hz < _SLOWEST_HZ or not 1 <= self.period_ps <= 10**12:
             raise problem(
                 f"expected a rate from 1 Hz to 1000 GHz (a slot is a whole number of ps), found "
@@ -107,7 +117,8 @@ class SourceSpec(Section):
 
     def _given(self) -> list[str]:
         fields = zip(written_keys(type(self)), type(self).model_fields, strict=True)
-        return [key for key, name in fields if getattr(self, name) is not None]
+        given = [key for key, name in fields if getattr(self, name) is not None]
+        return [key for key in given if key != "rate" or "rate_hz" in self.model_fields_set]
 
     def _has_no_key_of_another_kind(self) -> None:
         for key in self._given():
@@ -146,9 +157,14 @@ class SourceSpec(Section):
             )
 
     @property
+    def clocked(self) -> bool:
+        """Whether it sends in slots; else at any time."""
+        return self.kind != "spdc_cw"
+
+    @property
     def period_ps(self) -> int:
         """The length of a slot."""
-        return round(1e12 / self.rate_hz)
+        return round(1e12 / self.rate_hz) if self.clocked else TIME_PS
 
     @property
     def table(self) -> list[float]:
