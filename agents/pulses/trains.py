@@ -208,6 +208,11 @@ class Clicks:
         )
 
     @property
+    def lasts_ns(self) -> int:
+        """How long what came of the train took."""
+        return self.seen * self.period_ps // 1000
+
+    @property
     def times_ps(self) -> Slots:
         """When each was, in ps after `start_ns`, int64: the beginning of its slot."""
         return self.slots * self.period_ps

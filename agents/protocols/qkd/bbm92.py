@@ -1,13 +1,16 @@
-"""BBM92: entangled pairs as pulse trains, both ends measuring in Z or X, up to the sifted key.
+"""BBM92: entangled pairs, both ends measuring in Z or X, up to the sifted key.
 
 Bennett, Brassard, Mermin, PRL 68, 557 (1992). Gains and error rates to expect from down-conversion: Ma, Fung,
 Lo, PRA 76, 012307 (2007).
 
-Owns the exchange of one train and its coincidences; e91.py shares it. Does not own sifting (sifting.py).
+Owns the exchange of one train, or of heralded pairs; e91.py shares it. Does not own which clicks are
+coincidences (coincidences.py), how heralded pairs are measured (heralded.py), or sifting (sifting.py).
 
 Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
-those are compared in public. The source may stand in the middle, or at Alice's.
+those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
+are time tags, and a window says which of them are coincidences. With `pairs` both ends measure heralded pairs
+of their link instead, as if each were a click.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
 a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
@@ -28,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
+from ...options.values import Seconds
 from ...pulses.settings import DEFAULT_AXES, as_axes, count_of
 from ...pulses.trains import Clicks
 from ..session import (
@@ -42,6 +46,8 @@ from ..session import (
     no_result,
     respond,
 )
+from .coincidences import coincidences, width_of, window_of
+from .heralded import Measured, MeasuredPairs, Pairs, bases_of, measured_pairs
 from .sifting import (
     BASES,
     Bytes,
@@ -71,6 +77,8 @@ class Train(SessionMessage, tag="train"):
 
     slots: int
     lasts_ns: int
+    #: Alice -> Bob: whether a click is a time tag, with a basis that is drawn for it alone.
+    tagged: bool = False
 
 
 class Emit(SessionMessage, tag="emit"):
@@ -88,7 +96,7 @@ class Detected(SessionMessage, tag="detected"):
 class Coincident(SessionMessage, tag="coincident"):
     """Alice -> Bob, for each of his clicks: is it a coincidence, do the bases agree, is it compared.
 
-    `clicks` are hers, `slots` those of the train.
+    `clicks` are hers, `slots` those of the train, which lasted `lasts_ns`; the window is `width` slots.
     """
 
     coincident: bytes
@@ -96,6 +104,32 @@ class Coincident(SessionMessage, tag="coincident"):
     compared: bytes
     clicks: int
     slots: int
+    lasts_ns: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What Alice has chosen: which share of the bits is compared, and the window of a coincidence, in ps."""
+
+    sample: float
+    window_ps: float | None = None
+
+    @classmethod
+    def of(cls, sample: float, window: str | None) -> Choice:
+        """From her program's options. Raises ProgramError, UnitError."""
+        if not 0 <= sample <= 1:
+            raise ProgramError(f"sample must be in [0, 1], not {sample}")
+        return cls(sample, window_of(window))
+
+    def coincidences(
+        self, clicks: Clicks | MeasuredPairs, theirs: NDArray[np.int64]
+    ) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
+        """(width of the window in slots, which clicks here, which there); heralded pairs need none: 0."""
+        if isinstance(clicks, MeasuredPairs):
+            return (0, *coincidences(clicks.slots, theirs))
+        width = width_of(self.window_ps, clicks.period_ps)
+        return (width, *coincidences(clicks.slots, theirs, width))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +137,19 @@ class Exchange(SiftedTrain):
     """What an end knows after sifting; arrays are over coincidences only."""
 
     slots: int
+    lasts_ns: int
+    #: The window of a coincidence, in slots; 0: none is by chance.
+    width: int
     #: Clicks of Alice and Bob.
     singles: tuple[int, int]
     bases: Bytes
 
     def summary(self) -> dict[str, Any]:
-        """Counts, gain, QBER and the ratio of coincidences to accidental ones; None without any."""
+        """Counts, gain, rate, QBER and the ratio of coincidences to accidental ones; None without any."""
         coincidences, compared, errors = len(self.bits), len(self.wrong), int(self.wrong.sum())
         first, second = self.singles
-        accidental = first * second / self.slots
+        accidental = first * second * self.width / self.slots
+        sifted = int(self.agree.sum())
         by_basis = {name: self.errors(self.bases == basis) for basis, name in enumerate(BASES)}
         return {
             "slots": self.slots,
@@ -119,7 +157,8 @@ class Exchange(SiftedTrain):
             "coincidences": coincidences,
             "gain": coincidences / self.slots,
             "car": coincidences / accidental if accidental else None,
-            "sifted": int(self.agree.sum()),
+            "sifted": sifted,
+            "sifted_hz": sifted * 1e9 / self.lasts_ns if self.lasts_ns else None,
             "compared": compared,
             "errors": errors,
             "qber": rate(errors, compared),
@@ -131,17 +170,21 @@ class Exchange(SiftedTrain):
 
 
 class Source(Agent):
-    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it. Returns their number."""
+    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it, or for a `duration`.
+
+    Returns their number.
+    """
 
     async def run(
         self,
         alice: str,
         bob: str,
         slots: int = 1_000_000,
+        duration: Seconds | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> int:
-        part = partial(self._session, alice, bob, slots)
+        part = partial(self._session, alice, bob, slots_in(self, slots, duration))
         return await respond(self, alice, KIND, RetryPolicy.of(timeout, tries), part) or 0
 
     async def _session(self, alice: str, bob: str, slots: int, session: Responder) -> int:
@@ -162,9 +205,11 @@ class Source(Agent):
 class Alice(Agent):
     """Detects what `source` sends, and sifts with `peer`; compares `sample` of the bits.
 
-    Without a `source` it is here: she sends `slots` slots, one arm to `peer`, and keeps the other one.
-    Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
-    `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
+    Without a `source` it is here: she sends `slots` slots, or for a `duration`, one arm to `peer`, and keeps
+    the other one. With `pairs` there is none: both ends measure so many heralded pairs of their link.
+    `window` is the full width of a coincidence ("2 ns"), which clicks without slots need. Returns counts
+    (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`,
+    `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
     """
 
     #: What she measures along.
@@ -175,71 +220,102 @@ class Alice(Agent):
         peer: str,
         source: str | None = None,
         slots: int = 1_000_000,
+        duration: Seconds | None = None,
+        pairs: int | None = None,
         sample: float = 0.5,
+        window: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> dict[str, Any]:
-        if not 0 <= sample <= 1:
-            raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        found = await self.exchange(peer, source, slots, sample, RetryPolicy.of(timeout, tries))
+        choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
+        if pairs is not None:
+            _check_pairs(pairs, source)
+        elif source is None:
+            slots = slots_in(self, slots, duration)
+        found = await self.exchange(peer, source, slots, pairs, choice, retry)
         return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, source: str | None, slots: int, sample: float, retry: RetryPolicy
+        self,
+        peer: str,
+        source: str | None,
+        slots: int,
+        pairs: int | None,
+        choice: Choice,
+        retry: RetryPolicy,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        if source is None:
-            part = partial(self._from_here, peer, slots, sample)
+        """One train, or heralded pairs, sifted and compared; None if no session came to an end."""
+        if pairs is not None:
+            part = partial(self._from_pairs, peer, pairs, choice)
+        elif source is None:
+            part = partial(self._from_here, peer, slots, choice)
         else:
-            part = partial(self._from_between, peer, source, sample)
+            part = partial(self._from_between, peer, source, choice)
         return await initiate(self, peer, KIND, retry, part)
 
+    async def _from_pairs(
+        self, peer: str, count: int, choice: Choice, session: Initiator
+    ) -> Exchange:
+        """A session in which both ends measure heralded pairs."""
+        await session.request(Pairs(count), Ready)
+        measured = await measured_pairs(self, peer, count, self.axes, session.retry)
+        return await self._sift(measured, choice, session)
+
     async def _from_here(
-        self, peer: str, slots: int, sample: float, session: Initiator
+        self, peer: str, slots: int, choice: Choice, session: Initiator
     ) -> Exchange:
         """A session with the source at this node."""
-        train = Train(slots, slots * self.pulse_period_ps // 1000)
+        tagged = choice.window_ps is not None
+        train = Train(slots, slots * self.pulse_period_ps // 1000, tagged)
         await session.request(train, Ready)
         clicks, _ = await asyncio.gather(
-            self.detect(self.name, axes=self.axes), self.pair_pulses(self.name, peer, slots)
+            self.detect(self.name, axes=self.axes, lazy=tagged),
+            self.pair_pulses(self.name, peer, slots),
         )
-        return await self._sift(clicks, sample, session)
+        return await self._sift(clicks, choice, session)
 
     async def _from_between(
-        self, peer: str, source: str, sample: float, session: Initiator
+        self, peer: str, source: str, choice: Choice, session: Initiator
     ) -> Exchange:
         """A session with the source at another node, and one with that node."""
+        tagged = choice.window_ps is not None
         with_source = Initiator(self, source, KIND, session.retry)
         train = await with_source.request(Wanted(), Train)
-        await session.request(Train(train.slots, train.lasts_ns), Ready)
-        listening = asyncio.create_task(self.detect(source, axes=self.axes), name="detect")
+        await session.request(Train(train.slots, train.lasts_ns, tagged), Ready)
+        detecting = self.detect(source, axes=self.axes, lazy=tagged)
+        listening = asyncio.create_task(detecting, name="detect")
         try:
             await with_source.request(Emit(), Emitting)
             limit_s = session.retry.limit_s(train.lasts_ns / 1e9)
             clicks = await whole_train(listening, train.slots, limit_s)
         finally:
             listening.cancel()
-        found = await self._sift(clicks, sample, session)
+        found = await self._sift(clicks, choice, session)
         try:
             await with_source.conclude(Done(), Done)
         except SessionBroken as broken:
             self.log.warning("%s: %s", source, broken)
         return found
 
-    async def _sift(self, clicks: Clicks, sample: float, session: Initiator) -> Exchange:
-        their_slots, their_bases = slots_and_bases(await session.request(Detected(), Clicked))
-        ours, theirs = coincidences(clicks, their_slots)
+    async def _sift(
+        self, clicks: Clicks | MeasuredPairs, choice: Choice, session: Initiator
+    ) -> Exchange:
+        their_slots, their_bases = await heard(clicks, session)
+        width, ours, theirs = choice.coincidences(clicks, their_slots)
         bits, bases = clicks.bits[ours], clicks.bases[ours]
         agree = their_bases[theirs] == bases
-        compared = agree & (self.rng.random(len(ours)) < sample)
+        compared = agree & (self.rng.random(len(ours)) < choice.sample)
         count = len(their_slots)
         planes = [
             plane_of(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)
         ]
-        coincident = Coincident(planes[0], planes[1], planes[2], len(clicks), clicks.seen)
+        lasts_ns = clicks.lasts_ns
+        coincident = Coincident(*planes, len(clicks), clicks.seen, lasts_ns, width)
         wrong, status = await compare(session, coincident, bits[compared])
         return Exchange(
             slots=clicks.seen,
+            lasts_ns=lasts_ns,
+            width=width,
             singles=(len(clicks), count),
             bits=bits,
             bases=bases,
@@ -252,7 +328,10 @@ class Alice(Agent):
 
 
 class Bob(Agent):
-    """Detects what `source` (or `peer` herself) sends, and sifts with `peer`. Returns as Alice does."""
+    """Detects what `source` (or `peer` herself) sends, or measures pairs with `peer`, and sifts with `peer`.
+
+    Returns as Alice does.
+    """
 
     #: What he measures along.
     axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
@@ -269,21 +348,30 @@ class Bob(Agent):
 
     async def exchange(self, peer: str, source: str | None, retry: RetryPolicy) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer if source is None else source)
+        part = partial(self._session, peer, peer if source is None else source)
         return await respond(self, peer, KIND, retry, part)
 
-    async def _session(self, source: str, session: Responder) -> Exchange:
-        train: Train = await session.receive(Train)
+    async def _session(self, peer: str, source: str, session: Responder) -> Exchange:
+        wanted: Train | Pairs = await session.receive(Train | Pairs)
         await session.reply(Ready())
+        if isinstance(wanted, Train):
+            return await self._of_train(wanted, source, session)
+        measured = await measured_pairs(self, peer, wanted.count, self.axes, session.retry)
+        await session.receive(Detected)
+        await session.reply(measured.announced(count_of(as_axes(self.axes))))
+        return await self._sift(measured, session)
+
+    async def _of_train(self, train: Train, source: str, session: Responder) -> Exchange:
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
-        clicks = await whole_train(self.detect(source, axes=self.axes), train.slots, limit_s)
+        detecting = self.detect(source, axes=self.axes, lazy=train.tagged)
+        clicks = await whole_train(detecting, train.slots, limit_s)
         await session.receive(Detected, more_s)
         await session.reply(announced(clicks, count_of(as_axes(self.axes))))
         return await self._sift(clicks, session)
 
-    async def _sift(self, clicks: Clicks, session: Responder) -> Exchange:
+    async def _sift(self, clicks: Clicks | MeasuredPairs, session: Responder) -> Exchange:
         sifted: Coincident = await session.receive(Coincident)
         count = len(clicks)
         coincident, agree, compared = (
@@ -293,6 +381,8 @@ class Bob(Agent):
         compared = compared[coincident]
         return Exchange(
             slots=sifted.slots,
+            lasts_ns=sifted.lasts_ns,
+            width=sifted.width,
             singles=(sifted.clicks, count),
             bits=bits,
             bases=clicks.bases[coincident],
@@ -304,17 +394,32 @@ class Bob(Agent):
         )
 
 
-def coincidences(
-    clicks: Clicks, their_slots: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which clicks of each end have one at the other in their slot."""
-    _, ours, theirs = np.intersect1d(
-        clicks.slots, their_slots, assume_unique=True, return_indices=True
-    )
-    return ours, theirs
+async def heard(
+    clicks: Clicks | MeasuredPairs, session: Initiator, bases: int = 2
+) -> tuple[NDArray[np.int64], Bytes]:
+    """What Bob announces of his clicks or pairs, in slots as they are counted here: (slots, bases)."""
+    if isinstance(clicks, MeasuredPairs):
+        measured = await session.request(Detected(), Measured)
+        return clicks.numbers(measured.pairs), bases_of(measured, bases)
+    return slots_and_bases(await session.request(Detected(), Clicked), bases)
 
 
-def plane_of(count: int, places: NDArray[np.int64]) -> bytes:
+def slots_in(agent: Agent, slots: int, duration: float | None) -> int:
+    """How many slots of this node's source a train has: `slots`, or those of a duration in seconds."""
+    period_ps = agent.pulse_period_ps
+    if duration is None or not period_ps:
+        return slots
+    return max(1, round(duration * 1e12 / period_ps))
+
+
+def _check_pairs(pairs: int, source: str | None) -> None:
+    if pairs < 1 or source is not None:
+        raise ProgramError(
+            f"pairs: expected at least 1, and no source beside, found {pairs} and {source}"
+        )
+
+
+def plane_of(count: int, places: NDArray[np.intp]) -> bytes:
     """A plane of `count` marks, those at `places` set."""
     found: Marks = np.zeros(count, dtype=bool)
     found[places] = True
