@@ -158,7 +158,7 @@ class Exchange(SiftedTrain):
             "gain": coincidences / self.slots,
             "car": coincidences / accidental if accidental else None,
             "sifted": sifted,
-            "sifted_hz": sifted * 1e9 / self.lasts_ns if self.lasts_ns else None,
+            "sifted_hz": sifted * 1e9 / self.lasts_ns if self.lasts_ns > 0 else None,
             "compared": compared,
             "errors": errors,
             "qber": rate(errors, compared),
