@@ -363,7 +363,7 @@ def mean_photon_numbers(source: SourceSpec) -> list[float]:
 
 def several_photons(source: SourceSpec) -> list[float]:
     """How probable two photons or more are in a pulse of each setting; none of a source of pairs."""
-    if source.kind == "spdc":
+    if source.kind in PAIR_KINDS:
         return []
     return [float(each.photons()[2:].sum()) for each in _table(source)]
 
