@@ -119,7 +119,7 @@ def fitting(network: Network, family: str) -> tuple[str, ...]:
 # --- shipped --------------------------------------------------------------------------------------
 
 
-def shipped(name: str, timeout: str, tries: int = 6, **less: float) -> dict[str, Any]:
+def shipped(name: str, timeout: str, tries: int = 6, **less: float | str) -> dict[str, Any]:
     """A file of topologies/: its ends wait no longer than that, and those that take `less` do less."""
     data: dict[str, Any] = yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text())
     data.pop("expect", None)
@@ -223,6 +223,17 @@ def distilling() -> dict[str, Any]:
     return noting({"name": "distilling", "nodes": nodes, "links": links})
 
 
+def heralded() -> dict[str, Any]:
+    """BBM92 over heralded pairs, which a memory does not keep for long."""
+    retry = {"timeout": "2 ms", "tries": 6}
+    nodes = _ends(f"{QKD}.bbm92", {"pairs": 60, **retry}, retry, ("Alice", "Bob"))
+    for node in nodes.values():
+        node["memory"] = {"cutoff": "400 us"}
+    entangle = {"success": 0.5, "fidelity": 0.98, "attempt": "50 us"}
+    links = [{"between": ["alice", "bob"], "quantum": {"length": "10 km", "entangle": entangle}}]
+    return noting({"name": "heralded", "nodes": nodes, "links": links})
+
+
 def teleported(*fidelities: float) -> float:
     """Of a state that goes over pairs of these fidelities, joined."""
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
@@ -289,6 +300,19 @@ NETWORKS = {
         4,
         (ProtocolRun(error=0.03),),
         (4, 40),
+    ),
+    "e91-heralded": Network(
+        partial(shipped, "e91-heralded", "2 ms", 6, pairs=80, sample=0.5),
+        12,
+        (ProtocolRun(error=0.05),),
+        (4, 25),
+    ),
+    "heralded": Network(heralded, 12, (ProtocolRun(error=0.03),), (4, 25)),
+    "bbm92-cw": Network(
+        partial(shipped, "bbm92-cw", "1 ms", 4, duration="60 ms", sample=0.5),
+        60,
+        (ProtocolRun(error=0.05),),
+        (4, 25),
     ),
     "excluding": Network(excluding, 10, (ProtocolRun(error=0.025),), (4, 40)),
     "distilling": Network(distilling, 20, (ProtocolRun(error=0.025),), (4, 40)),

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from ...wire import MOST_SETTINGS
 from ..written.names import shown
-from ..written.vocabulary import Section, is_partial, missing, problem, written_keys
+from ..written.vocabulary import Section, is_partial, is_written, missing, problem, written_keys
 from .quantities import Fidelity, FrequencyHz, Probability, Quantity, RateHz, ShortTimePsOrNone
 
 #: Noise counts in each slot of a detector; more are no detector, and take memory without end.
@@ -87,7 +87,7 @@ class SourceSpec(Section):
     @model_validator(mode="after")
     def _can_be_built(self, info: ValidationInfo[Any]) -> SourceSpec:
         if not is_partial(info) or "kind" in self.model_fields_set:
-            self._has_no_key_of_another_kind()
+            self._has_no_key_of_another_kind(is_written(info))
         if not is_partial(info):
             self._is_complete()
         return self
@@ -117,12 +117,12 @@ class SourceSpec(Section):
 
     def _given(self) -> list[str]:
         fields = zip(written_keys(type(self)), type(self).model_fields, strict=True)
-        given = [key for key, name in fields if getattr(self, name) is not None]
-        return [key for key in given if key != "rate" or "rate_hz" in self.model_fields_set]
+        return [key for key, name in fields if getattr(self, name) is not None]
 
-    def _has_no_key_of_another_kind(self) -> None:
+    def _has_no_key_of_another_kind(self, written: bool) -> None:
+        has_rate = written and "rate_hz" in self.model_fields_set  # else there is its default
         for key in self._given():
-            if key not in SOURCE_KEYS[self.kind]:
+            if key not in SOURCE_KEYS[self.kind] and (key != "rate" or has_rate):
                 kinds = [kind for kind, keys in SOURCE_KEYS.items() if key in keys]
                 raise problem(
                     f"{shown(key)} is no key of kind: {self.kind}, but of {', '.join(kinds)}", key

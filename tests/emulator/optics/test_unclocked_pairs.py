@@ -188,7 +188,7 @@ def test_clicks_of_different_pairs_coincide_as_often_as_chance_says() -> None:
 
 
 def test_a_bright_source_errs_by_its_accidentals() -> None:
-    """2e7 pairs a second, 5 ns, arms of 0.03: as PairStream says, to the 6 % of clicks that have a partner."""
+    """2e7 pairs a second, 5 ns, arms of 0.03: as PairStream says, but for the 6 % that have a partner."""
     eyes = Receiver(Detector(0.03), splitting=HALVES)
     theory = PairStream(2e7, 0.03, 0.03, 0, 0, 0.0, window_ns=5.0)
     found, agree, errors = Stream(2e7, 0.2, (eyes, eyes)).together(5000)
