@@ -110,7 +110,7 @@ class Agent:
 
     @property
     def pulse_period_ps(self) -> int:
-        """From slot to slot of this node's source, in ps; 0 without a source."""
+        """From slot to slot of this node's source, in ps: 1 of one without a clock, 0 without a source."""
         return self._node.welcome.optics.period_ps
 
     @property
@@ -339,11 +339,11 @@ class Agent:
     ) -> PairTrain:
         """Send a train of entangled pairs (Phi+), one arm to `first`, the other one to `second`.
 
-        Each of them detects its arm as any train from here; slot i holds the same pairs at both. One of
-        the two may be this node itself, for an arm that it keeps: then it must `detect` meanwhile. `links`
-        names the arms' links where there are several. Returns when the last slot has left. Raises
-        OperationError for a node whose source is not of kind spdc, LinkError. Cancelled: what had left by
-        then arrives.
+        Each of them detects its arm as any train from here; slot i holds the same pairs at both. Slots of a
+        source of kind spdc_cw are ps, in which pairs come at any time. One of the two may be this node
+        itself, for an arm that it keeps: then it must `detect` meanwhile. `links` names the arms' links where
+        there are several. Returns when the last slot has left. Raises OperationError for a node whose source
+        is of no kind that sends pairs, LinkError. Cancelled: what had left by then arrives.
         """
         (first, one), (second, other) = _names(first, links[0]), _names(second, links[1])
         return await blocks.send_pairs(self._node, (first, second), (one, other), slots)
@@ -364,9 +364,10 @@ class Agent:
         Must be called before its first light arrives, or the train is lost. `bases`: one for each slot,
         for detectors with an active choice (None: drawn with the node's generator); None for a passive
         one. `axes`, `weights` and `lazy` as for `pulses`: a train that is sent lazily costs its slots here
-        unless it is detected lazily, too (also behind a beam splitter, where nothing is drawn). Returns a
-        dead time after the last slot's arrival, or when the train ends early. Raises OperationError for what
-        does not fit and a node without detectors, LinkError. Cancelled: the detectors are off from then.
+        unless it is detected lazily, too, or behind a beam splitter, where nothing is drawn. Pairs of a
+        source without a clock are detected in one of these two ways. Returns a dead time after the last
+        slot's arrival, or when the train ends early. Raises OperationError for what does not fit and a node
+        without detectors, LinkError. Cancelled: the detectors are off from then.
         """
         source, link = _names(source, link)
         return await blocks.detect(self._node, source, link, bases, count, axes, weights, lazy)

@@ -46,12 +46,11 @@ from ..session import (
     no_result,
     respond,
 )
-from .coincidences import coincidences, width_of, window_of
-from .heralded import Measured, MeasuredPairs, Pairs, bases_of, measured_pairs
+from .coincidences import Choice, Detected, heard
+from .heralded import MeasuredPairs, Pairs, measured_pairs
 from .sifting import (
     BASES,
     Bytes,
-    Clicked,
     Done,
     Marks,
     Ready,
@@ -61,7 +60,6 @@ from .sifting import (
     compare_as_receiver,
     marks,
     rate,
-    slots_and_bases,
     whole_train,
 )
 
@@ -89,10 +87,6 @@ class Emitting(SessionMessage, tag="emitting"):
     """Source -> Alice: the train leaves."""
 
 
-class Detected(SessionMessage, tag="detected"):
-    """Alice -> Bob: her train is over."""
-
-
 class Coincident(SessionMessage, tag="coincident"):
     """Alice -> Bob, for each of his clicks: is it a coincidence, do the bases agree, is it compared.
 
@@ -106,30 +100,6 @@ class Coincident(SessionMessage, tag="coincident"):
     slots: int
     lasts_ns: int
     width: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What Alice has chosen: which share of the bits is compared, and the window of a coincidence, in ps."""
-
-    sample: float
-    window_ps: float | None = None
-
-    @classmethod
-    def of(cls, sample: float, window: str | None) -> Choice:
-        """From her program's options. Raises ProgramError, UnitError."""
-        if not 0 <= sample <= 1:
-            raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        return cls(sample, window_of(window))
-
-    def coincidences(
-        self, clicks: Clicks | MeasuredPairs, theirs: NDArray[np.int64]
-    ) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
-        """(width of the window in slots, which clicks here, which there); heralded pairs need none: 0."""
-        if isinstance(clicks, MeasuredPairs):
-            return (0, *coincidences(clicks.slots, theirs))
-        width = width_of(self.window_ps, clicks.period_ps)
-        return (width, *coincidences(clicks.slots, theirs, width))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,15 +276,19 @@ class Alice(Agent):
         agree = their_bases[theirs] == bases
         compared = agree & (self.rng.random(len(ours)) < choice.sample)
         count = len(their_slots)
-        planes = [
-            plane_of(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)
-        ]
-        lasts_ns = clicks.lasts_ns
-        coincident = Coincident(*planes, len(clicks), clicks.seen, lasts_ns, width)
+        coincident = Coincident(
+            plane_of(count, theirs),
+            plane_of(count, theirs[agree]),
+            plane_of(count, theirs[compared]),
+            len(clicks),
+            clicks.seen,
+            clicks.lasts_ns,
+            width,
+        )
         wrong, status = await compare(session, coincident, bits[compared])
         return Exchange(
             slots=clicks.seen,
-            lasts_ns=lasts_ns,
+            lasts_ns=clicks.lasts_ns,
             width=width,
             singles=(len(clicks), count),
             bits=bits,
@@ -392,16 +366,6 @@ class Bob(Agent):
             status=CONFIRMED,
             session=session.name,
         )
-
-
-async def heard(
-    clicks: Clicks | MeasuredPairs, session: Initiator, bases: int = 2
-) -> tuple[NDArray[np.int64], Bytes]:
-    """What Bob announces of his clicks or pairs, in slots as they are counted here: (slots, bases)."""
-    if isinstance(clicks, MeasuredPairs):
-        measured = await session.request(Detected(), Measured)
-        return clicks.numbers(measured.pairs), bases_of(measured, bases)
-    return slots_and_bases(await session.request(Detected(), Clicked), bases)
 
 
 def slots_in(agent: Agent, slots: int, duration: float | None) -> int:

@@ -1,7 +1,7 @@
 """Coincidences: which clicks of two ends belong together, by their slots or by a window on their time tags.
 
-Owns the window and the matching. Does not own the clicks (pulses/trains.py) or what is made of them
-(bbm92.py, e91.py).
+Owns what Alice asks Bob about his clicks, the window, and the matching. Does not own the clicks
+(pulses/trains.py, heralded.py) or what is made of them (bbm92.py, e91.py).
 
 Slots count from the arrival of slot 0 at each end, so the known difference of path lengths is out of them:
 what belongs together lies around a delay of zero. A window is so many slots wide: 1 is the same slot, and of
@@ -13,14 +13,59 @@ its window and still free, which finds as many coincidences as there can be.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ....emulator.errors import ProgramError
 from ....emulator.units import parse_quantity
+from ...pulses.trains import Clicks
+from ..session import Initiator
+from ..session_messages import SessionMessage
+from .heralded import Measured, MeasuredPairs, bases_of
+from .sifting import Bytes, Clicked, slots_and_bases
 
 Slots = NDArray[np.int64]
 Places = NDArray[np.intp]
+
+
+class Detected(SessionMessage, tag="detected"):
+    """Alice -> Bob: her train is over."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What Alice has chosen: which share of the bits is compared, and the window of a coincidence, in ps."""
+
+    sample: float
+    window_ps: float | None = None
+
+    @classmethod
+    def of(cls, sample: float, window: str | None) -> Choice:
+        """From her program's options. Raises ProgramError, UnitError."""
+        if not 0 <= sample <= 1:
+            raise ProgramError(f"sample must be in [0, 1], not {sample}")
+        return cls(sample, window_of(window))
+
+    def coincidences(
+        self, clicks: Clicks | MeasuredPairs, theirs: Slots
+    ) -> tuple[int, Places, Places]:
+        """(width of the window in slots, which clicks here, which there); heralded pairs need none: 0."""
+        if isinstance(clicks, MeasuredPairs):
+            return (0, *coincidences(clicks.slots, theirs))
+        width = width_of(self.window_ps, clicks.period_ps)
+        return (width, *coincidences(clicks.slots, theirs, width))
+
+
+async def heard(
+    clicks: Clicks | MeasuredPairs, session: Initiator, bases: int = 2
+) -> tuple[Slots, Bytes]:
+    """What Bob announces of his clicks or pairs, in slots as they are counted here: (slots, bases)."""
+    if isinstance(clicks, MeasuredPairs):
+        measured = await session.request(Detected(), Measured)
+        return clicks.numbers(measured.pairs), bases_of(measured, bases)
+    return slots_and_bases(await session.request(Detected(), Clicked), bases)
 
 
 def window_of(window: str | None) -> float | None:

@@ -22,7 +22,8 @@ from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
 from ..session import CONFIRMED, Initiator, Responder, SessionMessage
 from . import bbm92
-from .bbm92 import Choice, heard, plane_of
+from .bbm92 import plane_of
+from .coincidences import Choice, heard
 from .heralded import MeasuredPairs
 from .sifting import (
     Bytes,

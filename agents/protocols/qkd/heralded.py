@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
 from ...pulses.settings import as_axes
+from ...qubits import Axis
 from ..comparison import measure_pairs
 from ..correlations import Outcomes
 from ..session import RetryPolicy, SessionMessage
 
 Bytes = NDArray[np.uint8]
-_DEFAULT = ("Z", "X")
+_DEFAULT: tuple[Axis, ...] = ("Z", "X")
 
 
 class Pairs(SessionMessage, tag="pairs"):
@@ -77,8 +78,9 @@ async def measured_pairs(
 
     Fewer come where a pair has expired or the other end has fallen silent. Raises SessionBroken without any.
     """
-    along = as_axes(axes)
-    named = {str(number): axis for number, axis in enumerate(_DEFAULT if along is None else along)}
+    given = as_axes(axes)
+    along: Sequence[Axis] = _DEFAULT if given is None else given
+    named = {str(number): axis for number, axis in enumerate(along)}
     outcomes, begins_ns = Outcomes(agent, named), agent.now_ns
     rounds = await measure_pairs(lambda: agent.entangle(peer), outcomes, count, retry)
     return MeasuredPairs(
