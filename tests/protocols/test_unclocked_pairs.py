@@ -218,7 +218,7 @@ def test_time_tags_without_a_window_are_refused() -> None:
     [
         (", window: 0 ns", "window: expected a time above 0"),
         (", window: 3 km", "expected a short time"),
-        (", pairs: 10", "pairs: expected at least 1, and no source beside"),
+        (", pairs: 10", "pairs: expected at least 1, without a source and a window"),
     ],
 )
 def test_options_that_say_nothing_are_refused(options: str, says: str) -> None:

@@ -199,7 +199,7 @@ class Alice(Agent):
     ) -> dict[str, Any]:
         choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
         if pairs is not None:
-            _check_pairs(pairs, source)
+            _check_pairs(pairs, source, window)
         elif source is None:
             slots = slots_in(self, slots, duration)
         found = await self.exchange(peer, source, slots, pairs, choice, retry)
@@ -376,10 +376,12 @@ def slots_in(agent: Agent, slots: int, duration: float | None) -> int:
     return max(1, round(duration * 1e12 / period_ps))
 
 
-def _check_pairs(pairs: int, source: str | None) -> None:
-    if pairs < 1 or source is not None:
+def _check_pairs(pairs: int, source: str | None, window: str | None) -> None:
+    """Raises ProgramError for pairs that are none, and for options that only trains have."""
+    if pairs < 1 or source is not None or window is not None:
         raise ProgramError(
-            f"pairs: expected at least 1, and no source beside, found {pairs} and {source}"
+            f"pairs: expected at least 1, without a source and a window, found {pairs}, source {source} and "
+            f"window {window}"
         )
 
 
