@@ -1,16 +1,18 @@
-"""BBM92: entangled pairs, both ends measuring in Z or X, up to the sifted key.
+"""BBM92: entangled pairs, both ends measuring in Z or X: a sifted or a secret key.
 
 Bennett, Brassard, Mermin, PRL 68, 557 (1992). Gains and error rates to expect from down-conversion: Ma, Fung,
 Lo, PRA 76, 012307 (2007).
 
 Owns the exchange of one train, or of heralded pairs; e91.py shares it. Does not own which clicks are
-coincidences (coincidences.py), how heralded pairs are measured (heralded.py), or sifting (sifting.py).
+coincidences (coincidences.py), how heralded pairs are measured (heralded.py), sifting (sifting.py), or the
+way from a sifted key to a secret one (processing/).
 
 Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
 those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
 are time tags, and a window says which of them are coincidences. With `pairs` both ends measure heralded pairs
-of their link instead, as if each were a click.
+of their link instead, as if each were a click. With `distil` all of basis X is compared, and Z makes the key:
+the session goes on to a secret key, and all its messages are authenticated. The source needs no trust.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
 a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
@@ -40,16 +42,19 @@ from ..session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     initiate,
     no_result,
     respond,
 )
+from ..session_messages import SessionBroken, SessionMessage
 from .coincidences import Choice, Detected, heard
 from .heralded import MeasuredPairs, Pairs, measured_pairs
+from .processing.distillation import Account, Distillation, Distiller
+from .processing.estimation import Counts, Epsilons, Estimate, of_pairs
 from .sifting import (
     BASES,
+    CHECK,
+    KEY,
     Bytes,
     Done,
     Marks,
@@ -113,6 +118,7 @@ class Exchange(SiftedTrain):
     #: Clicks of Alice and Bob.
     singles: tuple[int, int]
     bases: Bytes
+    account: Account | None = None
 
     def summary(self) -> dict[str, Any]:
         """Counts, gain, rate, QBER and the ratio of coincidences to accidental ones; None without any."""
@@ -134,6 +140,7 @@ class Exchange(SiftedTrain):
             "qber": rate(errors, compared),
             "by_basis": by_basis,
             "kept": len(self.sifted_bits),
+            **({} if self.account is None else {"key": self.account.summary()}),
             "status": self.status,
             "session": self.session,
         }
@@ -179,7 +186,8 @@ class Alice(Agent):
     the other one. With `pairs` there is none: both ends measure so many heralded pairs of their link.
     `window` is the full width of a coincidence ("2 ns"), which clicks without slots need. Returns counts
     (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`,
-    `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
+    `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With `distil` at both ends also
+    `key`: the account of a secret key (docs/qkd.md).
     """
 
     #: What she measures along.
@@ -196,13 +204,15 @@ class Alice(Agent):
         window: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
         choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
+        end = distiller(self, self.name, peer, distil)
         if pairs is not None:
             _check_pairs(pairs, source, window)
         elif source is None:
             slots = slots_in(self, slots, duration)
-        found = await self.exchange(peer, source, slots, pairs, choice, retry)
+        found = await self.exchange(peer, source, slots, pairs, choice, retry, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
@@ -213,26 +223,27 @@ class Alice(Agent):
         pairs: int | None,
         choice: Choice,
         retry: RetryPolicy,
+        end: Distiller | None = None,
     ) -> Exchange | None:
         """One train, or heralded pairs, sifted and compared; None if no session came to an end."""
         if pairs is not None:
-            part = partial(self._from_pairs, peer, pairs, choice)
+            part = partial(self._from_pairs, peer, pairs, choice, end)
         elif source is None:
-            part = partial(self._from_here, peer, slots, choice)
+            part = partial(self._from_here, peer, slots, choice, end)
         else:
-            part = partial(self._from_between, peer, source, choice)
-        return await initiate(self, peer, KIND, retry, part)
+            part = partial(self._from_between, peer, source, choice, end)
+        return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
 
     async def _from_pairs(
-        self, peer: str, count: int, choice: Choice, session: Initiator
+        self, peer: str, count: int, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session in which both ends measure heralded pairs."""
         await session.request(Pairs(count), Ready)
         measured = await measured_pairs(self, peer, count, self.axes, session.retry)
-        return await self._sift(measured, choice, session)
+        return await self._sift(measured, choice, end, session)
 
     async def _from_here(
-        self, peer: str, slots: int, choice: Choice, session: Initiator
+        self, peer: str, slots: int, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session with the source at this node."""
         tagged = choice.window_ps is not None
@@ -242,10 +253,10 @@ class Alice(Agent):
             self.detect(self.name, axes=self.axes, lazy=tagged),
             self.pair_pulses(self.name, peer, slots),
         )
-        return await self._sift(clicks, choice, session)
+        return await self._sift(clicks, choice, end, session)
 
     async def _from_between(
-        self, peer: str, source: str, choice: Choice, session: Initiator
+        self, peer: str, source: str, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session with the source at another node, and one with that node."""
         tagged = choice.window_ps is not None
@@ -260,7 +271,7 @@ class Alice(Agent):
             clicks = await whole_train(listening, train.slots, limit_s)
         finally:
             listening.cancel()
-        found = await self._sift(clicks, choice, session)
+        found = await self._sift(clicks, choice, end, session)
         try:
             await with_source.conclude(Done(), Done)
         except SessionBroken as broken:
@@ -268,13 +279,21 @@ class Alice(Agent):
         return found
 
     async def _sift(
-        self, clicks: Clicks | MeasuredPairs, choice: Choice, session: Initiator
+        self,
+        clicks: Clicks | MeasuredPairs,
+        choice: Choice,
+        end: Distiller | None,
+        session: Initiator,
     ) -> Exchange:
         their_slots, their_bases = await heard(clicks, session)
         width, ours, theirs = choice.coincidences(clicks, their_slots)
         bits, bases = clicks.bits[ours], clicks.bases[ours]
         agree = their_bases[theirs] == bases
-        compared = agree & (self.rng.random(len(ours)) < choice.sample)
+        if end is None:
+            compared = agree & (self.rng.random(len(ours)) < choice.sample)
+        else:
+            await end.sift(len(clicks))
+            compared = agree & (bases == CHECK)
         count = len(their_slots)
         coincident = Coincident(
             plane_of(count, theirs),
@@ -285,7 +304,14 @@ class Alice(Agent):
             clicks.lasts_ns,
             width,
         )
-        wrong, status = await compare(session, coincident, bits[compared])
+        wrong, status = await compare(session, coincident, bits[compared], last=end is None)
+        account = None
+        if end is not None:
+            kept = bits[agree & (bases == KEY)]
+            told = Counts(kept=len(kept), compared=len(wrong), errors=int(wrong.sum()))
+            error_rate = float(wrong.mean()) if len(wrong) else 0.5
+            estimate = partial(_estimate, told)
+            account, status = await end.initiate(session, kept, error_rate, estimate)
         return Exchange(
             slots=clicks.seen,
             lasts_ns=clicks.lasts_ns,
@@ -296,6 +322,7 @@ class Alice(Agent):
             agree=agree,
             compared=compared,
             wrong=wrong,
+            account=account,
             status=status,
             session=session.name,
         )
@@ -316,26 +343,34 @@ class Bob(Agent):
         source: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries))
+        end = distiller(self, peer, self.name, distil)
+        found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries), end)
         return no_result() if found is None else found.summary()
 
-    async def exchange(self, peer: str, source: str | None, retry: RetryPolicy) -> Exchange | None:
+    async def exchange(
+        self, peer: str, source: str | None, retry: RetryPolicy, end: Distiller | None = None
+    ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer, peer if source is None else source)
-        return await respond(self, peer, KIND, retry, part)
+        part = partial(self._session, peer, peer if source is None else source, end)
+        return await respond(self, peer, KIND, retry, part, None if end is None else end.pads)
 
-    async def _session(self, peer: str, source: str, session: Responder) -> Exchange:
+    async def _session(
+        self, peer: str, source: str, end: Distiller | None, session: Responder
+    ) -> Exchange:
         wanted: Train | Pairs = await session.receive(Train | Pairs)
         await session.reply(Ready())
         if isinstance(wanted, Train):
-            return await self._of_train(wanted, source, session)
+            return await self._of_train(wanted, source, end, session)
         measured = await measured_pairs(self, peer, wanted.count, self.axes, session.retry)
         await session.receive(Detected)
         await session.reply(measured.announced(count_of(as_axes(self.axes))))
-        return await self._sift(measured, session)
+        return await self._sift(measured, end, session)
 
-    async def _of_train(self, train: Train, source: str, session: Responder) -> Exchange:
+    async def _of_train(
+        self, train: Train, source: str, end: Distiller | None, session: Responder
+    ) -> Exchange:
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
@@ -343,26 +378,33 @@ class Bob(Agent):
         clicks = await whole_train(detecting, train.slots, limit_s)
         await session.receive(Detected, more_s)
         await session.reply(announced(clicks, count_of(as_axes(self.axes))))
-        return await self._sift(clicks, session)
+        return await self._sift(clicks, end, session)
 
-    async def _sift(self, clicks: Clicks | MeasuredPairs, session: Responder) -> Exchange:
+    async def _sift(
+        self, clicks: Clicks | MeasuredPairs, end: Distiller | None, session: Responder
+    ) -> Exchange:
         sifted: Coincident = await session.receive(Coincident)
         count = len(clicks)
         coincident, agree, compared = (
             marks(plane, count) for plane in (sifted.coincident, sifted.agree, sifted.compared)
         )
-        bits = clicks.bits[coincident]
-        compared = compared[coincident]
+        bits, bases = clicks.bits[coincident], clicks.bases[coincident]
+        agree, compared = agree[coincident], compared[coincident]
+        wrong = await compare_as_receiver(session, bits[compared])
+        account = None
+        if end is not None:
+            account = await end.respond(session, bits[agree & (bases == KEY)])
         return Exchange(
             slots=sifted.slots,
             lasts_ns=sifted.lasts_ns,
             width=sifted.width,
             singles=(sifted.clicks, count),
             bits=bits,
-            bases=clicks.bases[coincident],
-            agree=agree[coincident],
+            bases=bases,
+            agree=agree,
             compared=compared,
-            wrong=await compare_as_receiver(session, bits[compared]),
+            wrong=wrong,
+            account=account,
             status=CONFIRMED,
             session=session.name,
         )
@@ -390,3 +432,21 @@ def plane_of(count: int, places: NDArray[np.intp]) -> bytes:
     found: Marks = np.zeros(count, dtype=bool)
     found[places] = True
     return packed(found)
+
+
+def distiller(
+    agent: Alice | Bob, first: str, second: str, distil: Distillation | None
+) -> Distiller | None:
+    """An end's way to a secret key. Raises ProgramError for other axes than those of BBM92."""
+    if distil is None:
+        return None
+    if agent.axes is not DEFAULT_AXES:
+        raise ProgramError("distil: there is no bound here for a key along other axes than Z and X")
+    return Distiller(agent, first, second, distil)
+
+
+def _estimate(
+    counts: Counts, wrong: NDArray[np.bool_], leaked: int, epsilons: Epsilons
+) -> Estimate:
+    del wrong
+    return of_pairs(counts, leaked, epsilons)

@@ -25,6 +25,7 @@ from . import bbm92
 from .bbm92 import plane_of
 from .coincidences import Choice, heard
 from .heralded import MeasuredPairs
+from .processing.distillation import Distiller
 from .sifting import (
     Bytes,
     Marks,
@@ -125,8 +126,13 @@ class Alice(bbm92.Alice):
     axes = axes_of(ALICE_DEG)
 
     async def _sift(
-        self, clicks: Clicks | MeasuredPairs, choice: Choice, session: Initiator
+        self,
+        clicks: Clicks | MeasuredPairs,
+        choice: Choice,
+        end: Distiller | None,
+        session: Initiator,
     ) -> Exchange:
+        del end  # refused: there is no bound for these axes
         slots, angles = await heard(clicks, session, ANGLES)
         width, ours, theirs = choice.coincidences(clicks, slots)
         bits, bases, their_bases = clicks.bits[ours], clicks.bases[ours], angles[theirs]
@@ -167,7 +173,10 @@ class Bob(bbm92.Bob):
 
     axes = axes_of(BOB_DEG)
 
-    async def _sift(self, clicks: Clicks | MeasuredPairs, session: Responder) -> Exchange:
+    async def _sift(
+        self, clicks: Clicks | MeasuredPairs, end: Distiller | None, session: Responder
+    ) -> Exchange:
+        del end  # refused: there is no bound for these axes
         sifted: Angles = await session.receive(Angles)
         coincident = marks(sifted.coincident, len(clicks))
         count = int(coincident.sum())

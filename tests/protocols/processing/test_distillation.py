@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.agents.protocols.qkd import b92, decoy, efficient_bb84, prepared, six_state
+from qnetem.agents.protocols.qkd import b92, bbm92, decoy, e91, efficient_bb84, prepared, six_state
 from qnetem.agents.protocols.qkd.processing.estimation import (
     Counts,
     DecoyCounts,
     Epsilons,
     of_decoys,
+    of_pairs,
     of_pulses,
 )
 from qnetem.agents.protocols.qkd.processing.pads import TAG_BITS
@@ -109,7 +110,7 @@ def test_decoys_end_in_the_key_that_lim_and_others_prove() -> None:
     source = (
         "{kind: weak_coherent, intensities: [0.5, 0.1, 0.0002], probabilities: [0.5, 0.3, 0.2]}"
     )
-    ran = play(ends(decoy, 3_000_000, source, 0.01, "{variant: original}", z=0.8))
+    ran = play(ends(decoy, 2_000_000, source, 0.01, "{variant: original}", z=0.8))
     found, alice = key(ran), ran.results["alice"]
     assert found["sifted"] == alice["kept"]
     assert alice["compared"] + found["sifted"] == alice["sifted"]
@@ -119,7 +120,42 @@ def test_decoys_end_in_the_key_that_lim_and_others_prove() -> None:
 
 def test_one_decoy_is_enough() -> None:
     source = "{kind: weak_coherent, intensities: [0.5, 0.1], probabilities: [0.7, 0.3]}"
-    assert key(play(ends(decoy, 2_000_000, source, 0.01, z=0.8)))["length"] > 10_000
+    assert (
+        key(play(ends(decoy, 1_000_000, source, 0.01, "{variant: original}", z=0.8)))["length"]
+        > 10_000
+    )
+
+
+SPDC = "{kind: spdc, rate: 1 GHz, mean_pairs: 0.01, fidelity: 0.98}"
+
+
+@pytest.mark.parametrize(
+    ("alice", "link"),
+    [
+        (f"slots: 8_000_000, distil: {{}}}}, source: {SPDC}, detector: {{}}", "length: 2 km"),
+        (
+            "pairs: 5_000, distil: {secrecy: 1e-6}}",
+            "length: 2 km, entangle: {success: 0.9, fidelity: 0.985, attempt: 20 us}",
+        ),
+    ],
+    ids=["train", "heralded"],
+)
+def test_pairs_end_in_a_key_whatever_their_source(alice: str, link: str) -> None:
+    ran = play(f"""
+nodes:
+  alice: {{program: '{program(bbm92.Alice)}', with: {{peer: bob, {alice}}}
+  bob: {{program: '{program(bbm92.Bob)}', with: {{peer: alice, distil: {{}}}}, detector: {{}}}}
+links: [{{between: [alice, bob], quantum: {{{link}}}}}]
+""")
+    found, alice_said = key(ran), ran.results["alice"]
+    assert found["length"] > 100
+    assert alice_said["by_basis"]["Z"]["compared"] == 0
+    assert alice_said["compared"] + found["sifted"] == alice_said["sifted"]
+    told = Counts(
+        kept=found["sifted"], compared=alice_said["compared"], errors=alice_said["errors"]
+    )
+    epsilons = Epsilons(1e-6 if "secrecy" in alice else 1e-9, closed_forms_of_hash(found["sifted"]))
+    assert found["length"] == of_pairs(told, found["leaked"], epsilons).length
 
 
 def test_a_laser_without_decoys_pays_for_each_pulse_of_several_photons() -> None:
@@ -162,6 +198,18 @@ def test_a_protocol_without_a_bound_is_refused_by_name() -> None:
     assert outcome.problem is not None
     assert "no bound here for the key of b92" in outcome.problem.text
     assert outcome.problem.exit_code == 1
+
+
+def test_angles_of_e91_are_refused_by_name() -> None:
+    _, outcome = attempt(f"""
+nodes:
+  alice: {{program: '{program(e91.Alice)}', with: {{peer: bob, pairs: 10, distil: {{}}}}}}
+  bob: {{program: '{program(e91.Bob)}', with: {{peer: alice}}}}
+links: [{{between: [alice, bob], quantum: {{length: 2 km,
+  entangle: {{attempt: 1 ms, success: 0.5, fidelity: 0.9}}}}}}]
+""")
+    assert outcome.problem is not None
+    assert "axes than Z and X" in outcome.problem.text
 
 
 @pytest.mark.parametrize(
@@ -219,7 +267,7 @@ def test_the_bound_is_that_of_the_counts_of_all_intensities() -> None:
     source = (
         "{kind: weak_coherent, intensities: [0.5, 0.1, 0.0002], probabilities: [0.5, 0.3, 0.2]}"
     )
-    ran = play(ends(decoy, 2_000_000, source, 0.01, z=0.8))
+    ran = play(ends(decoy, 2_000_000, source, 0.01, "{variant: original}", z=0.8))
     found, alice = key(ran), ran.results["alice"]
     sent = np.array([alice[name]["sent"] for name in ("signal", "decoy_1", "decoy_2")])
     clicks = np.array([alice[name]["clicks"] for name in ("signal", "decoy_1", "decoy_2")])
