@@ -390,16 +390,33 @@ class Agent:
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
         return await blocks.intercept(self._node, source, to, bases, fraction, axes)
 
-    async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
+    async def split(
+        self,
+        source: str,
+        to: str,
+        *,
+        forward_singles: float = 0.0,
+        forward_several: float = 1.0,
+    ) -> Stored:
         """Take the next train from `source`: keep one photon of each pulse with several.
 
-        The rest continues towards `to`. Single photons are blocked, but for a share `forward_singles`.
+        The rest continues towards `to`. Single photons are blocked, but for a share `forward_singles`, and of
+        pulses with several the rest is, but for a share `forward_several`.
         `Stored.measure` measures what was kept, once, in bases that may be known by then; until then it
         decays as the node's memory does, from its arrival on. Raises OperationError (also for a memory with
         a cut-off, which cannot act on it), LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await blocks.split(self._node, source, to, forward_singles)
+        return await blocks.split(self._node, source, to, forward_singles, forward_several)
+
+    async def split_beam(self, source: str, to: str, *, share: float) -> Stored:
+        """Take the next train from `source` with a beam splitter: each photon of it with probability `share`.
+
+        The others continue towards `to`. Of each pulse that lost any one is stored, as for `split`. Raises
+        OperationError, LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await blocks.split(self._node, source, to, share=share)
 
     # --- pairs ---
 

@@ -369,8 +369,15 @@ async def intercept(
     return Clicks(found, count_of(along))
 
 
-async def split(node: NodeInterface, source: str, to: str, forward_singles: float) -> Stored:
-    """`Agent.split`: block after block."""
+async def split(
+    node: NodeInterface,
+    source: str,
+    to: str,
+    forward_singles: float = 0.0,
+    forward_several: float = 1.0,
+    share: float | None = None,
+) -> Stored:
+    """`Agent.split` and `Agent.split_beam`: block after block."""
     found: list[Kept] = []
     while not found or not found[-1].over:
         make = partial(
@@ -381,6 +388,8 @@ async def split(node: NodeInterface, source: str, to: str, forward_singles: floa
             slots=BLOCK_SLOTS,
             more=True,
             forward_singles=float(forward_singles),
+            forward_several=float(forward_several),
+            share=None if share is None else float(share),
         )
         found.append(await node.operate(make))
     return Stored(node, found)

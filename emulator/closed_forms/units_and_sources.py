@@ -63,6 +63,8 @@ ARGUMENT_UNITS: dict[str, str] = {
     "full_angle": "angle",
     "full_angle_urad": "microrad",
     "full_width": "angle",
+    "forward_several": "fraction of the pulses",
+    "forward_singles": "fraction of the pulses",
     "gain": "clicks a pulse",
     "gain_": "clicks a pulse",
     "gain_mu": "clicks a pulse",
@@ -285,9 +287,11 @@ RESULTS: dict[str, str] = {
     "parity_code_success": PROBABILITY,
     "phase_covariant_fidelity": "(fidelity, fidelity)",
     "photon_error": ERROR_RATE,
+    "photon_number_splitting_gain": "clicks a pulse",
     "photon_number_splitting_known": "fraction of the clicks",
     "photon_number_splitting_limit": TRANSMITTANCE,
     "photon_number_splitting_ratio": "ratio",
+    "photon_number_splitting_shares": "(fraction of the single photons, of the others)",
     "photon_yield": "clicks a pulse of n photons",
     "purification_range": "(lowest, highest fidelity)",
     "qber": ERROR_RATE,
@@ -435,6 +439,7 @@ _BY_SOURCE: dict[str, tuple[str, ...]] = {
     ),
     "Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)": (
         "photon_number_splitting_ratio", "photon_number_splitting_known", "photon_number_splitting_limit",
+        "photon_number_splitting_gain", "photon_number_splitting_shares",
     ),
 }  # fmt: skip
 

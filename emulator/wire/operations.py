@@ -233,7 +233,9 @@ class Intercept(Operation):
 class Split(Operation):
     """Keep one photon of each pulse of a block that has several, send on the rest. Result: `Kept`.
 
-    Single photons are blocked, but for a share `forward_singles`. What is kept is one store per train.
+    Single photons are blocked, but for a share `forward_singles`, and pulses with several but for a share
+    `forward_several`. With `share` each photon is taken with that probability, whatever its pulse holds, and
+    one of those is kept. What is kept is one store per train.
     """
 
     source: str
@@ -242,6 +244,8 @@ class Split(Operation):
     slots: int
     more: bool
     forward_singles: float = 0.0
+    forward_several: float = 1.0
+    share: float | None = None
 
 
 class MeasureStored(Operation):

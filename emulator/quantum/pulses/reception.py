@@ -1,7 +1,6 @@
 """Reception: one node that takes one pulse train, block by block.
 
-Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
+Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
 (trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
 optics/interception.py).
 
@@ -32,7 +31,7 @@ from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
-from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
+from ...optics.interception import InterceptResend, Splitter, divided
 from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import (
@@ -302,20 +301,18 @@ class Interceptor(ReceiverKind):
         return np.concatenate(chunks) < self._fraction
 
 
-class NumberSplitter(ReceiverKind):
-    """Stores one photon of each pulse with several, and sends on the rest."""
+class PulseSplitter(ReceiverKind):
+    """Takes photons out of pulses, stores some, and sends on the rest."""
 
     def __init__(
         self,
         train: Train,
         onward: Train | None,
         stored: StoredPhotons,
-        forward_singles: float,
-        rng: np.random.Generator,
+        splitter: Splitter,
     ) -> None:
         super().__init__(train)
-        self.onward, self._stored = onward, stored
-        self._splitter = PhotonNumberSplitter(rng, forward_singles)
+        self.onward, self._stored, self._splitter = onward, stored, splitter
 
     def take(self, operation: Split, block: Block, layers: list[PulseTrain], over: bool) -> Kept:
         pairs = [self._splitter.split(layer) for layer in layers]
