@@ -1,8 +1,8 @@
 """Reception: one node that takes one pulse train, block by block.
 
-Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
-(trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
-optics/interception.py).
+Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split; and the step
+from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py), which node gets
+which train (plane.py), or how photons meet detectors (optics/detection.py, optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
