@@ -24,7 +24,7 @@ def test_it_shows_what_it_promises(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_it_is_the_same_in_processes(tmp_path: Path, mosquitto: str) -> None:
-    (path,) = [path for path in FILES if path.stem == "photon-number-splitting-decoys"]
+    (path,) = [path for path in FILES if path.stem == "photon-number-splitting"]
     run = qnetem.run(path, runs_folder=tmp_path)
     assert run.problem is None
     again = qnetem.run(path, runs_folder=tmp_path, in_process=True)

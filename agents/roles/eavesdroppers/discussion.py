@@ -3,7 +3,8 @@
 Owns which announcements of the QKD protocols say what: which slots clicked, in which bases, and the bits that
 were compared in public. Does not own the announcements (protocols/qkd/), nor what is done with them.
 
-Understood are `bb84` on single photons, `decoy`, and those of `prepared` whose sender announces its basis.
+Understood are `bb84` on single photons, `decoy`, and those of `prepared` whose sender announces its basis;
+authenticated or not, for what is said is no secret.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ from ...protocols.qkd.sifting import (
     slots_and_bases,
     slots_of,
 )
+from ...protocols.sealing import Sealed
 
 #: The basis of a click that was not announced.
 UNKNOWN = 255
@@ -79,9 +82,8 @@ class Discussion:
     def hear(self, message: Message) -> Announced | None:
         """What a session has announced, once this message of it was the last one that mattered."""
         subject, _, answer = message.kind.partition(".")
-        try:
-            body = message.decoded(_PHOTONS if subject == bb84.KIND else _TRAINS)
-        except MessageError:
+        body = _decoded(message, _PHOTONS if subject == bb84.KIND else _TRAINS)
+        if body is None:
             return None
         sender, receiver = message.source, message.destination
         if answer:
@@ -98,6 +100,15 @@ class Discussion:
             announced.bits = _bits_of(body, announced)
             return announced
         _take(body, announced)
+        return None
+
+
+def _decoded(message: Message, kinds: Any) -> Any:
+    """The announcement that a message is, of these kinds, in clear or sealed; None if it is none."""
+    try:
+        body = message.decoded(kinds | Sealed)
+        return msgspec.json.decode(body.body, type=kinds) if isinstance(body, Sealed) else body
+    except (MessageError, msgspec.MsgspecError):
         return None
 
 
