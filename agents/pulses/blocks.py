@@ -356,13 +356,16 @@ async def intercept(
     bases: ArrayLike | None,
     fraction: float,
     axes: str | ArrayLike = DEFAULT_AXES,
+    faked: bool = False,
 ) -> Clicks:
     """`Agent.intercept`: block after block."""
     passive = node.welcome.optics.detects == "passive"
     found: list[Clicked] = []
     along = as_axes(axes)
     for fields in _Blocks(node, bases, None, passive, along).fields(found):
-        make = partial(Intercept, source=source, to=to, fraction=float(fraction), **fields)
+        make = partial(
+            Intercept, source=source, to=to, fraction=float(fraction), faked=bool(faked), **fields
+        )
         found.append(await node.operate(make))
         if found[-1].over:
             break

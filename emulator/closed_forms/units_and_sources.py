@@ -244,6 +244,7 @@ RESULTS: dict[str, str] = {
     "e91_chsh": "S",
     "e91_sifting": "(fraction for the key, fraction for S)",
     "expected_throughput": "pairs an attempt",
+    "faked_states_gain": "clicks a pulse",
     "fibre_latency_ns": "ns",
     "fidelity_of_qber": FIDELITY,
     "flat_top_capture": TRANSMITTANCE,
@@ -386,6 +387,7 @@ _BY_SOURCE: dict[str, tuple[str, ...]] = {
     "Fung, Tamaki, Lo, PRA 73, 012337 (2006)": ("sarg04_rate",),
     "Ekert, PRL 67, 661 (1991)": ("e91_sifting", "e91_chsh"),
     "Fung, Tamaki, Qi, Lo, Ma, QIC 9, 131 (2009)": ("mismatch_rate", "mismatch_bias"),
+    "Lydersen et al., Nat. Photon. 4, 686 (2010)": ("faked_states_gain",),
     "Qi, Fung, Lo, Ma, QIC 7, 73 (2007)": ("time_shift_information",),
     "Neumann et al., PRA 104, 022406 (2021)": ("PairStream",),
     "Lodewyck et al., PRA 76, 042305 (2007); Fossier et al., J. Phys. B 42, 114014 (2009)": (

@@ -1,7 +1,8 @@
 """Detection of pulse trains: a receiver's optics, its detectors in time, and the clicks it reports.
 
 Owns which photon meets which detector, background counts, and what clicks at once mean. Does not own the
-photons (pulses.py) nor when a detector is dead (devices/detectors.py).
+photons (pulses.py), when a detector is dead (devices/detectors.py), nor what bright light does to it
+(blinding.py).
 
 Rule: per chunk, light, background, afterpulses and squashing have a stream each, so that what one of
 them draws shifts none of the others.
@@ -22,6 +23,7 @@ from ..errors import InputError, InternalError
 from ..states.noise import check_probability
 from ..wire.bit_planes import read_only
 from ..wire.hashed_settings import HashedColumn
+from .blinding import answers, is_blinding
 from .pairs import Arm
 from .pulses import (
     BASES,
@@ -224,6 +226,10 @@ class PulseReceiver:
         troubles: Sequence[Trouble],
     ) -> Clicks:
         first, size = layers[0].first_slot, layers[0].size
+        for layer in layers:
+            if is_blinding(layer):
+                assert isinstance(layer, Light)
+                return self._blinded(number, layer, chosen, troubles)
         rng = self._streams.of(number, _LIGHT)
         light = [self._arrivals(layer, chosen, rng) for layer in layers]
         noise = self._noise(size, number)
@@ -240,6 +246,22 @@ class PulseReceiver:
         order = np.argsort(together, kind="stable")
         squash = self._stream(number, _SQUASH)
         return _squashed(together[order], np.concatenate(which)[order], chosen, first, squash)
+
+    def _blinded(
+        self,
+        number: int,
+        light: Light,
+        chosen: Bytes | HashedColumn | None,
+        troubles: Sequence[Trouble],
+    ) -> Clicks:
+        """Of a chunk under bright light: nothing else is seen, nor counted."""
+        at, which = answers(light, self._effects, chosen, self._receiver.splitting)
+        slots, squash = at + light.first_slot, self._stream(number, _SQUASH)
+        for trouble in troubles:
+            if trouble.blind:
+                seen = (slots < trouble.first) | (slots >= trouble.end)
+                slots, which = slots[seen], which[seen]
+        return _squashed(slots, which, chosen, light.first_slot, squash)
 
     def _stream(self, *key: int) -> Callable[[], np.random.Generator]:
         return lambda: self._streams.of(*key)

@@ -18,6 +18,7 @@ from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..states.noise import check_probability
 from ..wire.hashed_settings import HashedColumn
+from .blinding import LIT
 from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
     EFFECTS,
@@ -49,10 +50,11 @@ class InterceptResend:
 
     `source` is what it resends, from the place where it stands (`Fock(1)` is the textbook's), in the state
     that it saw: of bases whose states are `states`. Where it sees nothing it sends nothing. It knows what it
-    measured (`clicks`) and nothing more.
+    measured (`clicks`) and nothing more. `faked`: what it sends is bright light, which blinds detectors, and
+    makes that of the state it saw answer (blinding.py).
     """
 
-    __slots__ = ("_receiver", "_source", "_states")
+    __slots__ = ("_faked", "_receiver", "_source", "_states")
 
     def __init__(
         self,
@@ -61,9 +63,10 @@ class InterceptResend:
         rng: np.random.Generator,
         source: Source = ONE_PHOTON,
         states: Floats = STATES,
+        faked: bool = False,
     ) -> None:
         self._receiver = PulseReceiver(receiver, period_ps, rng, states[::2] / 2)
-        self._source, self._states = source, states
+        self._source, self._states, self._faked = source, states, faked
 
     def seize(
         self,
@@ -85,9 +88,10 @@ class InterceptResend:
             clicks = clicks.those(reported)
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
-        sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
+        sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, LIT
         sources = (Fock(0), self._source)
         light = Light(first_slot, sent_bases, sent_bits, on, sources, NO_CHANNEL, self._states)
+        light = light._replace(bright=self._faked)
         return PulseTrain.of(light, block.period_ps), clicks
 
 
@@ -154,7 +158,7 @@ class Splitter(ABC):
     """Takes photons out of pulses, stores one of each pulse that it took any of, and sends on the rest.
 
     What passes has a known photon number. It is as late or early as it came, but behind the gate of a link it
-    leaves in the middle of its slot.
+    leaves in the middle of its slot. Bright light passes, and nothing of it is stored.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -167,6 +171,9 @@ class Splitter(ABC):
     def split(self, block: PulseTrain) -> tuple[PulseTrain, StoredSlots]:
         """(what passes, what is stored); the block is spent."""
         light = block.take()
+        if light.bright:
+            nothing = StoredSlots(np.empty(0, dtype=np.int64), np.empty((0, 4)))
+            return PulseTrain.of(light, block.period_ps), nothing
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
         stored: list[Slots] = []
         states: list[Vectors] = []

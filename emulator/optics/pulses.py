@@ -244,7 +244,8 @@ class Layer(Protocol):
 class Light(NamedTuple):
     """What a train says once it is taken: arrays over its slots, and what they met on the way.
 
-    Row 2 * basis + bit of `states` is the Pauli vector that was sent.
+    Row 2 * basis + bit of `states` is the Pauli vector that was sent. `bright`: it holds so many photons that
+    it blinds detectors (blinding.py); where setting 1 is, a pulse of it fakes a state.
     """
 
     first_slot: int
@@ -254,6 +255,7 @@ class Light(NamedTuple):
     sources: tuple[Source, ...]
     channel: PulseChannel
     states: Floats = STATES
+    bright: bool = False
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """The rows of `states` of some slots (of these, from 0)."""
@@ -405,10 +407,15 @@ class PulseTrain:
 
     def take_layer(self) -> Layer:
         """The light itself, of whichever kind, and the train is spent. Raises InternalError as `take`."""
-        light, self._light = self._light, None
-        if light is None:
-            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        light, self._light = self.layer, None
         return light
+
+    @property
+    def layer(self) -> Layer:
+        """The light, which is not taken by looking what kind it is. Raises InternalError as `take`."""
+        if self._light is None:
+            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        return self._light
 
     def blocks(self, slots: int = 4 * CHUNK_SLOTS) -> Iterator[PulseTrain]:
         """The train in blocks of at most `slots` (rounded up to whole chunks); spends it."""

@@ -217,7 +217,8 @@ class Detect(Operation):
 class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
-    A share `fraction` of its slots is measured and sent anew as seen, the others pass.
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent is
+    bright light.
     """
 
     source: str
@@ -228,6 +229,7 @@ class Intercept(Operation):
     bases: bytes | None = None
     fraction: float = 1.0
     axes: list[Axis] | None = None
+    faked: bool = False
 
 
 class Split(Operation):
@@ -294,7 +296,7 @@ class Clicked(Record):
 
     `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: slots from the
     block's first, as `place_type` says; `bits`, `doubles` in one plane each, `bases` in as many as
-    its axes need.
+    its axes need. `bright`: in how many of the slots bright light met the detectors.
     """
 
     start_ns: int
@@ -306,6 +308,7 @@ class Clicked(Record):
     bases: bytes
     bits: bytes
     doubles: bytes
+    bright: int = 0
 
 
 class Kept(Record):

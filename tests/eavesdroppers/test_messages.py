@@ -87,7 +87,7 @@ nodes:
   alice:
     program: "{QKD}.{protocol}:Sender"
     with: {{peer: bob, {sends}{options}}}
-    source: {{rate: 1 GHz, intensities: [0.5]}}
+    source: {{rate: 1 GHz, intensities: [0.5, 0.1, 0.0]}}
   bob: {{program: "{QKD}.{protocol}:Receiver", with: {{peer: alice, {options}}}, detector: {{}}}}
   mallory: {{kind: eavesdropper, service: true, {eve}}}
 links: [{{between: [alice, bob], quantum: {{length: 10 km}}}}]
@@ -166,3 +166,17 @@ faults: [{{at: 0 s, eavesdrop: alice-bob, by: mallory, classical: intercept}}]
 """)
     assert ran.results["bob"] != "hello"
     assert len(ran.results["bob"]) == len("hello")
+
+
+def test_an_authenticated_key_exchange_refuses_what_mallory_changed() -> None:
+    eve = f'program: "{MALLORY}", with: {{first: alice, second: bob, share: 0.3}}'
+    options = "timeout: 2 ms, distil: {secrecy: 1.0e-6}"
+    ran = ends("decoy", eve, options, "pulses: 20000, ")
+    alice, bob = ran.results["alice"], ran.results["bob"]
+    changed = ran.count("mallory.changed")
+    assert changed > 3
+    # Refused are all that came in the session that both ends confirm; nothing that was changed was believed.
+    assert 0 < alice["key"]["refused"] + bob["key"]["refused"] <= changed
+    assert (alice["status"], bob["status"]) == ("confirmed", "confirmed")
+    counts = ("clicks", "sifted", "compared", "signal", "decoy_1", "decoy_2")
+    assert [alice[name] for name in counts] == [bob[name] for name in counts]

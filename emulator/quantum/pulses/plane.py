@@ -13,6 +13,7 @@ origin; a direct link goes before a route past them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ...errors import OperationError
 from ...kernel.ports import Surroundings
@@ -196,11 +197,21 @@ class PulsePlane:
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
             states = STATES if operation.axes is None else states_along(operation.axes)
             kind = Interceptor(
-                train, onward, optics, operation.fraction, rng, self._histories[name], states
+                train,
+                onward,
+                optics,
+                operation.fraction,
+                rng,
+                self._histories[name],
+                states,
+                operation.faked,
             )
         else:
             effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
-            kind = PulseDetector(train, optics, rng, self._histories[name], effects)
+            count_bright = partial(self._around.metrics.count, f"{name}.bright_slots")
+            kind = PulseDetector(
+                train, optics, rng, self._histories[name], count_bright, effects
+            )
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return TrainReception(train, kind, self._around.clock, self._give, dead_ns)
 

@@ -29,6 +29,7 @@ from ...devices.detectors import Detector
 from ...errors import InputError, OperationError
 from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
+from ...optics.blinding import is_blinding
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, Splitter, divided
@@ -197,9 +198,14 @@ class ReceiverKind:
             self.onward.send(block.slots, end_ns, over, lambda _: layers)
 
     def _clicked(
-        self, clicks: Clicks | None, operation: Detect | Intercept, block: Block, over: bool
+        self,
+        clicks: Clicks | None,
+        operation: Detect | Intercept,
+        block: Block,
+        over: bool,
+        bright: bool = False,
     ) -> Clicked:
-        """The result: clicks of slots that were asked for."""
+        """The result: clicks of slots that were asked for. `bright`: in bright light."""
         train = self.train
         if clicks is None:
             return Clicked(train.arrives_ns, train.period_ps, 0, over, 0, b"", b"", b"", b"")
@@ -207,21 +213,23 @@ class ReceiverKind:
         if operation.slots < block.slots:
             wanted = at < operation.slots
             at, clicks = at[wanted], clicks.those(wanted)
+        slots = min(block.slots, operation.slots)
         return Clicked(
             train.arrives_ns,
             train.period_ps,
-            min(block.slots, operation.slots),
+            slots,
             over,
             len(at),
-            at.astype(place_type(min(block.slots, operation.slots))).tobytes(),
+            at.astype(place_type(slots)).tobytes(),
             packed(clicks.bases, planes_for(bases_of(operation.axes))),
             packed(clicks.bits),
             packed(clicks.doubles),
+            slots if bright else 0,
         )
 
 
 class PulseDetector(ReceiverKind):
-    """Detects everything."""
+    """Detects everything. `count_bright` is called with how many slots came in bright light."""
 
     def __init__(
         self,
@@ -229,10 +237,11 @@ class PulseDetector(ReceiverKind):
         receiver: Receiver,
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
+        count_bright: Callable[[int], None],
         effects: Floats = EFFECTS,
     ) -> None:
         super().__init__(train)
-        self._history = history
+        self._history, self._count_bright = history, count_bright
         self._receiver = PulseReceiver(receiver, train.period_ps, rng, effects)
         self._background = float(receiver.background(train.period_ps).sum())
         self._counters = len(receiver.all_detectors)
@@ -250,8 +259,12 @@ class PulseDetector(ReceiverKind):
             return self._clicked(None, operation, block, over)
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
+        bright = _any_bright(layers)
         clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
-        return self._clicked(clicks, operation, block, over)
+        found = self._clicked(clicks, operation, block, over, bright)
+        if found.bright:
+            self._count_bright(found.bright)
+        return found
 
 
 class Interceptor(ReceiverKind):
@@ -266,10 +279,13 @@ class Interceptor(ReceiverKind):
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
         states: Floats = STATES,
+        faked: bool = False,
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._history = onward, fraction, history
-        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states)
+        self._resend = InterceptResend(
+            receiver, train.period_ps, rng, states=states, faked=faked
+        )
         self._streams = Substreams(rng)
 
     def take(
@@ -278,7 +294,7 @@ class Interceptor(ReceiverKind):
         if not layers:
             self._send_on(block, [], over)
             return self._clicked(None, operation, block, over)
-        where = self._taken(block)
+        where, bright = self._taken(block), _any_bright(layers)
         passing: list[PulseTrain] = []
         if where is not None:
             pairs = [divided(layer, where) for layer in layers]
@@ -287,7 +303,7 @@ class Interceptor(ReceiverKind):
         troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
         self._send_on(block, [resent, *passing], over)
-        return self._clicked(clicks, operation, block, over)
+        return self._clicked(clicks, operation, block, over, bright)
 
     def _taken(self, block: Block) -> np.ndarray | None:
         """Which slots are measured, drawn per chunk; None: all."""
@@ -323,6 +339,10 @@ class PulseSplitter(ReceiverKind):
         return Kept(
             self._stored.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
         )
+
+
+def _any_bright(layers: list[PulseTrain]) -> bool:
+    return any(is_blinding(each.layer) for each in layers)
 
 
 def troubles_of(
