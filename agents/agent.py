@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..emulator.errors import LinkError
 from ..emulator.units import parse_ns, to_ns
@@ -391,6 +391,15 @@ class Agent:
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
         return await blocks.intercept(self._node, source, to, bases, fraction, axes, faked)
+
+    async def shift(self, source: str, to: str) -> NDArray[np.uint8]:
+        """Let the next train from `source` pass towards `to`, each pulse moved in its slot, early or late.
+
+        Returns which, drawn for each slot: 0 early, 1 late. It matters to detectors with a `mismatch`. Raises
+        OperationError (also for an arm of pairs), LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await blocks.shift(self._node, source, to)
 
     async def split(
         self,

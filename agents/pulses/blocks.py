@@ -32,7 +32,7 @@ from ...emulator.wire import (
     Sent,
     Split,
 )
-from ...emulator.wire.bit_planes import packed, planes_for
+from ...emulator.wire.bit_planes import packed, planes_for, unpacked
 from .settings import DEFAULT_AXES, Axes, as_axes, as_key, as_shares, count_of
 from .trains import Bytes, Clicks, PairTrain, PulseTrain, Stored, as_column, plane, sizes
 
@@ -370,6 +370,21 @@ async def intercept(
         if found[-1].over:
             break
     return Clicks(found, count_of(along))
+
+
+async def shift(node: NodeInterface, source: str, to: str) -> Bytes:
+    """`Agent.shift`: block after block."""
+    passive = node.welcome.optics.detects == "passive"
+    found: list[Clicked] = []
+    drawn: list[Bytes] = []
+    for fields in _Blocks(node, None, None, passive, None).fields(found):
+        late = plane(node, None, fields["slots"])
+        make = partial(Intercept, source=source, to=to, fraction=0.0, shifts=late, **fields)
+        found.append(await node.operate(make))
+        drawn.append(unpacked(late, fields["slots"])[: found[-1].slots])
+        if found[-1].over:
+            break
+    return np.concatenate(drawn)
 
 
 async def split(

@@ -53,6 +53,8 @@ STATES = read_only(
 #: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
 EFFECTS = read_only(STATES[::2] / 2)
 BASES = len(EFFECTS)
+#: Where in its slot a pulse comes, for detectors that are not alike there; 0 is in the middle.
+EARLY, LATE = 1, 2
 
 
 def states_along(axes: ArrayLike) -> Floats:
@@ -245,7 +247,8 @@ class Light(NamedTuple):
     """What a train says once it is taken: arrays over its slots, and what they met on the way.
 
     Row 2 * basis + bit of `states` is the Pauli vector that was sent. `bright`: it holds so many photons that
-    it blinds detectors (blinding.py); where setting 1 is, a pulse of it fakes a state.
+    it blinds detectors (blinding.py); where setting 1 is, a pulse of it fakes a state. `shifts`: which pulses
+    come EARLY or LATE in their slot; None: none does.
     """
 
     first_slot: int
@@ -256,6 +259,7 @@ class Light(NamedTuple):
     channel: PulseChannel
     states: Floats = STATES
     bright: bool = False
+    shifts: Bytes | None = None
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """The rows of `states` of some slots (of these, from 0)."""
@@ -285,6 +289,7 @@ class Light(NamedTuple):
             bases=self.bases[part],
             bits=self.bits[part],
             intensities=self.intensities[part],
+            shifts=None if self.shifts is None else self.shifts[part],
         )
 
     def with_channel(self, channel: PulseChannel) -> Self:
@@ -422,6 +427,12 @@ class PulseTrain:
         light = self.take_layer()
         step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
         return (self.of(light.part(at, step), self.period_ps) for at in range(0, light.size, step))
+
+    def shifted(self, late: NDArray[np.bool_]) -> PulseTrain:
+        """The train with each pulse moved, to late or to early in its slot; spends this one."""
+        light = self.take()
+        shifts = np.where(late, np.uint8(LATE), np.uint8(EARLY))
+        return self.of(light._replace(shifts=shifts), self.period_ps)
 
     def through(self, channel: PulseChannel) -> PulseTrain:
         """The train after a channel; spends this one. Draws nothing."""

@@ -218,7 +218,7 @@ class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
     A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent is
-    bright light.
+    bright light. `shifts` (a plane): those that pass are moved in their slots, late for 1, early for 0.
     """
 
     source: str
@@ -230,6 +230,7 @@ class Intercept(Operation):
     fraction: float = 1.0
     axes: list[Axis] | None = None
     faked: bool = False
+    shifts: bytes | None = None
 
 
 class Split(Operation):

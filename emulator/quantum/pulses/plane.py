@@ -193,6 +193,8 @@ class PulsePlane:
             return TrainReception(train, kind, self._around.clock, self._give, 0)
         optics = receiver(spec, train.period_ps, noise_rate_hz, link.gate_ps(train))
         if isinstance(operation, Intercept):
+            if train.entangled and operation.shifts is not None:
+                raise OperationError(why="photons of pairs cannot be moved in their slots here")
             onward = self._send_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
             states = STATES if operation.axes is None else states_along(operation.axes)
@@ -209,9 +211,7 @@ class PulsePlane:
         else:
             effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
             count_bright = partial(self._around.metrics.count, f"{name}.bright_slots")
-            kind = PulseDetector(
-                train, optics, rng, self._histories[name], count_bright, effects
-            )
+            kind = PulseDetector(train, optics, rng, self._histories[name], count_bright, effects)
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return TrainReception(train, kind, self._around.clock, self._give, dead_ns)
 

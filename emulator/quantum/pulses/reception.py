@@ -283,9 +283,7 @@ class Interceptor(ReceiverKind):
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._history = onward, fraction, history
-        self._resend = InterceptResend(
-            receiver, train.period_ps, rng, states=states, faked=faked
-        )
+        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states, faked=faked)
         self._streams = Substreams(rng)
 
     def take(
@@ -302,6 +300,9 @@ class Interceptor(ReceiverKind):
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
+        if operation.shifts is not None:
+            late = _padded(unpacked(operation.shifts, operation.slots), block.slots).astype(bool)
+            passing = [each.shifted(late) for each in passing]
         self._send_on(block, [resent, *passing], over)
         return self._clicked(clicks, operation, block, over, bright)
 
@@ -382,7 +383,12 @@ def chosen_bases(operation: Detect | Intercept, block: Block) -> np.ndarray | Ha
         return None
     planes = planes_for(bases_of(operation.axes))
     chosen = unpacked(operation.bases, operation.slots, planes)
-    return chosen[:slots] if len(chosen) >= slots else np.pad(chosen, (0, slots - len(chosen)))
+    return _padded(chosen, slots)
+
+
+def _padded(column: np.ndarray, slots: int) -> np.ndarray:
+    """A column as long as the block, with zeros for what was not asked for."""
+    return column[:slots] if len(column) >= slots else np.pad(column, (0, slots - len(column)))
 
 
 def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
@@ -393,6 +399,11 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
     kinds = bases_of(operation.axes)
     lazy = operation.lazy if isinstance(operation, Detect) else None
     chosen = operation.bases is not None or lazy is not None
+    if isinstance(operation, Intercept) and operation.shifts is not None:
+        if len(operation.shifts) != packed_size(operation.slots):
+            raise OperationError(
+                why=f"{len(operation.shifts)} bytes of shifts for {operation.slots} slots"
+            )
     if not chosen and not passive:
         raise OperationError(why="the node chooses the basis of each slot: bases are missing")
     if chosen and passive:
@@ -445,7 +456,7 @@ def receiver(
         open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
     noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting, spec.mismatch)
     counts = float(found.background(period_ps).max())
     if counts > MOST_COUNTS:
         raise OperationError(
