@@ -386,8 +386,9 @@ class Agent:
 
         A click in a slot is sent on as one photon in the state that was seen, nothing without a click;
         slots that are not measured pass. `faked`: bright light goes on instead, which blinds detectors; they
-        click where the receiver measures along the axis of the click here, and nowhere else. Without a `detector:` the node's are ideal. `bases` and `axes` as
-        for `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
+        click where the receiver measures along the axis of the click here, and nowhere else. Without a
+        `detector:` the node's are ideal. `bases` and `axes` as for `detect`; a train that is longer ends with
+        them. Raises OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
         return await blocks.intercept(self._node, source, to, bases, fraction, axes, faked)

@@ -155,9 +155,9 @@ def beam_splitting_known(mu: float, eta: float) -> float:
 def faked_states_gain(mu: float, share: float = 1.0) -> float:
     """Gain behind an attacker that blinds the detectors: f (1 - e^-mu)/2, whatever the line.
 
-    It measures a share f of the pulses in one of two bases and sends faked states for what it saw, which click
-    in its own basis alone. No error, no dark count, no double click. Lydersen, Wiechers, Wittmann, Elser,
-    Skaar, Makarov, Nat. Photon. 4, 686 (2010).
+    It measures a share f of the pulses in one of two bases and sends faked states for what it saw, which
+    click in its own basis alone. No error, no dark count, no double click. Lydersen, Wiechers, Wittmann,
+    Elser, Skaar, Makarov, Nat. Photon. 4, 686 (2010).
     """
     return -share * math.expm1(-mu) / 2
 

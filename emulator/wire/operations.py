@@ -217,8 +217,8 @@ class Detect(Operation):
 class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
-    A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent is
-    bright light. `shifts` (a plane): those that pass are moved in their slots, late for 1, early for 0.
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent
+    is bright light. `shifts` (a plane): those that pass are moved in their slots, late for 1, early for 0.
     """
 
     source: str

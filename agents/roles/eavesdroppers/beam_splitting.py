@@ -1,4 +1,4 @@
-"""Beam splitting: keep the light that the fibre would have lost, and send the rest over one that loses nothing.
+"""Beam splitting: keep the light that the fibre would lose, and send the rest over one that loses nothing.
 
 Bennett, Bessette, Brassard, Salvail, Smolin, J. Cryptology 5, 3 (1992).
 """

@@ -1,8 +1,8 @@
 """Cloning: a unitary over each photon, a blank qubit and an ancilla; both copies come out imperfect.
 
 No operation copies. Blank and ancilla are prepared in amplitudes a(m, n), and turn the photon by X^m Z^n,
-each in its part of the superposition, so that the photon suffers each Pauli with probability a(m, n)^2. A Bell
-rotation of the two then leaves the clone in the blank (Cerf, PRL 84, 4497 (2000)).
+each in its part of the superposition, so that the photon suffers each Pauli with probability a(m, n)^2. A
+Bell rotation of the two then leaves the clone in the blank (Cerf, PRL 84, 4497 (2000)).
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from .discussion import Announced
 
 
 class FakedStates(Overhearing):
-    """Measures a `fraction` of the pulses between `first` and `second`, blinds the receiver, and fakes what it saw.
+    """Measures a `fraction` of the pulses between `first` and `second`, blinds the receiver, and fakes states.
 
     It measures in Z or X at random, with ideal detectors unless it has a `detector:`, and sends bright light
-    that makes the receiver's detectors click in its own basis alone. No sifted bit is wrong and it knows all of
-    them; `fraction` sets how often the receiver clicks. What is missing there are dark counts and double
+    that makes the receiver's detectors click in its own basis alone. No sifted bit is wrong and it knows all
+    of them; `fraction` sets how often the receiver clicks. What is missing there are dark counts and double
     clicks, and what is new is light: `clicks.bright`, the metric `<node>.bright_slots`. It runs until it is
     stopped: make it a service. Records `faked` (clicks of a train), and `guessed` as `Overhearing` does.
     """

@@ -15,11 +15,11 @@ from .discussion import Announced
 
 
 class TimeShift(Overhearing):
-    """Moves each pulse between `first` and `second` in its slot, early or late at random, and touches nothing else.
+    """Moves each pulse between `first` and `second` in its slot, early or late at random, and no more.
 
     At a receiver whose detectors have a `mismatch` r it guesses the bit of a click by where it had moved the
-    pulse, and is right with probability 1/(1 + r). No bit is wrong for it; (1 + r)/2 of the clicks are left. It
-    runs until it is stopped: make it a service. Records `shifted` (slots of a train), and `guessed` as
+    pulse, and is right with probability 1/(1 + r). No bit is wrong for it; (1 + r)/2 of the clicks are left.
+    It runs until it is stopped: make it a service. Records `shifted` (slots of a train), and `guessed` as
     `Overhearing` does.
     """
 

@@ -399,11 +399,9 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
     kinds = bases_of(operation.axes)
     lazy = operation.lazy if isinstance(operation, Detect) else None
     chosen = operation.bases is not None or lazy is not None
-    if isinstance(operation, Intercept) and operation.shifts is not None:
-        if len(operation.shifts) != packed_size(operation.slots):
-            raise OperationError(
-                why=f"{len(operation.shifts)} bytes of shifts for {operation.slots} slots"
-            )
+    shifts = operation.shifts if isinstance(operation, Intercept) else None
+    if shifts is not None and len(shifts) != packed_size(operation.slots):
+        raise OperationError(why=f"{len(shifts)} bytes of shifts for {operation.slots} slots")
     if not chosen and not passive:
         raise OperationError(why="the node chooses the basis of each slot: bases are missing")
     if chosen and passive:

@@ -178,11 +178,11 @@ class SourceSpec(Section):
 
 
 class DetectorSpec(Section):
-    """What a node receives pulse trains with: its optics, and detectors that are all alike.
+    """What a node receives pulse trains with: its optics, and detectors that are alike but for `mismatch`.
 
     `splitting` None: the node chooses the basis of each slot (active); else a beam splitter does, and
-    these are its shares for the bases Z and X. `transmittance` is that of the optics. `mismatch`: of light that
-    comes early in its slot detectors of bit 1 see this share, of late light those of bit 0.
+    these are its shares for the bases Z and X. `transmittance` is that of the optics. `mismatch`: of light
+    that comes early in its slot detectors of bit 1 see this share, of late light those of bit 0.
     """
 
     efficiency: Probability = 1.0

@@ -9,7 +9,12 @@ from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import Fock, WeakCoherent
 from qnetem.emulator.optics import blinding, detection, pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver, Trouble
-from qnetem.emulator.optics.interception import BeamSplitter, InterceptResend, PhotonNumberSplitter
+from qnetem.emulator.optics.interception import (
+    ONE_PHOTON,
+    BeamSplitter,
+    InterceptResend,
+    PhotonNumberSplitter,
+)
 from qnetem.emulator.optics.pulses import PulseTrain, pulse_channel
 
 PERIOD_PS = 1000
@@ -26,7 +31,7 @@ def generator(seed: int = 1) -> np.random.Generator:
 BASES, BITS, HERS, CHOSEN = generator(5).integers(0, 2, (4, SLOTS), dtype=np.uint8)
 
 
-def faked(source: Fock | WeakCoherent = Fock(1)) -> tuple[PulseTrain, Clicks]:
+def faked(source: Fock | WeakCoherent = ONE_PHOTON) -> tuple[PulseTrain, Clicks]:
     train = PulseTrain(BASES, BITS, np.zeros_like(BITS), [source], PERIOD_PS)
     ideal = Receiver(Detector(1.0))
     return InterceptResend(ideal, PERIOD_PS, generator(2), faked=True).seize(train, HERS)
