@@ -13,7 +13,7 @@ from .discussion import Announced
 
 
 class FakedStates(Overhearing):
-    """Measures a `fraction` of the pulses between `first` and `second`, blinds the receiver, and fakes states.
+    """Measures a `fraction` of the pulses between `first` and `second`, blinds the receiver, fakes states.
 
     It measures in Z or X at random, with ideal detectors unless it has a `detector:`, and sends bright light
     that makes the receiver's detectors click in its own basis alone. No sifted bit is wrong and it knows all
