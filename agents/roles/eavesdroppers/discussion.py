@@ -3,7 +3,7 @@
 Owns which announcements of the QKD protocols say what: which slots clicked, in which bases, and the bits that
 were compared in public. Does not own the announcements (protocols/qkd/), nor what is done with them.
 
-Understood are `bb84` on single photons, `decoy`, and those of `prepared` whose sender announces its basis;
+Understood are `bb84` on single photons, `decoy`, `prepared` and `efficient_bb84`, whose senders announce Z or X;
 authenticated or not, for what is said is no secret.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ....emulator.errors import MessageError
 from ....emulator.wire.bit_planes import unpacked
 from ...messages import Message
-from ...protocols.qkd import bb84, decoy, prepared
+from ...protocols.qkd import bb84, decoy, efficient_bb84, prepared
 from ...protocols.qkd.sifting import (
     BASES,
     Clicked,
@@ -39,6 +39,8 @@ UNKNOWN = 255
 _TRAINS = (
     prepared.Seen | prepared.Hints | prepared.Sampled | Clicked | decoy.Sifted | Compared
 )  # fmt: skip
+#: Subjects of sessions.
+_UNDERSTOOD = (bb84.KIND, decoy.KIND, prepared.KIND, efficient_bb84.KIND)
 _PHOTONS = bb84.Announcement | bb84.Start | ClickedSlots | SiftedSlots | ComparedBits
 
 
@@ -82,6 +84,8 @@ class Discussion:
     def hear(self, message: Message) -> Announced | None:
         """What a session has announced, once this message of it was the last one that mattered."""
         subject, _, answer = message.kind.partition(".")
+        if subject not in _UNDERSTOOD:
+            return None
         body = _decoded(message, _PHOTONS if subject == bb84.KIND else _TRAINS)
         if body is None:
             return None
