@@ -20,14 +20,17 @@ ATTACKS = {
 }
 
 
-def attacked(protocol: str, options: str, eve: str) -> Ran:
+def attacked(protocol: str, options: str, eve: str, both: str = "") -> Ran:
     return play(f"""
 nodes:
   alice:
     program: "{QKD}.{protocol}:Sender"
-    with: {{peer: bob, sample: 1.0, {options}}}
+    with: {{peer: bob, sample: 1.0, {options}{both}}}
     source: {{rate: 1 GHz, kind: single_photon, brightness: 1, g2: 0}}
-  bob: {{program: "{QKD}.{protocol}:Receiver", with: {{peer: alice}}, detector: {{}}}}
+  bob:
+    program: "{QKD}.{protocol}:Receiver"
+    with: {{peer: alice{both}}}
+    detector: {{}}
   eve:
     kind: eavesdropper
     program: "qnetem.agents.roles.eavesdropper:InterceptResend"
@@ -63,6 +66,19 @@ def test_it_does_the_same_to_single_photons(fraction: float, basis: str) -> None
     ran = attacked("bb84", "qubits: 600", f"fraction: {fraction}, basis: {basis}")
     assert ran.results["bob"]["sifted"] > 250
     check(ran, fraction, basis)
+
+
+def test_ends_shorten_their_key_by_what_they_estimate_and_abort_when_it_is_too_much() -> None:
+    found = {
+        fraction: attacked(
+            "prepared", "pulses: 60000", f"fraction: {fraction}", ", distil: {secrecy: 1.0e-6}"
+        ).results
+        for fraction in (0.0, 0.1, 1.0)
+    }
+    lengths = [ends["bob"]["key"]["length"] for ends in found.values()]
+    assert lengths == [ends["alice"]["key"]["length"] for ends in found.values()]
+    assert lengths[0] > 1.5 * lengths[1] > 1000
+    assert (lengths[2], found[1.0]["bob"]["key"]["why"]) == (0, "nothing is secret")
 
 
 def test_a_fraction_that_is_none_is_refused() -> None:

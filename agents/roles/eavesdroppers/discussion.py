@@ -3,8 +3,8 @@
 Owns which announcements of the QKD protocols say what: which slots clicked, in which bases, and the bits that
 were compared in public. Does not own the announcements (protocols/qkd/), nor what is done with them.
 
-Understood are `bb84` on single photons, `decoy`, `prepared` and `efficient_bb84`, whose senders announce Z or X;
-authenticated or not, for what is said is no secret.
+Understood are `bb84` on single photons, `decoy`, `prepared` and `efficient_bb84`, whose senders announce Z or
+X; authenticated or not, for what is said is no secret.
 """
 
 from __future__ import annotations
