@@ -111,8 +111,8 @@ def photon_number_splitting_gain(
 ) -> float:
     """Gain behind the splitter and a line without loss: f1 p_1 eta + f2 sum_n>1 p_n [1 - (1-eta)^(n-1)].
 
-    A share `forward_singles` of the single photons passes, and of pulses with
-    several a share `forward_several`, with a photon less (ibid.).
+    A share `forward_singles` of the single photons passes, and of pulses with several a share
+    `forward_several`, with a photon less (ibid.).
     """
     single = mu * math.exp(-mu) * detector_efficiency
     return forward_singles * single + forward_several * _gain_of_several(mu, detector_efficiency)

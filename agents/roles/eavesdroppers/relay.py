@@ -1,7 +1,6 @@
 """An eavesdropper that passes on what it takes: light untouched, messages as they came.
 
-Owns the ways through an eavesdropper. Does not own what is changed or kept back on
-them: that is the attack's.
+Owns the ways through an eavesdropper. Does not own what is changed or kept back: that is the attack's.
 """
 
 from __future__ import annotations
