@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..emulator.errors import LinkError
 from ..emulator.units import parse_ns, to_ns
@@ -380,26 +380,55 @@ class Agent:
         bases: ArrayLike | None = None,
         fraction: float = 1.0,
         axes: str | ArrayLike = DEFAULT_AXES,
+        faked: bool = False,
     ) -> Clicks:
         """Take the next train from `source`: measure a share of its slots, resend towards `to`.
 
         A click in a slot is sent on as one photon in the state that was seen, nothing without a click;
-        slots that are not measured pass. Without a `detector:` the node's are ideal. `bases` and `axes` as
-        for `detect`; a train that is longer ends with them. Raises OperationError, LinkError.
+        slots that are not measured pass. `faked`: bright light goes on instead, which blinds detectors; they
+        click where the receiver measures along the axis of the click here, and nowhere else. Without a
+        `detector:` the node's are ideal. `bases` and `axes` as for `detect`; a train that is longer ends with
+        them. Raises OperationError, LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await blocks.intercept(self._node, source, to, bases, fraction, axes)
+        return await blocks.intercept(self._node, source, to, bases, fraction, axes, faked)
 
-    async def split(self, source: str, to: str, *, forward_singles: float = 0.0) -> Stored:
+    async def shift(self, source: str, to: str) -> NDArray[np.uint8]:
+        """Let the next train from `source` pass towards `to`, each pulse moved in its slot, early or late.
+
+        Returns which, drawn for each slot: 0 early, 1 late. It matters to detectors with a `mismatch`. Raises
+        OperationError (also for an arm of pairs), LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await blocks.shift(self._node, source, to)
+
+    async def split(
+        self,
+        source: str,
+        to: str,
+        *,
+        forward_singles: float = 0.0,
+        forward_several: float = 1.0,
+    ) -> Stored:
         """Take the next train from `source`: keep one photon of each pulse with several.
 
-        The rest continues towards `to`. Single photons are blocked, but for a share `forward_singles`.
+        The rest continues towards `to`. Single photons are blocked, but for a share `forward_singles`, and of
+        pulses with several the rest is, but for a share `forward_several`.
         `Stored.measure` measures what was kept, once, in bases that may be known by then; until then it
         decays as the node's memory does, from its arrival on. Raises OperationError (also for a memory with
         a cut-off, which cannot act on it), LinkError.
         """
         source, to = plain_name(source, "a node"), plain_name(to, "a node")
-        return await blocks.split(self._node, source, to, forward_singles)
+        return await blocks.split(self._node, source, to, forward_singles, forward_several)
+
+    async def split_beam(self, source: str, to: str, *, share: float) -> Stored:
+        """Take the next train from `source` with a beam splitter: each photon of it with probability `share`.
+
+        The others continue towards `to`. Of each pulse that lost any one is stored, as for `split`. Raises
+        OperationError, LinkError.
+        """
+        source, to = plain_name(source, "a node"), plain_name(to, "a node")
+        return await blocks.split(self._node, source, to, share=share)
 
     # --- pairs ---
 

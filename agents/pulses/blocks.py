@@ -32,7 +32,7 @@ from ...emulator.wire import (
     Sent,
     Split,
 )
-from ...emulator.wire.bit_planes import packed, planes_for
+from ...emulator.wire.bit_planes import packed, planes_for, unpacked
 from .settings import DEFAULT_AXES, Axes, as_axes, as_key, as_shares, count_of
 from .trains import Bytes, Clicks, PairTrain, PulseTrain, Stored, as_column, plane, sizes
 
@@ -356,21 +356,46 @@ async def intercept(
     bases: ArrayLike | None,
     fraction: float,
     axes: str | ArrayLike = DEFAULT_AXES,
+    faked: bool = False,
 ) -> Clicks:
     """`Agent.intercept`: block after block."""
     passive = node.welcome.optics.detects == "passive"
     found: list[Clicked] = []
     along = as_axes(axes)
     for fields in _Blocks(node, bases, None, passive, along).fields(found):
-        make = partial(Intercept, source=source, to=to, fraction=float(fraction), **fields)
+        make = partial(
+            Intercept, source=source, to=to, fraction=float(fraction), faked=bool(faked), **fields
+        )
         found.append(await node.operate(make))
         if found[-1].over:
             break
     return Clicks(found, count_of(along))
 
 
-async def split(node: NodeInterface, source: str, to: str, forward_singles: float) -> Stored:
-    """`Agent.split`: block after block."""
+async def shift(node: NodeInterface, source: str, to: str) -> Bytes:
+    """`Agent.shift`: block after block."""
+    passive = node.welcome.optics.detects == "passive"
+    found: list[Clicked] = []
+    drawn: list[Bytes] = []
+    for fields in _Blocks(node, None, None, passive, None).fields(found):
+        late = plane(node, None, fields["slots"])
+        make = partial(Intercept, source=source, to=to, fraction=0.0, shifts=late, **fields)
+        found.append(await node.operate(make))
+        drawn.append(unpacked(late, fields["slots"])[: found[-1].slots])
+        if found[-1].over:
+            break
+    return np.concatenate(drawn)
+
+
+async def split(
+    node: NodeInterface,
+    source: str,
+    to: str,
+    forward_singles: float = 0.0,
+    forward_several: float = 1.0,
+    share: float | None = None,
+) -> Stored:
+    """`Agent.split` and `Agent.split_beam`: block after block."""
     found: list[Kept] = []
     while not found or not found[-1].over:
         make = partial(
@@ -381,6 +406,8 @@ async def split(node: NodeInterface, source: str, to: str, forward_singles: floa
             slots=BLOCK_SLOTS,
             more=True,
             forward_singles=float(forward_singles),
+            forward_several=float(forward_several),
+            share=None if share is None else float(share),
         )
         found.append(await node.operate(make))
     return Stored(node, found)

@@ -187,16 +187,18 @@ class Clicks:
         bits: the bit of each, uint8.
         bases: the basis of each, uint8: 0 Z, 1 X, or numbers of the axes that were given.
         doubles: whether more than one detector clicked, bool; the bit is then random.
+        bright: in how many slots bright light met the detectors, as a monitor of their current sees.
         seen: how many slots of the train came.
         start_ns: the virtual time at which slot 0 came.
         period_ps: from slot to slot, in ps.
     """
 
-    __slots__ = ("bases", "bits", "doubles", "period_ps", "seen", "slots", "start_ns")
+    __slots__ = ("bases", "bits", "bright", "doubles", "period_ps", "seen", "slots", "start_ns")
 
     def __init__(self, blocks: list[Clicked], kinds: int = 2) -> None:
         self.start_ns, self.period_ps = blocks[0].start_ns, blocks[0].period_ps
         self.seen = sum(block.slots for block in blocks)
+        self.bright = sum(block.bright for block in blocks)
         self.slots = _slots(blocks)
         self.bases, self.bits, self.doubles = (
             _joined([unpacked(getattr(block, name), block.count, planes) for block in blocks], kind)

@@ -53,6 +53,8 @@ STATES = read_only(
 #: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
 EFFECTS = read_only(STATES[::2] / 2)
 BASES = len(EFFECTS)
+#: Where in its slot a pulse comes, for detectors that are not alike there; 0 is in the middle.
+EARLY, LATE = 1, 2
 
 
 def states_along(axes: ArrayLike) -> Floats:
@@ -244,7 +246,9 @@ class Layer(Protocol):
 class Light(NamedTuple):
     """What a train says once it is taken: arrays over its slots, and what they met on the way.
 
-    Row 2 * basis + bit of `states` is the Pauli vector that was sent.
+    Row 2 * basis + bit of `states` is the Pauli vector that was sent. `bright`: it holds so many photons that
+    it blinds detectors (blinding.py); where setting 1 is, a pulse of it fakes a state. `shifts`: which pulses
+    come EARLY or LATE in their slot; None: none does.
     """
 
     first_slot: int
@@ -254,6 +258,8 @@ class Light(NamedTuple):
     sources: tuple[Source, ...]
     channel: PulseChannel
     states: Floats = STATES
+    bright: bool = False
+    shifts: Bytes | None = None
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """The rows of `states` of some slots (of these, from 0)."""
@@ -283,6 +289,7 @@ class Light(NamedTuple):
             bases=self.bases[part],
             bits=self.bits[part],
             intensities=self.intensities[part],
+            shifts=None if self.shifts is None else self.shifts[part],
         )
 
     def with_channel(self, channel: PulseChannel) -> Self:
@@ -405,16 +412,27 @@ class PulseTrain:
 
     def take_layer(self) -> Layer:
         """The light itself, of whichever kind, and the train is spent. Raises InternalError as `take`."""
-        light, self._light = self._light, None
-        if light is None:
-            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        light, self._light = self.layer, None
         return light
+
+    @property
+    def layer(self) -> Layer:
+        """The light, which is not taken by looking what kind it is. Raises InternalError as `take`."""
+        if self._light is None:
+            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        return self._light
 
     def blocks(self, slots: int = 4 * CHUNK_SLOTS) -> Iterator[PulseTrain]:
         """The train in blocks of at most `slots` (rounded up to whole chunks); spends it."""
         light = self.take_layer()
         step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
         return (self.of(light.part(at, step), self.period_ps) for at in range(0, light.size, step))
+
+    def shifted(self, late: NDArray[np.bool_]) -> PulseTrain:
+        """The train with each pulse moved, to late or to early in its slot; spends this one."""
+        light = self.take()
+        shifts = np.where(late, np.uint8(LATE), np.uint8(EARLY))
+        return self.of(light._replace(shifts=shifts), self.period_ps)
 
     def through(self, channel: PulseChannel) -> PulseTrain:
         """The train after a channel; spends this one. Draws nothing."""

@@ -217,7 +217,8 @@ class Detect(Operation):
 class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
-    A share `fraction` of its slots is measured and sent anew as seen, the others pass.
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent
+    is bright light. `shifts` (a plane): those that pass are moved in their slots, late for 1, early for 0.
     """
 
     source: str
@@ -228,12 +229,16 @@ class Intercept(Operation):
     bases: bytes | None = None
     fraction: float = 1.0
     axes: list[Axis] | None = None
+    faked: bool = False
+    shifts: bytes | None = None
 
 
 class Split(Operation):
     """Keep one photon of each pulse of a block that has several, send on the rest. Result: `Kept`.
 
-    Single photons are blocked, but for a share `forward_singles`. What is kept is one store per train.
+    Single photons are blocked, but for a share `forward_singles`, and pulses with several but for a share
+    `forward_several`. With `share` each photon is taken with that probability, whatever its pulse holds, and
+    one of those is kept. What is kept is one store per train.
     """
 
     source: str
@@ -242,6 +247,8 @@ class Split(Operation):
     slots: int
     more: bool
     forward_singles: float = 0.0
+    forward_several: float = 1.0
+    share: float | None = None
 
 
 class MeasureStored(Operation):
@@ -290,7 +297,7 @@ class Clicked(Record):
 
     `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: slots from the
     block's first, as `place_type` says; `bits`, `doubles` in one plane each, `bases` in as many as
-    its axes need.
+    its axes need. `bright`: in how many of the slots bright light met the detectors.
     """
 
     start_ns: int
@@ -302,6 +309,7 @@ class Clicked(Record):
     bases: bytes
     bits: bytes
     doubles: bytes
+    bright: int = 0
 
 
 class Kept(Record):

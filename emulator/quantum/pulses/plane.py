@@ -13,9 +13,11 @@ origin; a direct link goes before a route past them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ...errors import OperationError
 from ...kernel.ports import Surroundings
+from ...optics.interception import BeamSplitter, PhotonNumberSplitter, Splitter
 from ...optics.pulses import EFFECTS, STATES, effects_along, states_along
 from ...topology.model.pulse_sections import DetectorSpec
 from ...topology.model.topology import Topology
@@ -27,8 +29,8 @@ from .reception import (
     IDEAL,
     Give,
     Interceptor,
-    NumberSplitter,
     PulseDetector,
+    PulseSplitter,
     ReceiverKind,
     Receiving,
     TrainReception,
@@ -114,9 +116,10 @@ class PulsePlane:
         if not (waits and self._joined(operation.source, operation.to)):
             self._routes.choose(operation.source, name, None)
             self._routes.choose(name, operation.to, None)
-        share = operation.forward_singles if isinstance(operation, Split) else operation.fraction
-        if not 0 <= share <= 1:
-            raise OperationError(why=f"a share of {share}, expected 0 to 1")
+        shares = [operation.fraction] if isinstance(operation, Intercept) else _shares(operation)
+        for share in shares:
+            if not 0 <= share <= 1:
+                raise OperationError(why=f"a share of {share}, expected 0 to 1")
 
     def _joined(self, first: str, second: str) -> bool:
         """Whether a link joins these two."""
@@ -180,25 +183,35 @@ class PulsePlane:
                     why="photons of pairs cannot be split by number here: what is kept and what goes on "
                     "would stay entangled with the other arm; intercept them"
                 )
-            kind = NumberSplitter(
-                train,
-                self._send_on(train, operation.to),
-                self.stores.new(name, train),
-                operation.forward_singles,
-                rng,
+            splitter: Splitter = (
+                PhotonNumberSplitter(rng, operation.forward_singles, operation.forward_several)
+                if operation.share is None
+                else BeamSplitter(rng, operation.share)
             )
+            onward = self._send_on(train, operation.to)
+            kind = PulseSplitter(train, onward, self.stores.new(name, train), splitter)
             return TrainReception(train, kind, self._around.clock, self._give, 0)
         optics = receiver(spec, train.period_ps, noise_rate_hz, link.gate_ps(train))
         if isinstance(operation, Intercept):
+            if train.entangled and operation.shifts is not None:
+                raise OperationError(why="photons of pairs cannot be moved in their slots here")
             onward = self._send_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
             states = STATES if operation.axes is None else states_along(operation.axes)
             kind = Interceptor(
-                train, onward, optics, operation.fraction, rng, self._histories[name], states
+                train,
+                onward,
+                optics,
+                operation.fraction,
+                rng,
+                self._histories[name],
+                states,
+                operation.faked,
             )
         else:
             effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
-            kind = PulseDetector(train, optics, rng, self._histories[name], effects)
+            count_bright = partial(self._around.metrics.count, f"{name}.bright_slots")
+            kind = PulseDetector(train, optics, rng, self._histories[name], count_bright, effects)
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return TrainReception(train, kind, self._around.clock, self._give, dead_ns)
 
@@ -225,6 +238,11 @@ def _check_unclocked(train: Train, operation: Detect | Intercept | Split) -> Non
             why=f"pairs of {train.origin} come at any time, not in slots with a basis each: expected a beam "
             "splitter before the detectors (`splitting:`), or lazy bases (`window:` of a QKD program)"
         )
+
+
+def _shares(operation: Split) -> list[float]:
+    share = 0.0 if operation.share is None else operation.share
+    return [operation.forward_singles, operation.forward_several, share]
 
 
 def _fits(train: Train, operation: Detect | Intercept | Split) -> bool:

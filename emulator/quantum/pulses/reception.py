@@ -1,9 +1,8 @@
 """Reception: one node that takes one pulse train, block by block.
 
-Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
-(trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
-optics/interception.py).
+Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split; and the step
+from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py), which node gets
+which train (plane.py), or how photons meet detectors (optics/detection.py, optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
@@ -30,9 +29,10 @@ from ...devices.detectors import Detector
 from ...errors import InputError, OperationError
 from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
+from ...optics.blinding import is_blinding
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
-from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
+from ...optics.interception import InterceptResend, Splitter, divided
 from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import (
@@ -198,9 +198,14 @@ class ReceiverKind:
             self.onward.send(block.slots, end_ns, over, lambda _: layers)
 
     def _clicked(
-        self, clicks: Clicks | None, operation: Detect | Intercept, block: Block, over: bool
+        self,
+        clicks: Clicks | None,
+        operation: Detect | Intercept,
+        block: Block,
+        over: bool,
+        bright: bool = False,
     ) -> Clicked:
-        """The result: clicks of slots that were asked for."""
+        """The result: clicks of slots that were asked for. `bright`: in bright light."""
         train = self.train
         if clicks is None:
             return Clicked(train.arrives_ns, train.period_ps, 0, over, 0, b"", b"", b"", b"")
@@ -208,21 +213,23 @@ class ReceiverKind:
         if operation.slots < block.slots:
             wanted = at < operation.slots
             at, clicks = at[wanted], clicks.those(wanted)
+        slots = min(block.slots, operation.slots)
         return Clicked(
             train.arrives_ns,
             train.period_ps,
-            min(block.slots, operation.slots),
+            slots,
             over,
             len(at),
-            at.astype(place_type(min(block.slots, operation.slots))).tobytes(),
+            at.astype(place_type(slots)).tobytes(),
             packed(clicks.bases, planes_for(bases_of(operation.axes))),
             packed(clicks.bits),
             packed(clicks.doubles),
+            slots if bright else 0,
         )
 
 
 class PulseDetector(ReceiverKind):
-    """Detects everything."""
+    """Detects everything. `count_bright` is called with how many slots came in bright light."""
 
     def __init__(
         self,
@@ -230,10 +237,11 @@ class PulseDetector(ReceiverKind):
         receiver: Receiver,
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
+        count_bright: Callable[[int], None],
         effects: Floats = EFFECTS,
     ) -> None:
         super().__init__(train)
-        self._history = history
+        self._history, self._count_bright = history, count_bright
         self._receiver = PulseReceiver(receiver, train.period_ps, rng, effects)
         self._background = float(receiver.background(train.period_ps).sum())
         self._counters = len(receiver.all_detectors)
@@ -251,8 +259,12 @@ class PulseDetector(ReceiverKind):
             return self._clicked(None, operation, block, over)
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
+        bright = _any_bright(layers)
         clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
-        return self._clicked(clicks, operation, block, over)
+        found = self._clicked(clicks, operation, block, over, bright)
+        if found.bright:
+            self._count_bright(found.bright)
+        return found
 
 
 class Interceptor(ReceiverKind):
@@ -267,10 +279,11 @@ class Interceptor(ReceiverKind):
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
         states: Floats = STATES,
+        faked: bool = False,
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._history = onward, fraction, history
-        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states)
+        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states, faked=faked)
         self._streams = Substreams(rng)
 
     def take(
@@ -279,7 +292,7 @@ class Interceptor(ReceiverKind):
         if not layers:
             self._send_on(block, [], over)
             return self._clicked(None, operation, block, over)
-        where = self._taken(block)
+        where, bright = self._taken(block), _any_bright(layers)
         passing: list[PulseTrain] = []
         if where is not None:
             pairs = [divided(layer, where) for layer in layers]
@@ -287,8 +300,11 @@ class Interceptor(ReceiverKind):
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
+        if operation.shifts is not None:
+            late = _padded(unpacked(operation.shifts, operation.slots), block.slots).astype(bool)
+            passing = [each.shifted(late) for each in passing]
         self._send_on(block, [resent, *passing], over)
-        return self._clicked(clicks, operation, block, over)
+        return self._clicked(clicks, operation, block, over, bright)
 
     def _taken(self, block: Block) -> np.ndarray | None:
         """Which slots are measured, drawn per chunk; None: all."""
@@ -302,20 +318,18 @@ class Interceptor(ReceiverKind):
         return np.concatenate(chunks) < self._fraction
 
 
-class NumberSplitter(ReceiverKind):
-    """Stores one photon of each pulse with several, and sends on the rest."""
+class PulseSplitter(ReceiverKind):
+    """Takes photons out of pulses, stores some, and sends on the rest."""
 
     def __init__(
         self,
         train: Train,
         onward: Train | None,
         stored: StoredPhotons,
-        forward_singles: float,
-        rng: np.random.Generator,
+        splitter: Splitter,
     ) -> None:
         super().__init__(train)
-        self.onward, self._stored = onward, stored
-        self._splitter = PhotonNumberSplitter(rng, forward_singles)
+        self.onward, self._stored, self._splitter = onward, stored, splitter
 
     def take(self, operation: Split, block: Block, layers: list[PulseTrain], over: bool) -> Kept:
         pairs = [self._splitter.split(layer) for layer in layers]
@@ -326,6 +340,10 @@ class NumberSplitter(ReceiverKind):
         return Kept(
             self._stored.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
         )
+
+
+def _any_bright(layers: list[PulseTrain]) -> bool:
+    return any(is_blinding(each.layer) for each in layers)
 
 
 def troubles_of(
@@ -365,7 +383,12 @@ def chosen_bases(operation: Detect | Intercept, block: Block) -> np.ndarray | Ha
         return None
     planes = planes_for(bases_of(operation.axes))
     chosen = unpacked(operation.bases, operation.slots, planes)
-    return chosen[:slots] if len(chosen) >= slots else np.pad(chosen, (0, slots - len(chosen)))
+    return _padded(chosen, slots)
+
+
+def _padded(column: np.ndarray, slots: int) -> np.ndarray:
+    """A column as long as the block, with zeros for what was not asked for."""
+    return column[:slots] if len(column) >= slots else np.pad(column, (0, slots - len(column)))
 
 
 def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
@@ -376,6 +399,9 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
     kinds = bases_of(operation.axes)
     lazy = operation.lazy if isinstance(operation, Detect) else None
     chosen = operation.bases is not None or lazy is not None
+    shifts = operation.shifts if isinstance(operation, Intercept) else None
+    if shifts is not None and len(shifts) != packed_size(operation.slots):
+        raise OperationError(why=f"{len(shifts)} bytes of shifts for {operation.slots} slots")
     if not chosen and not passive:
         raise OperationError(why="the node chooses the basis of each slot: bases are missing")
     if chosen and passive:
@@ -428,7 +454,7 @@ def receiver(
         open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
     noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting, spec.mismatch)
     counts = float(found.background(period_ps).max())
     if counts > MOST_COUNTS:
         raise OperationError(

@@ -178,10 +178,11 @@ class SourceSpec(Section):
 
 
 class DetectorSpec(Section):
-    """What a node receives pulse trains with: its optics, and detectors that are all alike.
+    """What a node receives pulse trains with: its optics, and detectors that are alike but for `mismatch`.
 
     `splitting` None: the node chooses the basis of each slot (active); else a beam splitter does, and
-    these are its shares for the bases Z and X. `transmittance` is that of the optics.
+    these are its shares for the bases Z and X. `transmittance` is that of the optics. `mismatch`: of light
+    that comes early in its slot detectors of bit 1 see this share, of late light those of bit 0.
     """
 
     efficiency: Probability = 1.0
@@ -194,6 +195,7 @@ class DetectorSpec(Section):
     gate_ps: ShortTimePsOrNone = Field(default=None, validation_alias="gate")
     transmittance: Probability = 1.0
     splitting: list[Probability] | None = Field(default=None, min_length=2, max_length=2)
+    mismatch: Probability = 1.0
 
     def open_ps(self, period_ps: int) -> float:
         """How long the gate is open in a slot."""
