@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from qnetem.agents.protocols.qkd.coincidences import coincidences
-from qnetem.emulator.closed_forms import transmittance
+from qnetem.emulator.closed_forms import qkd, transmittance
 from qnetem.emulator.closed_forms.pair_streams import PairStream
 from qnetem.emulator.devices.detectors import FWHM_PER_SIGMA, Detector
 from qnetem.emulator.devices.sources import Pairs
@@ -221,3 +221,9 @@ def test_the_key_of_a_continuous_wave_source_is_counted(seconds: float) -> None:
     poisson(found, (theory.true_hz() + theory.accidental_hz()) * seconds)
     poisson(sifted, theory.raw_hz() * seconds)
     assert_frequency(errors, sifted, theory.qber())
+    # what was measured there: 894.3 bits/s, 0.0326, 505 bits/s of key
+    spread = 0.05 + 3 / math.sqrt(sifted)
+    assert sifted / seconds == pytest.approx(894.3, rel=spread)
+    assert errors / sifted == pytest.approx(0.0326, rel=0.05 + 3 / math.sqrt(errors))
+    key = sifted / seconds * (1 - 2.1 * qkd.binary_entropy(errors / sifted))
+    assert key == pytest.approx(505, rel=spread + 1 / math.sqrt(errors))
