@@ -11,11 +11,11 @@ Theory of operation. Each pass shuffles the key and cuts it into blocks. Two end
 differ have an odd number of errors in it; halving finds one of them with log2(k) more parities. A bit that is
 corrected makes odd blocks of other passes, which are halved in turn: the cascade. All that can be asked at
 once is asked in one round: the blocks of a pass, then one level of halving for all blocks of all passes that
-are odd. Every parity asked is a bit that an eavesdropper learns: `leaked`. What is known is never asked again.
+are odd. Every parity asked is a bit that an eavesdropper learns: `leaked`. Nothing known is asked again.
 
-A long key is cut into frames, each corrected for itself, with passes of its own, but all in the same rounds: a
-frame that has nothing to ask in a pass begins the next one. So a key of any length takes little more rounds than
-a frame.
+A long key is cut into frames. Each is corrected for itself, with passes of its own, but all in the same
+rounds: a frame that has nothing left to ask in a pass begins the next one. So a long key takes as many rounds
+as the slowest of its frames.
 """
 
 from __future__ import annotations
