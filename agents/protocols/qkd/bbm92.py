@@ -128,6 +128,7 @@ class Exchange(SiftedTrain):
         sifted = int(self.agree.sum())
         by_basis = {name: self.errors(self.bases == basis) for basis, name in enumerate(BASES)}
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "slots": self.slots,
             "singles": [first, second],
             "coincidences": coincidences,
@@ -140,7 +141,6 @@ class Exchange(SiftedTrain):
             "qber": rate(errors, compared),
             "by_basis": by_basis,
             "kept": len(self.sifted_bits),
-            **({} if self.account is None else {"key": self.account.summary()}),
             "status": self.status,
             "session": self.session,
         }

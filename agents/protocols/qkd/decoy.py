@@ -126,13 +126,13 @@ class Exchange(SiftedTrain):
             for index in range(len(self.means))
         }
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "pulses": round(sum(self.sent)),
             "clicks": len(self.bits),
             "sifted": int(self.agree.sum()),
             "compared": int(self.compared.sum()),
             "kept": len(self.sifted_bits),
             **settings,
-            **({} if self.account is None else {"key": self.account.summary()}),
             "status": self.status,
             "session": self.session,
         }

@@ -181,6 +181,7 @@ class Exchange(SiftedTrain):
             for basis, name in enumerate(self.scheme.axes if self.scheme.by_basis else "")
         }
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "pulses": self.pulses,
             "clicks": clicks,
             "gain": clicks / self.pulses,
@@ -191,7 +192,6 @@ class Exchange(SiftedTrain):
             "qber": rate(errors, compared),
             **({"by_basis": by_basis} if by_basis else {}),
             "kept": len(self.sifted_bits) if self.account is None else self.account.sifted,
-            **({} if self.account is None else {"key": self.account.summary()}),
             "status": self.status,
             "session": self.session,
         }

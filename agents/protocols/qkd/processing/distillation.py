@@ -157,20 +157,20 @@ class Account:
         qber = None if self.errors is None or not self.sifted else self.errors / self.sifted
         least = self.sifted * binary_entropy(qber or 0.0)
         return {
-            "sifted": self.sifted,
-            "qber": qber,
-            "phase_error": self.phase_error,
-            "leaked": self.leaked,
-            "efficiency": (self.leaked - HASH_BITS) / least if least else None,
-            "rounds": self.rounds,
             "length": self.length,
             "spent": self.spent,
             "gain": self.length - self.spent,
+            "qber": qber,
+            "phase_error": self.phase_error,
+            "sifted": self.sifted,
+            "leaked": self.leaked,
+            "efficiency": (self.leaked - HASH_BITS) / least if least else None,
+            "rounds": self.rounds,
             "failure": self.epsilons.total,
-            "refused": self.refused,
-            "latency": self.latency,
             "why": self.why,
             "secret": self.secret,
+            "refused": self.refused,
+            "latency": self.latency,
         }
 
 
@@ -303,6 +303,9 @@ class Distiller:
         spent = TAG_BITS * (1 + tags)
         epsilons = self._epsilons(sifted, last.secrecy, tags)
         block = key = None
+        self._agent.record("key_bits", len(made))
+        if last.errors is not None and sifted:
+            self._agent.record("key_qber", last.errors / sifted)
         if len(made):
             block, key = self._block(session.name, made, epsilons, spent)
         return Account(
