@@ -175,6 +175,15 @@ def test_e91_on_time_tags_has_its_shares_and_its_violation() -> None:
     assert found["s"] == pytest.approx(2 * math.sqrt(2) * 0.94, abs=0.06)
 
 
+def test_time_tags_end_in_a_secret_key() -> None:
+    text = keyed(bbm92, "{splitting: [0.5, 0.5]}", ", window: 100 ps, distil: {}", 0.99, "60 ms")
+    text = text.replace("source: charlie}", "source: charlie, distil: {}}")
+    alice, bob = (play(text).results[name] for name in ("alice", "bob"))
+    assert alice["status"] == bob["status"] == "confirmed"
+    assert alice["key"]["secret"] == bob["key"]["secret"]
+    assert alice["key"]["gain"] == alice["key"]["secret"]["bits"] > 3000
+
+
 def test_the_source_may_stand_at_alices() -> None:
     text = f"""
 nodes:
