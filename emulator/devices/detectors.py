@@ -11,6 +11,7 @@ picoseconds. An afterpulse is a count like any other: it starts a dead time and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -138,8 +139,12 @@ class Counter:
         if not len(events) and not due:
             return events
         if self._detector.afterpulse_probability:
-            return self._with_afterpulses(events.tolist(), end, stream(), closed)
-        if self._dead_slots == 1:
+            return self._with_afterpulses(events, end, stream(), closed)
+        return self._counted(events)
+
+    def _counted(self, events: Slots) -> Slots:
+        """Without afterpulses."""
+        if not len(events) or self._dead_slots == 1:
             return events
         if self._detector.paralysable:
             return self._paralysable(events)
@@ -174,24 +179,41 @@ class Counter:
 
     def _with_afterpulses(
         self,
-        events: list[int],
+        events: Slots,
         end: int,
         rng: np.random.Generator,
         closed: Sequence[tuple[int, int]],
     ) -> Slots:
-        counted: list[int] = []
-        pending = self._pending
-        for slot in [*events, end]:
-            while pending and pending[0] <= min(slot, end - 1):
-                due = heappop(pending)
+        """Events that fill a trap if they count, and afterpulses one by one; what is between in bulk."""
+        chance = self._detector.afterpulse_probability
+        filling = rng.random(len(events)) < chance
+        slots, count = events.tolist(), len(events)
+        stops = iter([*np.flatnonzero(filling).tolist(), count])
+        counted: list[Slots] = []
+        at, stop = 0, next(stops)
+        while True:
+            due = self._pending[0] if self._pending else end
+            released = due < end and (stop == count or due <= slots[stop])
+            until = bisect_left(slots, due, at, stop) if released else stop
+            if at < until:
+                counted.append(self._counted(events[at:until]))
+            at = until
+            if released:
+                heappop(self._pending)
                 if not any(low <= due < high for low, high in closed):
-                    self._meet(due, counted, rng)
-            if slot < end:
-                self._meet(slot, counted, rng)
-        return np.array(counted, dtype=np.int64)
+                    self._meet(due, rng.random() < chance, counted, rng)
+                if at == count or slots[at] != due:
+                    continue  # else the event in the same slot is none of its own
+            elif at < count:
+                self._meet(slots[at], True, counted, rng)
+            else:
+                return np.concatenate(counted) if counted else events
+            at += 1
+            if at > stop:
+                stop = next(stops)
 
-    def _meet(self, slot: int, counted: list[int], rng: np.random.Generator) -> None:
-        """An event or an afterpulse reaches the detector."""
+    def _meet(self, slot: int, fills: bool, counted: list[Slots], rng: np.random.Generator) -> None:
+        """An event or an afterpulse reaches the detector; if it counts and `fills`, a trap is filled."""
         if slot == self._last:
             return
         self._last = slot
@@ -199,8 +221,8 @@ class Counter:
         if counts or self._detector.paralysable:
             self._ready = slot + self._dead_slots
         if counts:
-            counted.append(slot)
-            if rng.random() < self._detector.afterpulse_probability:
-                delay_ps = rng.standard_exponential() * self._detector.afterpulse_decay_ps
-                released = slot + (self._detector.dead_time_ps + delay_ps) / self._period_ps
-                heappush(self._pending, max(math.ceil(released), slot + self._dead_slots))
+            counted.append(np.array([slot], dtype=np.int64))
+        if counts and fills:
+            delay_ps = rng.standard_exponential() * self._detector.afterpulse_decay_ps
+            released = slot + (self._detector.dead_time_ps + delay_ps) / self._period_ps
+            heappush(self._pending, max(math.ceil(released), slot + self._dead_slots))
