@@ -35,6 +35,7 @@ from .pulses import (
     Layer,
     LazyLight,
     Light,
+    PulseChannel,
     PulseTrain,
     Slots,
     Substreams,
@@ -146,6 +147,23 @@ class Receiver:
                 for share, detector in zip(noise.tolist(), self.all_detectors, strict=True)
             ]
         )
+
+    def more_background(self, dark_count_rate_hz: float, period_ps: int) -> Floats:
+        """The same of dark counts that come on top, at that rate in each detector while its gate is open."""
+        # The detectors of one receiver are alike in time; the first stands for them.
+        open_s = self.all_detectors[0].open_ps(period_ps) * 1e-12
+        return np.full(len(self.all_detectors), dark_count_rate_hz * open_s)
+
+    @property
+    def efficiencies(self) -> Floats:
+        """Of each detector."""
+        return np.array([detector.efficiency for detector in self.all_detectors])
+
+
+def chances_of_0(effects: Floats, channel: PulseChannel, states: Floats) -> Floats:
+    """P(bit 0) of a photon that is seen: by step of the channel, state that was sent, basis (k, s, b)."""
+    chances: Floats = np.einsum("bp,kpq,sq->ksb", effects, channel.maps, states)
+    return chances
 
 
 class PulseReceiver:
@@ -284,14 +302,11 @@ class PulseReceiver:
         """Dark counts that troubles bring, as `_noise`; from a stream of their own."""
         found = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8))]
         rng = self._streams.of(number, _BACKGROUND, 1) if troubles else None
-        detectors = self._receiver.all_detectors
         for trouble in troubles:
             low, high = trouble.within(first, first + size)
             if rng is None or low >= high:
                 continue
-            # The detectors of one receiver are alike in time; the first stands for them.
-            open_s = detectors[0].open_ps(self._period_ps) * 1e-12
-            means = np.full(len(detectors), trouble.dark_count_rate_hz * open_s)
+            means = self._receiver.more_background(trouble.dark_count_rate_hz, self._period_ps)
             at, which = _counted(high - low, means, rng)
             found.append((at + (low - first), which))
         return np.concatenate([at for at, _ in found]), np.concatenate([d for _, d in found])
@@ -342,7 +357,7 @@ class PulseReceiver:
             shifts = None if shifts is None else shifts[kept]
             steps = steps[kept] if isinstance(steps, np.ndarray) else steps
         basis = self._basis_met(landed, chosen, rng)
-        chances = np.einsum("bp,kpq,sq->ksb", self._effects, chunk.channel.maps, chunk.states)
+        chances = chances_of_0(self._effects, chunk.channel, chunk.states)
         share = chunk.channel.etas[steps] / best_eta if best_eta else 0.0
         chance_of_0 = chances[steps, state, basis]
         return self._fired(landed, basis, chance_of_0, share / (best or 1.0), rng, shifts)
@@ -396,7 +411,7 @@ class PulseReceiver:
         where the two see alike, whether a photon is seen does not depend on `chance_of_0`, which for a photon
         of a pair depends on what was done to its partner elsewhere.
         """
-        efficiencies = np.array([detector.efficiency for detector in self._receiver.all_detectors])
+        efficiencies = self._receiver.efficiencies
         rank = basis if self._receiver.splitting is not None else np.zeros_like(basis)
         zero, one = efficiencies[2 * rank], efficiencies[2 * rank + 1]
         if shifts is not None:
@@ -471,3 +486,19 @@ def _one_of(clicked: Bytes, draws: Floats) -> tuple[Bytes, Bytes]:
     pair = pairs[ranks, np.arange(len(clicked))]
     bits = np.where(pair == 3, draws[1] < 0.5, pair == 2)
     return ranks.astype(np.uint8), bits.astype(np.uint8)
+
+
+def squashed_shares(detectors: int) -> Floats:
+    """Which (rank of basis, bit) is reported when exactly the detectors in a mask click (masks, ranks, 2).
+
+    As `_squashed` draws it; nothing for the mask 0.
+    """
+    ranks = detectors // 2
+    found = np.zeros((1 << detectors, ranks, 2))
+    for mask in range(1, 1 << detectors):
+        pairs = [mask >> (2 * rank) & 3 for rank in range(ranks)]
+        share = 1 / sum(pair > 0 for pair in pairs)
+        for rank, pair in enumerate(pairs):
+            if pair:
+                found[mask, rank] = share * np.array([pair & 1, pair >> 1]) / (1 + (pair == 3))
+    return found

@@ -138,6 +138,29 @@ class PulseChannel(NamedTuple):
             offsets = offsets + rng.standard_normal(count) * (last_ps / period_ps)
         return offsets, kept
 
+    def landing(self, period_ps: int, jitter_ps: float, open_ps: float) -> dict[int, float]:
+        """How many slots late photons land, and with which probability: those that all gates let pass.
+
+        What `arrivals` draws, with a detector's own gate of full width `open_ps` behind it.
+        """
+        last_ps = math.hypot(self.spread_ps, jitter_ps)
+        last = min(open_ps / period_ps, 1.0) / 2
+        times = [(0.0, 1.0)]
+        for number, (spread_ps, width_ps) in enumerate(self.gates, 1):
+            half = min(width_ps / period_ps, 1.0) / 2
+            if number == len(self.gates) and not last_ps:
+                half = min(half, last)
+            times = [
+                later
+                for at, share in times
+                for later in _through_gate(at, share, spread_ps / period_ps, half)
+            ]
+        found: dict[int, float] = {}
+        for at, share in times:
+            for slot, passes in _landed(at, last_ps / period_ps, last):
+                found[slot] = found.get(slot, 0.0) + share * passes
+        return found
+
     def _step(self, slots: Slots) -> Slots:
         return np.searchsorted(self.starts, slots, side="right") - 1
 
@@ -152,6 +175,44 @@ class PulseChannel(NamedTuple):
     def steps_of(self, slots: Slots) -> Slots | int:
         """Which step each of `slots` (of the whole train) met."""
         return 0 if len(self.starts) == 1 else self._step(slots)
+
+
+#: How many standard deviations of a time of arrival are looked at, and at how many points of a gate.
+_WIDE, _POINTS = 8.5, 64
+
+
+def _slots_near(at: float, sigma: float) -> range:
+    return range(math.floor(at - _WIDE * sigma + 0.5), math.ceil(at + _WIDE * sigma - 0.5) + 1)
+
+
+def _through_gate(at: float, share: float, sigma: float, half: float) -> list[tuple[float, float]]:
+    """(time, share) of what arrives at `at` on average and passes a gate that opens in each slot."""
+    if not sigma:
+        return [(at, share)] if abs(at - round(at)) <= half else []
+    nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
+    found: list[tuple[float, float]] = []
+    for slot in _slots_near(at, sigma):
+        low = max(slot - half, at - _WIDE * sigma)
+        high = min(slot + half, at + _WIDE * sigma)
+        if low >= high:
+            continue
+        times = (low + high) / 2 + (high - low) / 2 * nodes
+        density = np.exp(-((times - at) ** 2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma)
+        shares = share * density * weights * (high - low) / 2
+        found.extend(zip(times.tolist(), shares.tolist(), strict=True))
+    return found
+
+
+def _landed(at: float, sigma: float, half: float) -> list[tuple[int, float]]:
+    """(slot, probability) in whose gate something ends that arrives at `at` on average."""
+    if not sigma:
+        slot = round(at)
+        return [(slot, 1.0)] if abs(at - slot) <= half else []
+    scale = math.sqrt(2) * sigma
+    return [
+        (slot, (math.erf((slot + half - at) / scale) - math.erf((slot - half - at) / scale)) / 2)
+        for slot in _slots_near(at, sigma)
+    ]
 
 
 def pulse_channel(
