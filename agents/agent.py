@@ -38,7 +38,8 @@ from .frames import Frame, has_happened
 from .messages import Message, plain_name
 from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .ports import Port, of_body
-from .pulses import blocks
+from .pulses import blocks, counted
+from .pulses.counted import ClickCounts, CountedTrain
 from .pulses.settings import DEFAULT_AXES, Intensity
 from .pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from .qubits import Memory, Pair, Qubit, names_of
@@ -371,6 +372,44 @@ class Agent:
         """
         source, link = _names(source, link)
         return await blocks.detect(self._node, source, link, bases, count, axes, weights, lazy)
+
+    async def counted_pulses(
+        self,
+        to: str,
+        slots: int,
+        *,
+        link: str | None = None,
+        axes: str | ArrayLike = DEFAULT_AXES,
+        weights: Sequence[float] | None = None,
+        intensity: float | None = None,
+    ) -> CountedTrain:
+        """Send a train of which only the clicks are counted, at `to`; returns when the last slot has left.
+
+        What it costs does not depend on its length: nothing is kept of single slots, at neither end. Settings
+        are drawn as for a lazy train of `pulses`: bits are fair coins, bases have `weights` (else all alike),
+        intensities the source's `probabilities`, or all slots are of mean photon number `intensity`. Raises
+        OperationError for what does not fit and a node without a source, LinkError. Cancelled: what had left
+        by then arrives.
+        """
+        to, link = _names(to, link)
+        return await counted.send(self._node, to, link, slots, axes, weights, intensity)
+
+    async def count_clicks(
+        self,
+        source: str,
+        *,
+        link: str | None = None,
+        axes: str | ArrayLike = DEFAULT_AXES,
+        weights: Sequence[float] | None = None,
+    ) -> ClickCounts:
+        """Wait for the next train of `counted_pulses` from `source`, and count its clicks.
+
+        Numbers of clicks and errors as `detect` would find them, with the same fibre, faults and detectors,
+        by intensity and bases. `axes` and `weights` as for `detect`; a beam splitter chooses by itself. Must
+        be called before the first light arrives. Returns and raises as `detect`.
+        """
+        source, link = _names(source, link)
+        return await counted.count(self._node, source, link, axes, weights)
 
     async def intercept(
         self,

@@ -23,6 +23,9 @@ from ...emulator.program_modules import ProgramModules
 from ...emulator.wire import (
     Ask,
     Clicked,
+    CountClicks,
+    Counted,
+    CountedPulses,
     Detect,
     Entangle,
     Failed,
@@ -67,7 +70,9 @@ _RESULT_TYPES: dict[type, Any] = {
     Join: Joined,
     Pulses: Sent,
     PairPulses: Sent,
+    CountedPulses: Sent,
     Detect: Clicked,
+    CountClicks: Counted,
     Intercept: Clicked,
     Split: Kept,
 }

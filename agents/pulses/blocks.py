@@ -58,7 +58,7 @@ async def send(
     lazy: bool | bytes = False,
 ) -> PulseTrain:
     """`Agent.pulses`: block after block."""
-    _check_source(node)
+    check_source(node)
     optics = node.welcome.optics
     total, along = _length(bases), as_axes(axes)
     kinds = count_of(along)
@@ -162,7 +162,7 @@ async def send_pairs(
     node: NodeInterface, to: tuple[str, str], links: tuple[str | None, str | None], slots: int
 ) -> PairTrain:
     """`Agent.pair_pulses`: block after block."""
-    _check_source(node)
+    check_source(node)
     if type(slots) is not int or slots < 1:  # True is an int too
         raise OperationError(f"pair_pulses: {slots!r} slots, expected a whole number, at least 1")
     if slots > MOST_SLOTS:
@@ -183,7 +183,8 @@ async def send_pairs(
     return PairTrain(slots, sent.start_ns, sent.period_ps)
 
 
-def _check_source(node: NodeInterface) -> None:
+def check_source(node: NodeInterface) -> None:
+    """Raises OperationError for a node without one."""
     if not node.welcome.optics.period_ps:
         raise OperationError(
             f"{node.welcome.name} has no source: give it a `source:` in the topology"

@@ -50,6 +50,7 @@ from .messages import decode_to_emulator as decode_to_emulator
 from .messages import decode_to_node as decode_to_node
 from .operations import BELL_NAMES as BELL_NAMES
 from .operations import BLOCK_SLOTS as BLOCK_SLOTS
+from .operations import COUNTED_SLOTS as COUNTED_SLOTS
 from .operations import LAZY_BLOCK_SLOTS as LAZY_BLOCK_SLOTS
 from .operations import LONGEST_BLOCK_SLOTS as LONGEST_BLOCK_SLOTS
 from .operations import MOST_SETTINGS as MOST_SETTINGS
@@ -58,6 +59,9 @@ from .operations import AnyOperation as AnyOperation
 from .operations import Apply as Apply
 from .operations import BellMeasure as BellMeasure
 from .operations import Clicked as Clicked
+from .operations import CountClicks as CountClicks
+from .operations import Counted as Counted
+from .operations import CountedPulses as CountedPulses
 from .operations import Detect as Detect
 from .operations import Discard as Discard
 from .operations import Entangle as Entangle

@@ -135,6 +135,9 @@ LAZY_BLOCK_SLOTS = 1 << 32
 #: The most slots in any block: those of pairs without a clock hold so many pairs, however long that takes.
 LONGEST_BLOCK_SLOTS = 1 << 45
 
+#: The most slots in a train that is only counted: what a float can count one by one.
+COUNTED_SLOTS = 1 << 53
+
 #: A Bloch vector of length 1: bit 0 is the state along it.
 Axis = tuple[float, float, float]
 
@@ -214,6 +217,50 @@ class Detect(Operation):
     lazy: LazySettings | None = None
 
 
+class CountedPulses(Operation):
+    """Send a whole train of which only the clicks are counted. Result: `Sent`, at its end.
+
+    `bases` and `intensities` are the shares of what the slots have, bits are fair coins; `means` and `axes` as
+    for `Pulses`. `CountClicks` takes it, and nothing else.
+    """
+
+    to: str
+    link: str | None
+    slots: int
+    bases: list[float]
+    intensities: list[float]
+    means: list[float] | None = None
+    axes: list[Axis] | None = None
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+    @property
+    def last(self) -> bool:
+        """It is one block."""
+        return True
+
+
+class CountClicks(Operation):
+    """Count the clicks of a train of `CountedPulses`. Result: `Counted`.
+
+    `bases`: shares of an active choice of basis, along `axes` (None: Z and X); None where a beam splitter
+    chooses.
+    """
+
+    source: str
+    link: str | None
+    bases: list[float] | None = None
+    axes: list[Axis] | None = None
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+
 class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
@@ -274,7 +321,9 @@ AnyOperation = (
     | Probe
     | Pulses
     | PairPulses
+    | CountedPulses
     | Detect
+    | CountClicks
     | Intercept
     | Split
     | MeasureStored
@@ -282,14 +331,35 @@ AnyOperation = (
 
 
 class Sent(Record):
-    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is.
+    """Result of `Pulses`, `PairPulses`, `CountedPulses`: when slot 0 of the train left, how long a slot is.
 
-    `slots` is how many slots the block had.
+    `slots` is how many slots the block had. `secret` as in `Counted`.
     """
 
     start_ns: int
     period_ps: int
     slots: int
+    secret: bytes = b""
+
+
+class Counted(Record):
+    """Result of `CountClicks`: clicks, and those whose bit is wrong, by [setting][basis sent][basis found].
+
+    `slots` counts what came of the train. `secret`: random bytes that only both ends of the train have; they
+    stand for the bits that were sent and found.
+    """
+
+    start_ns: int
+    period_ps: int
+    slots: int
+    clicks: list[list[list[int]]]
+    errors: list[list[list[int]]]
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"Counted(slots={self.slots}, clicks={self.clicks}, errors={self.errors}, secret=...)"
+        )
 
 
 class Clicked(Record):

@@ -1,8 +1,9 @@
 """Reception: one node that takes one pulse train, block by block.
 
-Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split; and the step
-from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py), which node gets
-which train (plane.py), or how photons meet detectors (optics/detection.py, optics/interception.py).
+Owns what becomes of a train where it arrives: it is detected, counted, measured and sent anew, or split; and
+the step from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py), which
+node gets which train (plane.py), or how photons meet detectors (optics/detection.py, optics/counting.py,
+optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
 with one operation of the node: the operation of the next block is issued when the result of the last one
@@ -26,10 +27,11 @@ from typing import Any
 import numpy as np
 
 from ...devices.detectors import Detector
-from ...errors import InputError, OperationError
+from ...errors import InputError, InternalError, OperationError
 from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
 from ...optics.blinding import is_blinding
+from ...optics.counting import ClickCounter, CountedLight
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, Splitter, divided
@@ -38,6 +40,8 @@ from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import (
     BLOCK_SLOTS,
     Clicked,
+    CountClicks,
+    Counted,
     Detect,
     Intercept,
     Kept,
@@ -49,7 +53,7 @@ from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, HashedColumn
 from ..fault_history import FaultHistory
 from ..node.node_devices import NodeDevices, Pending
-from .settings import bases_of, check_axes, check_lazy
+from .settings import bases_of, check_axes, check_lazy, check_shares
 from .stored_photons import StoredPhotons
 from .trains import Block, Train
 
@@ -65,12 +69,18 @@ PIECE_EVENTS = 1 << 18
 Give = Callable[..., None]
 
 
+#: The operations that take a train.
+Taking = Detect | CountClicks | Intercept | Split
+#: What they end with.
+Taken = Clicked | Counted | Kept
+
+
 class Receiving(Pending):
     """An operation that waits for a train, or for its next block."""
 
     __slots__ = ("reception",)
 
-    operation: Detect | Intercept | Split
+    operation: Taking
 
     def __init__(self, devices: NodeDevices, operation: Operation) -> None:
         super().__init__(devices, operation)
@@ -129,14 +139,14 @@ class TrainReception:
         if pending is None or not self._arrived or self._closed:
             return
         block, operation = self._arrived.popleft(), pending.operation
-        if block.slots > BLOCK_SLOTS:
+        if block.slots > BLOCK_SLOTS and self.train.long:
             size = self._piece(block, operation)
             if size < block.slots:
                 block, rest = block.cut(size)
                 self._arrived.appendleft(rest)
         self._pending = None
         self.slots, self.blocks = self.slots + block.slots, self.blocks + 1
-        over = block.last or not (operation.more or block.slots < operation.slots)
+        over = block.last or not _wants_more(operation, block)
         value = self.kind.take(operation, block, self._light(block), over)
         if not over:
             self._end(pending, value)
@@ -162,7 +172,7 @@ class TrainReception:
         met = self.train.channel(block)
         return [layer.through(met) for layer in block.light(block)]
 
-    def _end(self, pending: Receiving, value: Clicked | Kept) -> None:
+    def _end(self, pending: Receiving, value: Taken) -> None:
         del pending.devices.pending[pending.number]
         self._give(pending, value)
 
@@ -175,9 +185,7 @@ class ReceiverKind:
     def __init__(self, train: Train) -> None:
         self.train = train
 
-    def take(
-        self, operation: Any, block: Block, layers: list[PulseTrain], over: bool
-    ) -> Clicked | Kept:
+    def take(self, operation: Any, block: Block, layers: list[PulseTrain], over: bool) -> Taken:
         """A block has come."""
         raise NotImplementedError
 
@@ -265,6 +273,30 @@ class PulseDetector(ReceiverKind):
         if found.bright:
             self._count_bright(found.bright)
         return found
+
+
+class PulseCounter(ReceiverKind):
+    """Counts the clicks of a whole train."""
+
+    def __init__(
+        self, train: Train, counter: ClickCounter, history: FaultHistory[NodeChanges]
+    ) -> None:
+        super().__init__(train)
+        self._counter, self._history = counter, history
+
+    def take(
+        self, operation: CountClicks, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Counted:
+        train = self.train
+        times = train.arrives_ns, train.period_ps, block.slots
+        if not layers:
+            return Counted(*times, [], [], train.secret or b"")
+        (layer,) = layers
+        light = layer.take_layer()
+        if not isinstance(light, CountedLight):
+            raise InternalError(f"light that cannot be counted: {type(light).__name__}")
+        found = self._counter.count(light, troubles_of(train, block, self._history))
+        return Counted(*times, found.clicks.tolist(), found.errors.tolist(), train.secret or b"")
 
 
 class Interceptor(ReceiverKind):
@@ -391,23 +423,27 @@ def _padded(column: np.ndarray, slots: int) -> np.ndarray:
     return column[:slots] if len(column) >= slots else np.pad(column, (0, slots - len(column)))
 
 
-def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
+def _wants_more(operation: Operation, block: Block) -> bool:
+    assert isinstance(operation, (Detect, Intercept, Split)), "a counted train is one block"
+    return operation.more or block.slots < operation.slots
+
+
+def check_columns(operation: Taking, passive: bool) -> None:
     """Raises OperationError for bases that do not fit the operation or the kind of receiver."""
     if isinstance(operation, Split):
         return
     check_axes(operation.axes)
     kinds = bases_of(operation.axes)
+    if isinstance(operation, CountClicks):
+        _check_choice(operation.bases is not None, passive, kinds)
+        if operation.bases is not None:
+            check_shares("bases", operation.bases, kinds)
+        return
     lazy = operation.lazy if isinstance(operation, Detect) else None
-    chosen = operation.bases is not None or lazy is not None
     shifts = operation.shifts if isinstance(operation, Intercept) else None
     if shifts is not None and len(shifts) != packed_size(operation.slots):
         raise OperationError(why=f"{len(shifts)} bytes of shifts for {operation.slots} slots")
-    if not chosen and not passive:
-        raise OperationError(why="the node chooses the basis of each slot: bases are missing")
-    if chosen and passive:
-        raise OperationError(why="a beam splitter chooses the bases here: expected none")
-    if passive and kinds != PASSIVE_BASES:
-        raise OperationError(why=f"{kinds} axes behind a beam splitter for {PASSIVE_BASES} bases")
+    _check_choice(operation.bases is not None or lazy is not None, passive, kinds)
     if lazy is not None:
         check_lazy(lazy, kinds)
     if operation.bases is None:
@@ -422,6 +458,15 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
         and int(unpacked(operation.bases, operation.slots, planes).max()) >= kinds
     ):
         raise OperationError(why=f"a basis that is none of {kinds}")
+
+
+def _check_choice(chosen: bool, passive: bool, kinds: int) -> None:
+    if not chosen and not passive:
+        raise OperationError(why="the node chooses the basis of each slot: bases are missing")
+    if chosen and passive:
+        raise OperationError(why="a beam splitter chooses the bases here: expected none")
+    if passive and kinds != PASSIVE_BASES:
+        raise OperationError(why=f"{kinds} axes behind a beam splitter for {PASSIVE_BASES} bases")
 
 
 # --- what a node receives with ----------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
-Owns the operations Pulses and PairPulses, and the step from a node's `source:` to its source table. Does
-not own trains in flight and which link leads where (trains.py), or what sources emit (devices/sources.py,
-optics/).
+Owns the operations Pulses, PairPulses and CountedPulses, and the step from a node's `source:` to its source
+table. Does not own trains in flight and which link leads where (trains.py), or what sources emit
+(devices/sources.py, optics/).
 
 Rules. A node sends one train at a time on a link. The arms of a train of pairs leave in the same slots, so
 that what stops one stops both. Pairs without a clock have slots of 1 ps, which only count time: a block of
@@ -27,6 +27,7 @@ from ...devices.sources import (
 )
 from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
+from ...optics.counting import CountedLight
 from ...optics.pairs import PairBlock, PairTrain
 from ...optics.pulses import (
     NO_CHANNEL,
@@ -41,9 +42,11 @@ from ...topology.model.pulse_sections import SourceSpec
 from ...topology.model.topology import NodeSpec
 from ...wire import (
     BLOCK_SLOTS,
+    COUNTED_SLOTS,
     LAZY_BLOCK_SLOTS,
     LONGEST_BLOCK_SLOTS,
     MOST_SETTINGS,
+    CountedPulses,
     LazySettings,
     PairPulses,
     Pulses,
@@ -52,14 +55,16 @@ from ...wire import (
 from ...wire.bit_planes import packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, BITS, INTENSITIES, HashedColumn
 from ..node.node_devices import NodeDevices, Pending
-from .settings import bases_of, check_axes, check_lazy
+from .settings import bases_of, check_axes, check_lazy, check_shares
 from .stored_photons import Schedule
 from .trains import Block, PulseLink, PulseRoutes, Train
 
 #: Sources that send pairs.
 PAIR_KINDS = ("spdc", "spdc_cw")
 #: The operations that send.
-Sending = Pulses | PairPulses
+Sending = Pulses | PairPulses | CountedPulses
+#: Bytes that both ends of a counted train get.
+SECRET_BYTES = 32
 #: Makes the light of a block, in layers, once it has arrived.
 Emission = Callable[[Block], list[PulseTrain]]
 
@@ -132,6 +137,23 @@ class Senders:
         brightness = 0.0 if clocked else source.mean_pairs
         self._emit(devices, operation, found, arms, slots, brightness)
 
+    def send_counted(self, devices: NodeDevices, operation: CountedPulses) -> None:
+        """A whole train of which only the clicks will be counted. Raises as `send_pulses`."""
+        name = devices.name
+        links = self._links(name, operation)
+        table = source_table(self._nodes[name], operation.means)
+        if not 1 <= operation.slots <= COUNTED_SLOTS:
+            raise OperationError(why=f"{operation.slots} slots, expected 1 to {COUNTED_SLOTS}")
+        check_axes(operation.axes)
+        check_shares("bases", operation.bases, bases_of(operation.axes))
+        check_shares("intensities", operation.intensities, len(table))
+        self._open(name, links)
+        found = self._going_on(name, links, operation)
+        train = found.trains[0]
+        train.secret = self._streams.of("secret", f"{train.link.name}:{name}").bytes(SECRET_BYTES)
+        light = partial(_counted_light, operation, table, train.period_ps)
+        self._emit(devices, operation, found, [light], operation.slots)
+
     def end(self, devices: NodeDevices, operation: Sending) -> Sent | None:
         """A block has left; None if its train had been withdrawn before."""
         found = self._under_way(devices.name, self._links(devices.name, operation))
@@ -140,7 +162,8 @@ class Senders:
         slots, last = found.block
         if last:
             self._forget(found)
-        return Sent(found.trains[0].start_ns, found.trains[0].period_ps, slots)
+        train = found.trains[0]
+        return Sent(train.start_ns, train.period_ps, slots, train.secret or b"")
 
     def withdraw(self, pending: Pending) -> bool:
         """The train ends with what has left; the operation runs to its end, which is that of its block."""
@@ -159,7 +182,7 @@ class Senders:
     # --- trains ---
 
     def _links(self, name: str, operation: Sending) -> list[PulseLink]:
-        if isinstance(operation, Pulses):
+        if isinstance(operation, (Pulses, CountedPulses)):
             return [self._routes.choose(name, operation.to, operation.link)]
         arms = zip(operation.to, operation.links, strict=True)
         return [self._routes.choose(name, to, link) for to, link in arms]
@@ -296,12 +319,28 @@ def _lazy_light(
     return [PulseTrain.of(light, period_ps)]
 
 
+def _counted_light(
+    operation: CountedPulses, table: tuple[Source, ...], period_ps: int, block: Block
+) -> list[PulseTrain]:
+    """The light of a train that is only counted, as far as it was sent."""
+    light = CountedLight(
+        block.first,
+        block.slots,
+        tuple(operation.bases),
+        tuple(operation.intensities),
+        table,
+        NO_CHANNEL,
+        _states(operation),
+    )
+    return [PulseTrain.of(light, period_ps)]
+
+
 def _highest(settings: LazySettings) -> int:
     """The highest intensity that may be sent."""
     return max(index for index, share in enumerate(settings.intensities) if share > 0)
 
 
-def _states(operation: Pulses) -> Floats:
+def _states(operation: Pulses | CountedPulses) -> Floats:
     return STATES if operation.axes is None else states_along(operation.axes)
 
 
