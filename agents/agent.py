@@ -121,6 +121,11 @@ class Agent:
         columns = optics.means, optics.probabilities, optics.several
         return tuple(map(Intensity, *columns)) if optics.several else ()
 
+    @property
+    def detects(self) -> str:
+        """How this node's detectors get a basis: "active", "passive" (a beam splitter); "" without any."""
+        return self._node.welcome.optics.detects
+
     async def compute(self, duration: str | float) -> None:
         """Let virtual time pass as if something were computed: `"3 us"`, or seconds as a number."""
         ns = parse_ns(duration) if isinstance(duration, str) else to_ns(duration)

@@ -295,12 +295,16 @@ async def respond(
     retry: RetryPolicy,
     run: Callable[[Responder], Coroutine[Any, Any, R]],
     seals: Seals | None = None,
+    *,
+    patient: bool = False,
 ) -> R | None:
     """Await `run` in the newest session that is offered, until it returns; None if none completes.
 
     `run` is cancelled when a newer session is offered, and must then discard the qubits it holds.
+    `patient`: a session may be offered at any time, also after one that broke.
     """
-    result: R | None = await _Sessions(agent, peer, subject, retry, run, seals).serve()
+    sessions = _Sessions(agent, peer, subject, retry, run, seals, patient)
+    result: R | None = await sessions.serve()
     return result
 
 
@@ -315,8 +319,10 @@ class _Sessions:
         retry: RetryPolicy,
         run: Callable[[Responder], Coroutine[Any, Any, Any]],
         seals: Seals | None,
+        patient: bool,
     ) -> None:
         self._seals = seals
+        self._limit_s = None if patient else retry.limit_s()
         self._agent, self._peer, self._subject = agent, peer, subject
         self._port = session_port(agent, subject)
         self._retry, self._run = retry, run
@@ -330,7 +336,7 @@ class _Sessions:
         reader = asyncio.create_task(self._read(), name=f"{self._subject} from {self._peer}")
         try:
             while True:
-                await within(self._retry.limit_s(), self._offered.wait(), "session")
+                await within(self._limit_s, self._offered.wait(), "session")
                 self._offered.clear()
                 assert self._session is not None
                 complete, result = await self._serve(self._session)

@@ -32,8 +32,8 @@ Counts = NDArray[np.int64]
 class CountedTrain:
     """What this node has sent.
 
-    `means` are the mean photon numbers of the settings, `sent` how many slots had each (by its probability);
-    slot 0 left at `start_ns`.
+    `means` are the mean photon numbers of the settings (of a single emitter P(1)), `sent` how many slots had
+    each (by its probability); slot 0 left at `start_ns`. `laser`: photon numbers are Poissonian.
     """
 
     slots: int
@@ -41,6 +41,7 @@ class CountedTrain:
     period_ps: int
     means: list[float]
     sent: NDArray[np.float64]
+    laser: bool
     secret: Secret = field(repr=False)
 
 
@@ -100,6 +101,7 @@ async def send(
         period_ps=sent.period_ps,
         means=list(means),
         sent=sent.slots * np.array(shares),
+        laser=optics.tunable,
         secret=Secret(sent.secret, label="counted train"),
     )
 

@@ -81,7 +81,9 @@ class _Stretches(NamedTuple):
 
     def part(self, at: int) -> _Stretches:
         part = slice(at, at + _AT_ONCE)
-        return _Stretches(*(column[part] for column in self))
+        return _Stretches(
+            self.slots[part], self.steps[part], self.background[part], self.blind[part]
+        )
 
 
 class ClickCounter:
@@ -230,7 +232,8 @@ class ClickCounter:
                 np.where(members[1] > 0, live[:, None, None], 1 - live[:, None, None]),
             ),
         ).prod(axis=-1)
-        return np.einsum("kmc,cbv->kmbv", ways, self._reported)
+        found: Floats = np.einsum("kmc,cbv->kmbv", ways, self._reported)
+        return found
 
     def _by_bases(self, bits: Floats, light: CountedLight, weights: Floats) -> Floats:
         """Sum over bits: (stretch, setting, basis sent, basis found, right or wrong)."""

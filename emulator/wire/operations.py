@@ -220,8 +220,8 @@ class Detect(Operation):
 class CountedPulses(Operation):
     """Send a whole train of which only the clicks are counted. Result: `Sent`, at its end.
 
-    `bases` and `intensities` are the shares of what the slots have, bits are fair coins; `means` and `axes` as
-    for `Pulses`. `CountClicks` takes it, and nothing else.
+    `bases` and `intensities` are the shares of what the slots have, bits are fair coins; `means` and `axes`
+    as for `Pulses`. `CountClicks` takes it, and nothing else.
     """
 
     to: str

@@ -1,0 +1,369 @@
+"""KeyLink: a service that makes key with the service at the other end of a link, block after block.
+
+    services:
+      keys: {program: "qnetem.agents.protocols.qkd.key_link:KeyLink", with: {peer: bob}}
+
+    key = await self.service(KeyLink).take(256)
+
+Owns the sessions of a link's two ends, what of a block counts when, recalibration, and the words for
+programs. Does not own how a block is made (production/), nor what is in stock (production/stock.py).
+
+Each block is made in a session (protocols/session.py), whose initiator is the end that sends the light.
+Rules. The receiving end has a block when it receives the last request, the sending end when that is replied
+to. Without a reply the block is in doubt, and the next session says whether the other end has it. An end that
+was restarted has no blocks; the other end then drops its own, which nothing shares any more. So blocks in
+stock stand in the same order at both ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from ....emulator.errors import ProgramError
+from ...options.values import Seconds
+from ...secret import Secret
+from ...service import Service, offered
+from ..session import (
+    CONFIRMED,
+    TRIES,
+    Initiator,
+    Responder,
+    RetryPolicy,
+    SessionBroken,
+    SessionMessage,
+    initiate,
+    respond,
+)
+from .processing.key_block import KeyBlock
+from .production.alignment import MEASURED, find_axes, send_reference
+from .production.producer import Made, Place, Producer, Terms
+from .production.rate import RATE
+from .production.stock import Stock
+from .sifting import Done
+
+SUBJECT = "blocks"
+#: The ways to make blocks, by the option `producer`.
+PRODUCERS: dict[str, Producer] = {"rate": RATE}
+#: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+
+class Offer(SessionMessage, tag="offer"):
+    """Sender -> receiver: another block. `doubtful`: the block before, if that was not confirmed."""
+
+    incarnation: int
+    producer: str
+    terms: Terms
+    due: bool
+    doubtful: str
+
+
+class Accepted(SessionMessage, tag="accepted"):
+    """Receiver -> sender: whether it has the doubtful block, and how much reference light comes first."""
+
+    incarnation: int
+    has: bool
+    references: int
+
+
+class Closed(SessionMessage, tag="closed"):
+    """Sender -> receiver: it has the block."""
+
+    id: str
+    bits: int
+    check: str
+
+
+class KeyLink(Service):
+    """Makes key with the service of the same name at `peer`, for as long as the run lasts.
+
+    The end with a source sends; where both have sources and detectors, `sends` says which does. Its options
+    count for both ends, but for `peer`, `sends`, `link`, `timeout` and `tries`.
+
+    Options:
+        peer: the node at the other end.
+        producer: how blocks are made: "rate", from counts of clicks.
+        sends: whether this end sends the light.
+        link: the link, where there are several.
+        interval: how long a train is.
+        block_bits: sifted bits of the key's basis in a block: as many trains as that takes, of at most
+            `longest` together. Without it each train is a block.
+        z: how often each end has the key's basis, Z; else it has that of the check, X.
+        secrecy, correctness, unauthentic: what a block may fail with.
+        several: how often a pulse has several photons, of a source that is no laser.
+        efficiency: f of the error correction.
+        sifting, correction, amplification: throughputs, in clicks and bits per second.
+        authentication: bits of shared secret that the messages of a block cost; its first bits replace them.
+        recalibrate: how long after a recalibration the next is due; without it there is none.
+        recalibration: how long it takes.
+        capacity: bits in stock from which on nothing is made.
+        timeout, tries: as for sessions; longer than a round trip.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._stock = Stock()
+        #: The other end's incarnation; 0: not met yet.
+        self._met = 0
+        #: The block that is not confirmed yet, and the latest that is.
+        self._doubtful: Made | None = None
+        self._latest = ""
+        #: When this end was last recalibrated; the axes that came of it.
+        self._calibrated_ns: int | None = None
+        self._axes: list[list[float]] | None = None
+        self._made: dict[str, Any] = {
+            "blocks": 0,
+            "without_key": 0,
+            "produced": 0,
+            "spent": 0,
+            "sifted": 0,
+            "errors": 0,
+            "leaked": 0,
+            "failure": 0.0,
+            "light_s": 0.0,
+            "recalibrations": 0,
+            "latency_s": {},
+        }
+
+    async def run(
+        self,
+        peer: str,
+        producer: str = "rate",
+        sends: bool | None = None,
+        link: str | None = None,
+        interval: Seconds = 10.0,
+        block_bits: int | None = None,
+        longest: Seconds = 3600.0,
+        z: float = 0.9,
+        secrecy: float = 1e-9,
+        correctness: float = 1e-15,
+        unauthentic: float = 1e-12,
+        several: float | None = None,
+        efficiency: float = 1.16,
+        sifting: float = 60e6,
+        correction: float = 55e6,
+        amplification: float = 108e6,
+        authentication: int = 1000,
+        recalibrate: Seconds | None = None,
+        recalibration: Seconds = 1.0,
+        capacity: int = 1 << 27,
+        timeout: Seconds = 0.1,
+        tries: int = TRIES,
+    ) -> None:
+        terms = Terms(
+            interval=interval,
+            block_bits=block_bits,
+            longest=longest,
+            z=z,
+            secrecy=secrecy,
+            correctness=correctness,
+            unauthentic=unauthentic,
+            several=several,
+            efficiency=efficiency,
+            sifting=sifting,
+            correction=correction,
+            amplification=amplification,
+            authentication=authentication,
+            recalibrates=recalibrate is not None,
+            recalibration=recalibration,
+        )
+        _check(terms, producer, capacity)
+        self._place = Place(agent=self, peer=peer, link=link, terms=terms)
+        self._producer = producer
+        self._retry = RetryPolicy.of(timeout, tries)
+        self._recalibrate, self._capacity = recalibrate, capacity
+        if self._is_sender(sends):
+            await self._send()
+        else:
+            await self._receive()
+
+    # --- for programs ---
+
+    @offered
+    async def take(self, bits: int) -> Secret:
+        """The next `bits` of key, once there are so many: the same at both ends, if both take alike."""
+        return await self._stock.take(bits)
+
+    @offered
+    async def next_block(self) -> KeyBlock:
+        """The next confirmed block, with what is left of it, once there is one."""
+        return await self._stock.next_block()
+
+    @offered
+    async def blocks(self) -> AsyncIterator[KeyBlock]:
+        """The confirmed blocks, one after the other, for ever."""
+        while True:
+            yield await self._stock.next_block()
+
+    @property
+    @offered
+    def stock(self) -> int:
+        """Bits of key that are there."""
+        return self._stock.bits
+
+    @offered
+    def summary(self) -> dict[str, Any]:
+        """What came of all confirmed blocks so far, without a bit of key.
+
+        `without_key`: blocks that brought no key; `failure`: bound on what any of the others may fail with;
+        `light_s`: how long light was on; `latency_s`: of the latest block, by step.
+        """
+        made = self._made
+        stock = self._stock
+        return {
+            **made,
+            "qber": made["errors"] / made["sifted"] if made["sifted"] else None,
+            "taken": stock.taken,
+            "dropped": stock.dropped,
+            "stock": stock.bits,
+        }
+
+    # --- the sending end ---
+
+    def _is_sender(self, sends: bool | None) -> bool:
+        able = bool(self.pulse_period_ps), bool(self.detects)
+        if sends is None and all(able):
+            raise ProgramError(f"{self.name} has a source and detectors: expected `sends`")
+        sends = able[0] if sends is None else sends
+        if not able[0 if sends else 1]:
+            what = "a source to send with" if sends else "detectors to receive with"
+            raise ProgramError(f"{self.name} has no {what}: give it one in the topology")
+        return sends
+
+    async def _send(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._stock.below(self._capacity)
+            if await initiate(self, self._place.peer, SUBJECT, self._retry, self._lead):
+                pause_s = FIRST_PAUSE_S
+                continue
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _lead(self, session: Initiator) -> bool:
+        """One block; true once it has come to its end."""
+        doubtful = self._doubtful
+        accepted = await session.request(
+            Offer(
+                self.incarnation,
+                self._producer,
+                self._place.terms,
+                self._is_due(),
+                "" if doubtful is None else doubtful.block.id,
+            ),
+            Accepted,
+        )
+        self._settle(accepted.has)
+        self._meet(accepted.incarnation)
+        if accepted.references:
+            await send_reference(self._place, session, accepted.references)
+            self._note_calibration()
+        made = await PRODUCERS[self._producer].sends(self._place).produce(session)
+        self._doubtful = made
+        block = made.block
+        closed = Closed(block.id, block.produced, block.check)
+        if await session.conclude(closed, Done) == CONFIRMED:
+            self._settle(True)
+        return True
+
+    def _is_due(self) -> bool:
+        if self._recalibrate is None:
+            return False
+        since_ns = self._calibrated_ns
+        return since_ns is None or (self.now_ns - since_ns) / 1e9 >= self._recalibrate
+
+    def _settle(self, has: bool) -> None:
+        """It is known whether the other end has the block that was in doubt."""
+        made, self._doubtful = self._doubtful, None
+        if made is not None and has:
+            self._count(made)
+
+    # --- the receiving end ---
+
+    async def _receive(self) -> None:
+        while True:
+            await respond(self, self._place.peer, SUBJECT, self._retry, self._follow, patient=True)
+
+    async def _follow(self, session: Responder) -> None:
+        offer: Offer = await session.receive(Offer)
+        if offer.incarnation < self._met:
+            raise SessionBroken("an offer from before the restart of the other end")
+        self._meet(offer.incarnation)
+        aligned = self._calibrated_ns is not None and not offer.due
+        aligns = offer.terms.recalibrates and not aligned
+        has = bool(offer.doubtful) and offer.doubtful == self._latest
+        references = len(MEASURED[self.detects]) if aligns else 0
+        await session.reply(Accepted(self.incarnation, has, references))
+        place = replace(self._place, terms=offer.terms)
+        if aligns:
+            self._axes = await find_axes(place, session) or self._axes
+            self._note_calibration()
+        made = await PRODUCERS[offer.producer].receives(place, self._axes).produce(session)
+        closed: Closed = await session.receive(Closed, sum(made.latency_s.values()))
+        block = made.block
+        if (closed.id, closed.bits, closed.check) != (block.id, block.produced, block.check):
+            raise SessionBroken(f"another block than {block.id} at the other end")
+        self._latest = block.id
+        self._count(made)
+        await session.reply(Done())
+
+    # --- both ends ---
+
+    def _meet(self, incarnation: int) -> None:
+        """The other end is of this incarnation: one that was restarted has no blocks any more."""
+        if self._met and incarnation != self._met:
+            self._stock.drop()
+        self._met = incarnation
+
+    def _note_calibration(self) -> None:
+        self._calibrated_ns = self.now_ns
+        self._made["recalibrations"] += 1
+
+    def _count(self, made: Made) -> None:
+        """A block is confirmed."""
+        block, total = made.block, self._made
+        gain = block.gain
+        total["blocks"] += 1
+        total["sifted"] += made.sifted
+        total["errors"] += made.errors
+        total["leaked"] += made.leaked
+        total["light_s"] += made.lasts_s
+        total["latency_s"] = dict(made.latency_s)
+        if gain > 0:
+            total["produced"] += block.produced
+            total["spent"] += block.spent
+            total["failure"] += block.epsilons.total
+            block.take(block.spent)
+            self._stock.add(block)
+        else:
+            total["without_key"] += 1
+        if made.qber is not None:
+            self.record("qber", made.qber)
+            self.record("visibility", 1 - 2 * made.qber)
+        self.record("sifted_rate", made.sifted / made.lasts_s)
+        self.record("secret_rate", max(gain, 0) / made.lasts_s)
+        self.record("stock", self._stock.bits)
+
+
+def _check(terms: Terms, producer: str, capacity: int) -> None:
+    """Raises ProgramError and InputError for options that cannot be."""
+    if producer not in PRODUCERS:
+        raise ProgramError(f"no producer {producer!r}; there is {', '.join(PRODUCERS)}")
+    terms.epsilons  # noqa: B018 raises InputError for what are no probabilities
+    if not 0 < terms.z < 1:
+        raise ProgramError(f"z is {terms.z}, expected a probability above 0 and below 1")
+    if terms.several is not None and not 0 <= terms.several < 1:
+        raise ProgramError(f"several is {terms.several}, expected a probability below 1")
+    if terms.efficiency < 1:
+        raise ProgramError(f"efficiency is {terms.efficiency}, expected at least 1")
+    positive = ("interval", "longest", "sifting", "correction", "amplification", "recalibration")
+    for name in positive:
+        if not 0 < getattr(terms, name) < float("inf"):
+            raise ProgramError(f"{name} is {getattr(terms, name)}, expected more than 0")
+    if terms.block_bits is not None and terms.block_bits < 1:
+        raise ProgramError(f"block_bits is {terms.block_bits}, expected at least 1")
+    if terms.authentication < 0 or capacity < 1:
+        raise ProgramError("authentication and capacity: expected no negative numbers of bits")

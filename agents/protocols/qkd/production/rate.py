@@ -1,0 +1,251 @@
+"""Key blocks by rate: from counts of clicks, without a bit that was sent or found.
+
+Owns the producer `rate`. Does not own the counts (`Agent.counted_pulses`, `count_clicks`), nor what they
+allow (processing/estimation.py).
+
+A block is one train or several. Both ends learn the counts of each, and work out the same length: what is
+secret by estimation, with the key in Z and the check in X, less what correction and verification say in
+public. What passes with single bits takes time here and is not done: sifting, correction, amplification by
+their throughputs, correction with efficiency f. The bits are made of the secret that both ends of a counted
+train have, and that no message carries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .....emulator.closed_forms.qkd import binary_entropy, several_photons
+from .....emulator.errors import ProgramError
+from ....pulses.counted import ClickCounts, CountedTrain
+from ....secret import Secret
+from ...session import Initiator, Responder, SessionBroken, SessionMessage, within
+from ..processing.estimation import Counts, DecoyCounts, Estimate, of_decoys, of_pulses
+from ..processing.key_block import KeyBlock
+from ..processing.verification import BITS as VERIFICATION_BITS
+from ..sifting import Ready
+from .producer import Made, Place, Producer, Terms
+
+#: Bases by their number.
+KEY, CHECK = 0, 1
+
+
+class Begins(SessionMessage, tag="begins"):
+    """Sender -> receiver: a train is about to leave."""
+
+    slots: int
+    lasts_ns: int
+
+
+class Left(SessionMessage, tag="left"):
+    """Sender -> receiver: it has left; its settings, how often each was sent, whether they are a laser's."""
+
+    means: list[float]
+    sent: list[float]
+    laser: bool
+
+
+class Counted(SessionMessage, tag="counted"):
+    """Receiver -> sender: slots that came; clicks and errors by setting and bases."""
+
+    slots: int
+    clicks: list[list[list[int]]]
+    errors: list[list[list[int]]]
+
+
+class RateSender:
+    """The sending end."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def produce(self, session: Initiator) -> Made:
+        place = self._place
+        tally = Tally(place.terms)
+        period_ps = place.agent.pulse_period_ps
+        slots = max(1, round(place.terms.interval * 1e12) // period_ps)
+        while not tally.full:
+            await session.request(Begins(slots, slots * period_ps // 1000), Ready)
+            train = await place.agent.counted_pulses(
+                place.peer, slots, link=place.link, weights=place.terms.weights
+            )
+            left = Left(train.means, train.sent.tolist(), train.laser)
+            found = await session.request(left, Counted)
+            _check_whole(found.slots, train.slots)
+            tally.add(left, found, slots * period_ps * 1e-12, train)
+        return await _made(place, session.name, tally)
+
+
+class RateReceiver:
+    """The receiving end."""
+
+    def __init__(self, place: Place, axes: list[list[float]] | None) -> None:
+        self._place = place
+        self._how: dict[str, Any] = {} if axes is None else {"axes": axes}
+
+    async def produce(self, session: Responder) -> Made:
+        place = self._place
+        tally = Tally(place.terms)
+        if place.agent.detects == "active":
+            self._how["weights"] = place.terms.weights
+        while not tally.full:
+            plan: Begins = await session.receive(Begins)
+            await session.reply(Ready())
+            lasts_s = plan.lasts_ns / 1e9
+            counting = place.agent.count_clicks(place.peer, link=place.link, **self._how)
+            counts = await within(session.retry.limit_s(lasts_s), counting, "train")
+            _check_whole(counts.slots, plan.slots)
+            left: Left = await session.receive(Left)
+            found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist())
+            await session.reply(found)
+            tally.add(left, found, lasts_s, counts)
+        return await _made(place, session.name, tally)
+
+
+RATE = Producer(RateSender, RateReceiver)
+
+
+def _check_whole(came: int, slots: int) -> None:
+    if came != slots:
+        raise SessionBroken(f"{came} slots came of {slots}")
+
+
+class Tally:
+    """The counts of a block's trains, added up; the same at both ends."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self.lasts_s, self.trains = 0.0, 0
+        self.means: list[float] = []
+        self.laser = True
+        self.sent: NDArray[np.float64] = np.zeros(0)
+        self.clicks: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.errors = self.clicks
+        #: What the trains' secrets come to.
+        self.secret = hashlib.blake2b(digest_size=32)
+
+    def add(
+        self, left: Left, found: Counted, lasts_s: float, train: CountedTrain | ClickCounts
+    ) -> None:
+        """One more train."""
+        clicks, errors = np.array(found.clicks), np.array(found.errors)
+        sent = np.array(left.sent)
+        if self.trains:
+            clicks, errors, sent = clicks + self.clicks, errors + self.errors, sent + self.sent
+        self.clicks, self.errors, self.sent = clicks, errors, sent
+        self.means, self.laser = left.means, left.laser
+        self.lasts_s, self.trains = self.lasts_s + lasts_s, self.trains + 1
+        self.secret.update(train.secret.reveal_bytes())
+
+    @property
+    def full(self) -> bool:
+        """Whether these are a block."""
+        wanted = self._terms.block_bits
+        if not self.trains or wanted is None:
+            return self.trains > 0
+        return self.in_basis(KEY) >= wanted or self.lasts_s >= self._terms.longest
+
+    def in_basis(self, basis: int, errors: bool = False) -> int:
+        """Sifted bits of a basis, or those of them that differ."""
+        return int((self.errors if errors else self.clicks)[:, basis, basis].sum())
+
+    @property
+    def leaked(self) -> int:
+        """Bits that correction and verification say in public."""
+        bits = self.in_basis(KEY)
+        rate = self.in_basis(KEY, errors=True) / bits if bits else 0.0
+        told = math.ceil(self._terms.efficiency * bits * binary_entropy(min(rate, 0.5)))
+        return told + VERIFICATION_BITS
+
+    def estimate(self) -> Estimate:
+        """How many of the key's bits are secret."""
+        terms, leaked = self._terms, self.leaked
+        if len(self.means) > 1:
+            return of_decoys(self._decoy_counts(), leaked, terms.epsilons)
+        several = terms.several
+        if several is None:
+            if not self.laser:
+                raise ProgramError(
+                    "how often a pulse of this source has several photons is not known: expected `several`"
+                )
+            several = several_photons(self.means[0])
+        counts = Counts(
+            kept=self.in_basis(KEY),
+            compared=self.in_basis(CHECK),
+            errors=self.in_basis(CHECK, errors=True),
+        )
+        pulses = [round(float(self.sent[0]) * share) for share in terms.weights]
+        return of_pulses(
+            counts,
+            leaked,
+            terms.epsilons,
+            key_pulses=max(pulses[KEY], counts.kept),
+            check_pulses=max(pulses[CHECK], counts.compared),
+            several=several,
+        )
+
+    def _decoy_counts(self) -> DecoyCounts:
+        order = sorted(range(len(self.means)), key=lambda index: -self.means[index])
+        means = [self.means[index] for index in order]
+        _check_decoys(means)
+        shares = self.sent / self.sent.sum()
+
+        def column(counts: NDArray[np.int64], basis: int) -> list[int]:
+            return [int(counts[index, basis, basis]) for index in order]
+
+        return DecoyCounts(
+            intensities=means,
+            probabilities=[float(shares[index]) for index in order],
+            key_clicks=column(self.clicks, KEY),
+            key_errors=column(self.errors, KEY),
+            check_clicks=column(self.clicks, CHECK),
+            check_errors=column(self.errors, CHECK),
+        )
+
+
+def _check_decoys(means: list[float]) -> None:
+    """Raises ProgramError for intensities that no bound is for."""
+    if len(means) == 2 and means[0] > means[1] > 0:
+        return
+    if len(means) == 3 and means[0] > means[1] > means[2] and means[0] > means[1] + means[2]:
+        return
+    raise ProgramError(
+        f"no bound on a key from intensities {means}: expected one, two above 0, or three of which the first "
+        "is more than the others together"
+    )
+
+
+async def _made(place: Place, name: str, tally: Tally) -> Made:
+    """The block, once its processing has had its time."""
+    terms = place.terms
+    estimate = tally.estimate()
+    key_bits = tally.in_basis(KEY)
+    latency_s = {
+        "sifting": int(tally.clicks.sum()) / terms.sifting,
+        "correction": key_bits / terms.correction,
+        "amplification": key_bits / terms.amplification if estimate.length else 0.0,
+    }
+    await asyncio.sleep(sum(latency_s.values()))
+    stream = hashlib.shake_256(tally.secret.digest() + name.encode())
+    bits = Secret(stream.digest(-(-estimate.length // 8)), label="key", id=name)
+    block = KeyBlock(
+        place.peer,
+        name,
+        bits[: estimate.length].named(id=name),
+        estimate.epsilons,
+        spent=terms.authentication,
+        made_s=place.agent.now_ns / 1e9,
+    )
+    return Made(
+        block=block,
+        sifted=key_bits + tally.in_basis(CHECK),
+        errors=tally.in_basis(KEY, errors=True) + tally.in_basis(CHECK, errors=True),
+        leaked=tally.leaked,
+        lasts_s=tally.lasts_s,
+        latency_s=latency_s,
+    )
