@@ -111,6 +111,9 @@ class KeyLink(Service):
         #: The block that is not confirmed yet, and the latest that is.
         self._doubtful: Made | None = None
         self._latest = ""
+        #: Until when the processing of confirmed blocks takes, and the tasks that await it.
+        self._busy_until_ns = 0
+        self._processing: set[asyncio.Task[None]] = set()
         #: When this end was last recalibrated; the axes that came of it.
         self._calibrated_ns: int | None = None
         self._axes: list[list[float]] | None = None
@@ -237,6 +240,7 @@ class KeyLink(Service):
         pause_s = FIRST_PAUSE_S
         while True:
             await self._stock.below(self._capacity)
+            await self._not_behind()
             if await initiate(self, self._place.peer, SUBJECT, self._retry, self._lead):
                 pause_s = FIRST_PAUSE_S
                 continue
@@ -279,7 +283,7 @@ class KeyLink(Service):
         """It is known whether the other end has the block that was in doubt."""
         made, self._doubtful = self._doubtful, None
         if made is not None and has:
-            self._count(made)
+            self._confirm(made)
 
     # --- the receiving end ---
 
@@ -302,12 +306,12 @@ class KeyLink(Service):
             self._axes = await find_axes(place, session) or self._axes
             self._note_calibration()
         made = await PRODUCERS[offer.producer].receives(place, self._axes).produce(session)
-        closed: Closed = await session.receive(Closed, sum(made.latency_s.values()))
+        closed: Closed = await session.receive(Closed)
         block = made.block
         if (closed.id, closed.bits, closed.check) != (block.id, block.produced, block.check):
             raise SessionBroken(f"another block than {block.id} at the other end")
         self._latest = block.id
-        self._count(made)
+        self._confirm(made)
         await session.reply(Done())
 
     # --- both ends ---
@@ -322,8 +326,28 @@ class KeyLink(Service):
         self._calibrated_ns = self.now_ns
         self._made["recalibrations"] += 1
 
+    async def _not_behind(self) -> None:
+        """No light is sent while processing is behind by more than an interval."""
+        behind_s = (self._busy_until_ns - self.now_ns) / 1e9 - self._place.terms.interval
+        if behind_s > 0:
+            await asyncio.sleep(behind_s)
+
+    def _confirm(self, made: Made) -> None:
+        """A block is confirmed: it is processed when those before it have been."""
+        lasts_ns = round(sum(made.latency_s.values()) * 1e9)
+        self._busy_until_ns = max(self._busy_until_ns, self.now_ns) + lasts_ns
+        task = asyncio.create_task(self._process(made, self._met, self._busy_until_ns))
+        self._processing.add(task)
+        task.add_done_callback(self._processing.discard)
+
+    async def _process(self, made: Made, shared_with: int, until_ns: int) -> None:
+        await asyncio.sleep((until_ns - self.now_ns) / 1e9)
+        if shared_with == self._met:  # else the other end has lost it meanwhile
+            made.block.made_s = self.now_ns / 1e9
+            self._count(made)
+
     def _count(self, made: Made) -> None:
-        """A block is confirmed."""
+        """A confirmed block is ready."""
         block, total = made.block, self._made
         gain = block.gain
         total["blocks"] += 1

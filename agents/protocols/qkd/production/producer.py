@@ -54,7 +54,8 @@ class Made:
     """A block, and what was found on the way.
 
     `sifted` bits had equal bases at both ends, `errors` of them differed; `leaked` bits were said in public;
-    light was on for `lasts_s`; `latency_s` is what each step of the processing took.
+    light was on for `lasts_s`; `latency_s` is what each step of the processing takes that is still to be
+    done, while the next block's light is under way.
     """
 
     block: KeyBlock

@@ -5,14 +5,13 @@ allow (processing/estimation.py).
 
 A block is one train or several. Both ends learn the counts of each, and work out the same length: what is
 secret by estimation, with the key in Z and the check in X, less what correction and verification say in
-public. What passes with single bits takes time here and is not done: sifting, correction, amplification by
+public. What passes with single bits takes time and is not done: sifting, correction, amplification by
 their throughputs, correction with efficiency f. The bits are made of the secret that both ends of a counted
 train have, and that no message carries.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 from typing import Any
@@ -78,7 +77,7 @@ class RateSender:
             found = await session.request(left, Counted)
             _check_whole(found.slots, train.slots)
             tally.add(left, found, slots * period_ps * 1e-12, train)
-        return await _made(place, session.name, tally)
+        return _made(place, session.name, tally)
 
 
 class RateReceiver:
@@ -104,7 +103,7 @@ class RateReceiver:
             found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist())
             await session.reply(found)
             tally.add(left, found, lasts_s, counts)
-        return await _made(place, session.name, tally)
+        return _made(place, session.name, tally)
 
 
 RATE = Producer(RateSender, RateReceiver)
@@ -220,8 +219,8 @@ def _check_decoys(means: list[float]) -> None:
     )
 
 
-async def _made(place: Place, name: str, tally: Tally) -> Made:
-    """The block, once its processing has had its time."""
+def _made(place: Place, name: str, tally: Tally) -> Made:
+    """The block; its processing takes its time from now on."""
     terms = place.terms
     estimate = tally.estimate()
     key_bits = tally.in_basis(KEY)
@@ -230,7 +229,6 @@ async def _made(place: Place, name: str, tally: Tally) -> Made:
         "correction": key_bits / terms.correction,
         "amplification": key_bits / terms.amplification if estimate.length else 0.0,
     }
-    await asyncio.sleep(sum(latency_s.values()))
     stream = hashlib.shake_256(tally.secret.digest() + name.encode())
     bits = Secret(stream.digest(-(-estimate.length // 8)), label="key", id=name)
     block = KeyBlock(
