@@ -245,14 +245,17 @@ def test_a_laser_without_decoys_gives_a_key_over_a_short_line_only() -> None:
         assert bool(ran.results["bob"]["blocks"]) is key
 
 
-def test_of_single_photons_it_is_said_how_often_there_are_several() -> None:
-    single = "source: {kind: single_photon, rate: 100 MHz}"
+def test_single_photons_need_no_decoys() -> None:
     until = gathering(12)
-    ran = play(text_of(until, until, sender=single, several=0))
-    assert ran.results["bob"]["blocks"]
-    _, outcome = attempt(text_of(until, until, sender=single))
-    assert outcome.problem is not None
-    assert "expected `several`" in outcome.problem.text
+    pure, mixed = (
+        f"source: {{kind: single_photon, rate: 100 MHz, brightness: 0.1, g2: {g2}}}"
+        for g2 in (0, 0.9)
+    )
+    lengths = [
+        play(text_of(until, until, sender=source)).results["bob"]["summary"]["produced"]
+        for source in (pure, mixed)
+    ]
+    assert lengths[0] > 1.5 * lengths[1]
 
 
 @pytest.mark.parametrize(

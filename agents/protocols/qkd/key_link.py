@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ....emulator.errors import ProgramError
@@ -32,17 +32,15 @@ from ..session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     initiate,
     respond,
 )
+from ..session_messages import SessionBroken, SessionMessage
 from .processing.key_block import KeyBlock
 from .production.alignment import MEASURED, find_axes, send_reference
-from .production.producer import Made, Place, Producer, Terms
+from .production.producer import Axes, Made, Place, Producer, Receiving, Sending, Terms
 from .production.rate import RATE
 from .production.stock import Stock
-from .sifting import Done
 
 SUBJECT = "blocks"
 #: The ways to make blocks, by the option `producer`.
@@ -69,14 +67,6 @@ class Accepted(SessionMessage, tag="accepted"):
     references: int
 
 
-class Closed(SessionMessage, tag="closed"):
-    """Sender -> receiver: it has the block."""
-
-    id: str
-    bits: int
-    check: str
-
-
 class KeyLink(Service):
     """Makes key with the service of the same name at `peer`, for as long as the run lasts.
 
@@ -93,7 +83,6 @@ class KeyLink(Service):
             `longest` together. Without it each train is a block.
         z: how often each end has the key's basis, Z; else it has that of the check, X.
         secrecy, correctness, unauthentic: what a block may fail with.
-        several: how often a pulse has several photons, of a source that is no laser.
         efficiency: f of the error correction.
         sifting, correction, amplification: throughputs, in clicks and bits per second.
         authentication: bits of shared secret that the messages of a block cost; its first bits replace them.
@@ -116,7 +105,7 @@ class KeyLink(Service):
         self._processing: set[asyncio.Task[None]] = set()
         #: When this end was last recalibrated; the axes that came of it.
         self._calibrated_ns: int | None = None
-        self._axes: list[list[float]] | None = None
+        self._axes: Axes | None = None
         self._made: dict[str, Any] = {
             "blocks": 0,
             "without_key": 0,
@@ -131,7 +120,7 @@ class KeyLink(Service):
             "latency_s": {},
         }
 
-    async def run(
+    async def run(  # type: ignore[override]  # with options
         self,
         peer: str,
         producer: str = "rate",
@@ -144,7 +133,6 @@ class KeyLink(Service):
         secrecy: float = 1e-9,
         correctness: float = 1e-15,
         unauthentic: float = 1e-12,
-        several: float | None = None,
         efficiency: float = 1.16,
         sifting: float = 60e6,
         correction: float = 55e6,
@@ -164,7 +152,6 @@ class KeyLink(Service):
             secrecy=secrecy,
             correctness=correctness,
             unauthentic=unauthentic,
-            several=several,
             efficiency=efficiency,
             sifting=sifting,
             correction=correction,
@@ -174,14 +161,15 @@ class KeyLink(Service):
             recalibration=recalibration,
         )
         _check(terms, producer, capacity)
-        self._place = Place(agent=self, peer=peer, link=link, terms=terms)
-        self._producer = producer
+        self._place = Place(agent=self, peer=peer, link=link)
+        self._terms, self._producer = terms, producer
         self._retry = RetryPolicy.of(timeout, tries)
         self._recalibrate, self._capacity = recalibrate, capacity
+        ends = PRODUCERS[producer]
         if self._is_sender(sends):
-            await self._send()
+            await self._send(ends.sends(self._place, terms))
         else:
-            await self._receive()
+            await self._receive(ends.receives(self._place))
 
     # --- for programs ---
 
@@ -236,41 +224,32 @@ class KeyLink(Service):
             raise ProgramError(f"{self.name} has no {what}: give it one in the topology")
         return sends
 
-    async def _send(self) -> None:
-        pause_s = FIRST_PAUSE_S
+    async def _send(self, maker: Sending) -> None:
+        pause_s, peer, lead = FIRST_PAUSE_S, self._place.peer, partial(self._lead, maker)
         while True:
             await self._stock.below(self._capacity)
             await self._not_behind()
-            if await initiate(self, self._place.peer, SUBJECT, self._retry, self._lead):
+            if await initiate(self, peer, SUBJECT, self._retry, lead, maker.seals):
                 pause_s = FIRST_PAUSE_S
                 continue
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _lead(self, session: Initiator) -> bool:
+    async def _lead(self, maker: Sending, session: Initiator) -> bool:
         """One block; true once it has come to its end."""
-        doubtful = self._doubtful
-        accepted = await session.request(
-            Offer(
-                self.incarnation,
-                self._producer,
-                self._place.terms,
-                self._is_due(),
-                "" if doubtful is None else doubtful.block.id,
-            ),
-            Accepted,
-        )
+        doubtful = "" if self._doubtful is None else self._doubtful.block.id
+        offer = Offer(self.incarnation, self._producer, self._terms, self._is_due(), doubtful)
+        accepted = await session.request(offer, Accepted)
         self._settle(accepted.has)
         self._meet(accepted.incarnation)
         if accepted.references:
-            await send_reference(self._place, session, accepted.references)
+            await send_reference(self._place, self._terms, session, accepted.references)
             self._note_calibration()
-        made = await PRODUCERS[self._producer].sends(self._place).produce(session)
-        self._doubtful = made
-        block = made.block
-        closed = Closed(block.id, block.produced, block.check)
-        if await session.conclude(closed, Done) == CONFIRMED:
-            self._settle(True)
+        made, status = await maker.produce(session)
+        if status == CONFIRMED:
+            self._confirm(made)
+        else:
+            self._doubtful = made
         return True
 
     def _is_due(self) -> bool:
@@ -287,32 +266,30 @@ class KeyLink(Service):
 
     # --- the receiving end ---
 
-    async def _receive(self) -> None:
+    async def _receive(self, maker: Receiving) -> None:
+        peer, follow = self._place.peer, partial(self._follow, maker)
         while True:
-            await respond(self, self._place.peer, SUBJECT, self._retry, self._follow, patient=True)
+            await respond(self, peer, SUBJECT, self._retry, follow, maker.seals, patient=True)
 
-    async def _follow(self, session: Responder) -> None:
+    async def _follow(self, maker: Receiving, session: Responder) -> None:
         offer: Offer = await session.receive(Offer)
         if offer.incarnation < self._met:
             raise SessionBroken("an offer from before the restart of the other end")
+        if offer.producer != self._producer:
+            why = f"{self._place.peer} makes blocks by {offer.producer}, {self.name} by {self._producer}"
+            raise ProgramError(f"{why}: expected one producer")
         self._meet(offer.incarnation)
         aligned = self._calibrated_ns is not None and not offer.due
         aligns = offer.terms.recalibrates and not aligned
         has = bool(offer.doubtful) and offer.doubtful == self._latest
         references = len(MEASURED[self.detects]) if aligns else 0
         await session.reply(Accepted(self.incarnation, has, references))
-        place = replace(self._place, terms=offer.terms)
         if aligns:
-            self._axes = await find_axes(place, session) or self._axes
+            self._axes = await find_axes(self._place, session) or self._axes
             self._note_calibration()
-        made = await PRODUCERS[offer.producer].receives(place, self._axes).produce(session)
-        closed: Closed = await session.receive(Closed)
-        block = made.block
-        if (closed.id, closed.bits, closed.check) != (block.id, block.produced, block.check):
-            raise SessionBroken(f"another block than {block.id} at the other end")
-        self._latest = block.id
+        made = await maker.produce(session, offer.terms, self._axes)
+        self._latest = made.block.id
         self._confirm(made)
-        await session.reply(Done())
 
     # --- both ends ---
 
@@ -328,7 +305,7 @@ class KeyLink(Service):
 
     async def _not_behind(self) -> None:
         """No light is sent while processing is behind by more than an interval."""
-        behind_s = (self._busy_until_ns - self.now_ns) / 1e9 - self._place.terms.interval
+        behind_s = (self._busy_until_ns - self.now_ns) / 1e9 - self._terms.interval
         if behind_s > 0:
             await asyncio.sleep(behind_s)
 
@@ -379,8 +356,6 @@ def _check(terms: Terms, producer: str, capacity: int) -> None:
     terms.epsilons  # noqa: B018 raises InputError for what are no probabilities
     if not 0 < terms.z < 1:
         raise ProgramError(f"z is {terms.z}, expected a probability above 0 and below 1")
-    if terms.several is not None and not 0 <= terms.several < 1:
-        raise ProgramError(f"several is {terms.several}, expected a probability below 1")
     if terms.efficiency < 1:
         raise ProgramError(f"efficiency is {terms.efficiency}, expected at least 1")
     positive = ("interval", "longest", "sifting", "correction", "amplification", "recalibration")

@@ -13,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...session import Initiator, Responder, SessionMessage, within
+from ...session import Initiator, Responder, within
+from ...session_messages import SessionMessage
 from ..sifting import Ready
-from .producer import Place
+from .producer import Axes, Place, Terms
 
 Floats = NDArray[np.float64]
 #: Axes at the sender, and at the receiver by how it chooses among them.
@@ -33,17 +34,17 @@ class Gone(SessionMessage, tag="gone"):
     """Sender -> receiver: it has left. Receiver -> sender: it was seen."""
 
 
-async def send_reference(place: Place, session: Initiator, trains: int) -> None:
+async def send_reference(place: Place, terms: Terms, session: Initiator, trains: int) -> None:
     """The sending end's part: `trains` of reference light."""
     agent = place.agent
-    slots = max(1, round(place.terms.recalibration / trains * 1e12) // agent.pulse_period_ps)
+    slots = max(1, round(terms.recalibration / trains * 1e12) // agent.pulse_period_ps)
     for _ in range(trains):
         await session.request(Reference(slots * agent.pulse_period_ps // 1000), Ready)
         await agent.counted_pulses(place.peer, slots, link=place.link, axes=SENT)
         await session.request(Gone(), Gone)
 
 
-async def find_axes(place: Place, session: Responder) -> list[list[float]] | None:
+async def find_axes(place: Place, session: Responder) -> Axes | None:
     """The receiving end's part: the axes along which it finds Z and X; None if too little came."""
     agreement: dict[str, Floats] = {}
     for axes in MEASURED[place.agent.detects]:
@@ -65,11 +66,12 @@ async def find_axes(place: Place, session: Responder) -> list[list[float]] | Non
     return turned_axes(np.array([agreement[axis] for axis in SENT]))
 
 
-def turned_axes(agreement: Floats) -> list[list[float]]:
+def turned_axes(agreement: Floats) -> Axes:
     """Where Z and X of the sender come out at the receiver, from M[r, s] for Z, X and Y at both ends."""
     left, _, right = np.linalg.svd(agreement)
     # Z, X, Y is right-handed as X, Y, Z is, so that a rotation has determinant 1
     sense = np.diag([1.0, 1.0, float(np.linalg.det(left @ right))])
     rotation = left @ sense @ right
     z, x, y = rotation[:, :2]  # components along the receiver's Z, X and Y
-    return np.stack([x, y, z], axis=1).tolist()
+    axes: Axes = np.stack([x, y, z], axis=1).tolist()
+    return axes

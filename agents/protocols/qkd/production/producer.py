@@ -14,9 +14,13 @@ from typing import Protocol
 import msgspec
 
 from ....agent import Agent
+from ...sealing import Seals
 from ...session import Initiator, Responder
 from ..processing.estimation import Epsilons
 from ..processing.key_block import KeyBlock
+
+#: Directions of two axes, Z and X of the sender.
+Axes = list[list[float]]
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -29,7 +33,6 @@ class Terms(msgspec.Struct, frozen=True):
     secrecy: float
     correctness: float
     unauthentic: float
-    several: float | None
     efficiency: float
     sifting: float
     correction: float
@@ -78,29 +81,35 @@ class Place:
     agent: Agent
     peer: str
     link: str | None
-    terms: Terms
 
 
 class Sending(Protocol):
-    """The end that sends the light. Made anew for each block."""
+    """The end that sends the light. `seals`: those of its sessions, if they are authenticated."""
 
-    def __init__(self, place: Place) -> None: ...
+    seals: Seals | None
 
-    async def produce(self, session: Initiator) -> Made:
-        """Make a block with the other end, by requests of this session. Raises SessionBroken.
+    def __init__(self, place: Place, terms: Terms) -> None: ...
 
-        The block's id is the session's name. It is not confirmed yet: that is asked for next.
+    async def produce(self, session: Initiator) -> tuple[Made, str]:
+        """Make a block with the other end, by requests of this session, and conclude it with the last one.
+
+        Returns the block, whose id is the session's name, and whether it is confirmed. Raises SessionBroken.
         """
         ...
 
 
 class Receiving(Protocol):
-    """The end that receives the light. `axes`: along which it measures Z and X, None where they are."""
+    """The end that receives the light. `seals` as at the other end."""
 
-    def __init__(self, place: Place, axes: list[list[float]] | None) -> None: ...
+    seals: Seals | None
 
-    async def produce(self, session: Responder) -> Made:
-        """As for the other end: the same block, with the same bits."""
+    def __init__(self, place: Place) -> None: ...
+
+    async def produce(self, session: Responder, terms: Terms, axes: Axes | None) -> Made:
+        """The same block, with the same bits, once the last request has come. Raises SessionBroken.
+
+        `axes`: along which Z and X are measured; None where they are.
+        """
         ...
 
 

@@ -19,19 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .....emulator.closed_forms.qkd import binary_entropy, several_photons
+from .....emulator.closed_forms.qkd import binary_entropy
 from .....emulator.errors import ProgramError
-from ....pulses.counted import ClickCounts, CountedTrain
+from ....pulses.settings import Intensity
 from ....secret import Secret
-from ...session import Initiator, Responder, SessionBroken, SessionMessage, within
+from ...sealing import Seals
+from ...session import Initiator, Responder, within
+from ...session_messages import SessionBroken, SessionMessage
 from ..processing.estimation import Counts, DecoyCounts, Estimate, of_decoys, of_pulses
 from ..processing.key_block import KeyBlock
 from ..processing.verification import BITS as VERIFICATION_BITS
-from ..sifting import Ready
-from .producer import Made, Place, Producer, Terms
-
-#: Bases by their number.
-KEY, CHECK = 0, 1
+from ..sifting import CHECK, KEY, Done, Ready
+from .producer import Axes, Made, Place, Producer, Terms
 
 
 class Begins(SessionMessage, tag="begins"):
@@ -42,11 +41,9 @@ class Begins(SessionMessage, tag="begins"):
 
 
 class Left(SessionMessage, tag="left"):
-    """Sender -> receiver: it has left; its settings, how often each was sent, whether they are a laser's."""
+    """Sender -> receiver: it has left; the settings of its source (mean, probability, several photons)."""
 
-    means: list[float]
-    sent: list[float]
-    laser: bool
+    settings: list[tuple[float, float, float]]
 
 
 class Counted(SessionMessage, tag="counted"):
@@ -57,53 +54,71 @@ class Counted(SessionMessage, tag="counted"):
     errors: list[list[list[int]]]
 
 
+class Closed(SessionMessage, tag="closed"):
+    """Sender -> receiver: it has the block."""
+
+    bits: int
+    check: str
+
+
 class RateSender:
     """The sending end."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    seals: Seals | None = None
 
-    async def produce(self, session: Initiator) -> Made:
-        place = self._place
-        tally = Tally(place.terms)
+    def __init__(self, place: Place, terms: Terms) -> None:
+        self._place, self._terms = place, terms
+
+    async def produce(self, session: Initiator) -> tuple[Made, str]:
+        place, terms = self._place, self._terms
+        tally = Tally(terms)
         period_ps = place.agent.pulse_period_ps
-        slots = max(1, round(place.terms.interval * 1e12) // period_ps)
+        slots = max(1, round(terms.interval * 1e12) // period_ps)
         while not tally.full:
             await session.request(Begins(slots, slots * period_ps // 1000), Ready)
             train = await place.agent.counted_pulses(
-                place.peer, slots, link=place.link, weights=place.terms.weights
+                place.peer, slots, link=place.link, weights=terms.weights
             )
-            left = Left(train.means, train.sent.tolist(), train.laser)
+            left = Left([(*each,) for each in place.agent.intensities])
             found = await session.request(left, Counted)
             _check_whole(found.slots, train.slots)
-            tally.add(left, found, slots * period_ps * 1e-12, train)
-        return _made(place, session.name, tally)
+            tally.add(left.settings, found, slots * period_ps * 1e-12, train.secret)
+        made = _made(place, session.name, tally)
+        closed = Closed(made.block.produced, made.block.check)
+        return made, await session.conclude(closed, Done)
 
 
 class RateReceiver:
     """The receiving end."""
 
-    def __init__(self, place: Place, axes: list[list[float]] | None) -> None:
-        self._place = place
-        self._how: dict[str, Any] = {} if axes is None else {"axes": axes}
+    seals: Seals | None = None
 
-    async def produce(self, session: Responder) -> Made:
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def produce(self, session: Responder, terms: Terms, axes: Axes | None) -> Made:
         place = self._place
-        tally = Tally(place.terms)
+        tally = Tally(terms)
+        how: dict[str, Any] = {} if axes is None else {"axes": axes}
         if place.agent.detects == "active":
-            self._how["weights"] = place.terms.weights
+            how["weights"] = terms.weights
         while not tally.full:
             plan: Begins = await session.receive(Begins)
             await session.reply(Ready())
             lasts_s = plan.lasts_ns / 1e9
-            counting = place.agent.count_clicks(place.peer, link=place.link, **self._how)
+            counting = place.agent.count_clicks(place.peer, link=place.link, **how)
             counts = await within(session.retry.limit_s(lasts_s), counting, "train")
             _check_whole(counts.slots, plan.slots)
             left: Left = await session.receive(Left)
             found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist())
             await session.reply(found)
-            tally.add(left, found, lasts_s, counts)
-        return _made(place, session.name, tally)
+            tally.add(left.settings, found, lasts_s, counts.secret)
+        made = _made(place, session.name, tally)
+        closed: Closed = await session.receive(Closed)
+        if (closed.bits, closed.check) != (made.block.produced, made.block.check):
+            raise SessionBroken(f"block {session.name} is another one at the other end")
+        await session.reply(Done())
+        return made
 
 
 RATE = Producer(RateSender, RateReceiver)
@@ -118,36 +133,39 @@ class Tally:
     """The counts of a block's trains, added up; the same at both ends."""
 
     def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+        self.terms = terms
         self.lasts_s, self.trains = 0.0, 0
-        self.means: list[float] = []
-        self.laser = True
-        self.sent: NDArray[np.float64] = np.zeros(0)
+        self.settings: list[Intensity] = []
+        self.slots = 0
         self.clicks: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.errors = self.clicks
         #: What the trains' secrets come to.
         self.secret = hashlib.blake2b(digest_size=32)
 
     def add(
-        self, left: Left, found: Counted, lasts_s: float, train: CountedTrain | ClickCounts
+        self,
+        settings: list[tuple[float, float, float]],
+        found: Counted,
+        lasts_s: float,
+        secret: Secret,
     ) -> None:
         """One more train."""
         clicks, errors = np.array(found.clicks), np.array(found.errors)
-        sent = np.array(left.sent)
         if self.trains:
-            clicks, errors, sent = clicks + self.clicks, errors + self.errors, sent + self.sent
-        self.clicks, self.errors, self.sent = clicks, errors, sent
-        self.means, self.laser = left.means, left.laser
+            clicks, errors = clicks + self.clicks, errors + self.errors
+        self.clicks, self.errors = clicks, errors
+        self.settings = [Intensity(*each) for each in settings]
+        self.slots += found.slots
         self.lasts_s, self.trains = self.lasts_s + lasts_s, self.trains + 1
-        self.secret.update(train.secret.reveal_bytes())
+        self.secret.update(secret.reveal_bytes())
 
     @property
     def full(self) -> bool:
         """Whether these are a block."""
-        wanted = self._terms.block_bits
+        wanted = self.terms.block_bits
         if not self.trains or wanted is None:
             return self.trains > 0
-        return self.in_basis(KEY) >= wanted or self.lasts_s >= self._terms.longest
+        return self.in_basis(KEY) >= wanted or self.lasts_s >= self.terms.longest
 
     def in_basis(self, basis: int, errors: bool = False) -> int:
         """Sifted bits of a basis, or those of them that differ."""
@@ -158,48 +176,40 @@ class Tally:
         """Bits that correction and verification say in public."""
         bits = self.in_basis(KEY)
         rate = self.in_basis(KEY, errors=True) / bits if bits else 0.0
-        told = math.ceil(self._terms.efficiency * bits * binary_entropy(min(rate, 0.5)))
+        told = math.ceil(self.terms.efficiency * bits * binary_entropy(min(rate, 0.5)))
         return told + VERIFICATION_BITS
 
     def estimate(self) -> Estimate:
         """How many of the key's bits are secret."""
-        terms, leaked = self._terms, self.leaked
-        if len(self.means) > 1:
+        terms, leaked = self.terms, self.leaked
+        if len(self.settings) > 1:
             return of_decoys(self._decoy_counts(), leaked, terms.epsilons)
-        several = terms.several
-        if several is None:
-            if not self.laser:
-                raise ProgramError(
-                    "how often a pulse of this source has several photons is not known: expected `several`"
-                )
-            several = several_photons(self.means[0])
         counts = Counts(
             kept=self.in_basis(KEY),
             compared=self.in_basis(CHECK),
             errors=self.in_basis(CHECK, errors=True),
         )
-        pulses = [round(float(self.sent[0]) * share) for share in terms.weights]
+        pulses = [round(self.slots * share) for share in terms.weights]
         return of_pulses(
             counts,
             leaked,
             terms.epsilons,
             key_pulses=max(pulses[KEY], counts.kept),
             check_pulses=max(pulses[CHECK], counts.compared),
-            several=several,
+            several=self.settings[0].several,
         )
 
     def _decoy_counts(self) -> DecoyCounts:
-        order = sorted(range(len(self.means)), key=lambda index: -self.means[index])
-        means = [self.means[index] for index in order]
-        _check_decoys(means)
-        shares = self.sent / self.sent.sum()
+        order = sorted(range(len(self.settings)), key=lambda index: -self.settings[index].mean)
+        settings = [self.settings[index] for index in order]
+        _check_decoys([each.mean for each in settings])
 
         def column(counts: NDArray[np.int64], basis: int) -> list[int]:
             return [int(counts[index, basis, basis]) for index in order]
 
         return DecoyCounts(
-            intensities=means,
-            probabilities=[float(shares[index]) for index in order],
+            intensities=[each.mean for each in settings],
+            probabilities=[each.probability for each in settings],
             key_clicks=column(self.clicks, KEY),
             key_errors=column(self.errors, KEY),
             check_clicks=column(self.clicks, CHECK),
@@ -221,7 +231,7 @@ def _check_decoys(means: list[float]) -> None:
 
 def _made(place: Place, name: str, tally: Tally) -> Made:
     """The block; its processing takes its time from now on."""
-    terms = place.terms
+    terms = tally.terms
     estimate = tally.estimate()
     key_bits = tally.in_basis(KEY)
     latency_s = {
