@@ -185,7 +185,7 @@ def test_several_trains_make_a_block_and_a_full_stock_makes_none() -> None:
 
 
 def test_processing_takes_its_time() -> None:
-    text = text_of(gathering(60), gathering(60), sifting=1e7, correction=1e6, amplification=2e6)
+    text = text_of(gathering(60), gathering(60), throughput="{correction: 1e6, amplification: 2e6}")
     told = play(text).results["alice"]["summary"]
     bits = told["sifted"] / told["blocks"] * 0.49 / 0.58
     assert told["latency_s"]["correction"] == pytest.approx(bits / 1e6, rel=0.01)

@@ -36,6 +36,7 @@ from ..session import (
     respond,
 )
 from ..session_messages import SessionBroken, SessionMessage
+from .processing.distillation import Throughput
 from .processing.key_block import KeyBlock
 from .production.alignment import MEASURED, find_axes, send_reference
 from .production.producer import Axes, Made, Place, Producer, Receiving, Sending, Terms
@@ -43,6 +44,7 @@ from .production.rate import RATE
 from .production.stock import Stock
 
 SUBJECT = "blocks"
+DEFAULT = Throughput()
 #: The ways to make blocks, by the option `producer`.
 PRODUCERS: dict[str, Producer] = {"rate": RATE}
 #: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
@@ -84,7 +86,7 @@ class KeyLink(Service):
         z: how often each end has the key's basis, Z; else it has that of the check, X.
         secrecy, correctness, unauthentic: what a block may fail with.
         efficiency: f of the error correction.
-        sifting, correction, amplification: throughputs, in clicks and bits per second.
+        throughput: of sifting, in clicks per second, and of correction and amplification, in bits.
         authentication: bits of shared secret that the messages of a block cost; its first bits replace them.
         recalibrate: how long after a recalibration the next is due; without it there is none.
         recalibration: how long it takes.
@@ -134,9 +136,7 @@ class KeyLink(Service):
         correctness: float = 1e-15,
         unauthentic: float = 1e-12,
         efficiency: float = 1.16,
-        sifting: float = 60e6,
-        correction: float = 55e6,
-        amplification: float = 108e6,
+        throughput: Throughput = DEFAULT,
         authentication: int = 1000,
         recalibrate: Seconds | None = None,
         recalibration: Seconds = 1.0,
@@ -153,9 +153,7 @@ class KeyLink(Service):
             correctness=correctness,
             unauthentic=unauthentic,
             efficiency=efficiency,
-            sifting=sifting,
-            correction=correction,
-            amplification=amplification,
+            throughput=throughput,
             authentication=authentication,
             recalibrates=recalibrate is not None,
             recalibration=recalibration,
@@ -311,7 +309,7 @@ class KeyLink(Service):
 
     def _confirm(self, made: Made) -> None:
         """A block is confirmed: it is processed when those before it have been."""
-        lasts_ns = round(sum(made.latency_s.values()) * 1e9)
+        lasts_ns = round(made.to_do_s * 1e9)
         self._busy_until_ns = max(self._busy_until_ns, self.now_ns) + lasts_ns
         task = asyncio.create_task(self._process(made, self._met, self._busy_until_ns))
         self._processing.add(task)
@@ -326,18 +324,16 @@ class KeyLink(Service):
     def _count(self, made: Made) -> None:
         """A confirmed block is ready."""
         block, total = made.block, self._made
-        gain = block.gain
         total["blocks"] += 1
         total["sifted"] += made.sifted
         total["errors"] += made.errors
         total["leaked"] += made.leaked
         total["light_s"] += made.lasts_s
         total["latency_s"] = dict(made.latency_s)
-        if gain > 0:
+        if block.left:
             total["produced"] += block.produced
             total["spent"] += block.spent
             total["failure"] += block.epsilons.total
-            block.take(block.spent)
             self._stock.add(block)
         else:
             total["without_key"] += 1
@@ -345,7 +341,7 @@ class KeyLink(Service):
             self.record("qber", made.qber)
             self.record("visibility", 1 - 2 * made.qber)
         self.record("sifted_rate", made.sifted / made.lasts_s)
-        self.record("secret_rate", max(gain, 0) / made.lasts_s)
+        self.record("secret_rate", block.left / made.lasts_s)
         self.record("stock", self._stock.bits)
 
 
@@ -358,8 +354,7 @@ def _check(terms: Terms, producer: str, capacity: int) -> None:
         raise ProgramError(f"z is {terms.z}, expected a probability above 0 and below 1")
     if terms.efficiency < 1:
         raise ProgramError(f"efficiency is {terms.efficiency}, expected at least 1")
-    positive = ("interval", "longest", "sifting", "correction", "amplification", "recalibration")
-    for name in positive:
+    for name in ("interval", "longest", "recalibration"):
         if not 0 < getattr(terms, name) < float("inf"):
             raise ProgramError(f"{name} is {getattr(terms, name)}, expected more than 0")
     if terms.block_bits is not None and terms.block_bits < 1:

@@ -16,6 +16,7 @@ import msgspec
 from ....agent import Agent
 from ...sealing import Seals
 from ...session import Initiator, Responder
+from ..processing.distillation import Throughput
 from ..processing.estimation import Epsilons
 from ..processing.key_block import KeyBlock
 
@@ -34,9 +35,7 @@ class Terms(msgspec.Struct, frozen=True):
     correctness: float
     unauthentic: float
     efficiency: float
-    sifting: float
-    correction: float
-    amplification: float
+    throughput: Throughput
     authentication: int
     recalibrates: bool
     recalibration: float
@@ -57,8 +56,8 @@ class Made:
     """A block, and what was found on the way.
 
     `sifted` bits had equal bases at both ends, `errors` of them differed; `leaked` bits were said in public;
-    light was on for `lasts_s`; `latency_s` is what each step of the processing takes that is still to be
-    done, while the next block's light is under way.
+    light was on for `lasts_s`. `latency_s` is what each step of the processing takes; `to_do_s` of it are
+    still to pass, and the next block's light is under way meanwhile.
     """
 
     block: KeyBlock
@@ -67,6 +66,7 @@ class Made:
     leaked: int
     lasts_s: float
     latency_s: dict[str, float] = field(default_factory=dict)
+    to_do_s: float = 0.0
 
     @property
     def qber(self) -> float | None:
@@ -93,7 +93,8 @@ class Sending(Protocol):
     async def produce(self, session: Initiator) -> tuple[Made, str]:
         """Make a block with the other end, by requests of this session, and conclude it with the last one.
 
-        Returns the block, whose id is the session's name, and whether it is confirmed. Raises SessionBroken.
+        Returns the block, whose id is the session's name, and whether it is confirmed. Its first bits are
+        taken, as many as were spent: they are for the authentication of later messages. Raises SessionBroken.
         """
         ...
 

@@ -233,11 +233,11 @@ def _made(place: Place, name: str, tally: Tally) -> Made:
     """The block; its processing takes its time from now on."""
     terms = tally.terms
     estimate = tally.estimate()
-    key_bits = tally.in_basis(KEY)
+    key_bits, speed = tally.in_basis(KEY), terms.throughput
     latency_s = {
-        "sifting": int(tally.clicks.sum()) / terms.sifting,
-        "correction": key_bits / terms.correction,
-        "amplification": key_bits / terms.amplification if estimate.length else 0.0,
+        "sifting": int(tally.clicks.sum()) / speed.sifting,
+        "correction": key_bits / speed.correction,
+        "amplification": key_bits / speed.amplification if estimate.length else 0.0,
     }
     stream = hashlib.shake_256(tally.secret.digest() + name.encode())
     bits = Secret(stream.digest(-(-estimate.length // 8)), label="key", id=name)
@@ -249,6 +249,7 @@ def _made(place: Place, name: str, tally: Tally) -> Made:
         spent=terms.authentication,
         made_s=place.agent.now_ns / 1e9,
     )
+    block.take(min(block.spent, block.left))
     return Made(
         block=block,
         sifted=key_bits + tally.in_basis(CHECK),
@@ -256,4 +257,5 @@ def _made(place: Place, name: str, tally: Tally) -> Made:
         leaked=tally.leaked,
         lasts_s=tally.lasts_s,
         latency_s=latency_s,
+        to_do_s=sum(latency_s.values()),
     )
