@@ -174,7 +174,7 @@ class ClickCounter:
         live, after = self._steady(events, weights)
         afterpulse = -np.expm1(np.log1p(-after) @ self._members.T)
         events = _either(events, afterpulse[:, None, None, None])
-        exactly = events @ self._exactly.T
+        exactly = np.maximum(events @ self._exactly.T, 0.0)  # rounding goes below
         bits = np.einsum("kisrm,kmbv->kisrbv", exactly, self._found(live))
         return self._by_bases(bits, light, weights)
 

@@ -98,6 +98,48 @@ def test_a_block_is_as_long_as_theory_says_of_the_rates() -> None:
         assert left + 1000 == pytest.approx(length, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "source", "pulses", "scatter"),
+    [
+        ("efficient_bb84", "{kind: single_photon, rate: 1 MHz, brightness: 0.5}", 400_000, 0.05),
+        (
+            "decoy",  # what decoys bound scatters more than what is counted
+            "{rate: 1 MHz, intensities: [0.8, 0.3, 0.001], probabilities: [0.3, 0.5, 0.2]}",
+            2_000_000,
+            0.2,
+        ),
+    ],
+    ids=["single photons", "decoys"],
+)
+def test_a_block_by_rate_is_that_of_the_full_chain_from_pulses(
+    protocol: str, source: str, pulses: int, scatter: float
+) -> None:
+    """The same light, fibre and detectors; f is that which the chain's correction came to."""
+    detector = "detector: {efficiency: 0.9, dark_count_rate: 1 kHz, gate: 1 ns}"
+    link = between("alice", "bob", length="5 km", depolarising="0.04")
+    name = f"qnetem.agents.protocols.qkd.{protocol}"
+    options = "z: 0.7, lazy: true, distil: {}"
+    chain = play(f"""
+nodes:
+  alice:
+    program: "{name}:Sender"
+    with: {{peer: bob, pulses: {pulses}, {options}}}
+    source: {source}
+  bob: {{program: "{name}:Receiver", with: {{peer: alice, {options}}}, {detector}}}
+links: [{link}]
+""").results["bob"]["key"]
+    lasts = {"interval": f"{pulses} us", "efficiency": chain["efficiency"]}
+    until = gathering(pulses * 3.5e-6)
+    text = text_of(until, until, link=link, sender=f"source: {source}", receiver=detector, **lasts)
+    told = play(text).results["bob"]["summary"]
+    count = told["blocks"]
+    assert count >= 3
+    assert told["leaked"] / count == pytest.approx(chain["leaked"], rel=0.03)
+    assert told["qber"] == pytest.approx(chain["qber"], rel=0.05)
+    assert chain["length"] > 10_000
+    assert told["produced"] / count == pytest.approx(chain["length"], rel=scatter)
+
+
 FAULTS = """faults:
   - {{at: 0 s, for: 60 s, loss: alice-bob, probability: 0.2}}
   - {{at: 0 s, for: 60 s, duplicate: alice-bob, probability: 0.3}}
@@ -182,6 +224,15 @@ def test_several_trains_make_a_block_and_a_full_stock_makes_none() -> None:
     assert told["light_s"] / told["blocks"] == pytest.approx(6, abs=1)
     assert told["stock"] > 3_000_000
     assert told["light_s"] < 15
+
+
+def test_more_than_fits_into_the_stock_is_refused() -> None:
+    async def taking(me: Agent) -> Any:
+        await me.service(KeyLink).take(3_000_001)
+
+    _, outcome = attempt(text_of(taking, taking, capacity=3_000_000))
+    assert outcome.problem is not None
+    assert "3000001 bits of a key link whose capacity is 3000000" in outcome.problem.text
 
 
 def test_processing_takes_its_time() -> None:

@@ -96,7 +96,7 @@ class KeyLink(Service):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._stock = Stock()
+        self._stock, self._capacity = Stock(), 0
         #: The other end's incarnation; 0: not met yet.
         self._met = 0
         #: The block that is not confirmed yet, and the latest that is.
@@ -173,7 +173,14 @@ class KeyLink(Service):
 
     @offered
     async def take(self, bits: int) -> Secret:
-        """The next `bits` of key, once there are so many: the same at both ends, if both take alike."""
+        """The next `bits` of key, once there are so many: the same at both ends, if both take alike.
+
+        Raises ProgramError for more than the link's capacity, which would never be there.
+        """
+        if type(bits) is int and bits > self._capacity:
+            raise ProgramError(
+                f"take: {bits} bits of a key link whose capacity is {self._capacity}"
+            )
         return await self._stock.take(bits)
 
     @offered

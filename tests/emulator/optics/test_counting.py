@@ -172,6 +172,13 @@ def test_means_are_exact_where_samples_are_large() -> None:
             assert error == pytest.approx(qkd.qber(mu, 0.045 * eta, 1.7e-6, 0.033), rel=1e-3)
 
 
+def test_ideal_devices_err_never() -> None:
+    found = counted(Receiver(Detector(1.0)), 1000, DECOYS, pulse_channel(0.37), [], 10**12)
+    assert found.clicks[0, 0, 0] > 10**9
+    assert found.errors[:, 0, 0].tolist() == found.errors[:, 1, 1].tolist() == [0, 0, 0]
+    assert found.clicks[2].tolist() == [[0, 0], [0, 0]]
+
+
 def test_shares_of_late_photons_are_those_that_are_drawn() -> None:
     channel = pulse_channel(1.0, spread_ps=300.0, gate_ps=900.0)
     shares = channel.landing(1000, 150.0, 800.0)
