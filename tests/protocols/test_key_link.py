@@ -140,6 +140,63 @@ links: [{link}]
     assert told["produced"] / count == pytest.approx(chain["length"], rel=scatter)
 
 
+@pytest.mark.parametrize("fault", ["", "faults: [{at: 1500 ms, kill: bob, restart: 300 ms}]"])
+def test_blocks_from_pulses_are_confirmed_like_any(fault: str) -> None:
+    single = "source: {kind: single_photon, rate: 500 kHz}"
+    detector = "detector: {efficiency: 0.9}"
+    text = text_of(
+        gathering(3),
+        gathering(3),
+        fault,
+        sender=single,
+        receiver=detector,
+        interval="200 ms",
+        producer="pulses",
+        timeout="10 ms",  # a restarted end is silent about sealed messages that it does not know
+    )
+    text = text.replace("{peer: alice}", "{peer: alice, producer: pulses}")
+    ran = play(text)
+    ours, theirs = (
+        [each[1:] for each in ran.results[end]["blocks"] if not fault or each[0] > 1.8]
+        for end in ("alice", "bob")
+    )
+    assert len(ours) >= 4
+    assert ours == theirs
+    told = ran.results["alice"]["summary"]
+    assert told["without_key"] == 0
+    assert ran.series("bob.keys.qber")["mean"] == pytest.approx(0.005, abs=0.003)
+
+
+def test_blocks_from_pulses_have_decoys_where_the_source_has() -> None:
+    """So few pulses make no key, and both ends say so."""
+    text = text_of(
+        gathering(1),
+        gathering(1),
+        sender=SOURCE.replace("1 GHz", "1 MHz"),
+        interval="200 ms",
+        producer="pulses",
+    )
+    ran = play(text.replace("{peer: alice}", "{peer: alice, producer: pulses}"))
+    for end in ("alice", "bob"):
+        told = ran.results[end]["summary"]
+        assert told["blocks"] == told["without_key"] >= 4
+        assert told["stock"] == 0
+        assert 0 < ran.series(f"{end}.keys.sifted_rate")["mean"] < 1e6
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"recalibrate": "1 s"}, "recalibrate goes with blocks by rate"),
+        ({"block_bits": 1000}, "block_bits goes with blocks by rate"),
+    ],
+)
+def test_what_blocks_from_pulses_do_not_have_is_refused(options: dict[str, Any], says: str) -> None:
+    _, outcome = attempt(text_of(gathering(5), gathering(5), producer="pulses", **options))
+    assert outcome.problem is not None
+    assert says in outcome.problem.text
+
+
 FAULTS = """faults:
   - {{at: 0 s, for: 60 s, loss: alice-bob, probability: 0.2}}
   - {{at: 0 s, for: 60 s, duplicate: alice-bob, probability: 0.3}}
@@ -312,7 +369,7 @@ def test_single_photons_need_no_decoys() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"producer": "magic"}, "no producer 'magic'; there is rate"),
+        ({"producer": "magic"}, "no producer 'magic'; there is rate, pulses"),
         ({"sends": "false"}, "alice has no detectors"),
         ({"z": 1.0}, "z is 1.0, expected a probability"),
         ({"sender": f"{SOURCE}, {DETECTOR}"}, "alice has a source and detectors: expected `sends`"),
@@ -326,6 +383,23 @@ def test_what_cannot_be_is_said(options: dict[str, Any], says: str) -> None:
     assert outcome.problem is not None
     assert says in outcome.problem.text
     assert outcome.problem.service == "keys"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"producer": "pulses"}, "alice makes blocks by pulses, bob by rate"),
+        (
+            {"sender": f"{SOURCE}, {DETECTOR}", "sends": "false"},
+            "alice and bob both receive: say `sends`",
+        ),
+    ],
+)
+def test_ends_that_do_not_go_together_say_so(options: dict[str, Any], says: str) -> None:
+    until = gathering(5)
+    _, outcome = attempt(text_of(until, until, **options))
+    assert outcome.problem is not None
+    assert says in outcome.problem.text
 
 
 def test_what_a_counted_train_is_made_of_is_in_no_file(tmp_path: Path) -> None:

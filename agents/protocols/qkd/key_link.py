@@ -22,6 +22,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from ....emulator.errors import ProgramError
 from ...options.values import Seconds
 from ...secret import Secret
@@ -40,22 +42,29 @@ from .processing.distillation import Throughput
 from .processing.key_block import KeyBlock
 from .production.alignment import MEASURED, find_axes, send_reference
 from .production.producer import Axes, Made, Place, Producer, Receiving, Sending, Terms
+from .production.pulses import PULSES
 from .production.rate import RATE
 from .production.stock import Stock
 
 SUBJECT = "blocks"
 DEFAULT = Throughput()
 #: The ways to make blocks, by the option `producer`.
-PRODUCERS: dict[str, Producer] = {"rate": RATE}
+PRODUCERS: dict[str, Producer] = {"rate": RATE, "pulses": PULSES}
 #: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+
+class Plan(msgspec.Struct):
+    """Each end -> the other, when it starts."""
+
+    producer: str
+    sends: bool
 
 
 class Offer(SessionMessage, tag="offer"):
     """Sender -> receiver: another block. `doubtful`: the block before, if that was not confirmed."""
 
     incarnation: int
-    producer: str
     terms: Terms
     due: bool
     doubtful: str
@@ -77,7 +86,7 @@ class KeyLink(Service):
 
     Options:
         peer: the node at the other end.
-        producer: how blocks are made: "rate", from counts of clicks.
+        producer: how blocks are made: by "rate", from counts of clicks, or from "pulses"; as at `peer`.
         sends: whether this end sends the light.
         link: the link, where there are several.
         interval: how long a train is.
@@ -160,14 +169,32 @@ class KeyLink(Service):
         )
         _check(terms, producer, capacity)
         self._place = Place(agent=self, peer=peer, link=link)
-        self._terms, self._producer = terms, producer
+        self._terms = terms
         self._retry = RetryPolicy.of(timeout, tries)
         self._recalibrate, self._capacity = recalibrate, capacity
-        ends = PRODUCERS[producer]
-        if self._is_sender(sends):
-            await self._send(ends.sends(self._place, terms))
+        ends, is_sender = PRODUCERS[producer], self._is_sender(sends)
+        if is_sender:
+            work = self._send(ends.sends(self._place, terms))
         else:
-            await self._receive(ends.receives(self._place))
+            work = self._receive(ends.receives(self._place))
+        await asyncio.gather(self._check_peer(Plan(producer, is_sender)), work)
+
+    async def _check_peer(self, ours: Plan) -> None:
+        """Both ends say once what they are about to do. Raises ProgramError for what does not go together."""
+        peer = self._place.peer
+        await self.send(peer, ours, kind="plan")
+        while True:
+            theirs: Plan = (await self.receive(peer, kind="plan", type=Plan)).body
+            if theirs.producer != ours.producer:
+                raise ProgramError(
+                    f"{self.name} makes blocks by {ours.producer}, {peer} by {theirs.producer}: expected one "
+                    "producer"
+                )
+            if theirs.sends == ours.sends:
+                both = "send" if ours.sends else "receive"
+                raise ProgramError(
+                    f"{self.name} and {peer} both {both}: say `sends` at one of them"
+                )
 
     # --- for programs ---
 
@@ -243,7 +270,7 @@ class KeyLink(Service):
     async def _lead(self, maker: Sending, session: Initiator) -> bool:
         """One block; true once it has come to its end."""
         doubtful = "" if self._doubtful is None else self._doubtful.block.id
-        offer = Offer(self.incarnation, self._producer, self._terms, self._is_due(), doubtful)
+        offer = Offer(self.incarnation, self._terms, self._is_due(), doubtful)
         accepted = await session.request(offer, Accepted)
         self._settle(accepted.has)
         self._meet(accepted.incarnation)
@@ -280,9 +307,6 @@ class KeyLink(Service):
         offer: Offer = await session.receive(Offer)
         if offer.incarnation < self._met:
             raise SessionBroken("an offer from before the restart of the other end")
-        if offer.producer != self._producer:
-            why = f"{self._place.peer} makes blocks by {offer.producer}, {self.name} by {self._producer}"
-            raise ProgramError(f"{why}: expected one producer")
         self._meet(offer.incarnation)
         aligned = self._calibrated_ns is not None and not offer.due
         aligns = offer.terms.recalibrates and not aligned
