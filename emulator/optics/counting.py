@@ -49,6 +49,10 @@ class CountedLight(NamedTuple):
     channel: PulseChannel = NO_CHANNEL
     states: Floats = STATES
 
+    @property
+    def step(self) -> int:
+        return max(self.size, 1)
+
     def part(self, at: int, size: int) -> Self:
         return self._replace(
             first_slot=self.first_slot + at, size=max(0, min(size, self.size - at))

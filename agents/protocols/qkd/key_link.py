@@ -81,26 +81,17 @@ class Accepted(SessionMessage, tag="accepted"):
 class KeyLink(Service):
     """Makes key with the service of the same name at `peer`, for as long as the run lasts.
 
-    The end with a source sends; where both have sources and detectors, `sends` says which does. Its options
-    count for both ends, but for `peer`, `sends`, `link`, `timeout` and `tries`.
+    The end with a source sends; where both have sources and detectors, `sends` says which does. Its
+    options count for both ends, but for `peer`, `producer`, `sends`, `link`, `timeout` and `tries`.
+    `producer`, at both ends the same: by "rate", from counts of clicks, or from "pulses", bit by bit.
 
-    Options:
-        peer: the node at the other end.
-        producer: how blocks are made: by "rate", from counts of clicks, or from "pulses"; as at `peer`.
-        sends: whether this end sends the light.
-        link: the link, where there are several.
-        interval: how long a train is.
-        block_bits: sifted bits of the key's basis in a block: as many trains as that takes, of at most
-            `longest` together. Without it each train is a block.
-        z: how often each end has the key's basis, Z; else it has that of the check, X.
-        secrecy, correctness, unauthentic: what a block may fail with.
-        efficiency: f of the error correction.
-        throughput: of sifting, in clicks per second, and of correction and amplification, in bits.
-        authentication: bits of shared secret that the messages of a block cost; its first bits replace them.
-        recalibrate: how long after a recalibration the next is due; without it there is none.
-        recalibration: how long it takes.
-        capacity: bits in stock from which on nothing is made.
-        timeout, tries: as for sessions; longer than a round trip.
+    A block is a train of `interval`, or with `block_bits` as many trains as bring so many sifted bits of
+    the key's basis Z, which each end has in a share `z` of the slots; `longest` is the most light in one.
+    `secrecy`, `correctness` and `unauthentic` are what it may fail with; correction has `efficiency` f,
+    each step its `throughput`, and the block's first bits pay for the `authentication` of its messages.
+    The receiving end turns its axes after the fibre's each time `recalibrate` is over, which takes
+    `recalibration`. Nothing is made while more than `capacity` bits are in stock. Its words and options:
+    docs/qkd.md.
     """
 
     def __init__(self, *arguments: Any) -> None:
