@@ -8,7 +8,7 @@ for a finite key, and end without one.
 Growth: from 10^8 to 10^11 slots with as many clicks to be expected each time, by the loss of the link.
 `python benchmarks/qkd.py growth` prints both tables of trains alone.
 
-Steps, CPU time of this process, both ends of Cascade: privacy amplification of 10^6 bits to half of them; Cascade of
+Steps, CPU time of this process: privacy amplification of 10^6 bits to half of them; both ends of Cascade,
 10^5 bits with 3 % of errors.
 """
 
