@@ -28,7 +28,7 @@ Marks = NDArray[np.bool_]
 Order = NDArray[np.uint16]
 
 NOTHING: Positions = np.zeros(0, dtype=np.int64)
-#: Bits of a frame at most: so many places have 16 bits, and frames twice as long leak less by under 1 %.
+#: Bits of a frame at most: the places in it have 16 bits. Frames half as long leak 1 % more.
 FRAME = 1 << 16
 
 #: What is noted at a border: that it is known; the reference's parity from the start of the block; whether
@@ -55,10 +55,10 @@ NO_INTERVALS = Intervals(NOTHING, NOTHING)
 class Blocks(NamedTuple):
     """How both ends cut the shuffled key in one pass: frames of `frame` bits, and those in blocks of `size`.
 
-    `count` is the length of the key; the first `span` positions of each frame are in blocks.
+    `key_bits` is the length of the key; the first `span` positions of each frame are in blocks.
     """
 
-    count: int
+    key_bits: int
     frame: int
     size: int
     span: int
@@ -71,17 +71,19 @@ class Blocks(NamedTuple):
         """The blocks of these positions."""
         starts = self.starts(positions)
         last = starts - starts % self.frame + self.span
-        return Intervals(starts, np.minimum(np.minimum(starts + self.size, last), self.count))
+        return Intervals(starts, np.minimum(np.minimum(starts + self.size, last), self.key_bits))
 
     def of(self, frames: Positions) -> Intervals:
         """All blocks of these frames."""
         within = np.arange(0, self.span, self.size)
         starts = (frames[:, None] * self.frame + within).ravel()
-        return self.around(starts[starts < self.count])
+        return self.around(starts[starts < self.key_bits])
 
     def hold(self, positions: Positions) -> Marks:
         """Which positions are in blocks."""
-        return (positions >= 0) & (positions < self.count) & (positions % self.frame < self.span)
+        inside: Marks = (positions >= 0) & (positions < self.key_bits)
+        inside &= positions % self.frame < self.span
+        return inside
 
 
 def shuffled(key: Bits, order: Order, frame: int) -> Bits:
@@ -91,7 +93,7 @@ def shuffled(key: Bits, order: Order, frame: int) -> Bits:
 
 
 class Pass:
-    """What the corrector knows of one pass.
+    """What the corrector knows of one pass, in five bytes for each bit of the key.
 
     `reuse`: a search begins wherever an interval is known to be odd; else in blocks, one in each that is odd.
     Use: `begin` frames, `learn` what was asked, `turn` bits; `look` says what follows.
@@ -165,11 +167,13 @@ class Pass:
             return np.zeros(0, dtype=bool)
         lengths = ends - starts
         total, frame = int(lengths.sum()), self._blocks.frame
-        if total == len(key):
-            return np.bitwise_xor.reduceat(shuffled(key, self._order, frame), starts) != 0
-        firsts = np.cumsum(lengths) - lengths
-        positions = np.arange(total) + np.repeat(starts - firsts, lengths)
-        return np.bitwise_xor.reduceat(key[_in_frames(self._order, positions, frame)], firsts) != 0
+        if total == len(key):  # all blocks
+            firsts, bits = starts, shuffled(key, self._order, frame)
+        else:
+            firsts = np.cumsum(lengths) - lengths
+            positions = np.arange(total) + np.repeat(starts - firsts, lengths)
+            bits = key[_in_frames(self._order, positions, frame)]
+        return np.bitwise_xor.reduceat(bits, firsts).astype(bool)
 
     def _note(self, turned: Positions) -> None:
         """Note what bits at these positions change in their blocks, and which leaves are searched then."""
