@@ -4,8 +4,8 @@
 one. Their tests are marked `papers`.
 
 `make campaign` asks for the full counts (and sets FULL), `make test` for a tenth, or less of what is dear. A
-test that takes part is marked `campaign`. Rule: what is drawn for number n does not depend on how many there are, so that what a
-campaign has found can be repeated alone.
+test that takes part is marked `campaign`. Rule: what is drawn for number n does not depend on how many there
+are, so that what a campaign has found can be repeated alone.
 """
 
 from __future__ import annotations

@@ -30,12 +30,11 @@ from .session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     initiate,
     respond,
     within,
 )
+from .session_messages import SessionBroken, SessionMessage
 
 Table = dict[str, tuple[str, int]]
 _Result = tuple[Correlations, list[tuple[str, int]]]

@@ -51,8 +51,7 @@ from ..agent import Agent
 from ..messages import Message
 from ..ports import Port
 from .sealing import Line, Seal, Sealed, Seals
-from .session_messages import SessionBroken as SessionBroken
-from .session_messages import SessionMessage as SessionMessage
+from .session_messages import SessionBroken, SessionMessage
 
 CONFIRMED, UNCONFIRMED, INCOMPLETE = "confirmed", "unconfirmed", "incomplete"
 #: How often a request is sent before the responder is given up.

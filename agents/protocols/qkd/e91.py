@@ -20,7 +20,8 @@ import numpy as np
 
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
-from ..session import CONFIRMED, Initiator, Responder, SessionMessage
+from ..session import CONFIRMED, Initiator, Responder
+from ..session_messages import SessionMessage
 from . import bbm92
 from .bbm92 import plane_of
 from .coincidences import Choice, heard

@@ -19,7 +19,8 @@ from ...pulses.settings import as_axes
 from ...qubits import Axis
 from ..comparison import measure_pairs
 from ..correlations import Outcomes
-from ..session import RetryPolicy, SessionMessage
+from ..session import RetryPolicy
+from ..session_messages import SessionMessage
 
 Bytes = NDArray[np.uint8]
 _DEFAULT: tuple[Axis, ...] = ("Z", "X")
