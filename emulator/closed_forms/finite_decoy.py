@@ -68,12 +68,16 @@ def decoy_key(
 
     Two decoys (three intensities): Lim et al., a = 21; one decoy (two intensities): Rusca et al., a = 19.
     `leakage` is what error correction told, in bits; without it f n h(E). Raises InputError for another
-    number of intensities.
+    number of intensities, and for a single decoy without light, which says nothing of single photons.
     """
     parts = _PARTS.get(len(block.intensities))
     if parts is None:
         raise InputError(
             f"a decoy block of {len(block.intensities)} intensities: the bounds are for 2 or 3"
+        )
+    if parts == _PARTS[2] and min(block.intensities) <= 0:
+        raise InputError(
+            "a decoy block whose only decoy has no light: its intensity must be above 0"
         )
     bounds = _two_decoys if parts == _PARTS[3] else _one_decoy
     x_vacuum, x_single, z_single, wrong = bounds(block, math.log(parts / eps_sec))

@@ -322,10 +322,11 @@ def shares_of(z: float) -> tuple[float, float] | None:
 def _check_decoys(intensities: tuple[Intensity, ...]) -> None:
     """Raises ProgramError for a source whose clicks no bound is for."""
     means = [each.mean for each in intensities]
-    if len(means) not in (2, 3) or means != sorted(set(means), reverse=True):
+    fits = len(means) == 3 or (len(means) == 2 and means[1] > 0)
+    if not fits or means != sorted(set(means), reverse=True):
         raise ProgramError(
-            f"a key needs a source with one or two decoys, the signal first and the weakest last; its mean "
-            f"photon numbers are {means}"
+            "a key needs a source with two decoys, or one that is not dark; the signal first and the weakest "
+            f"last. Its mean photon numbers are {means}"
         )
 
 

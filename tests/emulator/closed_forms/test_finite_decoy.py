@@ -139,3 +139,9 @@ def test_without_an_error_there_is_a_key() -> None:
     counts, _ = block(TWO)
     clean = dataclasses.replace(counts, z_errors=(0.0, 0.0, 0.0))
     assert decoy_key(clean, EPS, EPS).length > decoy_key(counts, EPS, EPS).length
+
+
+def test_a_single_decoy_without_light_is_refused() -> None:
+    block, _ = DecoySystem().block(0.5, 1e6, 0.9, (0.5, 0.0), (0.7, 0.3))
+    with pytest.raises(InputError, match="no light"):
+        decoy_key(block, 1e-9, 1e-15)

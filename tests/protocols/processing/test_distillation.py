@@ -216,11 +216,13 @@ def test_options_that_make_no_sense_are_refused(distil: str, said: str) -> None:
     assert said in outcome.problem.text
 
 
-def test_decoys_out_of_order_are_refused() -> None:
-    source = "{kind: weak_coherent, intensities: [0.1, 0.5], probabilities: [0.5, 0.5]}"
-    _, outcome = attempt(ends(decoy, 10_000, source))
+@pytest.mark.parametrize("intensities", ["[0.1, 0.5]", "[0.5, 0]", "[0.5]", "[0.5, 0.2, 0.1, 0]"])
+def test_decoys_that_no_bound_is_for_are_refused(intensities: str) -> None:
+    _, outcome = attempt(
+        ends(decoy, 10_000, f"{{kind: weak_coherent, intensities: {intensities}}}")
+    )
     assert outcome.problem is not None
-    assert "one or two decoys" in outcome.problem.text
+    assert "a key needs a source with two decoys" in outcome.problem.text
 
 
 def test_ends_with_different_secrets_have_no_key() -> None:
