@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from ..errors import OperationError
+from ..errors import InputError, OperationError
 from ..record.journal import rounded
 from ..states.engine import unit_axis
 from ..states.gates import GATES
@@ -59,6 +59,7 @@ from ..wire import (
 )
 from .joint_probes import check_parties
 from .node.node_devices import NodeDevices, Pending
+from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.reception import Receiving
 
@@ -360,9 +361,18 @@ def _withdraw_allocate(_: QuantumPlane, pending: Pending) -> bool:
 
 def _begin_entangle(plane: QuantumPlane, devices: NodeDevices, operation: Entangle) -> None:
     link = plane.heralded_links.choose(devices.name, operation.peer, operation.link)
+    if operation.alpha is not None:
+        _check_alpha(link, operation.alpha)
     request = Request(devices, operation, link)
     devices.pending[request.number] = request
     devices.claim(request, lambda: link.open(request))
+
+
+def _check_alpha(link: HeraldedLink, alpha: float) -> None:
+    try:
+        link.source.at(alpha)
+    except InputError as error:
+        raise OperationError(why=f"{link.name} at alpha {alpha:g}: {error}") from error
 
 
 def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
@@ -371,7 +381,10 @@ def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
 
 
 def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
-    return _but_last(operation, operation.purpose)
+    shown = _fields(operation)
+    if operation.alpha is not None:
+        return (*shown[:-1], rounded(float(operation.alpha)))
+    return shown[:-1] if operation.purpose else shown[:-2]
 
 
 # --- from one tenant to another -------------------------------------------------------------------

@@ -96,13 +96,15 @@ class HandOver(Operation):
 class Entangle(Operation):
     """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`.
 
-    Only requests of one `purpose` match.
+    Only requests of one `purpose` and one `alpha` match. `alpha`: the bright population of a single-click
+    link, None for the link's own.
     """
 
     peer: str
     link: str | None = None
     raw: bool = False
     purpose: str = ""
+    alpha: float | None = None
 
 
 class Probe(Operation):

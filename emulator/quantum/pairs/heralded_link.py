@@ -5,8 +5,8 @@ slots (node/node_devices.py), what a success comes to (heralded_pair.py), or the
 (heralding/attempts.py).
 
 Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends that
-are for one purpose are matched (the order of the end that is first in the link counts), attempts begin at
-that instant, and one draw tells when they will have succeeded. `multiplexing: n` lets up to n matched pairs
+are for one purpose and one bright population are matched (the order of the end that is first in the link
+counts), attempts begin at that instant, and one draw tells when they will have succeeded. `multiplexing: n` lets up to n matched pairs
 run side by side, each with a draw of its own. The end that hears first has its half at once; the attempts
 are over when the other has heard too, and the next requests' attempts begin then.
 
@@ -153,7 +153,8 @@ class HeraldedLink:
         for attempt in self._attempts.values():
             if attempt.emitted_before(now_ns):
                 continue
-            attempt.start_ns, attempt.source = attempt.resumes_ns(now_ns), source
+            attempt.start_ns = attempt.resumes_ns(now_ns)
+            attempt.source = source.at(attempt.alpha)
             self._draw(attempt)
 
     def _set_source(self, source: HeraldedSource, now_ns: int) -> None:
@@ -186,12 +187,12 @@ class HeraldedLink:
             self._start(first.pop(places[0]), second.pop(places[1]))
 
     def _matching(self) -> tuple[int, int] | None:
-        """Where the oldest requests of one purpose stand in both queues; the first end's order counts."""
-        if self._first[0].purpose == self._second[0].purpose:
+        """Where the oldest requests that match stand in both queues; the first end's order counts."""
+        if self._first[0].matches == self._second[0].matches:
             return 0, 0
         for place, request in enumerate(self._first):
             for other, candidate in enumerate(self._second):
-                if candidate.purpose == request.purpose:
+                if candidate.matches == request.matches:
                     return place, other
         return None
 
@@ -204,8 +205,10 @@ class HeraldedLink:
             return f"a pair with {peer}: {self.name} is cut"
         if request.attempt is not None:
             return f"a pair with {peer}: attempts on {self.name} have not succeeded"
-        if all(other.purpose != request.purpose for other in self._queues[peer]):
-            use = f" for {request.purpose}" if request.purpose else ""
+        if all(other.matches != request.matches for other in self._queues[peer]):
+            purpose, alpha = request.matches
+            use = f" for {purpose}" if purpose else ""
+            use += f" at alpha {alpha:g}" if alpha is not None else ""
             return f"a pair with {peer}{use}: {peer} has not asked for one on {self.name}"
         return f"a pair with {peer}: other requests are before it on {self.name}"
 
@@ -307,12 +310,14 @@ class HeraldedLink:
         for (_, source), (until_ns, _) in pairwise(self._sources):
             if attempt.start_ns + timing.emission_ns >= until_ns:
                 continue
-            attempt.source, attempt.success = source, source.draw(attempt.rng)
+            attempt.source = source.at(attempt.alpha)
+            attempt.success = attempt.source.draw(attempt.rng)
             if attempt.emitted_before(until_ns):
                 break
             attempt.start_ns = attempt.resumes_ns(until_ns)
         else:
-            attempt.source, attempt.success = self.source, self.source.draw(attempt.rng)
+            attempt.source = self.source.at(attempt.alpha)
+            attempt.success = attempt.source.draw(attempt.rng)
         if not all(attempt.has_left(*each) for each in attempt.given_up.items()):
             self._stop(attempt)
             self.match()

@@ -34,11 +34,13 @@ class Request(Pending):
     `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard.
     """
 
-    __slots__ = ("attempt", "half", "link", "opened", "purpose", "raw")
+    __slots__ = ("attempt", "half", "link", "matches", "opened", "purpose", "raw")
 
     def __init__(self, devices: NodeDevices, operation: Entangle, link: HeraldedLink) -> None:
         super().__init__(devices, operation)
         self.raw, self.purpose = operation.raw, operation.purpose
+        #: Only requests that are equal in this are matched.
+        self.matches = operation.purpose, operation.alpha
         self.link = link
         self.opened = 0
         self.attempt: Attempt | None = None
@@ -62,6 +64,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "alpha",
         "entry",
         "first",
         "given_up",
@@ -84,7 +87,10 @@ class Attempt:
         self.number, self.first, self.second = number, first, second
         self.requests = first, second
         self.raw = first.raw or second.raw
-        self.source, self.start_ns = source, start_ns
+        self.start_ns = start_ns
+        #: The bright population that both ask for, and the link at that.
+        self.alpha = first.matches[1]
+        self.source = source.at(self.alpha)
         self.success: Success | None = None
         self.pair: HeraldedPair | None = None
         self.outcome = HEARD
