@@ -6,9 +6,9 @@ slots (node/node_devices.py), what a success comes to (heralded_pair.py), or the
 
 Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends that
 are for one purpose and one bright population are matched (the order of the end that is first in the link
-counts), attempts begin at that instant, and one draw tells when they will have succeeded. `multiplexing: n` lets up to n matched pairs
-run side by side, each with a draw of its own. The end that hears first has its half at once; the attempts
-are over when the other has heard too, and the next requests' attempts begin then.
+counts), attempts begin at that instant, and one draw tells when they will have succeeded. `multiplexing: n`
+lets up to n matched pairs run side by side, each with a draw of its own. The end that hears first has its
+half at once; the attempts are over when the other has heard too, and the next requests' attempts begin then.
 
 Rules: attempts have no memory, so a cut, a withdrawal or a death ends them;
 the requests that remain go back to their place by age, which is the front, and are drawn for anew

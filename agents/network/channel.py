@@ -1,0 +1,147 @@
+"""A channel to one peer: messages arrive once, in their order, or both ends learn that state was lost.
+
+Owns numbers, acknowledgements and repetition of what two services say to each other. Does not own what is
+said, nor the mailbox that it comes by.
+
+Theory of operation. Each end numbers what it posts from 1, and repeats what is not acknowledged; a receiver
+takes number after number, keeps what has come too early, and acknowledges the last one taken. An end is known
+by its life: the incarnation of its node, and how often it has given the other up. A packet names the life of its
+sender and the one it is meant for.
+
+Rules: who sees a later life of the other end has lost what both had agreed on; the numbers begin anew, in both
+directions, and `lost` is called. A packet of an earlier life is ignored, one that is meant for an earlier life
+answered by a bare packet, from which its sender learns the present one. After `tries` repetitions without
+an answer the peer is given up, which begins a new life here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+#: (incarnation, how often the other end has been given up); before an end is known.
+Life = tuple[int, int]
+UNKNOWN: Life = (0, 0)
+#: A repetition comes after twice the time of the one before, up to so many times the first.
+_LONGEST = 8
+#: Messages repeated at once.
+_REPEATED = 8
+
+
+class Channel:
+    """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way, `item` None: a bare one.
+
+    `deliver(item)` gets what has come. `lost(why)`: the other end knows nothing of what was agreed before.
+    """
+
+    def __init__(
+        self,
+        incarnation: int,
+        send: Callable[[int, int, int, Life, Any], None],
+        deliver: Callable[[Any], None],
+        lost: Callable[[str], None],
+        repeat_s: float,
+        tries: int,
+    ) -> None:
+        self._send, self._deliver, self._lost = send, deliver, lost
+        self._repeat_s, self._tries = repeat_s, tries
+        self._life: Life = (incarnation, 0)
+        self._peer_life = UNKNOWN
+        self._posted, self._waiting = 0, dict[int, Any]()
+        self._expected, self._early = 1, dict[int, Any]()
+        self._repeated = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._acknowledges = False
+
+    def post(self, item: Any) -> None:
+        """Say something to the other end."""
+        self._posted += 1
+        self._waiting[self._posted] = item
+        self._transmit(self._posted, item)
+        if self._timer is None:
+            self._arm()
+
+    def greet(self) -> None:
+        """Have the other end learn of this life."""
+        self._transmit(0, None)
+
+    def receive(
+        self, incarnation: int, life: int, number: int, acknowledged: int, to: Life, item: Any
+    ) -> None:
+        """A packet has come from the peer."""
+        sender = (incarnation, life)
+        if sender < self._peer_life:
+            return
+        if sender > self._peer_life:
+            known, self._peer_life = self._peer_life, sender
+            if known != UNKNOWN:
+                self._begin_anew()
+                self._lost("it has been restarted" if incarnation > known[0] else "it gave up")
+        if to not in (self._life, UNKNOWN):
+            if number:
+                self._transmit(0, None)
+            return
+        if to == self._life and self._waiting:
+            self._take_acknowledgement(acknowledged)
+        if number:
+            self._take(number, item)
+
+    def _take_acknowledgement(self, acknowledged: int) -> None:
+        taken = [number for number in self._waiting if number <= acknowledged]
+        for number in taken:
+            del self._waiting[number]
+        if taken:
+            self._repeated = 0
+            self._disarm()
+            if self._waiting:
+                self._arm()
+
+    def _take(self, number: int, item: Any) -> None:
+        if not self._acknowledges:
+            self._acknowledges = True
+            asyncio.get_running_loop().call_soon(self._acknowledge)
+        if number >= self._expected:
+            self._early[number] = item
+        while self._expected in self._early:
+            item = self._early.pop(self._expected)
+            self._expected += 1
+            life = self._peer_life, self._life
+            self._deliver(item)
+            if life != (self._peer_life, self._life):
+                return
+
+    def _acknowledge(self) -> None:
+        if self._acknowledges:  # no message of our own has carried it
+            self._transmit(0, None)
+
+    def _transmit(self, number: int, item: Any) -> None:
+        self._acknowledges = False
+        self._send(number, self._expected - 1, self._life[1], self._peer_life, item)
+
+    def _arm(self) -> None:
+        delay_s = self._repeat_s * min(2**self._repeated, _LONGEST)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._repeat)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _repeat(self) -> None:
+        self._timer = None
+        if self._repeated >= self._tries:
+            self._life = (self._life[0], self._life[1] + 1)
+            self._begin_anew()
+            self._lost("it does not answer")
+            return
+        self._repeated += 1
+        for number, item in list(self._waiting.items())[:_REPEATED]:
+            self._transmit(number, item)
+        self._arm()
+
+    def _begin_anew(self) -> None:
+        self._posted, self._expected, self._repeated = 0, 1, 0
+        self._waiting.clear()
+        self._early.clear()
+        self._disarm()
