@@ -5,13 +5,13 @@ said, nor the mailbox that it comes by.
 
 Theory of operation. Each end numbers what it posts from 1, and repeats what is not acknowledged; a receiver
 takes number after number, keeps what has come too early, and acknowledges the last one taken. An end is known
-by its life: the incarnation of its node, and how often it has given the other up. A packet names the life of its
-sender and the one it is meant for.
+by its life: the incarnation of its node, and how often it has given the other up. A packet names the life of
+its sender and the one it is meant for.
 
-Rules: who sees a later life of the other end has lost what both had agreed on; the numbers begin anew, in both
-directions, and `lost` is called. A packet of an earlier life is ignored, one that is meant for an earlier life
-answered by a bare packet, from which its sender learns the present one. After `tries` repetitions without
-an answer the peer is given up, which begins a new life here.
+Rules: a later life of the other end means that what both had agreed on is lost. The numbers begin anew, in
+both directions, and `lost` is called. A packet of an earlier life is ignored, one meant for an earlier life
+answered by a bare packet, from which its sender learns the present one. After `tries` repetitions
+without an answer the peer is given up, which begins a new life here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REPEATED = 8
 
 
 class Channel:
-    """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way, `item` None: a bare one.
+    """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way; number 0: a bare one.
 
     `deliver(item)` gets what has come. `lost(why)`: the other end knows nothing of what was agreed before.
     """

@@ -6,19 +6,20 @@ what happens when one end misses something that the other has. Does not own the 
 through (channel.py).
 
 Theory of operation. The end whose node is first by name is the link's master: the other one's requests are
-sent to it, it decides whose turn it is, and says so (`Serve`) some pairs ahead. Both ends append what is served
-to one list and work on that in its order, as many pairs side by side as the link carries. For each pair they
-ask the emulator under the pair's own name as the purpose, `alice.1.7#3`, and only requests of one purpose match.
-So nothing that one end leaves out, drops or is late with gives another pair's half to anyone: the worst is that
-an end awaits a pair that the other one does not.
+sent to it, it decides whose turn it is, and says so (`Serve`) some pairs ahead. Both ends append what is
+served to one list and work on that in its order, as many pairs side by side as the link carries. For each
+pair they ask the emulator under the pair's own name as the purpose, `alice.1.7#3`, and only requests of one
+purpose match. So nothing that one end leaves out, drops or is late with gives another pair's half to anyone:
+the worst is that an end awaits a pair that the other one does not.
 
 That is found out by `Under`: an end that has waited for long says what it waits for. The other answers `Over`
-for what it has had or dropped; the first gives those up, and says `Lost`, at which the other drops its half, if
-it lies there still. A lost number is replaced by a new one. A half that its memory discards at the cut-off is
-said to be `Lost` too.
+for what it has had or dropped; the first gives those up, and says `Lost`, at which the other drops its half,
+if it lies there still. A lost number is replaced by a new one. A half that its memory discards at the cut-off
+is said to be `Lost` too.
 
 Rules: messages name requests and pairs, and what names one that is not known here changes nothing. When the
-other end has lost its state (channel.py), all requests of both ends fail here, and what they hold is discarded.
+other end has lost its state (channel.py), all requests of both ends fail here, and what they hold is
+discarded.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class LinkEnd:
         self._running: dict[tuple[str, int], tuple[asyncio.Task[None], int]] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._silence_s = 0.0
+        self._waits_s: dict[float | None, float] = {}
         self._advances = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             Asked: self._on_asked,
@@ -202,7 +204,7 @@ class LinkEnd:
         return request.lacking > 0
 
     def _turn(self, request: Request) -> tuple[int, int]:
-        """Pairs in a turn of the request, and how many are to be scheduled when its next turn is not yet due."""
+        """Pairs in a turn of the request, and with how many still to come its next turn is not yet due."""
         wait_s, latency_s = self._wait_s(request), self.info.latency_ns * 1e-9
         if not 0 < wait_s < math.inf:
             return 1, self._width + 1
@@ -212,8 +214,11 @@ class LinkEnd:
 
     def _wait_s(self, request: Request) -> float:
         """The mean time from one pair to the next, as the link promises it."""
-        rate_hz = facts_of(self.info, request.asked.alpha).rate_hz
-        return 1 / rate_hz if rate_hz > 0 else math.inf
+        found = self._waits_s.get(request.asked.alpha)
+        if found is None:
+            rate_hz = facts_of(self.info, request.asked.alpha).rate_hz
+            found = self._waits_s[request.asked.alpha] = 1 / rate_hz if rate_hz > 0 else math.inf
+        return found
 
     def _append(self, request: Request, count: int) -> None:
         for _ in range(count):
@@ -292,7 +297,7 @@ class LinkEnd:
             self._scheduler.add(asked.id, asked.purpose, asked.priority)
 
     def _forget(self, request: Request) -> None:
-        """Nothing more is made for it. What a finished one of the other end has here stays for the program."""
+        """Nothing more is made for it. Halves of a finished one of the other end stay for the program."""
         self.requests.pop(request.id, None)
         self._scheduler.remove(request.id)
         for place in [place for place in self._running if place[0] == request.id]:
@@ -342,9 +347,8 @@ class LinkEnd:
         over = []
         for name, number in under.pairs:
             request = self.requests.get(name)
-            if request is None:
-                over.append((name, number))
-            elif number <= request.scheduled and not self._is_awaited(request, number):
+            known = request is not None and number > request.scheduled
+            if not known and not (request is not None and self._is_awaited(request, number)):
                 over.append((name, number))
         if over:
             self._post(Over(self.info.name, over))
@@ -372,6 +376,8 @@ class LinkEnd:
         if request is not None:
             request.heard_there.add(heard.number)
             request.wake()
+            self._service.came(request)
+            self.advance()
 
     def _on_lost(self, lost: Lost) -> None:
         request = self.requests.get(lost.id)

@@ -4,7 +4,7 @@ Owns the arithmetic from `Heralding` (wire/messages.py), which the node has from
 can count on. Does not own the physics of the heralding, whose numbers these are.
 
 Theory of operation. A pair is known by five numbers: its populations and the real coherence of |00> and |11>.
-Storage for t_A and t_B in memories with T1 and T2 leaves, with g = exp(-t/T1) and c = exp(-t_A/T2A - t_B/T2B),
+Storage for tA and tB in memories with T1 and T2 leaves, with g = exp(-t/T1) and c = exp(-tA/T2A - tB/T2B),
 
     F = [p00 + p11 (gA gB + (1-gA)(1-gB)) + p01 (1-gB) + p10 (1-gA)]/2 + coherence * c
 
@@ -145,7 +145,8 @@ def _weights(alpha: float) -> _Five:
 def _by_click(overlaps: _Five) -> _Five:
     """What a pair in |00>, |01>, |10>, |11>, and its coherence, weigh, by the emitters that were bright.
 
-    The herald's correction flips the second half: first bright becomes |11>, second |00>, none |01>, both |10>.
+    The herald's correction flips the second half: with the first emitter bright the pair is |11>, with the
+    second |00>, with none |01>, with both |10>.
     """
     p00, p01, p10, p11, coherence = overlaps
     return p01, p11, p00, p10, coherence

@@ -3,8 +3,8 @@
 Owns the words for programs and services, the checks of what they ask, and the way of messages to the ends of
 links. Does not own how pairs are made and agreed on (link_end.py), nor paths over several links.
 
-The service of Dahlberg et al., SIGCOMM 2019 (arXiv:1903.09778): a number of pairs of a fidelity, by a deadline,
-with a priority and for a purpose, to keep or to be measured at once.
+The service of Dahlberg et al., SIGCOMM 2019 (arXiv:1903.09778): a number of pairs of a fidelity, by a
+deadline, with a priority and for a purpose, to keep or to be measured at once.
 
     link = self.service(LinkLayer)
     async for pair in link.pairs("bob", count=10, min_fidelity=0.9, deadline="1 s"):
@@ -12,7 +12,8 @@ with a priority and for a purpose, to keep or to be measured at once.
 
 and at bob `async for pair in self.service(LinkLayer).arriving("alice", count=10)`.
 
-Rules: a word is over when all that it held has been handed over or given back. What cannot be is refused at once.
+Rules: a word is over when all that it held has been handed over or given back. What cannot be is refused at
+once.
 """
 
 from __future__ import annotations
@@ -141,15 +142,17 @@ class LinkLayer(Service):
         cutoff: Duration = None,
         alpha: float | None = None,
         link: str | None = None,
+        to: str | None = None,
     ) -> AsyncIterator[LinkPair]:
         """Ask for pairs with a neighbour, whose program takes the other halves by `arriving`.
 
         `min_fidelity`: of each when both ends have heard of it and it was kept for `storage`; a single-click
         link is set to the largest alpha that reaches it, or to `alpha`. `deadline`: for all of them, from
-        now. `priority`: higher ones are served first. `purpose`: both ends' word for the use, by default "" for
-        programs, and the service's name for a service. `confirmed`: hand a pair over only when the other end has
-        said that it has its half; without, a lost herald may leave this end a half without a partner.
-        `cutoff`: a pair that has waited for longer is dropped, and replaced.
+        now. `priority`: higher ones are served first. `purpose`: both ends' word for the use, by default ""
+        for programs, and the service's name for a service. `confirmed`: hand a pair over only when the other
+        end has said that it has its half; without, a lost herald may leave this end a half without a partner.
+        `cutoff`: a pair that is older when it could be handed over is dropped, and replaced. `to`: the tenant
+        of this node that gets the pairs; None: which calls.
 
         Raises Unreachable, FidelityImpossible and InputError at once; DeadlinePassed and Withdrawn later.
         Leaving the loop withdraws the rest.
@@ -162,7 +165,7 @@ class LinkLayer(Service):
         asked.confirmed = confirmed
         request = Request(asked, True, self._limit, self.rng)
         timer = self._ask(end, request, deadline)
-        cutoff_s, taker = seconds(cutoff), self.caller
+        cutoff_s, taker = seconds(cutoff), self.caller if to is None else to
         try:
             while request.handed < count:
                 half = request.next_half()
@@ -197,9 +200,9 @@ class LinkLayer(Service):
     ) -> LinkOutcomes:
         """Ask for pairs that both ends measure as soon as they hear of them; returns the outcomes here.
 
-        Each end draws a basis for each pair, among `axes` with `weights`, from a generator of its own; `bases`
-        and `peer_bases` give indices of axes for the pairs by their numbers instead. The other end has its
-        outcomes by `measured_by`. Only pairs that both ends have measured count. Raises as `pairs`.
+        Each end draws a basis for each pair, among `axes` with `weights`, from a generator of its own;
+        `bases` and `peer_bases` give indices of axes for the pairs by their numbers instead. The other end
+        has its outcomes by `measured_by`. Only pairs that both ends have measured count. Raises as `pairs`.
         """
         end = self._end(peer, link)
         facts = self._facts_for(end.info, min_fidelity, alpha, 0)
@@ -226,15 +229,21 @@ class LinkLayer(Service):
 
     @offered
     async def arriving(
-        self, peer: str, *, purpose: str | None = None, count: int | None = None
+        self,
+        peer: str,
+        *,
+        purpose: str | None = None,
+        count: int | None = None,
+        to: str | None = None,
     ) -> AsyncIterator[LinkPair]:
         """The pairs that a neighbour asks for, with this purpose: all of them, or `count`.
 
-        While no program takes them, none are made for longer than a few lie here. Raises Unreachable.
+        As long as none takes them, no more are made than a few that lie here. `to` as for `pairs`. Raises
+        Unreachable.
         """
         self._end(peer, None, several=True)
         inbox = self._inbox(peer, purpose)
-        taker, handed = self.caller, 0
+        taker, handed = self.caller if to is None else to, 0
         with inbox.opened():
             self._advance(peer)
             while count is None or handed < count:
