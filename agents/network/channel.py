@@ -6,12 +6,13 @@ said, nor the mailbox that it comes by.
 Theory of operation. Each end numbers what it posts from 1, and repeats what is not acknowledged; a receiver
 takes number after number, keeps what has come too early, and acknowledges the last one taken. An end is known
 by its life: the incarnation of its node, and how often it has given the other up. A packet names the life of
-its sender and the one it is meant for.
+its sender and the one it is meant for; numbered packets wait until the sender knows that one. A bare packet,
+without a number, tells of the sender's life.
 
-Rules: a later life of the other end means that what both had agreed on is lost. The numbers begin anew, in
-both directions, and `lost` is called. A packet of an earlier life is ignored, one meant for an earlier life
-answered by a bare packet, from which its sender learns the present one. After `tries` repetitions
-without an answer the peer is given up, which begins a new life here.
+Rules: the numbers begin anew, in both directions, with each life of either end. A later life of the other end
+means that what both had agreed on is lost, and `lost` is called. A packet of an earlier life is ignored; one
+that is not meant for the present life is answered by a bare packet, from which its sender learns that life.
+After `tries` repetitions without an answer the peer is given up, which begins a new life here.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Channel:
         self._send, self._deliver, self._lost = send, deliver, lost
         self._repeat_s, self._tries = repeat_s, tries
         self._life: Life = (incarnation, 0)
-        self._peer_life = UNKNOWN
+        self._peer_life, self._knows_peer = UNKNOWN, False
         self._posted, self._waiting = 0, dict[int, Any]()
         self._expected, self._early = 1, dict[int, Any]()
         self._repeated = 0
@@ -58,7 +59,10 @@ class Channel:
         """Say something to the other end."""
         self._posted += 1
         self._waiting[self._posted] = item
-        self._transmit(self._posted, item)
+        if self._knows_peer:
+            self._transmit(self._posted, item)
+        elif len(self._waiting) == 1:
+            self.greet()
         if self._timer is None:
             self._arm()
 
@@ -73,19 +77,25 @@ class Channel:
         sender = (incarnation, life)
         if sender < self._peer_life:
             return
-        if sender > self._peer_life:
-            known, self._peer_life = self._peer_life, sender
-            if known != UNKNOWN:
-                self._begin_anew()
-                self._lost("it has been restarted" if incarnation > known[0] else "it gave up")
-        if to not in (self._life, UNKNOWN):
-            if number:
-                self._transmit(0, None)
+        if sender > self._peer_life or not self._knows_peer:
+            self._meet(sender)
+        if to != self._life:
+            self.greet()
             return
-        if to == self._life and self._waiting:
-            self._take_acknowledgement(acknowledged)
+        self._take_acknowledgement(acknowledged)
         if number:
             self._take(number, item)
+
+    def _meet(self, sender: Life) -> None:
+        """The peer lives this life from now on."""
+        known, self._peer_life = self._peer_life, sender
+        if self._knows_peer:
+            self._begin_anew()
+            self._lost("it has been restarted" if sender[0] > known[0] else "it gave up")
+            return
+        self._knows_peer = True
+        for number, item in self._waiting.items():
+            self._transmit(number, item)
 
     def _take_acknowledgement(self, acknowledged: int) -> None:
         taken = [number for number in self._waiting if number <= acknowledged]
@@ -109,7 +119,7 @@ class Channel:
             life = self._peer_life, self._life
             self._deliver(item)
             if life != (self._peer_life, self._life):
-                return
+                return  # what it says has ended the conversation
 
     def _acknowledge(self) -> None:
         if self._acknowledges:  # no message of our own has carried it
@@ -117,7 +127,8 @@ class Channel:
 
     def _transmit(self, number: int, item: Any) -> None:
         self._acknowledges = False
-        self._send(number, self._expected - 1, self._life[1], self._peer_life, item)
+        to = self._peer_life if self._knows_peer else UNKNOWN
+        self._send(number, self._expected - 1, self._life[1], to, item)
 
     def _arm(self) -> None:
         delay_s = self._repeat_s * min(2**self._repeated, _LONGEST)
@@ -131,13 +142,16 @@ class Channel:
     def _repeat(self) -> None:
         self._timer = None
         if self._repeated >= self._tries:
-            self._life = (self._life[0], self._life[1] + 1)
+            self._life, self._knows_peer = (self._life[0], self._life[1] + 1), False
             self._begin_anew()
             self._lost("it does not answer")
             return
         self._repeated += 1
-        for number, item in list(self._waiting.items())[:_REPEATED]:
-            self._transmit(number, item)
+        if not self._knows_peer:
+            self.greet()
+        else:
+            for number, item in list(self._waiting.items())[:_REPEATED]:
+                self._transmit(number, item)
         self._arm()
 
     def _begin_anew(self) -> None:

@@ -67,8 +67,13 @@ class Inbox:
             await self._change()
         return self._tables.popleft()
 
-    def close(self) -> list[Pair]:
-        """The run is over: what is to be discarded."""
+    def end(self, request: Request) -> None:
+        """No more comes of the request; what lies here stays."""
+        if not request.halves:
+            self._requests.pop(request.id, None)
+
+    def held(self) -> list[Pair]:
+        """The halves that lie here."""
         return [half for each in self._requests.values() for half in each.halves.values()]
 
     async def _change(self) -> None:

@@ -137,7 +137,6 @@ class LinkEnd:
         for request in [each for each in self.requests.values() if each.finished]:
             if not self._awaits(request):
                 self._forget(request)
-                self._service.finished(request)
         self._keep_watch()
 
     def fail(self, request: Request, error: NetworkError, *, say: bool = True) -> None:
@@ -173,12 +172,13 @@ class LinkEnd:
             self.fail(request, error, say=False)
 
     def close(self) -> list[Pair]:
-        """The run is over: what is to be discarded."""
+        """The run is over; returns the halves of this end's requests, which are to be discarded."""
         if self._watch is not None:
             self._watch.cancel()
         for task, _ in self._running.values():
             task.cancel()
-        return [half for request in self.requests.values() for half in request.halves.values()]
+        own = [request for request in self.requests.values() if request.own]
+        return [half for request in own for half in request.halves.values()]
 
     # --- whose turn it is, at the master ---
 
@@ -306,6 +306,8 @@ class LinkEnd:
         if request.failure is not None or request.own:
             self._discard(*request.halves.values())
             request.halves.clear()
+        if not request.own:
+            self._service.ended(request)
         request.wake()
 
     def _say_ready(self, request: Request) -> None:

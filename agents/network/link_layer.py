@@ -27,7 +27,7 @@ from ...emulator.errors import InputError, MessageError, QubitError
 from ...emulator.units import to_ns
 from ...emulator.wire import LinkInfo
 from ..options.values import Seconds
-from ..protocols.cleanup import discard_held
+from ..protocols.cleanup import DiscardOnError, discard_held
 from ..protocols.session import seconds
 from ..qubits import Axis, bloch
 from ..service import Service, offered
@@ -75,7 +75,7 @@ class LinkLayer(Service):
                     self._receive(message.source, message.incarnation, message.body)
         finally:
             held = [half for end in self._ends.values() for half in end.close()]
-            held += [half for inbox in self._inboxes.values() for half in inbox.close()]
+            held += [half for inbox in self._inboxes.values() for half in inbox.held()]
             await discard_held(*held)
 
     def _start(
@@ -98,8 +98,8 @@ class LinkLayer(Service):
                 channel = self._channels[info.peer] = self._channel_to(info.peer, wait_s, tries)
             arrived = partial(self._arrived, info.peer)
             self._ends[info.name] = LinkEnd(self, info, channel, policy, dict(weights), arrived)
-        if self.incarnation > 1:
-            for channel in self._channels.values():
+        for peer, channel in self._channels.items():
+            if self.name < peer or self.incarnation > 1:
                 channel.greet()
 
     # --- what links promise ---
@@ -279,10 +279,13 @@ class LinkLayer(Service):
         if not request.own:
             self._inbox_of(request).wake()
 
-    def finished(self, request: Request) -> None:
-        """The other end has all of its request."""
-        if request.measures:
-            self._inbox_of(request).add_outcomes(request.table())
+    def ended(self, request: Request) -> None:
+        """A request of the other end is over."""
+        inbox = self._inbox_of(request)
+        if not request.measures:
+            inbox.end(request)
+        elif request.finished:
+            inbox.add_outcomes(request.table())
 
     def background(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Do this beside all else."""
@@ -425,7 +428,8 @@ class LinkLayer(Service):
             await discard_held(half)
         elif not half.expired:
             try:
-                await self.hand_over(half, to=taker)
+                async with DiscardOnError(half):
+                    await self.hand_over(half, to=taker)
             except QubitError:
                 pass  # discarded at its cut-off while it waited for a slot
             else:
