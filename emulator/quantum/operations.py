@@ -55,10 +55,11 @@ from ..wire import (
     Reset,
     Sent,
     Split,
+    Store,
     Transmit,
 )
 from .joint_probes import check_parties
-from .node.node_devices import NodeDevices, Pending
+from .node.node_devices import ANY_PLACE, COMMUNICATION, NodeDevices, Pending
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.reception import Receiving
@@ -121,7 +122,9 @@ def verb(operation: Operation) -> str:
 def waits_for(pending: Pending) -> str:
     """What an operation under way waits for, for people."""
     if pending.opener is not None:
-        pool = pending.pool or ""
+        pool, places = pending.pool or "", pending.devices.places
+        if places is not None and pending.place and pending.devices.slots.free_of(pool):
+            return f"a free communication qubit ({places.communication} in use)"
         whose = f" of {pool}" if pool else ""
         return f"a free slot{whose} ({pending.devices.slots.count_of(pool)} in use)"
     if pending.refusal is not None:
@@ -341,7 +344,9 @@ def _but_last(operation: Operation, last: str) -> tuple[Any, ...]:
 
 def _begin_allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate) -> None:
     pending = devices.pending[operation.number] = Pending(devices, operation)
-    devices.claim(pending, lambda: plane.end_after(pending, devices.initialisation_ns))
+    devices.claim(
+        pending, lambda: plane.end_after(pending, devices.initialisation_ns), place=ANY_PLACE
+    )
 
 
 def _allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate, now_ns: int) -> str:
@@ -349,13 +354,16 @@ def _allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate, no
     qubit = f"{devices.name}#{devices.allocated}"
     plane.registry.allocate(qubit, devices.name, now_ns)
     devices.hold(qubit, devices.owner_of(operation.number))
+    devices.bring(operation.number, qubit)
+    if devices.places is not None and devices.places.is_stored(qubit):
+        plane.registry.store(qubit, now_ns)
     _err_initially(plane, devices, qubit, now_ns)
     return qubit
 
 
 def _withdraw_allocate(_: QuantumPlane, pending: Pending) -> bool:
     pending.cancel()
-    pending.devices.release(pending.pool)
+    pending.devices.give_back(pending)
     return True
 
 
@@ -365,7 +373,7 @@ def _begin_entangle(plane: QuantumPlane, devices: NodeDevices, operation: Entang
         _check_alpha(link, operation.alpha)
     request = Request(devices, operation, link)
     devices.pending[request.number] = request
-    devices.claim(request, lambda: link.open(request))
+    devices.claim(request, lambda: link.open(request), place=COMMUNICATION)
 
 
 def _check_alpha(link: HeraldedLink, alpha: float) -> None:
@@ -385,6 +393,30 @@ def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
     if operation.alpha is not None:
         return (*shown[:-1], rounded(float(operation.alpha)))
     return shown[:-1] if operation.purpose else shown[:-2]
+
+
+# --- to a storage qubit ---------------------------------------------------------------------------
+
+
+def _plan_store(devices: NodeDevices, operation: Store) -> _Plan:
+    places = devices.places
+    moves = places is not None and not places.is_stored(operation.qubit)
+    return (operation.qubit,), 2 * devices.two_ns if moves else 0
+
+
+def _store(plane: QuantumPlane, devices: NodeDevices, operation: Store, now_ns: int) -> None:
+    """By two two-qubit gates with a fresh storage qubit, of which nothing is kept but this."""
+    qubit, registry, places = operation.qubit, plane.registry, devices.places
+    registry.require(devices.name, (qubit,))
+    if places is None or places.is_stored(qubit):
+        return
+    if not places.store(qubit):
+        why = f"{devices.name} has no free storage qubit: all {places.storage} are in use"
+        raise OperationError(why=why)
+    registry.store(qubit, now_ns)
+    if devices.storing_map is not None:
+        registry.apply_map(devices.storing_map, (qubit,), now_ns)
+    devices.serve_waiting()
 
 
 # --- from one tenant to another -------------------------------------------------------------------
@@ -511,6 +543,7 @@ ROWS: dict[type[Operation], Row] = {
         effect=_allocate,
         withdraw=_withdraw_allocate,
     ),
+    Store: Row("store", plan=_plan_store, effect=_store),
     Entangle: Row(
         "entangle",
         Herald,

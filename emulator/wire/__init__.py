@@ -77,4 +77,5 @@ from .operations import Pulses as Pulses
 from .operations import Reset as Reset
 from .operations import Sent as Sent
 from .operations import Split as Split
+from .operations import Store as Store
 from .operations import Transmit as Transmit

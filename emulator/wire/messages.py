@@ -214,6 +214,7 @@ class Welcome(Frame):
     hash_key: bytes = b""  # of keyed hashes, for what is not shown
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
     services: list[ServiceInfo] = []
+    communication: int | None = None  # slots that links can entangle; None: all
 
 
 class Grant(Frame):

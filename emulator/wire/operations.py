@@ -93,6 +93,12 @@ class HandOver(Operation):
     to: str
 
 
+class Store(Operation):
+    """Move a held qubit to a storage qubit of the node. Result: None; at once where it lies in one."""
+
+    qubit: str
+
+
 class Entangle(Operation):
     """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`.
 
@@ -257,6 +263,7 @@ AnyOperation = (
     | Discard
     | Transmit
     | HandOver
+    | Store
     | Entangle
     | Probe
     | Pulses

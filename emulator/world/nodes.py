@@ -212,6 +212,7 @@ class Nodes:
             hash_key=hash_key(seed),
             epoch_ns=topology.time.epoch_ns,
             services=[_service_info(name, spec) for name in spec.services_in_order()],
+            communication=spec.memory.communication,
         )
 
     def _heralding(self, link: LinkSpec) -> Heralding | None:

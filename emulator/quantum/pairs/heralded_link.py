@@ -113,6 +113,7 @@ class HeraldedLink:
         if attempt is not None and attempt.has_left(request, now_ns):
             attempt.given_up[request] = now_ns
             request.attempt = None
+            self._end_attempts(attempt, request)
             return
         if attempt is not None:
             self._stop(attempt)
@@ -124,7 +125,7 @@ class HeraldedLink:
         self.withdraw(request)
         if pair is not None:
             pair.give_up(request)
-        request.devices.release(request.pool)
+        request.devices.give_back(request)
         self.match()
 
     def cut(self) -> None:
@@ -217,6 +218,11 @@ class HeraldedLink:
         attempt = Attempt(self._numbered, first, second, self.source, self._clock.now_ns)
         self._attempts[attempt.number] = attempt
         first.attempt = second.attempt = attempt
+        for request in attempt.requests:
+            log = request.devices.attempts
+            if log is not None:
+                rhythm_ns = self.source.timing.attempt_ns
+                log.begin(self.name, attempt.number, attempt.start_ns, rhythm_ns)
         self._draw(attempt)
 
     def _draw(self, attempt: Attempt) -> None:
@@ -251,10 +257,17 @@ class HeraldedLink:
         """The attempts are over, one way or another."""
         del self._attempts[attempt.number]
         for request in attempt.requests:
+            self._end_attempts(attempt, request)
             if request.attempt is attempt:
                 request.attempt = None
         if attempt.entry is not None:
             attempt.entry.cancel()
+
+    def _end_attempts(self, attempt: Attempt, request: Request) -> None:
+        """This end makes no more of these attempts."""
+        log = request.devices.attempts
+        if log is not None:
+            log.end(self.name, attempt.number, self._clock.now_ns)
 
     def _succeed(self, attempt: Attempt) -> None:
         """The pair exists, unless no herald gets through, and the nearer end hears of it; or both do."""
@@ -285,6 +298,7 @@ class HeraldedLink:
         now_ns = self._clock.now_ns - attempt.start_ns
         for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
             del attempt.unheard[request]
+            self._end_attempts(attempt, request)
             attempt.pair.herald(request)
         if attempt.unheard:
             self._schedule(attempt, min(attempt.unheard.values()), self._hear)

@@ -146,6 +146,7 @@ class HeraldedPair:
         link.history.at(min(emitted_ns, other_ns)).count_hits(_any)
         self._record_creation(emitted_ns, other_ns)
         for request, since_ns in zip(attempt.requests, (emitted_ns, other_ns), strict=True):
+            request.devices.bring(request.number, request.half)
             if request.owner:
                 request.devices.hold(request.half, request.owner)
             reset_ns = request.devices.memory_reset_ns
@@ -194,7 +195,8 @@ class HeraldedPair:
 
     def _drop(self, request: Request, why: str) -> None:
         self.link.registry.discard([request.half], why, self.link.around.clock.now_ns)
-        request.devices.hold(request.half, "")  # the slot stays the request's
+        request.devices.hold(request.half, "")  # slot and place stay the request's
+        request.devices.take_back(request.number, request.half)
         request.half = ""
 
 
