@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.errors import OperationError, QubitError
 from ...emulator.wire import LinkInfo
-from ..protocols.cleanup import discard_held
+from ..protocols.cleanup import DiscardOnError, discard_held
 from ..qubits import Pair
 from .channel import Channel
 from .errors import NetworkError, Unreachable, Withdrawn
@@ -246,10 +246,13 @@ class LinkEnd:
                 purpose=f"{request.id}#{number}",
                 alpha=asked.alpha,
             )
-            if request.measures:
-                basis, axis = request.setting(number)
-                request.outcomes[number] = basis, await pair.measure(axis)
-        except QubitError:  # past its memory's cut-off before it was measured
+            async with DiscardOnError(pair):
+                if request.measures:
+                    basis, axis = request.setting(number)
+                    request.outcomes[number] = basis, await pair.measure(axis)
+                elif self._service.stores:
+                    await self._store(pair)
+        except QubitError:  # past its memory's cut-off before that
             self._running.pop(place, None)
             self._lose(request, [number])
             return
@@ -264,6 +267,15 @@ class LinkEnd:
         self._silence_s = 0.0
         self._service.came(request)
         self.advance()
+
+    async def _store(self, pair: Pair) -> None:
+        """To a storage qubit, if one is free; else it stays where the link has left it."""
+        try:
+            await pair.store()
+        except QubitError:
+            raise
+        except OperationError:
+            pass
 
     def _keep(self, request: Request, number: int, pair: Pair) -> None:
         asked = request.asked

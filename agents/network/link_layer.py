@@ -53,7 +53,8 @@ class LinkLayer(Service):
     """Pairs over the links of this node.
 
     `policy`: `weighted` serves the purposes on a link in turns, in proportion to `weights` (1 for those not
-    named), `first_come` request by request; both serve higher priorities first. `repeat`: after how long a
+    named), `first_come` request by request; both serve higher priorities first. `store`: halves are moved to
+    storage qubits as soon as they are heard of. `repeat`: after how long a
     message of the link layer is repeated (None: 1 ms and four latencies of the link), at most `tries` times.
     """
 
@@ -61,9 +62,12 @@ class LinkLayer(Service):
         self,
         policy: Policy = "weighted",
         weights: dict[str, float] | None = None,
+        store: bool = False,
         repeat: Seconds | None = None,
         tries: int = _TRIES,
     ) -> None:
+        #: Whether halves are moved to storage qubits.
+        self.stores = store
         self._start(policy, weights or {}, repeat, tries)
         try:
             while True:

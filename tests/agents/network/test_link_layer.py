@@ -148,6 +148,60 @@ def test_halves_that_are_too_old_are_replaced() -> None:
     assert results["bob"] > 6
 
 
+@pytest.mark.parametrize(("store", "held"), [(False, 1), (True, 3)])
+def test_halves_that_are_stored_make_room_for_the_next_pair(store: bool, held: int) -> None:
+    """One communication qubit: without storing, the second pair waits until the first is used."""
+
+    async def hold(me: Agent, pairs: Any) -> int:
+        kept = []
+        try:
+            async with asyncio.timeout(0.1):
+                async for half in pairs:
+                    kept.append(half)
+        except TimeoutError:
+            pass
+        return len(kept)
+
+    memory = Memory(slots=4, communication=1)
+    wire = harness.link(
+        "alice", "bob", LATENCY_NS, entangle=harness.heralding(1.0, LATENCY_NS), length_km=20.0
+    )
+    nodes = {
+        "alice": end(
+            "alice", lambda me: hold(me, link(me).pairs("bob", 3)), memory=memory, store=store
+        ),
+        "bob": end(
+            "bob",
+            lambda me: hold(me, link(me).arriving("alice", count=3)),
+            memory=memory,
+            store=store,
+        ),
+    }
+    assert harness.run(harness.network(nodes, [wire])).results == {"alice": held, "bob": held}
+
+
+def test_halves_that_their_memory_has_discarded_are_replaced() -> None:
+    async def alice(me: Agent) -> int:
+        had = 0
+        async for half in link(me).pairs("bob", 4):
+            had += not half.expired
+            await half.discard()
+            await asyncio.sleep(0.002)
+        return had
+
+    async def bob(me: Agent) -> int:
+        taken: list[Any] = []
+        await answering_for(me, taken, 0.5)
+        return len(taken)
+
+    memory = Memory(slots=4, cutoff_ns=1_000_000)
+    wire = harness.link("alice", "bob", LATENCY_NS, entangle=harness.heralding(1.0, LATENCY_NS))
+    nodes = {"alice": end("alice", alice, memory=memory), "bob": end("bob", bob, memory=memory)}
+    results = harness.run(harness.network(nodes, [wire])).results
+    assert results["alice"] == 4
+    assert results["bob"] > 4
+
+
 # --- measured at once -----------------------------------------------------------------------------
 
 
