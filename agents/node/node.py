@@ -33,6 +33,8 @@ from ...emulator.wire import (
     Join,
     Joined,
     Kept,
+    MeasuredPairs,
+    MeasurePairs,
     PairPulses,
     Pulses,
     Release,
@@ -70,6 +72,7 @@ _RESULT_TYPES: dict[type, Any] = {
     Detect: Clicked,
     Intercept: Clicked,
     Split: Kept,
+    MeasurePairs: MeasuredPairs,
 }
 
 

@@ -33,6 +33,7 @@ from ..states.engine import unit_axis
 from ..states.gates import GATES
 from ..units import format_ns
 from ..wire import (
+    BLOCK_SLOTS,
     Allocate,
     Apply,
     BellMeasure,
@@ -47,6 +48,8 @@ from ..wire import (
     Joined,
     Kept,
     Measure,
+    MeasuredPairs,
+    MeasurePairs,
     MeasureStored,
     Operation,
     PairPulses,
@@ -58,11 +61,13 @@ from ..wire import (
     Store,
     Transmit,
 )
+from ..wire.bit_planes import packed_size, planes_for
 from .joint_probes import check_parties
 from .node.node_devices import ANY_PLACE, COMMUNICATION, NodeDevices, Pending
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.reception import Receiving
+from .pulses.settings import check_axes
 
 if TYPE_CHECKING:
     from .plane import QuantumPlane
@@ -388,6 +393,29 @@ def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
     return True
 
 
+def _begin_measure_pairs(
+    plane: QuantumPlane, devices: NodeDevices, operation: MeasurePairs
+) -> None:
+    check_axes(operation.axes)
+    size = packed_size(operation.count, planes_for(len(operation.axes)))
+    if not 1 <= operation.count <= BLOCK_SLOTS or len(operation.bases) != size:
+        why = f"{operation.count} pairs and {len(operation.bases)} bytes of bases do not fit"
+        raise OperationError(why=why)
+    if not plane.registry.formalism.is_exact:
+        why = "outcomes in blocks need formalism auto or density_matrix, and nothing approximated"
+        raise OperationError(why=why)
+    link = plane.heralded_links.choose(devices.name, operation.peer, operation.link)
+    if operation.alpha is not None:
+        _check_alpha(link, operation.alpha)
+    request = Request(devices, operation, link)
+    devices.pending[request.number] = request
+    devices.claim(request, lambda: link.open(request), place=COMMUNICATION)
+
+
+def _show_measured(value: MeasuredPairs) -> list[Any]:
+    return [value.count, _short(value.missed), _short(value.bits)]
+
+
 def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
     shown = _fields(operation)
     if operation.alpha is not None:
@@ -552,6 +580,15 @@ ROWS: dict[type[Operation], Row] = {
         waits=lambda request: request.link.waits_for(request),
         arguments=_show_entangle,
         outcome=attrgetter("qubit"),  # the rest stands in the link's own event
+    ),
+    MeasurePairs: Row(
+        "measure_pairs",
+        MeasuredPairs,
+        begin=_begin_measure_pairs,
+        withdraw=_withdraw_entangle,
+        waits=lambda request: request.link.waits_for(request),
+        arguments=_show_train,
+        outcome=_show_measured,
     ),
     Pulses: _sends(
         "pulses",

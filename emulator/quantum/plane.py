@@ -71,7 +71,7 @@ class QuantumPlane:
             for name, spec in nodes
             if spec.memory.dephasing_per_attempt
         }
-        memories = {
+        memories = self._memories = {
             name: NodeMemory(
                 decay_of(topology, spec),
                 self.fault_histories.nodes[name],
@@ -381,6 +381,7 @@ class QuantumPlane:
                 self.registry,
                 history,
                 self._give,
+                self._memories,
                 None if channel is None else drift_of(link, channel.fibre),
             )
             self.heralded_links.add(name, ends, heralded)

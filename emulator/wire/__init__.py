@@ -69,6 +69,8 @@ from .operations import Joined as Joined
 from .operations import Kept as Kept
 from .operations import LazySettings as LazySettings
 from .operations import Measure as Measure
+from .operations import MeasuredPairs as MeasuredPairs
+from .operations import MeasurePairs as MeasurePairs
 from .operations import MeasureStored as MeasureStored
 from .operations import Operation as Operation
 from .operations import PairPulses as PairPulses

@@ -113,6 +113,23 @@ class Entangle(Operation):
     alpha: float | None = None
 
 
+class MeasurePairs(Operation):
+    """Measure up to `count` pairs with `peer` as they are heralded; both ends ask. Result: `MeasuredPairs`.
+
+    Pair i is measured along axes[bases[i]]; `bases` is a column of bit planes. No pair is awaited for longer
+    than `longest_ns` from the begin. Takes a slot. `purpose` and `alpha` as for `Entangle`.
+    """
+
+    peer: str
+    link: str | None
+    purpose: str
+    alpha: float | None
+    count: int
+    axes: list[tuple[float, float, float]]
+    bases: bytes
+    longest_ns: int
+
+
 class Probe(Operation):
     """Have the recorder note the fidelity of qubits held here; the node learns nothing. Result: None.
 
@@ -265,6 +282,7 @@ AnyOperation = (
     | HandOver
     | Store
     | Entangle
+    | MeasurePairs
     | Probe
     | Pulses
     | PairPulses
@@ -327,6 +345,19 @@ class Herald(Record):
     emitted_ns: int
     goodness: float
     bell: int = 0  # 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi- : bit 0 = X flipped, bit 1 = Z flipped
+
+
+class MeasuredPairs(Record):
+    """Result of `MeasurePairs`: how many pairs came, and this end's outcomes.
+
+    `bits`: one plane of `count`; `missed`: uint32 little-endian, the pairs that this end has not heard of,
+    whose bits mean nothing.
+    """
+
+    count: int
+    missed: bytes
+    bits: bytes
+    goodness: float
 
 
 class Joined(Record):

@@ -70,6 +70,11 @@ class NodeMemory:
             self._on_change(interval.changes)
         history.on_change(self._on_change)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether storage for some time does the same whenever it is: no fault has decohered it yet."""
+        return not self._faulted
+
     def between(self, from_ns: int, to_ns: int) -> Superoperator | None:
         """What storage from `from_ns` to `to_ns` does to one qubit; None: nothing."""
         if not self._faulted:

@@ -21,26 +21,31 @@ from ...faults.changes import Changes
 from ...faults.verdicts import HEARD, HeraldFault, HeraldOutcome
 from ...heralding.attempts import HeraldedSource, Success
 from ...kernel.ports import Clock, Entry
-from ...wire import Entangle, Herald
+from ...wire import Entangle, Herald, MeasurePairs
 from ..node.node_devices import NodeDevices, Pending
 
 if TYPE_CHECKING:
     from .heralded_link import HeraldedLink
+    from .outcome_block import OutcomeBlock
 
 
 class Request(Pending):
-    """An `Entangle` under way. `opened` is its age on the link, 0 until it has a slot.
+    """An `Entangle` or a `MeasurePairs` under way. `opened` is its age on the link, 0 until it has a slot.
 
-    `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard.
+    `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard. `block`:
+    the block of outcomes that is made for it.
     """
 
-    __slots__ = ("attempt", "half", "link", "matches", "opened", "purpose", "raw")
+    __slots__ = ("attempt", "block", "half", "link", "matches", "opened", "raw")
 
-    def __init__(self, devices: NodeDevices, operation: Entangle, link: HeraldedLink) -> None:
+    def __init__(
+        self, devices: NodeDevices, operation: Entangle | MeasurePairs, link: HeraldedLink
+    ) -> None:
         super().__init__(devices, operation)
-        self.raw, self.purpose = operation.raw, operation.purpose
+        self.raw = isinstance(operation, Entangle) and operation.raw
         #: Only requests that are equal in this are matched.
-        self.matches = operation.purpose, operation.alpha
+        self.matches = operation.purpose, operation.alpha, type(operation)
+        self.block: OutcomeBlock | None = None
         self.link = link
         self.opened = 0
         self.attempt: Attempt | None = None
@@ -223,6 +228,11 @@ class HeraldFaults:
     def __init__(self, ends: tuple[str, str], clock: Clock) -> None:
         self._ends, self._clock = ends, clock
         self._watches: list[_Watch] = []
+
+    @property
+    def are_watching(self) -> bool:
+        """Whether any may look at a success."""
+        return bool(self._watches)
 
     def begin(self, fault: HeraldFault) -> None:
         """`fault` looks at what is emitted from now on."""
