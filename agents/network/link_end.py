@@ -34,6 +34,7 @@ from ...emulator.errors import OperationError, QubitError
 from ...emulator.wire import LinkInfo
 from ..protocols.cleanup import DiscardOnError, discard_held
 from ..qubits import Pair
+from .array_requests import ArrayRequest
 from .channel import Channel
 from .errors import NetworkError, Unreachable, Withdrawn
 from .link_facts import facts_of
@@ -42,6 +43,7 @@ from .requests import (
     Check,
     Checked,
     Finished,
+    Gaps,
     Heard,
     Item,
     LinkPair,
@@ -103,6 +105,7 @@ class LinkEnd:
             Over: self._on_over,
             Heard: self._on_heard,
             Lost: self._on_lost,
+            Gaps: self._on_gaps,
             Withdraw: self._on_withdraw,
             Check: self._on_check,
             Checked: self._on_checked,
@@ -193,7 +196,7 @@ class LinkEnd:
             if len(self._schedule) + len(self._running) >= ahead:
                 return
             count = min(turn, request.lacking, max(1, request.limit))
-            self._scheduler.charge(chosen, count)
+            self._scheduler.charge(chosen, count * request.asked.block)
             self._post(Serve(self.info.name, chosen, request.scheduled + 1, count))
             self._append(request, count)
 
@@ -206,18 +209,20 @@ class LinkEnd:
     def _turn(self, request: Request) -> tuple[int, int]:
         """Pairs in a turn of the request, and with how many still to come its next turn is not yet due."""
         wait_s, latency_s = self._wait_s(request), self.info.latency_ns * 1e-9
-        if not 0 < wait_s < math.inf:
+        if not 0 < wait_s < math.inf or request.asked.block > 1:
             return 1, self._width + 1
         turn = round(_TURN_LATENCIES * latency_s / wait_s)
         ahead = self._width + math.ceil(min(3 * latency_s / wait_s, _LONGEST_TURN))
         return max(1, min(turn, _LONGEST_TURN)), ahead
 
     def _wait_s(self, request: Request) -> float:
-        """The mean time from one pair to the next, as the link promises it."""
+        """The mean time from one pair (or block) to the next, as the link promises it."""
         found = self._waits_s.get(request.asked.alpha)
         if found is None:
             rate_hz = facts_of(self.info, request.asked.alpha).rate_hz
             found = self._waits_s[request.asked.alpha] = 1 / rate_hz if rate_hz > 0 else math.inf
+        if request.asked.longest_ns:
+            return min(found * request.asked.block, request.asked.longest_ns * 1e-9)
         return found
 
     def _append(self, request: Request, count: int) -> None:
@@ -237,36 +242,48 @@ class LinkEnd:
         self._running[request.id, number] = task, self._service.now_ns
 
     async def _make(self, request: Request, number: int) -> None:
-        """Await one pair, and keep or measure its half."""
-        asked, place = request.asked, (request.id, number)
+        """Await the pair, or the block of outcomes, of this number."""
         try:
-            pair = await self._service.entangle(
-                self.info.peer,
-                link=self.info.name,
-                purpose=f"{request.id}#{number}",
-                alpha=asked.alpha,
-            )
-            async with DiscardOnError(pair):
-                if request.measures:
-                    basis, axis = request.setting(number)
-                    request.outcomes[number] = basis, await pair.measure(axis)
-                elif self._service.stores:
-                    await self._store(pair)
-        except QubitError:  # past its memory's cut-off before that
-            self._running.pop(place, None)
+            if isinstance(request, ArrayRequest):
+                await self._measure_block(request, number)
+            else:
+                await self._make_pair(request, number)
+        except QubitError:  # past its memory's cut-off before it was measured or stored
+            self._running.pop((request.id, number), None)
             self._lose(request, [number])
             return
         except OperationError as error:
-            self._running.pop(place, None)
+            self._running.pop((request.id, number), None)
             self.fail(request, NetworkError(f"request {request.id}: {error}", self.info.peer))
             return
-        self._running.pop(place, None)
-        if not request.measures:
-            self._keep(request, number, pair)
+        self._running.pop((request.id, number), None)
         request.wake()
         self._silence_s = 0.0
         self._service.came(request)
         self.advance()
+
+    async def _make_pair(self, request: Request, number: int) -> None:
+        """Await one pair, and keep or measure its half."""
+        pair = await self._service.entangle(
+            self.info.peer,
+            link=self.info.name,
+            purpose=f"{request.id}#{number}",
+            alpha=request.asked.alpha,
+        )
+        async with DiscardOnError(pair):
+            if request.measures:
+                basis, axis = request.setting(number)
+                request.outcomes[number] = basis, await pair.measure(axis)
+            elif self._service.stores:
+                await self._store(pair)
+        if not request.measures:
+            self._keep(request, number, pair)
+
+    async def _measure_block(self, request: ArrayRequest, number: int) -> None:
+        """Await a block of outcomes."""
+        gaps = await request.measure(self._service, self.info, number)
+        if gaps:
+            self._post(Gaps(self.info.name, request.id, number, gaps))
 
     async def _store(self, pair: Pair) -> None:
         """To a storage qubit, if one is free; else it stays where the link has left it."""
@@ -404,6 +421,13 @@ class LinkEnd:
                 found[0].cancel()
         request.wake()
         self.advance()
+
+    def _on_gaps(self, gaps: Gaps) -> None:
+        request = self.requests.get(gaps.id)
+        if isinstance(request, ArrayRequest):
+            request.add_gaps(gaps.number, gaps.rows)
+            request.wake()
+            self.advance()
 
     def _on_withdraw(self, withdraw: Withdraw) -> None:
         request = self.requests.get(withdraw.id)

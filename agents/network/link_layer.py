@@ -31,12 +31,13 @@ from ..protocols.cleanup import DiscardOnError, discard_held
 from ..protocols.session import seconds
 from ..qubits import Axis, bloch
 from ..service import Service, offered
+from .array_requests import ArrayRequest, block_of
 from .channel import Channel, Life
 from .errors import DeadlinePassed, FidelityImpossible, Unreachable, Withdrawn
 from .inbox import Inbox
 from .link_end import LinkEnd
 from .link_facts import LinkFacts, best_fidelity, brightest, facts_of
-from .requests import KEEP, MEASURE, Asked, Item, LinkOutcomes, LinkPair, Packet, Request
+from .requests import KEEP, MEASURE, OUTCOMES, Asked, Item, LinkOutcomes, LinkPair, Packet, Request
 from .scheduling import Policy
 
 #: The mailbox of the link layer: `<service>.control`.
@@ -218,12 +219,42 @@ class LinkLayer(Service):
         request = Request(asked, True, _MEASURED_TURN, self.rng, own)
         timer = self._ask(end, request, deadline)
         try:
-            while len(request.outcomes) < count or request.checked < request.scheduled:
-                if len(request.outcomes) >= count:
-                    end.check(request)
-                await request.change()
-            end.finish(request)
-            return request.table()
+            return await self._complete(end, request)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            end.fail(request, Withdrawn(f"{self.name} takes no outcomes of it", peer))
+
+    @offered
+    async def outcomes(
+        self,
+        peer: str,
+        count: int,
+        *,
+        axes: Sequence[Axis] = ("Z",),
+        weights: Sequence[float] | None = None,
+        min_fidelity: float = 0.0,
+        deadline: Duration = None,
+        priority: int = 0,
+        purpose: str | None = None,
+        alpha: float | None = None,
+        link: str | None = None,
+    ) -> LinkOutcomes:
+        """As `measured`, for many pairs: a block of them is one operation, and one number of the request.
+
+        Equal in distribution, and some hundred times faster to emulate; `numbers` count the rows. Needs
+        `formalism: auto` or `density_matrix`, without `approximate`. Raises as `pairs`.
+        """
+        end = self._end(peer, link)
+        facts = self._facts_for(end.info, min_fidelity, alpha, 0)
+        asked = self._asked(end.info, OUTCOMES, count, priority, purpose, facts)
+        asked.axes = [bloch(axis) for axis in axes]
+        asked.weights = _shares(weights, len(asked.axes))
+        asked.block, asked.longest_ns = block_of(count, facts.rate_hz, seconds(deadline))
+        request = ArrayRequest(asked, True, _MEASURED_TURN, self.rng)
+        timer = self._ask(end, request, deadline)
+        try:
+            return await self._complete(end, request)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -275,7 +306,9 @@ class LinkLayer(Service):
 
     def accepted(self, asked: Asked, info: LinkInfo) -> Request:
         """A request of the other end."""
-        limit = _MEASURED_TURN if asked.kind == MEASURE else self._limit
+        if asked.kind == OUTCOMES:
+            return ArrayRequest(asked, False, _MEASURED_TURN, self.rng)
+        limit = self._limit if asked.kind == KEEP else _MEASURED_TURN
         return Request(asked, False, limit, self.rng, asked.bases)
 
     def came(self, request: Request) -> None:
@@ -331,6 +364,15 @@ class LinkLayer(Service):
             self._inbox_of(request).add(request)
 
     # --- helpers ---
+
+    async def _complete(self, end: LinkEnd, request: Request) -> LinkOutcomes:
+        """Wait until both ends have measured all pairs of the request."""
+        while request.rows < request.asked.count or request.checked < request.scheduled:
+            if request.rows >= request.asked.count:
+                end.check(request)
+            await request.change()
+        end.finish(request)
+        return request.table()
 
     @property
     def _limit(self) -> int:
@@ -419,7 +461,7 @@ class LinkLayer(Service):
             return None
 
         def pass_deadline() -> None:
-            had = len(request.outcomes) if request.measures else request.handed
+            had = request.rows if request.measures else request.handed
             end.fail(request, DeadlinePassed(end.info.peer, had, request.asked.count))
 
         return asyncio.get_running_loop().call_later(limit_s, pass_deadline)

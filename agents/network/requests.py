@@ -23,7 +23,7 @@ from ..qubits import Pair
 from .channel import Life
 from .errors import NetworkError
 
-KEEP, MEASURE = "keep", "measure"
+KEEP, MEASURE, OUTCOMES = "keep", "measure", "outcomes"
 _Axis = tuple[float, float, float]
 
 
@@ -31,7 +31,10 @@ _Axis = tuple[float, float, float]
 
 
 class Asked(msgspec.Struct, tag="asked", omit_defaults=True):
-    """A request, from its source. `axes` and `weights`: how pairs are measured, `bases`: at the other end."""
+    """A request, from its source. `axes` and `weights`: how pairs are measured, `bases`: at the other end.
+
+    Of outcomes in arrays: up to `block` pairs are one number, and take `longest_ns` at most.
+    """
 
     id: str
     link: str
@@ -45,6 +48,8 @@ class Asked(msgspec.Struct, tag="asked", omit_defaults=True):
     axes: list[_Axis] = []
     weights: list[float] | None = None
     bases: list[int] = []
+    block: int = 1
+    longest_ns: int = 0
 
 
 class Serve(msgspec.Struct, tag="serve"):
@@ -94,6 +99,15 @@ class Lost(msgspec.Struct, tag="lost"):
     numbers: list[int]
 
 
+class Gaps(msgspec.Struct, tag="gaps"):
+    """Of this block this end has not heard of these pairs."""
+
+    link: str
+    id: str
+    number: int
+    rows: list[int]
+
+
 class Withdraw(msgspec.Struct, tag="withdraw"):
     """The request is no more."""
 
@@ -125,7 +139,20 @@ class Finished(msgspec.Struct, tag="finished"):
     id: str
 
 
-Item = Asked | Serve | Ready | Under | Over | Heard | Lost | Withdraw | Check | Checked | Finished
+Item = (
+    Asked
+    | Serve
+    | Ready
+    | Under
+    | Over
+    | Heard
+    | Lost
+    | Gaps
+    | Withdraw
+    | Check
+    | Checked
+    | Finished
+)
 
 
 class Packet(msgspec.Struct, omit_defaults=True):
@@ -241,7 +268,12 @@ class Request:
     @property
     def measures(self) -> bool:
         """Whether its pairs are measured at once."""
-        return self.asked.kind == MEASURE
+        return self.asked.kind != KEEP
+
+    @property
+    def rows(self) -> int:
+        """How many pairs this end has measured, of those that count."""
+        return len(self.outcomes)
 
     @property
     def is_over(self) -> bool:

@@ -474,7 +474,7 @@ def test_withdrawals_at_random_give_no_request_the_pair_of_another() -> None:
 @pytest.mark.campaign
 def test_lost_messages_cost_no_more_than_the_time_to_repeat_them() -> None:
     """Dahlberg et al. (2019): with control messages lost at 1e-4, served requests within 3 %."""
-    pairs = count(8000)
+    pairs = count(4000)
 
     async def timed(me: Agent) -> int:
         async for half in link(me).pairs("bob", pairs):
@@ -526,3 +526,51 @@ def test_delivery_of_nv_pairs_by_a_deadline_beats_what_is_classical() -> None:
     assert delivered["count"] + misses == rounds
     total = delivered["count"] * delivered["mean"] + misses / 4
     assert total / rounds > 0.5
+
+
+def test_two_links_to_one_neighbour_must_be_told_apart() -> None:
+    async def alice(me: Agent) -> list[Any]:
+        with pytest.raises(InputError, match="expected `link`, one of near, far"):
+            await asking(me, 1)
+        both = (asking(me, 5, link=name) for name in ("near", "far"))
+        return [pair for taken in await asyncio.gather(*both) for _, pair, _ in taken]
+
+    async def bob(me: Agent) -> list[Any]:
+        return sorted(pair for _, pair, _ in await answering(me, 10))
+
+    links = [
+        harness.link("alice", "bob", LATENCY_NS, name=name, entangle=harness.heralding(0.5, 50_000))
+        for name in ("near", "far")
+    ]
+    nodes = {"alice": end("alice", alice), "bob": end("bob", bob)}
+    results = harness.run(harness.network(nodes, links)).results
+    assert sorted(results["alice"]) == results["bob"]
+    assert [pair.partition("#")[0] for pair in results["alice"]] == ["near"] * 5 + ["far"] * 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_however_frames_are_carried_the_run_is_the_same(seed: int) -> None:
+    async def alice(me: Agent) -> list[Any]:
+        measured = link(me).measured("bob", 10, axes=["X", "Z"])
+        pairs, rows = await asyncio.gather(asking(me, 6), measured)
+        block = await link(me).outcomes("bob", 50)
+        return [pairs, rows.bits.tolist(), block.bits.tolist()]
+
+    async def bob(me: Agent) -> list[Any]:
+        pairs = await answering(me, 6)
+        tables = [await link(me).measured_by("alice") for _ in range(2)]
+        return [pairs, *(table.bits.tolist() for table in tables)]
+
+    def topology() -> Any:
+        heralds = harness.heralding(0.3, LATENCY_NS)
+        wire = harness.link("alice", "bob", LATENCY_NS, entangle=heralds, length_km=20.0)
+        faults = [
+            harness.fault("loss", "alice-bob", 0, None, probability=0.1),
+            harness.fault("lost_herald", "alice-bob", 0, None, probability=0.1, end="bob"),
+        ]
+        nodes = {"alice": end("alice", alice), "bob": end("bob", bob)}
+        return harness.network(nodes, [wire], faults, seed=seed)
+
+    plain = harness.run(topology())
+    assert plain.results["alice"][2] == plain.results["bob"][2]
+    assert harness.Carrier(topology(), seed).run().observable() == plain.observable()
