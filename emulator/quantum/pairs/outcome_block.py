@@ -180,7 +180,7 @@ class OutcomeBlock:
             rows = unpacked(asked.bases, asked.count, planes_for(len(along)))[:count]
             axes.append(along[rows])
             numbers.append(self._rng(request).random((2, count)))
-        bits = drawn(tables, *axes, numbers[0][0], numbers[1][0])
+        bits = drawn(tables, axes[0], axes[1], numbers[0][0], numbers[1][0])
         return [
             each ^ (flips[1] < request.devices.flip)
             for each, flips, request in zip(bits, numbers, self.requests, strict=True)

@@ -530,7 +530,7 @@ def test_delivery_of_nv_pairs_by_a_deadline_beats_what_is_classical() -> None:
 
 def test_two_links_to_one_neighbour_must_be_told_apart() -> None:
     async def alice(me: Agent) -> list[Any]:
-        with pytest.raises(InputError, match="expected `link`, one of near, far"):
+        with pytest.raises(InputError, match="expected `link`, one of far, near"):
             await asking(me, 1)
         both = (asking(me, 5, link=name) for name in ("near", "far"))
         return [pair for taken in await asyncio.gather(*both) for _, pair, _ in taken]
@@ -552,7 +552,7 @@ def test_two_links_to_one_neighbour_must_be_told_apart() -> None:
 def test_however_frames_are_carried_the_run_is_the_same(seed: int) -> None:
     async def alice(me: Agent) -> list[Any]:
         measured = link(me).measured("bob", 10, axes=["X", "Z"])
-        pairs, rows = await asyncio.gather(asking(me, 6), measured)
+        pairs, rows = await asyncio.gather(asking(me, 6, confirmed=True), measured)
         block = await link(me).outcomes("bob", 50)
         return [pairs, rows.bits.tolist(), block.bits.tolist()]
 
