@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 #: (incarnation, how often the other end has been given up); before an end is known.
@@ -34,6 +35,7 @@ class Channel:
     """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way; number 0: a bare one.
 
     `deliver(item)` gets what has come. `lost(why)`: the other end knows nothing of what was agreed before.
+    `context`: whose timers are set; a program that calls the service must not be taken for it.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Channel:
         lost: Callable[[str], None],
         repeat_s: float,
         tries: int,
+        context: Context | None = None,
     ) -> None:
         self._send, self._deliver, self._lost = send, deliver, lost
-        self._repeat_s, self._tries = repeat_s, tries
+        self._repeat_s, self._tries, self._context = repeat_s, tries, context
         self._life: Life = (incarnation, 0)
         self._peer_life, self._knows_peer = UNKNOWN, False
         self._posted, self._waiting = 0, dict[int, Any]()
@@ -110,7 +113,7 @@ class Channel:
     def _take(self, number: int, item: Any) -> None:
         if not self._acknowledges:
             self._acknowledges = True
-            asyncio.get_running_loop().call_soon(self._acknowledge)
+            asyncio.get_running_loop().call_soon(self._acknowledge, context=self._context)
         if number >= self._expected:
             self._early[number] = item
         while self._expected in self._early:
@@ -132,7 +135,8 @@ class Channel:
 
     def _arm(self) -> None:
         delay_s = self._repeat_s * min(2**self._repeated, _LONGEST)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._repeat)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(delay_s, self._repeat, context=self._context)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -71,7 +71,7 @@ _LONGEST_SILENCE_S = 1.0
 
 
 class LinkEnd:
-    """One end of one link. `arrived(request)`: the other end has asked for pairs."""
+    """One end of one link."""
 
     def __init__(
         self,
@@ -80,11 +80,9 @@ class LinkEnd:
         channel: Channel,
         policy: Policy,
         weights: dict[str, float],
-        arrived: Callable[[Request], None],
     ) -> None:
         assert info.heralding is not None
         self._service, self.info, self._channel = service, info, channel
-        self._arrived = arrived
         self.is_master = service.name < info.peer
         self._scheduler = Scheduler(policy, weights)
         self._width = info.heralding.multiplexing
@@ -125,7 +123,8 @@ class LinkEnd:
         """Continue, once all that runs now has had its turn: a program that waits takes its pair first."""
         if not self._advances:
             self._advances = True
-            asyncio.get_running_loop().call_soon(self._advance)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._advance, context=self._service.own_context)
 
     def _advance(self) -> None:
         """Say whether this end takes more, decide whose turn it is, and begin what is next."""
@@ -156,6 +155,9 @@ class LinkEnd:
         """A request of this end has all its pairs."""
         if not request.is_over:
             request.finished = True
+            unused = [*request.halves, *self._awaited(request)]
+            if unused:  # made in the place of others that were lost, and not needed after all
+                self._post(Lost(self.info.name, request.id, unused))
             self._post(Finished(self.info.name, request.id))
             self._forget(request)
             self.advance()
@@ -359,7 +361,7 @@ class LinkEnd:
         request = self._service.accepted(asked, self.info)
         request.ready_there = True
         self._add(request)
-        self._arrived(request)
+        self._service.arrived(request)
         self.advance()
 
     def _on_serve(self, serve: Serve) -> None:
@@ -386,8 +388,12 @@ class LinkEnd:
 
     def _awaits(self, request: Request, upto: float = math.inf) -> bool:
         """Whether any of its pairs is awaited, or still to be begun."""
-        running = any(name == request.id and number <= upto for name, number in self._running)
-        return running or any(each is request and number <= upto for each, number in self._schedule)
+        return any(number <= upto for number in self._awaited(request))
+
+    def _awaited(self, request: Request) -> list[int]:
+        """The numbers of its pairs that are awaited, and of those still to be begun."""
+        running = [number for name, number in self._running if name == request.id]
+        return running + [number for each, number in self._schedule if each is request]
 
     def _is_awaited(self, request: Request, number: int) -> bool:
         return (request.id, number) in self._running or (request, number) in self._schedule
@@ -471,7 +477,8 @@ class LinkEnd:
             longer_s = min(2 * self._silence_s, _LONGEST_SILENCE_S)
             self._silence_s = max(longer_s, self._patience_s())
             loop = asyncio.get_running_loop()
-            self._watch = loop.call_later(self._silence_s, self._speak)
+            own = self._service.own_context
+            self._watch = loop.call_later(self._silence_s, self._speak, context=own)
 
     def _patience_s(self) -> float:
         """After how long an end asks about a pair that it awaits."""

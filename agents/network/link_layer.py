@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from functools import partial
+from contextvars import copy_context
 from typing import Any
 
 from ...emulator.errors import InputError, MessageError, QubitError
@@ -88,6 +88,8 @@ class LinkLayer(Service):
     ) -> None:
         if any(not weight > 0 for weight in weights.values()):
             raise InputError(f"weights are more than 0, found {dict(weights)}")
+        #: What it does by itself is background, in whichever call it was begun.
+        self.own_context = copy_context()
         self._control = self.port(_CONTROL, type=Packet)
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,8 +103,7 @@ class LinkLayer(Service):
             if channel is None:
                 wait_s = 4e-9 * info.latency_ns + _REPEAT_S if repeat_s is None else repeat_s
                 channel = self._channels[info.peer] = self._channel_to(info.peer, wait_s, tries)
-            arrived = partial(self._arrived, info.peer)
-            self._ends[info.name] = LinkEnd(self, info, channel, policy, dict(weights), arrived)
+            self._ends[info.name] = LinkEnd(self, info, channel, policy, dict(weights))
         for peer, channel in self._channels.items():
             if self.name < peer or self.incarnation > 1:
                 channel.greet()
@@ -296,6 +297,14 @@ class LinkLayer(Service):
         self._end(peer, None, several=True)
         return await self._inbox(peer, purpose).next_outcomes()
 
+    @offered
+    def withdraw(self, request: str) -> None:
+        """End a request of either end by its id: its source gets `Withdrawn`; harmless if it is over."""
+        for end in self._ends.values():
+            found, peer = end.requests.get(request), end.info.peer
+            if found is not None:
+                end.fail(found, Withdrawn(f"request {request}: withdrawn by {self.name}", peer))
+
     # --- for the ends of links ---
 
     def takes(self, request: Request) -> bool:
@@ -310,6 +319,11 @@ class LinkLayer(Service):
             return ArrayRequest(asked, False, _MEASURED_TURN, self.rng)
         limit = self._limit if asked.kind == KEEP else _MEASURED_TURN
         return Request(asked, False, limit, self.rng, asked.bases)
+
+    def arrived(self, request: Request) -> None:
+        """The other end has asked for pairs."""
+        if not request.measures:
+            self._inbox_of(request).add(request)
 
     def came(self, request: Request) -> None:
         """A half has come, or an outcome."""
@@ -342,7 +356,8 @@ class LinkLayer(Service):
                 if end.info.peer == peer:
                     end.lost_state(why)
 
-        return Channel(self.incarnation, send, self._deliver, lost, repeat_s, tries)
+        own = self.own_context
+        return Channel(self.incarnation, send, self._deliver, lost, repeat_s, tries, own)
 
     def _receive(self, source: str, incarnation: int, packet: Packet) -> None:
         self._channels[source].receive(
@@ -358,10 +373,6 @@ class LinkLayer(Service):
         end = self._ends.get(item.link)
         if end is not None:
             end.on(item)
-
-    def _arrived(self, peer: str, request: Request) -> None:
-        if not request.measures:
-            self._inbox_of(request).add(request)
 
     # --- helpers ---
 

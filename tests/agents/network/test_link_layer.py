@@ -420,6 +420,27 @@ def test_a_restarted_source_begins_with_names_of_its_own() -> None:
     assert [row for row in results["bob"] if row[0].startswith("alice.2.")] == results["alice"]
 
 
+def test_the_other_end_may_withdraw_a_request_too() -> None:
+    async def bob(me: Agent) -> int:
+        async for half in link(me).arriving("alice"):
+            await half.discard()
+            if half.number == 2:
+                link(me).withdraw(half.request)
+                break
+        await asyncio.sleep(0.01)
+        return me.memory.free
+
+    run = over_link(lambda me: asks_until(me, 10.0), bob, success=1.0)
+    kind, _, free, had = run.results["alice"]
+    assert (kind, free, had) == ("Withdrawn", 16, 2)
+    assert run.results["bob"] == 16
+
+
+def test_a_request_that_nothing_takes_leaves_the_run_stuck_and_not_endless() -> None:
+    run = over_link(lambda me: asking(me, 1), harness.idle)
+    assert run.problem.kind == "StuckError"
+
+
 def troubled(verb: str, **how: Any) -> list[Any]:
     return [harness.fault(verb, "alice-bob", 0, None, probability=0.2, **how)]
 
