@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from ...emulator.wire import LinkInfo, MeasurePairs
 from ...emulator.wire.bit_planes import packed, planes_for, unpacked
-from .requests import LinkOutcomes, LinkPair, Request
+from .requests import LARGEST_BLOCK, LinkOutcomes, LinkPair, Request
 
 if TYPE_CHECKING:
     from .link_layer import LinkLayer
 
-#: Pairs in a block, at most.
-_LARGEST = 1 << 15
 #: A block takes no longer than this, in seconds, or than so many mean waits for a pair.
 _LONGEST_S, _LONGEST_WAITS = 0.1, 10
 #: A block takes at most this part of the time until the deadline.
@@ -38,8 +36,8 @@ def block_of(count: int, rate_hz: float, deadline_s: float | None = None) -> tup
     longest_s = max(_LONGEST_S, _LONGEST_WAITS / rate_hz if rate_hz > 0 else 0.0)
     if deadline_s is not None:
         longest_s = min(longest_s, deadline_s / _OF_DEADLINE)
-    expected = math.ceil(_SPREAD * min(longest_s * rate_hz, _LARGEST)) + _SPARE
-    return min(count, _LARGEST, expected), max(1, round(longest_s * 1e9))
+    expected = math.ceil(_SPREAD * min(longest_s * rate_hz, LARGEST_BLOCK)) + _SPARE
+    return min(count, LARGEST_BLOCK, expected), max(1, round(longest_s * 1e9))
 
 
 class _Block:

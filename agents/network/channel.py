@@ -25,6 +25,8 @@ from typing import Any
 #: (incarnation, how often the other end has been given up); before an end is known.
 Life = tuple[int, int]
 UNKNOWN: Life = (0, 0)
+#: Why a conversation has ended: of the other end, or here.
+RESTARTED, GAVE_UP, SILENT = "it has been restarted", "it gave up", "it does not answer"
 #: A repetition comes after twice the time of the one before, up to so many times the first.
 _LONGEST = 8
 #: Messages repeated at once.
@@ -34,7 +36,7 @@ _REPEATED = 8
 class Channel:
     """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way; number 0: a bare one.
 
-    `deliver(item)` gets what has come. `lost(why)`: the other end knows nothing of what was agreed before.
+    `deliver(item)` gets what has come. `lost(why)`: what was agreed before is lost, for one of the reasons.
     `context`: whose timers are set; a program that calls the service must not be taken for it.
     """
 
@@ -94,7 +96,7 @@ class Channel:
         known, self._peer_life = self._peer_life, sender
         if self._knows_peer:
             self._begin_anew()
-            self._lost("it has been restarted" if sender[0] > known[0] else "it gave up")
+            self._lost(RESTARTED if sender[0] > known[0] else GAVE_UP)
             return
         self._knows_peer = True
         for number, item in self._waiting.items():
@@ -148,7 +150,7 @@ class Channel:
         if self._repeated >= self._tries:
             self._life, self._knows_peer = (self._life[0], self._life[1] + 1), False
             self._begin_anew()
-            self._lost("it does not answer")
+            self._lost(SILENT)
             return
         self._repeated += 1
         if not self._knows_peer:

@@ -35,7 +35,7 @@ from ...emulator.wire import LinkInfo
 from ..protocols.cleanup import DiscardOnError, discard_held
 from ..qubits import Pair
 from .array_requests import ArrayRequest
-from .channel import Channel
+from .channel import SILENT, Channel
 from .errors import NetworkError, Unreachable, Withdrawn
 from .link_facts import facts_of
 from .requests import (
@@ -169,11 +169,13 @@ class LinkEnd:
             self._post(Check(self.info.name, request.id, request.scheduled))
 
     def lost_state(self, why: str) -> None:
-        """The other end knows nothing any more of what was agreed."""
+        """Nothing of what was agreed with the other end holds any more."""
         peer = self.info.peer
-        kind = Withdrawn if "restarted" in why or "gave up" in why else Unreachable
+        kind = Unreachable if why == SILENT else Withdrawn
         for request in list(self.requests.values()):
-            error = kind(f"request {request.id}: {peer} has lost it, {why}", peer)
+            if request.finished:
+                self._forget(request)  # what it still awaits does not come
+            error = kind(f"request {request.id} with {peer} is lost: {why}", peer)
             self.fail(request, error, say=False)
 
     def close(self) -> list[Pair]:
@@ -358,6 +360,9 @@ class LinkEnd:
         self._channel.post(item)
 
     def _on_asked(self, asked: Asked) -> None:
+        if not asked.is_sound:
+            self._post(Withdraw(self.info.name, asked.id, "it makes no sense"))
+            return
         request = self._service.accepted(asked, self.info)
         request.ready_there = True
         self._add(request)
@@ -366,7 +371,9 @@ class LinkEnd:
 
     def _on_serve(self, serve: Serve) -> None:
         request = self.requests.get(serve.id)
-        if request is not None and not self.is_master and serve.first == request.scheduled + 1:
+        if request is None or self.is_master or serve.count > _LONGEST_TURN:
+            return
+        if serve.first == request.scheduled + 1:
             self._append(request, serve.count)
             self.advance()
 

@@ -11,6 +11,7 @@ nothing, at either end, is lost: it is never used again, and another takes its p
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...emulator.wire import MOST_SETTINGS
 from ..qubits import Pair
 from .channel import Life
 from .errors import NetworkError
 
 KEEP, MEASURE, OUTCOMES = "keep", "measure", "outcomes"
+#: Pairs in a block of outcomes, at most.
+LARGEST_BLOCK = 1 << 15
 _Axis = tuple[float, float, float]
 
 
@@ -50,6 +54,16 @@ class Asked(msgspec.Struct, tag="asked", omit_defaults=True):
     bases: list[int] = []
     block: int = 1
     longest_ns: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can be a request of a link layer: who forges messages shall not end this one."""
+        kinds, axes = (KEEP, MEASURE, OUTCOMES), len(self.axes)
+        measured = self.kind == KEEP or 0 < axes <= MOST_SETTINGS
+        weighed = self.weights is None or _are_shares(self.weights, axes)
+        indexed = all(0 <= basis < axes for basis in self.bases)
+        counted = self.count > 0 and 0 < self.block <= LARGEST_BLOCK and self.longest_ns >= 0
+        return self.kind in kinds and measured and weighed and indexed and counted
 
 
 class Serve(msgspec.Struct, tag="serve"):
@@ -163,6 +177,10 @@ class Packet(msgspec.Struct, omit_defaults=True):
     life: int
     to: Life
     item: Item | None = None
+
+
+def _are_shares(weights: list[float], count: int) -> bool:
+    return len(weights) == count and min(weights) >= 0 and abs(math.fsum(weights) - 1) < 1e-9
 
 
 # --- what is handed over --------------------------------------------------------------------------

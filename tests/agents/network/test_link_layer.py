@@ -441,6 +441,36 @@ def test_a_request_that_nothing_takes_leaves_the_run_stuck_and_not_endless() -> 
     assert run.problem.kind == "StuckError"
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"type": "asked", "id": "alice.1.9", "link": "alice-bob", "count": 1, "kind": "measure"},
+        {"type": "asked", "id": "x", "link": "alice-bob", "count": 1, "kind": "what"},
+        {"type": "asked", "id": "x", "link": "alice-bob", "count": -1},
+        {"type": "lost", "link": "alice-bob", "id": "alice.1.1", "numbers": [999]},
+        {"type": "serve", "link": "alice-bob", "id": "alice.1.1", "first": 1, "count": 10**9},
+        {"type": "finished", "link": "nowhere", "id": "alice.1.1"},
+    ],
+    ids=lambda forged: str(forged["type"]),
+)
+def test_a_message_that_makes_no_sense_is_refused_and_changes_nothing(forged: Any) -> None:
+    """As a program of alice's node could send it on a port that is not guarded there."""
+    packet = {"number": 1, "acknowledged": 0, "life": 0, "to": [1, 0], "item": forged}
+
+    async def alice(me: Agent) -> None:
+        await me.send("bob", packet, port="link.control")
+
+    async def bob(me: Agent) -> int:
+        await asyncio.sleep(0.05)
+        return me.memory.free
+
+    heralds = harness.heralding(0.5, LATENCY_NS)
+    wire = harness.link("alice", "bob", LATENCY_NS, entangle=heralds)
+    nodes = {"alice": harness.node("alice", alice), "bob": end("bob", bob)}
+    run = harness.run(harness.network(nodes, [wire]))
+    assert run.results["bob"] == 16
+
+
 def troubled(verb: str, **how: Any) -> list[Any]:
     return [harness.fault(verb, "alice-bob", 0, None, probability=0.2, **how)]
 
