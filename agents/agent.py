@@ -483,21 +483,25 @@ class Agent:
         link: str | None = None,
         raw: bool = False,
         purpose: str | None = None,
+        alpha: float | None = None,
     ) -> Pair:
         """A heralded pair with a neighbour; both ends must ask. Waits for slot, peer and success.
 
         Only requests of one `purpose` match: "" for programs, and the service's name for services, if it is
-        not given.
+        not given. `alpha`: the bright population of a single-click link, the same at both ends; None is the
+        link's own.
 
         The state is Phi+ (with the link's noise) after the herald's correction; with `raw=True` at either
         end it is as heralded, which `pair.bell` tells both. Each end has its half when its herald arrives.
         Cancelling withdraws the request: no slot stays taken, and no half is left over here. Raises
-        LinkError (no such link, or several and no `link`).
+        LinkError (no such link, or several and no `link`), OperationError for a link without such an `alpha`.
         """
         peer, link = _names(peer, link)
         use = self.tenant if purpose is None else plain_name(purpose, "a purpose")
         herald = await self._node.obtain(
-            lambda number: Entangle(number, peer, link, bool(raw), use)
+            lambda number: Entangle(
+                number, peer, link, bool(raw), use, None if alpha is None else float(alpha)
+            )
         )
         return Pair(
             self._node,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..emulator.errors import OperationError
 from ..emulator.units import unsigned_zero
-from ..emulator.wire import Apply, Discard, Joined, Measure, Reset
+from ..emulator.wire import Apply, Discard, Joined, Measure, Reset, Store
 from . import frames
 
 if TYPE_CHECKING:
@@ -168,6 +168,15 @@ class Qubit:
                 )
             )
 
+    async def store(self) -> None:
+        """Move it to a storage qubit of the node, so that the communication qubit is free; the handle stays.
+
+        Takes two two-qubit gates, and errs as they do. Nothing happens where it is stored already, and on a
+        node that does not tell the two apart. Raises OperationError if no storage qubit is free.
+        """
+        async with self._node.frames.turn([self.name]):
+            await self._node.operate(lambda number: Store(number, self.name))
+
     async def reset(self) -> None:
         """Back to |0>, keeping the slot."""
         async with self._node.frames.turn([self.name]):
@@ -297,6 +306,10 @@ class Pair:
         """Measure the half here as if `frame` had been applied: by turning the axis instead."""
         return await self.qubit.measure(axis, keep=keep)
 
+    async def store(self) -> None:
+        """`Qubit.store` of the half here."""
+        await self.qubit.store()
+
     async def discard(self) -> None:
         """Trace the half here out and free its slot."""
         await self.qubit.discard()
@@ -307,13 +320,15 @@ class Memory:
 
     Attributes:
         slots: how many there are.
+        communication: how many qubits of the node links can entangle, of all its slots; None: all.
     """
 
-    __slots__ = ("slots", "_node")
+    __slots__ = ("communication", "slots", "_node")
 
     def __init__(self, node: NodeInterface, slots: int) -> None:
         self._node = node
         self.slots = slots
+        self.communication = node.welcome.communication
 
     @property
     def free(self) -> int:

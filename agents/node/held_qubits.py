@@ -27,6 +27,7 @@ from ...emulator.wire import (
     Measure,
     Probe,
     Reset,
+    Store,
     Transmit,
 )
 from ..frames import Frames
@@ -108,7 +109,7 @@ def qubits_of(operation: AnyOperation) -> Sequence[str]:
     """The qubits that an operation names."""
     if isinstance(operation, (Apply, Discard, Probe)):
         return operation.qubits
-    if isinstance(operation, (Measure, Reset, Transmit, HandOver)):
+    if isinstance(operation, (Measure, Reset, Transmit, HandOver, Store)):
         return (operation.qubit,)
     if isinstance(operation, BellMeasure):
         return (operation.first, operation.second)

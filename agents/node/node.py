@@ -36,6 +36,8 @@ from ...emulator.wire import (
     Join,
     Joined,
     Kept,
+    MeasuredPairs,
+    MeasurePairs,
     PairPulses,
     Pulses,
     Release,
@@ -75,6 +77,7 @@ _RESULT_TYPES: dict[type, Any] = {
     CountClicks: Counted,
     Intercept: Clicked,
     Split: Kept,
+    MeasurePairs: MeasuredPairs,
 }
 
 

@@ -23,6 +23,7 @@ from ...emulator.wire import (
     HandOver,
     Intercept,
     Measure,
+    MeasurePairs,
     Pulses,
     Split,
     Transmit,
@@ -106,6 +107,8 @@ class OperationFuture(Future):
         if isinstance(operation, Entangle):
             link = f" on {operation.link}" if operation.link else ""
             return f"entangle with {operation.peer}{link}"
+        if isinstance(operation, MeasurePairs):
+            return f"outcomes of pairs with {operation.peer}"
         if isinstance(operation, Allocate):
             return "a free slot for a qubit"
         if isinstance(operation, Apply):
@@ -128,7 +131,7 @@ class OperationFuture(Future):
     def peer(self) -> str:
         """The node that would have to act, too; "" if none."""
         operation = self.operation
-        if isinstance(operation, Entangle):
+        if isinstance(operation, (Entangle, MeasurePairs)):
             return operation.peer
         return operation.source if isinstance(operation, _TAKING) else ""
 

@@ -73,6 +73,10 @@ class MemoryDecay:
         """What storage from `from_ns` to `to_ns` does to one qubit: it is the same at all times."""
         return self.map(to_ns - from_ns)
 
+    def stored_between(self, from_ns: int, to_ns: int) -> Superoperator | None:
+        """As `between`: no attempts disturb what is stored."""
+        return self.between(from_ns, to_ns)
+
     def aged(
         self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int
     ) -> NDArray[np.float64]:

@@ -19,7 +19,9 @@ still on its way, so that the rate is that of the attempts and each herald comes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,6 +37,8 @@ Density = NDArray[np.complex128]
 #: Two qubits that know nothing of each other, nor of anything else; what a herald without a pair stands for.
 MIXED: Density = read_only(np.eye(4, dtype=np.complex128) / 4)
 MIXED.setflags(write=False)
+#: Bright populations of one source that are kept at hand.
+_KEPT_ALPHAS = 32
 
 
 def attempts_until_success(success: float, rng: np.random.Generator) -> int | None:
@@ -146,6 +150,12 @@ class HeraldedSource(Protocol):
         After the herald's correction (0), or as heralded in the Bell state `bell` of a `Success`.
         """
 
+    def at(self, alpha: float | None) -> HeraldedSource:
+        """The same link at another bright population of its emitters; None: as it is.
+
+        Raises InputError for a link whose emitters have none.
+        """
+
 
 def in_frame(density: Density, bell: int) -> Density:
     """A pair about Phi+ turned to the Bell state of that index, or back to Phi+; read-only.
@@ -164,13 +174,15 @@ class Attempts:
     """Attempts of any kind, as a source: what the physics of a kind comes to.
 
     `pair` is the density matrix, shape (4, 4), after the herald's correction to Phi+; `bells` the
-    heralded Bell states, equally likely. Raises InputError if `success` is no probability.
+    heralded Bell states, equally likely. `tuned`: the same link at another bright population, if it has one.
+    Raises InputError if `success` is no probability.
     """
 
     success: float
     timing: Timing
     pair: Density = field(repr=False, compare=False)
     bells: tuple[int, ...] = (0,)
+    tuned: Callable[[float], Attempts] | None = field(default=None, repr=False, compare=False)
     fidelity: float = field(init=False)
     _densities: tuple[Density, ...] = field(init=False, repr=False, compare=False)
 
@@ -202,6 +214,27 @@ class Attempts:
     def density(self, bell: int = 0) -> Density:
         """See HeraldedSource."""
         return self._densities[bell]
+
+    def at(self, alpha: float | None) -> Attempts:
+        """See HeraldedSource. Raises InputError also for what is no bright population."""
+        if alpha is None:
+            return self
+        if self.tuned is None:
+            raise InputError("its emitters have no bright population that could be another")
+        return self.tuned(alpha)
+
+    def scaled(self, factor: float) -> Attempts:
+        """The same attempts, of whose successes only a part is heralded."""
+        tuned = self.tuned
+        if factor == 1:
+            return self
+        rest = None if tuned is None else lambda alpha: tuned(alpha).scaled(factor)
+        return replace(self, success=self.success * factor, tuned=rest)
+
+
+def kept_by_alpha(make: Callable[[float], Attempts]) -> Callable[[float], Attempts]:
+    """`make`, which keeps the latest of what it made at hand."""
+    return lru_cache(_KEPT_ALPHAS)(make)
 
 
 @dataclass(frozen=True)
@@ -246,3 +279,11 @@ class SimpleLink:
     def density(self, bell: int = 0) -> Density:
         """The pair at emission, shape (4, 4), read-only: Werner, Phi+ with `fidelity`."""
         return self._attempts.density(bell)
+
+    def at(self, alpha: float | None) -> SimpleLink:
+        """See HeraldedSource."""
+        if alpha is not None:
+            raise InputError(
+                "a simple link has no emitters whose bright population could be another"
+            )
+        return self

@@ -44,7 +44,7 @@ from ..states.noise import check_probability
 from ..states.pauli import PAULIS
 from ..states.superoperators import tensor
 from ..wire.bit_planes import read_only
-from .attempts import MIXED, Attempts, Density, Timing
+from .attempts import MIXED, Attempts, Density, Timing, kept_by_alpha
 from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
 
 #: Rows and columns of |01> and |10>, the first memory's bit first.
@@ -150,7 +150,19 @@ class SingleClick:
         unnormalised = self.heralded()
         success = float(np.trace(unnormalised).real)
         density = unnormalised / success if success else MIXED
-        return Attempts(success, self.timing, _corrected(density), BELLS)
+        return Attempts(success, self.timing, _corrected(density), BELLS, kept_by_alpha(self._at))
+
+    def _at(self, alpha: float) -> Attempts:
+        return replace(self, alpha=alpha).attempts()
+
+    def clicks(self) -> tuple[float, float, float, float, float]:
+        """Probabilities of a herald with no emitter bright, the first, the second, both; and what interferes.
+
+        At the bright population alpha they weigh (1-alpha)^2, alpha (1-alpha) twice, alpha^2, and
+        alpha (1-alpha).
+        """
+        none, first, second, both, interfering = self._clicks()
+        return none, first, second, both, self.coherence * interfering
 
     def heralded(self) -> Density:
         """The memories after a click that heralds Psi+, times the probability of a click, shape (4, 4).

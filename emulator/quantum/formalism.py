@@ -87,6 +87,11 @@ class Formalism:
             name, DensityMatrix.limit
         )
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether states are held as they are, whatever noise and links make of them."""
+        return not self._watches
+
     # --- states -------------------------------------------------------------------------------------
 
     def single(self, axis: Axis, outcome: int) -> State:

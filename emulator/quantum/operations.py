@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from ..errors import OperationError
+from ..errors import InputError, OperationError
 from ..record.journal import rounded
 from ..states.engine import unit_axis
 from ..states.gates import GATES
 from ..units import format_ns
 from ..wire import (
+    BLOCK_SLOTS,
     Allocate,
     Apply,
     BellMeasure,
@@ -50,6 +51,8 @@ from ..wire import (
     Joined,
     Kept,
     Measure,
+    MeasuredPairs,
+    MeasurePairs,
     MeasureStored,
     Operation,
     PairPulses,
@@ -58,12 +61,16 @@ from ..wire import (
     Reset,
     Sent,
     Split,
+    Store,
     Transmit,
 )
+from ..wire.bit_planes import packed_size, planes_for
 from .joint_probes import check_parties
-from .node.node_devices import NodeDevices, Pending
+from .node.node_devices import ANY_PLACE, COMMUNICATION, NodeDevices, Pending
+from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.reception import Receiving
+from .pulses.settings import check_axes
 
 if TYPE_CHECKING:
     from .plane import QuantumPlane
@@ -123,7 +130,9 @@ def verb(operation: Operation) -> str:
 def waits_for(pending: Pending) -> str:
     """What an operation under way waits for, for people."""
     if pending.opener is not None:
-        pool = pending.pool or ""
+        pool, places = pending.pool or "", pending.devices.places
+        if places is not None and pending.place and pending.devices.slots.free_of(pool):
+            return f"a free communication qubit ({places.communication} in use)"
         whose = f" of {pool}" if pool else ""
         return f"a free slot{whose} ({pending.devices.slots.count_of(pool)} in use)"
     if pending.refusal is not None:
@@ -343,7 +352,9 @@ def _but_last(operation: Operation, last: str) -> tuple[Any, ...]:
 
 def _begin_allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate) -> None:
     pending = devices.pending[operation.number] = Pending(devices, operation)
-    devices.claim(pending, lambda: plane.end_after(pending, devices.initialisation_ns))
+    devices.claim(
+        pending, lambda: plane.end_after(pending, devices.initialisation_ns), place=ANY_PLACE
+    )
 
 
 def _allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate, now_ns: int) -> str:
@@ -351,21 +362,33 @@ def _allocate(plane: QuantumPlane, devices: NodeDevices, operation: Allocate, no
     qubit = f"{devices.name}#{devices.allocated}"
     plane.registry.allocate(qubit, devices.name, now_ns)
     devices.hold(qubit, devices.owner_of(operation.number))
+    devices.bring(operation.number, qubit)
+    if devices.places is not None and devices.places.is_stored(qubit):
+        plane.registry.store(qubit, now_ns)
     _err_initially(plane, devices, qubit, now_ns)
     return qubit
 
 
 def _withdraw_allocate(_: QuantumPlane, pending: Pending) -> bool:
     pending.cancel()
-    pending.devices.release(pending.pool)
+    pending.devices.give_back(pending)
     return True
 
 
 def _begin_entangle(plane: QuantumPlane, devices: NodeDevices, operation: Entangle) -> None:
     link = plane.heralded_links.choose(devices.name, operation.peer, operation.link)
+    if operation.alpha is not None:
+        _check_alpha(link, operation.alpha)
     request = Request(devices, operation, link)
     devices.pending[request.number] = request
-    devices.claim(request, lambda: link.open(request))
+    devices.claim(request, lambda: link.open(request), place=COMMUNICATION)
+
+
+def _check_alpha(link: HeraldedLink, alpha: float) -> None:
+    try:
+        link.source.at(alpha)
+    except InputError as error:
+        raise OperationError(why=f"{link.name} at alpha {alpha:g}: {error}") from error
 
 
 def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
@@ -373,8 +396,58 @@ def _withdraw_entangle(_: QuantumPlane, request: Request) -> bool:
     return True
 
 
+def _begin_measure_pairs(
+    plane: QuantumPlane, devices: NodeDevices, operation: MeasurePairs
+) -> None:
+    check_axes(operation.axes)
+    size = packed_size(operation.count, planes_for(len(operation.axes)))
+    if not 1 <= operation.count <= BLOCK_SLOTS or len(operation.bases) != size:
+        why = f"{operation.count} pairs and {len(operation.bases)} bytes of bases do not fit"
+        raise OperationError(why=why)
+    if not plane.registry.formalism.is_exact:
+        why = "outcomes in blocks need formalism auto or density_matrix, and nothing approximated"
+        raise OperationError(why=why)
+    link = plane.heralded_links.choose(devices.name, operation.peer, operation.link)
+    if operation.alpha is not None:
+        _check_alpha(link, operation.alpha)
+    request = Request(devices, operation, link)
+    devices.pending[request.number] = request
+    devices.claim(request, lambda: link.open(request), place=COMMUNICATION)
+
+
+def _show_measured(value: MeasuredPairs) -> list[Any]:
+    return [value.count, _short(value.missed), _short(value.bits)]
+
+
 def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
-    return _but_last(operation, operation.purpose)
+    shown = _fields(operation)
+    if operation.alpha is not None:
+        return (*shown[:-1], rounded(float(operation.alpha)))
+    return shown[:-1] if operation.purpose else shown[:-2]
+
+
+# --- to a storage qubit ---------------------------------------------------------------------------
+
+
+def _plan_store(devices: NodeDevices, operation: Store) -> _Plan:
+    places = devices.places
+    moves = places is not None and not places.is_stored(operation.qubit)
+    return (operation.qubit,), 2 * devices.two_ns if moves else 0
+
+
+def _store(plane: QuantumPlane, devices: NodeDevices, operation: Store, now_ns: int) -> None:
+    """By two two-qubit gates with a fresh storage qubit, of which nothing is kept but this."""
+    qubit, registry, places = operation.qubit, plane.registry, devices.places
+    registry.require(devices.name, (qubit,))
+    if places is None or places.is_stored(qubit):
+        return
+    if not places.store(qubit):
+        why = f"{devices.name} has no free storage qubit: all {places.storage} are in use"
+        raise OperationError(why=why)
+    registry.store(qubit, now_ns)
+    if devices.storing_map is not None:
+        registry.apply_map(devices.storing_map, (qubit,), now_ns)
+    devices.serve_waiting()
 
 
 # --- from one tenant to another -------------------------------------------------------------------
@@ -501,6 +574,7 @@ ROWS: dict[type[Operation], Row] = {
         effect=_allocate,
         withdraw=_withdraw_allocate,
     ),
+    Store: Row("store", plan=_plan_store, effect=_store),
     Entangle: Row(
         "entangle",
         Herald,
@@ -509,6 +583,15 @@ ROWS: dict[type[Operation], Row] = {
         waits=lambda request: request.link.waits_for(request),
         arguments=_show_entangle,
         outcome=attrgetter("qubit"),  # the rest stands in the link's own event
+    ),
+    MeasurePairs: Row(
+        "measure_pairs",
+        MeasuredPairs,
+        begin=_begin_measure_pairs,
+        withdraw=_withdraw_entangle,
+        waits=lambda request: request.link.waits_for(request),
+        arguments=_show_train,
+        outcome=_show_measured,
     ),
     Pulses: _sends(
         "pulses",

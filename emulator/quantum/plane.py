@@ -36,6 +36,7 @@ from .joint_probes import JointProbes
 from .links.fibres import FaultedFibre, FibreChannel, LinksByEnds, fibre_channel_of
 from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
 from .links.photons import PhotonLink
+from .node.attempt_log import AttemptLog
 from .node.memories import CutOffs, NodeMemory, check_cutoffs, decay_of
 from .node.node_devices import NodeDevices, Pending
 from .node.registry import Registry
@@ -65,8 +66,18 @@ class QuantumPlane:
         self.expired: list[tuple[str, str]] = []
         nodes = sorted(topology.nodes.items())
         self.fault_histories = FaultHistories(topology.links, topology.nodes, around.clock)
-        memories = {
-            name: NodeMemory(decay_of(topology, spec), self.fault_histories.nodes[name])
+        logs = {
+            name: AttemptLog(partial(self._stored_since_ns, name))
+            for name, spec in nodes
+            if spec.memory.dephasing_per_attempt
+        }
+        memories = self._memories = {
+            name: NodeMemory(
+                decay_of(topology, spec),
+                self.fault_histories.nodes[name],
+                logs.get(name),
+                spec.memory.dephasing_per_attempt,
+            )
             for name, spec in nodes
         }
         check_cutoffs(topology)
@@ -83,6 +94,7 @@ class QuantumPlane:
                 spec,
                 around.streams.of("device", name),
                 partial(around.streams.apart, "device", name),
+                logs.get(name),
             )
             for name, spec in nodes
         }
@@ -282,6 +294,9 @@ class QuantumPlane:
                     return link
             raise
 
+    def _stored_since_ns(self, node: str) -> int:
+        return self.registry.stored_since_ns(node, self._clock.now_ns)
+
     # --- what grows too old ---
 
     def _expire(self, node: str, qubit: str) -> None:
@@ -366,6 +381,7 @@ class QuantumPlane:
                 self.registry,
                 history,
                 self._give,
+                self._memories,
                 None if channel is None else drift_of(link, channel.fibre),
             )
             self.heralded_links.add(name, ends, heralded)

@@ -23,6 +23,7 @@ from .messages import Forget as Forget
 from .messages import Grant as Grant
 from .messages import Have as Have
 from .messages import Hello as Hello
+from .messages import Heralding as Heralding
 from .messages import Input as Input
 from .messages import LinkInfo as LinkInfo
 from .messages import Note as Note
@@ -73,6 +74,8 @@ from .operations import Joined as Joined
 from .operations import Kept as Kept
 from .operations import LazySettings as LazySettings
 from .operations import Measure as Measure
+from .operations import MeasuredPairs as MeasuredPairs
+from .operations import MeasurePairs as MeasurePairs
 from .operations import MeasureStored as MeasureStored
 from .operations import Operation as Operation
 from .operations import PairPulses as PairPulses
@@ -81,5 +84,6 @@ from .operations import Pulses as Pulses
 from .operations import Reset as Reset
 from .operations import Sent as Sent
 from .operations import Split as Split
+from .operations import Store as Store
 from .operations import Transmit as Transmit
 from .operations import place_type as place_type

@@ -101,6 +101,35 @@ class Forget(Record):
 # --- emulator -> node -----------------------------------------------------------------------------
 
 
+class Heralding(Record):
+    """How a link heralds pairs, as it was calibrated: faults and drifts change the link, and not this.
+
+    Pairs are in the order of the link's ends.
+
+    Attributes:
+        attempt_ns: from one attempt to the next.
+        heralds_ns: when each end hears of a success, from the start of its attempt.
+        ages_ns: how old each half is then.
+        success: the probability that one attempt succeeds.
+        pair: the pair at its emission: <00|rho|00>, <01|rho|01>, <10|rho|10>, <11|rho|11>, Re <00|rho|11>.
+        memories_ns: T1 and T2 of each end's memory, 0 for never.
+        multiplexing: how many requests the link serves side by side.
+        alpha: the bright population of a single-click link; 0 for other kinds.
+        clicks: of a single-click link, the probability of a herald with no emitter bright, the first, the
+            second, both; and what interferes.
+    """
+
+    attempt_ns: int
+    heralds_ns: tuple[int, int]
+    ages_ns: tuple[int, int]
+    success: float
+    pair: tuple[float, float, float, float, float]
+    memories_ns: tuple[tuple[int, int], tuple[int, int]]
+    multiplexing: int = 1
+    alpha: float = 0.0
+    clicks: tuple[float, float, float, float, float] | None = None
+
+
 class LinkInfo(Record):
     """What a node knows of one of its links.
 
@@ -112,6 +141,7 @@ class LinkInfo(Record):
         length_km: the length of its fibre.
         latency_ns: how long a message takes, without bandwidth and faults.
         delay_ns: how long a photon takes.
+        heralding: how it heralds pairs; None if it does not.
     """
 
     name: str
@@ -121,6 +151,7 @@ class LinkInfo(Record):
     length_km: float
     latency_ns: int
     delay_ns: int
+    heralding: Heralding | None = None
 
 
 class Skew(Record):
@@ -184,6 +215,7 @@ class Welcome(Frame):
     hash_key: bytes = b""  # of keyed hashes, for what is not shown
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
     services: list[ServiceInfo] = []
+    communication: int | None = None  # slots that links can entangle; None: all
 
 
 class Grant(Frame):

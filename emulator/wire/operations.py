@@ -93,16 +93,41 @@ class HandOver(Operation):
     to: str
 
 
+class Store(Operation):
+    """Move a held qubit to a storage qubit of the node. Result: None; at once where it lies in one."""
+
+    qubit: str
+
+
 class Entangle(Operation):
     """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`.
 
-    Only requests of one `purpose` match.
+    Only requests of one `purpose` and one `alpha` match. `alpha`: the bright population of a single-click
+    link, None for the link's own.
     """
 
     peer: str
     link: str | None = None
     raw: bool = False
     purpose: str = ""
+    alpha: float | None = None
+
+
+class MeasurePairs(Operation):
+    """Measure up to `count` pairs with `peer` as they are heralded; both ends ask. Result: `MeasuredPairs`.
+
+    Pair i is measured along axes[bases[i]]; `bases` is a column of bit planes. No pair is awaited for longer
+    than `longest_ns` from the begin. Takes a slot. `purpose` and `alpha` as for `Entangle`.
+    """
+
+    peer: str
+    link: str | None
+    purpose: str
+    alpha: float | None
+    count: int
+    axes: list[tuple[float, float, float]]
+    bases: bytes
+    longest_ns: int
 
 
 class Probe(Operation):
@@ -317,7 +342,9 @@ AnyOperation = (
     | Discard
     | Transmit
     | HandOver
+    | Store
     | Entangle
+    | MeasurePairs
     | Probe
     | Pulses
     | PairPulses
@@ -404,6 +431,19 @@ class Herald(Record):
     emitted_ns: int
     goodness: float
     bell: int = 0  # 0 Phi+, 1 Psi+, 2 Phi-, 3 Psi- : bit 0 = X flipped, bit 1 = Z flipped
+
+
+class MeasuredPairs(Record):
+    """Result of `MeasurePairs`: how many pairs came, and this end's outcomes.
+
+    `bits`: one plane of `count`; `missed`: uint32 little-endian, the pairs that this end has not heard of,
+    whose bits mean nothing.
+    """
+
+    count: int
+    missed: bytes
+    bits: bytes
+    goodness: float
 
 
 class Joined(Record):

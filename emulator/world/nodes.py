@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 
 from ..kernel.streams import entropy, hash_key
+from ..quantum.links.heralding_facts import heralding_facts
 from ..quantum.pulses.sending import mean_photon_numbers, several_photons
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
-from ..wire import LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
+from ..wire import Heralding, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
 
 
@@ -106,6 +107,7 @@ class Nodes:
 
     def __init__(self, topology: Topology, outbox: list[tuple[str, msgspec.Struct]]) -> None:
         self._topology, self._outbox = topology, outbox
+        self._facts: dict[str, Heralding | None] = {}
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
         #: The node that `busy` found at work last: most likely it still is.
@@ -186,7 +188,7 @@ class Nodes:
         """Everything this incarnation knows at its start."""
         topology, spec = self._topology, status.spec
         links = [
-            _link_info(link, status.name)
+            _link_info(link, status.name, self._heralding(link))
             for _, link in sorted(topology.links.items())
             if status.name in link.ends
         ]
@@ -210,7 +212,14 @@ class Nodes:
             hash_key=hash_key(seed),
             epoch_ns=topology.time.epoch_ns,
             services=[_service_info(name, spec) for name in spec.services_in_order()],
+            communication=spec.memory.communication,
         )
+
+    def _heralding(self, link: LinkSpec) -> Heralding | None:
+        """Worked out once, for both ends and all their incarnations."""
+        if link.name not in self._facts:
+            self._facts[link.name] = heralding_facts(self._topology, link)
+        return self._facts[link.name]
 
 
 def _at_work(status: NodeStatus) -> bool:
@@ -222,7 +231,7 @@ def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:
     return ServiceInfo(name, service.program, dict(service.options), service.slots)
 
 
-def _link_info(link: LinkSpec, node: str) -> LinkInfo:
+def _link_info(link: LinkSpec, node: str, heralding: Heralding | None) -> LinkInfo:
     return LinkInfo(
         name=link.name,
         peer=link.other_end(node),
@@ -231,6 +240,7 @@ def _link_info(link: LinkSpec, node: str) -> LinkInfo:
         length_km=link.length_km,
         latency_ns=link.classical.latency_ns if link.classical is not None else 0,
         delay_ns=link.delay_ns,
+        heralding=heralding,
     )
 
 

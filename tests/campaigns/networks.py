@@ -319,4 +319,4 @@ NETWORKS = {
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.
-WITHOUT_PROTOCOL = ("nv-drift", "nv-link")
+WITHOUT_PROTOCOL = ("link-layer", "nv-drift", "nv-link")

@@ -21,10 +21,14 @@ from qnetem import pytest_plugin
 from qnetem.agents import protocols, roles
 from qnetem.agents.agent import Agent
 from qnetem.agents.messages import Message
+from qnetem.agents.network.link_facts import LinkFacts
+from qnetem.agents.network.link_layer import LinkLayer
+from qnetem.agents.network.requests import LinkOutcomes, LinkPair
 from qnetem.agents.protocols.swapping import LongPairs, long_pair
 from qnetem.agents.pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from qnetem.agents.qubits import Memory, Pair, Qubit
 from qnetem.agents.roles.eavesdropper import Eavesdropper
+from qnetem.agents.service import Service, is_offered
 from qnetem.api import RunKeywords
 from qnetem.emulator.wire import Joined, LinkInfo
 from qnetem.emulator.wire.control import FaultRecord, Problem
@@ -60,6 +64,10 @@ PROGRAM_CLASSES: dict[type, str] = {
     Clicks: "clicks",
     Stored: "stored",
     LongPairs: "pairs",
+    LinkLayer: "link",
+    LinkPair: "pair",
+    LinkOutcomes: "outcomes",
+    LinkFacts: "facts",
     Eavesdropper: "self",
 }
 RUN_CLASSES: dict[type, str] = {
@@ -97,6 +105,8 @@ def attributes(cls: type) -> list[str]:
     names += [name for each in reversed(cls.__mro__) for name in vars(each)]
     if cls is Eavesdropper:
         names = list(vars(cls))  # the others are those of Agent
+    elif issubclass(cls, Service):
+        names = [name for name in vars(cls) if is_offered(cls, name)]
     return [
         name
         for name in dict.fromkeys(names)

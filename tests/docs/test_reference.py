@@ -14,6 +14,7 @@ from qnetem import pytest_plugin
 from qnetem.agents.agent import Agent
 from qnetem.agents.roles.eavesdropper import Eavesdropper
 from qnetem.agents.roles.repeater import Repeater
+from qnetem.agents.service import Service, is_offered
 from qnetem.api import RunKeywords
 
 from .reference import PROGRAM_CLASSES, REFERENCE, RUN_CLASSES, programs, reference
@@ -50,6 +51,8 @@ def public_words(cls: type) -> set[str]:
         words.discard("run")
     if cls is Eavesdropper:
         words -= set(dir(Agent))
+    if issubclass(cls, Service):
+        words = {word for word in words if is_offered(cls, word)}
     return {word for word in words - plain if not word.startswith("_")}
 
 

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ....emulator.errors import ProgramError
 from ....emulator.program_modules import ProgramModules
-from ....emulator.wire import Allocate, Arrival, Entangle, Failed, Finished
+from ....emulator.wire import Allocate, Arrival, Entangle, Failed, Finished, MeasurePairs
 from ...loop.hosted_loop import HostedLoop
 from ...options.fitting import fit_options
 from ..program import load_program, load_service, program_logger
@@ -96,7 +96,7 @@ class Tenants:
         """Qubits held, and slots promised to open requests, in the pool that an owner takes from."""
         pool, pool_of = self._pool(owner), self._pool
         open_requests = sum(
-            isinstance(future.operation, (Allocate, Entangle))
+            isinstance(future.operation, (Allocate, Entangle, MeasurePairs))
             and pool_of(future.owner_name) == pool
             for future in self._node.operations.values()
         )

@@ -79,7 +79,7 @@ def heralding(link: LinkSpec, changes: Changes = NOTHING) -> HeraldedSource | No
     station = _station_of(spec)
     first, second = split_fibre(fibre, station)
     attempts = _MADE[spec.kind](spec, _Parts(first, second, station, stray_light(link), changes))
-    return replace(attempts, success=attempts.success * changes.heralds)
+    return attempts.scaled(changes.heralds)
 
 
 def changing_source(link: LinkSpec) -> Callable[[Changes], HeraldedSource]:
@@ -133,6 +133,17 @@ def drift_of(link: LinkSpec, fibre: FibreLink) -> PairDrift | None:
         return double_click_drift(fibre)
     nearer_ns = min(part.delay_ns for part in split_fibre(fibre.fibre, station))
     return midpoint_drift(fibre, nearer_ns)
+
+
+def clicks_of(link: LinkSpec) -> tuple[float, tuple[float, float, float, float, float] | None]:
+    """Bright population and `SingleClick.clicks` of a single-click link; (0, None) of other kinds."""
+    spec, fibre = _spec(link), fibre_of(link)
+    if spec is None or fibre is None or spec.kind != "single_click":
+        return 0.0, None
+    station = _station_of(spec)
+    parts = _Parts(*split_fibre(fibre, station), station, stray_light(link), NOTHING)
+    found = _single_click_link(spec, parts)
+    return found.alpha, found.clicks()
 
 
 def multiplexing_of(link: LinkSpec) -> int:
@@ -218,9 +229,14 @@ def _simple(spec: EntangleSpec, delay_ns: int, changes: Changes) -> HeraldedSour
 
 
 def _single_click(spec: EntangleSpec, parts: _Parts) -> Attempts:
+    return _single_click_link(spec, parts).attempts()
+
+
+def _single_click_link(spec: EntangleSpec, parts: _Parts) -> SingleClick:
+    """The single-click link that the section describes."""
     assert spec.alpha is not None
     visibility = 1.0 if spec.visibility is None else spec.visibility
-    link = SingleClick.between(
+    return SingleClick.between(
         *_arms(spec, parts),
         _station(spec, parts),
         spec.alpha,
@@ -232,7 +248,6 @@ def _single_click(spec: EntangleSpec, parts: _Parts) -> Attempts:
             incoherent_darks=spec.incoherent_darks,
         ),
     )
-    return link.attempts()
 
 
 def _double_click(spec: EntangleSpec, parts: _Parts) -> Attempts:

@@ -124,7 +124,7 @@ class PhotonLink:
         now, node, qubit = self._clock.now_ns, photon.destination, photon.qubit
         owner = photon.port.partition(".")[0]
         owner = owner if owner in node.services and node is not self.eavesdropper else ""
-        if not node.alive or not node.slots.take(node.slots.pool_of(owner)):
+        if not node.alive or not node.take_for(qubit, owner):
             why = "no free slot" if node.alive else "not alive"
             self._lose(qubit, f"lost at {node.name}, {why},")
             return

@@ -32,7 +32,7 @@ from ...devices.memory import MemoryDecay
 from ...errors import InputError
 from ...faults.changes import NodeChanges
 from ...kernel.ports import CUTOFF, Clock, Entry
-from ...states.noise import compose
+from ...states.noise import compose, dephasing
 from ...states.pauli import Superoperator
 from ...states.user_noise import load_generator
 from ...topology.model.topology import NodeSpec, Topology
@@ -40,24 +40,40 @@ from ...units import format_ns
 from ..fault_history import FaultHistory
 from ..formalism import Formalism
 from ..links.heralding import source_of
+from .attempt_log import AttemptLog
 
 #: Decays under different faults that are kept at hand.
 _DECAYS_AT_HAND = 16
 
 
 class NodeMemory:
-    """A node's memory; `decay` is its own (None: qubits keep), `history` what faults change about it."""
+    """A node's memory; `decay` is its own (None: qubits keep), `history` what faults change about it.
 
-    __slots__ = ("_decay", "_dephased", "_faulted", "_history")
+    `attempts` of the node dephase each stored qubit with `per_attempt`; None: they do not.
+    """
 
-    def __init__(self, decay: MemoryDecay | None, history: FaultHistory[NodeChanges]) -> None:
+    __slots__ = ("_attempts", "_decay", "_dephased", "_faulted", "_history", "_per_attempt")
+
+    def __init__(
+        self,
+        decay: MemoryDecay | None,
+        history: FaultHistory[NodeChanges],
+        attempts: AttemptLog | None = None,
+        per_attempt: float = 0.0,
+    ) -> None:
         self._decay, self._history = decay, history
+        self._attempts, self._per_attempt = attempts, per_attempt
         self._dephased = lru_cache(_DECAYS_AT_HAND)((decay or MemoryDecay()).dephased)
         #: Whether any fault has ever decohered it: until then one map is the whole decay.
         self._faulted = False
         for interval in history.between(0, history.now.since_ns + 1):
             self._on_change(interval.changes)
         history.on_change(self._on_change)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether storage for some time does the same whenever it is: no fault has decohered it yet."""
+        return not self._faulted
 
     def between(self, from_ns: int, to_ns: int) -> Superoperator | None:
         """What storage from `from_ns` to `to_ns` does to one qubit; None: nothing."""
@@ -69,6 +85,15 @@ class NodeMemory:
             ends_ns = to_ns if interval.until_ns is None else min(interval.until_ns, to_ns)
             parts.append(self._dephased(interval.changes.dephasing_hz).map(ends_ns - begins_ns))
         return parts[0] if len(parts) == 1 else compose(*parts)
+
+    def stored_between(self, from_ns: int, to_ns: int) -> Superoperator | None:
+        """As `between`, of a qubit in a storage qubit: what the node's attempts do to it as well."""
+        decay = self.between(from_ns, to_ns)
+        count = 0 if self._attempts is None else self._attempts.between(from_ns, to_ns)
+        if not count:
+            return decay
+        disturbed = dephasing((1 - (1 - 2 * self._per_attempt) ** count) / 2)
+        return disturbed if decay is None else compose(decay, disturbed)
 
     def aged(
         self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int

@@ -5,8 +5,9 @@ operation is, and the list of operations that have not ended. Does not own the q
 of slots (slot_pools.py) or what operations do (quantum/operations.py).
 
 Rule: in each pool, slots used == qubits held + requests that are open (an operation that has got its slot and
-has not ended). Operations wait for a slot of a pool first-in first-out, and none waits while one of that
-pool is free. What services measure is drawn from generators of their own.
+has not ended). An operation gets slot and place (places.py) at once, or waits for both; of those that wait
+the oldest that can have both gets them, and none waits while it could. What services measure is drawn from
+generators of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from ...kernel.ports import Entry
 from ...states.noise import depolarising
 from ...topology.model.topology import NodeSpec
 from ...wire import Operation
+from .attempt_log import AttemptLog
+from .places import Places
 from .slot_pools import SlotPools
+
+#: The kinds of places that an operation may need.
+COMMUNICATION, ANY_PLACE = "communication", "any"
 
 
 class Pending:
@@ -35,6 +41,7 @@ class Pending:
         "opener",
         "operation",
         "owner",
+        "place",
         "pool",
         "refusal",
         "devices",
@@ -50,6 +57,8 @@ class Pending:
         owners = devices.operation_owners
         self.owner = owners.get(operation.number, "") if owners else ""
         self.pool: str | None = None
+        #: What kind of place it needs: "" for none, communication, or any.
+        self.place = ""
         self.end_ns = 0
         self.entry: Entry | None = None
         #: What opens it once it has a slot; set exactly while it waits for one.
@@ -74,6 +83,7 @@ class NodeDevices:
     __slots__ = (
         "alive",
         "allocated",
+        "attempts",
         "busy",
         "flip",
         "incarnation",
@@ -85,6 +95,7 @@ class NodeDevices:
         "operation_owners",
         "owners",
         "pending",
+        "places",
         "promised",
         "rng",
         "rngs",
@@ -92,6 +103,7 @@ class NodeDevices:
         "single_map",
         "single_ns",
         "slots",
+        "storing_map",
         "two_map",
         "two_ns",
         "waiting",
@@ -102,6 +114,7 @@ class NodeDevices:
         spec: NodeSpec,
         rng: np.random.Generator,
         of_service: Callable[[str], np.random.Generator] | None = None,
+        attempts: AttemptLog | None = None,
     ) -> None:
         self.name = spec.name
         self.rng = rng
@@ -116,7 +129,13 @@ class NodeDevices:
         single, two = spec.gates.single_error, spec.gates.two_error
         self.single_map = depolarising(single) if single > 0 else None
         self.two_map = depolarising(two, 2) if two > 0 else None
+        #: Storing a qubit takes two two-qubit gates, whose error the other qubit is not kept to share.
+        self.storing_map = depolarising(1 - (1 - two) ** 2) if two > 0 else None
         self.slots = SlotPools(spec)
+        communication = spec.memory.communication
+        self.places = None if communication is None else Places(communication, spec.memory.slots)
+        #: Kept where attempts disturb what is stored.
+        self.attempts = attempts
         #: Qubit -> its service, and number of an operation -> its service; those of the program are missing.
         self.owners: dict[str, str] = {}
         self.operation_owners: dict[int, str] = {}
@@ -141,32 +160,81 @@ class NodeDevices:
         owner = self.owner_of(operation.number)
         return self.rngs[owner] if owner else self.rng
 
-    def claim(self, pending: Pending, opener: Callable[[], None], owner: str | None = None) -> None:
+    def claim(
+        self,
+        pending: Pending,
+        opener: Callable[[], None],
+        owner: str | None = None,
+        place: str = "",
+    ) -> None:
         """Call `opener` as soon as there is a slot for `pending`: now, or after those waiting.
 
-        Of the pool of `owner`, which is the operation's own if it is not given.
+        Of the pool of `owner`, which is the operation's own if it is not given. `place`: the kind of place
+        that the qubit will need as well.
         """
         taker = pending.owner if owner is None else owner
-        pool = pending.pool = self.slots.pool_of(taker) if taker else ""
-        if self.slots.take(pool):
+        pending.pool = self.slots.pool_of(taker) if taker else ""
+        pending.place = place
+        if self._take(pending):
             opener()
         else:
             pending.opener = opener
             self.waiting.append(pending)
 
-    def release(self, pool: str | None) -> None:
-        """A slot of the pool is free again: it goes to the operation that has waited longest for one."""
+    def _take(self, pending: Pending) -> bool:
+        """Slot and place for an operation; False (and nothing taken) if it cannot have both."""
+        places, pool = self.places, pending.pool
         assert pool is not None
-        waiting = None
-        if self.waiting:
-            waiting = next((each for each in self.waiting if each.pool == pool), None)
-        if waiting is None:
+        if not self.slots.take(pool):
+            return False
+        if places is None or not pending.place:
+            return True
+        if places.take(pending.number, pending.place == ANY_PLACE):
+            return True
+        self.slots.release(pool)
+        return False
+
+    def take_for(self, qubit: str, owner: str) -> bool:
+        """Slot and place for a qubit that comes by itself; False if it finds none."""
+        pool = self.slots.pool_of(owner)
+        if not self.slots.take(pool):
+            return False
+        if self.places is not None and not self.places.take(qubit, anywhere=False):
             self.slots.release(pool)
+            return False
+        return True
+
+    def release(self, pool: str | None) -> None:
+        """A slot of the pool is free again."""
+        assert pool is not None
+        self.slots.release(pool)
+        self.serve_waiting()
+
+    def serve_waiting(self) -> None:
+        """Open those that wait and can have what they need by now, the oldest first."""
+        if not self.waiting:
             return
-        self.waiting.remove(waiting)
-        opener, waiting.opener = waiting.opener, None
-        if opener is not None:
-            opener()
+        for pending in list(self.waiting):
+            if pending.opener is not None and self._take(pending):
+                self.waiting.remove(pending)
+                opener, pending.opener = pending.opener, None
+                opener()
+
+    def give_back(self, pending: Pending) -> None:
+        """The operation brings no qubit: its slot and its place are free."""
+        if self.places is not None:
+            self.places.leave(pending.number)
+        self.release(pending.pool)
+
+    def bring(self, number: int, qubit: str) -> None:
+        """The operation has brought this qubit, which lies in its place."""
+        if self.places is not None:
+            self.places.rename(number, qubit)
+
+    def take_back(self, number: int, qubit: str) -> None:
+        """The qubit is gone, and the operation will bring another."""
+        if self.places is not None:
+            self.places.rename(qubit, number)
 
     def hold(self, qubit: str, owner: str) -> None:
         """The qubit in a slot of the owner's pool is this owner's from now on."""
@@ -186,6 +254,8 @@ class NodeDevices:
             pool = self.pool_with(qubit)
             self.owners.pop(qubit, None)
         self.busy.pop(qubit, None)
+        if self.places is not None:
+            self.places.leave(qubit)
         self.release(pool)
 
     def occupy(self, qubits: Sequence[str], now_ns: int, duration_ns: int) -> int:
@@ -213,6 +283,10 @@ class NodeDevices:
         self.operation_owners.clear()
         self.promised.clear()
         self.slots.empty()
+        if self.places is not None:
+            self.places.empty()
+        if self.attempts is not None:
+            self.attempts.clear()
 
     def __repr__(self) -> str:
         state = f"incarnation {self.incarnation}" if self.alive else "dead"

@@ -40,6 +40,7 @@ class Qubit:
         "parted",
         "register",
         "shared",
+        "stored",
         "touched_ns",
     )
 
@@ -61,6 +62,8 @@ class Qubit:
         self.drawn = 1
         #: How it left the nodes that have sent it away.
         self.parted: dict[str, Parting] = {}
+        #: Whether it lies in a storage qubit of its holder.
+        self.stored = False
         #: Whether it has ever been in one register with another qubit.
         self.shared = False
 

@@ -40,6 +40,8 @@ class Memory(Protocol):
 
     def between(self, from_ns: int, to_ns: int, /) -> Superoperator | None: ...
 
+    def stored_between(self, from_ns: int, to_ns: int, /) -> Superoperator | None: ...
+
     def aged(
         self, vectors: NDArray[np.float64], since_ns: NDArray[np.int64], to_ns: int, /
     ) -> NDArray[np.float64]: ...
@@ -149,6 +151,18 @@ class Registry:
         record = self._record(qubit)
         self._catch_up(record, now_ns)
         self._move(record, holder, now_ns)
+
+    def store(self, qubit: str, now_ns: int) -> None:
+        """The qubit lies in a storage qubit of its node from now on."""
+        record = self._record(qubit)
+        self._used((qubit,), now_ns)
+        self._catch_up(record, now_ns)
+        record.stored = True
+
+    def stored_since_ns(self, node: str, now_ns: int) -> int:
+        """Since when the oldest decay is owed of all qubits stored in a node; now, without any."""
+        held = self._held.get(node, {}).values()
+        return min((each.touched_ns for each in held if each.stored), default=now_ns)
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -374,7 +388,7 @@ class Registry:
 
     def _move(self, record: Qubit, holder: str, now_ns: int) -> None:
         del self._held[record.holder][record.name]
-        record.holder = holder
+        record.holder, record.stored = holder, False
         self._held.setdefault(holder, {})[record.name] = record
         if self._watcher is None:
             return
@@ -461,7 +475,10 @@ class Registry:
         if now_ns == record.touched_ns or record.holder == FLYING:
             return None
         memory = self._memory(record.holder)
-        return None if memory is None else memory.between(record.touched_ns, now_ns)
+        if memory is None:
+            return None
+        between = memory.stored_between if record.stored else memory.between
+        return between(record.touched_ns, now_ns)
 
     def _decayed(self, state: State, record: Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""

@@ -47,6 +47,11 @@ class SlotPools:
         """Slots of a pool."""
         return self._pools[pool].count
 
+    def free_of(self, pool: str) -> int:
+        """Free slots of a pool."""
+        slots = self._pools[pool]
+        return slots.count - slots.used
+
     def take(self, pool: str) -> bool:
         """Take a slot of a pool; False (and nothing taken) if none is free."""
         slots = self._pools[pool]

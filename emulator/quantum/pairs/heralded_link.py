@@ -5,10 +5,10 @@ slots (node/node_devices.py), what a success comes to (heralded_pair.py), or the
 (heralding/attempts.py).
 
 Theory of operation. A request is open once it has its slot. The oldest open requests of the two ends that
-are for one purpose are matched (the order of the end that is first in the link counts), attempts begin at
-that instant, and one draw tells when they will have succeeded. `multiplexing: n` lets up to n matched pairs
-run side by side, each with a draw of its own. The end that hears first has its half at once; the attempts
-are over when the other has heard too, and the next requests' attempts begin then.
+are for one purpose and one bright population are matched (the order of the end that is first in the link
+counts), attempts begin at that instant, and one draw tells when they will have succeeded. `multiplexing: n`
+lets up to n matched pairs run side by side, each with a draw of its own. The end that hears first has its
+half at once; the attempts are over when the other has heard too, and the next requests' attempts begin then.
 
 Rules: attempts have no memory, so a cut, a withdrawal or a death ends them;
 the requests that remain go back to their place by age, which is the front, and are drawn for anew
@@ -34,7 +34,7 @@ on are drawn anew. So changing to what a link is already changes nothing about i
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from operator import attrgetter
@@ -44,10 +44,12 @@ from ...faults.changes import Changes
 from ...heralding.attempts import MIXED, Density, HeraldedSource
 from ...heralding.pair_drift import PairDrift
 from ...kernel.ports import HERALD, Surroundings
-from ...wire import Herald
+from ...wire import Herald, MeasuredPairs, MeasurePairs
 from ..fault_history import FaultHistory
+from ..node.memories import NodeMemory
 from ..node.registry import Registry
 from .heralded_pair import Attempt, HeraldedPair, HeraldFaults, Request
+from .outcome_block import OutcomeBlock
 
 _age = attrgetter("opened")
 
@@ -69,22 +71,25 @@ class HeraldedLink:
         around: Surroundings,
         registry: Registry,
         history: FaultHistory[Changes],
-        give: Callable[[Request, Herald], None],
+        give: Callable[[Request, Herald | MeasuredPairs], None],
+        memories: Mapping[str, NodeMemory],
         drift: PairDrift | None = None,
     ) -> None:
-        self.name, self.ends, self.source, self._drift = name, ends, source, drift
+        self.name, self.ends, self.source, self.drift = name, ends, source, drift
+        self.memories = memories
         self.around, self.registry, self.history, self.give = around, registry, history, give
         self.metric = f"links.{name}.pairs"
         #: Pairs heralded so far.
         self.pairs = 0
         self._multiplexing, self._clock = multiplexing, around.clock
-        self._rng = around.streams.of("link", name)
+        self.rng = around.streams.of("link", name)
         #: What the link was, and since when: as far back as light of it may be on its way.
         self._sources = [(0, source)]
         self.faults = HeraldFaults(ends, around.clock)
         self._queues: dict[str, list[Request]] = {end: [] for end in ends}
         self._first, self._second = (self._queues[end] for end in ends)
         self._attempts: dict[int, Attempt] = {}
+        self._blocks: dict[int, OutcomeBlock] = {}
         self._numbered = self._opened = 0
         self._cuts = 0
 
@@ -105,6 +110,9 @@ class HeraldedLink:
 
         For a node that died: leaves its `half` alone, and matches no others.
         """
+        if request.block is not None:
+            request.block.leave(request)
+            return
         attempt = request.attempt
         if attempt is not None and attempt.pair:
             self._forget(attempt)
@@ -113,6 +121,7 @@ class HeraldedLink:
         if attempt is not None and attempt.has_left(request, now_ns):
             attempt.given_up[request] = now_ns
             request.attempt = None
+            self._end_attempts(attempt, request)
             return
         if attempt is not None:
             self._stop(attempt)
@@ -124,7 +133,7 @@ class HeraldedLink:
         self.withdraw(request)
         if pair is not None:
             pair.give_up(request)
-        request.devices.release(request.pool)
+        request.devices.give_back(request)
         self.match()
 
     def cut(self) -> None:
@@ -133,6 +142,8 @@ class HeraldedLink:
         for attempt in list(self._attempts.values()):
             if not attempt.pair:
                 self._stop(attempt)
+        for block in list(self._blocks.values()):
+            block.interrupt(unheard_too=False)
 
     def heal(self) -> None:
         """One cut less."""
@@ -149,11 +160,14 @@ class HeraldedLink:
             problem = f"{self.name} cannot change its rhythm: {self.source.timing}"
             raise InternalError(f"{problem} to {source.timing}")
         now_ns = self._clock.now_ns
+        for block in list(self._blocks.values()):
+            block.interrupt()
         self._set_source(source, now_ns)
         for attempt in self._attempts.values():
             if attempt.emitted_before(now_ns):
                 continue
-            attempt.start_ns, attempt.source = attempt.resumes_ns(now_ns), source
+            attempt.start_ns = attempt.resumes_ns(now_ns)
+            attempt.source = source.at(attempt.alpha)
             self._draw(attempt)
 
     def _set_source(self, source: HeraldedSource, now_ns: int) -> None:
@@ -172,45 +186,62 @@ class HeraldedLink:
         if attempt.outcome.false:
             return MIXED
         aligned = attempt.source.density(attempt.bell)
-        if self._drift is None:
+        if self.drift is None:
             return aligned
-        return self._drift.applied(aligned, attempt.start_ns + attempt.success.emission_ns)
+        return self.drift.applied(aligned, attempt.start_ns + attempt.success.emission_ns)
 
     def match(self) -> None:
         """Begin attempts for the oldest requests of both ends, as many as the link carries."""
         first, second = self._first, self._second
-        while first and second and not self._cuts and len(self._attempts) < self._multiplexing:
+        while first and second and not self._cuts and self._has_room():
             places = self._matching()
             if places is None:
                 return
             self._start(first.pop(places[0]), second.pop(places[1]))
 
+    def _has_room(self) -> bool:
+        return len(self._attempts) + len(self._blocks) < self._multiplexing
+
     def _matching(self) -> tuple[int, int] | None:
-        """Where the oldest requests of one purpose stand in both queues; the first end's order counts."""
-        if self._first[0].purpose == self._second[0].purpose:
+        """Where the oldest requests that match stand in both queues; the first end's order counts."""
+        if self._first[0].matches == self._second[0].matches:
             return 0, 0
         for place, request in enumerate(self._first):
             for other, candidate in enumerate(self._second):
-                if candidate.purpose == request.purpose:
+                if candidate.matches == request.matches:
                     return place, other
         return None
 
     def waits_for(self, request: Request) -> str:
         """What an open request waits for, for people."""
         peer = self.other_end(request.devices.name)
+        if request.block is not None:
+            return f"outcomes of pairs with {peer}: a block is under way on {self.name}"
         if request.half:
             return f"a pair with {peer}: its herald is on the way"
         if self._cuts:
             return f"a pair with {peer}: {self.name} is cut"
         if request.attempt is not None:
             return f"a pair with {peer}: attempts on {self.name} have not succeeded"
-        if all(other.purpose != request.purpose for other in self._queues[peer]):
-            use = f" for {request.purpose}" if request.purpose else ""
+        if all(other.matches != request.matches for other in self._queues[peer]):
+            purpose, alpha, _ = request.matches
+            use = f" for {purpose}" if purpose else ""
+            use += f" at alpha {alpha:g}" if alpha is not None else ""
             return f"a pair with {peer}{use}: {peer} has not asked for one on {self.name}"
         return f"a pair with {peer}: other requests are before it on {self.name}"
 
     def _start(self, first: Request, second: Request) -> None:
         self._numbered += 1
+        for request in (first, second):
+            log = request.devices.attempts
+            if log is not None:
+                rhythm_ns = self.source.timing.attempt_ns
+                log.begin(self.name, self._numbered, self._clock.now_ns, rhythm_ns)
+        if isinstance(first.operation, MeasurePairs):
+            block = OutcomeBlock(self, self._numbered, first, second)
+            self._blocks[block.number] = block
+            first.block = second.block = block
+            return
         attempt = Attempt(self._numbered, first, second, self.source, self._clock.now_ns)
         self._attempts[attempt.number] = attempt
         first.attempt = second.attempt = attempt
@@ -221,7 +252,7 @@ class HeraldedLink:
         if attempt.entry is not None:
             attempt.entry.cancel()
             attempt.entry = None
-        rng = self._rng if attempt.rng is None else attempt.rng
+        rng = self.rng if attempt.rng is None else attempt.rng
         attempt.success = attempt.source.draw(rng)
         if attempt.success is not None:
             self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
@@ -248,10 +279,23 @@ class HeraldedLink:
         """The attempts are over, one way or another."""
         del self._attempts[attempt.number]
         for request in attempt.requests:
+            self._end_attempts(attempt, request)
             if request.attempt is attempt:
                 request.attempt = None
         if attempt.entry is not None:
             attempt.entry.cancel()
+
+    def forget_block(self, block: OutcomeBlock) -> None:
+        """The block is over."""
+        del self._blocks[block.number]
+        for request in block.requests:
+            self._end_attempts(block, request)
+
+    def _end_attempts(self, attempt: Attempt | OutcomeBlock, request: Request) -> None:
+        """This end makes no more of these attempts."""
+        log = request.devices.attempts
+        if log is not None:
+            log.end(self.name, attempt.number, self._clock.now_ns)
 
     def _succeed(self, attempt: Attempt) -> None:
         """The pair exists, unless no herald gets through, and the nearer end hears of it; or both do."""
@@ -282,6 +326,7 @@ class HeraldedLink:
         now_ns = self._clock.now_ns - attempt.start_ns
         for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
             del attempt.unheard[request]
+            self._end_attempts(attempt, request)
             attempt.pair.herald(request)
         if attempt.unheard:
             self._schedule(attempt, min(attempt.unheard.values()), self._hear)
@@ -307,12 +352,14 @@ class HeraldedLink:
         for (_, source), (until_ns, _) in pairwise(self._sources):
             if attempt.start_ns + timing.emission_ns >= until_ns:
                 continue
-            attempt.source, attempt.success = source, source.draw(attempt.rng)
+            attempt.source = source.at(attempt.alpha)
+            attempt.success = attempt.source.draw(attempt.rng)
             if attempt.emitted_before(until_ns):
                 break
             attempt.start_ns = attempt.resumes_ns(until_ns)
         else:
-            attempt.source, attempt.success = self.source, self.source.draw(attempt.rng)
+            attempt.source = self.source.at(attempt.alpha)
+            attempt.success = attempt.source.draw(attempt.rng)
         if not all(attempt.has_left(*each) for each in attempt.given_up.items()):
             self._stop(attempt)
             self.match()

@@ -21,24 +21,31 @@ from ...faults.changes import Changes
 from ...faults.verdicts import HEARD, HeraldFault, HeraldOutcome
 from ...heralding.attempts import HeraldedSource, Success
 from ...kernel.ports import Clock, Entry
-from ...wire import Entangle, Herald
+from ...wire import Entangle, Herald, MeasurePairs
 from ..node.node_devices import NodeDevices, Pending
 
 if TYPE_CHECKING:
     from .heralded_link import HeraldedLink
+    from .outcome_block import OutcomeBlock
 
 
 class Request(Pending):
-    """An `Entangle` under way. `opened` is its age on the link, 0 until it has a slot.
+    """An `Entangle` or a `MeasurePairs` under way. `opened` is its age on the link, 0 until it has a slot.
 
-    `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard.
+    `half`: the qubit that lies in its slot already, of a pair of which this end has not yet heard. `block`:
+    the block of outcomes that is made for it.
     """
 
-    __slots__ = ("attempt", "half", "link", "opened", "purpose", "raw")
+    __slots__ = ("attempt", "block", "half", "link", "matches", "opened", "raw")
 
-    def __init__(self, devices: NodeDevices, operation: Entangle, link: HeraldedLink) -> None:
+    def __init__(
+        self, devices: NodeDevices, operation: Entangle | MeasurePairs, link: HeraldedLink
+    ) -> None:
         super().__init__(devices, operation)
-        self.raw, self.purpose = operation.raw, operation.purpose
+        self.raw = isinstance(operation, Entangle) and operation.raw
+        #: Only requests that are equal in this are matched.
+        self.matches = operation.purpose, operation.alpha, type(operation)
+        self.block: OutcomeBlock | None = None
         self.link = link
         self.opened = 0
         self.attempt: Attempt | None = None
@@ -62,6 +69,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "alpha",
         "entry",
         "first",
         "given_up",
@@ -84,7 +92,10 @@ class Attempt:
         self.number, self.first, self.second = number, first, second
         self.requests = first, second
         self.raw = first.raw or second.raw
-        self.source, self.start_ns = source, start_ns
+        self.start_ns = start_ns
+        #: The bright population that both ask for, and the link at that.
+        self.alpha = first.matches[1]
+        self.source = source.at(self.alpha)
         self.success: Success | None = None
         self.pair: HeraldedPair | None = None
         self.outcome = HEARD
@@ -140,6 +151,7 @@ class HeraldedPair:
         link.history.at(min(emitted_ns, other_ns)).count_hits(_any)
         self._record_creation(emitted_ns, other_ns)
         for request, since_ns in zip(attempt.requests, (emitted_ns, other_ns), strict=True):
+            request.devices.bring(request.number, request.half)
             if request.owner:
                 request.devices.hold(request.half, request.owner)
             reset_ns = request.devices.memory_reset_ns
@@ -188,7 +200,8 @@ class HeraldedPair:
 
     def _drop(self, request: Request, why: str) -> None:
         self.link.registry.discard([request.half], why, self.link.around.clock.now_ns)
-        request.devices.hold(request.half, "")  # the slot stays the request's
+        request.devices.hold(request.half, "")  # slot and place stay the request's
+        request.devices.take_back(request.number, request.half)
         request.half = ""
 
 
@@ -215,6 +228,11 @@ class HeraldFaults:
     def __init__(self, ends: tuple[str, str], clock: Clock) -> None:
         self._ends, self._clock = ends, clock
         self._watches: list[_Watch] = []
+
+    @property
+    def are_watching(self) -> bool:
+        """Whether any may look at a success."""
+        return bool(self._watches)
 
     def begin(self, fault: HeraldFault) -> None:
         """`fault` looks at what is emitted from now on."""

@@ -146,7 +146,9 @@ class Memory(Section):
     `noise` is what decays them besides, a function of the user's as for a link, which returns collapse
     operators and rates. `initialisation_ns` is what a fresh or reset qubit takes, and
     `initialisation_error` its depolarising probability p, rho -> (1-p) rho + p I/2. A qubit whose age
-    reaches `cutoff_ns` is discarded; None: never.
+    reaches `cutoff_ns` is discarded; None: never. `communication` of the slots are qubits that links can
+    entangle, the others storage; None: they are not told apart. Each attempt of the node on a link dephases
+    its stored qubits with `dephasing_per_attempt` p: rho -> (1-p) rho + p Z rho Z.
     """
 
     slots: int = Field(default=16, ge=1)
@@ -156,6 +158,24 @@ class Memory(Section):
     initialisation_ns: DurationNs = Field(default=0, validation_alias="initialisation")
     initialisation_error: Probability = 0.0
     cutoff_ns: PositiveNsOrNone = Field(default=None, validation_alias="cutoff")
+    communication: int | None = Field(default=None, ge=1)
+    dephasing_per_attempt: Probability = 0.0
+
+    @model_validator(mode="after")
+    def _knows_its_storage(self) -> Memory:
+        if self.communication is not None and self.communication > self.slots:
+            raise problem(
+                f"the memory has {self.slots} slots: expected no more communication qubits, found "
+                f"{self.communication}",
+                "communication",
+            )
+        if self.dephasing_per_attempt and self.communication is None:
+            raise problem(
+                "acts on storage qubits only: expected 'communication' beside it, the number of slots "
+                "that are none",
+                "dephasing_per_attempt",
+            )
+        return self
 
     @model_validator(mode="after")
     def _coherence_outlives_nothing(self) -> Memory:

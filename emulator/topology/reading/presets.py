@@ -288,6 +288,28 @@ def _emitter(detected: float) -> Preset:
     )
 
 
+def _nv_memory(attempts: int, paper: str) -> Preset:
+    """A nitrogen-vacancy centre whose nuclear spins lose 1/e of their coherence in so many attempts."""
+    return Preset(
+        marks="S, C",
+        source="nuclear spins beside one electron spin, which alone entangles: their coherence falls to "
+        f"1/e in {attempts} attempts, {paper}, as public pages quote it; per attempt the phase flips "
+        f"with p = (1 - exp(-1/{attempts}))/2. To be named after a preset with gates and times.",
+        sections={
+            "memory": {
+                "communication": 1,
+                "dephasing_per_attempt": -math.expm1(-1 / attempts) / 2,
+            }
+        },
+    )
+
+
+PRESETS |= {
+    "nv_memory_kalb_2017": _nv_memory(273, "Kalb et al., Science 356, 928 (2017)"),
+    "nv_memory_pompili_2021": _nv_memory(1800, "Pompili et al., Science 372, 259 (2021)"),
+    "nv_memory_hermans_2022": _nv_memory(5300, "Hermans et al., Nature 605, 663 (2022)"),
+}
+
 PRESETS |= {
     "nv_centre_emitter": _emitter(2.8e-4),
     "nv_centre_bright_emitter": _emitter(4.2e-4),

@@ -81,6 +81,16 @@ def test_a_pair_correlates_in_both_bases() -> None:
         assert bench.do("bob", Measure, right, axis).value == first
 
 
+def test_a_bright_population_of_a_link_that_has_none_is_refused() -> None:
+    bench = lab()
+    mine = bench.issue("alice", Entangle, "bob", None, False, "", 0.1)
+    bench.run()
+    error = bench.outcome("alice", mine).error
+    assert error is not None and "alice-bob at alpha 0.1: a simple link has no emitters" in str(
+        error
+    )
+
+
 def test_requests_match_first_in_first_out_one_pair_at_a_time() -> None:
     bench = lab()
     mine = [bench.issue("alice", Entangle, "bob") for _ in range(3)]

@@ -64,6 +64,36 @@ def asked(bench: Lab, raw: tuple[bool, bool] = (False, False)) -> tuple[int, int
     return mine, bench.issue("bob", Entangle, "alice", None, raw[1])
 
 
+# --- bright populations --------------------------------------------------------------------------
+
+
+def test_only_requests_of_one_alpha_match_and_the_pair_is_that_of_their_alpha() -> None:
+    bench = lab(clicks("single_click", 0.4, alpha=0.3), length_km=1.0)
+    asked_for = [0.1, None, 0.2]
+    mine = [bench.issue("alice", Entangle, "bob", None, False, "", each) for each in asked_for]
+    yours = [
+        bench.issue("bob", Entangle, "alice", None, False, "", each) for each in (0.2, 0.1, None)
+    ]
+    bench.run()
+    pairs = [bench.outcome("alice", number).value for number in mine]
+    others = {bench.outcome("bob", number).value.pair for number in yours}
+    assert {pair.pair for pair in pairs} == others
+    for pair, alpha in zip(pairs, (0.1, 0.3, 0.2), strict=True):
+        source = source_of_alpha(alpha)
+        assert pair.goodness == pytest.approx(source.fidelity, abs=1e-12)
+    shown = [
+        bench.plane.heralded_links.by_name["alice-bob"].source.at(a).success for a in (0.1, 0.3)
+    ]
+    assert shown == pytest.approx([source_of_alpha(a).success for a in (0.1, 0.3)], rel=1e-12)
+
+
+def source_of_alpha(alpha: float) -> Any:
+    """A link that has this bright population as its own."""
+    found = heralding(joined(clicks("single_click", 0.4, alpha=alpha), 1.0))
+    assert found is not None
+    return found
+
+
 # --- each end in its own time ---------------------------------------------------------------------
 
 

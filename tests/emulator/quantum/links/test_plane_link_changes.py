@@ -190,7 +190,7 @@ def test_a_pair_is_turned_by_the_surroundings_of_its_emission() -> None:
         return phase_map(1.0)
 
     bench = Bench(SimpleLink(1.0, 0.9, ATTEMPT_NS, DELAY_NS))
-    bench.link._drift = PairDrift(0, turned)
+    bench.link.drift = PairDrift(0, turned)
     bench.lab.clock.at(3 * ATTEMPT_NS, ("", 0, 0), lambda: None)
     bench.lab.run()
     mine, _ = bench.ask()

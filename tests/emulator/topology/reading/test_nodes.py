@@ -163,6 +163,8 @@ def test_the_resolved_model_is_made_with_its_own_names_in_python() -> None:
         "initialisation_ns": 0,
         "initialisation_error": 0.0,
         "cutoff_ns": None,
+        "communication": None,
+        "dephasing_per_attempt": 0.0,
     }
 
 

@@ -1,0 +1,216 @@
+"""A block of outcomes: pairs of one link that both ends measure as they are heralded, in one operation each.
+
+Owns when the pairs of a block come, their outcomes, and what ends a block early. Does not own requests and
+their match (heralded_link.py), nor the arithmetic of outcomes (states/pair_outcomes.py).
+
+Theory of operation. Two requests for outcomes are matched as requests for pairs are; both ends' axes are
+known then. One draw of the link tells when all pairs of the block succeed: each begins when both ends have
+heard of the one before. A pair's halves decay from their emissions to the ends of their measurements, which
+begin at their heralds. The block ends at its count, or after the time that was asked for, and both ends have
+their results then.
+
+Rules: equal in distribution to pairs that are awaited and measured one by one with free slots for the next
+ones, not in the numbers drawn. What changes the link (a cut, other parameters, an end that leaves) ends the
+block: pairs whose light had left by then come to what they would, others do not come. A lost herald leaves
+that end without a row. The outcomes of each end are drawn from its own numbers, two for each pair; the first
+end's do not depend on the other's axes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...heralding.attempts import MIXED
+from ...kernel.ports import HERALD
+from ...states.pair_outcomes import Table, drawn, mapped, table_of
+from ...wire import MeasuredPairs, MeasurePairs
+from ...wire.bit_planes import packed, planes_for, unpacked
+from .heralded_pair import Request
+
+if TYPE_CHECKING:
+    from ...kernel.ports import Entry
+    from .heralded_link import HeraldedLink
+
+Times = NDArray[np.int64]
+#: What a reset leaves of any qubit: |0>.
+_RESET = np.zeros((4, 4))
+_RESET[0, 0] = _RESET[3, 0] = 1.0
+
+
+class OutcomeBlock:
+    """Of two matched requests, in the order of the link's ends."""
+
+    __slots__ = (
+        "_entry",
+        "_gone",
+        "_link",
+        "_source",
+        "_starts_ns",
+        "number",
+        "requests",
+    )
+
+    def __init__(self, link: HeraldedLink, number: int, first: Request, second: Request) -> None:
+        self._link, self.number, self.requests = link, number, (first, second)
+        self._source = link.source.at(first.matches[1])
+        self._gone: set[Request] = set()
+        self._entry: Entry | None = None
+        asked = [_asked(request) for request in self.requests]
+        count, longest_ns = min(a.count for a in asked), min(a.longest_ns for a in asked)
+        now_ns = link.around.clock.now_ns
+        heard_ns = max(self._source.timing.heralds_ns)
+        offsets = self._successes(count, longest_ns - heard_ns)
+        self._starts_ns: Times = now_ns + offsets
+        complete = len(offsets) == count
+        self._end_at(self._last_ns() if complete else now_ns + longest_ns + self._measuring_ns())
+
+    def _successes(self, count: int, longest_ns: int) -> Times:
+        """When the successful attempts begin, from the block's begin: up to `count`, within that time."""
+        timing, success = self._source.timing, self._source.success
+        u = self._link.rng.random(count)
+        if success <= 0:
+            return np.zeros(0, dtype=np.int64)
+        failures = np.zeros(count)
+        if success < 1:
+            failures = np.floor(np.log1p(-u) / np.log1p(-success))
+        waits = failures * timing.attempt_ns
+        starts = np.cumsum(waits) + max(timing.heralds_ns) * np.arange(count)
+        return starts[starts <= longest_ns].astype(np.int64)
+
+    # --- its end ---
+
+    def interrupt(self, *, unheard_too: bool = True) -> None:
+        """What has not left by now does not come; `unheard_too` False: nor what neither end has heard of."""
+        now_ns, timing = self._link.around.clock.now_ns, self._source.timing
+        if unheard_too:
+            comes = self._starts_ns + timing.emission_ns < now_ns
+        else:
+            comes = self._starts_ns + min(timing.heralds_ns) < now_ns
+        self._starts_ns = self._starts_ns[comes]
+        # No end learns of the other's act before light does.
+        self._end_at(max(now_ns + max(timing.heralds_ns), self._last_ns()))
+
+    def leave(self, request: Request) -> None:
+        """This end awaits it no more."""
+        request.block = None
+        self._gone.add(request)
+        if len(self._gone) < len(self.requests):
+            self.interrupt()
+            return
+        if self._entry is not None:
+            self._entry.cancel()
+        self._link.forget_block(self)
+
+    def _last_ns(self) -> int:
+        """When the last measurement ends."""
+        if not len(self._starts_ns):
+            return 0
+        heard_ns = max(self._source.timing.heralds_ns)
+        return int(self._starts_ns[-1]) + heard_ns + self._measuring_ns()
+
+    def _measuring_ns(self) -> int:
+        return max(request.devices.measure_ns for request in self.requests)
+
+    def _end_at(self, end_ns: int) -> None:
+        if self._entry is not None:
+            self._entry.cancel()
+        clock = self._link.around.clock
+        order = (self._link.name, HERALD, self.number)
+        self._entry = clock.at(max(end_ns, clock.now_ns), order, partial(self._finish))
+
+    def _finish(self) -> None:
+        link, around = self._link, self._link.around
+        count = len(self._starts_ns)
+        heard, tables = self._heralds()
+        bits = self._outcomes(tables) if count else [np.zeros(0, dtype=np.uint8)] * 2
+        first_pair, link.pairs = link.pairs + 1, link.pairs + count
+        around.metrics.count(link.metric, count)
+        numbers = [request.number for request in self.requests]
+        around.journal.event(link.name, "outcomes", first_pair, count, *numbers)
+        goodness = self._source.fidelity
+        link.forget_block(self)
+        for side, request in enumerate(self.requests):
+            if request in self._gone:
+                continue
+            missed = np.flatnonzero(~heard[side]).astype("<u4")
+            found = MeasuredPairs(count, missed.tobytes(), packed(bits[side]), goodness)
+            request.block = None
+            del request.devices.pending[request.number]
+            link.give(request, found)
+            request.devices.give_back(request)
+        link.match()
+
+    # --- what its pairs are ---
+
+    def _heralds(self) -> tuple[list[NDArray[np.bool_]], Table]:
+        """Which pairs each end hears of, and their tables at emission: one for all, or one each."""
+        link, count = self._link, len(self._starts_ns)
+        heard = [np.ones(count, dtype=np.bool_) for _ in link.ends]
+        emitted_ns = (self._starts_ns + self._source.timing.emission_ns).tolist()
+        for at_ns in {emitted_ns[0], emitted_ns[-1]} if count else ():
+            link.history.at(at_ns).count_hits(lambda _: True)
+        density, drift = self._source.density(), link.drift
+        tables = table_of(density)
+        if drift is not None:
+            tables = np.array([table_of(drift.applied(density, at_ns)) for at_ns in emitted_ns])
+        if not link.faults.are_watching:
+            return heard, tables.reshape(-1, 4, 4)
+        tables = np.array(np.broadcast_to(tables, (count, 4, 4)))
+        for row, at_ns in enumerate(emitted_ns):
+            outcome = link.faults.outcome(at_ns)
+            for end in outcome.lost:
+                heard[link.ends.index(end)][row] = False
+            if outcome.false:
+                tables[row] = table_of(MIXED)
+        return heard, tables
+
+    def _outcomes(self, tables: Table) -> list[NDArray[np.uint8]]:
+        """The outcomes of both ends, readout errors included."""
+        count = len(self._starts_ns)
+        kept = [self._kept(side, request) for side, request in enumerate(self.requests)]
+        tables = mapped(tables, *kept)
+        axes, numbers = [], []
+        for request in self.requests:
+            asked = _asked(request)
+            along = np.array(asked.axes)
+            rows = unpacked(asked.bases, asked.count, planes_for(len(along)))[:count]
+            axes.append(along[rows])
+            numbers.append(self._rng(request).random((2, count)))
+        bits = drawn(tables, axes[0], axes[1], numbers[0][0], numbers[1][0])
+        return [
+            each ^ (flips[1] < request.devices.flip)
+            for each, flips, request in zip(bits, numbers, self.requests, strict=True)
+        ]
+
+    def _rng(self, request: Request) -> np.random.Generator:
+        return (
+            self._link.rng if request in self._gone else request.devices.rng_of(request.operation)
+        )
+
+    def _kept(self, side: int, request: Request) -> Any:
+        """What an end's memory does to its halves until they are measured: one map, or one each."""
+        timing, devices = self._source.timing, request.devices
+        emitted_ns = self._starts_ns + timing.emissions_ns[side]
+        measured_ns = self._starts_ns + timing.heralds_ns[side] + devices.measure_ns
+        memory, reset_ns = self._link.memories[devices.name], devices.memory_reset_ns
+        is_reset = (emitted_ns < reset_ns) & (reset_ns <= measured_ns)
+        if not is_reset.any() and memory.is_steady:
+            return memory.between(int(emitted_ns[0]), int(measured_ns[0]))
+        maps = np.broadcast_to(np.eye(4), (len(emitted_ns), 4, 4)).copy()
+        for row, (from_ns, to_ns) in enumerate(zip(emitted_ns, measured_ns, strict=True)):
+            since_ns = reset_ns if is_reset[row] else int(from_ns)
+            found = memory.between(since_ns, int(to_ns))
+            maps[row] = np.eye(4) if found is None else found
+            if is_reset[row]:
+                maps[row] = maps[row] @ _RESET
+        return maps
+
+
+def _asked(request: Request) -> MeasurePairs:
+    operation = request.operation
+    assert isinstance(operation, MeasurePairs)
+    return operation
