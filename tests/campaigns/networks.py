@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from qnetem.emulator import closed_forms
+from qnetem.emulator.closed_forms import purification
 from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
 from qnetem.emulator.loading import Topology, build_topology
 
@@ -53,13 +54,14 @@ class ProtocolRun:
     """Two programs that exchange messages, the initiator first, and what their results must be.
 
     `part`: the key of their results in those of the nodes, if that is not all. `fidelity`: of every state
-    that is teleported, unless faults strike the quantum side. `error`: how probable a wrong bit is at the
+    that is teleported (or probed as `probe`), unless faults strike the quantum side. `error`: how probable a wrong bit is at the
     most, unless they do, or clocks are wrong.
     """
 
     ends: tuple[str, str] = ("alice", "bob")
     part: str = ""
     fidelity: float | None = None
+    probe: str = "teleported"
     error: float | None = None
 
     def results(self, of_nodes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,6 +170,16 @@ def clicks() -> dict[str, Any]:
     }
 
 
+def nested() -> dict[str, Any]:
+    """Teleportation over three repeaters that join one level after the other, by measurements that may fail."""
+    data = shipped("chain", "30 ms", rounds=4)
+    repeater = {"path": ["alice", "r1", "r2", "r3", "bob"], "order": "nested"}
+    for name in ("r1", "r2", "r3"):
+        data["nodes"][name] = {"kind": "repeater", "with": repeater, "bell_measurement": {"success": 0.8}}
+    data["name"] = "nested"
+    return data
+
+
 def bb84() -> dict[str, Any]:
     """BB84 with single photons, over a fibre that errs."""
     retry = {"timeout": "1 ms", "tries": 4}
@@ -239,6 +251,14 @@ def teleported(*fidelities: float) -> float:
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
 
 
+def purified(pumped: bool) -> float:
+    """Of a pair that is made of pairs of 0.8 by two rounds of DEJMPS: with fresh ones, or with ones as good."""
+    fresh = closed_forms.werner_weights(0.8)
+    once, _ = purification.dejmps(fresh, fresh)
+    twice, _ = purification.dejmps(once, fresh if pumped else once)
+    return twice[0]
+
+
 #: By name, which for a shipped one is its file's.
 NETWORKS = {
     "broken-repeater": Network(
@@ -293,6 +313,15 @@ NETWORKS = {
             ProtocolRun(("micius", "ground"), error=0.1),
         ),
     ),
+    "dejmps": Network(
+        partial(shipped, "dejmps", "1 ms", rounds=10),
+        14,
+        (
+            ProtocolRun(("alice", "bob"), fidelity=purified(False), probe="purified"),
+            ProtocolRun(("carol", "dave"), fidelity=purified(True), probe="purified"),
+        ),
+    ),
+    "nested": Network(nested, 90, (ProtocolRun(fidelity=teleported(*[0.98] * 4)),)),
     "clicks": Network(clicks, 300, (ProtocolRun(),)),
     "bb84": Network(bb84, 10, (ProtocolRun(error=0.025),), (4, 40)),
     "e91": Network(
@@ -319,4 +348,4 @@ NETWORKS = {
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.
-WITHOUT_PROTOCOL = ("nv-drift", "nv-link")
+WITHOUT_PROTOCOL = ("nested-chain", "nv-drift", "nv-link")
