@@ -253,10 +253,8 @@ def teleported(*fidelities: float) -> float:
 
 def purified(pumped: bool) -> float:
     """Of a pair that is made of pairs of 0.8 by two rounds of DEJMPS: with fresh ones, or with ones as good."""
-    fresh = closed_forms.werner_weights(0.8)
-    once, _ = purification.dejmps(fresh, fresh)
-    twice, _ = purification.dejmps(once, fresh if pumped else once)
-    return twice[0]
+    form = purification.pumped_dejmps if pumped else purification.nested_dejmps
+    return form(closed_forms.werner_weights(0.8), 2)[0]
 
 
 #: By name, which for a shipped one is its file's.

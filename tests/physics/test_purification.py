@@ -262,6 +262,18 @@ def test_a_round_at_a_fixed_point_changes_nothing(
     assert_mean(series["mean"], series["count"], fidelity, spread)
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_noisy_dejmps_level_by_level(level: int) -> None:
+    """With gates that err and readout that does not, all that is kept is alike."""
+    weights, success = closed_forms.werner_weights(0.8), 1.0
+    for _ in range(level):
+        weights, success = purification.noisy_dejmps(weights, weights, 0.97, 1.0)
+    options: dict[str, object] = {"rounds": 60, "level": level}
+    ran = play(network(Raising, 0.8, options, errors(0.97, 1.0)))
+    assert ran.exact("bob.pair.fidelity") == pytest.approx(weights[0])
+    assert_frequency(ran.count("bob.pair.fidelity"), 60, success)
+
+
 # --- policies -------------------------------------------------------------------------------------
 
 Weights = Sequence[float]
@@ -294,18 +306,12 @@ def test_a_twirl_makes_werner_pairs_of_what_is_kept() -> None:
     assert_mean(series["mean"], series["count"], mean, spread)
 
 
-def pumped(fidelity: float, rounds: int) -> float:
-    """Deutsch et al., a fresh Werner pair spent in each round."""
-    weights = fresh = closed_forms.werner_weights(fidelity)
-    for _ in range(rounds):
-        weights, _ = purification.dejmps(weights, fresh)
-    return weights[0]
-
-
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 def test_pumping(rounds: int) -> None:
     ran = play(network(Pumping, 0.8, {"pairs": 10, "rounds": rounds}))
-    assert ran.exact("bob.pair.fidelity") == pytest.approx(pumped(0.8, rounds))
+    assert ran.exact("bob.pair.fidelity") == pytest.approx(
+        purification.pumped_dejmps(closed_forms.werner_weights(0.8), rounds)[0]
+    )
     assert ran.left_in_slots() == {}
 
 
