@@ -1,25 +1,25 @@
 """Entanglement purification: of two pairs one better one, by local gates and a comparison of outcomes.
 
-Owns `purify`, which both ends call for the same two pairs, and two policies on top of it: `pump` (one pair, again
-and again with a fresh one) and `nested` (two pairs of a level make one of the next). Does not own where pairs
-come from (a link, `swapping.LongPairs`, another purification).
+Owns `purify`, which both ends call for the same two pairs, and two policies on top of it: `pump` (one pair,
+again and again with a fresh one) and `nested` (two pairs of a level make one of the next). Does not own where
+pairs come from: a link, `swapping.LongPairs`, another purification.
 
-Each end applies a CNOT from the pair to keep onto the pair to spend, measures the latter, and sends the outcome.
-Equal outcomes: the pair is kept. Else it is discarded at both ends.
+Each end applies a CNOT from the pair to keep onto the pair to spend, measures the latter, and sends the
+outcome. Equal outcomes: the pair is kept. Else it is discarded at both ends.
 
-- `bbpssw`: Bennett et al., PRL 76, 722 (1996), on Werner pairs. Afterwards the end that comes first by name has
-  drawn one of twelve rotations U, and the pair is twirled by U at its end, U* at the other one.
-- `dejmps`: Deutsch et al., PRL 77, 2818 (1996), on Bell-diagonal pairs. Before the CNOT the end that comes first by
-  name turns both halves by Rx(pi/2), the other by Rx(-pi/2).
+- `bbpssw`: Bennett et al., PRL 76, 722 (1996), on Werner pairs. What is kept is twirled: the end that comes
+  first by name has drawn one of twelve rotations U, and turns its half by it, the other one by U*.
+- `dejmps`: Deutsch et al., PRL 77, 2818 (1996), on Bell-diagonal pairs. Before the CNOT the end that comes
+  first by name turns both halves by Rx(pi/2), the other one by Rx(-pi/2).
 
-Pairs are Phi+ up to their frames, which go with the gates (frames.py). What a raw pair was heralded as is taken
-into the frame of the end that comes last by name.
+Pairs are Phi+ up to their frames, which go with the gates (frames.py). What a raw pair was heralded as is
+taken into the frame of the end that comes last by name.
 
-Messages name both pairs, so none of another round is taken for one of this; an end repeats its outcome after each
-`timeout` without the other's, and answers repetitions for as long as the other may ask. An end that has lost a
-pair, or gives up, says which pairs it has dropped; that is true for ever, whenever it arrives. No end can be sure
-that its last message arrived: who keeps a pair whose other half was dropped hears of it later, or never (a link
-that was cut). Ends that must be sure compare the ids of what they have, as `End` does.
+An outcome names both pairs, so none is taken for that of another round. With a `timeout` an end repeats it
+until the other's comes, and answers repetitions for as long as the other may ask. An end that has lost a half,
+or gives up, says which pairs it has dropped; that is true for ever, whenever it arrives. No end can be sure
+that its last message arrived: one that keeps a pair which the other has dropped hears of it later, or never.
+Ends that must be sure compare the ids of what they have, as `End` does.
 """
 
 from __future__ import annotations
@@ -234,9 +234,9 @@ async def pump(
 ) -> Pair:
     """A pair that was purified `rounds` times, each time with a fresh one; both ends call it.
 
-    `pairs` gives the next pair, at both ends the same (`partial(agent.entangle, peer)`). When a round fails it
-    begins anew. A pair that the other end has dropped is dropped here too, so that ends which are out of step
-    find each other again. Holds two pairs at most, beside what `pairs` holds. Cancelling discards them.
+    `pairs` gives the next pair, at both ends the same (`partial(agent.entangle, peer)`). When a round fails
+    it begins anew. A pair that the other end has dropped is dropped here too, so that ends which are out of
+    step find each other again. Holds two pairs at most, beside what `pairs` holds. Cancelling discards them.
     """
     if rounds < 0:
         raise ProgramError(f"{rounds} rounds of purification: expected 0 or more")
@@ -286,8 +286,8 @@ class End(Agent):
     """Purifies pairs with `peer` and measures them along axes drawn of X, Y and Z; both ends run it.
 
     `rounds`: how many purified pairs. Each is of `levels` of `nested`, or of as many rounds of `pump` as
-    `pumped` says. `via`: as for `LongPairs`, over repeaters. The recorder notes each one's fidelity (`purified`).
-    Returns the correlators of the pairs that both ends have measured, `status` and `session`.
+    `pumped` says. `via`: as for `LongPairs`, over repeaters. The recorder notes each one's fidelity, as
+    `purified`. Returns the correlators of the pairs that both ends have measured, `status` and `session`.
     """
 
     async def run(

@@ -54,8 +54,8 @@ class ProtocolRun:
     """Two programs that exchange messages, the initiator first, and what their results must be.
 
     `part`: the key of their results in those of the nodes, if that is not all. `fidelity`: of every state
-    that is teleported (or probed as `probe`), unless faults strike the quantum side. `error`: how probable a wrong bit is at the
-    most, unless they do, or clocks are wrong.
+    that is teleported (or probed as `probe`), unless faults strike the quantum side. `error`: how probable a
+    wrong bit is at the most, unless they do, or clocks are wrong.
     """
 
     ends: tuple[str, str] = ("alice", "bob")
@@ -171,11 +171,15 @@ def clicks() -> dict[str, Any]:
 
 
 def nested() -> dict[str, Any]:
-    """Teleportation over three repeaters that join one level after the other, by measurements that may fail."""
+    """Teleportation over repeaters that join level by level, by Bell measurements that may fail."""
     data = shipped("chain", "30 ms", rounds=4)
     repeater = {"path": ["alice", "r1", "r2", "r3", "bob"], "order": "nested"}
     for name in ("r1", "r2", "r3"):
-        data["nodes"][name] = {"kind": "repeater", "with": repeater, "bell_measurement": {"success": 0.8}}
+        data["nodes"][name] = {
+            "kind": "repeater",
+            "with": repeater,
+            "bell_measurement": {"success": 0.8},
+        }
     data["name"] = "nested"
     return data
 
@@ -252,7 +256,7 @@ def teleported(*fidelities: float) -> float:
 
 
 def purified(pumped: bool) -> float:
-    """Of a pair that is made of pairs of 0.8 by two rounds of DEJMPS: with fresh ones, or with ones as good."""
+    """Of what two rounds of DEJMPS make of pairs of 0.8: with fresh ones, or with ones as good."""
     form = purification.pumped_dejmps if pumped else purification.nested_dejmps
     return form(closed_forms.werner_weights(0.8), 2)[0]
 

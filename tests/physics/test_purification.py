@@ -52,7 +52,7 @@ class Raising(Agent):
 
 
 class Erring(Agent):
-    """Purifies perfect pairs on which alice has made errors of given weights, in the order of the Bell index."""
+    """Purifies perfect pairs on which alice has erred, by weights in the order of the Bell index."""
 
     async def run(self, peer: str, rounds: int, weights: list[float]) -> None:
         for _ in range(rounds):
@@ -104,13 +104,17 @@ class Distant(Agent):
             await pair.discard()
 
 
-def network(kind: type[Agent], fidelity: float, options: dict[str, object], devices: str = "") -> str:
+def network(
+    kind: type[Agent], fidelity: float, options: dict[str, object], devices: str = ""
+) -> str:
     nodes = "".join(
         f'  {name}: {{program: "{program(kind)}", {devices}with: {json.dumps({"peer": peer} | options)}}}\n'
         for name, peer in (("alice", "bob"), ("bob", "alice"))
     )
     source = f"{{success: 1, fidelity: {fidelity}, attempt: 1 us}}"
-    return f"nodes:\n{nodes}links:\n  - {{between: [alice, bob], quantum: {{entangle: {source}}}}}\n"
+    return (
+        f"nodes:\n{nodes}links:\n  - {{between: [alice, bob], quantum: {{entangle: {source}}}}}\n"
+    )
 
 
 def errors(gate: float, measurement: float) -> str:
@@ -146,7 +150,12 @@ def test_bbpssw(fidelity: float, better: float, success: float) -> None:
     assert_frequency(ran.count("bob.pair.fidelity"), rounds, success)
 
 
-DEJMPS = [(3, 0.934395, 0.766253), (1, 0.735294, 0.680000), (2, 0.845946, 0.640138), (4, 0.972004, 0.898387)]
+DEJMPS = [
+    (3, 0.934395, 0.766253),
+    (1, 0.735294, 0.680000),
+    (2, 0.845946, 0.640138),
+    (4, 0.972004, 0.898387),
+]
 
 
 @pytest.mark.papers

@@ -148,7 +148,9 @@ def controlled(hops: int, success: float, swap: float, rounds: int) -> Ran:
     )
     options = json.dumps({"path": path, "rounds": rounds})
     nodes += f'  controller: {{program: "{program(Controller)}", with: {options}}}\n'
-    wires = "".join(f"  - {{between: [controller, {name}], classical: {{latency: 0 s}}}}\n" for name in path)
+    wires = "".join(
+        f"  - {{between: [controller, {name}], classical: {{latency: 0 s}}}}\n" for name in path
+    )
     return play(f"nodes:\n{nodes}{links_of(path, success)}{wires}")
 
 
@@ -222,11 +224,13 @@ def test_eight_links_under_one_controller() -> None:
 
 
 @pytest.mark.papers
-@pytest.mark.parametrize(("cutoff", "attempts", "stored"), [(5, 20.7512, 2.45697), (20, 15.3534, 6.80176)])
+@pytest.mark.parametrize(
+    ("cutoff", "attempts", "stored"), [(5, 20.7512, 2.45697), (20, 15.3534, 6.80176)]
+)
 def test_a_cut_off_costs_attempts_and_spares_storage(
     cutoff: int, attempts: float, stored: float
 ) -> None:
-    """Two links, p = 0.1, both halves of the repeater discarded at that age. 300 pairs, 6000 in `make papers`."""
+    """Two links, p = 0.1; the repeater's memory discards at that age. 300 pairs, 6000 in `make papers`."""
     rounds = rounds_of(300, 6000)
     ran = repeated(2, 0.1, 1.0, rounds, cutoff=cutoff)
     mean, spread = markov(0.1, cutoff)
