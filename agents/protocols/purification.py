@@ -16,7 +16,7 @@ Pairs are Phi+ up to their frames, which go with the gates (frames.py). What a r
 taken into the frame of the end that comes last by name.
 
 An outcome names both pairs, so none is taken for that of another round. With a `timeout` an end repeats it
-until the other's comes, and answers repetitions for as long as the other may ask. An end that has lost a half,
+until the other's comes, and answers repetitions for as long as that may ask. An end that has lost a half,
 or gives up, says which pairs it has dropped; that is true for ever, whenever it arrives. No end can be sure
 that its last message arrived: one that keeps a pair which the other has dropped hears of it later, or never.
 Ends that must be sure compare the ids of what they have, as `End` does.
@@ -28,6 +28,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import TracebackType
 from typing import Any, Literal
 
 import msgspec
@@ -95,7 +96,7 @@ async def purify(
 
     Whether `keep` is kept: then it is still held at both ends, a better one. Else both pairs are gone at both
     ends: outcomes differed, a memory has discarded a half, or the other end has dropped a pair or does not
-    answer (`timeout` and `tries` as for every session). `spend` is consumed either way. Cancelling discards
+    answer (`timeout` and `tries` as for every session). `spend` is consumed either way. Cancelling drops
     both. Raises ProgramError for pairs that are one, or have other ends than each other.
     """
     if keep.peer != spend.peer or keep.id == spend.id:
@@ -103,9 +104,8 @@ async def purify(
     if protocol not in ("bbpssw", "dejmps"):
         raise ProgramError(f"{protocol!r} is no purification protocol: bbpssw or dejmps")
     retry = RetryPolicy.of(timeout, tries)
-    one_round = _Round(agent, keep, spend, protocol, retry)
-    async with DiscardOnError(keep, spend):
-        return await one_round.run()
+    async with _DropOnError(agent, keep, spend):
+        return await _Round(agent, keep, spend, protocol, retry).run()
 
 
 async def is_dropped(agent: Agent, pair: Pair) -> bool:
@@ -124,6 +124,26 @@ async def drop(agent: Agent, pair: Pair) -> None:
     """Discard the half here, and say so to the other end."""
     await purification_port(agent).send(pair.peer, Dropped(pair.id), kind=KIND)
     await discard_held(pair)
+
+
+class _DropOnError:
+    """Drops what it holds when its block is left by an exception: the other end need not wait for it."""
+
+    def __init__(self, agent: Agent, *pairs: Pair) -> None:
+        self._agent, self._pairs = agent, pairs
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None and kind is not GeneratorExit:  # the latter: the node was killed
+            for pair in self._pairs:
+                await drop(self._agent, pair)
 
 
 class _Round:
@@ -236,7 +256,7 @@ async def pump(
 
     `pairs` gives the next pair, at both ends the same (`partial(agent.entangle, peer)`). When a round fails
     it begins anew. A pair that the other end has dropped is dropped here too, so that ends which are out of
-    step find each other again. Holds two pairs at most, beside what `pairs` holds. Cancelling discards them.
+    step find each other again. Holds two pairs at most, beside what `pairs` holds. Cancelling drops them.
     """
     if rounds < 0:
         raise ProgramError(f"{rounds} rounds of purification: expected 0 or more")
@@ -244,9 +264,9 @@ async def pump(
         keep = await pairs()
         purified = 0
         while purified < rounds:
-            async with DiscardOnError(keep):
+            async with _DropOnError(agent, keep):
                 spend = await pairs()
-            async with DiscardOnError(keep, spend):
+            async with _DropOnError(agent, keep, spend):
                 if await is_dropped(agent, keep):
                     await drop(agent, keep)
                     keep, purified = spend, 0

@@ -13,6 +13,7 @@ from ...emulator.wire import Joined
 from ..agent import Agent
 from ..network.swap_orders import SwapOrder, swap_rules
 from ..protocols.cleanup import discard_held
+from ..protocols.session import seconds
 from ..protocols.swapping import KIND, JoinNotice, PairDropped, continues, extend, notice_port
 from ..qubits import Pair
 
@@ -65,7 +66,9 @@ class Repeater(Agent):
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
     their names); routes are served side by side. `ends`: the nodes that get the notices (default: the
     two). `path`: in place of both, all nodes from end to end, whose repeaters join in an `order` of
-    network/swap_orders.py (`asap`, `sequential`, `nested`), the same for all of them.
+    network/swap_orders.py (`asap`, `sequential`, `nested`), the same for all of them. `timeout`: how long a
+    half waits for its join ("20 ms"); then its pair is dropped, as at a cut-off. Without it, and without
+    a cut-off, a half waits for ever in a fixed order, once a repeater between it and its peer has died.
 
     A half that has reached its memory's cut-off is replaced at that instant, and the neighbour gets a notice
     that the pair was dropped; a join that is under way then fails, and its other half waits for the next
@@ -79,8 +82,9 @@ class Repeater(Agent):
         ends: list[str] | None = None,
         path: list[str] | None = None,
         order: SwapOrder = "asap",
+        timeout: str | None = None,
     ) -> None:
-        self._notices = notice_port(self)
+        self._notices, self._timeout_s = notice_port(self), seconds(timeout)
         self._routes = self._served(routes, ends, path, order)
         #: Pair joined here -> (the pair it was joined with, that one's last link pair, its other end).
         self._joined: dict[str, tuple[str, str, str]] = {}
@@ -102,9 +106,20 @@ class Repeater(Agent):
             half = route.halves[side] = await self.entangle(route.peers[side])
             self._extend(half)
             self._match(route)
-            if await half.wait_expired():
+            if await self._is_lost(route, half):
                 await self._notices.send(half.peer, PairDropped(half.reached), kind=KIND)
             route.halves[side] = None
+
+    async def _is_lost(self, route: _Route, half: Pair) -> bool:
+        """Wait until the half has left; whether its pair is dropped: past the cut-off, or given up."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await half.wait_expired()
+        except TimeoutError:
+            if route.joining:
+                return await half.wait_expired()
+        await discard_held(half)
+        return True
 
     def _match(self, route: _Route) -> None:
         """Join the halves of both sides, if both are there."""
@@ -149,15 +164,19 @@ class Repeater(Agent):
             notice = (await self._notices.receive()).body
             if isinstance(notice, PairDropped):
                 await self._drop(notice.pair)
-                continue
-            here = notice.right_peer == self.name
-            self._early[notice.right if here else notice.left] = notice
-            for route in self._routes:
-                for half in route.halves:
-                    if half is not None and self._extend(half):
-                        self._match(route)
-            while len(self._early) > REMEMBERED:
-                del self._early[next(iter(self._early))]
+            elif notice.corrects:
+                self._take(notice)
+
+    def _take(self, notice: JoinNotice) -> None:
+        """A repeater that joins in an order has made a pair which ends here."""
+        ends_right = notice.right_peer == self.name
+        self._early[notice.right if ends_right else notice.left] = notice
+        for route in self._routes:
+            for half in route.halves:
+                if half is not None and self._extend(half):
+                    self._match(route)
+        while len(self._early) > REMEMBERED:
+            del self._early[next(iter(self._early))]
 
     def _extend(self, half: Pair) -> bool:
         """Make the half as long as the notices say that have come; whether that is longer than before."""

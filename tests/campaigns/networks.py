@@ -173,7 +173,7 @@ def clicks() -> dict[str, Any]:
 def nested() -> dict[str, Any]:
     """Teleportation over repeaters that join level by level, by Bell measurements that may fail."""
     data = shipped("chain", "30 ms", rounds=4)
-    repeater = {"path": ["alice", "r1", "r2", "r3", "bob"], "order": "nested"}
+    repeater = {"path": ["alice", "r1", "r2", "r3", "bob"], "order": "nested", "timeout": "20 ms"}
     for name in ("r1", "r2", "r3"):
         data["nodes"][name] = {
             "kind": "repeater",

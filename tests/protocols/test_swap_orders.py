@@ -83,11 +83,12 @@ def test_cut_offs_and_failures_together_lose_no_pair(order: str) -> None:
         assert ran.exact("bob.pair.fidelity") == pytest.approx(fidelity)
 
 
-def test_nested_joins_survive_messages_that_are_lost_doubled_and_overtaken() -> None:
+def teleported(faults: str, seed: int) -> None:
+    """Over a nested chain of four links under faults: all states arrive, and nothing is left behind."""
     path = ["alice", "r1", "r2", "r3", "bob"]
     repeaters = "".join(
         f"  {name}: {{kind: repeater, bell_measurement: {{success: 0.8}}, "
-        f"with: {{path: {json.dumps(path)}, order: nested}}}}\n"
+        f"with: {{path: {json.dumps(path)}, order: nested, timeout: 10 ms}}}}\n"
         for name in path[1:-1]
     )
     ends = "".join(
@@ -102,20 +103,29 @@ def test_nested_joins_survive_messages_that_are_lost_doubled_and_overtaken() -> 
         f"  - {{between: [{one}, {other}], quantum: {quantum}}}\n"
         for one, other in itertools.pairwise(path)
     )
-    faults = "".join(
-        f"  - {{at: 0 s, {kind}: {link}, probability: {share}{more}}}\n"
-        for link in ("alice-r1", "r1-r2", "r2-r3", "r3-bob")
-        for kind, share, more in (
-            ("loss", 0.05, ""),
-            ("duplicate", 0.2, ""),
-            ("reorder", 0.2, ", by: 300 us"),
-        )
-    )
-    ran = play(f"nodes:\n{repeaters}{ends}links:\n{links}faults:\n{faults}", 3)
+    ran = play(f"nodes:\n{repeaters}{ends}links:\n{links}faults:\n{faults}", seed)
     assert ran.results["alice"]["teleported"] == ran.results["bob"]["received"] == 5
     expected = closed_forms.teleported(closed_forms.werner_join(*[0.97] * 4))
     assert ran.exact("bob.teleported.fidelity") == pytest.approx(expected)
     assert ran.left_in_slots() == {}
+
+
+def test_nested_joins_survive_messages_that_are_lost_doubled_and_overtaken() -> None:
+    kinds = (("loss", 0.05, ""), ("duplicate", 0.2, ""), ("reorder", 0.2, ", by: 300 us"))
+    faults = "".join(
+        f"  - {{at: 0 s, {kind}: {link}, probability: {share}{more}}}\n"
+        for link in ("alice-r1", "r1-r2", "r2-r3", "r3-bob")
+        for kind, share, more in kinds
+    )
+    teleported(faults, 3)
+
+
+@pytest.mark.parametrize("repeater", ["r1", "r2", "r3"])
+@pytest.mark.parametrize("at_us", [700, 1400, 2600])
+def test_a_repeater_that_is_killed_leaves_no_half_waiting_for_ever(
+    repeater: str, at_us: int
+) -> None:
+    teleported(f"  - {{at: {at_us} us, kill: {repeater}, restart: 500 us}}\n", 1)
 
 
 def test_bell_measurements_fail_as_often_as_the_node_says() -> None:
