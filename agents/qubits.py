@@ -288,8 +288,11 @@ class Pair:
     ) -> None:
         """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli.
 
-        `beyond`: link pairs behind the one it was joined with, if that was longer than a link.
+        `beyond`: link pairs behind the one it was joined with, if that was longer than a link. Raises
+        OperationError for a join that has not succeeded.
         """
+        if not joined.ok:
+            raise OperationError(f"{self}: its join has failed, and the pair is lost")
         self.path.append(joined.right if joined.left == self.reached else joined.left)
         self.path.extend(beyond)
         self.id, self.peer = "+".join(sorted(self.path)), peer

@@ -119,7 +119,13 @@ def links_of(path: list[str], success: float) -> str:
 
 
 def repeated(
-    hops: int, success: float, swap: float, rounds: int, order: str = "nested", cutoff: int = 0
+    hops: int,
+    success: float,
+    swap: float,
+    rounds: int,
+    order: str = "nested",
+    cutoff: int = 0,
+    ends_memory: str = "",
 ) -> Ran:
     """By repeaters and their notices."""
     path = ["alice", *(f"r{number}" for number in range(1, hops)), "bob"]
@@ -130,11 +136,12 @@ def repeated(
         for name in path[1:-1]
     )
     ends = "".join(
-        f'  {name}: {{program: "{program(Counter)}", with: {{peer: {peer}, rounds: {rounds}}}}}\n'
+        f'  {name}: {{program: "{program(Counter)}", {ends_memory}'
+        f"with: {{peer: {peer}, rounds: {rounds}}}}}\n"
         for name, peer in (("alice", "bob"), ("bob", "alice"))
     )
     ran = play(f"nodes:\n{ends}{repeaters}{links_of(path, success)}")
-    assert ran.exact("bob.pair.fidelity") == pytest.approx(1)
+    assert ends_memory or ran.exact("bob.pair.fidelity") == pytest.approx(1)
     return ran
 
 
@@ -201,6 +208,24 @@ def test_joins_that_fail_take_their_time(
     assert waiting.mean_attempts_of_chain(success, swap, levels) == pytest.approx(attempts)
     series = repeated(hops, success, swap, rounds).series("alice.attempts")
     assert_mean(series["mean"], rounds, attempts, spread)
+
+
+@pytest.mark.papers
+def test_the_earlier_pair_waits_for_the_later_one_and_decays() -> None:
+    """E|d| and E[exp(-r |d|)], p = 0.1: F = (1 + exp(-r |d|))/2. 300 pairs, 6000 in `make papers`."""
+    rounds, rate = rounds_of(300, 6000), 0.05
+    ran = repeated(2, 0.1, 1.0, rounds, ends_memory=f"memory: {{t2: {ATTEMPT_NS / rate} ns}}, ")
+    lags = np.arange(1000)
+    chances = np.where(lags > 0, 2.0, 1.0) * 0.1 * 0.9**lags / 1.9
+    waited = sum(
+        ran.series(f"{end}.stored")["mean"] for end in ("alice", "bob")
+    )  # one of them is 0
+    lag = waiting.mean_lag(0.1)
+    assert_mean(waited, rounds, lag, float(np.sqrt(chances @ lags**2 - lag**2)))
+    kept = (1 + np.exp(-rate * lags)) / 2
+    fidelity = (1 + waiting.mean_decay_of_lag(0.1, rate)) / 2
+    spread = float(np.sqrt(chances @ kept**2 - fidelity**2))
+    assert_mean(ran.series("bob.pair.fidelity")["mean"], rounds, fidelity, spread)
 
 
 @pytest.mark.papers

@@ -7,8 +7,10 @@ import json
 
 import pytest
 
+from qnetem.agents.agent import Agent
 from qnetem.agents.protocols import teleportation
 from qnetem.emulator import closed_forms
+from qnetem.emulator.errors import OperationError
 
 from ..physics.bench import Ran, assert_frequency, attempt, play, program
 from .test_swapping import Looker
@@ -126,6 +128,38 @@ def test_a_repeater_that_is_killed_leaves_no_half_waiting_for_ever(
     repeater: str, at_us: int
 ) -> None:
     teleported(f"  - {{at: {at_us} us, kill: {repeater}, restart: 500 us}}\n", 1)
+
+
+class Extending(Agent):
+    """Extends a pair by a join that has failed; returns what came of it."""
+
+    async def run(self) -> str:
+        left, right = await self.entangle("a"), await self.entangle("b")
+        joined = await self.join(left, right)
+        assert (joined.ok, joined.left, joined.right) == (False, left.id, right.id)
+        try:
+            left.extend(joined, "b", correct=True)
+        except OperationError as error:
+            return str(error)
+        return "extended"
+
+
+class Idle(Agent):
+    """Holds a pair."""
+
+    async def run(self) -> None:
+        await self.entangle("r")
+
+
+def test_a_join_that_has_failed_extends_nothing() -> None:
+    quantum = "{entangle: {success: 1, fidelity: 1, attempt: 1 us}}"
+    links = "".join(f"  - {{between: [r, {name}], quantum: {quantum}}}\n" for name in "ab")
+    idle = f'{{program: "{program(Idle)}"}}'
+    ran = play(
+        f'nodes:\n  r: {{program: "{program(Extending)}", bell_measurement: {{success: 0}}}}\n'
+        f"  a: {idle}\n  b: {idle}\nlinks:\n{links}"
+    )
+    assert "its join has failed" in ran.results["r"]
 
 
 def test_bell_measurements_fail_as_often_as_the_node_says() -> None:
