@@ -184,6 +184,15 @@ def nested() -> dict[str, Any]:
     return data
 
 
+def distant() -> dict[str, Any]:
+    """Purification of pairs that a repeater joins, and that it takes along when it dies."""
+    data = shipped("broken-repeater", "10 ms")
+    options = {"rounds": 6, "levels": 1, "timeout": "10 ms", "tries": 6}
+    program = "qnetem.agents.protocols.purification"
+    data["nodes"] |= _ends(program, options, options, ("End", "End"))
+    return data | {"name": "distant"}
+
+
 def bb84() -> dict[str, Any]:
     """BB84 with single photons, over a fibre that errs."""
     retry = {"timeout": "1 ms", "tries": 4}
@@ -255,10 +264,12 @@ def teleported(*fidelities: float) -> float:
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
 
 
-def purified(pumped: bool) -> float:
-    """Of what two rounds of DEJMPS make of pairs of 0.8: with fresh ones, or with ones as good."""
-    form = purification.pumped_dejmps if pumped else purification.nested_dejmps
-    return form(closed_forms.werner_weights(0.8), 2)[0]
+def purified(fidelity: float, *, levels: int = 0, pumped: int = 0) -> float:
+    """Of what DEJMPS makes of Werner pairs: level by level, or with a fresh pair in each round."""
+    weights = closed_forms.werner_weights(fidelity)
+    if pumped:
+        return purification.pumped_dejmps(weights, pumped)[0]
+    return purification.nested_dejmps(weights, levels)[0]
 
 
 #: By name, which for a shipped one is its file's.
@@ -319,8 +330,17 @@ NETWORKS = {
         partial(shipped, "dejmps", "1 ms", rounds=10),
         14,
         (
-            ProtocolRun(("alice", "bob"), fidelity=purified(False), probe="purified"),
-            ProtocolRun(("carol", "dave"), fidelity=purified(True), probe="purified"),
+            ProtocolRun(("alice", "bob"), fidelity=purified(0.8, levels=2), probe="purified"),
+            ProtocolRun(("carol", "dave"), fidelity=purified(0.8, pumped=2), probe="purified"),
+        ),
+    ),
+    "distant": Network(
+        distant,
+        100,
+        (
+            ProtocolRun(
+                fidelity=purified(closed_forms.werner_join(0.97, 0.97), levels=1), probe="purified"
+            ),
         ),
     ),
     "nested": Network(nested, 90, (ProtocolRun(fidelity=teleported(*[0.98] * 4)),)),
