@@ -200,8 +200,8 @@ def moments(success: float, swap: float, hops: int) -> tuple[float, float]:
 def test_joins_that_fail_take_their_time(
     hops: int, success: float, swap: float, attempts: float
 ) -> None:
-    """(3 - 2p)/(p (2 - p) a) for two links. 150 pairs each, 3000 in `make papers`."""
-    rounds = rounds_of(150, 3000)
+    """(3 - 2p)/(p (2 - p) a) for two links. 100 pairs each, 2000 in `make papers`."""
+    rounds = rounds_of(100, 2000)
     mean, spread = moments(success, swap, hops)
     assert mean == pytest.approx(attempts, rel=1e-6)
     levels = hops.bit_length() - 1
@@ -212,8 +212,8 @@ def test_joins_that_fail_take_their_time(
 
 @pytest.mark.papers
 def test_the_earlier_pair_waits_for_the_later_one_and_decays() -> None:
-    """E|d| and E[exp(-r |d|)], p = 0.1: F = (1 + exp(-r |d|))/2. 300 pairs, 6000 in `make papers`."""
-    rounds, rate = rounds_of(300, 6000), 0.05
+    """E|d| and E[exp(-r |d|)], p = 0.1: F = (1 + exp(-r |d|))/2. 200 pairs, 4000 in `make papers`."""
+    rounds, rate = rounds_of(200, 4000), 0.05
     ran = repeated(2, 0.1, 1.0, rounds, ends_memory=f"memory: {{t2: {ATTEMPT_NS / rate} ns}}, ")
     lags = np.arange(1000)
     chances = np.where(lags > 0, 2.0, 1.0) * 0.1 * 0.9**lags / 1.9
@@ -231,8 +231,8 @@ def test_the_earlier_pair_waits_for_the_later_one_and_decays() -> None:
 @pytest.mark.papers
 @pytest.mark.parametrize("order", ["nested", "sequential"])
 def test_three_links_are_halved_as_well_as_they_can_be(order: str) -> None:
-    """Three links: two of them first, then the third. 150 pairs, 3000 in `make papers`."""
-    rounds = rounds_of(150, 3000)
+    """Three links: two of them first, then the third. 100 pairs, 2000 in `make papers`."""
+    rounds = rounds_of(100, 2000)
     mean, spread = moments(0.3, 0.6, 3)
     series = repeated(3, 0.3, 0.6, rounds, order).series("bob.attempts")
     assert_mean(series["mean"], rounds, mean, spread)
@@ -240,8 +240,8 @@ def test_three_links_are_halved_as_well_as_they_can_be(order: str) -> None:
 
 @pytest.mark.papers
 def test_eight_links_under_one_controller() -> None:
-    """Nothing is made ahead, as the closed form has it. 60 pairs, 1500 in `make papers`."""
-    rounds = rounds_of(60, 1500)
+    """Nothing is made ahead, as the closed form has it. 30 pairs, 500 in `make papers`."""
+    rounds = rounds_of(30, 500)
     mean, spread = moments(0.1, 0.9, 8)
     assert mean == pytest.approx(37.365644, rel=1e-6)
     series = controlled(8, 0.1, 0.9, rounds).series("controller.attempts")
@@ -255,8 +255,8 @@ def test_eight_links_under_one_controller() -> None:
 def test_a_cut_off_costs_attempts_and_spares_storage(
     cutoff: int, attempts: float, stored: float
 ) -> None:
-    """Two links, p = 0.1; the repeater's memory discards at that age. 300 pairs, 6000 in `make papers`."""
-    rounds = rounds_of(300, 6000)
+    """Two links, p = 0.1; the repeater's memory discards at that age. 200 pairs, 4000 in `make papers`."""
+    rounds = rounds_of(200, 4000)
     ran = repeated(2, 0.1, 1.0, rounds, cutoff=cutoff)
     mean, spread = markov(0.1, cutoff)
     assert mean == pytest.approx(attempts, abs=5e-5)
