@@ -112,12 +112,13 @@ class Repeater(Agent):
 
     async def _is_lost(self, route: _Route, half: Pair) -> bool:
         """Wait until the half has left; whether its pair is dropped: past the cut-off, or given up."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await half.wait_expired()
-        except TimeoutError:
-            if route.joining:
-                return await half.wait_expired()
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await half.wait_expired()
+            except TimeoutError:
+                if not route.joining:
+                    break
         await discard_held(half)
         return True
 
