@@ -20,6 +20,7 @@ from qnetem.agents.protocols.purification import (
     purify,
 )
 from qnetem.agents.qubits import Pair
+from qnetem.agents.service import Service, offered
 from qnetem.emulator import closed_forms
 from qnetem.emulator.closed_forms import purification
 
@@ -313,3 +314,38 @@ def test_the_ends_agree_on_correlators_of_what_they_have_purified(policy: dict[s
     assert alice["correlators"]["Z.Z"] > 0.5
     assert ran.exact("bob.purified.fidelity") > 0.8
     assert ran.left_in_slots() == {}
+
+
+class Purifier(Service):
+    """A service that makes better pairs for the program beside it."""
+
+    async def run(self, peer: str) -> None:
+        self._peer = peer
+
+    @offered
+    async def better(self) -> Pair:
+        """A purified pair, which is the caller's."""
+        return await self.hand_over(await nested(self, partial(self.entangle, self._peer), 1))
+
+
+class Customer(Agent):
+    """Asks the service for pairs while its own messages are under way."""
+
+    async def run(self, peer: str) -> list[str]:
+        await self.send(peer, "mine")
+        pairs = [await self.services.purifier.better() for _ in range(3)]
+        assert (await self.receive()).body == "mine"
+        for pair in pairs:
+            await self.probe("pair", pair, parties=pair.ends)
+            await pair.discard()
+        return [pair.id for pair in pairs]
+
+
+def test_a_service_purifies_on_a_port_of_its_own() -> None:
+    text = two(Customer, {})
+    for name, peer in (("alice", "bob"), ("bob", "alice")):
+        service = f'{{purifier: {{program: "{program(Purifier)}", with: {{peer: {peer}}}}}}}'
+        text = text.replace(f"  {name}: {{", f"  {name}: {{services: {service}, ")
+    ran = play(text)
+    assert len(agreed(ran)) == 3
+    assert ran.exact("bob.pair.fidelity") == pytest.approx(BETTER)
