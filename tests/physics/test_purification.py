@@ -355,8 +355,8 @@ def test_a_level_of_the_nested_repeater(levels: int, better: float) -> None:
     """Pairs of 0.96 joined to 0.89776 and purified level by level, everything at 0.99.
 
     A bit that is misread in the join leaves a pair in the wrong Bell state: hence the wide spread. 150 pairs;
-    1500 in `make papers`, where a level less would be seen.
+    1000 in `make papers`.
     """
-    rounds = rounds_of(150, 1500)
+    rounds = rounds_of(150, 1000)
     series = distant(rounds, levels, errors(0.99, 0.99)).series("bob.pair.fidelity")
     assert_mean(series["mean"], rounds, better, series["std"])
