@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..emulator.errors import LinkError
+from ..emulator.errors import BellMeasurementFailed, LinkError
 from ..emulator.units import parse_ns, to_ns
 from ..emulator.wire import (
     Allocate,
@@ -283,10 +283,14 @@ class Agent:
 
         (0, 0) Phi+, (0, 1) Psi+, (1, 0) Phi-, (1, 1) Psi-: the two are Phi+ after X^x Z^z on one of them.
         It makes no difference which one comes first. After a teleportation X^x Z^z on the far half undoes
-        the outcome: `pair.shift(z, x)`. Frames of the two are accounted for in the outcome.
+        the outcome: `pair.shift(z, x)`. Frames of the two are accounted for in the outcome. Raises
+        BellMeasurementFailed at a node whose `bell_measurement` has not succeeded; the two are consumed.
         """
         names = names_of(first) + names_of(second)
-        (z, x), frame = await self._consume(names, lambda number: BellMeasure(number, *names))
+        found, frame = await self._consume(names, lambda number: BellMeasure(number, *names))
+        if not found:
+            raise BellMeasurementFailed(qubits=names, node=self.name)
+        z, x = found
         return int(z) ^ frame[0], int(x) ^ frame[1]
 
     async def _consume(
@@ -518,10 +522,13 @@ class Agent:
         """Entanglement swapping: measure both halves here in the Bell basis; the far ends share a pair.
 
         The result names the pairs it consumed and the outcome (z, x), frames included.
-        If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them.
+        If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them. Not `ok`: the node's
+        `bell_measurement` has not succeeded, and both pairs are lost.
         """
         names = [left.qubit.name, right.qubit.name]
         joined, (z, x) = await self._consume(names, lambda number: JoinOperation(number, *names))
+        if not joined.ok:
+            return Joined(left.id, right.id, 0, 0, False)
         return Joined(left.id, right.id, joined.z ^ z, joined.x ^ x)
 
     # --- the record ---

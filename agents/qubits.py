@@ -11,6 +11,7 @@ Cancelling an await: gates and measurements run to their end, their result is dr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..emulator.errors import OperationError
@@ -291,9 +292,18 @@ class Pair:
         """Take note of a Pauli X^x Z^z that is still to be applied to the half here."""
         self._node.frames.shift(self.qubit.name, int(z) & 1, int(x) & 1)
 
-    def extend(self, joined: Joined, peer: str, *, correct: bool) -> None:
-        """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli."""
+    def extend(
+        self, joined: Joined, peer: str, *, correct: bool, beyond: Sequence[str] = ()
+    ) -> None:
+        """The pair now reaches `peer`, by a join that consumed it. `correct`: this end owes the Pauli.
+
+        `beyond`: link pairs behind the one it was joined with, if that was longer than a link. Raises
+        OperationError for a join that has not succeeded.
+        """
+        if not joined.ok:
+            raise OperationError(f"{self}: its join has failed, and the pair is lost")
         self.path.append(joined.right if joined.left == self.reached else joined.left)
+        self.path.extend(beyond)
         self.id, self.peer = "+".join(sorted(self.path)), peer
         if correct:
             self.shift(joined.z, joined.x)

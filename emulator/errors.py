@@ -16,6 +16,7 @@
     |   +-- Interrupted            the user stopped the run (exit code 130)
     +-- OperationError         raised inside a program, at the await of an operation
     |   +-- QubitError             a qubit this node does not hold (any more)
+    |   +-- BellMeasurementFailed  one that has not succeeded; both qubits are consumed
     |   +-- LinkError              no such link, or several and no `link=`
     |   +-- RegisterTooLarge       more jointly entangled qubits than the formalism carries
     |   +-- ServiceError           a call of a service that is not there, or has failed
@@ -165,6 +166,17 @@ class QubitError(OperationError):
     def describe(fields: dict[str, Any]) -> str:
         why = f" ({fields['why']})" if fields.get("why") else ""
         return f"qubit {fields.get('qubit')} is not held by {fields.get('node')}{why}"
+
+
+class BellMeasurementFailed(OperationError):
+    """A Bell measurement that did not succeed; both qubits are consumed. Fields: `qubits`, `node`."""
+
+    code = "bell_measurement"
+
+    @staticmethod
+    def describe(fields: dict[str, Any]) -> str:
+        qubits = " and ".join(fields.get("qubits") or ())
+        return f"{fields.get('node')}: the Bell measurement of {qubits} failed; both are consumed"
 
 
 class LinkError(OperationError):

@@ -27,3 +27,8 @@ def count(full: int, part: int = 10) -> int:
 def papers(cases: Sequence[T]) -> Sequence[T]:
     """All cases of a published experiment under `make papers`, else the first one."""
     return cases if os.environ.get(PAPERS) else cases[:1]
+
+
+def rounds_of(few: int, many: int) -> int:
+    """How many rounds to draw of an experiment: `many` under `make papers`, else `few`."""
+    return many if os.environ.get(PAPERS) else few

@@ -1,0 +1,1 @@
+"""What stands above links: paths over several nodes."""

@@ -10,6 +10,10 @@ follows the joins from id to id until they reach its peer. It needs no count, ta
 pair, and so a notice about an older pair, or about another task's, is ignored. The end that comes first by
 name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
 
+Where repeaters join in an order (network/swap_orders.py) each must know what its pairs reach: then the
+notice goes to the two nodes that share the pair it has made, repeaters or ends, and says which of them owes
+the correction. A join that has failed is a pair dropped on either side.
+
 A half that its memory has discarded at its cut-off is replaced at that instant: its node sends a notice to
 the neighbour that holds (or held) the other half, and asks for a new pair. A repeater that still holds that
 other half discards it and makes a new pair; one that has joined it forwards the notice along the join, so
@@ -38,8 +42,12 @@ from .session import seconds
 KIND = "swapping"
 
 
-class JoinNotice(msgspec.Struct, tag="joined"):
-    """A repeater has made one pair of these two. `left_peer`, `right_peer`: their other ends."""
+class JoinNotice(msgspec.Struct, tag="joined", omit_defaults=True):
+    """A repeater has made one pair of these two. `left_peer`, `right_peer`: their other ends.
+
+    `beyond_left`, `beyond_right`: the link pairs behind `left` and `right`, outwards, if the repeater knows
+    of joins that had made them longer. `corrects`: the end that owes the Pauli; "" for the ends' own rule.
+    """
 
     left: str
     right: str
@@ -47,6 +55,9 @@ class JoinNotice(msgspec.Struct, tag="joined"):
     right_peer: str
     z: int
     x: int
+    beyond_left: list[str] = []
+    beyond_right: list[str] = []
+    corrects: str = ""
 
 
 class PairDropped(msgspec.Struct, tag="dropped"):
@@ -150,8 +161,7 @@ class LongPairs:
                 return True
             if isinstance(notice, PairDropped):
                 return notice.pair == pair.path[0]
-            joined = (notice.left, notice.right)  # both in the path: a notice that came twice
-            return pair.reached in joined and not set(joined) <= set(pair.path)
+            return continues(pair, notice)
 
         while pair.peer != self._peer:
             # The third: notices about the half before this one are taken out of the way.
@@ -161,7 +171,8 @@ class LongPairs:
                 continue
             if isinstance(message.body, PairDropped):
                 return False
-            _extend(pair, message.body, correct=self._agent.name > self._peer)
+            owing = message.body.corrects or max(self._agent.name, self._peer)
+            extend(pair, message.body, correct=owing == self._agent.name)
         return not await self._has_been_dropped(pair)
 
     def _is_stale(self, notice: Notice) -> bool:
@@ -210,7 +221,16 @@ def _first_hop(agent: Agent, peer: str) -> str:
     return entangling[0]
 
 
-def _extend(pair: Pair, notice: JoinNotice, *, correct: bool) -> None:
+def continues(pair: Pair, notice: JoinNotice) -> bool:
+    """Whether the notice is of the join that has made this pair longer, and has not come before."""
+    joined = {notice.left, notice.right}
+    return pair.reached in joined and not joined <= set(pair.path)
+
+
+def extend(pair: Pair, notice: JoinNotice, *, correct: bool) -> None:
+    """Make the pair as long as the notice says. `correct`: this end owes the Pauli."""
     forwards = notice.left == pair.reached
     joined = Joined(notice.left, notice.right, notice.z, notice.x)
-    pair.extend(joined, notice.right_peer if forwards else notice.left_peer, correct=correct)
+    peer = notice.right_peer if forwards else notice.left_peer
+    beyond = notice.beyond_right if forwards else notice.beyond_left
+    pair.extend(joined, peer, correct=correct, beyond=beyond)

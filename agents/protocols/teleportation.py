@@ -26,7 +26,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...emulator.errors import QubitError
+from ...emulator.errors import BellMeasurementFailed, QubitError
 from ..agent import Agent
 from .cleanup import DiscardOnError, first_of
 from .session import (
@@ -134,7 +134,10 @@ class Sender(Agent):
     async def _teleport(
         self, pairs: LongPairs, session: Initiator, number: int, angles: tuple[float, float]
     ) -> bool:
-        """One state over one pair; False if the receiver has not got the pair, or the memory lost it."""
+        """One state over one pair; False if that is lost.
+
+        The receiver has not got it, the memory has discarded it, or the Bell measurement has failed.
+        """
         pair = await within(session.retry.limit_s(), pairs.obtain(), "pair")
         started_ns = self.now_ns
         try:
@@ -142,7 +145,7 @@ class Sender(Agent):
                 qubit = held.add(await self.qubit())
                 await prepare(qubit, *angles)
                 z, x = await self.bell_measure(qubit, pair)
-        except QubitError:
+        except (QubitError, BellMeasurementFailed):
             await pairs.give_up()  # the other half waits for a correction
             return False
         finally:

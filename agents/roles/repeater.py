@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 
-from ...emulator.errors import LinkError, QubitError
+from ...emulator.errors import InputError, LinkError, QubitError
+from ...emulator.wire import Joined
 from ..agent import Agent
+from ..network.swap_orders import SwapOrder, swap_rules
 from ..protocols.cleanup import discard_held
-from ..protocols.swapping import KIND, JoinNotice, PairDropped, notice_port
+from ..protocols.session import seconds
+from ..protocols.swapping import KIND, JoinNotice, PairDropped, continues, extend, notice_port
 from ..qubits import Pair
 
 #: Joins along which a repeater can still forward a notice; the oldest are forgotten first.
@@ -19,10 +22,15 @@ REMEMBERED = 1024
 
 
 class _Route:
-    """Two neighbours, the half held with each, and the ends that get a notice of each join."""
+    """Two neighbours, the half held with each, and the ends that get a notice of each join.
 
-    def __init__(self, peers: tuple[str, str], ends: list[str]) -> None:
-        self.peers, self.ends = peers, ends
+    `reach`: the nodes that the two pairs must reach before they are joined; then these get the notices.
+    """
+
+    def __init__(
+        self, peers: tuple[str, str], ends: list[str], reach: tuple[str, str] | None = None
+    ) -> None:
+        self.peers, self.ends, self.reach = peers, ends, reach
         self.halves: list[Pair | None] = [None, None]
         self.joining = False
         #: Halves whose pair a neighbour has dropped during the join that is under way.
@@ -30,14 +38,26 @@ class _Route:
 
     def half(self, pair: str) -> Pair | None:
         """The half of that pair, if it is held here."""
-        return next((half for half in self.halves if half is not None and half.id == pair), None)
+        return next((half for half in self.halves if half and half.path[0] == pair), None)
 
     def ready(self) -> tuple[Pair, Pair] | None:
         """Both halves, if they can be joined now."""
         left, right = self.halves
         if self.joining or left is None or right is None or left.expired or right.expired:
             return None
+        if self.reach is not None and self.reach != (left.peer, right.peer):
+            return None
         return left, right
+
+    def notice(self, left: Pair, right: Pair, joined: Joined) -> JoinNotice:
+        """What those who need to know are told of a join here."""
+        notice = JoinNotice(
+            left.path[0], right.path[0], left.peer, right.peer, joined.z, joined.x,
+            left.path[1:], right.path[1:],
+        )  # fmt: skip
+        if self.reach is not None:
+            notice.corrects = max(self.reach)
+        return notice
 
 
 class Repeater(Agent):
@@ -45,21 +65,31 @@ class Repeater(Agent):
 
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
     their names); routes are served side by side. `ends`: the nodes that get the notices (default: the
-    two). A half that has reached its memory's cut-off is replaced at that instant, and the neighbour
-    gets a notice that the pair was dropped; a join that is under way then fails, and its other half
-    waits for the next one. At the end of the run, or when cancelled, what it holds is discarded.
+    two). `path`: in place of both, all nodes from end to end, whose repeaters join in an `order` of
+    network/swap_orders.py (`asap`, `sequential`, `nested`), the same for all of them. `timeout`: how long a
+    half waits for its join ("20 ms"); then its pair is dropped, as at a cut-off. Without it, and without
+    a cut-off, a half waits for ever in a fixed order, once a repeater between it and its peer has died.
+
+    A half that has reached its memory's cut-off is replaced at that instant, and the neighbour gets a notice
+    that the pair was dropped; a join that is under way then fails, and its other half waits for the next
+    one. A Bell measurement that has not succeeded is a pair dropped on either side. At the end of the run, or
+    when cancelled, what it holds is discarded.
     """
 
     async def run(
-        self, routes: list[tuple[str, str]] | None = None, ends: list[str] | None = None
+        self,
+        routes: list[tuple[str, str]] | None = None,
+        ends: list[str] | None = None,
+        path: list[str] | None = None,
+        order: SwapOrder = "asap",
+        timeout: str | None = None,
     ) -> None:
-        self._notices = notice_port(self)
-        pairs_of_peers = routes or [self._two_neighbours()]
-        self._routes = [
-            _Route((left, right), ends or [left, right]) for left, right in pairs_of_peers
-        ]
-        #: Pair joined here -> (the pair it was joined with, that one's other end).
-        self._joined: dict[str, tuple[str, str]] = {}
+        self._notices, self._timeout_s = notice_port(self), seconds(timeout)
+        self._routes = self._served(routes, ends, path, order)
+        #: Pair joined here -> (the pair it was joined with, that one's last link pair, its other end).
+        self._joined: dict[str, tuple[str, str, str]] = {}
+        #: Pair -> the notice that it was joined at its far end, while no half here is known to reach it.
+        self._early: dict[str, JoinNotice] = {}
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 for route in self._routes:
@@ -74,10 +104,23 @@ class Repeater(Agent):
         """Keep one half with the neighbour of this side: the next one as soon as the last has gone."""
         while True:
             half = route.halves[side] = await self.entangle(route.peers[side])
+            self._extend(half)
             self._match(route)
-            if await half.wait_expired():
-                await self._notices.send(half.peer, PairDropped(half.id), kind=KIND)
+            if await self._is_lost(route, half):
+                await self._notices.send(half.peer, PairDropped(half.reached), kind=KIND)
             route.halves[side] = None
+
+    async def _is_lost(self, route: _Route, half: Pair) -> bool:
+        """Wait until the half has left; whether its pair is dropped: past the cut-off, or given up."""
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await half.wait_expired()
+            except TimeoutError:
+                if not route.joining:
+                    break
+        await discard_held(half)
+        return True
 
     def _match(self, route: _Route) -> None:
         """Join the halves of both sides, if both are there."""
@@ -92,36 +135,62 @@ class Repeater(Agent):
         except QubitError:  # at its end one of them was past its cut-off
             pass
         else:
-            self._remember(left, right)
-            notice = JoinNotice(
-                joined.left, joined.right, left.peer, right.peer, joined.z, joined.x
-            )
-            for end in route.ends:
-                await self._notices.send(end, notice, kind=KIND)
+            await self._tell(route, left, right, joined)
         route.joining = False
         dropped, route.dropped = route.dropped, []
         for pair in dropped:
             await self._drop(pair)
         self._match(route)
 
+    async def _tell(self, route: _Route, left: Pair, right: Pair, joined: Joined) -> None:
+        """Send the notices of a join that is over."""
+        if not joined.ok:
+            for half in (left, right):
+                await self._notices.send(half.peer, PairDropped(half.reached), kind=KIND)
+            return
+        self._remember(left, right)
+        notice = route.notice(left, right, joined)
+        for end in route.ends if route.reach is None else route.reach:
+            await self._notices.send(end, notice, kind=KIND)
+
     def _remember(self, left: Pair, right: Pair) -> None:
-        self._joined[left.id] = (right.id, right.peer)
-        self._joined[right.id] = (left.id, left.peer)
+        self._joined[left.path[0]] = (right.path[0], right.reached, right.peer)
+        self._joined[right.path[0]] = (left.path[0], left.reached, left.peer)
         while len(self._joined) > 2 * REMEMBERED:
             del self._joined[next(iter(self._joined))]
 
     async def _receive_notices(self) -> None:
-        """A notice that a pair was dropped: discard its half here, or forward the notice."""
+        """A pair was dropped: discard its half here, or forward the notice. Or one is longer than before."""
         while True:
-            message = await self._notices.receive()
-            if isinstance(message.body, PairDropped):
-                await self._drop(message.body.pair)
+            notice = (await self._notices.receive()).body
+            if isinstance(notice, PairDropped):
+                await self._drop(notice.pair)
+            elif notice.corrects:
+                self._take(notice)
+
+    def _take(self, notice: JoinNotice) -> None:
+        """A repeater that joins in an order has made a pair which ends here."""
+        ends_right = notice.right_peer == self.name
+        self._early[notice.right if ends_right else notice.left] = notice
+        for route in self._routes:
+            for half in route.halves:
+                if half is not None and self._extend(half):
+                    self._match(route)
+        while len(self._early) > REMEMBERED:
+            del self._early[next(iter(self._early))]
+
+    def _extend(self, half: Pair) -> bool:
+        """Make the half as long as the notices say that have come; whether that is longer than before."""
+        hops = len(half.path)
+        while (notice := self._early.pop(half.reached, None)) and continues(half, notice):
+            extend(half, notice, correct=notice.corrects == self.name)
+        return len(half.path) > hops
 
     async def _drop(self, pair: str) -> None:
         if pair in self._joined:
-            other, peer = self._joined.pop(pair)
+            other, reached, peer = self._joined.pop(pair)
             self._joined.pop(other, None)
-            await self._notices.send(peer, PairDropped(other), kind=KIND)
+            await self._notices.send(peer, PairDropped(reached), kind=KIND)
             return
         for route in self._routes:
             half = route.half(pair)
@@ -129,6 +198,28 @@ class Repeater(Agent):
                 route.dropped.append(pair)  # what becomes of the half is not yet known
             elif half is not None:
                 await discard_held(half)
+
+    def _served(
+        self,
+        routes: list[tuple[str, str]] | None,
+        ends: list[str] | None,
+        path: list[str] | None,
+        order: SwapOrder,
+    ) -> list[_Route]:
+        if path is None:
+            if order != "asap":
+                raise InputError(f"an order of swapping needs a `path`; {order!r} came without one")
+            return [
+                _Route((left, right), ends or [left, right])
+                for left, right in routes or [self._two_neighbours()]
+            ]
+        if routes or ends or self.name not in path[1:-1]:
+            raise InputError(
+                f"`path` stands alone and leads over this node, {self.name}: not {path}"
+            )
+        rule, at = swap_rules(path, order)[self.name], path.index(self.name)
+        reach = None if order == "asap" else (rule.left, rule.right)
+        return [_Route((path[at - 1], path[at + 1]), [path[0], path[-1]], reach)]
 
     def _two_neighbours(self) -> tuple[str, str]:
         linked = sorted({link.peer: None for link in self.links if link.entangle})

@@ -66,7 +66,47 @@ def dejmps(first: BellWeights, second: BellWeights) -> tuple[BellWeights, float]
     return (kept[0] / success, kept[1] / success, kept[2] / success, kept[3] / success), success
 
 
+def noisy_dejmps(
+    first: BellWeights, second: BellWeights, gate: float, measurement: float
+) -> tuple[BellWeights, float]:
+    """(weights, probability of success) of `dejmps` with imperfect operations.
+
+    With p^2 neither CNOT depolarises; then two right readouts (or two wrong ones) keep what `dejmps` keeps,
+    and one wrong readout keeps what it rejects. Else the kept pair is I/4 and outcomes are equal by
+    chance. Duer, Briegel, Cirac, Zoller, PRA 59, 169 (1999).
+    """
+    a1, c1, d1, b1 = first
+    a2, c2, d2, b2 = second
+    ideal, success = dejmps(first, second)
+    right = measurement**2 + (1 - measurement) ** 2
+    rejected = (a1 * c2 + b1 * d2, c1 * a2 + d1 * b2, a1 * d2 + b1 * c2, c1 * b2 + d1 * a2)
+    accepted = gate**2 * (right * success + (1 - right) * (1 - success)) + (1 - gate**2) / 2
+    kept = [
+        (gate**2 * (right * success * good + (1 - right) * bad) + (1 - gate**2) / 8) / accepted
+        for good, bad in zip(ideal, rejected, strict=True)
+    ]
+    return (kept[0], kept[1], kept[2], kept[3]), accepted
+
+
 # --- many rounds ----------------------------------------------------------------------------------
+
+
+def nested_dejmps(weights: BellWeights, levels: int) -> BellWeights:
+    """Weights of one pair made of 2^levels by `dejmps`, two that are alike at each level."""
+    for _ in range(levels):
+        weights, _ = dejmps(weights, weights)
+    return weights
+
+
+def pumped_dejmps(weights: BellWeights, rounds: int) -> BellWeights:
+    """Weights of a pair for which `rounds` fresh ones were spent, one after the other, by `dejmps`.
+
+    Entanglement pumping: Duer, Briegel, Cirac, Zoller, PRA 59, 169 (1999).
+    """
+    kept = weights
+    for _ in range(rounds):
+        kept, _ = dejmps(kept, weights)
+    return kept
 
 
 def purification_range(gate: float, measurement: float) -> tuple[float, float]:

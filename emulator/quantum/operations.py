@@ -9,7 +9,8 @@ Rules: an operation occupies its qubits from its start to its end, and until its
 ones do. At its end the ideal operation and the node's own error act, both at once: so a qubit that is
 consumed has paid for the time that this took, and one that is initialised (Allocate, Reset) is then as it
 should be. Each operation draws a fixed number of uniforms from its node's generator, whatever comes out:
-Measure 2 (outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), all others none.
+Measure 2 (outcome, flip), BellMeasure and Join 4 (two outcomes, two flips), and a fifth before them at a node
+whose Bell measurements may fail; all others none.
 What the journal shows goes into the digest, so a number is a float in every mode (a program may have said 0
 where the wire says 0.0), and rounded.
 """
@@ -204,7 +205,7 @@ def _bell_measure(
     plane: QuantumPlane, devices: NodeDevices, operation: BellMeasure, now_ns: int
 ) -> list[int]:
     rng = devices.rng_of(operation)
-    return list(_bell(plane, devices, operation.first, operation.second, now_ns, rng))
+    return list(_bell(plane, devices, operation.first, operation.second, now_ns, rng) or ())
 
 
 def _plan_join(devices: NodeDevices, operation: Join) -> _Plan:
@@ -213,8 +214,9 @@ def _plan_join(devices: NodeDevices, operation: Join) -> _Plan:
 
 def _join(plane: QuantumPlane, devices: NodeDevices, operation: Join, now_ns: int) -> Joined:
     left, right = operation.left, operation.right
-    z, x = _bell(plane, devices, left, right, now_ns, devices.rng_of(operation))
-    return Joined(left.partition("@")[0], right.partition("@")[0], z, x)
+    found = _bell(plane, devices, left, right, now_ns, devices.rng_of(operation))
+    z, x = found or (0, 0)
+    return Joined(left.partition("@")[0], right.partition("@")[0], z, x, found is not None)
 
 
 def _bell(
@@ -224,16 +226,29 @@ def _bell(
     second: str,
     now_ns: int,
     rng: np.random.Generator,
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
+    """(z, x), or None: it has failed, which leaves the far halves as if these two had been traced out."""
     registry = plane.registry
     registry.require(devices.name, (first, second))
+    failed = devices.bell_success < 1 and rng.random() >= devices.bell_success
     u1, u2, flip_z, flip_x = rng.random(4).tolist()
+    if failed:
+        registry.discard((first, second), "consumed by a Bell measurement that failed", now_ns)
+        plane.around.metrics.count(f"{devices.name}.failed_bell_measurements")
+        devices.vacate(first)
+        devices.vacate(second)
+        return None
     if devices.two_map is not None:
         registry.apply_map(devices.two_map, [first, second], now_ns)
     z, x = registry.bell_measure(first, second, u1, u2, now_ns)
     devices.vacate(first)
     devices.vacate(second)
     return z ^ (flip_z < devices.flip), x ^ (flip_x < devices.flip)
+
+
+def _show_joined(value: Joined) -> list[Any]:
+    fields = list(msgspec.structs.astuple(value))
+    return fields[:-1] if value.ok else fields
 
 
 def _plan_reset(devices: NodeDevices, operation: Reset) -> _Plan:
@@ -556,7 +571,7 @@ ROWS: dict[type[Operation], Row] = {
     Apply: Row("apply", plan=_plan_apply, effect=_apply, arguments=_show_apply),
     Measure: Row("measure", int, _plan_measure, effect=_measure, arguments=_show_measure),
     BellMeasure: Row("bell_measure", list, _plan_bell, effect=_bell_measure),
-    Join: Row("join", Joined, _plan_join, effect=_join),
+    Join: Row("join", Joined, _plan_join, effect=_join, outcome=_show_joined),
     Reset: Row("reset", plan=_plan_reset, effect=_reset),
     Discard: Row("discard", plan=_plan_discard, effect=_discard),
     Probe: Row("probe", plan=_plan_probe, effect=_probe, arguments=_show_probe),

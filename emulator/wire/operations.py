@@ -46,7 +46,7 @@ class Measure(Operation):
 
 
 class BellMeasure(Operation):
-    """Bell measurement of two held qubits, which are consumed. Result: [z, x] (see `Join`)."""
+    """Bell measurement of two held qubits, which are consumed. Result: [z, x] as in `Joined`, or []."""
 
     first: str
     second: str
@@ -454,9 +454,11 @@ class Joined(Record):
         right: the id of the second pair, which is used up.
         z: whether a Z is to be applied to one of the far halves.
         x: whether an X is: X^x Z^z makes them Phi+ if both pairs were Phi+.
+        ok: whether the Bell measurement has succeeded. If not, both pairs are lost, and z and x mean nothing.
     """
 
     left: str
     right: str
     z: int
     x: int
+    ok: bool = True

@@ -10,8 +10,14 @@ import pytest
 
 from qnetem import Agent
 from qnetem.agents.qubits import bloch
-from qnetem.emulator.errors import OperationError
-from qnetem.emulator.topology.model.topology import EntangleSpec, Gates, Measurement, Memory
+from qnetem.emulator.errors import BellMeasurementFailed, OperationError, QubitError
+from qnetem.emulator.topology.model.topology import (
+    BellMeasurement,
+    EntangleSpec,
+    Gates,
+    Measurement,
+    Memory,
+)
 
 from .. import harness
 from ..harness import heralding, idle, link, network, node
@@ -178,6 +184,20 @@ def test_a_bell_measurement_tells_z_and_x() -> None:
         return found
 
     assert alone(program) == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def test_a_bell_measurement_that_fails_raises_and_both_are_gone() -> None:
+    async def program(me: Agent) -> list[Any]:
+        left, right = await me.qubit(), await me.qubit()
+        frames = me._node.frames
+        frames.set(right.name, (1, 0))
+        with pytest.raises(BellMeasurementFailed, match="alice#1 and alice#2"):
+            await me.bell_measure(left, right)
+        with pytest.raises(QubitError):
+            await right.measure()
+        return [me.memory.free, frames.idle]
+
+    assert alone(program, slots=2, bell_measurement=BellMeasurement(success=0.0)) == [2, True]
 
 
 # --- pairs ----------------------------------------------------------------------------------------

@@ -91,7 +91,8 @@ def _judge(ended: Ended, protocol_run: ProtocolRun) -> str:
             assert rounds.get((ends[0], session)) == rounds.get((ends[1], session))
         errors_are_reported(ended, protocol_run)
     if protocol_run.fidelity is not None:
-        every_state_has(protocol_run.fidelity, protocol_run.ends[1], outcome)
+        end, probe = protocol_run.ends[1], protocol_run.probe
+        every_state_has(protocol_run.fidelity, f"{end}.{probe}.fidelity", outcome)
     return "+".join(result["status"] for result in results)
 
 
@@ -153,9 +154,9 @@ def struck(outcome: Outcome) -> set[str]:
     return {FAULT_KINDS[fault.verb].plane for fault in outcome.faults if fault.began_ns is not None}
 
 
-def every_state_has(fidelity: float, end: str, outcome: Outcome) -> None:
+def every_state_has(fidelity: float, metric: str, outcome: Outcome) -> None:
     """All states came over whole pairs of the two ends, and with the correction that belonged to them."""
-    seen = outcome.metrics.get(f"{end}.teleported.fidelity")
+    seen = outcome.metrics.get(metric)
     if seen is not None and "quantum" not in struck(outcome):
         assert seen["min"] == pytest.approx(fidelity), seen
         assert seen["max"] == pytest.approx(fidelity), seen

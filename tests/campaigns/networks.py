@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from qnetem.emulator import closed_forms
+from qnetem.emulator.closed_forms import purification
 from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
 from qnetem.emulator.loading import Topology, build_topology
 
@@ -53,13 +54,14 @@ class ProtocolRun:
     """Two programs that exchange messages, the initiator first, and what their results must be.
 
     `part`: the key of their results in those of the nodes, if that is not all. `fidelity`: of every state
-    that is teleported, unless faults strike the quantum side. `error`: how probable a wrong bit is at the
-    most, unless they do, or clocks are wrong.
+    that is teleported (or probed as `probe`), unless faults strike the quantum side. `error`: how probable a
+    wrong bit is at the most, unless they do, or clocks are wrong.
     """
 
     ends: tuple[str, str] = ("alice", "bob")
     part: str = ""
     fidelity: float | None = None
+    probe: str = "teleported"
     error: float | None = None
 
     def results(self, of_nodes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,6 +170,29 @@ def clicks() -> dict[str, Any]:
     }
 
 
+def nested() -> dict[str, Any]:
+    """Teleportation over repeaters that join level by level, by Bell measurements that may fail."""
+    data = shipped("chain", "30 ms", rounds=4)
+    repeater = {"path": ["alice", "r1", "r2", "r3", "bob"], "order": "nested", "timeout": "20 ms"}
+    for name in ("r1", "r2", "r3"):
+        data["nodes"][name] = {
+            "kind": "repeater",
+            "with": repeater,
+            "bell_measurement": {"success": 0.8},
+        }
+    data["name"] = "nested"
+    return data
+
+
+def distant() -> dict[str, Any]:
+    """Purification of pairs that a repeater joins, and that it takes along when it dies."""
+    data = shipped("broken-repeater", "10 ms")
+    options = {"rounds": 6, "levels": 1, "timeout": "10 ms", "tries": 6}
+    program = "qnetem.agents.protocols.purification"
+    data["nodes"] |= _ends(program, options, options, ("End", "End"))
+    return data | {"name": "distant"}
+
+
 def bb84() -> dict[str, Any]:
     """BB84 with single photons, over a fibre that errs."""
     retry = {"timeout": "1 ms", "tries": 4}
@@ -239,6 +264,14 @@ def teleported(*fidelities: float) -> float:
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
 
 
+def purified(fidelity: float, *, levels: int = 0, pumped: int = 0) -> float:
+    """Of what DEJMPS makes of Werner pairs: level by level, or with a fresh pair in each round."""
+    weights = closed_forms.werner_weights(fidelity)
+    if pumped:
+        return purification.pumped_dejmps(weights, pumped)[0]
+    return purification.nested_dejmps(weights, levels)[0]
+
+
 #: By name, which for a shipped one is its file's.
 NETWORKS = {
     "broken-repeater": Network(
@@ -293,6 +326,24 @@ NETWORKS = {
             ProtocolRun(("micius", "ground"), error=0.1),
         ),
     ),
+    "dejmps": Network(
+        partial(shipped, "dejmps", "1 ms", rounds=10),
+        14,
+        (
+            ProtocolRun(("alice", "bob"), fidelity=purified(0.8, levels=2), probe="purified"),
+            ProtocolRun(("carol", "dave"), fidelity=purified(0.8, pumped=2), probe="purified"),
+        ),
+    ),
+    "distant": Network(
+        distant,
+        100,
+        (
+            ProtocolRun(
+                fidelity=purified(closed_forms.werner_join(0.97, 0.97), levels=1), probe="purified"
+            ),
+        ),
+    ),
+    "nested": Network(nested, 90, (ProtocolRun(fidelity=teleported(*[0.98] * 4)),)),
     "clicks": Network(clicks, 300, (ProtocolRun(),)),
     "bb84": Network(bb84, 10, (ProtocolRun(error=0.025),), (4, 40)),
     "e91": Network(
@@ -319,4 +370,4 @@ NETWORKS = {
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.
-WITHOUT_PROTOCOL = ("link-layer", "nv-drift", "nv-link")
+WITHOUT_PROTOCOL = ("link-layer", "nested-chain", "nv-drift", "nv-link")

@@ -69,6 +69,28 @@ links:
     return ran
 
 
+def test_a_bell_measurement_that_fails_costs_a_pair_and_no_state() -> None:
+    options = "with: {peer: PEER, rounds: 20}"
+    ran = play(
+        f"""
+nodes:
+  alice:
+    program: "{program(teleportation.Sender)}"
+    {options.replace("PEER", "bob")}
+    bell_measurement: {{success: 0.5}}
+  bob: {{program: "{program(teleportation.Receiver)}", {options.replace("PEER", "alice")}}}
+links:
+  - between: [alice, bob]
+    quantum: {{entangle: {{success: 1, fidelity: 0.9, attempt: 1 us}}}}
+    classical: {{latency: 1 us}}
+"""
+    )
+    assert ran.results["alice"]["teleported"] == ran.results["bob"]["received"] == 20
+    assert ran.results["alice"]["repeated"] == ran.count("alice.failed_bell_measurements") > 5
+    assert ran.exact("bob.teleported.fidelity") == pytest.approx(closed_forms.teleported(0.9))
+    assert ran.left_in_slots() == {}
+
+
 def fidelity_of(ran: Ran) -> Any:
     return ran.series("bob.teleported.fidelity")
 

@@ -84,6 +84,7 @@ class NodeDevices:
         "alive",
         "allocated",
         "attempts",
+        "bell_success",
         "busy",
         "flip",
         "incarnation",
@@ -123,6 +124,7 @@ class NodeDevices:
         self.rngs = {} if of_service is None else {name: of_service(name) for name in self.services}
         self.single_ns, self.two_ns = spec.gates.single_ns, spec.gates.two_ns
         self.measure_ns, self.flip = spec.measurement.duration_ns, spec.measurement.error
+        self.bell_success = spec.bell_measurement.success
         self.initialisation_ns = spec.memory.initialisation_ns
         initial = spec.memory.initialisation_error
         self.initial_map = depolarising(initial) if initial > 0 else None

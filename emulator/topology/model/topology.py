@@ -204,12 +204,22 @@ class Measurement(Section):
     error: Probability = 0.0
 
 
+class BellMeasurement(Section):
+    """How often a Bell measurement succeeds. One that fails says nothing, and consumes both qubits.
+
+    Its duration and errors are those of a two-qubit gate and a measurement.
+    """
+
+    success: Probability = 1.0
+
+
 class Devices(Section):
     """The hardware of a node, as a layer of the file may give it."""
 
     memory: Memory = Memory()
     gates: Gates = Gates()
     measurement: Measurement = Measurement()
+    bell_measurement: BellMeasurement = BellMeasurement()
     source: Annotated[SourceSpec | None, NoneWord] = None
     detector: Annotated[DetectorSpec | None, NoneWord] = None
 
@@ -241,6 +251,7 @@ class NodeSpec(Section):
     memory: Memory = Memory()
     gates: Gates = Gates()
     measurement: Measurement = Measurement()
+    bell_measurement: BellMeasurement = BellMeasurement()
     source: Annotated[SourceSpec | None, NoneWord] = None
     detector: Annotated[DetectorSpec | None, NoneWord] = None
 

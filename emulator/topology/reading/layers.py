@@ -20,7 +20,16 @@ from ..written.problems import Problems
 from .link_layers import read_links
 from .presets import PRESETS, RENAMED
 
-_DEVICES = ("memory", "gates", "measurement", "source", "detector", "hardware", "services")
+_DEVICES = (
+    "memory",
+    "gates",
+    "measurement",
+    "bell_measurement",
+    "source",
+    "detector",
+    "hardware",
+    "services",
+)
 #: The parts of a file that no layer changes.
 _AS_WRITTEN = ("name", "seed", "time", "formalism", "approximate", "record", "on_error", "expect")
 

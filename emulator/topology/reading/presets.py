@@ -52,6 +52,7 @@ PRESETS: dict[str, Preset] = {
             },
             "gates": {"single": "0 ns", "two": "0 ns", "single_error": 0.0, "two_error": 0.0},
             "measurement": {"duration": "0 ns", "error": 0.0},
+            "bell_measurement": {"success": 1.0},
         },
     ),
     "nv_centre": Preset(

@@ -35,6 +35,41 @@ def test_a_round_of_deutsch_is_its_circuit_with_pairs_that_differ() -> None:
     assert math.fsum(weights) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("gate", "measurement"), [(1.0, 0.97), (0.97, 1.0), (0.95, 0.9), (0.5, 1)])
+def test_a_noisy_round_of_deutsch_is_its_circuit(gate: float, measurement: float) -> None:
+    first, second = (0.6, 0.25, 0.1, 0.05), (0.7, 0.02, 0.2, 0.08)
+    weights, success = purification.noisy_dejmps(first, second, gate, measurement)
+    pair, accepted = circuits.purified(
+        circuits.bell_diagonal(first),
+        circuits.bell_diagonal(second),
+        rotated=True,
+        gate=gate,
+        measurement=measurement,
+    )
+    assert weights == pytest.approx(circuits.weights_of(pair))
+    assert success == pytest.approx(accepted)
+
+
+def test_noisy_rounds_agree_on_werner_pairs_too() -> None:
+    for fidelity in (0.55, 0.8, 0.97):
+        pair = werner_weights(fidelity)
+        weights, success = purification.noisy_dejmps(pair, pair, 0.97, 0.95)
+        assert (weights[0], success) == pytest.approx(
+            purification.noisy_bbpssw(fidelity, 0.97, 0.95)
+        )
+
+
+def test_levels_and_pumping_are_rounds_of_deutsch() -> None:
+    pair = werner_weights(0.7)
+    levels = [purification.nested_dejmps(pair, level)[0] for level in range(6)]
+    published = [0.7, 0.735294, 0.845946, 0.934395, 0.972004, 0.996964]
+    assert levels == pytest.approx(published, abs=5.1e-7)
+    once, _ = purification.dejmps(pair, pair)
+    assert purification.pumped_dejmps(pair, 1) == pytest.approx(once)
+    assert purification.pumped_dejmps(pair, 2) == pytest.approx(purification.dejmps(once, pair)[0])
+    assert purification.pumped_dejmps(pair, 0) == pair
+
+
 def test_on_werner_pairs_both_protocols_agree_once() -> None:
     weights, success = purification.dejmps(werner_weights(0.7), werner_weights(0.7))
     assert (weights[0], success) == pytest.approx(purification.bbpssw(0.7))

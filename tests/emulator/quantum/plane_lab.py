@@ -17,6 +17,7 @@ from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
 from qnetem.emulator.topology.model.entangle import EntangleSpec
 from qnetem.emulator.topology.model.topology import (
+    BellMeasurement,
     Gates,
     LinkSpec,
     Measurement,
@@ -36,6 +37,7 @@ def node(
     memory: Memory | None = None,
     gates: Gates | None = None,
     measurement: Measurement | None = None,
+    bell_measurement: BellMeasurement | None = None,
 ) -> NodeSpec:
     return NodeSpec(
         name=name,
@@ -43,6 +45,7 @@ def node(
         memory=memory or Memory(),
         gates=gates or Gates(),
         measurement=measurement or Measurement(),
+        bell_measurement=bell_measurement or BellMeasurement(),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from qnetem.emulator.errors import InternalError
 from qnetem.emulator.states.states import bell_vector
-from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
+from qnetem.emulator.topology.model.topology import BellMeasurement, Gates, Measurement, Memory
 from qnetem.emulator.wire import (
     Allocate,
     Apply,
@@ -65,6 +65,28 @@ def test_join_and_bell_measurement_take_a_gate_and_a_measurement() -> None:
     names = [lab.qubit("alice") for _ in range(4)]
     assert lab.do("alice", BellMeasure, *names[:2]).t_ns == 107
     assert lab.do("alice", Join, *names[2:]).t_ns == 214
+
+
+def test_a_bell_measurement_that_fails_consumes_both_and_tells_nothing() -> None:
+    lab = Lab([node("alice", bell_measurement=BellMeasurement(success=0.0))])
+    names = [lab.qubit("alice") for _ in range(4)]
+    assert lab.do("alice", BellMeasure, *names[:2]).value == []
+    joined = lab.do("alice", Join, *names[2:]).value
+    assert (joined.z, joined.x, joined.ok) == (0, 0, False)
+    assert lab.plane.registry.held_by("alice") == []
+    gone = lab.do("alice", Measure, names[0], Z_AXIS)
+    assert "consumed by a Bell measurement that failed" in str(gone.error)
+    assert lab.metrics.summary()["alice.failed_bell_measurements"]["count"] == 2
+
+
+def test_whether_a_bell_measurement_fails_shifts_no_later_draw() -> None:
+    later = []
+    for success in (0.01, 0.99):
+        lab = Lab([node("alice", bell_measurement=BellMeasurement(success=success))])
+        for _ in range(5):
+            lab.do("alice", BellMeasure, lab.qubit("alice"), lab.qubit("alice"))
+        later.append(lab.streams.of("device", "alice").random())
+    assert later[0] == later[1]
 
 
 def test_a_gate_error_is_a_depolarising_map_after_the_gate() -> None:
