@@ -10,7 +10,7 @@ follows the joins from id to id until they reach its peer. It needs no count, ta
 pair, and so a notice about an older pair, or about another task's, is ignored. The end that comes first by
 name owes no correction; the other takes the sum (mod 2) of all outcomes into its frame.
 
-Where repeaters join in an order (network/swap_orders.py) each must know what its pairs reach: then the
+Where repeaters join in an order (protocols/swap_orders.py) each must know what its pairs reach: then the
 notice goes to the two nodes that share the pair it has made, repeaters or ends, and says which of them owes
 the correction. A join that has failed is a pair dropped on either side.
 

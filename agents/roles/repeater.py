@@ -11,7 +11,7 @@ import asyncio
 from ...emulator.errors import InputError, LinkError, QubitError
 from ...emulator.wire import Joined
 from ..agent import Agent
-from ..network.swap_orders import SwapOrder, swap_rules
+from ..protocols.swap_orders import SwapOrder, swap_rules
 from ..protocols.cleanup import discard_held
 from ..protocols.session import seconds
 from ..protocols.swapping import KIND, JoinNotice, PairDropped, continues, extend, notice_port
@@ -66,7 +66,7 @@ class Repeater(Agent):
     `routes`: which two neighbours, for each route (default: its only two neighbours, in the order of
     their names); routes are served side by side. `ends`: the nodes that get the notices (default: the
     two). `path`: in place of both, all nodes from end to end, whose repeaters join in an `order` of
-    network/swap_orders.py (`asap`, `sequential`, `nested`), the same for all of them. `timeout`: how long a
+    protocols/swap_orders.py (`asap`, `sequential`, `nested`), the same for all of them. `timeout`: how long a
     half waits for its join ("20 ms"); then its pair is dropped, as at a cut-off. Without it, and without
     a cut-off, a half waits for ever in a fixed order, once a repeater between it and its peer has died.
 

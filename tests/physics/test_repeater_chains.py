@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from qnetem.agents.agent import Agent
-from qnetem.agents.network.swap_orders import swap_rules
+from qnetem.agents.protocols.swap_orders import swap_rules
 from qnetem.agents.protocols.swapping import LongPairs
 from qnetem.agents.qubits import Pair
 from qnetem.emulator.closed_forms import waiting

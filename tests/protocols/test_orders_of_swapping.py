@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qnetem.agents.network.swap_orders import SwapRule, swap_rules
+from qnetem.agents.protocols.swap_orders import SwapRule, swap_rules
 from qnetem.emulator.errors import InputError
 
 ORDERS: list[Any] = ["asap", "sequential", "nested"]
