@@ -68,7 +68,8 @@ def decoy_key(
 
     Two decoys (three intensities): Lim et al., a = 21; one decoy (two intensities): Rusca et al., a = 19.
     `leakage` is what error correction told, in bits; without it f n h(E). Raises InputError for another
-    number of intensities, and for a single decoy without light, which says nothing of single photons.
+    number of intensities, for a single decoy without light, which says nothing of single photons, and for a
+    signal that is not above the sum of its decoys.
     """
     parts = _PARTS.get(len(block.intensities))
     if parts is None:
@@ -78,6 +79,11 @@ def decoy_key(
     if parts == _PARTS[2] and min(block.intensities) <= 0:
         raise InputError(
             "a decoy block whose only decoy has no light: its intensity must be above 0"
+        )
+    if sum(block.intensities[1:]) >= block.intensities[0]:
+        raise InputError(
+            f"no bound is for intensities {list(block.intensities)}: expected a signal above the sum of its "
+            "decoys"
         )
     bounds = _two_decoys if parts == _PARTS[3] else _one_decoy
     x_vacuum, x_single, z_single, wrong = bounds(block, math.log(parts / eps_sec))

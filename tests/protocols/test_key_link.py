@@ -373,8 +373,14 @@ def test_single_photons_need_no_decoys() -> None:
         ({"sends": "false"}, "alice has no detectors"),
         ({"z": 1.0}, "z is 1.0, expected a probability"),
         ({"sender": f"{SOURCE}, {DETECTOR}"}, "alice has a source and detectors: expected `sends`"),
-        ({"sender": "source: {rate: 1 GHz, intensities: [0.3, 0.2, 0.15]}"}, "no bound on a key"),
-        ({"sender": "source: {rate: 1 GHz, intensities: [0.3, 0.0]}"}, "no bound on a key"),
+        (
+            {"sender": "source: {rate: 1 GHz, intensities: [0.3, 0.2, 0.15]}"},
+            "no bound is for intensities",
+        ),
+        (
+            {"sender": "source: {rate: 1 GHz, intensities: [0.3, 0.0]}"},
+            "only decoy has no light",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(options: dict[str, Any], says: str) -> None:

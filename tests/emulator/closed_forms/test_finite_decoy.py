@@ -135,6 +135,12 @@ def test_other_numbers_of_intensities_are_refused() -> None:
         decoy_key(counts, EPS, EPS)
 
 
+def test_a_signal_below_the_sum_of_its_decoys_is_refused() -> None:
+    """The fraction of the bound changes its sign there, and would find photons that nothing proves."""
+    with pytest.raises(InputError, match="no bound is for intensities"):
+        decoy_key(block(((0.3, 0.2, 0.15), (0.6, 0.2, 0.2)))[0], EPS, 1e-15)
+
+
 def test_without_an_error_there_is_a_key() -> None:
     counts, _ = block(TWO)
     clean = dataclasses.replace(counts, z_errors=(0.0, 0.0, 0.0))

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....emulator.closed_forms.qkd import binary_entropy
-from .....emulator.errors import ProgramError
 from ....pulses.settings import Intensity
 from ....secret import Secret
 from ...sealing import Seals
@@ -202,7 +201,6 @@ class Tally:
     def _decoy_counts(self) -> DecoyCounts:
         order = sorted(range(len(self.settings)), key=lambda index: -self.settings[index].mean)
         settings = [self.settings[index] for index in order]
-        _check_decoys([each.mean for each in settings])
 
         def column(counts: NDArray[np.int64], basis: int) -> list[int]:
             return [int(counts[index, basis, basis]) for index in order]
@@ -215,18 +213,6 @@ class Tally:
             check_clicks=column(self.clicks, CHECK),
             check_errors=column(self.errors, CHECK),
         )
-
-
-def _check_decoys(means: list[float]) -> None:
-    """Raises ProgramError for intensities that no bound is for."""
-    if len(means) == 2 and means[0] > means[1] > 0:
-        return
-    if len(means) == 3 and means[0] > means[1] > means[2] and means[0] > means[1] + means[2]:
-        return
-    raise ProgramError(
-        f"no bound on a key from intensities {means}: expected one, two above 0, or three of which the first "
-        "is more than the others together"
-    )
 
 
 def _made(place: Place, name: str, tally: Tally) -> Made:
