@@ -179,8 +179,8 @@ def test_dejmps_level_by_level(level: int, better: float, success: float) -> Non
 def test_dejmps_of_bell_diagonal_pairs(
     papers_order: tuple[float, float, float, float], better: float, success: float
 ) -> None:
-    """Perfect pairs that err by a Pauli as often as the weights say. 250 rounds; 5000 in `make papers`."""
-    rounds = rounds_of(250, 5000)
+    """Perfect pairs that err by a Pauli as often as the weights say. 250 rounds; 3000 in `make papers`."""
+    rounds = rounds_of(250, 3000)
     phi_plus, psi_minus, psi_plus, phi_minus = papers_order
     weights = [phi_plus, psi_plus, phi_minus, psi_minus]
     ran = play(network(Erring, 1.0, {"rounds": rounds, "weights": weights}))
@@ -244,8 +244,8 @@ FIXED = [
 def test_noisy_bbpssw(
     fidelity: float, gate: float, measurement: float, better: float, success: float
 ) -> None:
-    """`gate` = 1 - two_error, `measurement` = 1 - error of both nodes. 250 rounds; 5000 in `make papers`."""
-    rounds = rounds_of(250, 5000)
+    """`gate` = 1 - two_error, `measurement` = 1 - error of both nodes. 250 rounds; 3000 in `make papers`."""
+    rounds = rounds_of(250, 3000)
     ran = purified(fidelity, rounds, "bbpssw", errors(gate, measurement))
     series = ran.series("bob.pair.fidelity")
     assert_frequency(series["count"], rounds, success)
@@ -259,12 +259,12 @@ def test_noisy_bbpssw(
 def test_a_round_at_a_fixed_point_changes_nothing(
     gate: float, measurement: float, lowest: float, highest: float, which: int
 ) -> None:
-    """The range in which purification helps. 250 rounds; 5000 in `make papers`."""
+    """The range in which purification helps. 250 rounds; 3000 in `make papers`."""
     fidelity = (lowest, highest)[which]
     assert purification.purification_range(gate, measurement)[which] == pytest.approx(
         fidelity, abs=1e-5
     )
-    rounds = rounds_of(250, 5000)
+    rounds = rounds_of(250, 3000)
     ran = purified(fidelity, rounds, "bbpssw", errors(gate, measurement))
     series = ran.series("bob.pair.fidelity")
     spread = spread_of_kept(fidelity, gate, measurement)

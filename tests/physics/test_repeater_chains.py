@@ -214,8 +214,8 @@ def test_joins_that_fail_take_their_time(
 
 @pytest.mark.papers
 def test_the_earlier_pair_waits_for_the_later_one_and_decays() -> None:
-    """E|d| and E[exp(-r |d|)], p = 0.1: F = (1 + exp(-r |d|))/2. 200 pairs, 4000 in `make papers`."""
-    rounds, rate = rounds_of(200, 4000), 0.05
+    """E|d| and E[exp(-r |d|)], p = 0.1: F = (1 + exp(-r |d|))/2. 200 pairs, 2000 in `make papers`."""
+    rounds, rate = rounds_of(200, 2000), 0.05
     ran = repeated(2, 0.1, 1.0, rounds, ends_memory=f"memory: {{t2: {ATTEMPT_NS / rate} ns}}, ")
     lags = np.arange(1000)
     chances = np.where(lags > 0, 2.0, 1.0) * 0.1 * 0.9**lags / 1.9
@@ -257,12 +257,12 @@ def test_eight_links_under_one_controller() -> None:
 def test_a_cut_off_costs_attempts_and_spares_storage(
     cutoff: int, attempts: float, stored: float
 ) -> None:
-    """Two links, p = 0.1; the repeater gives up what has waited so long. 200 pairs, 4000 in `make papers`.
+    """Two links, p = 0.1; the repeater gives up what has waited so long. 200 pairs, 2000 in `make papers`.
 
     By its `timeout`, which ends with an attempt: a memory's cut-off must come a little later, to leave time
     for the join, and then links do not attempt in step.
     """
-    rounds = rounds_of(200, 4000)
+    rounds = rounds_of(200, 2000)
     ran = repeated(2, 0.1, 1.0, rounds, cutoff=cutoff)
     mean, spread = markov(0.1, cutoff)
     assert mean == pytest.approx(attempts, abs=5e-5)
