@@ -245,10 +245,10 @@ def _check(value: Any, where: str, secrets: bool, levels: int = DEEPEST) -> None
 
 
 def _check_fields(value: Any, names: Sequence[str], where: str, secrets: bool, levels: int) -> None:
-    """The fields of a class; bytes are allowed, because `receive(type=...)` decodes them."""
+    """The fields of a class; bytes are allowed, because `receive(type=...)` decodes them, and JSON."""
     for name in names:
         field = getattr(value, name)
-        if not isinstance(field, (bytes, bytearray)):
+        if not isinstance(field, (bytes, bytearray, msgspec.Raw)):
             _check(field, f"{where}.{name}", secrets, levels - 1)
 
 

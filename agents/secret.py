@@ -99,7 +99,7 @@ class Secret:
                 raise IndexError(f"bit {at} of a Secret of {self._count} bits")
             part = slice(at % self._count, at % self._count + 1)
         start, stop, step = part.indices(self._count)
-        packed = np.packbits(self.reveal_bits()[part]).tobytes()
+        packed = self._packed_part(range(start, stop, step))
         place = f"[{start}:{stop}{'' if step == 1 else f':{step}'}]"
         return self._like(
             packed, len(range(start, stop, step)), f"{self.id}{place}" * bool(self.id)
@@ -147,6 +147,21 @@ class Secret:
     def reveal_int(self) -> int:
         """The number whose binary digits the bits are, the first one the most significant."""
         return int.from_bytes(self._data, "big") >> (-self._count % 8)
+
+    def _packed_part(self, places: range) -> bytes:
+        """The bits at these places in whole bytes, without a look at what lies far from them."""
+        if not places:
+            return b""
+        first, last = min(places[0], places[-1]), max(places[0], places[-1])
+        skipped = first // 8
+        near = self._data[skipped : last // 8 + 1]
+        if places.step == 1 and first % 8 == 0:
+            unused = -len(places) % 8
+            return near[:-1] + bytes([near[-1] >> unused << unused])
+        bits = np.unpackbits(np.frombuffer(near, np.uint8))
+        start, stop = first - 8 * skipped, last + 1 - 8 * skipped
+        found = bits[start : stop : abs(places.step)]
+        return np.packbits(found if places.step > 0 else found[::-1]).tobytes()
 
     # --- refused ---
 

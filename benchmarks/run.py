@@ -14,6 +14,7 @@ import lockstep
 import memory
 import pairs
 import pulses
+import qkd
 import startup
 import sweeps
 from measure import RUNS
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "lockstep": lockstep.main,
     "pairs": pairs.main,
     "pulses": pulses.main,
+    "qkd": qkd.main,
     "startup": startup.main,
     "sweeps": sweeps.main,
     "memory": memory.main,

@@ -6,10 +6,14 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import qnetem
 from qnetem import Agent, Secret
+from qnetem.agents.protocols.qkd import prepared
+from qnetem.agents.protocols.qkd.processing.distillation import Distillation, Distiller
+from qnetem.agents.protocols.session import RetryPolicy
 
 from .qnetem.front_door import open_to_others
 
@@ -129,3 +133,56 @@ def test_digests_of_hashes_are_keyed_and_still_of_the_same_run(tmp_path: Path) -
         for record in ("hashes", "hashes", "full")
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+class Revealing(prepared.Sender):
+    """A sender that says in so many words what its key is."""
+
+    async def run(self, reveal: bool = False) -> Any:
+        end = Distiller(self, self.name, "bob", Distillation(secrecy=1e-6))
+        found = await self.exchange("bob", 8_000, 0.0, None, RetryPolicy(), True, end)
+        assert found is not None and found.account is not None
+        secret = found.account.secret
+        assert secret is not None
+        return secret.reveal_bits().tolist() if reveal else found.summary()
+
+
+def distilled(record: str, reveal: bool) -> dict[str, Any]:
+    return {
+        "name": "distilled",
+        "seed": 5_612_345_678_987,
+        "record": record,
+        "nodes": {
+            "alice": {
+                "program": Revealing,
+                "with": {"reveal": reveal},
+                "source": {"kind": "single_photon"},
+            },
+            "bob": {
+                "program": "qnetem.agents.protocols.qkd.prepared:Receiver",
+                "with": {"peer": "alice", "lazy": True, "distil": {}},
+                "detector": {},
+            },
+        },
+        "links": [{"between": ["alice", "bob"], "quantum": {"length": "1 km"}}],
+    }
+
+
+def test_a_key_that_was_distilled_is_in_no_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From pulses to the key: neither records nor outputs of either end have eight bytes of it in a row."""
+    known = qnetem.run(distilled("full", True), in_process=True, runs_folder=tmp_path / "a")
+    bits = known.results["alice"]
+    assert len(bits) > 2 * BITS
+    key = np.packbits(bits[:BITS]).tobytes()
+    capfd.readouterr()
+    run = qnetem.run(distilled("hashes", False), in_process=True, runs_folder=tmp_path / "b")
+    assert run.results["alice"]["key"]["secret"]["bits"] == len(bits)
+    assert run.results["alice"]["key"]["secret"] == run.results["bob"]["key"]["secret"]
+    files = [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
+    left = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    left["stdout"], left["stderr"] = (text.encode() for text in capfd.readouterr())
+    left["outcome"] = repr((run.outcome, run)).encode()
+    ways = ways_to_write(key)
+    assert [(name, way) for name, text in left.items() for way in ways if ways[way] in text] == []

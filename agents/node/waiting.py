@@ -16,6 +16,8 @@ from ...emulator.wire import (
     Allocate,
     AnyOperation,
     Apply,
+    CountClicks,
+    CountedPulses,
     Detect,
     Entangle,
     HandOver,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from .tenants.tenant import Tenant
 
 _ASYNCIO = asyncio.__file__.rpartition("/")[0]
+#: Operations that wait for a train of pulses.
+_TAKING = (Detect, CountClicks, Intercept, Split)
 #: Characters of a task's name, and of what it waits for.
 _LONGEST_TASK, _LONGEST_WAIT = 100, 500
 
@@ -115,9 +119,11 @@ class OperationFuture(Future):
             return f"a free slot to hand {operation.qubit} over to {operation.to or 'the program'}"
         if isinstance(operation, Transmit):
             return f"transmit of {operation.qubit} to {operation.to}"
+        if isinstance(operation, CountedPulses):
+            return f"pulses to {operation.to} to leave"
         if isinstance(operation, Pulses):
             return f"a block of pulses to {operation.to} to leave"
-        if isinstance(operation, (Detect, Intercept, Split)):
+        if isinstance(operation, _TAKING):
             return f"pulses from {operation.source}"
         return type(operation).__name__.lower()
 
@@ -127,7 +133,7 @@ class OperationFuture(Future):
         operation = self.operation
         if isinstance(operation, (Entangle, MeasurePairs)):
             return operation.peer
-        return operation.source if isinstance(operation, (Detect, Intercept, Split)) else ""
+        return operation.source if isinstance(operation, _TAKING) else ""
 
 
 def describe(loop: VirtualLoop, clock: LocalClock) -> list[Wait]:

@@ -30,12 +30,11 @@ from .session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     initiate,
     respond,
     within,
 )
+from .session_messages import SessionBroken, SessionMessage
 
 Table = dict[str, tuple[str, int]]
 _Result = tuple[Correlations, list[tuple[str, int]]]
@@ -142,29 +141,40 @@ class _PairEnd:
         return found, products
 
     async def _measure(self, rounds: int, retry: RetryPolicy) -> Table:
-        """Settings and bits of so many pairs, or of fewer: the other end may have halves without partners.
-
-        It waits for a pair half as long as the other end waits for this one's outcomes. Raises
-        SessionBroken when no pair comes at all.
-        """
-        outcomes, limit_s = self.outcomes(), retry.limit_s()
+        outcomes = self.outcomes()
         if self._chosen is not None and len(self._chosen) != rounds:
             raise ProgramError(f"{self._peer} measures {rounds} rounds, not {len(self._chosen)}")
-        for number in range(rounds):
-            setting = None if self._chosen is None else self._chosen[number]
-            try:
-                pair = await within(limit_s and limit_s / 2, self._pairs(), "pair")
-                await outcomes.measure(pair, setting)
-            except QubitError:
-                continue  # past its memory's cut-off: a round less
-            except SessionBroken:
-                if not outcomes.rounds:
-                    raise
-                break
-        return outcomes.rounds
+        return await measure_pairs(self._pairs, outcomes, rounds, retry, self._chosen)
 
     def _compared(self, tables: list[Table]) -> _Result:
         return correlations(sorted((self._agent.name, self._peer)), tables)
+
+
+async def measure_pairs(
+    pairs: Callable[[], Awaitable[Pair]],
+    outcomes: Outcomes,
+    rounds: int,
+    retry: RetryPolicy,
+    chosen: Sequence[str] | None = None,
+) -> Table:
+    """Settings and bits of so many pairs, or of fewer: the other end may have halves without partners.
+
+    It waits for a pair half as long as the other end waits for what follows. Raises SessionBroken when no
+    pair comes at all.
+    """
+    limit_s = retry.limit_s()
+    for number in range(rounds):
+        setting = None if chosen is None else chosen[number]
+        try:
+            pair = await within(limit_s and limit_s / 2, pairs(), "pair")
+            await outcomes.measure(pair, setting)
+        except QubitError:
+            continue  # past its memory's cut-off: a round less
+        except SessionBroken:
+            if not outcomes.rounds:
+                raise
+            break
+    return outcomes.rounds
 
 
 # --- any number of ends ---------------------------------------------------------------------------

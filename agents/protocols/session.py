@@ -26,6 +26,12 @@ confirmed says what it had, or was about to have.
 
 Without a timeout each message is sent once and awaited for ever, which suits a network without faults.
 
+Sessions with `seals` are authenticated: each message travels in a `Sealed` with a tag that binds its session,
+its sender, its number and its bytes. A message whose tag is wrong is not received: it changes nothing but
+`refused`, and the genuine one is still awaited. An end that does not know a sealed session is silent, since
+nothing it could say would be proved; only an opening is answered, in clear, with "unknown": that tells the
+initiator to take other pads, and costs whoever forges it nothing but our pads.
+
 Messages travel on a port that is called after the subject (of a service, `<service>.<subject>`), so no bare
 `receive()` takes one. There replies lie under the names of their sessions.
 """
@@ -37,14 +43,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 
-from ...emulator.errors import MessageError, ProgramError, QnetemError
+from ...emulator.errors import MessageError, ProgramError
 from ...emulator.units import parse_ns
 from ..agent import Agent
 from ..messages import Message
 from ..ports import Port
+from .sealing import Line, Seal, Sealed, Seals
+from .session_messages import SessionBroken, SessionMessage
 
 CONFIRMED, UNCONFIRMED, INCOMPLETE = "confirmed", "unconfirmed", "incomplete"
 #: How often a request is sent before the responder is given up.
@@ -53,31 +60,11 @@ TRIES = 20
 R = TypeVar("R")
 
 
-class SessionMessage(msgspec.Struct, kw_only=True):
-    """What every message of a session carries; filled in when it is sent."""
-
-    session: str = ""
-    number: int = 0
-
-
 M = TypeVar("M", bound=SessionMessage)
 
 
 class End(SessionMessage, tag="end"):
     """The initiator sends no more requests, so the responder may leave. Sent once, without a reply."""
-
-
-class SessionBroken(QnetemError):
-    """A session that cannot continue.
-
-    `unanswered`: the other end has sent no message in it; `unknown`: it does not know the session.
-    """
-
-    exit_code = 1
-
-    def __init__(self, why: str, *, unanswered: bool = False, unknown: bool = False) -> None:
-        super().__init__(why)
-        self.unanswered, self.unknown = unanswered, unknown
 
 
 @dataclass(frozen=True)
@@ -122,20 +109,41 @@ def no_result() -> dict[str, Any]:
 
 
 class Initiator:
-    """One session, at the end that sends requests."""
+    """One session, at the end that sends requests. `seals`: as the responder's, or none."""
 
-    def __init__(self, agent: Agent, peer: str, subject: str, retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        peer: str,
+        subject: str,
+        retry: RetryPolicy,
+        seals: Seals | None = None,
+    ) -> None:
         self._port, self._peer, self._subject = session_port(agent, subject), peer, subject
         self.retry = retry
         self.name = _session_name(agent)
         self._number = 0
+        self._seals = seals
+        pads, seal = ("", None) if seals is None else seals.opened(self.name)
+        self._line = Line(agent.name, peer, seal, pads)
+
+    @property
+    def refused(self) -> int:
+        """How many messages were not genuine."""
+        return self._line.refused
+
+    @property
+    def tags(self) -> int:
+        """How many of its requests have had a tag."""
+        return self._line.sent
 
     async def request(self, message: SessionMessage, reply: type[M]) -> M:
         """Send a request, and again after each timeout, until its reply comes. Raises SessionBroken."""
         self._number += 1
         message.session, message.number = self.name, self._number
+        written = self._line.written(message)
         for _ in range(self.retry.tries):
-            await self._port.send(self._peer, message, kind=self._subject)
+            await self._port.send(self._peer, written, kind=self._subject)
             try:
                 async with asyncio.timeout(self.retry.timeout_s):
                     received = await self._reply()
@@ -143,7 +151,7 @@ class Initiator:
                 continue
             if received.body.number < 0:
                 raise SessionBroken(f"{self._peer} does not know this session", unknown=True)
-            body: M = _read(received, reply)
+            body: M = self._line.read(received, reply)
             return body
         raise SessionBroken(f"{self._peer} does not reply", unanswered=self._number == 1)
 
@@ -160,7 +168,7 @@ class Initiator:
             return UNCONFIRMED
         if self.retry.timeout_s is not None:
             end = End(session=self.name, number=self._number + 1)
-            await self._port.send(self._peer, end, kind=self._subject)
+            await self._port.send(self._peer, self._line.written(end), kind=self._subject)
         return CONFIRMED
 
     async def _reply(self) -> Message:
@@ -169,7 +177,16 @@ class Initiator:
             message = await self._port.receive(
                 self._peer, kind=_reply_kind(self._subject), key=self.name
             )
-            if abs(message.body.number) == self._number:
+            number = message.body.number
+            if abs(number) != self._number:
+                continue
+            if number < 0 and self._seals is not None:
+                if self._number > 1:  # a restarted end would be silent
+                    self._line.refused += 1
+                    continue
+                self._seals.unknown(message.incarnation)
+                return message
+            if number < 0 or self._line.accepts(message):
                 return message
 
 
@@ -179,15 +196,18 @@ async def initiate(
     subject: str,
     retry: RetryPolicy,
     run: Callable[[Initiator], Awaitable[R]],
+    seals: Seals | None = None,
 ) -> R | None:
     """Await `run` in one session after the other until it returns; None if every session breaks."""
+    name = ""
     for _ in range(retry.tries):
-        session = Initiator(agent, peer, subject, retry)
         try:
+            session = Initiator(agent, peer, subject, retry, seals)
+            name = session.name
             return await run(session)
         except SessionBroken as broken:
-            agent.log.warning("%s %s: %s", subject, session.name, broken)
-            if broken.unanswered:
+            agent.log.warning("%s %s: %s", subject, name, broken)
+            if broken.unanswered or broken.hopeless:
                 break
     return None
 
@@ -199,7 +219,13 @@ class Responder:
     """One session, at the end that replies."""
 
     def __init__(
-        self, agent: Agent, peer: str, subject: str, retry: RetryPolicy, name: str
+        self,
+        agent: Agent,
+        peer: str,
+        subject: str,
+        retry: RetryPolicy,
+        name: str,
+        seal: Seal | None = None,
     ) -> None:
         self._log, self._peer, self._subject = agent.log, peer, subject
         self._port = session_port(agent, subject)
@@ -207,8 +233,19 @@ class Responder:
         #: When the last request that was received had been sent.
         self.sent_ns = 0
         self._number = 0
+        self._line = Line(agent.name, peer, seal)
         self._requests: asyncio.Queue[Message] = asyncio.Queue()
         self._reply: SessionMessage | None = None
+
+    @property
+    def refused(self) -> int:
+        """How many messages were not genuine."""
+        return self._line.refused
+
+    @property
+    def tags(self) -> int:
+        """How many requests with a tag have come."""
+        return self._line.received
 
     async def receive(self, kind: Any, more_s: float = 0.0) -> Any:
         """The next request, of a type or one of several (`First | Second`). Raises SessionBroken.
@@ -217,22 +254,28 @@ class Responder:
         """
         message = await within(self.retry.limit_s(more_s), self._requests.get(), "message")
         self.sent_ns = message.sent_ns
-        return _read(message, kind)
+        return self._line.read(message, kind)
 
     async def reply(self, message: SessionMessage) -> None:
         """Reply to the last request, now and whenever it comes again."""
         message.session, message.number = self.name, self._number
-        self._reply = message
-        await self._port.send(self._peer, message, kind=_reply_kind(self._subject))
+        self._reply = self._line.written(message)
+        await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
 
-    async def deliver(self, message: Message) -> None:
-        """A request has come: a new one is for `receive`, a copy of the last one gets the same reply."""
+    async def deliver(self, message: Message) -> bool:
+        """A request has come: a new one is for `receive`, a copy of the last one gets the same reply.
+
+        Returns False for a new one that is not genuine: it is not received.
+        """
         number = message.body.number
         if number == self._number + 1:
+            if not self._line.accepts(message):
+                return False
             self._number, self._reply = number, None
             self._requests.put_nowait(message)
         elif number == self._number and self._reply is not None:
             await self._port.send(self._peer, self._reply, kind=_reply_kind(self._subject))
+        return True
 
     async def await_end(self) -> None:
         """Repeat the last reply for as long as the initiator may ask for it."""
@@ -250,12 +293,17 @@ async def respond(
     subject: str,
     retry: RetryPolicy,
     run: Callable[[Responder], Coroutine[Any, Any, R]],
+    seals: Seals | None = None,
+    *,
+    patient: bool = False,
 ) -> R | None:
     """Await `run` in the newest session that is offered, until it returns; None if none completes.
 
     `run` is cancelled when a newer session is offered, and must then discard the qubits it holds.
+    `patient`: a session may be offered at any time, also after one that broke.
     """
-    result: R | None = await _Sessions(agent, peer, subject, retry, run).serve()
+    sessions = _Sessions(agent, peer, subject, retry, run, seals, patient)
+    result: R | None = await sessions.serve()
     return result
 
 
@@ -269,7 +317,11 @@ class _Sessions:
         subject: str,
         retry: RetryPolicy,
         run: Callable[[Responder], Coroutine[Any, Any, Any]],
+        seals: Seals | None,
+        patient: bool,
     ) -> None:
+        self._seals = seals
+        self._limit_s = None if patient else retry.limit_s()
         self._agent, self._peer, self._subject = agent, peer, subject
         self._port = session_port(agent, subject)
         self._retry, self._run = retry, run
@@ -283,7 +335,7 @@ class _Sessions:
         reader = asyncio.create_task(self._read(), name=f"{self._subject} from {self._peer}")
         try:
             while True:
-                await within(self._retry.limit_s(), self._offered.wait(), "session")
+                await within(self._limit_s, self._offered.wait(), "session")
                 self._offered.clear()
                 assert self._session is not None
                 complete, result = await self._serve(self._session)
@@ -327,9 +379,12 @@ class _Sessions:
                 await self._session.deliver(message)
             elif self._is_newer(message):
                 await self._begin(message)
-            elif body.number > 0:
-                unknown = SessionMessage(session=body.session, number=-body.number)
-                await self._port.send(self._peer, unknown, kind=_reply_kind(self._subject))
+            elif body.number > 0 and self._seals is None:
+                await self._say_unknown(body)
+
+    async def _say_unknown(self, body: SessionMessage) -> None:
+        unknown = SessionMessage(session=body.session, number=-body.number)
+        await self._port.send(self._peer, unknown, kind=_reply_kind(self._subject))
 
     def _is_newer(self, message: Message) -> bool:
         """Whether it opens a session newer than all before; an old opening may arrive late."""
@@ -337,12 +392,27 @@ class _Sessions:
         return body.number == 1 and _order(body.session) > _order(self._newest)
 
     async def _begin(self, message: Message) -> None:
-        name = self._newest = message.body.session
-        self._session = Responder(self._agent, self._peer, self._subject, self._retry, name)
+        name = message.body.session
+        seal = self._seal(message)
+        session = Responder(self._agent, self._peer, self._subject, self._retry, name, seal)
+        known = self._seals is None or seal is not None
+        if not known or not await session.deliver(message):
+            self._agent.log.warning("%s %s: its opening is not genuine", self._subject, name)
+            await self._say_unknown(message.body)
+            return
+        self._newest, self._session = name, session
         self._offered.set()
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
-        await self._session.deliver(message)
+
+    def _seal(self, opening: Message) -> Seal | None:
+        if self._seals is None:
+            return None
+        try:
+            sealed: Sealed = opening.read(Sealed).body
+        except MessageError:
+            return None
+        return self._seals.accepted(sealed.session, sealed.pads, opening.incarnation)
 
 
 def session_port(agent: Agent, subject: str) -> Port:
@@ -370,10 +440,3 @@ def _order(session: str) -> tuple[int, str]:
 
 def _reply_kind(subject: str) -> str:
     return f"{subject}.answer"
-
-
-def _read(message: Message, kind: Any) -> Any:
-    try:
-        return message.read(kind).body
-    except MessageError as error:
-        raise SessionBroken(f"an unexpected message: {error}") from error

@@ -37,11 +37,10 @@ from .session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     respond,
     within,
 )
+from .session_messages import SessionBroken, SessionMessage
 from .swapping import LongPairs
 
 if TYPE_CHECKING:

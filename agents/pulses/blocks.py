@@ -20,6 +20,7 @@ from ...emulator.errors import OperationError
 from ...emulator.wire import (
     BLOCK_SLOTS,
     LAZY_BLOCK_SLOTS,
+    LONGEST_BLOCK_SLOTS,
     MOST_SETTINGS,
     Clicked,
     Detect,
@@ -31,13 +32,16 @@ from ...emulator.wire import (
     Sent,
     Split,
 )
-from ...emulator.wire.bit_planes import packed, planes_for
+from ...emulator.wire.bit_planes import packed, planes_for, unpacked
 from .settings import DEFAULT_AXES, Axes, as_axes, as_key, as_shares, count_of
 from .trains import Bytes, Clicks, PairTrain, PulseTrain, Stored, as_column, plane, sizes
 
 if TYPE_CHECKING:
     from ..interface import NodeInterface
 
+
+#: Slots of a train of pairs: their number is an int64, of picoseconds some 50 days.
+MOST_SLOTS = 1 << 62
 
 # --- sending --------------------------------------------------------------------------------------
 
@@ -54,7 +58,7 @@ async def send(
     lazy: bool | bytes = False,
 ) -> PulseTrain:
     """`Agent.pulses`: block after block."""
-    _check_source(node)
+    check_source(node)
     optics = node.welcome.optics
     total, along = _length(bases), as_axes(axes)
     kinds = count_of(along)
@@ -158,25 +162,29 @@ async def send_pairs(
     node: NodeInterface, to: tuple[str, str], links: tuple[str | None, str | None], slots: int
 ) -> PairTrain:
     """`Agent.pair_pulses`: block after block."""
-    _check_source(node)
+    check_source(node)
     if type(slots) is not int or slots < 1:  # True is an int too
         raise OperationError(f"pair_pulses: {slots!r} slots, expected a whole number, at least 1")
+    if slots > MOST_SLOTS:
+        raise OperationError(f"pair_pulses: {slots} slots, expected at most {MOST_SLOTS}")
     first = 0
-    for size in sizes(slots):
+    while first < slots:
+        left = slots - first
         make = partial(
             PairPulses,
             to=to,
             links=links,
             first=first,
-            slots=size,
-            last=first + size == slots,
+            slots=min(left, LONGEST_BLOCK_SLOTS),
+            last=left <= LONGEST_BLOCK_SLOTS,
         )
         sent: Sent = await node.operate(make)
-        first += size
+        first += sent.slots
     return PairTrain(slots, sent.start_ns, sent.period_ps)
 
 
-def _check_source(node: NodeInterface) -> None:
+def check_source(node: NodeInterface) -> None:
+    """Raises OperationError for a node without one."""
     if not node.welcome.optics.period_ps:
         raise OperationError(
             f"{node.welcome.name} has no source: give it a `source:` in the topology"
@@ -266,13 +274,15 @@ class _Blocks:
         along: Axes | None,
         weights: Sequence[float] | None = None,
         lazy: bool | bytes = False,
+        detects: bool = False,
     ) -> None:
         self._node, self._passive = node, passive
         self._along, self._kinds = along, count_of(along)
         if bases is not None or (passive and weights is not None):
             _check_drawn(weights, lazy)
         self._shares = None if weights is None else as_shares(weights, self._kinds)
-        self._long = lazy is not False
+        #: Whether blocks may be longer than columns are: where nothing is drawn for a slot.
+        self._long = detects and (passive or lazy is not False)
         key = None if passive else as_key(node, lazy)
         shares = as_shares(None, self._kinds) if self._shares is None else self._shares
         self._lazy = None if key is None else LazySettings(key, shares, [], [])
@@ -291,7 +301,7 @@ class _Blocks:
 
     def fields(self, came: list[Clicked]) -> Iterator[dict[str, Any]]:
         """The fields of one operation after the other; `came` are the results of those before."""
-        most = LAZY_BLOCK_SLOTS if self._long else BLOCK_SLOTS
+        most = LONGEST_BLOCK_SLOTS if self._long else BLOCK_SLOTS
         first = 0
         while self._count is None or first < self._count:
             left = most if self._count is None else self._count - first
@@ -331,7 +341,7 @@ async def detect(
         )
     found: list[Clicked] = []
     along = as_axes(axes)
-    blocks = _Blocks(node, bases, count, passive, along, weights, lazy)
+    blocks = _Blocks(node, bases, count, passive, along, weights, lazy, detects=True)
     for fields in blocks.lazy_fields(found):
         make = partial(Detect, source=source, link=link, **fields)
         found.append(await node.operate(make))
@@ -347,21 +357,46 @@ async def intercept(
     bases: ArrayLike | None,
     fraction: float,
     axes: str | ArrayLike = DEFAULT_AXES,
+    faked: bool = False,
 ) -> Clicks:
     """`Agent.intercept`: block after block."""
     passive = node.welcome.optics.detects == "passive"
     found: list[Clicked] = []
     along = as_axes(axes)
     for fields in _Blocks(node, bases, None, passive, along).fields(found):
-        make = partial(Intercept, source=source, to=to, fraction=float(fraction), **fields)
+        make = partial(
+            Intercept, source=source, to=to, fraction=float(fraction), faked=bool(faked), **fields
+        )
         found.append(await node.operate(make))
         if found[-1].over:
             break
     return Clicks(found, count_of(along))
 
 
-async def split(node: NodeInterface, source: str, to: str, forward_singles: float) -> Stored:
-    """`Agent.split`: block after block."""
+async def shift(node: NodeInterface, source: str, to: str) -> Bytes:
+    """`Agent.shift`: block after block."""
+    passive = node.welcome.optics.detects == "passive"
+    found: list[Clicked] = []
+    drawn: list[Bytes] = []
+    for fields in _Blocks(node, None, None, passive, None).fields(found):
+        late = plane(node, None, fields["slots"])
+        make = partial(Intercept, source=source, to=to, fraction=0.0, shifts=late, **fields)
+        found.append(await node.operate(make))
+        drawn.append(unpacked(late, fields["slots"])[: found[-1].slots])
+        if found[-1].over:
+            break
+    return np.concatenate(drawn)
+
+
+async def split(
+    node: NodeInterface,
+    source: str,
+    to: str,
+    forward_singles: float = 0.0,
+    forward_several: float = 1.0,
+    share: float | None = None,
+) -> Stored:
+    """`Agent.split` and `Agent.split_beam`: block after block."""
     found: list[Kept] = []
     while not found or not found[-1].over:
         make = partial(
@@ -372,6 +407,8 @@ async def split(node: NodeInterface, source: str, to: str, forward_singles: floa
             slots=BLOCK_SLOTS,
             more=True,
             forward_singles=float(forward_singles),
+            forward_several=float(forward_several),
+            share=None if share is None else float(share),
         )
         found.append(await node.operate(make))
     return Stored(node, found)

@@ -10,7 +10,7 @@ default, Z and X, is never spelled out on the wire.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from ..interface import NodeInterface
 
 Axes = list[tuple[float, float, float]]
+
+
+class Intensity(NamedTuple):
+    """A setting of a source.
+
+    Its mean photon number (of a single emitter P(1)), how often it is drawn where the program leaves that to
+    the node, and how probable two photons or more are in a pulse.
+    """
+
+    mean: float
+    probability: float
+    several: float
+
 
 _LETTERS = {"X": (1.0, 0.0, 0.0), "Y": (0.0, 1.0, 0.0), "Z": (0.0, 0.0, 1.0)}
 #: What every call measures in and prepares along unless its program says otherwise.

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...emulator.errors import OperationError
-from ...emulator.wire import BLOCK_SLOTS, Clicked, Kept, LazySettings, MeasureStored, Pulses
+from ...emulator.wire import (
+    BLOCK_SLOTS,
+    Clicked,
+    Kept,
+    LazySettings,
+    MeasureStored,
+    Pulses,
+    place_type,
+)
 from ...emulator.wire.bit_planes import packed, packed_size, picked, planes_for, unpacked
 from ...emulator.wire.hashed_settings import (
     BASES,
@@ -85,6 +93,11 @@ class PulseTrain:
         self._bases.append(operation.bases)
         self._bits.append(operation.bits)
         self._intensities.append(operation.intensities)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether its settings are a hash of the slot's number."""
+        return self._lazy is not None
 
     @property
     def bases(self) -> Bytes:
@@ -174,16 +187,18 @@ class Clicks:
         bits: the bit of each, uint8.
         bases: the basis of each, uint8: 0 Z, 1 X, or numbers of the axes that were given.
         doubles: whether more than one detector clicked, bool; the bit is then random.
+        bright: in how many slots bright light met the detectors, as a monitor of their current sees.
         seen: how many slots of the train came.
         start_ns: the virtual time at which slot 0 came.
         period_ps: from slot to slot, in ps.
     """
 
-    __slots__ = ("bases", "bits", "doubles", "period_ps", "seen", "slots", "start_ns")
+    __slots__ = ("bases", "bits", "bright", "doubles", "period_ps", "seen", "slots", "start_ns")
 
     def __init__(self, blocks: list[Clicked], kinds: int = 2) -> None:
         self.start_ns, self.period_ps = blocks[0].start_ns, blocks[0].period_ps
         self.seen = sum(block.slots for block in blocks)
+        self.bright = sum(block.bright for block in blocks)
         self.slots = _slots(blocks)
         self.bases, self.bits, self.doubles = (
             _joined([unpacked(getattr(block, name), block.count, planes) for block in blocks], kind)
@@ -193,6 +208,16 @@ class Clicks:
                 ("doubles", np.bool_, 1),
             )
         )
+
+    @property
+    def lasts_ns(self) -> int:
+        """How long what came of the train took."""
+        return self.seen * self.period_ps // 1000
+
+    @property
+    def times_ps(self) -> Slots:
+        """When each was, in ps after `start_ns`, int64: the beginning of its slot."""
+        return self.slots * self.period_ps
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -273,7 +298,8 @@ def _slots(blocks: list[Clicked] | list[Kept]) -> Slots:
     parts = []
     first = 0
     for block in blocks:
-        parts.append(np.frombuffer(block.at, dtype="<u4").astype(np.int64) + first)
+        places = np.frombuffer(block.at, dtype=place_type(block.slots))
+        parts.append(places.astype(np.int64) + first)
         first += block.slots
     slots: Slots = _joined(parts, np.int64)
     return slots

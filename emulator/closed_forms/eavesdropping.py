@@ -103,6 +103,43 @@ def photon_number_splitting_limit(mu: float) -> float:
     return -math.log1p(-several_photons(mu)) / mu
 
 
+def photon_number_splitting_gain(
+    mu: float,
+    detector_efficiency: float,
+    forward_singles: float = 0.0,
+    forward_several: float = 1.0,
+) -> float:
+    """Gain behind the splitter and a line without loss: f1 p_1 eta + f2 sum_n>1 p_n [1 - (1-eta)^(n-1)].
+
+    A share `forward_singles` of the single photons passes, and of pulses with several a share
+    `forward_several`, with a photon less (ibid.).
+    """
+    single = mu * math.exp(-mu) * detector_efficiency
+    return forward_singles * single + forward_several * _gain_of_several(mu, detector_efficiency)
+
+
+def photon_number_splitting_shares(
+    mu: float, detector_efficiency: float, gain: float
+) -> tuple[float, float]:
+    """(share of single photons, share of the others) that pass where the gain is to stay as it was (ibid.).
+
+    Single photons are blocked first. Both are 1 where even that gives less.
+    """
+    several = _gain_of_several(mu, detector_efficiency)
+    if several >= gain:
+        return 0.0, gain / several
+    return min(1.0, (gain - several) / (mu * math.exp(-mu) * detector_efficiency)), 1.0
+
+
+def _gain_of_several(mu: float, efficiency: float) -> float:
+    """sum_n>1 p_n [1 - (1-eta)^(n-1)] of Poissonian p_n."""
+    missed = 0.0
+    if efficiency < 1:
+        left = 1 - efficiency
+        missed = (math.exp(-mu * efficiency) - math.exp(-mu) * (1 + mu * left)) / left
+    return several_photons(mu) - missed
+
+
 def beam_splitting_known(mu: float, eta: float) -> float:
     """Part of the clicks of which the attacker has a photon: 1 - e^-(1-eta) mu; no error, no gain changes.
 
@@ -113,6 +150,16 @@ def beam_splitting_known(mu: float, eta: float) -> float:
 
 
 # --- detectors ------------------------------------------------------------------------------------
+
+
+def faked_states_gain(mu: float, share: float = 1.0) -> float:
+    """Gain behind an attacker that blinds the detectors: f (1 - e^-mu)/2, whatever the line.
+
+    It measures a share f of the pulses in one of two bases and sends faked states for what it saw, which
+    click in its own basis alone. No error, no dark count, no double click. Lydersen, Wiechers, Wittmann,
+    Elser, Skaar, Makarov, Nat. Photon. 4, 686 (2010).
+    """
+    return -share * math.expm1(-mu) / 2
 
 
 def time_shift_information(efficiency_ratio: float) -> float:

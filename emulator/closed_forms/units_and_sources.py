@@ -63,6 +63,8 @@ ARGUMENT_UNITS: dict[str, str] = {
     "full_angle": "angle",
     "full_angle_urad": "microrad",
     "full_width": "angle",
+    "forward_several": "fraction of the pulses",
+    "forward_singles": "fraction of the pulses",
     "gain": "clicks a pulse",
     "gain_": "clicks a pulse",
     "gain_mu": "clicks a pulse",
@@ -242,6 +244,7 @@ RESULTS: dict[str, str] = {
     "e91_chsh": "S",
     "e91_sifting": "(fraction for the key, fraction for S)",
     "expected_throughput": "pairs an attempt",
+    "faked_states_gain": "clicks a pulse",
     "fibre_latency_ns": "ns",
     "fidelity_of_qber": FIDELITY,
     "flat_top_capture": TRANSMITTANCE,
@@ -285,9 +288,11 @@ RESULTS: dict[str, str] = {
     "parity_code_success": PROBABILITY,
     "phase_covariant_fidelity": "(fidelity, fidelity)",
     "photon_error": ERROR_RATE,
+    "photon_number_splitting_gain": "clicks a pulse",
     "photon_number_splitting_known": "fraction of the clicks",
     "photon_number_splitting_limit": TRANSMITTANCE,
     "photon_number_splitting_ratio": "ratio",
+    "photon_number_splitting_shares": "(fraction of the single photons, of the others)",
     "photon_yield": "clicks a pulse of n photons",
     "purification_range": "(lowest, highest fidelity)",
     "qber": ERROR_RATE,
@@ -382,6 +387,7 @@ _BY_SOURCE: dict[str, tuple[str, ...]] = {
     "Fung, Tamaki, Lo, PRA 73, 012337 (2006)": ("sarg04_rate",),
     "Ekert, PRL 67, 661 (1991)": ("e91_sifting", "e91_chsh"),
     "Fung, Tamaki, Qi, Lo, Ma, QIC 9, 131 (2009)": ("mismatch_rate", "mismatch_bias"),
+    "Lydersen et al., Nat. Photon. 4, 686 (2010)": ("faked_states_gain",),
     "Qi, Fung, Lo, Ma, QIC 7, 73 (2007)": ("time_shift_information",),
     "Neumann et al., PRA 104, 022406 (2021)": ("PairStream",),
     "Lodewyck et al., PRA 76, 042305 (2007); Fossier et al., J. Phys. B 42, 114014 (2009)": (
@@ -435,6 +441,7 @@ _BY_SOURCE: dict[str, tuple[str, ...]] = {
     ),
     "Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)": (
         "photon_number_splitting_ratio", "photon_number_splitting_known", "photon_number_splitting_limit",
+        "photon_number_splitting_gain", "photon_number_splitting_shares",
     ),
 }  # fmt: skip
 

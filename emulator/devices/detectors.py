@@ -11,6 +11,7 @@ picoseconds. An afterpulse is a count like any other: it starts a dead time and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -25,6 +26,10 @@ from ..states.noise import check_probability
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 Slots = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+#: Rounds in which the share of afterpulses settles; each shrinks the error by their probability or more.
+_ROUNDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,49 @@ class Detector:
         busy = rate_hz * self.dead_time_ps * 1e-12
         return rate_hz * math.exp(-busy) if self.paralysable else rate_hz / (1 + busy)
 
+    def dead_slots(self, period_ps: int) -> int:
+        """From a count on, the first slot in which it can count again: at least the next one."""
+        return max(1, -(-self.dead_time_ps // period_ps))
+
+    def steady(self, events: Floats, period_ps: int) -> tuple[Floats, Floats]:
+        """(share of slots in which it can count, afterpulse in such a slot) in steady light.
+
+        What `Counter` comes to on average where each slot has an event with probability `events`, by itself.
+        A detector that is not paralysable is dead for d - 1 slots after each count: it can count in 1/(1 + (d
+        - 1) p) of them; a paralysable one in (1 - p)^(d - 1). Each count has `afterpulse_probability`
+        successors, of which those count that find it ready (`_ready_for_afterpulse`).
+        """
+        dead = self.dead_slots(period_ps) - 1
+        after = np.zeros_like(events)
+        for _ in range(_ROUNDS):
+            either = events + after - events * after
+            live = (1 - either) ** dead if self.paralysable else 1 / (1 + dead * either)
+            # a paralysable detector is met by all of them, another one by those that find it ready
+            found = live if self.paralysable else self._ready_for_afterpulse(either, period_ps)
+            settled = self.afterpulse_probability * either * found
+            if np.allclose(settled, after, rtol=1e-12, atol=0.0):
+                break
+            after = settled
+        return live, after
+
+    def _ready_for_afterpulse(self, events: Floats, period_ps: int) -> Floats:
+        """P(ready) when an afterpulse of a count comes, where each slot has an event with probability p.
+
+        Renewal theory: L(z) = sum of P(ready n slots after the dead time) z^n is
+        1/(1 - z + p z (1 - z^(d-1))), taken at the z with which the delay falls off from slot to slot.
+        """
+        dead = self.dead_slots(period_ps)
+        if not self.afterpulse_decay_ps:
+            return np.ones_like(events)
+        slots = period_ps / self.afterpulse_decay_ps
+        early = dead - self.dead_time_ps / period_ps  # how much of a slot the dead time leaves
+        later = math.exp(-early * slots)
+        z, rest = math.exp(-slots), -math.expm1(-slots)
+        if z == 0.0:
+            return 1 - later * events
+        ready = 1 / (rest - events * z * math.expm1(-(dead - 1) * slots))
+        return 1 - later + later * rest / z * (ready - 1)
+
     @property
     def saturation_rate_hz(self) -> float:
         """The most it ever counts: 1/tau, paralysable 1/(e tau); infinite without dead time."""
@@ -114,7 +162,7 @@ class Counter:
 
     def __init__(self, detector: Detector, period_ps: int) -> None:
         self._detector, self._period_ps = detector, period_ps
-        self._dead_slots = max(1, -(-detector.dead_time_ps // period_ps))
+        self._dead_slots = detector.dead_slots(period_ps)
         self._ready = 0  # the first slot in which it can count again
         self._last = -1  # the last slot that was looked at
         self._pending: list[int] = []
@@ -138,8 +186,12 @@ class Counter:
         if not len(events) and not due:
             return events
         if self._detector.afterpulse_probability:
-            return self._with_afterpulses(events.tolist(), end, stream(), closed)
-        if self._dead_slots == 1:
+            return self._with_afterpulses(events, end, stream(), closed)
+        return self._counted(events)
+
+    def _counted(self, events: Slots) -> Slots:
+        """Without afterpulses."""
+        if not len(events) or self._dead_slots == 1:
             return events
         if self._detector.paralysable:
             return self._paralysable(events)
@@ -174,24 +226,41 @@ class Counter:
 
     def _with_afterpulses(
         self,
-        events: list[int],
+        events: Slots,
         end: int,
         rng: np.random.Generator,
         closed: Sequence[tuple[int, int]],
     ) -> Slots:
-        counted: list[int] = []
-        pending = self._pending
-        for slot in [*events, end]:
-            while pending and pending[0] <= min(slot, end - 1):
-                due = heappop(pending)
+        """Events that fill a trap if they count, and afterpulses one by one; what is between in bulk."""
+        chance = self._detector.afterpulse_probability
+        filling = rng.random(len(events)) < chance
+        slots, count = events.tolist(), len(events)
+        stops = iter([*np.flatnonzero(filling).tolist(), count])
+        counted: list[Slots] = []
+        at, stop = 0, next(stops)
+        while True:
+            due = self._pending[0] if self._pending else end
+            released = due < end and (stop == count or due <= slots[stop])
+            until = bisect_left(slots, due, at, stop) if released else stop
+            if at < until:
+                counted.append(self._counted(events[at:until]))
+            at = until
+            if released:
+                heappop(self._pending)
                 if not any(low <= due < high for low, high in closed):
-                    self._meet(due, counted, rng)
-            if slot < end:
-                self._meet(slot, counted, rng)
-        return np.array(counted, dtype=np.int64)
+                    self._meet(due, rng.random() < chance, counted, rng)
+                if at == count or slots[at] != due:
+                    continue  # else the event in the same slot is none of its own
+            elif at < count:
+                self._meet(slots[at], True, counted, rng)
+            else:
+                return np.concatenate(counted) if counted else events
+            at += 1
+            if at > stop:
+                stop = next(stops)
 
-    def _meet(self, slot: int, counted: list[int], rng: np.random.Generator) -> None:
-        """An event or an afterpulse reaches the detector."""
+    def _meet(self, slot: int, fills: bool, counted: list[Slots], rng: np.random.Generator) -> None:
+        """An event or an afterpulse reaches the detector; if it counts and `fills`, a trap is filled."""
         if slot == self._last:
             return
         self._last = slot
@@ -199,8 +268,8 @@ class Counter:
         if counts or self._detector.paralysable:
             self._ready = slot + self._dead_slots
         if counts:
-            counted.append(slot)
-            if rng.random() < self._detector.afterpulse_probability:
-                delay_ps = rng.standard_exponential() * self._detector.afterpulse_decay_ps
-                released = slot + (self._detector.dead_time_ps + delay_ps) / self._period_ps
-                heappush(self._pending, max(math.ceil(released), slot + self._dead_slots))
+            counted.append(np.array([slot], dtype=np.int64))
+        if counts and fills:
+            delay_ps = rng.standard_exponential() * self._detector.afterpulse_decay_ps
+            released = slot + (self._detector.dead_time_ps + delay_ps) / self._period_ps
+            heappush(self._pending, max(math.ceil(released), slot + self._dead_slots))

@@ -22,7 +22,8 @@ class Changes:
     station's detectors, or latches of nothing by each end's memory while it is open. `visibility`: what is
     left of that of interference. `misalignment_rad`: the angle between the polarisations of the two arms.
     `light`: what is left of the light into the first and the second arm. `heralds`: what is left of the
-    heralds; an attempt whose herald is lost has failed, at both ends.
+    heralds; an attempt whose herald is lost has failed, at both ends. `lossless`: the fibre loses nothing,
+    whatever its length, its connectors and `loss_db`.
     Raises InputError for values that are no probabilities, negative, or not finite.
     """
 
@@ -32,6 +33,7 @@ class Changes:
     misalignment_rad: float = 0.0
     light: tuple[float, float] = (1.0, 1.0)
     heralds: float = 1.0
+    lossless: bool = False
 
     def __post_init__(self) -> None:
         for name in ("loss_db", "dark_count_rate_hz"):
@@ -59,12 +61,13 @@ class Changes:
             self.misalignment_rad + other.misalignment_rad,
             (first, second),
             self.heralds * other.heralds,
+            self.lossless or other.lossless,
         )
 
     @property
     def on_light(self) -> bool:
         """Whether light that crosses the whole link meets any of it."""
-        return bool(self.loss_db or self.misalignment_rad)
+        return bool(self.loss_db or self.misalignment_rad or self.lossless)
 
     @property
     def interference(self) -> float:

@@ -58,6 +58,8 @@ def _of_link(
     needs_pulse = [key for key in _WITH_PULSE if key in given]
     if needs_pulse and quantum.pulse is None and quantum.preset is None:
         yield needs_pulse, "no effect without 'pulse'"
+    if "gate" in given and entangle is None and _sends_unclocked(topology, link):
+        yield ["gate"], "no effect on pairs of kind: spdc_cw, which come at any time"
     environment = quantum.environment
     if "thermal_delay" in given and (environment is None or environment.temperature is None):
         yield ["thermal_delay"], "no effect without 'temperature' in 'environment'"
@@ -68,6 +70,13 @@ def _of_link(
             ["coexistence"],
             "no effect: neither end has a 'detector', and single photons do not meet it",
         )
+
+
+def _sends_unclocked(topology: Topology, link: LinkSpec) -> bool:
+    """Whether its ends send light without a clock, and no other."""
+    sources = [topology.nodes[end].source for end in link.ends]
+    clocked = [source.clocked for source in sources if source is not None]
+    return bool(clocked) and not any(clocked)
 
 
 #: All that acts on light alone unless a kind of pairs meets it too.

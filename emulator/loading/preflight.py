@@ -66,9 +66,13 @@ def check_gates(topology: Topology) -> None:
             gate_ps = None if detector is None else detector.gate_ps
             if source is None or gate_ps is None or gate_ps <= source.period_ps:
                 continue
+            expected = (
+                f"at most the {source.period_ps} ps of a slot of {sender}"
+                if source.clocked
+                else f"none: pairs of {sender} come at any time"
+            )
             raise topology.error(
-                f"nodes.{receiver}.detector.gate: a gate of {gate_ps:g} ps, expected at most the "
-                f"{source.period_ps} ps of a slot of {sender}",
+                f"nodes.{receiver}.detector.gate: a gate of {gate_ps:g} ps, expected {expected}",
                 *("nodes", receiver, "detector", "gate"),
             )
 

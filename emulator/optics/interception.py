@@ -1,4 +1,4 @@
-"""Eavesdroppers on pulse trains: measure and resend, or split by photon number.
+"""Eavesdroppers on pulse trains: measure and resend, or split pulses, by photon number or by a glass plate.
 
 Owns what they take, what they send on, and what they keep. Does not own detection (detection.py).
 
@@ -8,6 +8,7 @@ what was measured, or is made of the photons that were not stored.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..devices.sources import Fock, Source
 from ..errors import InputError, InternalError
 from ..states.noise import check_probability
 from ..wire.hashed_settings import HashedColumn
+from .blinding import LIT
 from .detection import Clicks, PulseReceiver, Receiver, Trouble
 from .pulses import (
     EFFECTS,
@@ -40,7 +42,7 @@ Vectors = NDArray[np.float64]
 #: What an eavesdropper resends by default.
 ONE_PHOTON = Fock(1)
 #: What the streams of one chunk are for.
-_NUMBERS, _SINGLES = 0, 1
+_NUMBERS, _SINGLES, _SEVERAL = 0, 1, 2
 
 
 class InterceptResend:
@@ -48,10 +50,11 @@ class InterceptResend:
 
     `source` is what it resends, from the place where it stands (`Fock(1)` is the textbook's), in the state
     that it saw: of bases whose states are `states`. Where it sees nothing it sends nothing. It knows what it
-    measured (`clicks`) and nothing more.
+    measured (`clicks`) and nothing more. `faked`: what it sends is bright light, which blinds detectors, and
+    makes that of the state it saw answer (blinding.py).
     """
 
-    __slots__ = ("_receiver", "_source", "_states")
+    __slots__ = ("_faked", "_receiver", "_source", "_states")
 
     def __init__(
         self,
@@ -60,9 +63,10 @@ class InterceptResend:
         rng: np.random.Generator,
         source: Source = ONE_PHOTON,
         states: Floats = STATES,
+        faked: bool = False,
     ) -> None:
         self._receiver = PulseReceiver(receiver, period_ps, rng, states[::2] / 2)
-        self._source, self._states = source, states
+        self._source, self._states, self._faked = source, states, faked
 
     def seize(
         self,
@@ -84,9 +88,10 @@ class InterceptResend:
             clicks = clicks.those(reported)
         sent_bases, sent_bits, on = np.zeros((3, size), dtype=np.uint8)
         at = clicks.slots - first_slot
-        sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, 1
+        sent_bases[at], sent_bits[at], on[at] = clicks.bases, clicks.bits, LIT
         sources = (Fock(0), self._source)
         light = Light(first_slot, sent_bases, sent_bits, on, sources, NO_CHANNEL, self._states)
+        light = light._replace(bright=self._faked)
         return PulseTrain.of(light, block.period_ps), clicks
 
 
@@ -149,35 +154,36 @@ class StoredSlots:
         return bits
 
 
-class PhotonNumberSplitter:
-    """Counts photons without touching them, stores one of each pulse with several, sends on the rest.
+class Splitter(ABC):
+    """Takes photons out of pulses, stores one of each pulse that it took any of, and sends on the rest.
 
-    Single photons are blocked, but for a share `forward_singles` that passes untouched (Brassard,
-    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)). What passes has a known photon number: n - 1. It is as
-    late or early as it came, but behind the gate of a link it leaves in the middle of its slot.
+    What passes has a known photon number. It is as late or early as it came, but behind the gate of a link it
+    leaves in the middle of its slot. Bright light passes, and nothing of it is stored.
     """
 
-    __slots__ = ("_forward_singles", "_streams")
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._streams = Substreams(rng)
 
-    def __init__(self, rng: np.random.Generator, forward_singles: float = 0.0) -> None:
-        check_probability("splitter: forward_singles", forward_singles)
-        self._streams, self._forward_singles = Substreams(rng), forward_singles
+    @abstractmethod
+    def _sent_on(self, numbers: Slots, chunk: int) -> tuple[Slots, NDArray[np.bool_]]:
+        """(photons that pass, whether one is stored) of pulses with so many photons, of that chunk."""
 
     def split(self, block: PulseTrain) -> tuple[PulseTrain, StoredSlots]:
         """(what passes, what is stored); the block is spent."""
         light = block.take()
+        if light.bright:
+            nothing = StoredSlots(np.empty(0, dtype=np.int64), np.empty((0, 4)))
+            return PulseTrain.of(light, block.period_ps), nothing
         forwarded = np.zeros(len(light.bits), dtype=np.uint8)
         stored: list[Slots] = []
         states: list[Vectors] = []
         for number, chunk in chunks(light):
             rng = self._streams.of(number, _NUMBERS)
             slots, numbers = self._counted(chunk, block.period_ps, rng)
-            several = slots[numbers > 1]
-            at = chunk.first_slot - light.first_slot
-            forwarded[at + several] = numbers[numbers > 1] - 1
-            forwarded[at + slots[self._passed(numbers, number)]] = 1
-            stored.append(several + chunk.first_slot)
-            states.append(_met(chunk, several))
+            passing, taken = self._sent_on(numbers, number)
+            forwarded[chunk.first_slot - light.first_slot + slots] = passing
+            stored.append(slots[taken] + chunk.first_slot)
+            states.append(_met(chunk, slots[taken]))
         table = tuple(Fock(n) for n in range(int(forwarded.max(initial=0)) + 1))
         arrived = light.channel._replace(etas=np.ones_like(light.channel.etas), gates=())
         onward = light._replace(intensities=forwarded, sources=table, channel=arrived)
@@ -186,13 +192,6 @@ class PhotonNumberSplitter:
             np.concatenate([np.empty((0, 4)), *states]),
         )
         return PulseTrain.of(onward, block.period_ps), stored_slots
-
-    def _passed(self, numbers: Slots, number: int) -> NDArray[np.bool_]:
-        if not self._forward_singles:
-            return np.zeros(len(numbers), dtype=bool)
-        draws = self._streams.of(number, _SINGLES).random(len(numbers))
-        passed: NDArray[np.bool_] = (numbers == 1) & (draws < self._forward_singles)
-        return passed
 
     @staticmethod
     def _counted(chunk: Light, period_ps: int, rng: np.random.Generator) -> tuple[Slots, Slots]:
@@ -208,6 +207,54 @@ class PhotonNumberSplitter:
             assert arrivals is not None, "a gate lets some pass and others not"
             numbers = np.bincount(pulse[arrivals[1]], minlength=len(slots))
         return slots[numbers > 0], numbers[numbers > 0]
+
+
+class PhotonNumberSplitter(Splitter):
+    """Counts photons without touching them, and takes one of each pulse with several.
+
+    Single photons are blocked, but for a share `forward_singles` that passes untouched (Brassard,
+    Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000)); of pulses with several a share `forward_several` passes.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        forward_singles: float = 0.0,
+        forward_several: float = 1.0,
+    ) -> None:
+        check_probability("splitter: forward_singles", forward_singles)
+        check_probability("splitter: forward_several", forward_several)
+        super().__init__(rng)
+        self._forward_singles, self._forward_several = forward_singles, forward_several
+
+    def _sent_on(self, numbers: Slots, chunk: int) -> tuple[Slots, NDArray[np.bool_]]:
+        several = numbers > 1
+        passing = np.where(several, numbers - 1, 0)
+        passing[several] *= self._passes(chunk, _SEVERAL, int(several.sum()), self._forward_several)
+        passing += (numbers == 1) & self._passes(
+            chunk, _SINGLES, len(numbers), self._forward_singles
+        )
+        return passing, several
+
+    def _passes(self, chunk: int, purpose: int, count: int, share: float) -> NDArray[np.bool_]:
+        """Which of `count` pulses pass; what all do, or none, draws nothing."""
+        if share in (0, 1):
+            return np.full(count, share == 1)
+        passes: NDArray[np.bool_] = self._streams.of(chunk, purpose).random(count) < share
+        return passes
+
+
+class BeamSplitter(Splitter):
+    """Takes each photon with probability `share`, as a glass plate does."""
+
+    def __init__(self, rng: np.random.Generator, share: float) -> None:
+        check_probability("beam splitter: share", share)
+        super().__init__(rng)
+        self._share = share
+
+    def _sent_on(self, numbers: Slots, chunk: int) -> tuple[Slots, NDArray[np.bool_]]:
+        taken = self._streams.of(chunk, _SINGLES).binomial(numbers, self._share)
+        return numbers - taken, taken > 0
 
 
 def _met(chunk: Light, slots: Slots) -> Vectors:

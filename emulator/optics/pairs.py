@@ -17,6 +17,9 @@ kept of a photon is the direction in which it was found; it is all that the othe
   leave the other arm in the product of the creation operators of their conjugates, n + 1 amplitudes, out of
   which the photons there are taken one by one.
 
+- *Pairs without a clock* come at any time: their slots are the picoseconds, of which next to none holds one,
+  and a chunk is as long as it takes for some 10^5 pairs. An arm may be looked at in parts of a chunk.
+
 Rules. The arm that is detected first finds anything with its own chances, and the second is bound by it; both
 draw from their own streams, so neither the order nor the time of asking shifts other numbers. A chunk is
 drawn when an arm is first detected and lives as long as either arm's light: no message says that an arm
@@ -50,6 +53,9 @@ Amplitudes = NDArray[np.complex128]
 
 #: What the streams of one chunk are for.
 _NUMBERS = 0
+#: Of a chunk of pairs without a clock: log2 of how many pairs it holds at the most, and of its slots, from ..
+#: to. More slots could not be told apart as floats.
+_PAIRS_BITS, _SLOTS_BITS = 17, (20, 45)
 #: Phi+ is the same in Z and X, opposite in Y: the partner of a direction.
 _CONJUGATE = read_only(np.array([1.0, -1.0, 1.0]))
 _NOWHERE = read_only(np.zeros((1, 3)))
@@ -59,16 +65,20 @@ class PairTrain:
     """The pairs of one train. `rng` is drawn from once, here.
 
     `fidelity` with Phi+ is that of a pair alone; what it lacks is white noise (a Werner state), half of it
-    in each arm. Raises InputError for less than 1/4, which is none.
+    in each arm. `clocked`: else the slots only count time, and chunks (`chunk_slots`) are longer. Raises
+    InputError for a fidelity of less than 1/4, which is none.
     """
 
-    def __init__(self, source: Pairs, fidelity: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, source: Pairs, fidelity: float, rng: np.random.Generator, clocked: bool = True
+    ) -> None:
         if not 0.25 <= fidelity <= 1:
             raise InputError(f"pairs: fidelity is {fidelity}, expected 1/4 to 1")
         self.source, self._streams = source, Substreams(rng)
         visibility = (4 * fidelity - 1) / 3
         white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
         self._sent = NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
+        self.chunk_slots = CHUNK_SLOTS if clocked else unclocked_chunk(source.mean_pairs)
 
     def block(self) -> PairBlock:
         """What the arms of a block share."""
@@ -81,17 +91,17 @@ class PairTrain:
     def chunk(self, number: int) -> PairChunk:
         """The pairs of a chunk, drawn anew; always the same ones."""
         rng = self._streams.of(number, _NUMBERS)
-        slots, numbers = _drawn(self.source.photons(), CHUNK_SLOTS, rng)
+        slots, numbers = _drawn(self.source.photons(), self.chunk_slots, rng)
         return PairChunk(slots, numbers, self.source.statistics == "polarisation")
 
 
 class PairBlock:
     """The chunks of a block that have been detected. Both arms hold it, and nothing else."""
 
-    __slots__ = ("_chunks", "_train")
+    __slots__ = ("_chunks", "_train", "chunk_slots")
 
     def __init__(self, train: PairTrain) -> None:
-        self._train = train
+        self._train, self.chunk_slots = train, train.chunk_slots
         self._chunks: dict[int, PairChunk] = {}
 
     def chunk(self, number: int) -> PairChunk:
@@ -130,13 +140,21 @@ class Arm(NamedTuple):
     def only(self, where: NDArray[np.bool_]) -> Self:
         return self._replace(where=where if self.where is None else self.where & where)
 
+    @property
+    def step(self) -> int:
+        """As for `Layer`: what is left of a chunk of pairs."""
+        return self.block.chunk_slots - self.first_slot % self.block.chunk_slots
+
     def photons(self) -> Photons:
         """Those that were sent, of an arm that is (part of) one chunk."""
-        pairs = self._chunk()
-        at = np.arange(np.searchsorted(pairs.slots, self.size))
+        pairs, offset = self._chunk(), self.first_slot % self.block.chunk_slots
+        low, high = np.searchsorted(pairs.slots, (offset, offset + self.size))
+        at = np.arange(low, high)
+        slots = pairs.slots[low:high] - offset
         if self.where is not None:
-            at = at[self.where[pairs.slots[at]]]
-        return Photons(at, pairs.slots[at])
+            here = self.where[slots]
+            at, slots = at[here], slots[here]
+        return Photons(at, slots)
 
     def look(
         self,
@@ -163,7 +181,13 @@ class Arm(NamedTuple):
         return chosen
 
     def _chunk(self) -> PairChunk:
-        return self.block.chunk(self.first_slot // CHUNK_SLOTS)
+        return self.block.chunk(self.first_slot // self.block.chunk_slots)
+
+
+def unclocked_chunk(mean_pairs: float) -> int:
+    """How many slots a chunk has of pairs without a clock, so many of which are in a slot."""
+    fewest, most = _SLOTS_BITS
+    return 1 << min(max(_PAIRS_BITS - math.ceil(math.log2(mean_pairs)), fewest), most)
 
 
 class PairChunk:

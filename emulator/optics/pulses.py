@@ -53,6 +53,8 @@ STATES = read_only(
 #: Row basis: Pauli vector of the projector on bit 0, so that P(0) = row . vector.
 EFFECTS = read_only(STATES[::2] / 2)
 BASES = len(EFFECTS)
+#: Where in its slot a pulse comes, for detectors that are not alike there; 0 is in the middle.
+EARLY, LATE = 1, 2
 
 
 def states_along(axes: ArrayLike) -> Floats:
@@ -136,6 +138,29 @@ class PulseChannel(NamedTuple):
             offsets = offsets + rng.standard_normal(count) * (last_ps / period_ps)
         return offsets, kept
 
+    def landing(self, period_ps: int, jitter_ps: float, open_ps: float) -> dict[int, float]:
+        """How many slots late photons land, and with which probability: those that all gates let pass.
+
+        What `arrivals` draws, with a detector's own gate of full width `open_ps` behind it.
+        """
+        last_ps = math.hypot(self.spread_ps, jitter_ps)
+        last = min(open_ps / period_ps, 1.0) / 2
+        times = [(0.0, 1.0)]
+        for number, (spread_ps, width_ps) in enumerate(self.gates, 1):
+            half = min(width_ps / period_ps, 1.0) / 2
+            if number == len(self.gates) and not last_ps:
+                half = min(half, last)
+            times = [
+                later
+                for at, share in times
+                for later in _through_gate(at, share, spread_ps / period_ps, half)
+            ]
+        found: dict[int, float] = {}
+        for at, share in times:
+            for slot, passes in _landed(at, last_ps / period_ps, last):
+                found[slot] = found.get(slot, 0.0) + share * passes
+        return found
+
     def _step(self, slots: Slots) -> Slots:
         return np.searchsorted(self.starts, slots, side="right") - 1
 
@@ -150,6 +175,44 @@ class PulseChannel(NamedTuple):
     def steps_of(self, slots: Slots) -> Slots | int:
         """Which step each of `slots` (of the whole train) met."""
         return 0 if len(self.starts) == 1 else self._step(slots)
+
+
+#: How many standard deviations of a time of arrival are looked at, and at how many points of a gate.
+_WIDE, _POINTS = 8.5, 64
+
+
+def _slots_near(at: float, sigma: float) -> range:
+    return range(math.floor(at - _WIDE * sigma + 0.5), math.ceil(at + _WIDE * sigma - 0.5) + 1)
+
+
+def _through_gate(at: float, share: float, sigma: float, half: float) -> list[tuple[float, float]]:
+    """(time, share) of what arrives at `at` on average and passes a gate that opens in each slot."""
+    if not sigma:
+        return [(at, share)] if abs(at - round(at)) <= half else []
+    nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
+    found: list[tuple[float, float]] = []
+    for slot in _slots_near(at, sigma):
+        low = max(slot - half, at - _WIDE * sigma)
+        high = min(slot + half, at + _WIDE * sigma)
+        if low >= high:
+            continue
+        times = (low + high) / 2 + (high - low) / 2 * nodes
+        density = np.exp(-((times - at) ** 2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma)
+        shares = share * density * weights * (high - low) / 2
+        found.extend(zip(times.tolist(), shares.tolist(), strict=True))
+    return found
+
+
+def _landed(at: float, sigma: float, half: float) -> list[tuple[int, float]]:
+    """(slot, probability) in whose gate something ends that arrives at `at` on average."""
+    if not sigma:
+        slot = round(at)
+        return [(slot, 1.0)] if abs(at - slot) <= half else []
+    scale = math.sqrt(2) * sigma
+    return [
+        (slot, (math.erf((slot + half - at) / scale) - math.erf((slot - half - at) / scale)) / 2)
+        for slot in _slots_near(at, sigma)
+    ]
 
 
 def pulse_channel(
@@ -227,6 +290,10 @@ class Layer(Protocol):
     def channel(self) -> PulseChannel:
         """What it has met on the way."""
 
+    @property
+    def step(self) -> int:
+        """How many of its slots are one chunk, from its first on."""
+
     def part(self, at: int, size: int) -> Self:
         """The slots from `at` (of these) on, `size` or as many as there are."""
 
@@ -240,7 +307,9 @@ class Layer(Protocol):
 class Light(NamedTuple):
     """What a train says once it is taken: arrays over its slots, and what they met on the way.
 
-    Row 2 * basis + bit of `states` is the Pauli vector that was sent.
+    Row 2 * basis + bit of `states` is the Pauli vector that was sent. `bright`: it holds so many photons that
+    it blinds detectors (blinding.py); where setting 1 is, a pulse of it fakes a state. `shifts`: which pulses
+    come EARLY or LATE in their slot; None: none does.
     """
 
     first_slot: int
@@ -250,6 +319,8 @@ class Light(NamedTuple):
     sources: tuple[Source, ...]
     channel: PulseChannel
     states: Floats = STATES
+    bright: bool = False
+    shifts: Bytes | None = None
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """The rows of `states` of some slots (of these, from 0)."""
@@ -268,6 +339,10 @@ class Light(NamedTuple):
     def size(self) -> int:
         return len(self.bits)
 
+    @property
+    def step(self) -> int:
+        return CHUNK_SLOTS
+
     def part(self, at: int, size: int) -> Self:
         part = slice(at, at + size)
         return self._replace(
@@ -275,6 +350,7 @@ class Light(NamedTuple):
             bases=self.bases[part],
             bits=self.bits[part],
             intensities=self.intensities[part],
+            shifts=None if self.shifts is None else self.shifts[part],
         )
 
     def with_channel(self, channel: PulseChannel) -> Self:
@@ -306,6 +382,10 @@ class LazyLight(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.bits)
+
+    @property
+    def step(self) -> int:
+        return max(self.size, 1)
 
     def rows(self, slots: Slots) -> NDArray[np.integer]:
         """As for `Light`."""
@@ -393,16 +473,27 @@ class PulseTrain:
 
     def take_layer(self) -> Layer:
         """The light itself, of whichever kind, and the train is spent. Raises InternalError as `take`."""
-        light, self._light = self._light, None
-        if light is None:
-            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        light, self._light = self.layer, None
         return light
+
+    @property
+    def layer(self) -> Layer:
+        """The light, which is not taken by looking what kind it is. Raises InternalError as `take`."""
+        if self._light is None:
+            raise InternalError("these pulses have been seen or sent on: light is seen once")
+        return self._light
 
     def blocks(self, slots: int = 4 * CHUNK_SLOTS) -> Iterator[PulseTrain]:
         """The train in blocks of at most `slots` (rounded up to whole chunks); spends it."""
         light = self.take_layer()
         step = max(1, -(-slots // CHUNK_SLOTS)) * CHUNK_SLOTS
         return (self.of(light.part(at, step), self.period_ps) for at in range(0, light.size, step))
+
+    def shifted(self, late: NDArray[np.bool_]) -> PulseTrain:
+        """The train with each pulse moved, to late or to early in its slot; spends this one."""
+        light = self.take()
+        shifts = np.where(late, np.uint8(LATE), np.uint8(EARLY))
+        return self.of(light._replace(shifts=shifts), self.period_ps)
 
     def through(self, channel: PulseChannel) -> PulseTrain:
         """The train after a channel; spends this one. Draws nothing."""
@@ -438,18 +529,17 @@ AnyLayer = TypeVar("AnyLayer", bound=Layer)
 def chunks(light: AnyLayer) -> Iterator[tuple[int, AnyLayer]]:
     """(number of the chunk, its light). Raises InternalError unless the block begins a chunk.
 
-    A block of lazy light is one chunk, however long: it was cut by what it holds. A chunk's number is that of
-    its first slot.
+    A block of lazy light is one chunk, however long: it was cut by what it holds; and so is what a block of
+    pairs without a clock has of one chunk of pairs. A chunk's number is that of its first slot.
     """
-    number, offset = divmod(light.first_slot, CHUNK_SLOTS)
-    if offset:
+    if light.first_slot % CHUNK_SLOTS:
         raise InternalError(f"a block begins at slot {light.first_slot}, inside a chunk")
-    step = max(light.size, 1) if isinstance(light, LazyLight) else CHUNK_SLOTS
-    for at in range(0, light.size, step):
-        chunk = light.part(at, step)
+    at = 0
+    while at < light.size:
+        chunk = light.part(at, light.part(at, light.size).step)
         first, end = chunk.first_slot, chunk.first_slot + chunk.size
-        yield number, chunk.with_channel(chunk.channel.within(first, end))
-        number += 1
+        yield first // CHUNK_SLOTS, chunk.with_channel(chunk.channel.within(first, end))
+        at += chunk.size
 
 
 # --- photons --------------------------------------------------------------------------------------

@@ -38,6 +38,9 @@ from ..wire import (
     Apply,
     BellMeasure,
     Clicked,
+    CountClicks,
+    Counted,
+    CountedPulses,
     Detect,
     Discard,
     Entangle,
@@ -511,7 +514,7 @@ def _show_train(operation: Operation) -> tuple[Any, ...]:
     return tuple(shown)
 
 
-def _show_clicks(value: Clicked | Kept) -> list[Any]:
+def _show_clicks(value: Clicked | Counted | Kept) -> list[Any]:
     return [_short(field) for field in msgspec.structs.astuple(value)]
 
 
@@ -600,7 +603,13 @@ ROWS: dict[type[Operation], Row] = {
         lambda plane, devices, operation: plane.pulses.senders.send_pairs(devices, operation),
         _fields,
     ),
+    CountedPulses: _sends(
+        "counted_pulses",
+        lambda plane, devices, operation: plane.pulses.senders.send_counted(devices, operation),
+        _show_train,
+    ),
     Detect: _takes("detect", Clicked),
+    CountClicks: _takes("count_clicks", Counted),
     Intercept: _takes("intercept", Clicked),
     Split: _takes("split", Kept),
     MeasureStored: Row(

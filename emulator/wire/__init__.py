@@ -51,13 +51,18 @@ from .messages import decode_to_emulator as decode_to_emulator
 from .messages import decode_to_node as decode_to_node
 from .operations import BELL_NAMES as BELL_NAMES
 from .operations import BLOCK_SLOTS as BLOCK_SLOTS
+from .operations import COUNTED_SLOTS as COUNTED_SLOTS
 from .operations import LAZY_BLOCK_SLOTS as LAZY_BLOCK_SLOTS
+from .operations import LONGEST_BLOCK_SLOTS as LONGEST_BLOCK_SLOTS
 from .operations import MOST_SETTINGS as MOST_SETTINGS
 from .operations import Allocate as Allocate
 from .operations import AnyOperation as AnyOperation
 from .operations import Apply as Apply
 from .operations import BellMeasure as BellMeasure
 from .operations import Clicked as Clicked
+from .operations import CountClicks as CountClicks
+from .operations import Counted as Counted
+from .operations import CountedPulses as CountedPulses
 from .operations import Detect as Detect
 from .operations import Discard as Discard
 from .operations import Entangle as Entangle
@@ -81,3 +86,4 @@ from .operations import Sent as Sent
 from .operations import Split as Split
 from .operations import Store as Store
 from .operations import Transmit as Transmit
+from .operations import place_type as place_type

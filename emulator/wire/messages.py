@@ -166,8 +166,8 @@ class Optics(Record):
     """What a node knows of its own source and detectors; `period_ps` 0: no source.
 
     `means`: mean photon numbers of the source's settings (of a single emitter P(1), of a source of pairs
-    pairs a slot), drawn with `probabilities` where the program leaves the choice to the node. `detects`:
-    "active", "passive", or "" without detectors.
+    pairs a slot), drawn with `probabilities` where the program leaves the choice to the node; a pulse has two
+    photons or more with probability `several`. `detects`: "active", "passive", or "" without detectors.
     """
 
     period_ps: int = 0
@@ -175,6 +175,7 @@ class Optics(Record):
     probabilities: list[float] = msgspec.field(default_factory=list)
     tunable: bool = False
     detects: str = ""
+    several: list[float] = msgspec.field(default_factory=list)
 
 
 class ServiceInfo(Record):

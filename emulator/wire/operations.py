@@ -155,11 +155,21 @@ class Probe(Operation):
 
 #: Slots in a block: a whole number of the chunks that the emulator draws for.
 BLOCK_SLOTS = 1 << 20
-#: The most slots in a block of a train whose settings are lazy: clicks are counted from its first by uint32.
+#: The most slots in a block of a train whose settings are lazy.
 LAZY_BLOCK_SLOTS = 1 << 32
+#: The most slots in any block: those of pairs without a clock hold so many pairs, however long that takes.
+LONGEST_BLOCK_SLOTS = 1 << 45
+
+#: The most slots in a train that is only counted: what a float can count one by one.
+COUNTED_SLOTS = 1 << 53
 
 #: A Bloch vector of length 1: bit 0 is the state along it.
 Axis = tuple[float, float, float]
+
+
+def place_type(slots: int) -> str:
+    """How places in a block of so many slots travel: little-endian, as small as they may be."""
+    return "<u4" if slots <= 1 << 32 else "<u8"
 
 
 class LazySettings(Record):
@@ -203,7 +213,8 @@ class Pulses(Operation):
 class PairPulses(Operation):
     """Send a block of a train of pairs, one arm to each of two nodes (one of them may be the sender).
 
-    `first`, `slots` and `last` as for `Pulses`. Result: `Sent`, at its end.
+    `first` and `last` as for `Pulses`. Of `slots`, LONGEST_BLOCK_SLOTS at the most, so many are sent as a
+    block of this source has. Result: `Sent`, at its end.
     """
 
     to: tuple[str, str]
@@ -231,10 +242,55 @@ class Detect(Operation):
     lazy: LazySettings | None = None
 
 
+class CountedPulses(Operation):
+    """Send a whole train of which only the clicks are counted. Result: `Sent`, at its end.
+
+    `bases` and `intensities` are the shares of what the slots have, bits are fair coins; `means` and `axes`
+    as for `Pulses`. `CountClicks` takes it, and nothing else.
+    """
+
+    to: str
+    link: str | None
+    slots: int
+    bases: list[float]
+    intensities: list[float]
+    means: list[float] | None = None
+    axes: list[Axis] | None = None
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+    @property
+    def last(self) -> bool:
+        """It is one block."""
+        return True
+
+
+class CountClicks(Operation):
+    """Count the clicks of a train of `CountedPulses`. Result: `Counted`.
+
+    `bases`: shares of an active choice of basis, along `axes` (None: Z and X); None where a beam splitter
+    chooses.
+    """
+
+    source: str
+    link: str | None
+    bases: list[float] | None = None
+    axes: list[Axis] | None = None
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+
 class Intercept(Operation):
     """As `Detect`, on a train whose destination is `to`. Result: `Clicked`.
 
-    A share `fraction` of its slots is measured and sent anew as seen, the others pass.
+    A share `fraction` of its slots is measured and sent anew as seen, the others pass. `faked`: what is sent
+    is bright light. `shifts` (a plane): those that pass are moved in their slots, late for 1, early for 0.
     """
 
     source: str
@@ -245,12 +301,16 @@ class Intercept(Operation):
     bases: bytes | None = None
     fraction: float = 1.0
     axes: list[Axis] | None = None
+    faked: bool = False
+    shifts: bytes | None = None
 
 
 class Split(Operation):
     """Keep one photon of each pulse of a block that has several, send on the rest. Result: `Kept`.
 
-    Single photons are blocked, but for a share `forward_singles`. What is kept is one store per train.
+    Single photons are blocked, but for a share `forward_singles`, and pulses with several but for a share
+    `forward_several`. With `share` each photon is taken with that probability, whatever its pulse holds, and
+    one of those is kept. What is kept is one store per train.
     """
 
     source: str
@@ -259,6 +319,8 @@ class Split(Operation):
     slots: int
     more: bool
     forward_singles: float = 0.0
+    forward_several: float = 1.0
+    share: float | None = None
 
 
 class MeasureStored(Operation):
@@ -286,7 +348,9 @@ AnyOperation = (
     | Probe
     | Pulses
     | PairPulses
+    | CountedPulses
     | Detect
+    | CountClicks
     | Intercept
     | Split
     | MeasureStored
@@ -294,22 +358,43 @@ AnyOperation = (
 
 
 class Sent(Record):
-    """Result of `Pulses` and `PairPulses`: when slot 0 of the train left, and how long a slot is.
+    """Result of `Pulses`, `PairPulses`, `CountedPulses`: when slot 0 of the train left, how long a slot is.
 
-    `slots` is how many slots the block had.
+    `slots` is how many slots the block had. `secret` as in `Counted`.
     """
 
     start_ns: int
     period_ps: int
     slots: int
+    secret: bytes = b""
+
+
+class Counted(Record):
+    """Result of `CountClicks`: clicks, and those whose bit is wrong, by [setting][basis sent][basis found].
+
+    `slots` counts what came of the train. `secret`: random bytes that only both ends of the train have; they
+    stand for the bits that were sent and found.
+    """
+
+    start_ns: int
+    period_ps: int
+    slots: int
+    clicks: list[list[list[int]]]
+    errors: list[list[list[int]]]
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"Counted(slots={self.slots}, clicks={self.clicks}, errors={self.errors}, secret=...)"
+        )
 
 
 class Clicked(Record):
     """Result of `Detect` and `Intercept`: the clicks of a block.
 
-    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: uint32
-    little-endian, slots from the block's first; `bits`, `doubles` in one plane each, `bases` in as many as
-    its axes need.
+    `slots` counts what came of the train in this block; `over`: there is no more of it. `at`: slots from the
+    block's first, as `place_type` says; `bits`, `doubles` in one plane each, `bases` in as many as
+    its axes need. `bright`: in how many of the slots bright light met the detectors.
     """
 
     start_ns: int
@@ -321,6 +406,7 @@ class Clicked(Record):
     bases: bytes
     bits: bytes
     doubles: bytes
+    bright: int = 0
 
 
 class Kept(Record):

@@ -18,7 +18,7 @@ import msgspec
 
 from ..kernel.streams import entropy, hash_key
 from ..quantum.links.heralding_facts import heralding_facts
-from ..quantum.pulses.sending import mean_photon_numbers
+from ..quantum.pulses.sending import mean_photon_numbers, several_photons
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import Heralding, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
@@ -252,4 +252,5 @@ def _optics(spec: NodeSpec) -> Optics:
         return Optics(detects=detects)
     shares = source.probabilities or [1 / source.settings] * source.settings
     tunable = source.kind == "weak_coherent"
-    return Optics(source.period_ps, mean_photon_numbers(source), shares, tunable, detects)
+    means, several = mean_photon_numbers(source), several_photons(source)
+    return Optics(source.period_ps, means, shares, tunable, detects, several)

@@ -64,7 +64,11 @@ def _plain(value: Any, name: str = "") -> str:
     if isinstance(value, float):
         scale, unit = unit_of(name, value)
         return f"{value * scale:.6g}{unit}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping) and value:
+        return "{" + brief(value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_plain(item) for item in value) + "]"
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def count(number: int, noun: str) -> str:

@@ -35,6 +35,8 @@ NOTING = {
     f"{QKD}.bbm92:Bob": "Bbm92Bob",
     f"{QKD}.e91:Alice": "E91Alice",
     f"{QKD}.e91:Bob": "E91Bob",
+    f"{QKD}.prepared:Sender": "PreparedSender",
+    f"{QKD}.prepared:Receiver": "PreparedReceiver",
     f"{QKD}.sarg04:Sender": "Sarg04Sender",
     f"{QKD}.sarg04:Receiver": "Sarg04Receiver",
 }
@@ -117,7 +119,7 @@ def fitting(network: Network, family: str) -> tuple[str, ...]:
 # --- shipped --------------------------------------------------------------------------------------
 
 
-def shipped(name: str, timeout: str, tries: int = 6, **less: float) -> dict[str, Any]:
+def shipped(name: str, timeout: str, tries: int = 6, **less: float | str) -> dict[str, Any]:
     """A file of topologies/: its ends wait no longer than that, and those that take `less` do less."""
     data: dict[str, Any] = yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text())
     data.pop("expect", None)
@@ -210,6 +212,28 @@ def excluding() -> dict[str, Any]:
     return noting({"name": "excluding", "nodes": nodes, "links": links})
 
 
+def distilling() -> dict[str, Any]:
+    """BB84 on trains up to a secret key: hundreds of messages more, all of them authenticated."""
+    retry = {"timeout": "1 ms", "tries": 6, "lazy": True, "distil": {}}
+    nodes = _ends(f"{QKD}.prepared", {"pulses": 40_000, **retry}, retry)
+    nodes["alice"]["source"] = {"kind": "single_photon", "rate": "20 MHz"}
+    nodes["bob"]["detector"] = {"efficiency": 0.5, "dark_count_rate": "2 kHz"}
+    quantum = {"length": "8 km", "depolarising": 0.02}
+    links = [{"between": ["alice", "bob"], "quantum": quantum}]
+    return noting({"name": "distilling", "nodes": nodes, "links": links})
+
+
+def heralded() -> dict[str, Any]:
+    """BBM92 over heralded pairs, which a memory does not keep for long."""
+    retry = {"timeout": "2 ms", "tries": 6}
+    nodes = _ends(f"{QKD}.bbm92", {"pairs": 60, **retry}, retry, ("Alice", "Bob"))
+    for node in nodes.values():
+        node["memory"] = {"cutoff": "400 us"}
+    entangle = {"success": 0.5, "fidelity": 0.98, "attempt": "50 us"}
+    links = [{"between": ["alice", "bob"], "quantum": {"length": "10 km", "entangle": entangle}}]
+    return noting({"name": "heralded", "nodes": nodes, "links": links})
+
+
 def teleported(*fidelities: float) -> float:
     """Of a state that goes over pairs of these fidelities, joined."""
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
@@ -277,7 +301,21 @@ NETWORKS = {
         (ProtocolRun(error=0.03),),
         (4, 40),
     ),
+    "e91-heralded": Network(
+        partial(shipped, "e91-heralded", "2 ms", 6, pairs=80, sample=0.5),
+        12,
+        (ProtocolRun(error=0.05),),
+        (4, 25),
+    ),
+    "heralded": Network(heralded, 12, (ProtocolRun(error=0.03),), (4, 25)),
+    "bbm92-cw": Network(
+        partial(shipped, "bbm92-cw", "1 ms", 4, duration="60 ms", sample=0.5),
+        60,
+        (ProtocolRun(error=0.05),),
+        (4, 25),
+    ),
     "excluding": Network(excluding, 10, (ProtocolRun(error=0.025),), (4, 40)),
+    "distilling": Network(distilling, 20, (ProtocolRun(error=0.025),), (4, 40)),
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.

@@ -9,7 +9,7 @@ from typing import Any
 
 from qnetem import Agent
 from qnetem.agents.protocols import teleportation
-from qnetem.agents.protocols.qkd import bb84, bbm92, decoy, e91, sarg04
+from qnetem.agents.protocols.qkd import bb84, bbm92, decoy, e91, prepared, sarg04
 from qnetem.agents.protocols.session import TRIES
 
 SIFTED = "sifted_bits"
@@ -47,6 +47,14 @@ class E91Alice(_Noting, e91.Alice):
 
 class E91Bob(_Noting, e91.Bob):
     """`e91.Bob`, noting."""
+
+
+class PreparedSender(_Noting, prepared.Sender):
+    """`prepared.Sender`, noting."""
+
+
+class PreparedReceiver(_Noting, prepared.Receiver):
+    """`prepared.Receiver`, noting."""
 
 
 class Sarg04Sender(_Noting, sarg04.Sender):

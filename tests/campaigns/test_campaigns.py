@@ -21,8 +21,8 @@ from .campaign import as_processes, in_process, judge
 from .networks import FAMILIES, HARSH, NETWORKS, TOPOLOGIES, WITHOUT_PROTOCOL, fitting
 
 pytestmark = pytest.mark.campaign
-CAMPAIGNS = {"harsh": count(200), "any": count(100)}
-#: Whether that is the full count: a tenth says little of shares.
+CAMPAIGNS = {"harsh": count(200), "any": count(100, 20)}
+#: Whether that is the full count: a part of it says little of shares.
 FULL = CAMPAIGNS["harsh"] == 200
 #: The part of all runs of a protocol that both ends must confirm: else they would prove nothing.
 SHARE = 0.5

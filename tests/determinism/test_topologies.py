@@ -8,12 +8,15 @@ import pytest
 
 import qnetem
 
-TOPOLOGIES = sorted(Path(__file__).parents[2].glob("topologies/*.yaml"))
+ROOT = Path(__file__).parents[2] / "topologies"
+TOPOLOGIES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("keys/*.yaml")])
 
 pytestmark = pytest.mark.processes
 
 
-@pytest.mark.parametrize("path", TOPOLOGIES, ids=[path.stem for path in TOPOLOGIES])
+@pytest.mark.parametrize(
+    "path", TOPOLOGIES, ids=[str(path.relative_to(ROOT).with_suffix("")) for path in TOPOLOGIES]
+)
 def test_it_runs_in_processes_as_in_one(path: Path, tmp_path: Path, mosquitto: str) -> None:
     run = qnetem.run(path, runs_folder=tmp_path)
     assert run.problem is None

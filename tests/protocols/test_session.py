@@ -14,11 +14,11 @@ from qnetem.agents.protocols.session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionMessage,
     initiate,
     no_result,
     respond,
 )
+from qnetem.agents.protocols.session_messages import SessionMessage
 
 from ..physics.bench import Ran, attempt, play, program
 

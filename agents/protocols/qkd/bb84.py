@@ -32,12 +32,12 @@ from ..session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionMessage,
     initiate,
     no_result,
     respond,
     within,
 )
+from ..session_messages import SessionMessage
 from .sifting import (
     BASES,
     ClickedSlots,

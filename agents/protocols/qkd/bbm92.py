@@ -1,13 +1,18 @@
-"""BBM92: entangled pairs as pulse trains, both ends measuring in Z or X, up to the sifted key.
+"""BBM92: entangled pairs, both ends measuring in Z or X: a sifted or a secret key.
 
 Bennett, Brassard, Mermin, PRL 68, 557 (1992). Gains and error rates to expect from down-conversion: Ma, Fung,
 Lo, PRA 76, 012307 (2007).
 
-Owns the exchange of one train and its coincidences; e91.py shares it. Does not own sifting (sifting.py).
+Owns the exchange of one train, or of heralded pairs; e91.py shares it. Does not own which clicks are
+coincidences (coincidences.py), how heralded pairs are measured (heralded.py), sifting (sifting.py), or the
+way from a sifted key to a secret one (processing/).
 
 Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
-those are compared in public. The source may stand in the middle, or at Alice's.
+those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
+are time tags, and a window says which of them are coincidences. With `pairs` both ends measure heralded pairs
+of their link instead, as if each were a click. With `distil` all of basis X is compared, and Z makes the key:
+the session goes on to a secret key, and all its messages are authenticated. The source needs no trust.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
 a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
@@ -28,6 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
+from ...options.values import Seconds
 from ...pulses.settings import DEFAULT_AXES, as_axes, count_of
 from ...pulses.trains import Clicks
 from ..session import (
@@ -36,16 +42,20 @@ from ..session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionBroken,
-    SessionMessage,
     initiate,
     no_result,
     respond,
 )
+from ..session_messages import SessionBroken, SessionMessage
+from .coincidences import Choice, Detected, heard
+from .heralded import MeasuredPairs, Pairs, measured_pairs
+from .processing.distillation import Account, Distillation, Distiller
+from .processing.estimation import Counts, Epsilons, Estimate, of_pairs
 from .sifting import (
     BASES,
+    CHECK,
+    KEY,
     Bytes,
-    Clicked,
     Done,
     Marks,
     Ready,
@@ -55,7 +65,6 @@ from .sifting import (
     compare_as_receiver,
     marks,
     rate,
-    slots_and_bases,
     whole_train,
 )
 
@@ -71,6 +80,8 @@ class Train(SessionMessage, tag="train"):
 
     slots: int
     lasts_ns: int
+    #: Alice -> Bob: whether a click is a time tag, with a basis that is drawn for it alone.
+    tagged: bool = False
 
 
 class Emit(SessionMessage, tag="emit"):
@@ -81,14 +92,10 @@ class Emitting(SessionMessage, tag="emitting"):
     """Source -> Alice: the train leaves."""
 
 
-class Detected(SessionMessage, tag="detected"):
-    """Alice -> Bob: her train is over."""
-
-
 class Coincident(SessionMessage, tag="coincident"):
     """Alice -> Bob, for each of his clicks: is it a coincidence, do the bases agree, is it compared.
 
-    `clicks` are hers, `slots` those of the train.
+    `clicks` are hers, `slots` those of the train, which lasted `lasts_ns`; the window is `width` slots.
     """
 
     coincident: bytes
@@ -96,6 +103,8 @@ class Coincident(SessionMessage, tag="coincident"):
     compared: bytes
     clicks: int
     slots: int
+    lasts_ns: int
+    width: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,23 +112,30 @@ class Exchange(SiftedTrain):
     """What an end knows after sifting; arrays are over coincidences only."""
 
     slots: int
+    lasts_ns: int
+    #: The window of a coincidence, in slots; 0: none is by chance.
+    width: int
     #: Clicks of Alice and Bob.
     singles: tuple[int, int]
     bases: Bytes
+    account: Account | None = None
 
     def summary(self) -> dict[str, Any]:
-        """Counts, gain, QBER and the ratio of coincidences to accidental ones; None without any."""
+        """Counts, gain, rate, QBER and the ratio of coincidences to accidental ones; None without any."""
         coincidences, compared, errors = len(self.bits), len(self.wrong), int(self.wrong.sum())
         first, second = self.singles
-        accidental = first * second / self.slots
+        accidental = first * second * self.width / self.slots
+        sifted = int(self.agree.sum())
         by_basis = {name: self.errors(self.bases == basis) for basis, name in enumerate(BASES)}
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "slots": self.slots,
             "singles": [first, second],
             "coincidences": coincidences,
             "gain": coincidences / self.slots,
             "car": coincidences / accidental if accidental else None,
-            "sifted": int(self.agree.sum()),
+            "sifted": sifted,
+            "sifted_hz": sifted * 1e9 / self.lasts_ns if self.lasts_ns > 0 else None,
             "compared": compared,
             "errors": errors,
             "qber": rate(errors, compared),
@@ -131,17 +147,21 @@ class Exchange(SiftedTrain):
 
 
 class Source(Agent):
-    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it. Returns their number."""
+    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it, or for a `duration`.
+
+    Returns their number.
+    """
 
     async def run(
         self,
         alice: str,
         bob: str,
         slots: int = 1_000_000,
+        duration: Seconds | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> int:
-        part = partial(self._session, alice, bob, slots)
+        part = partial(self._session, alice, bob, slots_in(self, slots, duration))
         return await respond(self, alice, KIND, RetryPolicy.of(timeout, tries), part) or 0
 
     async def _session(self, alice: str, bob: str, slots: int, session: Responder) -> int:
@@ -162,9 +182,12 @@ class Source(Agent):
 class Alice(Agent):
     """Detects what `source` sends, and sifts with `peer`; compares `sample` of the bits.
 
-    Without a `source` it is here: she sends `slots` slots, one arm to `peer`, and keeps the other one.
-    Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
-    `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`.
+    Without a `source` it is here: she sends `slots` slots, or for a `duration`, one arm to `peer`, and keeps
+    the other one. With `pairs` there is none: both ends measure so many heralded pairs of their link.
+    `window` is the full width of a coincidence ("2 ns"), which clicks without slots need. Returns counts
+    (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`,
+    `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With `distil` at both ends also
+    `key`: the account of a secret key (docs/qkd.md).
     """
 
     #: What she measures along.
@@ -175,84 +198,141 @@ class Alice(Agent):
         peer: str,
         source: str | None = None,
         slots: int = 1_000_000,
+        duration: Seconds | None = None,
+        pairs: int | None = None,
         sample: float = 0.5,
+        window: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        if not 0 <= sample <= 1:
-            raise ProgramError(f"sample must be in [0, 1], not {sample}")
-        found = await self.exchange(peer, source, slots, sample, RetryPolicy.of(timeout, tries))
+        choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
+        end = distiller(self, self.name, peer, distil)
+        if pairs is not None:
+            _check_pairs(pairs, source, window)
+        elif source is None:
+            slots = slots_in(self, slots, duration)
+        found = await self.exchange(peer, source, slots, pairs, choice, retry, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, source: str | None, slots: int, sample: float, retry: RetryPolicy
+        self,
+        peer: str,
+        source: str | None,
+        slots: int,
+        pairs: int | None,
+        choice: Choice,
+        retry: RetryPolicy,
+        end: Distiller | None = None,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        if source is None:
-            part = partial(self._from_here, peer, slots, sample)
+        """One train, or heralded pairs, sifted and compared; None if no session came to an end."""
+        if pairs is not None:
+            part = partial(self._from_pairs, peer, pairs, choice, end)
+        elif source is None:
+            part = partial(self._from_here, peer, slots, choice, end)
         else:
-            part = partial(self._from_between, peer, source, sample)
-        return await initiate(self, peer, KIND, retry, part)
+            part = partial(self._from_between, peer, source, choice, end)
+        return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
+
+    async def _from_pairs(
+        self, peer: str, count: int, choice: Choice, end: Distiller | None, session: Initiator
+    ) -> Exchange:
+        """A session in which both ends measure heralded pairs."""
+        await session.request(Pairs(count), Ready)
+        measured = await measured_pairs(self, peer, count, self.axes, session.retry)
+        return await self._sift(measured, choice, end, session)
 
     async def _from_here(
-        self, peer: str, slots: int, sample: float, session: Initiator
+        self, peer: str, slots: int, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session with the source at this node."""
-        train = Train(slots, slots * self.pulse_period_ps // 1000)
+        tagged = choice.window_ps is not None
+        train = Train(slots, slots * self.pulse_period_ps // 1000, tagged)
         await session.request(train, Ready)
         clicks, _ = await asyncio.gather(
-            self.detect(self.name, axes=self.axes), self.pair_pulses(self.name, peer, slots)
+            self.detect(self.name, axes=self.axes, lazy=tagged),
+            self.pair_pulses(self.name, peer, slots),
         )
-        return await self._sift(clicks, sample, session)
+        return await self._sift(clicks, choice, end, session)
 
     async def _from_between(
-        self, peer: str, source: str, sample: float, session: Initiator
+        self, peer: str, source: str, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session with the source at another node, and one with that node."""
+        tagged = choice.window_ps is not None
         with_source = Initiator(self, source, KIND, session.retry)
         train = await with_source.request(Wanted(), Train)
-        await session.request(Train(train.slots, train.lasts_ns), Ready)
-        listening = asyncio.create_task(self.detect(source, axes=self.axes), name="detect")
+        await session.request(Train(train.slots, train.lasts_ns, tagged), Ready)
+        detecting = self.detect(source, axes=self.axes, lazy=tagged)
+        listening = asyncio.create_task(detecting, name="detect")
         try:
             await with_source.request(Emit(), Emitting)
             limit_s = session.retry.limit_s(train.lasts_ns / 1e9)
             clicks = await whole_train(listening, train.slots, limit_s)
         finally:
             listening.cancel()
-        found = await self._sift(clicks, sample, session)
+        found = await self._sift(clicks, choice, end, session)
         try:
             await with_source.conclude(Done(), Done)
         except SessionBroken as broken:
             self.log.warning("%s: %s", source, broken)
         return found
 
-    async def _sift(self, clicks: Clicks, sample: float, session: Initiator) -> Exchange:
-        their_slots, their_bases = slots_and_bases(await session.request(Detected(), Clicked))
-        ours, theirs = coincidences(clicks, their_slots)
+    async def _sift(
+        self,
+        clicks: Clicks | MeasuredPairs,
+        choice: Choice,
+        end: Distiller | None,
+        session: Initiator,
+    ) -> Exchange:
+        their_slots, their_bases = await heard(clicks, session)
+        width, ours, theirs = choice.coincidences(clicks, their_slots)
         bits, bases = clicks.bits[ours], clicks.bases[ours]
         agree = their_bases[theirs] == bases
-        compared = agree & (self.rng.random(len(ours)) < sample)
+        if end is None:
+            compared = agree & (self.rng.random(len(ours)) < choice.sample)
+        else:
+            await end.sift(len(clicks))
+            compared = agree & (bases == CHECK)
         count = len(their_slots)
-        planes = [
-            plane_of(count, theirs[among]) for among in (np.ones_like(agree), agree, compared)
-        ]
-        coincident = Coincident(planes[0], planes[1], planes[2], len(clicks), clicks.seen)
-        wrong, status = await compare(session, coincident, bits[compared])
+        coincident = Coincident(
+            plane_of(count, theirs),
+            plane_of(count, theirs[agree]),
+            plane_of(count, theirs[compared]),
+            len(clicks),
+            clicks.seen,
+            clicks.lasts_ns,
+            width,
+        )
+        wrong, status = await compare(session, coincident, bits[compared], last=end is None)
+        account = None
+        if end is not None:
+            kept = bits[agree & (bases == KEY)]
+            told = Counts(kept=len(kept), compared=len(wrong), errors=int(wrong.sum()))
+            error_rate = float(wrong.mean()) if len(wrong) else 0.5
+            estimate = partial(_estimate, told)
+            account, status = await end.initiate(session, kept, error_rate, estimate)
         return Exchange(
             slots=clicks.seen,
+            lasts_ns=clicks.lasts_ns,
+            width=width,
             singles=(len(clicks), count),
             bits=bits,
             bases=bases,
             agree=agree,
             compared=compared,
             wrong=wrong,
+            account=account,
             status=status,
             session=session.name,
         )
 
 
 class Bob(Agent):
-    """Detects what `source` (or `peer` herself) sends, and sifts with `peer`. Returns as Alice does."""
+    """Detects what `source` (or `peer` herself) sends, or measures pairs with `peer`, and sifts with `peer`.
+
+    Returns as Alice does.
+    """
 
     #: What he measures along.
     axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
@@ -263,59 +343,110 @@ class Bob(Agent):
         source: str | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries))
+        end = distiller(self, peer, self.name, distil)
+        found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries), end)
         return no_result() if found is None else found.summary()
 
-    async def exchange(self, peer: str, source: str | None, retry: RetryPolicy) -> Exchange | None:
+    async def exchange(
+        self, peer: str, source: str | None, retry: RetryPolicy, end: Distiller | None = None
+    ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer if source is None else source)
-        return await respond(self, peer, KIND, retry, part)
+        part = partial(self._session, peer, peer if source is None else source, end)
+        return await respond(self, peer, KIND, retry, part, None if end is None else end.pads)
 
-    async def _session(self, source: str, session: Responder) -> Exchange:
-        train: Train = await session.receive(Train)
+    async def _session(
+        self, peer: str, source: str, end: Distiller | None, session: Responder
+    ) -> Exchange:
+        wanted: Train | Pairs = await session.receive(Train | Pairs)
         await session.reply(Ready())
+        if isinstance(wanted, Train):
+            return await self._of_train(wanted, source, end, session)
+        measured = await measured_pairs(self, peer, wanted.count, self.axes, session.retry)
+        await session.receive(Detected)
+        await session.reply(measured.announced(count_of(as_axes(self.axes))))
+        return await self._sift(measured, end, session)
+
+    async def _of_train(
+        self, train: Train, source: str, end: Distiller | None, session: Responder
+    ) -> Exchange:
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
-        clicks = await whole_train(self.detect(source, axes=self.axes), train.slots, limit_s)
+        detecting = self.detect(source, axes=self.axes, lazy=train.tagged)
+        clicks = await whole_train(detecting, train.slots, limit_s)
         await session.receive(Detected, more_s)
         await session.reply(announced(clicks, count_of(as_axes(self.axes))))
-        return await self._sift(clicks, session)
+        return await self._sift(clicks, end, session)
 
-    async def _sift(self, clicks: Clicks, session: Responder) -> Exchange:
+    async def _sift(
+        self, clicks: Clicks | MeasuredPairs, end: Distiller | None, session: Responder
+    ) -> Exchange:
         sifted: Coincident = await session.receive(Coincident)
         count = len(clicks)
         coincident, agree, compared = (
             marks(plane, count) for plane in (sifted.coincident, sifted.agree, sifted.compared)
         )
-        bits = clicks.bits[coincident]
-        compared = compared[coincident]
+        bits, bases = clicks.bits[coincident], clicks.bases[coincident]
+        agree, compared = agree[coincident], compared[coincident]
+        wrong = await compare_as_receiver(session, bits[compared])
+        account = None
+        if end is not None:
+            account = await end.respond(session, bits[agree & (bases == KEY)])
         return Exchange(
             slots=sifted.slots,
+            lasts_ns=sifted.lasts_ns,
+            width=sifted.width,
             singles=(sifted.clicks, count),
             bits=bits,
-            bases=clicks.bases[coincident],
-            agree=agree[coincident],
+            bases=bases,
+            agree=agree,
             compared=compared,
-            wrong=await compare_as_receiver(session, bits[compared]),
+            wrong=wrong,
+            account=account,
             status=CONFIRMED,
             session=session.name,
         )
 
 
-def coincidences(
-    clicks: Clicks, their_slots: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which clicks of each end have one at the other in their slot."""
-    _, ours, theirs = np.intersect1d(
-        clicks.slots, their_slots, assume_unique=True, return_indices=True
-    )
-    return ours, theirs
+def slots_in(agent: Agent, slots: int, duration: float | None) -> int:
+    """How many slots of this node's source a train has: `slots`, or those of a duration in seconds."""
+    period_ps = agent.pulse_period_ps
+    if duration is None or not period_ps:
+        return slots
+    return max(1, round(duration * 1e12 / period_ps))
 
 
-def plane_of(count: int, places: NDArray[np.int64]) -> bytes:
+def _check_pairs(pairs: int, source: str | None, window: str | None) -> None:
+    """Raises ProgramError for pairs that are none, and for options that only trains have."""
+    if pairs < 1 or source is not None or window is not None:
+        raise ProgramError(
+            f"pairs: expected at least 1, without a source and a window, found {pairs}, source {source} and "
+            f"window {window}"
+        )
+
+
+def plane_of(count: int, places: NDArray[np.intp]) -> bytes:
     """A plane of `count` marks, those at `places` set."""
     found: Marks = np.zeros(count, dtype=bool)
     found[places] = True
     return packed(found)
+
+
+def distiller(
+    agent: Alice | Bob, first: str, second: str, distil: Distillation | None
+) -> Distiller | None:
+    """An end's way to a secret key. Raises ProgramError for other axes than those of BBM92."""
+    if distil is None:
+        return None
+    if agent.axes is not DEFAULT_AXES:
+        raise ProgramError("distil: there is no bound here for a key along other axes than Z and X")
+    return Distiller(agent, first, second, distil)
+
+
+def _estimate(
+    counts: Counts, wrong: NDArray[np.bool_], leaked: int, epsilons: Epsilons
+) -> Estimate:
+    del wrong
+    return of_pairs(counts, leaked, epsilons)

@@ -1,15 +1,16 @@
-"""BB84 with weak pulses and decoy states, up to the sifted key: gains and error rates by intensity.
+"""BB84 with weak pulses and decoy states: gains and error rates by intensity, and a secret key.
 
 Decoy states: Hwang, PRL 91, 057901 (2003); Lo, Ma, Chen, PRL 94, 230504 (2005); Wang, PRL 94, 230503
 (2005). Gains and QBERs to expect: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005).
 
-Owns the exchange of one train and what it counts by intensity. Does not own sifting (sifting.py) nor the
-bounds that follow from gains and errors.
+Owns the exchange of one train and what it counts by intensity. Does not own sifting (sifting.py), the
+bounds that follow from gains and errors, nor the way from a sifted key to a secret one (processing/).
 
 The receiver announces that it listens; the sender sends its train; the receiver announces its clicks; the
 sender announces which bases agree, and with which intensity each of those clicks was sent. The first
 setting of the source is the signal. All sifted bits of the others are compared in public, and a sample of
-the signal's.
+the signal's. With `distil` they are divided by basis in their place: Z makes the key, of all intensities, and
+X is compared, all of it; the same session goes on to a secret key, and all its messages are authenticated.
 
 The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the
 same and longer than a round trip of a message, messages may be lost and ends killed: a session that is
@@ -23,9 +24,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
+from ...pulses.settings import Intensity
 from ...pulses.trains import PulseTrain
 from ..session import (
     CONFIRMED,
@@ -33,12 +38,16 @@ from ..session import (
     Initiator,
     Responder,
     RetryPolicy,
-    SessionMessage,
     initiate,
     no_result,
     respond,
 )
+from ..session_messages import SessionMessage
+from .processing.distillation import Account, Distillation, Distiller
+from .processing.estimation import DecoyCounts, Epsilons, Estimate, of_decoys
 from .sifting import (
+    CHECK,
+    KEY,
     Bytes,
     Clicked,
     Marks,
@@ -86,10 +95,13 @@ class Exchange(SiftedTrain):
     means: list[float]
     sent: list[int | float]
     intensities: Bytes
+    account: Account | None = None
 
     @property
     def sifted_bits(self) -> Bytes:
-        """The signal's bits whose bases agree and that were not compared in public."""
+        """The signal's bits whose bases agree and that were not compared; for a secret key, all of these."""
+        if self.account is not None:
+            return super().sifted_bits
         kept: Bytes = self.bits[self.agree & ~self.compared & (self.intensities == SIGNAL)]
         return kept
 
@@ -114,6 +126,7 @@ class Exchange(SiftedTrain):
             for index in range(len(self.means))
         }
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "pulses": round(sum(self.sent)),
             "clicks": len(self.bits),
             "sifted": int(self.agree.sum()),
@@ -130,8 +143,10 @@ class Sender(Agent):
 
     Bases, bits and intensities are drawn; how often which intensity, is the source's `probabilities`. With
     `lazy` they are a hash of the slot's number, so that a train of any length costs what its clicks do; the
-    receiver must be lazy, too. Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`,
-    `session`, and for the signal and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER.
+    receiver must be lazy, too. `z`: how often a slot is sent in Z, the same at the receiver; the rest is X.
+    Returns counts (`pulses`, `clicks`, `sifted`, `compared`, `kept`), `status`, `session`, and for the signal
+    and each decoy (`signal`, `decoy_1`, ...) its counts, gain and QBER. With `distil` at both ends, and one
+    or two decoys, also `key`: the account of a secret key (docs/qkd.md).
     """
 
     async def run(
@@ -143,11 +158,17 @@ class Sender(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        z: float = 0.5,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
         retry = RetryPolicy.of(timeout, tries)
-        found = await self.exchange(peer, pulses, sample, link, retry, lazy)
+        end = None
+        if distil is not None:
+            _check_decoys(self.intensities)
+            end = Distiller(self, self.name, peer, distil)
+        found = await self.exchange(peer, pulses, sample, link, retry, lazy, z, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
@@ -158,10 +179,12 @@ class Sender(Agent):
         link: str | None,
         retry: RetryPolicy,
         lazy: bool = False,
+        z: float = 0.5,
+        end: Distiller | None = None,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer, pulses, sample, link, lazy)
-        return await initiate(self, peer, KIND, retry, part)
+        """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
+        part = partial(self._session, peer, pulses, sample, link, lazy, shares_of(z), end)
+        return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
 
     async def _session(
         self,
@@ -170,18 +193,32 @@ class Sender(Agent):
         sample: float,
         link: str | None,
         lazy: bool,
+        weights: tuple[float, float] | None,
+        end: Distiller | None,
         session: Initiator,
     ) -> Exchange:
         lasts_ns = pulses * self.pulse_period_ps // 1000
         await session.request(Announcement(pulses, lasts_ns), Ready)
-        train = await self.pulses(peer, pulses, link=link, lazy=lazy)
+        train = await self.pulses(peer, pulses, link=link, weights=weights, lazy=lazy)
         slots, theirs = slots_and_bases(await session.request(Sent(), Clicked))
         bases, bits, intensities = train.at(slots)
         agree = theirs == bases
-        chosen = self.rng.random(len(slots)) < sample
-        compared = agree & ((intensities != SIGNAL) | chosen)
+        if end is None:
+            chosen = self.rng.random(len(slots)) < sample
+            compared = agree & ((intensities != SIGNAL) | chosen)
+        else:
+            await end.sift(len(slots))
+            compared = agree & (bases == CHECK)
         sifted = _sifted(train, agree, compared, intensities)
-        wrong, status = await compare(session, sifted, bits[compared])
+        wrong, status = await compare(session, sifted, bits[compared], last=end is None)
+        account = None
+        if end is not None:
+            kept = agree & (bases == KEY)
+            estimate = partial(
+                _estimate, self.intensities, intensities[kept], intensities[compared], wrong
+            )
+            rate = float(wrong.mean()) if len(wrong) else 0.5
+            account, status = await end.initiate(session, bits[kept], rate, estimate)
         return Exchange(
             means=sifted.means,
             sent=sifted.sent,
@@ -190,6 +227,7 @@ class Sender(Agent):
             agree=agree,
             compared=compared,
             wrong=wrong,
+            account=account,
             status=status,
             session=session.name,
         )
@@ -205,37 +243,59 @@ class Receiver(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        z: float = 0.5,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries), lazy)
+        end = None if distil is None else Distiller(self, peer, self.name, distil)
+        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries), lazy, z, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, link: str | None, retry: RetryPolicy, lazy: bool = False
+        self,
+        peer: str,
+        link: str | None,
+        retry: RetryPolicy,
+        lazy: bool = False,
+        z: float = 0.5,
+        end: Distiller | None = None,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        return await respond(self, peer, KIND, retry, partial(self._session, peer, link, lazy))
+        """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
+        part = partial(self._session, peer, link, lazy, shares_of(z), end)
+        return await respond(self, peer, KIND, retry, part, None if end is None else end.pads)
 
     async def _session(
-        self, peer: str, link: str | None, lazy: bool, session: Responder
+        self,
+        peer: str,
+        link: str | None,
+        lazy: bool,
+        weights: tuple[float, float] | None,
+        end: Distiller | None,
+        session: Responder,
     ) -> Exchange:
         plan: Announcement = await session.receive(Announcement)
         await session.reply(Ready())
         lasts_s = plan.lasts_ns / 1e9
         limit_s = session.retry.limit_s(lasts_s)
-        clicks = await whole_train(self.detect(peer, link=link, lazy=lazy), plan.pulses, limit_s)
+        looking = self.detect(peer, link=link, weights=weights, lazy=lazy)
+        clicks = await whole_train(looking, plan.pulses, limit_s)
         await session.receive(Sent, lasts_s)
         await session.reply(announced(clicks))
         sifted: Sifted = await session.receive(Sifted)
         count, planes = len(clicks), planes_for(len(sifted.means))
-        compared = marks(sifted.compared, count)
+        agree, compared = marks(sifted.agree, count), marks(sifted.compared, count)
+        wrong = await compare_as_receiver(session, clicks.bits[compared])
+        account = None
+        if end is not None:
+            account = await end.respond(session, clicks.bits[agree & (clicks.bases == KEY)])
         return Exchange(
             means=sifted.means,
             sent=sifted.sent,
             intensities=unpacked(sifted.intensities, count, planes),
             bits=clicks.bits,
-            agree=marks(sifted.agree, count),
+            agree=agree,
             compared=compared,
-            wrong=await compare_as_receiver(session, clicks.bits[compared]),
+            wrong=wrong,
+            account=account,
             status=CONFIRMED,
             session=session.name,
         )
@@ -250,3 +310,45 @@ def _sifted(train: PulseTrain, agree: Marks, compared: Marks, intensities: Bytes
         train.means,
         train.sent.tolist(),
     )
+
+
+def shares_of(z: float) -> tuple[float, float] | None:
+    """How often Z and X are chosen; None for fair coins. Raises ProgramError for what leaves one out."""
+    if not 0 < z < 1:
+        raise ProgramError(f"z must be above 0 and below 1, not {z}")
+    return None if z == 0.5 else (z, 1 - z)
+
+
+def _check_decoys(intensities: tuple[Intensity, ...]) -> None:
+    """Raises ProgramError for a source whose clicks no bound is for."""
+    means = [each.mean for each in intensities]
+    if len(means) not in (2, 3) or means != sorted(set(means), reverse=True):
+        raise ProgramError(
+            f"a key needs a source with one or two decoys, the signal first and the weakest last; its mean "
+            f"photon numbers are {means}"
+        )
+
+
+def _estimate(
+    intensities: tuple[Intensity, ...],
+    of_key: Bytes,
+    of_check: Bytes,
+    check_wrong: Marks,
+    wrong: NDArray[np.bool_],
+    leaked: int,
+    epsilons: Epsilons,
+) -> Estimate:
+    """Counts by intensity: `of_key` and `of_check` are the settings of those clicks."""
+
+    def counted(settings: Bytes) -> list[int]:
+        return [int(count) for count in np.bincount(settings, minlength=len(intensities))]
+
+    counts = DecoyCounts(
+        intensities=[each.mean for each in intensities],
+        probabilities=[each.probability for each in intensities],
+        key_clicks=counted(of_key),
+        key_errors=counted(of_key[wrong]),
+        check_clicks=counted(of_check),
+        check_errors=counted(of_check[check_wrong]),
+    )
+    return of_decoys(counts, leaked, epsilons)

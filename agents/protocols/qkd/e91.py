@@ -1,13 +1,13 @@
-"""E91: entangled pairs as pulse trains, a key from equal angles and Bell's inequality from the others.
+"""E91: entangled pairs, a key from equal angles and Bell's inequality from the others.
 
 Ekert, PRL 67, 661 (1991); Clauser, Horne, Shimony, Holt, PRL 23, 880 (1969). On the Bloch sphere Alice
 measures along 0, 45 and 90 degrees from Z towards X, Bob along 45, 90 and 135. Of all coincidences 2/9 have
 equal angles and are sifted; 4/9 are of the four combinations of S, all of them compared in public: 2
 sqrt(2) V for pairs of visibility V, at most 2 for anything local.
 
-Owns its angles, what is announced of coincidences, and S. Does not own the exchange of the train (bbm92.py)
-or sifting (sifting.py). Bob announces his clicks with their angles, Alice which of them are coincidences,
-hers, and what is compared.
+Owns its angles, what is announced of coincidences, and S. Does not own the exchange of a train or of heralded
+pairs (bbm92.py), or sifting (sifting.py). Bob announces his clicks with their angles, Alice which of them are
+coincidences, hers, and what is compared.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ import numpy as np
 
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
-from ..session import CONFIRMED, Initiator, Responder, SessionMessage
+from ..session import CONFIRMED, Initiator, Responder
+from ..session_messages import SessionMessage
 from . import bbm92
-from .bbm92 import Detected, coincidences, plane_of
+from .bbm92 import plane_of
+from .coincidences import Choice, heard
+from .heralded import MeasuredPairs
+from .processing.distillation import Distiller
 from .sifting import (
     Bytes,
-    Clicked,
     Marks,
     compare,
     compare_as_receiver,
     marks,
     rate,
-    slots_and_bases,
 )
 
 #: Degrees from Z towards X, on the Bloch sphere.
@@ -58,7 +60,7 @@ def _among(ours: Bytes, theirs: Bytes, combinations: Any) -> Marks:
 class Angles(SessionMessage, tag="angles"):
     """Alice -> Bob: which of his clicks are coincidences; for each of those her angle, and is it compared.
 
-    `clicks` are hers, `slots` those of the train.
+    `clicks`, `slots`, `lasts_ns` and `width` as for `bbm92.Coincident`.
     """
 
     coincident: bytes
@@ -66,6 +68,8 @@ class Angles(SessionMessage, tag="angles"):
     compared: bytes
     clicks: int
     slots: int
+    lasts_ns: int
+    width: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,37 +110,50 @@ class Exchange(bbm92.Exchange):
 
 
 class Source(bbm92.Source):
-    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it. Returns their number."""
+    """Sends `slots` slots of pairs to `alice` and `bob` when Alice requests it, or for a `duration`.
+
+    Returns their number.
+    """
 
 
 class Alice(bbm92.Alice):
     """Detects what `source` sends, and sifts with `peer`; compares `sample` of the key's bits.
 
-    Without a `source` it is here: she sends `slots` slots, one arm to `peer`, and keeps the other one.
-    Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
-    `qber`, `car` (coincidences to accidental ones), `s` (CHSH) of `tested` coincidences, `status`, `session`.
+    Options are those of `bbm92.Alice`. Returns counts (`slots`, `singles`, `coincidences`, `sifted`,
+    `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`, `car` (coincidences to accidental ones), `s`
+    (CHSH) of `tested` coincidences, `status`, `session`.
     """
 
     axes = axes_of(ALICE_DEG)
 
-    async def _sift(self, clicks: Clicks, sample: float, session: Initiator) -> Exchange:
-        clicked = await session.request(Detected(), Clicked)
-        slots, angles = slots_and_bases(clicked, ANGLES)
-        ours, theirs = coincidences(clicks, slots)
+    async def _sift(
+        self,
+        clicks: Clicks | MeasuredPairs,
+        choice: Choice,
+        end: Distiller | None,
+        session: Initiator,
+    ) -> Exchange:
+        del end  # refused: there is no bound for these axes
+        slots, angles = await heard(clicks, session, ANGLES)
+        width, ours, theirs = choice.coincidences(clicks, slots)
         bits, bases, their_bases = clicks.bits[ours], clicks.bases[ours], angles[theirs]
         agree = _among(bases, their_bases, _EQUAL)
         tested = _among(bases, their_bases, _TESTED)
-        compared = tested | (agree & (self.rng.random(len(ours)) < sample))
+        compared = tested | (agree & (self.rng.random(len(ours)) < choice.sample))
         announcement = Angles(
             plane_of(len(slots), theirs),
             packed(bases, planes_for(ANGLES)),
             packed(compared),
             len(clicks),
             clicks.seen,
+            clicks.lasts_ns,
+            width,
         )
         wrong, status = await compare(session, announcement, bits[compared])
         return Exchange(
             slots=clicks.seen,
+            lasts_ns=clicks.lasts_ns,
+            width=width,
             singles=(len(clicks), len(slots)),
             bits=bits,
             bases=bases,
@@ -150,11 +167,17 @@ class Alice(bbm92.Alice):
 
 
 class Bob(bbm92.Bob):
-    """Detects what `source` (or `peer` herself) sends, and sifts with `peer`. Returns as Alice does."""
+    """Detects what `source` (or `peer` herself) sends, or measures pairs with `peer`, and sifts with `peer`.
+
+    Returns as Alice does.
+    """
 
     axes = axes_of(BOB_DEG)
 
-    async def _sift(self, clicks: Clicks, session: Responder) -> Exchange:
+    async def _sift(
+        self, clicks: Clicks | MeasuredPairs, end: Distiller | None, session: Responder
+    ) -> Exchange:
+        del end  # refused: there is no bound for these axes
         sifted: Angles = await session.receive(Angles)
         coincident = marks(sifted.coincident, len(clicks))
         count = int(coincident.sum())
@@ -163,6 +186,8 @@ class Bob(bbm92.Bob):
         compared = marks(sifted.compared, count)
         return Exchange(
             slots=sifted.slots,
+            lasts_ns=sifted.lasts_ns,
+            width=sifted.width,
             singles=(sifted.clicks, len(clicks)),
             bits=bits,
             bases=bases,

@@ -1,4 +1,4 @@
-"""Efficient BB84 on pulse trains: one basis is used much more often than the other, up to the sifted key.
+"""Efficient BB84 on pulse trains: one basis is used much more often than the other.
 
 Lo, Chau, Ardehali, J. Cryptology 18, 133 (2005). With Z chosen with probability z at both ends, z^2 + (1 -
 z)^2 of all clicks are sifted; errors are counted by basis, since their average would hide an eavesdropper
@@ -14,6 +14,7 @@ from typing import Any
 from ....emulator.errors import ProgramError
 from ..session import TRIES
 from . import prepared
+from .processing.distillation import Distillation
 
 KIND = "efficient_bb84"
 Z = 0.9
@@ -45,10 +46,11 @@ class Sender(prepared.Sender):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        distil: Distillation | None = None,
         z: float = Z,
     ) -> dict[str, Any]:
         self.scheme = EfficientBB84(z)
-        return await super().run(peer, pulses, sample, link, timeout, tries, lazy)
+        return await super().run(peer, pulses, sample, link, timeout, tries, lazy, distil)
 
 
 class Receiver(prepared.Receiver):
@@ -63,7 +65,8 @@ class Receiver(prepared.Receiver):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        distil: Distillation | None = None,
         z: float = Z,
     ) -> dict[str, Any]:
         self.scheme = EfficientBB84(z)
-        return await super().run(peer, link, timeout, tries, lazy)
+        return await super().run(peer, link, timeout, tries, lazy, distil)

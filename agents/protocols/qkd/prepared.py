@@ -1,13 +1,15 @@
-"""BB84 on pulse trains, and the exchange of protocols that prepare and measure, up to the sifted key.
+"""BB84 on pulse trains, and the exchange of protocols that prepare and measure: a sifted or a secret key.
 
 Owns the messages and both ends' programs; a protocol is a `Scheme`: along which axes the ends prepare and
 measure, what the sender announces of each click, and which clicks then count. Does not own the steps of
 sifting that trains of any kind share (sifting.py), nor decoy states (decoy.py): all slots are sent with the
-first setting of the source, and what comes out says nothing of photon numbers.
+first setting of the source; nor the way from a sifted key to a secret one (processing/).
 
 The receiver announces that it listens; the sender sends its train; the receiver announces which slots
 clicked; the sender announces its hints, one for each click; the receiver announces which clicks count. A
-random sample of their bits is compared in public.
+random sample of their bits is compared in public. With `distil` it is all of basis X, and Z makes the key:
+the same session goes on to a secret key, and all its messages are authenticated. As many clicks as there may
+have been pulses of several photons count as known to an eavesdropper.
 
 The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the
 same and longer than a round trip of a message, messages may be lost and ends killed: a session that is
@@ -22,22 +24,28 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
+from ...pulses.trains import PulseTrain
 from ..session import (
     CONFIRMED,
     TRIES,
     Initiator,
     Responder,
     RetryPolicy,
-    SessionMessage,
     initiate,
     no_result,
     respond,
 )
+from ..session_messages import SessionMessage
+from .processing.distillation import Account, Distillation, Distiller
+from .processing.estimation import Counts, Epsilons, Estimate, most_of, of_pulses
 from .sifting import (
+    CHECK,
+    KEY,
     Bytes,
     Marks,
     Ready,
@@ -53,6 +61,8 @@ from .sifting import (
 )
 
 KIND = "prepared"
+#: How probable it is at most that more pulses of a lazy train were sent in a basis than is counted.
+_UNSEEN = 1e-15
 
 
 class Announcement(SessionMessage, tag="announcement"):
@@ -101,7 +111,8 @@ class Scheme:
     bit: int | None = None
     #: How many different hints there are.
     hints: int = 2
-    #: Whether clicks that count have one basis at both ends, so that their errors are counted by basis.
+    #: Whether clicks that count have one basis at both ends, so that their errors are counted by basis, and
+    #: that of one basis bound what is known of another.
     by_basis: bool = True
 
     def hint(self, bases: Bytes, bits: Bytes, rng: np.random.Generator) -> Bytes:
@@ -159,6 +170,7 @@ class Exchange(SiftedTrain):
     scheme: Scheme
     pulses: int
     bases: Bytes
+    account: Account | None = None
 
     def summary(self) -> dict[str, Any]:
         """Counts, gain, share of clicks that count, QBER; None without any."""
@@ -169,6 +181,7 @@ class Exchange(SiftedTrain):
             for basis, name in enumerate(self.scheme.axes if self.scheme.by_basis else "")
         }
         return {
+            **({} if self.account is None else {"key": self.account.summary()}),
             "pulses": self.pulses,
             "clicks": clicks,
             "gain": clicks / self.pulses,
@@ -178,7 +191,7 @@ class Exchange(SiftedTrain):
             "errors": errors,
             "qber": rate(errors, compared),
             **({"by_basis": by_basis} if by_basis else {}),
-            "kept": len(self.sifted_bits),
+            "kept": len(self.sifted_bits) if self.account is None else self.account.sifted,
             "status": self.status,
             "session": self.session,
         }
@@ -199,7 +212,8 @@ class Sender(Agent):
     `lazy`: bases and bits are a hash of the slot's number, so that a train of any length costs what its
     clicks do; the receiver must be lazy, too. Returns counts (`pulses`, `clicks`, `sifted`, `compared`,
     `errors`, `kept`), `gain`, `share` (of clicks that count), `qber`, `by_basis` where ends agree on bases,
-    `status`, `session`.
+    `status`, `session`. With `distil` at both ends also `key`: the account of a secret key (docs/qkd.md).
+    Raises ProgramError for `distil` where ends do not agree on bases.
     """
 
     #: The kind of its sessions, and the protocol.
@@ -215,13 +229,15 @@ class Sender(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
         if not 0 <= sample <= 1:
             raise ProgramError(f"sample must be in [0, 1], not {sample}")
         if pulses < 1:
             raise ProgramError(f"pulses must be at least 1, not {pulses}")
+        end = _distiller(self, self.name, peer, distil)
         retry = RetryPolicy.of(timeout, tries)
-        found = await self.exchange(peer, pulses, sample, link, retry, lazy)
+        found = await self.exchange(peer, pulses, sample, link, retry, lazy, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
@@ -232,10 +248,11 @@ class Sender(Agent):
         link: str | None,
         retry: RetryPolicy,
         lazy: bool = False,
+        end: Distiller | None = None,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer, pulses, sample, link, lazy)
-        return await initiate(self, peer, self.kind, retry, part)
+        """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
+        part = partial(self._session, peer, pulses, sample, link, lazy, end)
+        return await initiate(self, peer, self.kind, retry, part, None if end is None else end.pads)
 
     async def _session(
         self,
@@ -244,6 +261,7 @@ class Sender(Agent):
         sample: float,
         link: str | None,
         lazy: bool,
+        end: Distiller | None,
         session: Initiator,
     ) -> Exchange:
         scheme = self.scheme
@@ -264,9 +282,22 @@ class Sender(Agent):
         hints = packed(scheme.hint(bases, bits, self.rng), planes_for(scheme.hints))
         counting = await session.request(Hints(hints), Counting)
         agree = marks(counting.counting, seen.count)
-        compared = agree & (self.rng.random(seen.count) < sample)
+        if end is None:
+            compared = agree & (self.rng.random(seen.count) < sample)
+        else:
+            await end.sift(seen.count)
+            compared = agree & (bases == CHECK)
         key = scheme.key_as_sender(bases, bits)
-        wrong, status = await compare(session, Sampled(packed(compared)), key[compared])
+        sampled = Sampled(packed(compared))
+        wrong, status = await compare(session, sampled, key[compared], last=end is None)
+        account = None
+        if end is not None:
+            kept = key[agree & (bases == KEY)]
+            told = Counts(kept=len(kept), compared=len(wrong), errors=int(wrong.sum()))
+            sent = [self._sent(train, basis) for basis in (KEY, CHECK)]
+            estimate = partial(_estimate, told, sent, self.intensities[0].several)
+            rate = float(wrong.mean()) if len(wrong) else 0.5
+            account, status = await end.initiate(session, kept, rate, estimate)
         return Exchange(
             scheme=scheme,
             pulses=pulses,
@@ -275,9 +306,17 @@ class Sender(Agent):
             agree=agree,
             compared=compared,
             wrong=wrong,
+            account=account,
             status=status,
             session=session.name,
         )
+
+    def _sent(self, train: PulseTrain, basis: int) -> int:
+        """How many pulses were sent in a basis: counted, or of a lazy train how many at most."""
+        if not train.is_lazy:
+            return int((train.bases == basis).sum())
+        shares = self.scheme.weights or (1 / len(self.scheme.axes),) * len(self.scheme.axes)
+        return most_of(len(train), shares[basis], _UNSEEN)
 
 
 class Receiver(Agent):
@@ -293,18 +332,26 @@ class Receiver(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
         lazy: bool = False,
+        distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries), lazy)
+        end = _distiller(self, peer, self.name, distil)
+        found = await self.exchange(peer, link, RetryPolicy.of(timeout, tries), lazy, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
-        self, peer: str, link: str | None, retry: RetryPolicy, lazy: bool = False
+        self,
+        peer: str,
+        link: str | None,
+        retry: RetryPolicy,
+        lazy: bool = False,
+        end: Distiller | None = None,
     ) -> Exchange | None:
-        """One train, sifted and compared; None if no session came to an end."""
-        return await respond(self, peer, self.kind, retry, partial(self._session, peer, link, lazy))
+        """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
+        part = partial(self._session, peer, link, lazy, end)
+        return await respond(self, peer, self.kind, retry, part, None if end is None else end.pads)
 
     async def _session(
-        self, peer: str, link: str | None, lazy: bool, session: Responder
+        self, peer: str, link: str | None, lazy: bool, end: Distiller | None, session: Responder
     ) -> Exchange:
         scheme = self.scheme
         plan: Announcement = await session.receive(Announcement)
@@ -321,6 +368,10 @@ class Receiver(Agent):
         sampled: Sampled = await session.receive(Sampled)
         compared = marks(sampled.compared, len(clicks))
         key = scheme.key_as_receiver(clicks.bases, clicks.bits)
+        wrong = await compare_as_receiver(session, key[compared])
+        account = None
+        if end is not None:
+            account = await end.respond(session, key[agree & (clicks.bases == KEY)])
         return Exchange(
             scheme=scheme,
             pulses=plan.pulses,
@@ -328,7 +379,35 @@ class Receiver(Agent):
             bits=key,
             agree=agree,
             compared=compared,
-            wrong=await compare_as_receiver(session, key[compared]),
+            wrong=wrong,
+            account=account,
             status=CONFIRMED,
             session=session.name,
         )
+
+
+def _distiller(
+    agent: Sender | Receiver, first: str, second: str, distil: Distillation | None
+) -> Distiller | None:
+    """An end's way to a secret key. Raises ProgramError for a protocol without a bound."""
+    if distil is None:
+        return None
+    if not agent.scheme.by_basis:
+        raise ProgramError(f"distil: there is no bound here for the key of {agent.kind}")
+    return Distiller(agent, first, second, distil)
+
+
+def _estimate(
+    counts: Counts,
+    sent: list[int],
+    several: float,
+    wrong: NDArray[np.bool_],
+    leaked: int,
+    epsilons: Epsilons,
+) -> Estimate:
+    """`sent`: pulses in the basis of the key and in that of the check."""
+    del wrong
+    key_pulses, check_pulses = sent
+    return of_pulses(
+        counts, leaked, epsilons, key_pulses=key_pulses, check_pulses=check_pulses, several=several
+    )

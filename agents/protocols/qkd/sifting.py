@@ -5,8 +5,8 @@ finds the clicks whose bases agree, samples those that are compared in public, a
 not own what is prepared and detected, nor reconciliation, privacy amplification and authentication: what
 comes out is a sifted key and what is known of the channel, not a secret key.
 
-Single photons travel as lists of slots, pulse trains as bytes: slots as uint32 (uint64 in trains of more than
-2^32 slots; little-endian), bases, bits and marks as bit planes. In all arrays an entry belongs to a click, in
+Single photons travel as lists of slots, pulse trains as bytes: slots by the way from one to the next, bases,
+bits and marks as bit planes. In all arrays an entry belongs to a click, in
 the order of time.
 """
 
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
-from ..session import Initiator, Responder, SessionBroken, SessionMessage, within
+from ..session import UNCONFIRMED, Initiator, Responder, within
+from ..session_messages import SessionBroken, SessionMessage
 
 BASES = "ZX"
+#: Where a secret key is made of one basis, and the other one is compared.
+KEY, CHECK = 0, 1
 Bytes = NDArray[np.uint8]
 Marks = NDArray[np.bool_]
 
@@ -110,13 +113,36 @@ def announced(clicks: Clicks, bases: int = 2) -> Clicked:
 
 
 def slots_as_bytes(clicks: Clicks) -> bytes:
-    """The slots that clicked, in as many bytes each as the train's length needs."""
-    return clicks.slots.astype("<u4" if clicks.seen <= 1 << 32 else "<u8").tobytes()
+    """The slots that clicked: the way from each to the next one, seven bits a byte, the lowest first.
+
+    All bytes of a way but its last have the highest bit set (LEB128): a click costs what its way does.
+    """
+    ways = np.diff(clicks.slots, prepend=0).astype(np.uint64)
+    limits = np.array([1 << 7 * size for size in range(1, 10)], dtype=np.uint64)
+    sizes = 1 + np.searchsorted(limits, ways, side="right")
+    ends = np.cumsum(sizes)
+    data = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
+    for place in range(int(sizes.max(initial=0))):
+        those = np.flatnonzero(sizes > place)
+        digit = (ways[those] >> np.uint64(7 * place)) & np.uint64(0x7F)
+        more = np.uint8(0x80) * (sizes[those] > place + 1)
+        data[ends[those] - sizes[those] + place] = digit.astype(np.uint8) | more.astype(np.uint8)
+    return data.tobytes()
 
 
 def slots_of(data: bytes, count: int) -> NDArray[np.int64]:
-    """What `slots_as_bytes` made of `count` clicks."""
-    return np.frombuffer(data, dtype="<u8" if len(data) > 4 * count else "<u4").astype(np.int64)
+    """What `slots_as_bytes` made of `count` clicks. Raises SessionBroken for other data."""
+    raw = np.frombuffer(data, dtype=np.uint8)
+    last = np.flatnonzero(raw < 0x80)
+    if len(last) != count or (count and last[-1] != len(raw) - 1):
+        raise SessionBroken(f"{len(last)} clicks were announced, expected {count}")
+    starts = np.concatenate([np.zeros(min(count, 1), dtype=np.int64), last[:-1] + 1])
+    sizes = last - starts + 1
+    ways = np.zeros(count, dtype=np.int64)
+    for place in range(int(sizes.max(initial=0))):
+        those = np.flatnonzero(sizes > place)
+        ways[those] |= (raw[starts[those] + place] & np.int64(0x7F)) << np.int64(7 * place)
+    return np.cumsum(ways)
 
 
 def slots_and_bases(clicked: Clicked, bases: int = 2) -> tuple[NDArray[np.int64], Bytes]:
@@ -130,14 +156,20 @@ def marks(plane: bytes, count: int) -> Marks:
     return unpacked(plane, count).astype(bool)
 
 
-async def compare(session: Initiator, sifted: SessionMessage, bits: Bytes) -> tuple[Marks, str]:
+async def compare(
+    session: Initiator, sifted: SessionMessage, bits: Bytes, last: bool = True
+) -> tuple[Marks, str]:
     """The sending end's part: announce what was sifted, and exchange the compared bits.
 
-    Returns which of them differ at the other end, and whether the result is confirmed.
+    Returns which of them differ at the other end, and whether the result is confirmed; unless it is the
+    `last` step of the session nothing is confirmed yet.
     """
     theirs = await session.request(sifted, Compared)
     wrong = unpacked(theirs.bits, len(bits)) != bits
-    return wrong, await session.conclude(Compared(packed(bits)), Done)
+    if last:
+        return wrong, await session.conclude(Compared(packed(bits)), Done)
+    await session.request(Compared(packed(bits)), Done)
+    return wrong, UNCONFIRMED
 
 
 async def compare_as_receiver(session: Responder, bits: Bytes) -> Marks:

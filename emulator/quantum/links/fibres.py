@@ -118,12 +118,18 @@ class FibreChannel:
             latest = self._latest[reverse] = (state, self._transit(state))
         return latest[1]
 
-    def changed(self, loss_db: float, misalignment_rad: float) -> FibreChannel:
-        """The same channel with more loss and with its ends' frames turned further; with the same drifts."""
+    def changed(
+        self, loss_db: float, misalignment_rad: float, lossless: bool = False
+    ) -> FibreChannel:
+        """The same channel with more loss and with its ends' frames turned further; with the same drifts.
+
+        `lossless`: without any loss of the fibre; all else stays, the gate too.
+        """
         old = self.fibre
         fibre = replace(
             old.fibre,
-            insertion_loss_db=old.fibre.insertion_loss_db + loss_db,
+            attenuation_db_per_km=0.0 if lossless else old.fibre.attenuation_db_per_km,
+            insertion_loss_db=0.0 if lossless else old.fibre.insertion_loss_db + loss_db,
             misalignment_rad=old.fibre.misalignment_rad + misalignment_rad,
         )
         link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
@@ -154,7 +160,8 @@ class FaultedFibre:
         if not interval.by:
             return self.channel, interval
         changes = interval.changes
-        return self._changed(changes.loss_db, changes.misalignment_rad), interval
+        channel = self._changed(changes.loss_db, changes.misalignment_rad, changes.lossless)
+        return channel, interval
 
     def __repr__(self) -> str:
         return f"<FaultedFibre {self.channel}, {self._history}>"

@@ -1,7 +1,7 @@
 """The quantum plane's part for pulse trains: what operations mean, and which node gets which train.
 
-Owns the operations Detect, Intercept and Split from their issue on, and the matching of trains with the
-nodes that wait for them. Does not own what is sent (sending.py), trains in flight and their routes
+Owns the operations Detect, CountClicks, Intercept and Split from their issue on, and the matching of trains
+with the nodes that wait for them. Does not own what is sent (sending.py), trains in flight and their routes
 (trains.py), what is done with one (reception.py), photons that nodes store (stored_photons.py), or when
 results are journalled (quantum/plane.py).
 
@@ -13,13 +13,16 @@ origin; a direct link goes before a route past them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ...errors import OperationError
 from ...kernel.ports import Surroundings
+from ...optics.counting import ClickCounter
+from ...optics.interception import BeamSplitter, PhotonNumberSplitter, Splitter
 from ...optics.pulses import EFFECTS, STATES, effects_along, states_along
 from ...topology.model.pulse_sections import DetectorSpec
 from ...topology.model.topology import Topology
-from ...wire import BLOCK_SLOTS, LAZY_BLOCK_SLOTS, Detect, Intercept, Split
+from ...wire import BLOCK_SLOTS, LONGEST_BLOCK_SLOTS, CountClicks, Detect, Intercept, Split
 from ..fault_history import FaultHistories
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices
@@ -27,10 +30,12 @@ from .reception import (
     IDEAL,
     Give,
     Interceptor,
-    NumberSplitter,
+    PulseCounter,
     PulseDetector,
+    PulseSplitter,
     ReceiverKind,
     Receiving,
+    Taking,
     TrainReception,
     check_columns,
     receiver,
@@ -72,14 +77,11 @@ class PulsePlane:
 
     # --- receiving ---
 
-    def receive(self, devices: NodeDevices, operation: Detect | Intercept | Split) -> None:
+    def receive(self, devices: NodeDevices, operation: Taking) -> None:
         """The node takes the next block of a train. Raises OperationError and LinkError."""
         name = devices.name
         check_columns(operation, self._detector(name, operation).splitting is not None)
-        columns = not isinstance(operation, Detect) or operation.bases is not None
-        most = BLOCK_SLOTS if columns else LAZY_BLOCK_SLOTS
-        if not 1 <= operation.slots <= most:
-            raise OperationError(why=f"{operation.slots} slots, expected 1 to {most}")
+        _check_slots(operation)
         pending = Receiving(devices, operation)
         if operation.first == 0:
             self._check_ends(name, operation)
@@ -98,9 +100,9 @@ class PulsePlane:
             self._close(name, pending.reception)
         return True
 
-    def _check_ends(self, name: str, operation: Detect | Intercept | Split) -> None:
+    def _check_ends(self, name: str, operation: Taking) -> None:
         """Raises LinkError and OperationError for a train that can never come, or never be sent on."""
-        if isinstance(operation, Detect):
+        if isinstance(operation, (Detect, CountClicks)):
             self._routes.choose(operation.source, name, operation.link)
             return
         if name in (operation.source, operation.to):
@@ -114,23 +116,24 @@ class PulsePlane:
         if not (waits and self._joined(operation.source, operation.to)):
             self._routes.choose(operation.source, name, None)
             self._routes.choose(name, operation.to, None)
-        share = operation.forward_singles if isinstance(operation, Split) else operation.fraction
-        if not 0 <= share <= 1:
-            raise OperationError(why=f"a share of {share}, expected 0 to 1")
+        shares = [operation.fraction] if isinstance(operation, Intercept) else _shares(operation)
+        for share in shares:
+            if not 0 <= share <= 1:
+                raise OperationError(why=f"a share of {share}, expected 0 to 1")
 
     def _joined(self, first: str, second: str) -> bool:
         """Whether a link joins these two."""
         return any({first, second} == set(link.ends) for link in self.links.values())
 
-    def _detector(self, name: str, operation: Detect | Intercept | Split) -> DetectorSpec:
+    def _detector(self, name: str, operation: Taking) -> DetectorSpec:
         spec = self._nodes[name].detector
-        if spec is None and isinstance(operation, Detect):
+        if spec is None and isinstance(operation, (Detect, CountClicks)):
             raise OperationError(
                 why=f"{name} has no detectors: give it a `detector:` in the topology"
             )
         return IDEAL if spec is None else spec
 
-    def _reception(self, name: str, operation: Detect | Intercept | Split) -> TrainReception:
+    def _reception(self, name: str, operation: Taking) -> TrainReception:
         for reception in self._receptions[name]:
             if _fits(reception.train, operation) and reception.slots == operation.first:
                 return reception
@@ -164,6 +167,9 @@ class PulsePlane:
     def _begin_reception(self, train: Train, pending: Receiving) -> TrainReception:
         operation, name, link = pending.operation, train.to, train.link
         kind: ReceiverKind
+        _check_counted(train, operation)
+        if not train.clocked:
+            _check_unclocked(train, operation)
         if train.long and not isinstance(operation, Detect):
             raise OperationError(
                 why=f"pulses that {train.source} sends lazily to {name} itself come in blocks of more than "
@@ -178,25 +184,38 @@ class PulsePlane:
                     why="photons of pairs cannot be split by number here: what is kept and what goes on "
                     "would stay entangled with the other arm; intercept them"
                 )
-            kind = NumberSplitter(
-                train,
-                self._send_on(train, operation.to),
-                self.stores.new(name, train),
-                operation.forward_singles,
-                rng,
+            splitter: Splitter = (
+                PhotonNumberSplitter(rng, operation.forward_singles, operation.forward_several)
+                if operation.share is None
+                else BeamSplitter(rng, operation.share)
             )
+            onward = self._send_on(train, operation.to)
+            kind = PulseSplitter(train, onward, self.stores.new(name, train), splitter)
             return TrainReception(train, kind, self._around.clock, self._give, 0)
         optics = receiver(spec, train.period_ps, noise_rate_hz, link.gate_ps(train))
-        if isinstance(operation, Intercept):
+        effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
+        if isinstance(operation, CountClicks):
+            counter = ClickCounter(optics, train.period_ps, rng, operation.bases, effects)
+            kind = PulseCounter(train, counter, self._histories[name])
+        elif isinstance(operation, Intercept):
+            if train.entangled and operation.shifts is not None:
+                raise OperationError(why="photons of pairs cannot be moved in their slots here")
             onward = self._send_on(train, operation.to)
             onward.entangled = train.entangled and operation.fraction < 1  # what passes her
             states = STATES if operation.axes is None else states_along(operation.axes)
             kind = Interceptor(
-                train, onward, optics, operation.fraction, rng, self._histories[name], states
+                train,
+                onward,
+                optics,
+                operation.fraction,
+                rng,
+                self._histories[name],
+                states,
+                operation.faked,
             )
         else:
-            effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
-            kind = PulseDetector(train, optics, rng, self._histories[name], effects)
+            count_bright = partial(self._around.metrics.count, f"{name}.bright_slots")
+            kind = PulseDetector(train, optics, rng, self._histories[name], count_bright, effects)
         dead_ns = -(-round(spec.dead_time_ps) // 1000)
         return TrainReception(train, kind, self._around.clock, self._give, dead_ns)
 
@@ -212,8 +231,53 @@ class PulsePlane:
             self._receptions[name].remove(reception)
 
 
-def _fits(train: Train, operation: Detect | Intercept | Split) -> bool:
+def _check_unclocked(train: Train, operation: Taking) -> None:
+    """Raises OperationError for what takes a train slot by slot: pairs without a clock have none."""
+    if not isinstance(operation, Detect):
+        raise OperationError(
+            why=f"pairs of {train.origin} come at any time, not in slots: expected detect"
+        )
+    if operation.bases is not None:
+        raise OperationError(
+            why=f"pairs of {train.origin} come at any time, not in slots with a basis each: expected a beam "
+            "splitter before the detectors (`splitting:`), or lazy bases (`window:` of a QKD program)"
+        )
+
+
+def _shares(operation: Split) -> list[float]:
+    share = 0.0 if operation.share is None else operation.share
+    return [operation.forward_singles, operation.forward_several, share]
+
+
+def _check_slots(operation: Taking) -> None:
+    if isinstance(operation, CountClicks):
+        return
+    columns = not isinstance(operation, Detect) or operation.bases is not None
+    most = BLOCK_SLOTS if columns else LONGEST_BLOCK_SLOTS
+    if not 1 <= operation.slots <= most:
+        raise OperationError(why=f"{operation.slots} slots, expected 1 to {most}")
+
+
+def _check_counted(train: Train, operation: Taking) -> None:
+    """Raises OperationError for a train without slots where slots are wanted, and the other way round."""
+    counts = isinstance(operation, CountClicks)
+    if counts and train.secret is None:
+        raise OperationError(
+            why=f"the train of {train.source} was not sent to be counted: expected counted_pulses there, or "
+            "detect here"
+        )
+    if not counts and train.secret is not None:
+        raise OperationError(
+            why=f"of the train of {train.source} nothing but the clicks is counted, so it has no slots to "
+            "look at: expected count_clicks, at the end that it is sent to"
+        )
+
+
+def _fits(train: Train, operation: Taking) -> bool:
     """Whether an operation is about this train."""
-    if isinstance(operation, Detect) and operation.link not in (None, train.link.name):
+    if isinstance(operation, (Detect, CountClicks)) and operation.link not in (
+        None,
+        train.link.name,
+    ):
         return False
     return operation.source in (train.source, train.origin)

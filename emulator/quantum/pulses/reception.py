@@ -1,8 +1,8 @@
 """Reception: one node that takes one pulse train, block by block.
 
-Owns what becomes of a train where it arrives: it is detected, measured and sent anew, or split by photon
-number; and the step from a node's `detector:` to its receiver. Does not own when its blocks arrive
-(trains.py), which node gets which train (plane.py), or how photons meet detectors (optics/detection.py,
+Owns what becomes of a train where it arrives: it is detected, counted, measured and sent anew, or split; and
+the step from a node's `detector:` to its receiver. Does not own when its blocks arrive (trains.py), which
+node gets which train (plane.py), or how photons meet detectors (optics/detection.py, optics/counting.py,
 optics/interception.py).
 
 Theory of operation. A reception begins with the train's first light and takes its blocks in order, each
@@ -27,20 +27,33 @@ from typing import Any
 import numpy as np
 
 from ...devices.detectors import Detector
-from ...errors import InputError, OperationError
+from ...errors import InputError, InternalError, OperationError
 from ...faults.changes import NodeChanges
 from ...kernel.ports import OPERATION, Clock
+from ...optics.blinding import is_blinding
+from ...optics.counting import ClickCounter, CountedLight
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
-from ...optics.interception import InterceptResend, PhotonNumberSplitter, divided
+from ...optics.interception import InterceptResend, Splitter, divided
 from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
-from ...wire import BLOCK_SLOTS, Clicked, Detect, Intercept, Kept, Operation, Split
+from ...wire import (
+    BLOCK_SLOTS,
+    Clicked,
+    CountClicks,
+    Counted,
+    Detect,
+    Intercept,
+    Kept,
+    Operation,
+    Split,
+    place_type,
+)
 from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, HashedColumn
 from ..fault_history import FaultHistory
 from ..node.node_devices import NodeDevices, Pending
-from .settings import bases_of, check_axes, check_lazy
+from .settings import bases_of, check_axes, check_lazy, check_shares
 from .stored_photons import StoredPhotons
 from .trains import Block, Train
 
@@ -56,12 +69,18 @@ PIECE_EVENTS = 1 << 18
 Give = Callable[..., None]
 
 
+#: The operations that take a train.
+Taking = Detect | CountClicks | Intercept | Split
+#: What they end with.
+Taken = Clicked | Counted | Kept
+
+
 class Receiving(Pending):
     """An operation that waits for a train, or for its next block."""
 
     __slots__ = ("reception",)
 
-    operation: Detect | Intercept | Split
+    operation: Taking
 
     def __init__(self, devices: NodeDevices, operation: Operation) -> None:
         super().__init__(devices, operation)
@@ -120,14 +139,14 @@ class TrainReception:
         if pending is None or not self._arrived or self._closed:
             return
         block, operation = self._arrived.popleft(), pending.operation
-        if block.slots > BLOCK_SLOTS:
+        if block.slots > BLOCK_SLOTS and self.train.long:
             size = self._piece(block, operation)
             if size < block.slots:
                 block, rest = block.cut(size)
                 self._arrived.appendleft(rest)
         self._pending = None
         self.slots, self.blocks = self.slots + block.slots, self.blocks + 1
-        over = block.last or not (operation.more or block.slots < operation.slots)
+        over = block.last or not _wants_more(operation, block)
         value = self.kind.take(operation, block, self._light(block), over)
         if not over:
             self._end(pending, value)
@@ -153,7 +172,7 @@ class TrainReception:
         met = self.train.channel(block)
         return [layer.through(met) for layer in block.light(block)]
 
-    def _end(self, pending: Receiving, value: Clicked | Kept) -> None:
+    def _end(self, pending: Receiving, value: Taken) -> None:
         del pending.devices.pending[pending.number]
         self._give(pending, value)
 
@@ -166,9 +185,7 @@ class ReceiverKind:
     def __init__(self, train: Train) -> None:
         self.train = train
 
-    def take(
-        self, operation: Any, block: Block, layers: list[PulseTrain], over: bool
-    ) -> Clicked | Kept:
+    def take(self, operation: Any, block: Block, layers: list[PulseTrain], over: bool) -> Taken:
         """A block has come."""
         raise NotImplementedError
 
@@ -189,9 +206,14 @@ class ReceiverKind:
             self.onward.send(block.slots, end_ns, over, lambda _: layers)
 
     def _clicked(
-        self, clicks: Clicks | None, operation: Detect | Intercept, block: Block, over: bool
+        self,
+        clicks: Clicks | None,
+        operation: Detect | Intercept,
+        block: Block,
+        over: bool,
+        bright: bool = False,
     ) -> Clicked:
-        """The result: clicks of slots that were asked for."""
+        """The result: clicks of slots that were asked for. `bright`: in bright light."""
         train = self.train
         if clicks is None:
             return Clicked(train.arrives_ns, train.period_ps, 0, over, 0, b"", b"", b"", b"")
@@ -199,21 +221,23 @@ class ReceiverKind:
         if operation.slots < block.slots:
             wanted = at < operation.slots
             at, clicks = at[wanted], clicks.those(wanted)
+        slots = min(block.slots, operation.slots)
         return Clicked(
             train.arrives_ns,
             train.period_ps,
-            min(block.slots, operation.slots),
+            slots,
             over,
             len(at),
-            at.astype("<u4").tobytes(),
+            at.astype(place_type(slots)).tobytes(),
             packed(clicks.bases, planes_for(bases_of(operation.axes))),
             packed(clicks.bits),
             packed(clicks.doubles),
+            slots if bright else 0,
         )
 
 
 class PulseDetector(ReceiverKind):
-    """Detects everything."""
+    """Detects everything. `count_bright` is called with how many slots came in bright light."""
 
     def __init__(
         self,
@@ -221,10 +245,11 @@ class PulseDetector(ReceiverKind):
         receiver: Receiver,
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
+        count_bright: Callable[[int], None],
         effects: Floats = EFFECTS,
     ) -> None:
         super().__init__(train)
-        self._history = history
+        self._history, self._count_bright = history, count_bright
         self._receiver = PulseReceiver(receiver, train.period_ps, rng, effects)
         self._background = float(receiver.background(train.period_ps).sum())
         self._counters = len(receiver.all_detectors)
@@ -242,8 +267,36 @@ class PulseDetector(ReceiverKind):
             return self._clicked(None, operation, block, over)
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
+        bright = _any_bright(layers)
         clicks = self._receiver.detect(layers[0], chosen, layers[1:], troubles)
-        return self._clicked(clicks, operation, block, over)
+        found = self._clicked(clicks, operation, block, over, bright)
+        if found.bright:
+            self._count_bright(found.bright)
+        return found
+
+
+class PulseCounter(ReceiverKind):
+    """Counts the clicks of a whole train."""
+
+    def __init__(
+        self, train: Train, counter: ClickCounter, history: FaultHistory[NodeChanges]
+    ) -> None:
+        super().__init__(train)
+        self._counter, self._history = counter, history
+
+    def take(
+        self, operation: CountClicks, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Counted:
+        train = self.train
+        times = train.arrives_ns, train.period_ps, block.slots
+        if not layers:
+            return Counted(*times, [], [], train.secret or b"")
+        (layer,) = layers
+        light = layer.take_layer()
+        if not isinstance(light, CountedLight):
+            raise InternalError(f"light that cannot be counted: {type(light).__name__}")
+        found = self._counter.count(light, troubles_of(train, block, self._history))
+        return Counted(*times, found.clicks.tolist(), found.errors.tolist(), train.secret or b"")
 
 
 class Interceptor(ReceiverKind):
@@ -258,10 +311,11 @@ class Interceptor(ReceiverKind):
         rng: np.random.Generator,
         history: FaultHistory[NodeChanges],
         states: Floats = STATES,
+        faked: bool = False,
     ) -> None:
         super().__init__(train)
         self.onward, self._fraction, self._history = onward, fraction, history
-        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states)
+        self._resend = InterceptResend(receiver, train.period_ps, rng, states=states, faked=faked)
         self._streams = Substreams(rng)
 
     def take(
@@ -270,7 +324,7 @@ class Interceptor(ReceiverKind):
         if not layers:
             self._send_on(block, [], over)
             return self._clicked(None, operation, block, over)
-        where = self._taken(block)
+        where, bright = self._taken(block), _any_bright(layers)
         passing: list[PulseTrain] = []
         if where is not None:
             pairs = [divided(layer, where) for layer in layers]
@@ -278,8 +332,11 @@ class Interceptor(ReceiverKind):
         chosen = chosen_bases(operation, block)
         troubles = troubles_of(self.train, block, self._history)
         resent, clicks = self._resend.seize(layers[0], chosen, layers[1:], where, troubles)
+        if operation.shifts is not None:
+            late = _padded(unpacked(operation.shifts, operation.slots), block.slots).astype(bool)
+            passing = [each.shifted(late) for each in passing]
         self._send_on(block, [resent, *passing], over)
-        return self._clicked(clicks, operation, block, over)
+        return self._clicked(clicks, operation, block, over, bright)
 
     def _taken(self, block: Block) -> np.ndarray | None:
         """Which slots are measured, drawn per chunk; None: all."""
@@ -293,20 +350,18 @@ class Interceptor(ReceiverKind):
         return np.concatenate(chunks) < self._fraction
 
 
-class NumberSplitter(ReceiverKind):
-    """Stores one photon of each pulse with several, and sends on the rest."""
+class PulseSplitter(ReceiverKind):
+    """Takes photons out of pulses, stores some, and sends on the rest."""
 
     def __init__(
         self,
         train: Train,
         onward: Train | None,
         stored: StoredPhotons,
-        forward_singles: float,
-        rng: np.random.Generator,
+        splitter: Splitter,
     ) -> None:
         super().__init__(train)
-        self.onward, self._stored = onward, stored
-        self._splitter = PhotonNumberSplitter(rng, forward_singles)
+        self.onward, self._stored, self._splitter = onward, stored, splitter
 
     def take(self, operation: Split, block: Block, layers: list[PulseTrain], over: bool) -> Kept:
         pairs = [self._splitter.split(layer) for layer in layers]
@@ -317,6 +372,10 @@ class NumberSplitter(ReceiverKind):
         return Kept(
             self._stored.name, train.arrives_ns, train.period_ps, block.slots, over, count, raw
         )
+
+
+def _any_bright(layers: list[PulseTrain]) -> bool:
+    return any(is_blinding(each.layer) for each in layers)
 
 
 def troubles_of(
@@ -356,23 +415,35 @@ def chosen_bases(operation: Detect | Intercept, block: Block) -> np.ndarray | Ha
         return None
     planes = planes_for(bases_of(operation.axes))
     chosen = unpacked(operation.bases, operation.slots, planes)
-    return chosen[:slots] if len(chosen) >= slots else np.pad(chosen, (0, slots - len(chosen)))
+    return _padded(chosen, slots)
 
 
-def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
+def _padded(column: np.ndarray, slots: int) -> np.ndarray:
+    """A column as long as the block, with zeros for what was not asked for."""
+    return column[:slots] if len(column) >= slots else np.pad(column, (0, slots - len(column)))
+
+
+def _wants_more(operation: Operation, block: Block) -> bool:
+    assert isinstance(operation, (Detect, Intercept, Split)), "a counted train is one block"
+    return operation.more or block.slots < operation.slots
+
+
+def check_columns(operation: Taking, passive: bool) -> None:
     """Raises OperationError for bases that do not fit the operation or the kind of receiver."""
     if isinstance(operation, Split):
         return
     check_axes(operation.axes)
     kinds = bases_of(operation.axes)
+    if isinstance(operation, CountClicks):
+        _check_choice(operation.bases is not None, passive, kinds)
+        if operation.bases is not None:
+            check_shares("bases", operation.bases, kinds)
+        return
     lazy = operation.lazy if isinstance(operation, Detect) else None
-    chosen = operation.bases is not None or lazy is not None
-    if not chosen and not passive:
-        raise OperationError(why="the node chooses the basis of each slot: bases are missing")
-    if chosen and passive:
-        raise OperationError(why="a beam splitter chooses the bases here: expected none")
-    if passive and kinds != PASSIVE_BASES:
-        raise OperationError(why=f"{kinds} axes behind a beam splitter for {PASSIVE_BASES} bases")
+    shifts = operation.shifts if isinstance(operation, Intercept) else None
+    if shifts is not None and len(shifts) != packed_size(operation.slots):
+        raise OperationError(why=f"{len(shifts)} bytes of shifts for {operation.slots} slots")
+    _check_choice(operation.bases is not None or lazy is not None, passive, kinds)
     if lazy is not None:
         check_lazy(lazy, kinds)
     if operation.bases is None:
@@ -387,6 +458,15 @@ def check_columns(operation: Detect | Intercept | Split, passive: bool) -> None:
         and int(unpacked(operation.bases, operation.slots, planes).max()) >= kinds
     ):
         raise OperationError(why=f"a basis that is none of {kinds}")
+
+
+def _check_choice(chosen: bool, passive: bool, kinds: int) -> None:
+    if not chosen and not passive:
+        raise OperationError(why="the node chooses the basis of each slot: bases are missing")
+    if chosen and passive:
+        raise OperationError(why="a beam splitter chooses the bases here: expected none")
+    if passive and kinds != PASSIVE_BASES:
+        raise OperationError(why=f"{kinds} axes behind a beam splitter for {PASSIVE_BASES} bases")
 
 
 # --- what a node receives with ----------------------------------------------------------------------
@@ -419,7 +499,7 @@ def receiver(
         open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
     noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    found = Receiver(detector, spec.transmittance, noise_photons, splitting)
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting, spec.mismatch)
     counts = float(found.background(period_ps).max())
     if counts > MOST_COUNTS:
         raise OperationError(

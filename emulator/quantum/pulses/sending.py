@@ -1,12 +1,13 @@
 """Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
-Owns the operations Pulses and PairPulses, and the step from a node's `source:` to its source table. Does
-not own trains in flight and which link leads where (trains.py), or what sources emit (devices/sources.py,
-optics/).
+Owns the operations Pulses, PairPulses and CountedPulses, and the step from a node's `source:` to its source
+table. Does not own trains in flight and which link leads where (trains.py), or what sources emit
+(devices/sources.py, optics/).
 
 Rules. A node sends one train at a time on a link. The arms of a train of pairs leave in the same slots, so
-that what stops one stops both. What the topology cannot know before a train comes is refused here, as an
-OperationError.
+that what stops one stops both. Pairs without a clock have slots of 1 ps, which only count time: a block of
+them is a chunk of pairs, however long that lasts. What the topology cannot know before a train comes is
+refused here, as an OperationError.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ...devices.sources import (
 )
 from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
+from ...optics.counting import CountedLight
 from ...optics.pairs import PairBlock, PairTrain
 from ...optics.pulses import (
     NO_CHANNEL,
@@ -40,8 +42,11 @@ from ...topology.model.pulse_sections import SourceSpec
 from ...topology.model.topology import NodeSpec
 from ...wire import (
     BLOCK_SLOTS,
+    COUNTED_SLOTS,
     LAZY_BLOCK_SLOTS,
+    LONGEST_BLOCK_SLOTS,
     MOST_SETTINGS,
+    CountedPulses,
     LazySettings,
     PairPulses,
     Pulses,
@@ -50,12 +55,16 @@ from ...wire import (
 from ...wire.bit_planes import packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, BITS, INTENSITIES, HashedColumn
 from ..node.node_devices import NodeDevices, Pending
-from .settings import bases_of, check_axes, check_lazy
+from .settings import bases_of, check_axes, check_lazy, check_shares
 from .stored_photons import Schedule
 from .trains import Block, PulseLink, PulseRoutes, Train
 
+#: Sources that send pairs.
+PAIR_KINDS = ("spdc", "spdc_cw")
 #: The operations that send.
-Sending = Pulses | PairPulses
+Sending = Pulses | PairPulses | CountedPulses
+#: Bytes that both ends of a counted train get.
+SECRET_BYTES = 32
 #: Makes the light of a block, in layers, once it has arrived.
 Emission = Callable[[Block], list[PulseTrain]]
 
@@ -110,17 +119,40 @@ class Senders:
         name = devices.name
         first, second = links = self._links(name, operation)
         source, fidelity = pair_source(self._nodes[name])
-        _check_size(operation)
+        clocked = _source(self._nodes[name]).clocked
+        if not 1 <= operation.slots <= LONGEST_BLOCK_SLOTS:
+            raise OperationError(
+                why=f"{operation.slots} slots, expected 1 to {LONGEST_BLOCK_SLOTS} at once"
+            )
         if first is second:
             raise OperationError(why=f"both arms on {first.name}: expected a link for each")
         if operation.first == 0:
             rng = self._streams.of("pairs", name)
-            self._open(name, links, lambda: PairTrain(source, fidelity, rng))
+            self._open(name, links, lambda: PairTrain(source, fidelity, rng, clocked), clocked)
         found = self._going_on(name, links, operation)
         assert found.pairs is not None, "both links are of one train, which has two arms"
         block, period_ps = found.pairs.block(), found.trains[0].period_ps
         arms = [partial(_arm, found.pairs, block, arm, period_ps) for arm in (0, 1)]
-        self._emit(devices, operation, found, arms, operation.slots)
+        slots = min(operation.slots, BLOCK_SLOTS if clocked else found.pairs.chunk_slots)
+        brightness = 0.0 if clocked else source.mean_pairs
+        self._emit(devices, operation, found, arms, slots, brightness)
+
+    def send_counted(self, devices: NodeDevices, operation: CountedPulses) -> None:
+        """A whole train of which only the clicks will be counted. Raises as `send_pulses`."""
+        name = devices.name
+        links = self._links(name, operation)
+        table = source_table(self._nodes[name], operation.means)
+        if not 1 <= operation.slots <= COUNTED_SLOTS:
+            raise OperationError(why=f"{operation.slots} slots, expected 1 to {COUNTED_SLOTS}")
+        check_axes(operation.axes)
+        check_shares("bases", operation.bases, bases_of(operation.axes))
+        check_shares("intensities", operation.intensities, len(table))
+        self._open(name, links)
+        found = self._going_on(name, links, operation)
+        train = found.trains[0]
+        train.secret = self._streams.of("secret", f"{train.link.name}:{name}").bytes(SECRET_BYTES)
+        light = partial(_counted_light, operation, table, train.period_ps)
+        self._emit(devices, operation, found, [light], operation.slots)
 
     def end(self, devices: NodeDevices, operation: Sending) -> Sent | None:
         """A block has left; None if its train had been withdrawn before."""
@@ -130,7 +162,8 @@ class Senders:
         slots, last = found.block
         if last:
             self._forget(found)
-        return Sent(found.trains[0].start_ns, found.trains[0].period_ps, slots)
+        train = found.trains[0]
+        return Sent(train.start_ns, train.period_ps, slots, train.secret or b"")
 
     def withdraw(self, pending: Pending) -> bool:
         """The train ends with what has left; the operation runs to its end, which is that of its block."""
@@ -149,13 +182,17 @@ class Senders:
     # --- trains ---
 
     def _links(self, name: str, operation: Sending) -> list[PulseLink]:
-        if isinstance(operation, Pulses):
+        if isinstance(operation, (Pulses, CountedPulses)):
             return [self._routes.choose(name, operation.to, operation.link)]
         arms = zip(operation.to, operation.links, strict=True)
         return [self._routes.choose(name, to, link) for to, link in arms]
 
     def _open(
-        self, name: str, links: list[PulseLink], pairs: Callable[[], PairTrain] | None = None
+        self,
+        name: str,
+        links: list[PulseLink],
+        pairs: Callable[[], PairTrain] | None = None,
+        clocked: bool = True,
     ) -> None:
         for link in links:
             if (name, link.name) in self._outgoing:
@@ -165,7 +202,7 @@ class Senders:
         trains = [link.open(name, name, now_ns, spec.period_ps) for link in links]
         found = Outgoing(trains, None if pairs is None else pairs())
         for train in trains:
-            train.entangled = pairs is not None
+            train.entangled, train.clocked = pairs is not None, clocked
             self._outgoing[name, train.link.name] = found
 
     def _under_way(self, name: str, links: list[PulseLink]) -> Outgoing | None:
@@ -200,7 +237,8 @@ class Senders:
         end_ns = found.trains[0].ends_ns(slots)
         for train, light in zip(found.trains, lights, strict=True):
             train.send(slots, end_ns, last, light, brightness)
-            self._metrics.count(f"links.{train.link.name}.pulses", slots)
+            if train.clocked:
+                self._metrics.count(f"links.{train.link.name}.pulses", slots)
         self._schedule(Pending(devices, operation), end_ns)
 
     def _meets_eavesdropper(self, train: Train, to: str) -> bool:
@@ -217,7 +255,7 @@ class Senders:
             self._outgoing.pop((train.source, train.link.name), None)
 
 
-def _check_size(operation: Sending, lazy: bool = False) -> None:
+def _check_size(operation: Pulses, lazy: bool) -> None:
     slots, most = operation.slots, LAZY_BLOCK_SLOTS if lazy else BLOCK_SLOTS
     if not 1 <= slots <= most or (slots < most and not operation.last):
         raise OperationError(why=f"a block of {slots} slots, expected {most} but in the last")
@@ -281,12 +319,28 @@ def _lazy_light(
     return [PulseTrain.of(light, period_ps)]
 
 
+def _counted_light(
+    operation: CountedPulses, table: tuple[Source, ...], period_ps: int, block: Block
+) -> list[PulseTrain]:
+    """The light of a train that is only counted, as far as it was sent."""
+    light = CountedLight(
+        block.first,
+        block.slots,
+        tuple(operation.bases),
+        tuple(operation.intensities),
+        table,
+        NO_CHANNEL,
+        _states(operation),
+    )
+    return [PulseTrain.of(light, period_ps)]
+
+
 def _highest(settings: LazySettings) -> int:
     """The highest intensity that may be sent."""
     return max(index for index, share in enumerate(settings.intensities) if share > 0)
 
 
-def _states(operation: Pulses) -> Floats:
+def _states(operation: Pulses | CountedPulses) -> Floats:
     return STATES if operation.axes is None else states_along(operation.axes)
 
 
@@ -307,9 +361,9 @@ def source_table(spec: NodeSpec, means: list[float] | None) -> tuple[Source, ...
     send.
     """
     source = _source(spec)
-    if source.kind == "spdc":
+    if source.kind in PAIR_KINDS:
         raise OperationError(
-            why=f"the source of {spec.name} is spdc: it sends pairs, by pair_pulses"
+            why=f"the source of {spec.name} is {source.kind}: it sends pairs, by pair_pulses"
         )
     if means is None:
         return _table(source)
@@ -329,9 +383,10 @@ def source_table(spec: NodeSpec, means: list[float] | None) -> tuple[Source, ...
 def pair_source(spec: NodeSpec) -> tuple[Pairs, float]:
     """(pairs per slot, fidelity of a pair alone). Raises OperationError for a node that sends none."""
     source = _source(spec)
-    if source.kind != "spdc":
+    if source.kind not in PAIR_KINDS:
         raise OperationError(
-            why=f"the source of {spec.name} is {source.kind}: pairs come from one of kind spdc"
+            why=f"the source of {spec.name} is {source.kind}: pairs come from one of kind "
+            f"{' or '.join(PAIR_KINDS)}"
         )
     return _pairs(source), 1.0 if source.fidelity is None else source.fidelity
 
@@ -340,9 +395,16 @@ def mean_photon_numbers(source: SourceSpec) -> list[float]:
     """What a node knows of its settings: means of a laser, P(1) of a single emitter, pairs a slot."""
     if source.kind == "weak_coherent":
         return source.table
-    if source.kind == "spdc":
+    if source.kind in PAIR_KINDS:
         return [_pairs(source).mean_pairs]
     return [float(each.photons()[1]) for each in _table(source)]
+
+
+def several_photons(source: SourceSpec) -> list[float]:
+    """How probable two photons or more are in a pulse of each setting; none of a source of pairs."""
+    if source.kind in PAIR_KINDS:
+        return []
+    return [float(each.photons()[2:].sum()) for each in _table(source)]
 
 
 def _source(spec: NodeSpec) -> SourceSpec:
@@ -372,4 +434,7 @@ def _emitter(source: SourceSpec) -> AtomicEmitter:
 
 
 def _pairs(source: SourceSpec) -> Pairs:
+    """Pairs at random times are each by itself, and as many of them in one slot as in any."""
+    if not source.clocked:
+        return Pairs((source.pair_rate_hz or 0.0) * source.period_ps * 1e-12, "poisson")
     return Pairs(source.mean_pairs or 0.0, source.statistics or "polarisation")

@@ -37,13 +37,14 @@ def check_lazy(lazy: LazySettings, bases: int, intensities: int | None = None) -
     """Raises OperationError for a key or shares that do not fit; `intensities` None: a receiver's."""
     if len(lazy.key) != KEY_BYTES:
         raise OperationError(why=f"a key of {len(lazy.key)} bytes, expected {KEY_BYTES}")
-    _check_shares("bases", lazy.bases, bases)
+    check_shares("bases", lazy.bases, bases)
     if intensities is not None:
-        _check_shares("bits", lazy.bits, 2)
-        _check_shares("intensities", lazy.intensities, intensities)
+        check_shares("bits", lazy.bits, 2)
+        check_shares("intensities", lazy.intensities, intensities)
 
 
-def _check_shares(name: str, shares: list[float], count: int) -> None:
+def check_shares(name: str, shares: list[float], count: int) -> None:
+    """Raises OperationError for shares that are not `count` numbers from 0 with the sum 1."""
     if len(shares) != count:
         raise OperationError(why=f"{len(shares)} shares of {name}, expected {count}")
     if not (all(share >= 0 for share in shares) and abs(sum(shares) - 1) <= 1e-9):

@@ -103,6 +103,10 @@ class Train:
         self.entangled = False
         #: Whether its blocks are longer than others, which only a node that detects takes.
         self.long = False
+        #: Whether its light comes in slots; else at any time, and slots only count that.
+        self.clocked = True
+        #: Of a train that is only counted: random bytes for both its ends. None: it has slots.
+        self.secret: bytes | None = None
         self.reception: TrainReception | None = None
         #: Slots sent so far, and when the latest of them had left.
         self.slots, self.end_ns = 0, start_ns
@@ -137,7 +141,7 @@ class Train:
     ) -> None:
         """The next block leaves; its last slot leaves at `end_ns`."""
         block = Block(self.slots, slots, end_ns, last, light, brightness)
-        self.long = self.long or slots > BLOCK_SLOTS
+        self.long = self.long or (slots > BLOCK_SLOTS and self.secret is None)
         self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
         self.link.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
 

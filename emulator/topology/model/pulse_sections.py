@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from ...wire import MOST_SETTINGS
 from ..written.names import shown
-from ..written.vocabulary import Section, is_partial, missing, problem, written_keys
+from ..written.vocabulary import Section, is_partial, is_written, missing, problem, written_keys
 from .quantities import Fidelity, FrequencyHz, Probability, Quantity, RateHz, ShortTimePsOrNone
 
 #: Noise counts in each slot of a detector; more are no detector, and take memory without end.
@@ -24,12 +24,16 @@ MeanPhotonNumber = Annotated[float, Quantity("number", high=200.0)]
 Correlation = Annotated[float, Quantity("number", high=1.0)]
 #: Beyond one pair a slot two photons are no pair any more.
 MeanPairs = Annotated[float, Quantity("number", high=1.0)]
+#: Beyond a pair in 10 ps pairs are no longer apart in any detector.
+PairRateHz = Annotated[float, Quantity("frequency", above=True, high=1e11)]
 
 
 #: Slower rates are refused before their period is looked at, which may be no number.
 _SLOWEST_HZ = 0.5
-SourceKind = Literal["weak_coherent", "single_photon", "emitter", "spdc"]
-#: Kind -> the keys it cannot do without, and those it may have. All kinds have `rate`.
+SourceKind = Literal["weak_coherent", "single_photon", "emitter", "spdc", "spdc_cw"]
+#: The slots of a source without a clock: what times are counted in.
+TIME_PS = 1
+#: Kind -> the keys it cannot do without, and those it may have. All kinds with slots have `rate`, too.
 _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "weak_coherent": ((), ("intensities", "probabilities")),
     "single_photon": ((), ("brightness", "g2", "probabilities")),
@@ -38,10 +42,12 @@ _KEYS: dict[SourceKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("lifetime", "window", "double_excitation", "probabilities"),
     ),
     "spdc": (("mean_pairs",), ("statistics", "fidelity")),
+    "spdc_cw": (("pair_rate",), ("fidelity",)),
 }
 #: Kind -> every key it takes.
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
-    kind: ("kind", "rate", *required, *optional) for kind, (required, optional) in _KEYS.items()
+    kind: ("kind", *(() if kind == "spdc_cw" else ("rate",)), *required, *optional)
+    for kind, (required, optional) in _KEYS.items()
 }
 _DEFAULT_INTENSITIES = (0.5, 0.1, 0.0)
 
@@ -52,8 +58,9 @@ class SourceSpec(Section):
     `weak_coherent`: an attenuated laser with a table of mean photon numbers, signal first by custom.
     `single_photon`: an emitter with `brightness`, P(1) where the fibre begins, and `g2`. `emitter`: an
     atom by its parts, of whose photon the slot holds what falls into `window` (if not given, the
-    whole slot). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `probabilities` is how often a node
-    draws each setting unless its program says otherwise; without them, all alike.
+    whole slot). `spdc`: pairs from down-conversion, `mean_pairs` a slot. `spdc_cw`: the same, pumped without
+    a pause: `pair_rate` pairs a second at random times, in ps. `probabilities` is how often a node draws each
+    setting unless its program says otherwise; without them, all alike.
     """
 
     kind: SourceKind = "weak_coherent"
@@ -74,12 +81,13 @@ class SourceSpec(Section):
 
     mean_pairs: MeanPairs | None = None
     statistics: Literal["polarisation", "thermal", "poisson"] | None = None
+    pair_rate_hz: PairRateHz | None = Field(default=None, validation_alias="pair_rate")
     fidelity: Fidelity | None = None
 
     @model_validator(mode="after")
     def _can_be_built(self, info: ValidationInfo[Any]) -> SourceSpec:
         if not is_partial(info) or "kind" in self.model_fields_set:
-            self._has_no_key_of_another_kind()
+            self._has_no_key_of_another_kind(is_written(info))
         if not is_partial(info):
             self._is_complete()
         return self
@@ -90,6 +98,8 @@ class SourceSpec(Section):
         lacking = [key for key in _KEYS[self.kind][0] if key not in given]
         if lacking:
             raise missing(lacking[0])
+        if not self.clocked:
+            return
         if self.rate_hz < _SLOWEST_HZ or not 1 <= self.period_ps <= 10**12:
             raise problem(
                 f"expected a rate from 1 Hz to 1000 GHz (a slot is a whole number of ps), found "
@@ -109,9 +119,10 @@ class SourceSpec(Section):
         fields = zip(written_keys(type(self)), type(self).model_fields, strict=True)
         return [key for key, name in fields if getattr(self, name) is not None]
 
-    def _has_no_key_of_another_kind(self) -> None:
+    def _has_no_key_of_another_kind(self, written: bool) -> None:
+        has_rate = written and "rate_hz" in self.model_fields_set  # else there is its default
         for key in self._given():
-            if key not in SOURCE_KEYS[self.kind]:
+            if key not in SOURCE_KEYS[self.kind] and (key != "rate" or has_rate):
                 kinds = [kind for kind, keys in SOURCE_KEYS.items() if key in keys]
                 raise problem(
                     f"{shown(key)} is no key of kind: {self.kind}, but of {', '.join(kinds)}", key
@@ -146,9 +157,14 @@ class SourceSpec(Section):
             )
 
     @property
+    def clocked(self) -> bool:
+        """Whether it sends in slots; else at any time."""
+        return self.kind != "spdc_cw"
+
+    @property
     def period_ps(self) -> int:
         """The length of a slot."""
-        return round(1e12 / self.rate_hz)
+        return round(1e12 / self.rate_hz) if self.clocked else TIME_PS
 
     @property
     def table(self) -> list[float]:
@@ -162,10 +178,11 @@ class SourceSpec(Section):
 
 
 class DetectorSpec(Section):
-    """What a node receives pulse trains with: its optics, and detectors that are all alike.
+    """What a node receives pulse trains with: its optics, and detectors that are alike but for `mismatch`.
 
     `splitting` None: the node chooses the basis of each slot (active); else a beam splitter does, and
-    these are its shares for the bases Z and X. `transmittance` is that of the optics.
+    these are its shares for the bases Z and X. `transmittance` is that of the optics. `mismatch`: of light
+    that comes early in its slot detectors of bit 1 see this share, of late light those of bit 0.
     """
 
     efficiency: Probability = 1.0
@@ -178,6 +195,7 @@ class DetectorSpec(Section):
     gate_ps: ShortTimePsOrNone = Field(default=None, validation_alias="gate")
     transmittance: Probability = 1.0
     splitting: list[Probability] | None = Field(default=None, min_length=2, max_length=2)
+    mismatch: Probability = 1.0
 
     def open_ps(self, period_ps: int) -> float:
         """How long the gate is open in a slot."""

@@ -80,3 +80,38 @@ def test_a_time_shift_tells_nothing_of_equal_detectors_and_all_of_a_blind_one() 
     assert attacks.time_shift_information(1.0) == 0.0
     assert attacks.time_shift_information(0.0) == 1.0
     assert 0 < attacks.time_shift_information(0.5) < attacks.time_shift_information(0.2)
+
+
+# --- splitting that keeps the gain ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("efficiency", [0.2, 0.7, 1.0])
+def test_the_gain_behind_a_splitter_is_the_sum_over_photon_numbers(efficiency: float) -> None:
+    mu, singles, several = 0.6, 0.3, 0.8
+    numbers = [math.exp(-mu) * mu**n / math.factorial(n) for n in range(40)]
+    expected = singles * numbers[1] * efficiency + several * sum(
+        numbers[n] * (1 - (1 - efficiency) ** (n - 1)) for n in range(2, 40)
+    )
+    found = attacks.photon_number_splitting_gain(mu, efficiency, singles, several)
+    assert found == pytest.approx(expected)
+
+
+def test_shares_of_a_splitter_block_single_photons_first() -> None:
+    mu, efficiency = 0.5, 0.4
+    limit = attacks.photon_number_splitting_gain(mu, efficiency)
+    assert attacks.photon_number_splitting_shares(mu, efficiency, limit / 2) == (
+        0.0,
+        pytest.approx(0.5),
+    )
+    assert attacks.photon_number_splitting_shares(mu, efficiency, limit) == (0.0, 1.0)
+    wanted = limit + 0.25 * mu * math.exp(-mu) * efficiency
+    assert attacks.photon_number_splitting_shares(mu, efficiency, wanted) == (
+        pytest.approx(0.25),
+        1.0,
+    )
+    assert attacks.photon_number_splitting_shares(mu, efficiency, 1.0) == (1.0, 1.0)
+
+
+def test_faked_states_click_in_half_of_what_was_seen() -> None:
+    assert attacks.faked_states_gain(0.5) == pytest.approx(gain(0.5, 1.0, 0.0) / 2)
+    assert attacks.faked_states_gain(0.5, 0.3) == pytest.approx(0.3 * gain(0.5, 1.0, 0.0) / 2)

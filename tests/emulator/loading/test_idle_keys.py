@@ -84,6 +84,13 @@ def test_stray_light_meets_detectors_at_either_end() -> None:
     assert idle(RAMAN, "detector: {efficiency: 0.5}") == []
 
 
+def test_a_gate_opens_in_slots_and_light_without_a_clock_has_none() -> None:
+    gate = "gate: 1 ns, pulse: {duration: 50 ps}"
+    (warning,) = idle(gate, "source: {kind: spdc_cw, pair_rate: 1 MHz}")
+    assert "gate: no effect on pairs of kind: spdc_cw" in warning
+    assert idle(gate, "source: {kind: spdc, mean_pairs: 0.1}") == []
+
+
 def test_a_detectors_keys_need_each_other() -> None:
     found = idle("", "detector: {afterpulse_decay: 1 us, paralysable: true}")
     assert [warning.split(": ", 2)[2] for warning in found] == [

@@ -7,13 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from qnetem.emulator.closed_forms import qkd
+from qnetem.emulator.closed_forms import eavesdropping, qkd
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import VACUUM, Fock, WeakCoherent, decoy_table
 from qnetem.emulator.errors import InputError, InternalError
 from qnetem.emulator.optics import detection, interception, pulses
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
-from qnetem.emulator.optics.interception import InterceptResend, PhotonNumberSplitter
+from qnetem.emulator.optics.interception import (
+    BeamSplitter,
+    InterceptResend,
+    PhotonNumberSplitter,
+)
 from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
 PERIOD_PS = 1000
@@ -242,3 +246,62 @@ def test_what_clicks_where_nothing_is_taken_is_not_sent_on() -> None:
     onward, clicks = eve.seize(train, zeros, where=where)
     assert len(clicks.slots) > 0 and clicks.slots.max() < size // 2
     assert np.array_equal(detection.detect(onward, IDEAL, generator(9), zeros).slots, clicks.slots)
+
+
+def test_a_share_of_the_pulses_with_several_photons_may_be_blocked() -> None:
+    """N = 400,000 pulses of mean 0.5: all with several are kept of, 30 % of them go on."""
+    _, _, _, onward, kept = _split(400_000, 0.5, forward_several=0.3)
+    passed = int((np.array(onward.take().intensities) > 0).sum())
+    assert len(kept.slots) == pytest.approx(400_000 * qkd.several_photons(0.5), rel=0.016)
+    expected = 0.3 * len(kept.slots)
+    assert passed == pytest.approx(expected, abs=3 * math.sqrt(expected * 0.7))
+
+
+@pytest.mark.parametrize("detector_efficiency", [0.3, 1.0])
+def test_gains_behind_a_splitter_are_those_of_its_closed_form(detector_efficiency: float) -> None:
+    """N = 400,000 pulses of mean 0.5, on which a splitter imitates a fibre of 10 or 3 dB."""
+    for transmittance in (0.1, 0.5):
+        wanted = qkd.gain(0.5, transmittance * detector_efficiency, 0.0)
+        singles, several = eavesdropping.photon_number_splitting_shares(
+            0.5, detector_efficiency, wanted
+        )
+        assert (singles == 0) == (several < 1)
+        expected = eavesdropping.photon_number_splitting_gain(
+            0.5, detector_efficiency, singles, several
+        )
+        assert expected == pytest.approx(wanted)
+        shares = {"forward_singles": singles, "forward_several": several}
+        bases, _, _, onward, _ = _split(400_000, 0.5, **shares)
+        receiver = Receiver(Detector(detector_efficiency))
+        clicks = detection.detect(onward, receiver, generator(3), bases)
+        sigma = math.sqrt(400_000 * wanted)
+        assert len(clicks.slots) == pytest.approx(400_000 * wanted, abs=3 * sigma)
+
+
+# --- beam splitting -------------------------------------------------------------------------------
+
+
+def test_a_beam_splitter_leaves_what_a_fibre_of_its_loss_would_and_has_the_rest() -> None:
+    """N = 600,000 pulses of 0.5 and 0.1: gains of a fibre of 10 dB, photons of both sides independent."""
+    bases, bits = bits_of(600_000, 2)
+    intensities = generator(6).integers(0, 2, 600_000, dtype=np.uint8)
+    train = PulseTrain(bases, bits, intensities, decoy_table(0.5, 0.1), PERIOD_PS)
+    onward, kept = BeamSplitter(generator(7), 0.9).split(train)
+    clicks = detection.detect(onward, IDEAL, generator(3), bases)
+    assert np.array_equal(clicks.bits, bits[clicks.slots])
+    for setting, mean in enumerate((0.5, 0.1)):
+        sent = int((intensities == setting).sum())
+        here = clicks.slots[intensities[clicks.slots] == setting]
+        gain = qkd.gain(mean, 0.1, 0.0)
+        assert len(here) == pytest.approx(sent * gain, abs=3 * math.sqrt(sent * gain))
+        known = eavesdropping.beam_splitting_known(mean, 0.1)
+        both = len(np.intersect1d(here, kept.slots))
+        sigma = math.sqrt(len(here) * known * (1 - known))
+        assert both == pytest.approx(len(here) * known, abs=3 * sigma)
+    found = kept.measure(bases[kept.slots], generator())
+    assert np.array_equal(found, bits[kept.slots])
+
+
+def test_a_share_of_no_beam_splitter_is_refused() -> None:
+    with pytest.raises(InputError, match="beam splitter: share"):
+        BeamSplitter(generator(), -0.1)

@@ -23,7 +23,7 @@ SETTINGS = settings(
 
 @pytest.mark.campaign
 @given(puppets.networks(), st.lists(st.integers(0, 2**32), min_size=2, max_size=2))
-@settings(SETTINGS, max_examples=count(600))
+@settings(SETTINGS, max_examples=count(600, 30))
 def test_any_network_runs_alike_in_any_order_of_carrying(
     topology: Topology, orders: list[int]
 ) -> None:
@@ -39,7 +39,7 @@ def test_any_network_runs_alike_in_any_order_of_carrying(
 
 @pytest.mark.campaign
 @given(puppets.chatters(), st.integers(0, 2**32))
-@settings(SETTINGS, max_examples=count(250))
+@settings(SETTINGS, max_examples=count(250, 25))
 def test_kills_in_the_middle_of_talk_run_alike_however_much_the_broker_loses(
     topology: Topology, order: int
 ) -> None:

@@ -74,6 +74,17 @@ def test_a_hash_is_the_polynomial_of_its_blocks(bits: int) -> None:
     assert field.hashed(message, point) == expected % prime
 
 
+@pytest.mark.parametrize("count", [4_095 * 7, 4_096 * 7, 5_119 * 7 + 3, 6_144 * 7])
+@pytest.mark.parametrize("point", [0, 1, 0x123456789ABCDEF, 2**61 - 2, 2**61 - 1])
+def test_a_long_message_has_the_hash_of_its_blocks(count: int, point: int) -> None:
+    """Long enough for arrays; ones alone give the largest digits."""
+    for message in (b"\xff" * count, np.random.default_rng(1).bytes(count)):
+        value = 8 * count
+        for at in range(0, count, 7):
+            value = (value * point + int.from_bytes(message[at : at + 7], "big")) % (2**61 - 1)
+        assert FIELDS[61].hashed(message, point) == value * point % (2**61 - 1)
+
+
 def test_collisions_are_as_rare_as_the_bound() -> None:
     """In the smallest field, counted over points: two messages of L blocks meet at L + 1 points at most."""
     field = FIELDS[31]

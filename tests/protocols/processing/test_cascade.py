@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from qnetem.agents.protocols.qkd.processing import cascade_pass
 from qnetem.agents.protocols.qkd.processing.cascade import (
     VARIANTS,
     Bits,
@@ -82,6 +83,32 @@ def test_equal_keys_cost_the_parities_of_the_blocks_alone() -> None:
     corrector = corrected(right, right, VARIANTS["original"], 0.05)
     assert corrector.leaked == sum(math.ceil(1_000 / size) for size in (15, 30, 60, 120))
     assert corrector.rounds == 4
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_frames_of_a_long_key_are_corrected_alike_and_in_the_same_rounds(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cascade_pass, "FRAME", 1_000)
+    right, wrong = keys(4_998, 0.04, 5)
+    many = corrected(right, wrong, VARIANTS[name], 0.04)
+    assert np.array_equal(many.key, right)
+    frames = [slice(start, start + 1_000) for start in range(0, 4_998, 1_000)]
+    alone = [corrected(right[at], wrong[at], VARIANTS[name], 0.04) for at in frames]
+    # The frames' shuffles are others than those of a key for itself, but the first one's.
+    assert many.leaked == pytest.approx(sum(each.leaked for each in alone), rel=0.2)
+    assert many.rounds < sum(each.rounds for each in alone) / 2
+    first = right.copy()
+    first[frames[0]] = wrong[frames[0]]
+    clean = corrected(right, right, VARIANTS[name], 0.04)
+    only = corrected(right, first, VARIANTS[name], 0.04)
+    assert only.rounds == alone[0].rounds
+    assert only.leaked - clean.leaked == alone[0].leaked - _blocks(right[frames[0]], name)
+
+
+def _blocks(key: Bits, name: str) -> int:
+    """The parities that a key without errors costs."""
+    return corrected(key, key, VARIANTS[name], 0.04).leaked
 
 
 @pytest.mark.parametrize("guess", [0.02, 0.2])

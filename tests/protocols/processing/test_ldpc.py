@@ -18,7 +18,7 @@ from qnetem.agents.protocols.qkd.processing.ldpc import (
 from qnetem.agents.protocols.qkd.processing.ldpc_codes import COLUMNS, DISTRIBUTIONS, FILE, code
 from qnetem.emulator.errors import InputError
 
-from ...counts import count
+from ...counts import count, papers
 
 BITS = 10_000
 
@@ -125,3 +125,28 @@ def test_what_no_code_is_for_is_refused() -> None:
         code(0.33, BITS)
     with pytest.raises(InputError, match="with 2001 bits"):
         code(0.5, 2001)
+
+
+#: (bits of a frame, error rate, most of f on average).
+PUBLISHED = [
+    (10_000, 0.03, 1.32), (10_000, 0.01, 1.35), (10_000, 0.05, 1.3), (10_000, 0.08, 1.3),
+    (100_000, 0.01, 1.2), (100_000, 0.03, 1.18), (100_000, 0.05, 1.16), (100_000, 0.08, 1.16),
+]  # fmt: skip
+
+
+@pytest.mark.papers
+@pytest.mark.parametrize(("bits", "rate", "most"), papers(PUBLISHED))
+def test_frames_fail_at_first_and_end_near_the_limit(bits: int, rate: float, most: float) -> None:
+    """Blind reconciliation: how many frames need more than the first message, and f of all of them."""
+    layout, used, again = plan(rate, bits), [], 0
+    for seed in papers(range(20)):
+        reference, corrector, key = ends(layout, rate, seed)
+        syndrome = reference.syndrome()
+        while not corrector.decode(syndrome):
+            again += not corrector.shown
+            corrector.learn(reference.show())
+        assert corrector.corrected is not None
+        assert np.array_equal(corrector.corrected, key)
+        used.append(corrector.leaked / (layout.key_bits * entropy(rate)))
+    assert 1.0 < np.mean(used) < most
+    assert again <= len(used)

@@ -34,7 +34,7 @@ def test_digits_follow_the_standard_error(value: float, sigma: float | None, tex
         ("done", "done"),
         (0.1 + 0.2, "0.3"),
         ([1, 2], "[1, 2]"),
-        ({"a": 0.1 + 0.2, "b": {"c": True}}, 'a 0.3, b {"c": true}'),
+        ({"a": 0.1 + 0.2, "b": {"c": True, "d": [1 / 3]}}, "a 0.3, b {c true, d [0.333333]}"),
     ],
 )
 def test_a_result_in_short(value: object, text: str) -> None:

@@ -69,15 +69,17 @@ class Authenticator:
 
         Raises OutOfPads, and InputError for others' names.
         """
-        pad = self._pad(sender, number)
-        value = (
-            self._field.hashed(self._bound(sender, number, body), self._point) + pad
-        ) % self._field.prime
-        return value.to_bytes(-(-self._field.bits // 8), "big")
+        found, end = self._tag(sender, number, body)
+        self.spent = max(self.spent, end)
+        return found
 
     def is_genuine(self, sender: str, number: int, body: bytes, tag: bytes) -> bool:
-        """Whether the tag is that of this message. Raises as `tag`."""
-        return compare_digest(self.tag(sender, number, body), tag)
+        """Whether the tag is that of this message; a forged one spends nothing. Raises as `tag`."""
+        found, end = self._tag(sender, number, body)
+        good = compare_digest(found, tag)
+        if good:
+            self.spent = max(self.spent, end)
+        return good
 
     def forgery(self, message_bytes: int) -> float:
         """An upper bound on the probability that a forged message of this length passes."""
@@ -85,7 +87,13 @@ class Authenticator:
             message_bytes + len(self._bound(next(iter(self._directions)), 0, b""))
         )
 
-    def _pad(self, sender: str, number: int) -> int:
+    def _tag(self, sender: str, number: int, body: bytes) -> tuple[bytes, int]:
+        """The tag, and how many bits are spent once it has been used."""
+        pad, end = self._pad(sender, number)
+        value = self._field.hashed(self._bound(sender, number, body), self._point) + pad
+        return (value % self._field.prime).to_bytes(-(-self._field.bits // 8), "big"), end
+
+    def _pad(self, sender: str, number: int) -> tuple[int, int]:
         if sender not in self._directions:
             raise InputError(f"authentication: {sender!r} is no end of this session")
         bits = self._field.bits
@@ -95,8 +103,7 @@ class Authenticator:
                 f"authentication: no pad for message {number} of {sender}: "
                 f"{len(self._pads)} bits, {bits} for each message of each direction"
             )
-        self.spent = max(self.spent, bits + start + bits)
-        return _number(self._pads[start : start + bits])
+        return _number(self._pads[start : start + bits]), bits + start + bits
 
     def _bound(self, sender: str, number: int, body: bytes) -> bytes:
         """Fields with their lengths: no two messages have the same bytes."""

@@ -4,17 +4,18 @@ Brassard and Salvail, EUROCRYPT '93, LNCS 765, 410 (1994); the variants: Martine
 Ciurana, Martin, QIC 15, 453 (2015), arXiv:1407.3257.
 
 Owns both ends of the exchange, without messages: `Corrector` says which parities it wants next, `Reference`
-answers. Does not own how they travel, or whether the keys are equal in the end (verification.py).
+answers. Does not own how they travel, whether the keys are equal in the end (verification.py), nor what is
+known of one pass (cascade_pass.py).
 
 Theory of operation. Each pass shuffles the key and cuts it into blocks. Two ends whose parities of a block
 differ have an odd number of errors in it; halving finds one of them with log2(k) more parities. A bit that is
 corrected makes odd blocks of other passes, which are halved in turn: the cascade. All that can be asked at
 once is asked in one round: the blocks of a pass, then one level of halving for all blocks of all passes that
-are odd.
+are odd. Every parity asked is a bit that an eavesdropper learns: `leaked`. Nothing known is asked again.
 
-A parity is of an interval of the shuffled key from the start of its block, so that each position whose parity
-is known is a border, and of two borders the parity between them is known. What is known is never asked again.
-Every parity asked is a bit that an eavesdropper learns: `leaked`.
+A long key is cut into frames. Each is corrected for itself, with passes of its own, but all in the same
+rounds: a frame that has nothing left to ask in a pass begins the next one. So a long key takes as many rounds
+as the slowest of its frames.
 """
 
 from __future__ import annotations
@@ -24,16 +25,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .....emulator.errors import InputError
+from .cascade_pass import Bits, Blocks, Marks, Order, Pass, Positions, frame_bits, shuffled
 
-Bits = NDArray[np.uint8]
-Positions = NDArray[np.int64]
-
-NOTHING: Positions = np.zeros(0, dtype=np.int64)
 #: The best error rate that block sizes are made for: below it a pass would be one block.
 LEAST_RATE = 1e-5
+#: How many of its halves the reference keeps.
+HALVES_KEPT = 8
 #: BICONF: so many random halves in a row without an error end it.
 BICONF_STREAK = 10
 
@@ -55,8 +54,9 @@ class Variant(NamedTuple):
     reuse: bool = False
     biconf: bool = False
 
-    def block_sizes(self, rate: float, length: int) -> list[int]:
+    def block_sizes(self, rate: float, key_bits: int) -> list[int]:
         """How long the blocks of each pass are, for an error rate and a key."""
+        length = frame_bits(key_bits)
         first = self.first / max(rate, LEAST_RATE)
         size = 2.0 ** math.ceil(math.log2(first)) if self.powers_of_two else math.ceil(first)
         grown = [size * self.growth**number for number in range(self.halves_after)]
@@ -92,49 +92,25 @@ class Part(NamedTuple):
 Question = list[Part]
 
 
-class _Layout:
-    """How both ends cut the key in one pass: an order of the key's bits, and the starts of its blocks."""
-
-    def __init__(self, order: Positions, size: int) -> None:
-        self.order = order
-        self.size = size
-        self.starts = np.arange(0, len(order), size)
-
-    def sums(self, key: Bits) -> Bits:
-        """Parities of the key in this order, up to before each position: length n + 1."""
-        sums = np.zeros(len(self.order) + 1, dtype=np.uint8)
-        np.bitwise_xor.accumulate(key[self.order], out=sums[1:])
-        return sums
-
-    def from_start(self, sums: Bits, positions: Positions) -> Bits:
-        """Parities from the start of the block to before each position; a block's end belongs to it."""
-        return sums[positions] ^ sums[(positions - 1) // self.size * self.size]
-
-
 class _Layouts:
-    """The layouts of all passes, drawn from a seed that both ends know.
+    """The layouts of all passes, drawn from a seed that both ends know."""
 
-    They are made when they are needed.
-    """
+    def __init__(self, key_bits: int, sizes: list[int], seed: int) -> None:
+        self._bits, self._sizes, self._seed = key_bits, sizes, seed
+        self._frame = frame_bits(key_bits)
 
-    def __init__(self, length: int, sizes: list[int], seed: int) -> None:
-        self._length, self._sizes, self._seed = length, sizes, seed
-        self._made: dict[int, _Layout] = {}
-
-    def of(self, number: int) -> _Layout:
+    def of(self, number: int) -> tuple[Order, Blocks]:
         """Of a pass, or of the random half that follows the passes."""
-        if number not in self._made:
-            rng = np.random.Generator(np.random.PCG64([self._seed, number]))
-            if number == 0:  # errors come in any order anyway
-                order = np.arange(self._length)
-            else:
-                order = rng.permutation(self._length)
-            if number < len(self._sizes):
-                self._made[number] = _Layout(order, self._sizes[number])
-            else:
-                half = order[: -(-self._length // 2)]
-                self._made[number] = _Layout(half, len(half))
-        return self._made[number]
+        rng = np.random.Generator(np.random.PCG64([self._seed, number]))
+        order = np.empty(self._bits, dtype=np.uint16)
+        for start in range(0, self._bits, self._frame):
+            part = order[start : start + self._frame]
+            # Errors come in any order anyway.
+            part[:] = np.arange(len(part)) if number == 0 else rng.permutation(len(part))
+        if number < len(self._sizes):
+            return order, Blocks(self._bits, self._frame, self._sizes[number], self._frame)
+        half = -(-self._frame // 2)
+        return order, Blocks(self._bits, self._frame, half, half)
 
 
 class Reference:
@@ -143,80 +119,30 @@ class Reference:
     def __init__(self, key: Bits, sizes: list[int], seed: int) -> None:
         self._key = key
         self._layouts = _Layouts(len(key), sizes, seed)
-        self._sums: dict[int, Bits] = {}
+        self._kept = len(sizes) + HALVES_KEPT
+        self._passes: dict[int, tuple[Blocks, Bits]] = {}
 
     def answer(self, question: Question) -> Bits:
         """The parities, in the order of the question. Raises InputError for positions outside of the key."""
         return np.concatenate([self._parities(*part) for part in question])
 
     def _parities(self, number: int, positions: Positions) -> Bits:
-        layout = self._layouts.of(number)
-        if len(positions) and not 0 < positions.min() <= positions.max() <= len(layout.order):
+        blocks, sums = self._pass(number)
+        last = positions - 1
+        if not blocks.hold(last).all():
             raise InputError("cascade: a parity of bits that are not in the key was asked for")
-        if number not in self._sums:
-            self._sums[number] = layout.sums(self._key)
-        return layout.from_start(self._sums[number], positions)
+        return sums[positions] ^ sums[blocks.starts(last)]
 
-
-class _Pass:
-    """What the corrector knows of one pass: borders, and the reference's parity up to each."""
-
-    def __init__(self, layout: _Layout) -> None:
-        self.layout = layout
-        size = len(layout.order) + 1
-        self.known = np.zeros(size, dtype=bool)
-        self._parities = np.zeros(size, dtype=np.uint8)
-        self._errors = np.zeros(size, dtype=np.uint8)
-        #: How often the key had been changed when the errors were counted; -1: something was learned since.
-        self._counted_at = -1
-        self._asked = NOTHING
-
-    @property
-    def block_ends(self) -> Positions:
-        """The borders that are asked for first."""
-        return np.append(self.layout.starts[1:], len(self.layout.order))
-
-    def learn(self, positions: Positions, parities: Bits) -> None:
-        """The reference's parities from the start of the block to before each position."""
-        self.known[positions] = True
-        self._parities[positions] = parities
-        self._counted_at = -1
-
-    def look(self, key: Bits, changes: int, reuse: bool) -> tuple[Positions, Positions]:
-        """(bits of the key that are wrong, borders to ask for): how far all searches come.
-
-        Each block with an odd number of errors is followed through the halves whose parity is known, down to
-        one bit or to a half that has to be asked for. `reuse`: odd parts of even blocks are followed too.
-        `changes` says which key it is: for the same one there is nothing new to find.
-        """
-        if changes == self._counted_at:
-            return NOTHING, self._asked
-        layout, self._counted_at = self.layout, changes
-        places = np.flatnonzero(self.known)
-        self._errors[places] = layout.from_start(layout.sums(key), places) ^ self._parities[places]
-        low, high = self._odd(places if reuse else self.block_ends)
-        wrong, asked = [], []
-        while len(low):
-            middle = low + (high - low + 1) // 2
-            single = high - low == 1
-            open_ = self.known[middle] & ~single
-            wrong.append(low[single])
-            asked.append(middle[~open_ & ~single])
-            low, middle, high = low[open_], middle[open_], high[open_]
-            left = self._errors[middle] != self._before(low)
-            low, high = np.where(left, low, middle), np.where(left, middle, high)
-        self._asked = np.sort(np.concatenate(asked)) if asked else NOTHING
-        return (layout.order[np.concatenate(wrong)] if wrong else NOTHING), self._asked
-
-    def _odd(self, ends: Positions) -> tuple[Positions, Positions]:
-        """Starts and ends of the intervals between these borders that have an odd number of errors."""
-        starts = np.concatenate(([0], ends[:-1]))
-        at = np.flatnonzero(self._errors[ends] != self._before(starts))
-        return starts[at], ends[at]
-
-    def _before(self, starts: Positions) -> Bits:
-        """Errors from the start of the block to the start of each interval."""
-        return np.where(starts % self.layout.size == 0, 0, self._errors[starts]).astype(np.uint8)
+    def _pass(self, number: int) -> tuple[Blocks, Bits]:
+        """The blocks of a pass, and the parities of the shuffled key up to before each position."""
+        if number not in self._passes:
+            order, blocks = self._layouts.of(number)
+            sums = np.zeros(len(order) + 1, dtype=np.uint8)
+            np.bitwise_xor.accumulate(shuffled(self._key, order, blocks.frame), out=sums[1:])
+            self._passes[number] = blocks, sums
+            if len(self._passes) > self._kept:
+                del self._passes[next(iter(self._passes))]
+        return self._passes[number]
 
 
 class Corrector:
@@ -232,10 +158,15 @@ class Corrector:
         self.leaked = self.rounds = 0
         self._variant = variant
         self._layouts = _Layouts(len(key), self.sizes, seed)
-        self._passes: list[_Pass] = []
-        #: The passes before this one are looked at no more.
-        self._passes_done = 0
-        self._changes = 0
+        self._passes: dict[int, Pass] = {}
+        self._frame = frame_bits(len(key))
+        frames = -(-len(key) // self._frame)
+        #: For each frame: how many passes it has begun, whether it wants no more, how many bits were turned
+        #: since it began the last one, and how many of BICONF's halves in a row had no error.
+        self._begun = np.zeros(frames, dtype=np.int64)
+        self._done = np.zeros(frames, dtype=bool)
+        self._turned = np.zeros(frames, dtype=np.int64)
+        self._clean = np.zeros(frames, dtype=np.int64)
         self._answer: Bits | None = None
 
     def take(self, parities: Bits) -> None:
@@ -244,51 +175,76 @@ class Corrector:
 
     def questions(self) -> Iterator[Question]:
         """What to ask, question by question; each is answered before the next is asked for."""
-        for _ in self.sizes:
-            yield from self._pass()
-        if self._variant.biconf:
-            yield from self._biconf()
+        while not self._done.all():
+            asked = self._correct()
+            self._begin(asked)
+            question = [Part(number, asked[number]) for number in sorted(asked)]
+            if question:
+                yield question
+                self._learn(question)
 
-    def _pass(self) -> Iterator[Question]:
-        """Another pass: the parities of its blocks, and the cascade that they start."""
-        number = len(self._passes)
-        part = _Pass(self._layouts.of(number))
-        self._passes.append(part)
-        yield from self._ask([Part(number, part.block_ends)])
-        while question := self._correct():
-            yield from self._ask(question)
-
-    def _biconf(self) -> Iterator[Question]:
-        """Random halves of the key, until so many in a row had no error (Brassard and Salvail, section 6).
-
-        An error is corrected in its half alone, as the published figures have it: the passes are not gone
-        back to.
-        """
-        self._passes_done = len(self._passes)
-        clean = 0
-        while clean < BICONF_STREAK:
-            before = self.key.copy()
-            yield from self._pass()
-            self._passes_done += 1
-            clean = clean + 1 if np.array_equal(before, self.key) else 0
-
-    def _correct(self) -> Question:
-        """Turn all bits that are known to be wrong; what to ask then, nothing when all intervals are even."""
-        asked: list[Positions] = []
-        before = -1
-        while before != self._changes:
-            before, asked = self._changes, []
-            for part in self._passes[self._passes_done :]:
-                wrong, unknown = part.look(self.key, self._changes, self._variant.reuse)
+    def _correct(self) -> dict[int, Positions]:
+        """Turn all bits that are known to be wrong; what to ask then, by pass."""
+        turned = True
+        asked: dict[int, Positions] = {}
+        while turned:
+            turned = False
+            for number, part in self._passes.items():
+                wrong, asked[number] = part.look()
                 if len(wrong):
-                    self.key[wrong] ^= 1
-                    self._changes += 1
-                asked.append(unknown)
-        first = self._passes_done
-        return [Part(first + at, new) for at, new in enumerate(asked) if len(new)]
+                    self._turn(wrong)
+                    turned = True
+        return {number: new for number, new in asked.items() if len(new)}
 
-    def _ask(self, question: Question) -> Iterator[Question]:
-        yield question
+    def _turn(self, bits: Positions) -> None:
+        self.key[bits] ^= 1
+        np.add.at(self._turned, bits // self._frame, 1)
+        for part in self._passes.values():
+            part.turn(bits)
+
+    def _begin(self, asked: dict[int, Positions]) -> None:
+        """The next pass of all frames that have nothing to ask: what to ask for it is added."""
+        idle = ~self._done
+        for positions in asked.values():
+            idle[(positions - 1) // self._frame] = False
+        self._settle(idle)
+        idle &= ~self._done
+        for number in np.unique(self._begun[idle]).tolist():
+            if number not in self._passes:
+                self._passes[number] = Pass(*self._layouts.of(number), self._variant.reuse)
+            frames = np.flatnonzero(idle & (self._begun == number))
+            asked[number] = self._passes[number].begin(frames)
+        self._begun[idle] += 1
+        self._turned[idle] = 0
+
+    def _settle(self, idle: Marks) -> None:
+        """Note which of these frames, at the end of a pass, are done.
+
+        BICONF's random halves follow the passes, until so many in a row had no error (Brassard and Salvail,
+        section 6). An error is corrected in its half alone, as the published figures have it: the passes are
+        not gone back to.
+        """
+        ended = idle & (self._begun >= len(self.sizes))
+        if not self._variant.biconf:
+            self._done |= ended
+            return
+        halves = ended & (self._begun > len(self.sizes))
+        self._clean[halves] = np.where(self._turned[halves] == 0, self._clean[halves] + 1, 0)
+        self._done |= halves & (self._clean >= BICONF_STREAK)
+        for frame in np.flatnonzero(ended).tolist():
+            for part in self._passes.values():
+                part.end(frame)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Drop the passes that no frame goes back to."""
+        begun = self._begun[~self._done]
+        oldest = int(begun.min()) - 1 if len(begun) else 0
+        if oldest >= len(self.sizes):
+            self._passes = {each: part for each, part in self._passes.items() if each >= oldest}
+
+    def _learn(self, question: Question) -> None:
+        """Hand the answer to the passes that asked."""
         wanted = sum(len(part.positions) for part in question)
         if self._answer is None or len(self._answer) != wanted:
             raise InputError(f"cascade: {wanted} parities were asked for")
@@ -297,6 +253,6 @@ class Corrector:
         begin = 0
         for number, positions in question:
             end = begin + len(positions)
-            self._passes[number].learn(positions, self._answer[begin:end])
+            self._passes[number].learn(self.key, self._answer[begin:end])
             begin = end
         self._answer = None

@@ -52,6 +52,11 @@ class KeyBlock:
         return len(self._bits)
 
     @property
+    def check(self) -> str:
+        """A keyed hash of all its bits, equal at both ends (secret.py)."""
+        return self._bits.check
+
+    @property
     def gain(self) -> int:
         """What the block brought: bits produced less those spent; negative for one that cost more."""
         return self.produced - self.spent

@@ -19,7 +19,7 @@ from qnetem.emulator.quantum.pulses.sending import (
     pair_source,
     source_table,
 )
-from qnetem.emulator.topology.model.topology import NodeSpec
+from qnetem.emulator.topology.model.topology import NodeSpec, Topology
 
 from ..topologies import refusal
 
@@ -99,7 +99,22 @@ def test_every_source_of_the_documentation_is_accepted() -> None:
         source = node(json.dumps({"source": entry})).source
         assert source is not None
         kinds.append(source.kind)
-    assert kinds == ["weak_coherent", "single_photon", "emitter", "spdc"]
+    assert kinds == ["weak_coherent", "single_photon", "emitter", "spdc", "spdc_cw"]
+
+
+def test_a_source_without_a_clock_counts_picoseconds() -> None:
+    spec = node("{source: {kind: spdc_cw, pair_rate: 1.5 MHz, fidelity: 0.9}}")
+    emitted, fidelity = pair_source(spec)
+    assert (emitted.mean_pairs, fidelity) == (pytest.approx(1.5e-6), 0.9)
+    assert emitted.statistics == "poisson"
+    assert spec.source is not None
+    assert (spec.source.period_ps, spec.source.clocked) == (1, False)
+    assert mean_photon_numbers(spec.source) == [pytest.approx(1.5e-6)]
+
+
+def test_a_source_without_a_clock_survives_as_data() -> None:
+    topology = parse_topology(f"{HEAD}  n: {{source: {{kind: spdc_cw, pair_rate: 1 kHz}}}}")
+    assert Topology.from_data(topology.to_data()).nodes == topology.nodes
 
 
 def test_the_slot_is_the_window_of_a_long_photon_unless_told() -> None:
@@ -152,6 +167,7 @@ def test_a_source_of_another_kind_takes_nothing_from_the_layers_below(
         ("{kind: single_photon, brightness: 0.5}", "{kind: single_photon, g2: 0.3}"),
         ("{intensities: [0.5, 0.1]}", "{probabilities: [0.5, 0.5]}"),
         ("{rate: 20 MHz}", "{kind: spdc, mean_pairs: 0.1}"),
+        ("{kind: spdc_cw, fidelity: 0.9}", "{pair_rate: 1 MHz}"),
     ],
 )
 def test_layers_complete_each_other(above: str, own: str) -> None:
@@ -208,6 +224,10 @@ def test_a_source_of_the_same_kind_is_laid_over_the_one_below() -> None:
         ("{source: {kind: spdc, mean_pairs: 0.1, g2: 0.2}}", 49, "no key of kind: spdc"),
         ("{source: {kind: spdc, mean_pair: 0.1}}", 28, "did you mean 'mean_pairs'"),
         ("{source: {mean_pairs: 0.1}}", 28, "of kind: weak_coherent, but of spdc"),
+        ("{source: {kind: spdc_cw}}", 7, "'pair_rate'"),
+        ("{source: {kind: spdc_cw, rate: 1 MHz}}", 37, "no key of kind: spdc_cw"),
+        ("{source: {kind: spdc_cw, pair_rate: 0 Hz}}", 42, r"above 0 to 1e\+11 Hz"),
+        ("{source: {kind: spdc_cw, pair_rate: 1 MHz, statistics: thermal}}", 61, "but of spdc"),
         ("{source: {kind: emitter}}", 7, "'collection'"),
         ("{source: {kind: emitter, collection: 2}}", 43, "from 0 to 1"),
         ("{source: {kind: emitter, collection: 1, lifetime: 12 nm}}", 56, "is a wavelength"),
@@ -221,6 +241,19 @@ def test_what_cannot_be_is_refused_at_its_place(entry: str, column: int, says: s
     assert error.path == "net.yaml"
     assert re.search(says, str(error)), str(error)
     assert error.column == column
+
+
+def test_a_gate_is_refused_where_light_comes_at_any_time() -> None:
+    error = refusal(
+        """name: x
+nodes:
+  alice: {source: {kind: spdc_cw, pair_rate: 1 MHz}}
+  bob: {detector: {gate: 1 ns}}
+links: [{between: [alice, bob], quantum: {length: 1 km}}]
+"""
+    )
+    assert error.line == 4
+    assert "a gate of 1000 ps, expected none: pairs of alice come at any time" in str(error)
 
 
 def test_a_gate_longer_than_a_neighbours_slot_is_refused_at_the_gate() -> None:

@@ -1,0 +1,122 @@
+"""Producers: what makes the key blocks of a link, one in each session of its two ends.
+
+Owns what both ends agree on (`Terms`), what a producer answers with (`Made`), and what it has to do. Does not
+own the sessions, nor what becomes of the blocks (key_link.py).
+
+Rule: the sending end's terms hold for both. A producer draws nothing from the generators of programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from ....agent import Agent
+from ...sealing import Seals
+from ...session import Initiator, Responder
+from ..processing.distillation import Throughput
+from ..processing.estimation import Epsilons
+from ..processing.key_block import KeyBlock
+
+#: Directions of two axes, Z and X of the sender.
+Axes = list[list[float]]
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """How the blocks of a link are made; as the options of `KeyLink`, times in seconds."""
+
+    interval: float
+    block_bits: int | None
+    longest: float
+    z: float
+    secrecy: float
+    correctness: float
+    unauthentic: float
+    efficiency: float
+    throughput: Throughput
+    authentication: int
+    recalibrates: bool
+    recalibration: float
+
+    @property
+    def epsilons(self) -> Epsilons:
+        """What a block may fail with."""
+        return Epsilons(self.secrecy, self.correctness, self.unauthentic)
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """How often an end has the basis of the key, Z, and that of the check, X."""
+        return self.z, 1 - self.z
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A block, and what was found on the way.
+
+    `sifted` bits had equal bases at both ends, `errors` of them differed; `leaked` bits were said in public;
+    light was on for `lasts_s`. `latency_s` is what each step of the processing takes; `to_do_s` of it are
+    still to pass, and the next block's light is under way meanwhile.
+    """
+
+    block: KeyBlock
+    sifted: int
+    errors: int
+    leaked: int
+    lasts_s: float
+    latency_s: dict[str, float] = field(default_factory=dict)
+    to_do_s: float = 0.0
+
+    @property
+    def qber(self) -> float | None:
+        """Of all sifted bits; None without one."""
+        return self.errors / self.sifted if self.sifted else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a producer works: for which tenant, with which node, over which link (None: the only one)."""
+
+    agent: Agent
+    peer: str
+    link: str | None
+
+
+class Sending(Protocol):
+    """The end that sends the light. `seals`: those of its sessions, if they are authenticated."""
+
+    seals: Seals | None
+
+    def __init__(self, place: Place, terms: Terms) -> None: ...
+
+    async def produce(self, session: Initiator) -> tuple[Made, str]:
+        """Make a block with the other end, by requests of this session, and conclude it with the last one.
+
+        Returns the block, whose id is the session's name, and whether it is confirmed. Its first bits are
+        taken, as many as were spent: they are for the authentication of later messages. Raises SessionBroken.
+        """
+        ...
+
+
+class Receiving(Protocol):
+    """The end that receives the light. `seals` as at the other end."""
+
+    seals: Seals | None
+
+    def __init__(self, place: Place) -> None: ...
+
+    async def produce(self, session: Responder, terms: Terms, axes: Axes | None) -> Made:
+        """The same block, with the same bits, once the last request has come. Raises SessionBroken.
+
+        `axes`: along which Z and X are measured; None where they are.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Both ends of one way to make blocks."""
+
+    sends: type[Sending]
+    receives: type[Receiving]
