@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ...emulator.wire import LinkInfo, MeasurePairs
 from ...emulator.wire.bit_planes import packed, planes_for, unpacked
-from .requests import LARGEST_BLOCK, LinkOutcomes, LinkPair, Request
+from .link_messages import LARGEST_BLOCK
+from .requests import LinkOutcomes, LinkPair, Request
 
 if TYPE_CHECKING:
     from .link_layer import LinkLayer

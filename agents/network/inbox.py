@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from ..qubits import Pair
 from .requests import LinkOutcomes, LinkPair, Request
 
-#: Tables of outcomes that nobody has taken yet; the oldest are dropped first.
+#: Tables of outcomes that wait to be taken; the oldest are dropped first.
 _MOST_TABLES = 64
 
 

@@ -9,8 +9,8 @@ Theory of operation. The end whose node is first by name is the link's master: t
 sent to it, it decides whose turn it is, and says so (`Serve`) some pairs ahead. Both ends append what is
 served to one list and work on that in its order, as many pairs side by side as the link carries. For each
 pair they ask the emulator under the pair's own name as the purpose, `alice.1.7#3`, and only requests of one
-purpose match. So nothing that one end leaves out, drops or is late with gives another pair's half to anyone:
-the worst is that an end awaits a pair that the other one does not.
+purpose match. So nothing that one end leaves out, drops or is late with mixes up two pairs: the worst is that
+an end awaits a pair that the other one does not.
 
 That is found out by `Under`: an end that has waited for long says what it waits for. The other answers `Over`
 for what it has had or dropped; the first gives those up, and says `Lost`, at which the other drops its half,
@@ -37,8 +37,7 @@ from ..qubits import Pair
 from .array_requests import ArrayRequest
 from .channel import SILENT, Channel
 from .errors import NetworkError, Unreachable, Withdrawn
-from .link_facts import facts_of
-from .requests import (
+from .link_messages import (
     Asked,
     Check,
     Checked,
@@ -46,28 +45,19 @@ from .requests import (
     Gaps,
     Heard,
     Item,
-    LinkPair,
     Lost,
     Over,
     Ready,
-    Request,
     Serve,
     Under,
     Withdraw,
 )
+from .pace import LONGEST_SILENCE_S, LONGEST_TURN, Pace
+from .requests import LinkPair, Request
 from .scheduling import Policy, Scheduler
 
 if TYPE_CHECKING:
     from .link_layer import LinkLayer
-
-#: A turn lasts about so many latencies: long enough that its message costs little, short enough for others.
-_TURN_LATENCIES = 50
-#: Pairs in a turn, at most.
-_LONGEST_TURN = 64
-#: An end asks about a pair after so many times the mean wait for one.
-_PATIENCE = 10
-#: The longest silence of an end that awaits something, in seconds.
-_LONGEST_SILENCE_S = 1.0
 
 
 class LinkEnd:
@@ -86,6 +76,7 @@ class LinkEnd:
         self.is_master = service.name < info.peer
         self._scheduler = Scheduler(policy, weights)
         self._width = info.heralding.multiplexing
+        self._pace = Pace(info, self._width)
         self.requests: dict[str, Request] = {}
         #: Pairs that are still to be begun, in the order of both ends.
         self._schedule: deque[tuple[Request, int]] = deque()
@@ -93,7 +84,6 @@ class LinkEnd:
         self._running: dict[tuple[str, int], tuple[asyncio.Task[None], int]] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._silence_s = 0.0
-        self._waits_s: dict[float | None, float] = {}
         self._advances = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             Asked: self._on_asked,
@@ -142,7 +132,7 @@ class LinkEnd:
         self._keep_watch()
 
     def fail(self, request: Request, error: NetworkError, *, say: bool = True) -> None:
-        """The request is no more: all that it holds here is given back, and the other end told."""
+        """The request is no more: what it holds here is given back; `say`: the other end learns of it."""
         if request.is_over:
             return
         request.failure = error
@@ -196,9 +186,9 @@ class LinkEnd:
             if chosen is None:
                 return
             request = self.requests[chosen]
-            turn, ahead = self._turn(request)
-            if len(self._schedule) + len(self._running) >= ahead:
+            if len(self._schedule) + len(self._running) >= self._pace.ahead(request.asked):
                 return
+            turn = self._pace.turn(request.asked)
             count = min(turn, request.lacking, max(1, request.limit))
             self._scheduler.charge(chosen, count * request.asked.block)
             self._post(Serve(self.info.name, chosen, request.scheduled + 1, count))
@@ -209,25 +199,6 @@ class LinkEnd:
         if not (request.ready_here and request.ready_there):
             return False
         return request.lacking > 0
-
-    def _turn(self, request: Request) -> tuple[int, int]:
-        """Pairs in a turn of the request, and with how many still to come its next turn is not yet due."""
-        wait_s, latency_s = self._wait_s(request), self.info.latency_ns * 1e-9
-        if not 0 < wait_s < math.inf or request.asked.block > 1:
-            return 1, self._width + 1
-        turn = round(_TURN_LATENCIES * latency_s / wait_s)
-        ahead = self._width + math.ceil(min(3 * latency_s / wait_s, _LONGEST_TURN))
-        return max(1, min(turn, _LONGEST_TURN)), ahead
-
-    def _wait_s(self, request: Request) -> float:
-        """The mean time from one pair (or block) to the next, as the link promises it."""
-        found = self._waits_s.get(request.asked.alpha)
-        if found is None:
-            rate_hz = facts_of(self.info, request.asked.alpha).rate_hz
-            found = self._waits_s[request.asked.alpha] = 1 / rate_hz if rate_hz > 0 else math.inf
-        if request.asked.longest_ns:
-            return min(found * request.asked.block, request.asked.longest_ns * 1e-9)
-        return found
 
     def _append(self, request: Request, count: int) -> None:
         for _ in range(count):
@@ -371,7 +342,7 @@ class LinkEnd:
 
     def _on_serve(self, serve: Serve) -> None:
         request = self.requests.get(serve.id)
-        if request is None or self.is_master or serve.count > _LONGEST_TURN:
+        if request is None or self.is_master or serve.count > LONGEST_TURN:
             return
         if serve.first == request.scheduled + 1:
             self._append(request, serve.count)
@@ -481,16 +452,14 @@ class LinkEnd:
     def _keep_watch(self) -> None:
         """As long as there are requests, say now and then what is awaited here."""
         if self.requests and self._watch is None:
-            longer_s = min(2 * self._silence_s, _LONGEST_SILENCE_S)
+            longer_s = min(2 * self._silence_s, LONGEST_SILENCE_S)
             self._silence_s = max(longer_s, self._patience_s())
             loop = asyncio.get_running_loop()
             own = self._service.own_context
             self._watch = loop.call_later(self._silence_s, self._speak, context=own)
 
     def _patience_s(self) -> float:
-        """After how long an end asks about a pair that it awaits."""
-        wait_s = max(self._wait_s(request) for request in self.requests.values())
-        return min(_PATIENCE * wait_s + 8e-9 * self.info.latency_ns, _LONGEST_SILENCE_S)
+        return self._pace.patience_s(request.asked for request in self.requests.values())
 
     def _speak(self) -> None:
         self._watch = None

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from ...emulator.errors import InputError
 from ...emulator.wire import Heralding, LinkInfo
+from .errors import FidelityImpossible
 
 #: So close to 1 is alpha where any population is good enough: at 1 itself no emitter is ever dark.
 _BRIGHTEST = 1 - 1e-6
@@ -96,6 +97,27 @@ def brightest(info: LinkInfo, fidelity: float, storage_ns: int = 0) -> float | N
         return None
     ratio = (-b - math.sqrt(inside)) / (2 * a)
     return min(ratio / (1 + ratio), _BRIGHTEST) if ratio > 0 else None
+
+
+def setting_for(
+    info: LinkInfo, min_fidelity: float, alpha: float | None = None, storage_ns: int = 0
+) -> LinkFacts:
+    """The fastest setting that reaches a fidelity after so much storage; at `alpha`, if that is given.
+
+    Without a fidelity the link's own. Raises FidelityImpossible, InputError.
+    """
+    if not 0 <= min_fidelity <= 1:
+        raise InputError(f"min_fidelity is {min_fidelity}, expected 0 to 1")
+    facts = facts_of(info, alpha, storage_ns)
+    what = info.name if alpha is None else f"{info.name} at alpha {alpha:g}"
+    if alpha is None and min_fidelity and facts.alpha is not None:
+        found = brightest(info, min_fidelity, storage_ns)
+        if found is not None:
+            return facts_of(info, found, storage_ns)
+    elif facts.fidelity >= min_fidelity:
+        return facts
+    best = facts.fidelity if alpha is not None else best_fidelity(info, storage_ns)
+    raise FidelityImpossible(info.peer, min_fidelity, best, what)
 
 
 def best_fidelity(info: LinkInfo, storage_ns: int = 0) -> float:

@@ -33,11 +33,12 @@ from ..qubits import Axis, bloch
 from ..service import Service, offered
 from .array_requests import ArrayRequest, block_of
 from .channel import Channel, Life
-from .errors import DeadlinePassed, FidelityImpossible, Unreachable, Withdrawn
+from .errors import DeadlinePassed, Unreachable, Withdrawn
 from .inbox import Inbox
 from .link_end import LinkEnd
-from .link_facts import LinkFacts, best_fidelity, brightest, facts_of
-from .requests import KEEP, MEASURE, OUTCOMES, Asked, Item, LinkOutcomes, LinkPair, Packet, Request
+from .link_facts import LinkFacts, setting_for
+from .link_messages import KEEP, MEASURE, OUTCOMES, Asked, Item, Packet
+from .requests import LinkOutcomes, LinkPair, Request
 from .scheduling import Policy
 
 #: The mailbox of the link layer: `<service>.control`.
@@ -127,9 +128,7 @@ class LinkLayer(Service):
         """
         info = self._end(peer, link).info
         kept_ns = _ns(storage)
-        if alpha is None and min_fidelity:
-            return self._setting(info, min_fidelity, kept_ns)
-        return facts_of(info, alpha, kept_ns)
+        return setting_for(info, min_fidelity, alpha, kept_ns)
 
     # --- requests of this node ---
 
@@ -166,7 +165,7 @@ class LinkLayer(Service):
         end, kept_ns = self._end(peer, link), _ns(storage)
         if confirmed:
             kept_ns += end.info.latency_ns
-        facts = self._facts_for(end.info, min_fidelity, alpha, kept_ns)
+        facts = setting_for(end.info, min_fidelity, alpha, kept_ns)
         asked = self._asked(end.info, KEEP, count, priority, purpose, facts)
         asked.confirmed = confirmed
         request = Request(asked, True, self._limit, self.rng)
@@ -211,7 +210,7 @@ class LinkLayer(Service):
         has its outcomes by `measured_by`. Only pairs that both ends have measured count. Raises as `pairs`.
         """
         end = self._end(peer, link)
-        facts = self._facts_for(end.info, min_fidelity, alpha, 0)
+        facts = setting_for(end.info, min_fidelity, alpha)
         asked = self._asked(end.info, MEASURE, count, priority, purpose, facts)
         asked.axes = [bloch(axis) for axis in axes]
         asked.weights = _shares(weights, len(asked.axes))
@@ -247,7 +246,7 @@ class LinkLayer(Service):
         `formalism: auto` or `density_matrix`, without `approximate`. Raises as `pairs`.
         """
         end = self._end(peer, link)
-        facts = self._facts_for(end.info, min_fidelity, alpha, 0)
+        facts = setting_for(end.info, min_fidelity, alpha)
         asked = self._asked(end.info, OUTCOMES, count, priority, purpose, facts)
         asked.axes = [bloch(axis) for axis in axes]
         asked.weights = _shares(weights, len(asked.axes))
@@ -308,7 +307,7 @@ class LinkLayer(Service):
     # --- for the ends of links ---
 
     def takes(self, request: Request) -> bool:
-        """Whether more pairs of the request may come: there is room, and somebody to take them."""
+        """Whether more pairs of the request may come: there is room, and a program that takes them."""
         if request.own or request.measures:
             return request.has_room
         return request.has_room and self._inbox_of(request).is_open
@@ -417,31 +416,6 @@ class LinkLayer(Service):
         peer = request.id.partition(".")[0]
         return self._inboxes.setdefault((peer, request.asked.purpose), Inbox())
 
-    def _facts_for(
-        self, info: LinkInfo, min_fidelity: float, alpha: float | None, kept_ns: int
-    ) -> LinkFacts:
-        if alpha is None:
-            return self._setting(info, min_fidelity, kept_ns)
-        facts = facts_of(info, alpha, kept_ns)
-        if facts.fidelity < min_fidelity:
-            what = f"{info.name} at alpha {alpha:g}"
-            raise FidelityImpossible(info.peer, min_fidelity, facts.fidelity, what)
-        return facts
-
-    def _setting(self, info: LinkInfo, min_fidelity: float, kept_ns: int) -> LinkFacts:
-        """The fastest setting that reaches the fidelity; the link's own if none was asked for."""
-        if not 0 <= min_fidelity <= 1:
-            raise InputError(f"min_fidelity is {min_fidelity}, expected 0 to 1")
-        facts = facts_of(info, None, kept_ns)
-        if min_fidelity and facts.alpha is not None:
-            alpha = brightest(info, min_fidelity, kept_ns)
-            if alpha is not None:
-                return facts_of(info, alpha, kept_ns)
-        elif facts.fidelity >= min_fidelity:
-            return facts
-        best = best_fidelity(info, kept_ns)
-        raise FidelityImpossible(info.peer, min_fidelity, best, info.name)
-
     def _asked(
         self, info: LinkInfo, kind: str, count: int, priority: int, purpose: str | None,
         facts: LinkFacts,
@@ -480,7 +454,7 @@ class LinkLayer(Service):
     async def _handed(
         self, end: LinkEnd, request: Request, half: LinkPair, cutoff_s: float | None, taker: str
     ) -> bool:
-        """Hand a half over; False if it had become too old, which the other end is told."""
+        """Hand a half over; False if it had become too old, of which the other end learns."""
         if cutoff_s is not None and half.age_ns > cutoff_s * 1e9:
             await discard_held(half)
         elif not half.expired:

@@ -1,7 +1,8 @@
-"""Requests for pairs over one link: what the two ends say of them, and what one end knows of each.
+"""Requests for pairs over one link: what one end knows of each.
 
-Owns the messages of the link layer, the state of a request at one end, and what is handed over (`LinkPair`,
-`LinkOutcomes`). Does not own what makes pairs (link_end.py) or whose turn it is (scheduling.py).
+Owns the state of a request at one end, and what is handed over (`LinkPair`, `LinkOutcomes`). Does not own
+what the ends say of it (link_messages.py), what makes pairs (link_end.py) or whose turn it is
+(scheduling.py).
 
 A request is named by its source, the incarnation of that, and a number: `alice.1.7`. Its pairs are numbered
 from 1, alike at both ends, and `alice.1.7#3` names a pair for as long as the run lasts. A number that came to
@@ -11,176 +12,18 @@ nothing, at either end, is lost: it is never used again, and another takes its p
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...emulator.wire import MOST_SETTINGS
 from ..qubits import Pair
-from .channel import Life
 from .errors import NetworkError
+from .link_messages import KEEP, Asked
 
-KEEP, MEASURE, OUTCOMES = "keep", "measure", "outcomes"
-#: Pairs in a block of outcomes, at most.
-LARGEST_BLOCK = 1 << 15
 _Axis = tuple[float, float, float]
-
-
-# --- what the ends say to each other --------------------------------------------------------------
-
-
-class Asked(msgspec.Struct, tag="asked", omit_defaults=True):
-    """A request, from its source. `axes` and `weights`: how pairs are measured, `bases`: at the other end.
-
-    Of outcomes in arrays: up to `block` pairs are one number, and take `longest_ns` at most.
-    """
-
-    id: str
-    link: str
-    count: int
-    kind: str = KEEP
-    purpose: str = ""
-    priority: int = 0
-    alpha: float | None = None
-    confirmed: bool = False
-    fidelity: float = 0.0
-    axes: list[_Axis] = []
-    weights: list[float] | None = None
-    bases: list[int] = []
-    block: int = 1
-    longest_ns: int = 0
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether it can be a request of a link layer: who forges messages shall not end this one."""
-        kinds, axes = (KEEP, MEASURE, OUTCOMES), len(self.axes)
-        measured = self.kind == KEEP or 0 < axes <= MOST_SETTINGS
-        weighed = self.weights is None or _are_shares(self.weights, axes)
-        indexed = all(0 <= basis < axes for basis in self.bases)
-        counted = self.count > 0 and 0 < self.block <= LARGEST_BLOCK and self.longest_ns >= 0
-        return self.kind in kinds and measured and weighed and indexed and counted
-
-
-class Serve(msgspec.Struct, tag="serve"):
-    """From the link's master: the next pairs are these of the request."""
-
-    link: str
-    id: str
-    first: int
-    count: int
-
-
-class Ready(msgspec.Struct, tag="ready"):
-    """Whether this end takes more pairs of the request."""
-
-    link: str
-    id: str
-    ready: bool
-
-
-class Under(msgspec.Struct, tag="under"):
-    """These pairs are still awaited here."""
-
-    link: str
-    pairs: list[tuple[str, int]]
-
-
-class Over(msgspec.Struct, tag="over"):
-    """These are not awaited any more at this end."""
-
-    link: str
-    pairs: list[tuple[str, int]]
-
-
-class Heard(msgspec.Struct, tag="heard"):
-    """This end has heard of the pair; only of requests whose pairs are confirmed."""
-
-    link: str
-    id: str
-    number: int
-
-
-class Lost(msgspec.Struct, tag="lost"):
-    """This end has no such halves, or none any more."""
-
-    link: str
-    id: str
-    numbers: list[int]
-
-
-class Gaps(msgspec.Struct, tag="gaps"):
-    """Of this block this end has not heard of these pairs."""
-
-    link: str
-    id: str
-    number: int
-    rows: list[int]
-
-
-class Withdraw(msgspec.Struct, tag="withdraw"):
-    """The request is no more."""
-
-    link: str
-    id: str
-    why: str
-
-
-class Check(msgspec.Struct, tag="check"):
-    """Of a measured request: say `Checked` once no pair up to this number is awaited there."""
-
-    link: str
-    id: str
-    upto: int
-
-
-class Checked(msgspec.Struct, tag="checked"):
-    """None is; what was lost here has been said."""
-
-    link: str
-    id: str
-    upto: int
-
-
-class Finished(msgspec.Struct, tag="finished"):
-    """The source has all pairs of its request."""
-
-    link: str
-    id: str
-
-
-Item = (
-    Asked
-    | Serve
-    | Ready
-    | Under
-    | Over
-    | Heard
-    | Lost
-    | Gaps
-    | Withdraw
-    | Check
-    | Checked
-    | Finished
-)
-
-
-class Packet(msgspec.Struct, omit_defaults=True):
-    """What travels, see channel.py."""
-
-    number: int
-    acknowledged: int
-    life: int
-    to: Life
-    item: Item | None = None
-
-
-def _are_shares(weights: list[float], count: int) -> bool:
-    return len(weights) == count and min(weights) >= 0 and abs(math.fsum(weights) - 1) < 1e-9
 
 
 # --- what is handed over --------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_a_restart_is_learned_of_and_ends_the_conversation() -> None:
     assert talk(restart) == [["before", "after"], [["it has been restarted"], []]]
 
 
-def test_a_restart_that_nobody_speaks_of_is_found_by_the_next_message() -> None:
+def test_a_restart_without_a_word_is_found_by_the_next_message() -> None:
     async def restart(wire: Wire) -> Any:
         wire.ends[0].post("before")
         await asyncio.sleep(0.02)
