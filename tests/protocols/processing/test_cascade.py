@@ -9,6 +9,7 @@ import pytest
 
 from qnetem.agents.protocols.qkd.processing import cascade_pass
 from qnetem.agents.protocols.qkd.processing.cascade import (
+    BICONF_STREAK,
     VARIANTS,
     Bits,
     Corrector,
@@ -102,13 +103,24 @@ def test_the_frames_of_a_long_key_are_corrected_alike_and_in_the_same_rounds(
     first[frames[0]] = wrong[frames[0]]
     clean = corrected(right, right, VARIANTS[name], 0.04)
     only = corrected(right, first, VARIANTS[name], 0.04)
-    assert only.rounds == alone[0].rounds
+    assert only.rounds == alone[0].rounds + (0 if VARIANTS[name].biconf else BICONF_STREAK)
     assert only.leaked - clean.leaked == alone[0].leaked - _blocks(right[frames[0]], name)
 
 
 def _blocks(key: Bits, name: str) -> int:
     """The parities that a key without errors costs."""
     return corrected(key, key, VARIANTS[name], 0.04).leaked
+
+
+def test_of_many_frames_none_keeps_errors_that_no_pass_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two passes alone leave errors: more in a longer key."""
+    right, wrong = keys(20_000, 0.03, 1)
+    hasty = VARIANTS["option7"]._replace(passes=2)
+    assert not np.array_equal(corrected(right, wrong, hasty, 0.03).key, right)
+    monkeypatch.setattr(cascade_pass, "FRAME", 1_000)
+    assert np.array_equal(corrected(right, wrong, hasty, 0.03).key, right)
 
 
 @pytest.mark.parametrize("guess", [0.02, 0.2])

@@ -15,7 +15,8 @@ are odd. Every parity asked is a bit that an eavesdropper learns: `leaked`. Noth
 
 A long key is cut into frames. Each is corrected for itself, with passes of its own, but all in the same
 rounds: a frame that has nothing left to ask in a pass begins the next one. So a long key takes as many rounds
-as the slowest of its frames.
+as the slowest of its frames. About one frame in a thousand keeps errors that no pass sees, and would spoil a
+key of many; so these end with the random halves of BICONF, whatever the variant.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .....emulator.errors import InputError
-from .cascade_pass import Bits, Blocks, Marks, Order, Pass, Positions, frame_bits, shuffled
+from .cascade_pass import Bits, Blocks, Marks, Pass, Positions, Shuffle, frame_bits
 
 #: The best error rate that block sizes are made for: below it a pass would be one block.
 LEAST_RATE = 1e-5
 #: How many of its halves the reference keeps.
-HALVES_KEPT = 8
+HALVES_KEPT = 20
 #: BICONF: so many random halves in a row without an error end it.
 BICONF_STREAK = 10
 
@@ -99,18 +100,16 @@ class _Layouts:
         self._bits, self._sizes, self._seed = key_bits, sizes, seed
         self._frame = frame_bits(key_bits)
 
-    def of(self, number: int) -> tuple[Order, Blocks]:
+    def of(self, number: int) -> tuple[Shuffle, Blocks]:
         """Of a pass, or of the random half that follows the passes."""
         rng = np.random.Generator(np.random.PCG64([self._seed, number]))
-        order = np.empty(self._bits, dtype=np.uint16)
-        for start in range(0, self._bits, self._frame):
-            part = order[start : start + self._frame]
-            # Errors come in any order anyway.
-            part[:] = np.arange(len(part)) if number == 0 else rng.permutation(len(part))
-        if number < len(self._sizes):
-            return order, Blocks(self._bits, self._frame, self._sizes[number], self._frame)
+        # In the first pass errors come in any order anyway.
+        order = rng.permutation(self._frame) if number else np.arange(self._frame)
         half = -(-self._frame // 2)
-        return order, Blocks(self._bits, self._frame, half, half)
+        size, span = (
+            (self._sizes[number], self._frame) if number < len(self._sizes) else (half, half)
+        )
+        return Shuffle(order, self._bits), Blocks(self._bits, self._frame, size, span)
 
 
 class Reference:
@@ -136,13 +135,15 @@ class Reference:
     def _pass(self, number: int) -> tuple[Blocks, Bits]:
         """The blocks of a pass, and the parities of the shuffled key up to before each position."""
         if number not in self._passes:
-            order, blocks = self._layouts.of(number)
-            sums = np.zeros(len(order) + 1, dtype=np.uint8)
-            np.bitwise_xor.accumulate(shuffled(self._key, order, blocks.frame), out=sums[1:])
-            self._passes[number] = blocks, sums
-            if len(self._passes) > self._kept:
-                del self._passes[next(iter(self._passes))]
-        return self._passes[number]
+            shuffle, blocks = self._layouts.of(number)
+            sums = np.zeros(len(self._key) + 1, dtype=np.uint8)
+            np.bitwise_xor.accumulate(shuffle.shuffled(self._key), out=sums[1:])
+        else:
+            blocks, sums = self._passes.pop(number)
+        self._passes[number] = blocks, sums  # the last one that was used
+        if len(self._passes) > self._kept:
+            del self._passes[next(iter(self._passes))]
+        return blocks, sums
 
 
 class Corrector:
@@ -161,6 +162,7 @@ class Corrector:
         self._passes: dict[int, Pass] = {}
         self._frame = frame_bits(len(key))
         frames = -(-len(key) // self._frame)
+        self._halves = variant.biconf or frames > 1
         #: For each frame: how many passes it has begun, whether it wants no more, how many bits were turned
         #: since it began the last one, and how many of BICONF's halves in a row had no error.
         self._begun = np.zeros(frames, dtype=np.int64)
@@ -225,7 +227,7 @@ class Corrector:
         not gone back to.
         """
         ended = idle & (self._begun >= len(self.sizes))
-        if not self._variant.biconf:
+        if not self._halves:
             self._done |= ended
             return
         halves = ended & (self._begun > len(self.sizes))

@@ -24,12 +24,10 @@ from numpy.typing import NDArray
 Bits = NDArray[np.uint8]
 Positions = NDArray[np.int64]
 Marks = NDArray[np.bool_]
-#: Places within frames, which are short enough.
-Order = NDArray[np.uint16]
 
 NOTHING: Positions = np.zeros(0, dtype=np.int64)
-#: Bits of a frame at most: the places in it have 16 bits. Frames half as long leak 1 % more.
-FRAME = 1 << 16
+#: Bits of a frame at most: halving longer ones takes more rounds, and leaks little less.
+FRAME = 100_000
 
 #: What is noted at a border: that it is known; the reference's parity from the start of the block; whether
 #: the interval that the border stands for has an odd number of errors.
@@ -86,23 +84,52 @@ class Blocks(NamedTuple):
         return inside
 
 
-def shuffled(key: Bits, order: Order, frame: int) -> Bits:
-    """The key's bits in the order of positions; `order` has their places within frames."""
-    starts = range(0, len(key), frame)
-    return np.concatenate([key[at : at + frame][order[at : at + frame]] for at in starts])
+class Shuffle:
+    """Where the bits of the key are in one pass; the bits of a frame stay in it.
+
+    All frames have one order; a last frame that is shorter has those places of it that it has bits for. That
+    does no harm: frames are corrected each for itself, and their errors know nothing of each other.
+    """
+
+    def __init__(self, order: Positions, key_bits: int) -> None:
+        self._frame = len(order)
+        self._last = (key_bits - 1) // self._frame * self._frame
+        self._orders = order, order[order < key_bits - self._last]
+        # One after the other: of the frames before the last one, and of that.
+        self._bits = np.concatenate(self._orders)
+        self._positions = np.concatenate([np.argsort(each) for each in self._orders])
+
+    def bits(self, positions: Positions) -> Positions:
+        """The bits of the key at these positions."""
+        return self._within(self._bits, positions)
+
+    def positions(self, bits: Positions) -> Positions:
+        """Where these bits of the key are."""
+        return self._within(self._positions, bits)
+
+    def shuffled(self, key: Bits) -> Bits:
+        """The bits of the key in the order of positions."""
+        order, last = self._orders
+        frames = key[: self._last].reshape(-1, self._frame)
+        return np.concatenate([frames[:, order].ravel(), key[self._last :][last]])
+
+    def _within(self, places: Positions, at: Positions) -> Positions:
+        starts = np.minimum(at // self._frame * self._frame, self._last)
+        here = at - starts + np.where(starts == self._last, self._frame, 0)
+        found: Positions = places[here] + starts
+        return found
 
 
 class Pass:
-    """What the corrector knows of one pass, in five bytes for each bit of the key.
+    """What the corrector knows of one pass, in a byte for each bit of the key.
 
     `reuse`: a search begins wherever an interval is known to be odd; else in blocks, one in each that is odd.
     Use: `begin` frames, `learn` what was asked, `turn` bits; `look` says what follows.
     """
 
-    def __init__(self, order: Order, blocks: Blocks, reuse: bool) -> None:
-        self._order, self._blocks, self._reuse = order, blocks, reuse
-        self._places = _inverse(order, blocks.frame)
-        self._borders = np.zeros(len(order) + 1, dtype=np.uint8)
+    def __init__(self, shuffle: Shuffle, blocks: Blocks, reuse: bool) -> None:
+        self._shuffle, self._blocks, self._reuse = shuffle, blocks, reuse
+        self._borders = np.zeros(blocks.key_bits + 1, dtype=np.uint8)
         #: The odd leaves that are searched.
         self._leaves = NO_INTERVALS
         #: What is asked for: borders, which ascend, and the intervals that they are in, or the end of.
@@ -125,7 +152,7 @@ class Pass:
 
     def turn(self, bits: Positions) -> None:
         """These bits of the key were turned."""
-        positions = _in_frames(self._places, bits, self._blocks.frame)
+        positions = self._shuffle.positions(bits)
         self._turned.append(positions[self._blocks.hold(positions)])
 
     def learn(self, key: Bits, parities: Bits) -> None:
@@ -154,7 +181,7 @@ class Pass:
         single = ends - starts == 1
         wrong, within = starts[single], Intervals(starts[~single], ends[~single])
         self._ask(_middle(*within), within)
-        return _in_frames(self._order, wrong, self._blocks.frame), self._asked
+        return self._shuffle.bits(wrong), self._asked
 
     def _ask(self, asked: Positions, within: Intervals) -> None:
         order = np.argsort(asked)
@@ -166,13 +193,13 @@ class Pass:
         if not len(starts):
             return np.zeros(0, dtype=bool)
         lengths = ends - starts
-        total, frame = int(lengths.sum()), self._blocks.frame
+        total = int(lengths.sum())
         if total == len(key):  # all blocks
-            firsts, bits = starts, shuffled(key, self._order, frame)
+            firsts, bits = starts, self._shuffle.shuffled(key)
         else:
             firsts = np.cumsum(lengths) - lengths
             positions = np.arange(total) + np.repeat(starts - firsts, lengths)
-            bits = key[_in_frames(self._order, positions, frame)]
+            bits = key[self._shuffle.bits(positions)]
         return np.bitwise_xor.reduceat(bits, firsts).astype(bool)
 
     def _note(self, turned: Positions) -> None:
@@ -225,17 +252,3 @@ def _odd_times(intervals: Intervals) -> Intervals:
 
 def _middle(low: Positions, high: Positions) -> Positions:
     return (low + high + 1) // 2
-
-
-def _in_frames(places: Order, at: Positions, frame: int) -> Positions:
-    """Places within frames as places in the key."""
-    return places[at] + at // frame * frame
-
-
-def _inverse(order: Order, frame: int) -> Order:
-    places = np.empty_like(order)
-    each = np.arange(frame, dtype=np.uint16)
-    for start in range(0, len(order), frame):
-        part = order[start : start + frame]
-        places[start : start + frame][part] = each[: len(part)]
-    return places
