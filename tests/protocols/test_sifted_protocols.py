@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import qutip
 
 from qnetem.agents.protocols.qkd import b92, e91, efficient_bb84, sarg04, six_state
 from qnetem.agents.protocols.qkd import prepared as bb84
+from qnetem.agents.protocols.qkd.sifting import MOST_BYTES, slots_as_bytes, slots_of
+from qnetem.agents.protocols.session_messages import SessionBroken
+from qnetem.emulator.errors import ProgramError
 
 from ..physics.bench import Ran, assert_frequency, attempt, play, program
 from .test_pulses import between
@@ -200,3 +204,34 @@ def test_ends_that_lose_messages_and_restart_hold_the_same_bits() -> None:
             assert results["bob"] == results["alice"]
             assert results["bob"]["errors"] == 0 < results["bob"]["compared"]
     assert seen
+
+
+def test_more_clicks_than_a_message_announces_are_refused_with_the_way_out() -> None:
+    slots = np.cumsum(np.full(MOST_BYTES // 2 + 1, 128))
+    with pytest.raises(ProgramError, match="KeyLink"):
+        slots_as_bytes(Many(slots))
+
+
+@pytest.mark.parametrize(
+    "ways", [[], [0], [127], [128, 1], [16_383, 16_384], [1 << 40, 1, 1 << 61]]
+)
+def test_slots_come_back_from_their_bytes(ways: list[int]) -> None:
+    slots = np.cumsum(np.array(ways, dtype=np.int64))
+    assert np.array_equal(slots_of(slots_as_bytes(Many(slots)), len(slots)), slots)
+
+
+def test_bytes_of_another_number_of_clicks_break_the_session() -> None:
+    data = slots_as_bytes(Many(np.array([3, 500])))
+    for wrong, count in ((data, 1), (data, 3), (data[:-1], 2), (data + b"\x80", 2)):
+        with pytest.raises(SessionBroken):
+            slots_of(wrong, count)
+
+
+class Many:
+    """Clicks by their slots alone."""
+
+    def __init__(self, slots: Any) -> None:
+        self.slots = slots
+
+    def __len__(self) -> int:
+        return len(self.slots)

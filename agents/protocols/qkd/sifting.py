@@ -18,12 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...pulses.trains import Clicks
 from ..session import UNCONFIRMED, Initiator, Responder, within
 from ..session_messages import SessionBroken, SessionMessage
 
 BASES = "ZX"
+#: Of the slots that clicked: as JSON a third more, with their bases within `LARGEST_VALUE` of messages.
+MOST_BYTES = 10_500_000
 #: Where a secret key is made of one basis, and the other one is compared.
 KEY, CHECK = 0, 1
 Bytes = NDArray[np.uint8]
@@ -108,14 +111,15 @@ async def whole_train(detecting: Awaitable[Clicks], slots: int, limit_s: float |
 
 
 def announced(clicks: Clicks, bases: int = 2) -> Clicked:
-    """Clicks as the receiver announces them, who chose from so many bases."""
+    """Clicks as the receiver announces them, who chose from so many bases. Raises ProgramError for too many."""
     return Clicked(len(clicks), slots_as_bytes(clicks), packed(clicks.bases, planes_for(bases)))
 
 
 def slots_as_bytes(clicks: Clicks) -> bytes:
     """The slots that clicked: the way from each to the next one, seven bits a byte, the lowest first.
 
-    All bytes of a way but its last have the highest bit set (LEB128): a click costs what its way does.
+    All bytes of a way but its last have the highest bit set (LEB128): a click costs what its way does. Raises
+    ProgramError for more clicks than a message has room for.
     """
     ways = np.diff(clicks.slots, prepend=0).astype(np.uint64)
     limits = np.array([1 << 7 * size for size in range(1, 10)], dtype=np.uint64)
@@ -127,6 +131,11 @@ def slots_as_bytes(clicks: Clicks) -> bytes:
         digit = (ways[those] >> np.uint64(7 * place)) & np.uint64(0x7F)
         more = np.uint8(0x80) * (sizes[those] > place + 1)
         data[ends[those] - sizes[those] + place] = digit.astype(np.uint8) | more.astype(np.uint8)
+    if len(data) > MOST_BYTES:
+        raise ProgramError(
+            f"{len(clicks):,} clicks in one train are more than a message announces: send shorter trains, or "
+            "let a KeyLink make block after block (docs/qkd.md)"
+        )
     return data.tobytes()
 
 
