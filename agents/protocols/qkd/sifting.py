@@ -111,7 +111,10 @@ async def whole_train(detecting: Awaitable[Clicks], slots: int, limit_s: float |
 
 
 def announced(clicks: Clicks, bases: int = 2) -> Clicked:
-    """Clicks as the receiver announces them, who chose from so many bases. Raises ProgramError for too many."""
+    """Clicks as the receiver announces them, who chose from so many bases.
+
+    Raises ProgramError for more than a message has room for.
+    """
     return Clicked(len(clicks), slots_as_bytes(clicks), packed(clicks.bases, planes_for(bases)))
 
 
