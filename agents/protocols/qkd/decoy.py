@@ -183,10 +183,10 @@ class Sender(Agent):
         end: Distiller | None = None,
     ) -> Exchange | None:
         """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
-        part = partial(self._session, peer, pulses, sample, link, lazy, shares_of(z), end)
+        part = partial(self.one_train, peer, pulses, sample, link, lazy, shares_of(z), end)
         return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
 
-    async def _session(
+    async def one_train(
         self,
         peer: str,
         pulses: int,
@@ -197,6 +197,7 @@ class Sender(Agent):
         end: Distiller | None,
         session: Initiator,
     ) -> Exchange:
+        """The sending end's part of one session. Raises SessionBroken."""
         lasts_ns = pulses * self.pulse_period_ps // 1000
         await session.request(Announcement(pulses, lasts_ns), Ready)
         train = await self.pulses(peer, pulses, link=link, weights=weights, lazy=lazy)
@@ -260,10 +261,10 @@ class Receiver(Agent):
         end: Distiller | None = None,
     ) -> Exchange | None:
         """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
-        part = partial(self._session, peer, link, lazy, shares_of(z), end)
+        part = partial(self.one_train, peer, link, lazy, shares_of(z), end)
         return await respond(self, peer, KIND, retry, part, None if end is None else end.pads)
 
-    async def _session(
+    async def one_train(
         self,
         peer: str,
         link: str | None,
@@ -272,6 +273,7 @@ class Receiver(Agent):
         end: Distiller | None,
         session: Responder,
     ) -> Exchange:
+        """The receiving end's part of one session. Raises SessionBroken."""
         plan: Announcement = await session.receive(Announcement)
         await session.reply(Ready())
         lasts_s = plan.lasts_ns / 1e9

@@ -251,10 +251,10 @@ class Sender(Agent):
         end: Distiller | None = None,
     ) -> Exchange | None:
         """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
-        part = partial(self._session, peer, pulses, sample, link, lazy, end)
+        part = partial(self.one_train, peer, pulses, sample, link, lazy, end)
         return await initiate(self, peer, self.kind, retry, part, None if end is None else end.pads)
 
-    async def _session(
+    async def one_train(
         self,
         peer: str,
         pulses: int,
@@ -264,6 +264,7 @@ class Sender(Agent):
         end: Distiller | None,
         session: Initiator,
     ) -> Exchange:
+        """The sending end's part of one session. Raises SessionBroken."""
         scheme = self.scheme
         lasts_ns = pulses * self.pulse_period_ps // 1000
         await session.request(Announcement(pulses, lasts_ns), Ready)
@@ -347,12 +348,13 @@ class Receiver(Agent):
         end: Distiller | None = None,
     ) -> Exchange | None:
         """One train, sifted, compared and distilled by `end`; None if no session came to an end."""
-        part = partial(self._session, peer, link, lazy, end)
+        part = partial(self.one_train, peer, link, lazy, end)
         return await respond(self, peer, self.kind, retry, part, None if end is None else end.pads)
 
-    async def _session(
+    async def one_train(
         self, peer: str, link: str | None, lazy: bool, end: Distiller | None, session: Responder
     ) -> Exchange:
+        """The receiving end's part of one session. Raises SessionBroken."""
         scheme = self.scheme
         plan: Announcement = await session.receive(Announcement)
         await session.reply(Ready())

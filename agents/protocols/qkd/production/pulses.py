@@ -36,7 +36,7 @@ class _DecoySender(decoy.Sender):
         self, place: Place, pulses: int, z: float, end: Distiller, session: Initiator
     ) -> decoy.Exchange:
         shares = decoy.shares_of(z)
-        return await self._session(place.peer, pulses, 0.0, place.link, True, shares, end, session)
+        return await self.one_train(place.peer, pulses, 0.0, place.link, True, shares, end, session)
 
 
 class _DecoyReceiver(decoy.Receiver):
@@ -46,7 +46,7 @@ class _DecoyReceiver(decoy.Receiver):
         self, place: Place, z: float, end: Distiller, session: Responder
     ) -> decoy.Exchange:
         shares = decoy.shares_of(z)
-        return await self._session(place.peer, place.link, True, shares, end, session)
+        return await self.one_train(place.peer, place.link, True, shares, end, session)
 
 
 class _PlainSender(efficient_bb84.Sender):
@@ -56,7 +56,7 @@ class _PlainSender(efficient_bb84.Sender):
         self, place: Place, pulses: int, z: float, end: Distiller, session: Initiator
     ) -> prepared.Exchange:
         self.scheme = efficient_bb84.EfficientBB84(z)
-        return await self._session(place.peer, pulses, 0.0, place.link, True, end, session)
+        return await self.one_train(place.peer, pulses, 0.0, place.link, True, end, session)
 
 
 class _PlainReceiver(efficient_bb84.Receiver):
@@ -66,7 +66,7 @@ class _PlainReceiver(efficient_bb84.Receiver):
         self, place: Place, z: float, end: Distiller, session: Responder
     ) -> prepared.Exchange:
         self.scheme = efficient_bb84.EfficientBB84(z)
-        return await self._session(place.peer, place.link, True, end, session)
+        return await self.one_train(place.peer, place.link, True, end, session)
 
 
 class PulseSender:
