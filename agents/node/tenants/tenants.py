@@ -18,9 +18,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ....emulator.errors import ProgramError
 from ....emulator.program_modules import ProgramModules
-from ....emulator.wire import Allocate, Arrival, Entangle, Failed, Finished, MeasurePairs
+from ....emulator.wire import (
+    Allocate,
+    Arrival,
+    Entangle,
+    Failed,
+    Finished,
+    MeasurePairs,
+    Wait,
+)
 from ...loop.hosted_loop import HostedLoop
 from ...options.fitting import fit_options
+from ...service import Service
 from ..program import load_program, load_service, program_logger
 from ..program_end import ProgramRaised, cause_of, failure_of_step, finish, raised_by
 from .handles import Services
@@ -235,6 +244,16 @@ class Tenants:
         background = not loop.foreground_ran
         loop.rest()
         return background
+
+    def waits(self) -> list[Wait]:
+        """What services wait for beside their tasks, in their own words."""
+        clock = self._node.clock
+        return [
+            Wait(name, what, clock.true_ns(since_ns), peer, tenant.name)
+            for tenant in self.services.values()
+            if isinstance(tenant.agent, Service) and not tenant.over
+            for name, what, since_ns, peer in tenant.agent.waits()
+        ]
 
     @property
     def is_foreground(self) -> bool:
