@@ -213,19 +213,20 @@ class Circuit:
             return
         for number in numbers:
             if number in stream.open:
-                self.hub.tell(self.neighbour(side), Awaits(self.id, number))
+                waited_ns = self.now_ns - stream.open[number][1]
+                self.hub.tell(self.neighbour(side), Awaits(self.id, number, waited_ns))
             elif not stream.is_ahead(number):
                 self.on_gone(side, number)
                 self.tell_gone(side, number)
 
-    def on_awaits(self, side: int, number: int) -> None:
-        """So does the neighbour. A link on which nothing comes for so long is down."""
+    def on_awaits(self, side: int, number: int, waited_ns: int) -> None:
+        """So does the neighbour, for so long. A link on which nothing comes for both is down."""
         stream = self.streams[side]
         if stream is None or number not in stream.open:
             return
-        silence_ns = _SILENCE * stream.mean_wait_ns
-        silent_since = max(self.hub.share(stream.link.name).heralded_ns, stream.open[number][1])
-        if self.now_ns - silent_since > silence_ns:
+        heralded_ns = self.hub.share(stream.link.name).heralded_ns
+        silence_ns = min(waited_ns, self.now_ns - stream.open[number][1], self.now_ns - heralded_ns)
+        if silence_ns > _SILENCE * stream.mean_wait_ns:
             self.hub.link_silent(stream.link.name)
 
     def tick(self) -> None:
@@ -290,7 +291,7 @@ class Circuit:
 def decayed(left: Correlations, time_ns: int, memory: tuple[int, int]) -> Correlations:
     """ZZ, XX and YY after a half was stored so long in a memory with T1 and T2 (0: never)."""
     t1_ns, t2_ns = memory
-    if not t1_ns and not t2_ns or time_ns <= 0:
+    if (not t1_ns and not t2_ns) or time_ns <= 0:
         return left
     zz, xx, yy = left
     coherence = math.exp(-time_ns / t2_ns) if t2_ns else math.exp(-time_ns / (2 * t1_ns))

@@ -181,10 +181,11 @@ class Asks(msgspec.Struct, tag="asks", array_like=True):
 
 
 class Awaits(msgspec.Struct, tag="awaits", array_like=True):
-    """This end awaits that pair of our hop, too."""
+    """This end awaits that pair of our hop, too, and has for so long."""
 
     id: str
     number: int
+    waited_ns: int
 
 
 class What(msgspec.Struct, tag="what", array_like=True):
@@ -233,6 +234,4 @@ class Forgotten(msgspec.Struct, tag="forgotten", array_like=True):
     id: str
 
 
-Datum = (
-    Track | Gone | Asks | Awaits | What | Reach | Done | Hello | Refresh | Alive | Forgotten
-)
+Datum = Track | Gone | Asks | Awaits | What | Reach | Done | Hello | Refresh | Alive | Forgotten

@@ -59,9 +59,7 @@ class Knowledge:
         self._number += 1
         welcome, joins = self._welcome, self._welcome.joins
         states = [
-            LinkState(
-                info.name, info.peer, self._is_up(info), info.latency_ns, info.heralding
-            )
+            LinkState(info.name, info.peer, self._is_up(info), info.latency_ns, info.heralding)
             for info in self.links.values()
             if info.heralding is not None
         ]

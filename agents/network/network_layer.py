@@ -422,7 +422,7 @@ class Network(Service, NetworkWords):
         elif isinstance(datum, Asks):
             circuit.on_asks(side, datum.numbers)
         elif isinstance(datum, Awaits):
-            circuit.on_awaits(side, datum.number)
+            circuit.on_awaits(side, datum.number, datum.waited_ns)
         elif isinstance(datum, What):
             circuit.on_what(datum.number)
         elif isinstance(datum, Reach):
@@ -469,7 +469,12 @@ class Network(Service, NetworkWords):
     def waits(self) -> list[tuple[str, str, int, str]]:
         """What each circuit waits for here: its name, what, since when, and the peer."""
         return [
-            (f"circuit {each.id}", f"{' - '.join(each.path)}: {each.waits_for()}", each.begun_ns, "")
+            (
+                f"circuit {each.id}",
+                f"{' - '.join(each.path)}: {each.waits_for()}",
+                each.begun_ns,
+                "",
+            )
             for each in self.signalling.circuits.values()
         ]
 

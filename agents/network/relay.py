@@ -41,9 +41,7 @@ class _Link(msgspec.Struct):
 class Relay(Circuit):
     """A circuit at one of its repeaters. `joined()` is called for each join."""
 
-    def __init__(
-        self, hub: Hub, setup: Setup, window: int, joined: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, hub: Hub, setup: Setup, window: int, joined: Callable[[bool], None]) -> None:
         super().__init__(hub, setup, window, 2 * window)
         name = hub.node.welcome.name
         self._told = joined

@@ -218,9 +218,7 @@ def _cost(left: float) -> float:
     return -math.log(left) if left > 0 else math.inf
 
 
-def _settled(
-    graph: Graph, path: tuple[str, ...], links: tuple[str, ...], fidelity: float
-) -> Route:
+def _settled(graph: Graph, path: tuple[str, ...], links: tuple[str, ...], fidelity: float) -> Route:
     """The path with its links set so that it reaches the fidelity, if that can be."""
     infos = [graph.links[name][link] for name, link in zip(path, links, strict=False)]
     latency_ns = sum(info.latency_ns for info in infos)

@@ -238,7 +238,9 @@ class Serving:
             outage_ns = since_ns + to_ns(service.outage_s)
             waits_on = had and (request.id in self._timers or service.now_ns < outage_ns)
             if settled and not waits_on:
-                raise Unreachable(f"no path leads from {service.name} to {request.peer}", request.peer)
+                raise Unreachable(
+                    f"no path leads from {service.name} to {request.peer}", request.peer
+                )
             until_ns = outage_ns if settled else settled_ns
             await self._change(until_ns)
 
@@ -281,9 +283,7 @@ class Serving:
             answer.latency_ns,
         )
 
-    def _work_out(
-        self, source: str, target: str, fidelity: float, avoid: Collection[str]
-    ) -> Route:
+    def _work_out(self, source: str, target: str, fidelity: float, avoid: Collection[str]) -> Route:
         service = self._service
         adverts = service.knowledge.adverts
         small = {name for name, advert in adverts.items() if advert.slots < 2}
@@ -298,7 +298,9 @@ class Serving:
             route = self._work_out(source, query.target, query.fidelity, query.avoid)
         except NoPath as problem:
             late = self._service.now_ns >= settled_ns
-            return PathAnswer(query.id, error="no path", best=(problem.best or 0.0) if late else 0.0)
+            return PathAnswer(
+                query.id, error="no path", best=(problem.best or 0.0) if late else 0.0
+            )
         return PathAnswer(
             query.id,
             list(route.path),

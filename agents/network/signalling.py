@@ -217,7 +217,9 @@ class Signalling:
         """The source still wants the circuit."""
         circuit.seen_ns = self._hub.node.now_ns
         right = circuit.neighbour(RIGHT)
-        self._hub.tell(right or circuit.path[0], Refresh(circuit.id) if right else Alive(circuit.id))
+        self._hub.tell(
+            right or circuit.path[0], Refresh(circuit.id) if right else Alive(circuit.id)
+        )
 
     def _refresh(self, circuit: Circuit) -> None:
         if circuit.id not in self.circuits:
