@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..emulator.errors import BellMeasurementFailed, LinkError
+from ..emulator.errors import BellMeasurementFailed, LinkError, ServiceError
 from ..emulator.units import parse_ns, to_ns
 from ..emulator.wire import (
     Allocate,
@@ -240,7 +240,11 @@ class Agent:
 
         Raises ServiceError on a node without that service (`services: {link: {}, network: {}}`).
         """
-        found: NetworkWords = self._node.services.of(NetworkWords)
+        try:
+            found: NetworkWords = self._node.services.of(NetworkWords)
+        except ServiceError as error:
+            hint = "a topology gives nodes one by `services: {link: {}, network: {}}`"
+            raise ServiceError(f"{self.name} has no network layer: {hint} ({error})") from error
         return found
 
     async def hand_over(self, held: _Held, to: str | None = None) -> _Held:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...emulator.wire import LinkInfo
 from ..qubits import Pair
 from .control import Asks, Awaits, Datum, Gone, Setup, Track, What
-from .stream import LinkShare, Stream
+from .stream import Future, LinkShare, Stream
 
 if TYPE_CHECKING:
     from ..interface import NodeInterface
@@ -126,17 +126,20 @@ class Circuit:
                 if stream is not None:
                     stream.start()
 
-    def close(self) -> None:
-        """Give back all that it holds."""
+    def close(self) -> list[Future]:
+        """Give back all that it holds; returns what is still to be done for that."""
         self.is_open = False
+        found: list[Future] = []
         for side in (LEFT, RIGHT):
             timer, stream = self._timers[side], self.streams[side]
             if timer is not None:
                 timer.cancel()
             if stream is not None:
                 stream.close()
-                stream.discard(*(half.qubit.name for half in self.halves[side].values()))
+                held = self.halves[side].values()
+                found += stream.discard(*(half.qubit.name for half in held if not half.expired))
             self.halves[side].clear()
+        return found
 
     # --- for each role ---
 

@@ -15,6 +15,7 @@ from ..qubits import Pair
 from .circuits import RIGHT, Circuit, Hub, remember
 from .control import Done, Setup, Track
 from .link_facts import correlations, facts_of
+from .stream import Future
 
 if TYPE_CHECKING:
     from .path_requests import PathRequest
@@ -118,13 +119,14 @@ class Head(Circuit):
             if sent_ns <= since_ns:
                 self._send(track)
 
-    def close(self) -> None:
+    def close(self) -> list[Future]:
         stream = self.stream(RIGHT)
         self.request.figures.attempts += stream.next - 1 - len(stream.open)
-        super().close()
+        found = super().close()
         for number in self._sent:
             self._unconfirmed(number)
         self._sent.clear()
+        return found
 
     def _unconfirmed(self, number: int) -> None:
         self.request.unconfirmed.append(f"{self.id}#{number}")

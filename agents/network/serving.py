@@ -112,7 +112,9 @@ class Serving:
             request.fail(Withdrawn(why, request.peer))
             opening = self._circuits.pop(request.id, None)
             if opening is not None:
-                self._service.signalling.tear_down(opening.id, why)
+                left = self._service.signalling.tear_down(opening.id, why)
+                if left:
+                    await asyncio.wait(left)
         task = self._serves.pop(request.id, None)
         if task is not None:
             task.cancel()

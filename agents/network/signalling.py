@@ -23,6 +23,7 @@ from .circuits import LEFT, RIGHT, Circuit, Hub
 from .control import Accept, Alive, Forgotten, Refresh, Refuse, Setup, Signal, Teardown
 from .head import Head
 from .relay import Relay
+from .stream import Future
 from .tail import Deliver, Tail
 
 if TYPE_CHECKING:
@@ -93,11 +94,10 @@ class Signalling:
         self._post(setup.path[1], setup)
         return opening
 
-    def tear_down(self, id: str, why: str, *, finished: bool = False) -> None:
-        """The source wants the circuit no longer."""
+    def tear_down(self, id: str, why: str, *, finished: bool = False) -> list[Future]:
+        """The source wants the circuit no longer; returns what is still to be done for that here."""
         circuit = self.circuits.get(id)
-        if circuit is not None:
-            self._end(circuit, Teardown(id, why, finished))
+        return [] if circuit is None else self._end(circuit, Teardown(id, why, finished))
 
     # --- messages ---
 
@@ -167,20 +167,22 @@ class Signalling:
         if opening is not None and not opening.answered.done():
             opening.answered.set_result(refusal)
 
-    def _end(self, circuit: Circuit, teardown: Teardown, came_from: int | None = None) -> None:
+    def _end(
+        self, circuit: Circuit, teardown: Teardown, came_from: int | None = None
+    ) -> list[Future]:
         """The circuit is no more: give back what it has here, and pass that on."""
         for side in (LEFT, RIGHT):
             peer = circuit.neighbour(side)
             if side != came_from and peer:
                 self._post(peer, teardown)
-        self._remove(circuit)
+        left = self._remove(circuit)
         opening = self._openings.pop(circuit.id, None)
-        if opening is None:
-            return
-        if not opening.answered.done():
-            opening.answered.set_result(Refuse(circuit.id, teardown.link, teardown.why))
-        if not opening.ended.done():
-            opening.ended.set_result(teardown)
+        if opening is not None:
+            if not opening.answered.done():
+                opening.answered.set_result(Refuse(circuit.id, teardown.link, teardown.why))
+            if not opening.ended.done():
+                opening.ended.set_result(teardown)
+        return left
 
     # --- faults ---
 
@@ -262,16 +264,17 @@ class Signalling:
         self._later(circuit, self._refresh_ns, self._refresh)
         self._later(circuit, circuit.setup.patience_ns // 2, self._tick)
 
-    def _remove(self, circuit: Circuit) -> None:
+    def _remove(self, circuit: Circuit) -> list[Future]:
         del self.circuits[circuit.id]
         self._past[circuit.id] = None
         while len(self._past) > _REMEMBERED:
             del self._past[next(iter(self._past))]
         for timer in self._timers.pop(circuit.id, ()):
             timer.cancel()
-        circuit.close()
+        left = circuit.close()
         self.used -= circuit.slots
         self._told("slots", self.used)
+        return left
 
     def _count_join(self, succeeded: bool) -> None:
         self.joins[succeeded] += 1

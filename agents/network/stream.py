@@ -134,10 +134,13 @@ class Stream:
         self.open.clear()
         self._share.remove(self)
 
-    def discard(self, *qubits: str) -> None:
+    def discard(self, *qubits: str) -> list[Future]:
         """Trace halves out, beside all else; what an operation under way has consumed is no error."""
+        found: list[Any] = []
         if qubits:
-            forgive(self._node.operate(lambda number: Discard(number, list(qubits))))
+            found.append(self._node.operate(lambda number: Discard(number, list(qubits))))
+            forgive(found[0])
+        return found
 
     def _begin(self, number: int) -> None:
         self.in_use += 1
