@@ -95,6 +95,8 @@ def agree(run: harness.Run, first: str, second: str, count: int) -> None:
 def nothing_left(run: harness.Run) -> None:
     """No node has reserved a slot, or holds a qubit, and none awaits one."""
     for name, of_run in run.nodes.items():
+        if "network" not in of_run.tenants.services:
+            continue
         layer = of_run.tenants.services["network"].agent
         assert isinstance(layer, Network)
         assert layer.signalling.used == 0, name

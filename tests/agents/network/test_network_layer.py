@@ -16,6 +16,7 @@ from qnetem.agents.network.errors import (
     Unreachable,
 )
 from qnetem.agents.network.network_layer import Network
+from qnetem.agents.roles.eavesdropper import Eavesdropper
 from qnetem.emulator.errors import ServiceError
 from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
 
@@ -364,27 +365,36 @@ def test_one_end_that_withdraws_at_random_gets_nobody_elses_pair(seed: int) -> N
 
 
 def test_what_names_no_pair_of_a_circuit_is_refused_and_counted() -> None:
-    """Forged, stale and repeated messages, in the name of the right neighbours."""
+    """Eve replays what is over, and forges what is not, in the name of the right neighbour."""
 
-    async def forger(me: Agent) -> None:
+    async def eve(me: Agent) -> int:
+        forged = 0
         await asyncio.sleep(0.004)
-        for id in ("alice.1.2", "alice.9.9"):
-            for number in (1, 2, 3, 10**9):
-                track = Track(id, number, number, 1, 1, 0.5, 0.5, 0.5, 0)
-                for body in (track, Gone(id, 10**9), Done(id, number, 0.5)):
-                    me._node.send("bob", body, "", claims="r2", port="network.data")
-                    me._node.send("r1", body, "", claims="alice", port="network.data")
-                    me._node.send("alice", body, "", claims="bob", port="network.data")
+        for id, number in (("alice.1.2", 10**6), ("alice.9.2", 1), ("bob.1.2", 1), ("alice.1.2", 1)):
+            track = Track(id, number, number, 1, 1, 0.5, 0.5, 0.5, 0)
+            for body in (track, Gone(id, number + 10**6), Done(id, number, 0.5)):
+                for source, to in (("r2", "bob"), ("bob", "r2"), ("bob", "alice")):
+                    await Eavesdropper.forge(me, source, to, body, port="network.data")  # type: ignore[arg-type]
+                    forged += 1
+        return forged
 
-    topology = network(chain(3), ends(60), success=0.9)
-    topology.nodes["eve"] = harness.node("eve", forger)
-    topology.links["eve-r1"] = harness.link("eve", "r1", LATENCY_NS)
+    topology = network(
+        chain(3),
+        ends(60),
+        success=0.9,
+        faults=[
+            harness.fault("eavesdrop", "r2-bob", 1000, None, by="eve", classical="tap"),
+            harness.fault("duplicate", "alice-r1", 0, None, probability=0.3),
+            harness.fault("reorder", "r1-r2", 0, None, probability=0.3, by=1_000_000),
+        ],
+    )
+    topology.nodes["eve"] = harness.node("eve", eve, kind="eavesdropper", service=True)
     over = harness.run(topology)
-    assert over.outcome.problem is None
-    rows = over.results["alice"], over.results["bob"]
-    assert len(rows[0]) == 60
-    refused = [v["mean"] for k, v in over.outcome.metrics.items() if "refused_messages" in k]
+    agree(over, "alice", "bob", 60)
+    metrics = over.outcome.metrics
+    refused = [each["mean"] for name, each in metrics.items() if "refused_messages" in name]
     assert sum(refused) >= 10
+    nothing_left(over)
 
 
 # --- blocking, modes, time ------------------------------------------------------------------------
