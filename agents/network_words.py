@@ -82,8 +82,9 @@ class NetworkWords:
         """Ask for pairs with any node, whose program takes the other halves by `arriving`.
 
         `min_fidelity`: what each is expected to have when both ends have heard of it; paths and links are
-        chosen for that. `deadline`: for all of them, from now. `priority`: on each link higher ones are served
-        first. `purpose`: both ends' word for the use. `cutoff`: no repeater joins a half that is older.
+        chosen for that. `deadline`: for all of them, from now. `priority`: on each link higher ones are
+        served first. `purpose`: both ends' word for the use. `cutoff`: no repeater joins a half that is
+        older.
 
         Raises Unreachable, FidelityImpossible, DeadlinePassed, InputError. Leaving the loop withdraws the
         rest.

@@ -1,8 +1,8 @@
 """A circuit at one of its nodes: what its first node, its repeaters and its last node have in common.
 
-Owns the two sides, the halves that are held on each, what neighbours ask about pairs, and when too old halves
-are dropped. Does not own what joins and ends do with halves (relay.py, head.py, tail.py), nor how a circuit is
-set up (signalling.py).
+Owns the two sides, the halves that are held on each, what neighbours ask about pairs, and when too old
+halves are dropped. Does not own what joins and ends do with halves (relay.py, head.py, tail.py), nor how a
+circuit is set up (signalling.py).
 
 Theory of operation. The pairs of a hop have numbers, alike at both of its ends (stream.py). A half that a
 node loses is told to the neighbour it was shared with (`Gone`), and each node passes that on along its join,

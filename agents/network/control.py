@@ -52,8 +52,9 @@ class Advert(msgspec.Struct, tag="advert"):
 class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     """Reserve a circuit along `path`; `links` and `alphas`: of each hop.
 
-    `count`: pairs that the request still lacks. `memory_ns`: T1 and T2 at the first node, 0 for never. `axes`, `weights`, `bases`: of a request that is measured, how
-    the far end measures.
+    `count`: pairs that the request still lacks. `window`: halves of each side at a repeater, 0 for its own
+    choice. `memory_ns`: T1 and T2 at the first node, and `expires_ns` its memory's cut-off, 0 for never.
+    `axes`, `weights`, `bases`: of a request that is measured, how the far end measures.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     patience_ns: int = 0
     latency_ns: int = 0
     memory_ns: tuple[int, int] = (0, 0)
+    expires_ns: int = 0
     axes: list[_Axis] = []
     weights: list[float] | None = None
     bases: list[int] = []
@@ -91,7 +93,10 @@ class Refuse(msgspec.Struct, tag="refuse"):
 
 
 class Teardown(msgspec.Struct, tag="teardown"):
-    """The circuit is no more. `finished`: its request has all its pairs. `link`: which one is down, if one is."""
+    """The circuit is no more. `finished`: its request has all its pairs.
+
+    `link`: the link or node because of which it ended, if there is one.
+    """
 
     id: str
     why: str

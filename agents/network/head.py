@@ -3,8 +3,9 @@
 Owns which pairs are on their way. Does not own the request (path_requests.py).
 
 Rules: at most as many pairs are on their way as the request still lacks, so that both ends get the same
-number. A track that is not answered is sent again; all that it meets answers it as it did before. On a circuit
-of one hop a pair is there when it is heralded, and nothing is sent: both ends count to the same number.
+number. A track that is not answered is sent again; all that it meets answers it as it did before. On a
+circuit of one hop a pair is there when it is heralded, and nothing is sent: both ends count to the same
+number.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Owns the tables of outcomes at both ends, and which rows both have. Does not own
 
 Theory of operation. Where a link leads to the peer and reaches the fidelity, the link layer measures. Over
 repeaters each end measures a pair of the request as soon as it has it, along axes that the set-up carries.
-When the request is over, its source tells the far end (`Finished`) which pairs it does not have, and what is left
-are the same rows at both ends.
+When the request is over, its source tells the far end (`Finished`) which pairs it does not have, and what is
+left are the same rows at both ends.
 """
 
 from __future__ import annotations

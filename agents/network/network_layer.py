@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Literal
 
-from ...emulator.errors import InputError, MessageError, QubitError
+from ...emulator.errors import InputError, QubitError
 from ...emulator.units import to_ns
 from ...emulator.wire import LinkInfo
 from ..network_words import Duration, NetworkOutcomes, NetworkPair, NetworkWords
@@ -29,7 +29,6 @@ from ..protocols.cleanup import DiscardOnError, discard_held
 from ..protocols.session import seconds
 from ..qubits import Axis, Pair
 from ..service import Service, offered
-from .channel import Channel, Life
 from .circuits import LEFT, RIGHT, Circuit
 from .control import (
     Advert,
@@ -42,7 +41,6 @@ from .control import (
     Forgotten,
     Gone,
     Hello,
-    Packet,
     PathAnswer,
     PathQuery,
     Reach,
@@ -51,6 +49,7 @@ from .control import (
     Track,
     What,
 )
+from .exchange import Exchange
 from .head import Head
 from .knowledge import Knowledge
 from .measuring import Measuring
@@ -64,10 +63,6 @@ from .stream import LinkShare
 from .swap_orders import SwapOrder
 from .tail import Tail
 
-#: Repetitions of a message without an answer, before the peer is given up; the first one after so long.
-_TRIES = 8
-_REPEAT_S = 2e-3
-_REPEAT_FAR_S = 50e-3
 Mode = Literal["distributed", "controller"]
 
 
@@ -76,12 +71,12 @@ class Network(Service, NetworkWords):
 
     `mode`: `distributed` floods what nodes know and each works out its own paths; `controller` has them all
     from the node `controller`. `metric`: paths by `rate` or by `hops`. `order`: in which repeaters join.
-    `window`: halves of each side of a circuit at a repeater; `end_window`: at its ends. `cutoff`: repeaters join
-    no half that is older. `processing`: what each message takes here, one after the other. `hello`: from one
-    hello to the next, `misses`: so many may be missed. `refresh`: how often a source refreshes a circuit.
+    `window`: halves of each side of a circuit at a repeater; `end_window`: at its ends. `cutoff`: repeaters
+    join no half that is older. `processing`: what each message takes here, one after the other. `hello`: from
+    one hello to the next, `misses`: so many may be missed. `refresh`: how often a source refreshes a circuit.
     `penalty`: for how long a silent link counts as down. `settle`: how long a request waits for paths to be
-    known; `outage`: how long one that has lost its path waits for another, without a deadline.
-    `store`: halves are moved to storage qubits (None: where a node tells the two apart).
+    known; `outage`: how long one that has lost its path waits for another, without a deadline. `store`:
+    halves are moved to storage qubits (None: where a node tells the two apart).
     """
 
     async def run(
@@ -113,12 +108,9 @@ class Network(Service, NetworkWords):
         self.node, self.metric, self.order, self.cutoff_s = self._node, metric, order, cutoff
         self.settle_s, self.outage_s = settle, outage
         self.processing_s = processing
-        self._processing_ns, self._busy_ns = to_ns(processing), 0
         self._penalty_s = penalty
-        self._context = copy_context()
-        self._control = self.port("control", type=Packet)
-        self._data = self.port("data", type=Datum)
-        self._channels: dict[str, Channel] = {}
+        self.context = copy_context()
+        self._exchange = Exchange(self, to_ns(processing), self._on_signal, self._on_datum)
         self._shares: dict[str, LinkShare] = {}
         self._inboxes: dict[tuple[str, str], PathInbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,15 +135,15 @@ class Network(Service, NetworkWords):
             self.post,
             self._deliver,
             self.record,
-            self._context,
+            self.context,
         )
         self._serving = Serving(self)
         self._measuring = Measuring(self)
-        self.background(self._receive_data(), "data")
-        self.background(self._receive_control(), "control")
+        self.background(self._exchange.receive_data(), "data")
+        self.background(self._exchange.receive_signals(), "signals")
         for peer in self.knowledge.neighbours:
             if self.name < peer or self.incarnation > 1:
-                self._channel(peer).greet()
+                self._exchange.channel(peer).greet()
         self.knowledge.announce()
         try:
             while True:
@@ -275,7 +267,7 @@ class Network(Service, NetworkWords):
 
     def tell(self, peer: str, datum: Datum) -> None:
         """Send a bare message."""
-        self._node.send(peer, datum, "", port=self._data.name)
+        self._exchange.tell(peer, datum)
 
     def share(self, link: str) -> LinkShare:
         """The circuits over a link of this node."""
@@ -297,7 +289,7 @@ class Network(Service, NetworkWords):
         self.knowledge.announce()
         self.signalling.link_down(link)
         loop = asyncio.get_running_loop()
-        loop.call_later(self._penalty_s, self._link_again, link, context=self._context)
+        loop.call_later(self._penalty_s, self._link_again, link, context=self.context)
 
     def _link_again(self, link: str) -> None:
         self.knowledge.down.pop(link, None)
@@ -315,63 +307,7 @@ class Network(Service, NetworkWords):
 
     def post(self, peer: str, signal: Signal) -> None:
         """Say something over a channel."""
-        self._channel(peer).post(signal)
-
-    def _channel(self, peer: str) -> Channel:
-        found = self._channels.get(peer)
-        if found is not None:
-            return found
-        near = [info for info in self.knowledge.links.values() if info.peer == peer]
-        repeat_s = 4e-9 * near[0].latency_ns + _REPEAT_S if near else _REPEAT_FAR_S
-        repeat_s += 4e-9 * self._processing_ns
-
-        def send(number: int, acknowledged: int, life: int, to: Life, item: Any) -> None:
-            packet = Packet(number, acknowledged, life, to, item)
-            self._node.send(peer, packet, "", port=self._control.name)
-
-        def deliver(signal: Any) -> None:
-            self._process(self._on_signal, peer, signal)
-
-        def lost(why: str) -> None:
-            self._peer_lost(peer, why)
-
-        channel = Channel(self.incarnation, send, deliver, lost, repeat_s, _TRIES)
-        self._channels[peer] = channel
-        return channel
-
-    async def _receive_control(self) -> None:
-        while True:
-            try:
-                message = await self._control.receive()
-            except MessageError:
-                continue  # no message of a network layer
-            packet, source = message.body, message.source
-            self._neighbours.heard(source, self.now_ns)
-            self._channel(source).receive(
-                message.incarnation,
-                packet.life,
-                packet.number,
-                packet.acknowledged,
-                (packet.to[0], packet.to[1]),
-                packet.item,
-            )
-
-    async def _receive_data(self) -> None:
-        while True:
-            try:
-                message = await self._data.receive()
-            except MessageError:
-                continue
-            self._process(self._on_datum, message.source, message.body)
-
-    def _process(self, handle: Any, peer: str, message: Any) -> None:
-        """Handle a message, once all before it have had their time."""
-        if not self._processing_ns:
-            handle(peer, message)
-            return
-        self._busy_ns = max(self._busy_ns, self.now_ns) + self._processing_ns
-        delay_s = (self._busy_ns - self.now_ns) * 1e-9
-        asyncio.get_running_loop().call_later(delay_s, handle, peer, message, context=self._context)
+        self._exchange.post(peer, signal)
 
     def _on_signal(self, peer: str, signal: Signal) -> None:
         if isinstance(signal, Advert):
@@ -433,6 +369,10 @@ class Network(Service, NetworkWords):
 
     # --- what comes and goes ---
 
+    def heard(self, peer: str) -> None:
+        """Something has come from a node."""
+        self._neighbours.heard(peer, self.now_ns)
+
     def _neighbour_changed(self, peer: str, is_there: bool) -> None:
         self.knowledge.announce()
         if is_there:
@@ -441,7 +381,7 @@ class Network(Service, NetworkWords):
             self.signalling.neighbour_lost(peer, "it is silent")
         self._serving.news()
 
-    def _peer_lost(self, peer: str, why: str) -> None:
+    def peer_lost(self, peer: str, why: str) -> None:
         """What was agreed with a peer is lost."""
         self.signalling.neighbour_lost(peer, why)
         if peer == self.controller:
@@ -463,6 +403,11 @@ class Network(Service, NetworkWords):
             self._measuring.measure(circuit, pair)
         else:
             self._inbox(setup.path[0], setup.purpose).add(circuit, pair)
+
+    def expired(self, qubits: frozenset[str]) -> None:
+        """Halves past the memory's cut-off are replaced at once."""
+        for circuit in list(self.signalling.circuits.values()):
+            circuit.expired(qubits)
 
     # --- for people ---
 

@@ -9,8 +9,8 @@ hops: links with a bright population are set to the brightest one that reaches i
 others leave. The rate of a path is that of its slowest link. For each number of hops the fastest path is
 found by dynamic programming (the narrowest link of a path as wide as may be).
 
-Rules: of equal paths that with fewer hops wins, then the one whose names come first. Halves are reckoned to wait
-for one mean interval between pairs of the path, and until both ends have heard.
+Rules: of equal paths that with fewer hops wins, then the one whose names come first. Halves are reckoned to
+wait for one mean interval between pairs of the path, and until both ends have heard.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How a source serves its requests: a path, a circuit along it, another one when that fails, until the deadline.
+"""How a source serves its requests: a path, a circuit along it, another one when that fails.
 
-Owns the order of these steps and what a request fails with. Does not own how paths are worked out (routing.py),
-what a circuit does (signalling.py), nor the words (network_layer.py).
+Owns the order of these steps and what a request fails with. Does not own how paths are worked out
+(routing.py), what a circuit does (signalling.py), nor the words (network_layer.py).
 
 Rules: what is impossible by all that is known is refused at once; at the start of a node only once its
 knowledge is complete, or has had time to be. A refused set-up is tried over another path at once, if there is
@@ -208,6 +208,7 @@ class Serving:
             patience_ns=round(waits_ns + trips_ns) + _PATIENCE_NS,
             latency_ns=route.latency_ns,
             memory_ns=first.heralding.memories_ns[first.end],
+            expires_ns=service.node.welcome.cutoff_ns,
             axes=list(want.axes),
             weights=want.weights,
             bases=list(want.bases),

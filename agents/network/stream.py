@@ -4,9 +4,9 @@ Owns the numbers, which of them are asked for, and the slots that they use. Does
 halves (relay.py, head.py, tail.py).
 
 Theory of operation. Both ends of a hop know the circuit and ask for its pairs 1, 2, 3, ... by name, each as
-soon as it has a slot for one more; only requests of one name match. So no message is needed to agree on a pair,
-neither end takes a slot that it has not reserved, and the link serves the circuits that ask in the order
-in which both ends were ready. A circuit of a lower priority begins nothing on a link while one of a
+soon as it has a slot for one more; only requests of one name match. So no message is needed to agree on a
+pair, neither end takes a slot that it has not reserved, and the link serves the circuits that ask in the
+order in which both ends were ready. A circuit of a lower priority begins nothing on a link while one of a
 higher priority is there.
 
 Rules: `came` and `failed` are called once for a number, unless `drop` was before. A number that is dropped or

@@ -43,6 +43,9 @@ class Tail(Circuit):
         track = self._tracks.pop(number, None)
         if track is None:
             self.keep(side, number, half)
+        elif self._too_late(track):
+            self.keep(side, number, half)
+            self.lose(side, number)
         else:
             self._finish(track, half)
 
@@ -51,15 +54,21 @@ class Tail(Circuit):
         half = self.halves[LEFT].get(number)
         if number in self._done:
             self.hub.tell(self.path[0], self._done[number])
-        elif half is not None and not half.expired:
+        elif half is not None and not half.expired and not self._too_late(track):
             del self.halves[LEFT][number]
             self._finish(track, half)
         elif half is None and self.stream(LEFT).is_ahead(number):
             self._tracks[number] = track
         else:
-            self.take_back(LEFT, number)
-            self.hub.count_refused()
+            if not self.take_back(LEFT, number):
+                self.hub.count_refused()
             self.tell_gone(LEFT, number)
+
+    def _too_late(self, track: Track) -> bool:
+        """Whether the first node's memory discards its half before it hears of the pair."""
+        setup = self.setup
+        heard_ns = self.now_ns + setup.latency_ns
+        return 0 < setup.expires_ns <= heard_ns - track.emitted_ns
 
     def _finish(self, track: Track, half: Pair) -> None:
         """The pair reaches from end to end, and is so once the first node hears of it."""

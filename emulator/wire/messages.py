@@ -192,8 +192,8 @@ class ServiceInfo(Record):
 class JoinFacts(Record):
     """What a join at this node is, as it was calibrated.
 
-    `success`: how often it succeeds. `zz`, `xx`, `yy`: what is left of the product of those correlations of the
-    two pairs.
+    `success`: how often it succeeds. `zz`, `xx`, `yy`: what is left of the product of those correlations of
+    the two pairs.
     """
 
     success: float = 1.0
@@ -231,6 +231,7 @@ class Welcome(Frame):
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
     services: list[ServiceInfo] = []
     communication: int | None = None  # slots that links can entangle; None: all
+    cutoff_ns: int = 0  # the age at which the memory discards a qubit; 0: never
     joins: JoinFacts = msgspec.field(default_factory=JoinFacts)
 
 

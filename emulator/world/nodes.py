@@ -213,6 +213,7 @@ class Nodes:
             epoch_ns=topology.time.epoch_ns,
             services=[_service_info(name, spec) for name in spec.services_in_order()],
             communication=spec.memory.communication,
+            cutoff_ns=spec.memory.cutoff_ns or 0,
             joins=_join_facts(spec),
         )
 

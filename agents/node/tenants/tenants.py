@@ -165,6 +165,10 @@ class Tenants:
             self._node.held.release(qubit, expired=True)
         for tenant in self:
             tenant.landed.drop(lambda arrival: arrival.qubit in qubits)
+        for tenant in self.services.values():
+            if isinstance(tenant.agent, Service) and not tenant.over:
+                gone = frozenset(qubits)
+                self._loop.call_soon(tenant.agent.expired, gone, context=tenant.context)
 
     # --- the end ---
 

@@ -1,8 +1,8 @@
 """The kinds of nodes: what a node is when its entry says no more than `kind`; and services known by name.
 
-Owns the table of roles with their default program and whether they are services, and that of the services that
-need no `program`. What a role or service does is the program's; hardware is in presets.py. To add a kind: a row
-here and its word in `Kind`.
+Owns the table of roles with their default program and whether they are services, and that of the services
+that need no `program`. What a role or service does is the program's; hardware is in presets.py. To add a
+kind: a row here and its word in `Kind`.
 """
 
 from __future__ import annotations

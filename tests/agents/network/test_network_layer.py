@@ -25,7 +25,6 @@ from ...counts import count
 from .networks import (
     DUMBBELL,
     ENDPOINT,
-    LATENCY_NS,
     RING,
     agree,
     asking,
@@ -370,7 +369,12 @@ def test_what_names_no_pair_of_a_circuit_is_refused_and_counted() -> None:
     async def eve(me: Agent) -> int:
         forged = 0
         await asyncio.sleep(0.004)
-        for id, number in (("alice.1.2", 10**6), ("alice.9.2", 1), ("bob.1.2", 1), ("alice.1.2", 1)):
+        for id, number in (
+            ("alice.1.2", 10**6),
+            ("alice.9.2", 1),
+            ("bob.1.2", 1),
+            ("alice.1.2", 1),
+        ):
             track = Track(id, number, number, 1, 1, 0.5, 0.5, 0.5, 0)
             for body in (track, Gone(id, number + 10**6), Done(id, number, 0.5)):
                 for source, to in (("r2", "bob"), ("bob", "r2"), ("bob", "alice")):
