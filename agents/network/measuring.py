@@ -26,18 +26,18 @@ from ..network_words import NetworkOutcomes, NetworkPair
 from ..node.waiting import NamedFuture
 from ..protocols.cleanup import first_of
 from ..qubits import Axis, bloch
-from .circuits import LEFT
+from .circuits.circuit import LEFT
+from .circuits.stream import Future
 from .control import Finished
 from .errors import FidelityImpossible, Unreachable
 from .link_layer import LinkLayer
 from .path_requests import running_loop
 from .requests import LinkOutcomes
 from .serving import Want
-from .stream import Future
 
 if TYPE_CHECKING:
+    from .circuits.tail import Tail
     from .network_layer import Network
-    from .tail import Tail
 
 #: Tables that nobody has taken yet; the oldest are dropped first.
 _MOST_TABLES = 64

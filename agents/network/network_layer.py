@@ -1,7 +1,7 @@
 """The network layer: pairs between any two nodes, as a service beside the program.
 
 Owns the words for programs, the way of messages to what handles them, and what follows when neighbours and
-links go and come. Does not own paths (routing.py), circuits (signalling.py) nor a request (path_requests.py
+links go and come. Does not own paths (routing.py), circuits (circuits/signalling.py) nor a request (path_requests.py
 and serving.py).
 
     async for pair in self.network.pairs("bob", count=100, min_fidelity=0.9):
@@ -27,9 +27,15 @@ from ..network_words import Duration, NetworkOutcomes, NetworkPair, NetworkWords
 from ..options.values import Seconds
 from ..protocols.cleanup import DiscardOnError, discard_held
 from ..protocols.session import seconds
+from ..protocols.swap_orders import SwapOrder
 from ..qubits import Axis, Pair
 from ..service import Service, offered
-from .circuits import LEFT, RIGHT, Circuit
+from .circuits.circuit import LEFT, RIGHT, Circuit
+from .circuits.head import Head
+from .circuits.relay import Relay
+from .circuits.signalling import Signalling
+from .circuits.stream import LinkShare
+from .circuits.tail import Tail
 from .control import (
     Advert,
     Alive,
@@ -50,18 +56,12 @@ from .control import (
     What,
 )
 from .exchange import Exchange
-from .head import Head
-from .knowledge import Knowledge
 from .measuring import Measuring
-from .neighbours import Neighbours
 from .path_requests import PathInbox, PathRequest, pair_of
-from .relay import Relay
-from .routing import Metric
+from .routes.knowledge import Knowledge
+from .routes.neighbours import Neighbours
+from .routes.routing import Metric
 from .serving import Serving, Want
-from .signalling import Signalling
-from .stream import LinkShare
-from .swap_orders import SwapOrder
-from .tail import Tail
 
 Mode = Literal["distributed", "controller"]
 
@@ -263,7 +263,7 @@ class Network(Service, NetworkWords):
         """Refuse what is no other node."""
         self._serving.check_peer(peer)
 
-    # --- for circuits (circuits.Hub) ---
+    # --- for circuits (Hub in circuits/circuit.py) ---
 
     def tell(self, peer: str, datum: Datum) -> None:
         """Send a bare message."""

@@ -1,7 +1,7 @@
 """A request for end-to-end pairs at its source, and its measures.
 
 Owns the pairs that wait to be handed over, what the request ends with, and the figures that are recorded of
-it. Does not own the circuits that serve it (signalling.py).
+it. Does not own the circuits that serve it.
 
 The figures have the names of QNetBench where it has one.
 """
@@ -23,9 +23,9 @@ from .errors import NetworkError
 
 if TYPE_CHECKING:
     from ..interface import NodeInterface
-    from .circuits import Circuit
-    from .head import Head
-    from .tail import Tail
+    from .circuits.circuit import Circuit
+    from .circuits.head import Head
+    from .circuits.tail import Tail
 
 
 @dataclass

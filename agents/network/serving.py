@@ -1,7 +1,7 @@
 """How a source serves its requests: a path, a circuit along it, another one when that fails.
 
 Owns the order of these steps and what a request fails with. Does not own how paths are worked out
-(routing.py), what a circuit does (signalling.py), nor the words (network_layer.py).
+(routes/), what a circuit does (circuits/), nor the words (network_layer.py).
 
 Rules: what is impossible by all that is known is refused at once; at the start of a node only once its
 knowledge is complete, or has had time to be. A refused set-up is tried over another path at once, if there is
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from ...emulator.errors import InputError
 from ...emulator.units import to_ns
+from .circuits.signalling import Opening
 from .control import Finished, PathAnswer, PathQuery, Refuse, Setup
 from .errors import DeadlinePassed, FidelityImpossible, NetworkError, Unreachable, Withdrawn
 from .path_requests import PathRequest
-from .routing import NoPath, Route, find_route
-from .signalling import Opening
+from .routes.routing import NoPath, Route, find_route
 
 if TYPE_CHECKING:
     from .network_layer import Network

@@ -11,9 +11,9 @@ import asyncio
 from ...emulator.errors import InputError, LinkError, QubitError
 from ...emulator.wire import Joined
 from ..agent import Agent
-from ..protocols.swap_orders import SwapOrder, swap_rules
 from ..protocols.cleanup import discard_held
 from ..protocols.session import seconds
+from ..protocols.swap_orders import SwapOrder, swap_rules
 from ..protocols.swapping import KIND, JoinNotice, PairDropped, continues, extend, notice_port
 from ..qubits import Pair
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from qnetem.agents.network.control import Advert, LinkState
-from qnetem.agents.network.routing import Graph, NoPath, Route, find_route
+from qnetem.agents.network.routes.routing import Graph, NoPath, Route, find_route
 from qnetem.emulator.wire import Heralding
 
 FOREVER = ((0, 0), (0, 0))

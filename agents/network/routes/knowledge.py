@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ...emulator.wire import LinkInfo, Welcome
-from .control import Advert, LinkState
+from ....emulator.wire import LinkInfo, Welcome
+from ..control import Advert, LinkState
 from .routing import Graph
 
 

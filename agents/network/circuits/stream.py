@@ -21,13 +21,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...emulator.wire import Discard, Entangle, Herald, LinkInfo
-from ...emulator.wire import Store as StoreOperation
-from ..qubits import Pair, Qubit
-from .link_facts import facts_of
+from ....emulator.wire import Discard, Entangle, Herald, LinkInfo
+from ....emulator.wire import Store as StoreOperation
+from ...qubits import Pair, Qubit
+from ..link_facts import facts_of
 
 if TYPE_CHECKING:
-    from ..interface import NodeInterface
+    from ...interface import NodeInterface
 
 Future = asyncio.Future[Any]
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from ...emulator.wire import LinkInfo
-from .control import Advert
-from .link_facts import best_fidelity, brightest, facts_of
+from ....emulator.wire import LinkInfo
+from ..control import Advert
+from ..link_facts import best_fidelity, brightest, facts_of
 
 Metric = Literal["rate", "hops"]
 

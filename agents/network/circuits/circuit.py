@@ -19,13 +19,13 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ...emulator.wire import LinkInfo
-from ..qubits import Pair
-from .control import Asks, Awaits, Datum, Gone, Setup, Track, What
+from ....emulator.wire import LinkInfo
+from ...qubits import Pair
+from ..control import Asks, Awaits, Datum, Gone, Setup, Track, What
 from .stream import Future, LinkShare, Stream
 
 if TYPE_CHECKING:
-    from ..interface import NodeInterface
+    from ...interface import NodeInterface
 
 #: Sides of a node of a circuit: towards the first node, and towards the last.
 LEFT, RIGHT = 0, 1

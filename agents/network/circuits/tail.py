@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..qubits import Pair
-from .circuits import LEFT, Circuit, Hub, decayed, remember
-from .control import Done, Setup, Track
-from .link_facts import facts_of
+from ...qubits import Pair
+from ..control import Done, Setup, Track
+from ..link_facts import facts_of
+from .circuit import LEFT, Circuit, Hub, decayed, remember
 
 #: `deliver(circuit, number, half, fidelity)`.
 Deliver = Callable[["Tail", int, Pair, float], None]

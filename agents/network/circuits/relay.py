@@ -1,10 +1,10 @@
 """A repeater of a circuit: joins what comes from either side, and passes tracks on.
 
-Owns which halves are joined when, and what is remembered of joins. Does not own the halves (circuits.py).
+Owns which halves are joined when, and what is remembered of joins. Does not own the halves (circuit.py).
 
 Theory of operation. A half of either side is joined as soon as the rule of the circuit's order lets it
-(swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the node has
-heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left, with the
+(protocols/swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the
+node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left, with the
 outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a pair costs
 one message a hop, and a repeater sends nothing when it joins.
 
@@ -20,13 +20,13 @@ from typing import Any
 
 import msgspec
 
-from ...emulator.wire import Join
-from ..qubits import Pair
-from .circuits import LEFT, RIGHT, Circuit, Correlations, Hub, remember
-from .control import Reach, Setup, Track
-from .link_facts import correlations
+from ....emulator.wire import Join
+from ...protocols.swap_orders import swap_rules
+from ...qubits import Pair
+from ..control import Reach, Setup, Track
+from ..link_facts import correlations
+from .circuit import LEFT, RIGHT, Circuit, Correlations, Hub, remember
 from .stream import Future
-from .swap_orders import swap_rules
 
 
 class _Link(msgspec.Struct):

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..qubits import Pair
-from .circuits import RIGHT, Circuit, Hub, remember
-from .control import Done, Setup, Track
-from .link_facts import correlations, facts_of
+from ...qubits import Pair
+from ..control import Done, Setup, Track
+from ..link_facts import correlations, facts_of
+from .circuit import RIGHT, Circuit, Hub, remember
 from .stream import Future
 
 if TYPE_CHECKING:
-    from .path_requests import PathRequest
+    from ..path_requests import PathRequest
 
 
 class Head(Circuit):

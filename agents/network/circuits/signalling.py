@@ -19,15 +19,15 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from .circuits import LEFT, RIGHT, Circuit, Hub
-from .control import Accept, Alive, Forgotten, Refresh, Refuse, Setup, Signal, Teardown
+from ..control import Accept, Alive, Forgotten, Refresh, Refuse, Setup, Signal, Teardown
+from .circuit import LEFT, RIGHT, Circuit, Hub
 from .head import Head
 from .relay import Relay
 from .stream import Future
 from .tail import Deliver, Tail
 
 if TYPE_CHECKING:
-    from .path_requests import PathRequest
+    from ..path_requests import PathRequest
 
 #: A circuit that has not been refreshed for so many periods is no more.
 _STALE = 3.5
