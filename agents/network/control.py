@@ -54,6 +54,7 @@ class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
 
     `count`: pairs that the request still lacks. `window`: halves of each side at a repeater, 0 for its own
     choice. `memory_ns`: T1 and T2 at the first node, and `expires_ns` its memory's cut-off, 0 for never.
+    `refresh_ns`: how often it refreshes the circuit.
     `axes`, `weights`, `bases`: of a request that is measured, how the far end measures.
     """
 
@@ -73,6 +74,7 @@ class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     latency_ns: int = 0
     memory_ns: tuple[int, int] = (0, 0)
     expires_ns: int = 0
+    refresh_ns: int = 0
     axes: list[_Axis] = []
     weights: list[float] | None = None
     bases: list[int] = []

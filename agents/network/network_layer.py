@@ -1,8 +1,7 @@
 """The network layer: pairs between any two nodes, as a service beside the program.
 
-Owns the words for programs, the way of messages to what handles them, and what follows when neighbours and
-links go and come. Does not own paths (routing.py), circuits (circuits/signalling.py) nor a request (path_requests.py
-and serving.py).
+Owns the words for programs, who handles a message, and what follows when neighbours and links go and come.
+Does not own paths (routes/), circuits (circuits/) nor requests (path_requests.py, serving.py, measuring.py).
 
     async for pair in self.network.pairs("bob", count=100, min_fidelity=0.9):
         bit = await pair.measure("X")
@@ -106,7 +105,7 @@ class Network(Service, NetworkWords):
         memory = self.memory
         self.stores = memory.communication is not None if store is None else store
         self.node, self.metric, self.order, self.cutoff_s = self._node, metric, order, cutoff
-        self.settle_s, self.outage_s = settle, outage
+        self.settle_s, self.outage_s, self.refresh_ns = settle, outage, to_ns(refresh)
         self.processing_s = processing
         self._penalty_s = penalty
         self.context = copy_context()
@@ -131,7 +130,6 @@ class Network(Service, NetworkWords):
             memory.slots,
             (window, end_window),
             has_pool,
-            to_ns(refresh),
             self.post,
             self._deliver,
             self.record,

@@ -209,6 +209,7 @@ class Serving:
             latency_ns=route.latency_ns,
             memory_ns=first.heralding.memories_ns[first.end],
             expires_ns=service.node.welcome.cutoff_ns,
+            refresh_ns=service.refresh_ns,
             axes=list(want.axes),
             weights=want.weights,
             bases=list(want.bases),

@@ -4,9 +4,9 @@ Owns which halves are joined when, and what is remembered of joins. Does not own
 
 Theory of operation. A half of either side is joined as soon as the rule of the circuit's order lets it
 (protocols/swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the
-node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left, with the
-outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a pair costs
-one message a hop, and a repeater sends nothing when it joins.
+node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left,
+with the outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a
+pair costs one message a hop, and a repeater sends nothing when it joins.
 
 Rules: what is remembered of a join answers a track or a question that comes again; nothing is joined twice.
 A join that has failed, or whose half was lost meanwhile, is lost on both sides.

@@ -54,7 +54,6 @@ class Signalling:
         slots: int,
         windows: tuple[int, int],
         is_pool: bool,
-        refresh_ns: int,
         post: Callable[[str, Signal], None],
         deliver: Deliver,
         told: Callable[[str, int], None],
@@ -62,7 +61,7 @@ class Signalling:
     ) -> None:
         self._hub, self._slots, self._is_pool = hub, slots, is_pool
         self._window, self._end_window = windows
-        self._refresh_ns, self._post = refresh_ns, post
+        self._post = post
         self._deliver, self._told = deliver, told
         self._context = context
         self.circuits: dict[str, Circuit] = {}
@@ -226,8 +225,8 @@ class Signalling:
     def _refresh(self, circuit: Circuit) -> None:
         if circuit.id not in self.circuits:
             return
-        self._later(circuit, self._refresh_ns, self._refresh)
-        if self._hub.node.now_ns - circuit.seen_ns > _STALE * self._refresh_ns:
+        self._later(circuit, circuit.setup.refresh_ns, self._refresh)
+        if self._hub.node.now_ns - circuit.seen_ns > _STALE * circuit.setup.refresh_ns:
             why = "its nodes do not answer" if circuit.index == 0 else "its source is silent"
             self._end(circuit, Teardown(circuit.id, f"{self._name}: {why}"))
         elif circuit.index == 0:
@@ -261,7 +260,7 @@ class Signalling:
         self.circuits[circuit.id] = circuit
         self.used += circuit.slots
         self._told("slots", self.used)
-        self._later(circuit, self._refresh_ns, self._refresh)
+        self._later(circuit, circuit.setup.refresh_ns, self._refresh)
         self._later(circuit, circuit.setup.patience_ns // 2, self._tick)
 
     def _remove(self, circuit: Circuit) -> list[Future]:
