@@ -318,6 +318,56 @@ def test_lost_messages_lose_no_request(probability: float) -> None:
     nothing_left(over)
 
 
+def test_halves_past_their_memorys_cutoff_are_replaced_at_both_ends() -> None:
+    memory = {"memory": Memory(slots=16, cutoff_ns=1_500_000)}
+    over = run(chain(3), ends(30), success=0.1, devices=memory)
+    agree(over, "alice", "bob", 30)
+    nothing_left(over)
+
+
+def test_a_far_end_that_was_killed_is_served_again_when_it_is_back() -> None:
+    async def bob(me: Agent) -> list[Any]:
+        had: list[Any] = []
+        try:
+            async with asyncio.timeout(0.2 - me.now_ns * 1e-9):
+                async for pair in me.network.arriving("alice"):
+                    had.append([pair.id, await pair.measure("X")])
+        except TimeoutError:
+            pass
+        return had
+
+    kill = harness.fault("kill", "bob", 10_000_000, None, restart=20_000_000)
+    over = run(chain(3), {"alice": asking("bob", 80), "bob": bob}, faults=[kill])
+    mine = {row[0]: row[1] for row in over.results["alice"]}
+    assert len(mine) == 80
+    assert figure(over, "alice.network.bob.circuits") == 2
+    theirs = dict(over.results["bob"])  # of its second life
+    assert 0 < len(theirs) < 80
+    assert all(mine[name] == theirs[name] for name in theirs)
+    nothing_left(over)
+
+
+def test_an_end_that_was_killed_leaves_nothing_reserved() -> None:
+    async def bob(me: Agent) -> None:
+        try:
+            async with asyncio.timeout(0.5):
+                async for pair in me.network.arriving("alice"):
+                    await pair.discard()
+        except TimeoutError:
+            pass
+
+    kill = harness.fault("kill", "alice", 10_000_000, None, restart=None)
+    over = run(
+        chain(3), {"alice": asking("bob", 10_000), "bob": bob}, faults=[kill],
+        settings={"on_error": "continue"},
+    )  # fmt: skip
+    for name in ("r1", "r2", "bob"):
+        layer = over.nodes[name].tenants.services["network"].agent
+        assert isinstance(layer, Network)
+        assert layer.signalling.used == 0
+        assert not over.nodes[name].held.names
+
+
 @pytest.mark.parametrize("end", ["r1", "r2"])
 def test_a_lost_herald_costs_its_pair_only(end: str) -> None:
     lost = harness.fault("lost_herald", "r1-r2", 0, None, probability=0.1, end=end)
