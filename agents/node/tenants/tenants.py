@@ -101,6 +101,10 @@ class Tenants:
         info = self._infos.get(owner)
         return owner if info is not None and info.slots is not None else ""
 
+    def share_slots(self, first: str, second: str) -> bool:
+        """Whether two tenants take from one pool."""
+        return self._pool(first) == self._pool(second)
+
     def slots_in_use(self, owner: str) -> int:
         """Qubits held, and slots promised to open requests, in the pool that an owner takes from."""
         pool, pool_of = self._pool(owner), self._pool
@@ -184,8 +188,8 @@ class Tenants:
     def judge(self, local_ns: int) -> Verdict:
         """What has ended in the step that is over, at this time of the node's clock."""
         loop, main = self._loop, self.program.main
-        # The path of nearly all steps: a node without services whose program continues.
-        if not self.services and main is not None and not main.done() and loop.is_sound:
+        # The path of nearly all steps: each tenant that has not ended continues.
+        if loop.is_sound and all(tenant.continues for tenant in self):
             return NOTHING
         verdict = Verdict()
         # Services first: a call of one that has failed raises in the program, in the same step.
