@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.errors import MessageError
 from .channel import Channel, Life
-from .control import Datum, Packet, Signal
+from .control import Datum, Hello, Packet, Signal
 
 if TYPE_CHECKING:
     from .network_layer import Network
@@ -101,6 +101,9 @@ class Exchange:
                 message = await self._data.receive()
             except MessageError:
                 continue
+            self._service.heard(message.source)
+            if isinstance(message.body, Hello):
+                continue  # says no more than that
             self._process(self._on_datum, message.source, message.body)
 
     def _process(self, handle: Callable[[str, Any], None], peer: str, message: Any) -> None:

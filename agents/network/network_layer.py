@@ -143,12 +143,16 @@ class Network(Service, NetworkWords):
             if self.name < peer or self.incarnation > 1:
                 self._exchange.channel(peer).greet()
         self.knowledge.announce()
+        reported_ns = self.now_ns
         try:
             while True:
                 await asyncio.sleep(hello)
                 for peer in self.knowledge.neighbours:
                     self.tell(peer, Hello())
                 self._neighbours.look(self.now_ns)
+                if self.now_ns >= reported_ns + self.refresh_ns:
+                    self.knowledge.report()  # a controller may have forgotten all
+                    reported_ns = self.now_ns
         finally:
             await self._close()
 
@@ -321,9 +325,7 @@ class Network(Service, NetworkWords):
             self.signalling.on(peer, signal)
 
     def _on_datum(self, peer: str, datum: Datum) -> None:
-        if isinstance(datum, Hello):
-            self._neighbours.heard(peer, self.now_ns)
-            return
+        assert not isinstance(datum, Hello)
         if isinstance(datum, Forgotten):
             self.signalling.on_forgotten(peer, datum.id)
             return

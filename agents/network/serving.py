@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 #: A track or a pair is asked about after so many mean waits of the slowest link, and round trips.
 _PATIENCE_WAITS, _PATIENCE_TRIPS, _PATIENCE_NS = 20, 4, 5_000_000
-#: The longest pause between two set-ups, and before a question to the controller is asked again.
-_LONGEST_PAUSE_S, _ASK_AGAIN_S = 0.5, 0.02
+#: The longest pause between two set-ups, or questions to the controller.
+_LONGEST_PAUSE_S = 0.5
+#: A question to the controller is asked again after so long, then twice that; and it has so long to answer.
+_ASK_AGAIN_S, _ANSWER_S = 0.002, 0.2
 #: A set-up is given up after so many times the time that messages take, and this.
 _SET_UP_TRIPS, _SET_UP_S = 20, 0.5
 
@@ -227,25 +229,30 @@ class Serving:
         """A path; None if there is one only over what is to be avoided. Raises what no path means."""
         service, since_ns = self._service, self._service.now_ns
         settled_ns = self._begun_ns + to_ns(service.settle_s)
+        again_s = _ASK_AGAIN_S
         while True:
-            settled = self._is_settled(settled_ns)
+            settled, waits_on = self._is_settled(settled_ns), had
             try:
                 if settled or not avoid:
                     return await self._find(request.peer, want.fidelity, avoid)
             except NoPath as problem:
                 if avoid:
                     return None
+                waits_on = had or not problem.known
                 if settled and problem.best is not None and not had:
                     raise FidelityImpossible(
                         request.peer, want.fidelity, problem.best, f"no path to {request.peer}"
                     ) from problem
             outage_ns = since_ns + to_ns(service.outage_s)
-            waits_on = had and (request.id in self._timers or service.now_ns < outage_ns)
-            if settled and not waits_on:
+            has_time = request.id in self._timers or service.now_ns < outage_ns
+            if settled and not (waits_on and has_time):
                 raise Unreachable(
                     f"no path leads from {service.name} to {request.peer}", request.peer
                 )
             until_ns = outage_ns if settled else settled_ns
+            if service.controller not in ("", service.name):  # news come to the controller only
+                until_ns = min(until_ns, service.now_ns + to_ns(again_s))
+                again_s = min(2 * again_s, _LONGEST_PAUSE_S)
             await self._change(until_ns)
 
     def _is_settled(self, settled_ns: int) -> bool:
@@ -272,11 +279,13 @@ class Serving:
             service.controller, PathQuery(number, peer, fidelity, service.metric, sorted(avoid))
         )
         try:
-            answer = await future
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await future
+        except TimeoutError:
+            raise NoPath(known=False) from None
         finally:
             del self._answers[number]
         if answer.error:
-            await asyncio.sleep(_ASK_AGAIN_S)
             raise NoPath(answer.best or None)
         return Route(
             tuple(answer.path),

@@ -50,10 +50,13 @@ class Route:
 
 
 class NoPath(Exception):
-    """No path leads there; `best`: the fidelity of what does, where only that is the reason."""
+    """No path leads there; `best`: the fidelity of what does, where only that is the reason.
 
-    def __init__(self, best: float | None = None) -> None:
-        self.best = best
+    `known`: whether that is so by what is known, and not because there was no answer.
+    """
+
+    def __init__(self, best: float | None = None, *, known: bool = True) -> None:
+        self.best, self.known = best, known
         super().__init__("no path")
 
 

@@ -146,7 +146,7 @@ def _named(name: str, entry: Written) -> Written:
         or not isinstance(entry.value, (dict, type(None)))
     ):
         return entry
-    below = {"program": known.program}
+    below: dict[str, object] = {"program": known.program}
     if known.needs:
         below["needs"] = list(known.needs)
     return merged(written(below, entry.best_mark), entry) or entry

@@ -487,6 +487,16 @@ def test_a_controller_hears_of_a_cut() -> None:
     nothing_left(over)
 
 
+def test_a_controller_that_was_killed_is_told_all_again() -> None:
+    """The repeater goes with it, and a request that has lost its path waits for both."""
+    programs = {"alice": asking("bob", 80), "bob": taking("alice", 80)}
+    kill = harness.fault("kill", "r1", 10_000_000, None, restart=50_000_000)
+    over = run(chain(3), programs, faults=[kill], mode="controller", controller="r1")
+    agree_but_for(over, "alice", "bob", 80)
+    assert over.results["alice"][-1][2] > 60_000_000
+    nothing_left(over)
+
+
 def test_processing_takes_its_time() -> None:
     def last(processing: str) -> int:
         over = run(chain(3), ends(20), processing=processing)
