@@ -29,8 +29,8 @@ nodes:
   r1: {kind: repeater}
   bob: {program: "./ends.py:Bob"}
 links:
-  - {between: [alice, r1], length: 20 km, quantum: {entangle: {success: 0.3, attempt: 100 us}}}
-  - {between: [r1, bob], length: 20 km, quantum: {entangle: {success: 0.3, attempt: 100 us}}}
+  - {between: [alice, r1], length: 20 km, quantum: {entangle: {success: 0.3, fidelity: 1, attempt: 100 us}}}
+  - {between: [r1, bob], length: 20 km, quantum: {entangle: {success: 0.3, fidelity: 1, attempt: 100 us}}}
 faults:
   - {at: 0 s, for: 1 s, loss: alice-r1, probability: 0.02}
   - {at: 3 ms, kill: r1, restart: 20 ms}
