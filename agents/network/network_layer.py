@@ -63,6 +63,7 @@ from .routes.routing import Metric
 from .serving import Serving, Want
 
 Mode = Literal["distributed", "controller"]
+_SHORTEST_S = 1e-3
 
 
 class Network(Service, NetworkWords):
@@ -96,12 +97,9 @@ class Network(Service, NetworkWords):
         outage: Seconds = 10.0,
         store: bool | None = None,
     ) -> None:
-        if (mode == "controller") != bool(controller) or window < 1 or end_window < 1:
-            raise InputError(
-                "expected `controller` with mode controller and not without, and windows of 1 or more"
-            )
-        if controller and controller != self.name and controller not in self.peers:
-            raise InputError(f"controller is {controller!r}, which is no node")
+        self._check(mode, controller, window, end_window, misses)
+        if min(hello, refresh) < _SHORTEST_S:
+            raise InputError(f"expected {_SHORTEST_S * 1e3:g} ms or more for hello and refresh")
         memory = self.memory
         self.stores = memory.communication is not None if store is None else store
         self.node, self.metric, self.order, self.cutoff_s = self._node, metric, order, cutoff
@@ -155,6 +153,16 @@ class Network(Service, NetworkWords):
                     reported_ns = self.now_ns
         finally:
             await self._close()
+
+    def _check(
+        self, mode: Mode, controller: str, window: int, end_window: int, misses: int
+    ) -> None:
+        if min(window, end_window, misses) < 1:
+            raise InputError("expected 1 or more for window, end_window and misses")
+        if (mode == "controller") != bool(controller):
+            raise InputError("expected `controller` with mode: controller, and not without")
+        if controller and controller != self.name and controller not in self.peers:
+            raise InputError(f"controller is {controller!r}, which is no node of the network")
 
     async def _close(self) -> None:
         held = [pair for inbox in self._inboxes.values() for _, pair in inbox.pairs]
@@ -348,6 +356,8 @@ class Network(Service, NetworkWords):
         elif isinstance(datum, Track):
             if side == LEFT:
                 circuit.on_track(datum)
+            else:
+                self._refused += 1
         else:
             self._on_hop(circuit, side, datum)
 

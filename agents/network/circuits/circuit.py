@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +51,10 @@ class Hub(Protocol):
 
     def link(self, name: str) -> LinkInfo:
         """A link of this node."""
+
+    @property
+    def links(self) -> Sequence[LinkInfo]:
+        """All links of this node."""
 
     def count_refused(self) -> None:
         """A message named what is not known, or no more."""

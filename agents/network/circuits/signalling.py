@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from ...protocols.swap_orders import SwapOrder
 from ..control import Accept, Alive, Forgotten, Refresh, Refuse, Setup, Signal, Teardown
 from .circuit import LEFT, RIGHT, Circuit, Hub
 from .head import Head
@@ -29,8 +30,11 @@ from .tail import Deliver, Tail
 if TYPE_CHECKING:
     from ..path_requests import PathRequest
 
+ORDERS = get_args(SwapOrder)
 #: A circuit that has not been refreshed for so many periods is no more.
 _STALE = 3.5
+#: No circuit is refreshed, or looked after, more often.
+_SHORTEST_NS = 1_000_000
 #: Circuits that have ended are remembered, as far as late messages may name them.
 _REMEMBERED = 1024
 
@@ -127,13 +131,10 @@ class Signalling:
         return RIGHT if peer == circuit.neighbour(RIGHT) else None
 
     def _on_setup(self, peer: str, setup: Setup) -> None:
-        if setup.id in self.circuits or setup.id in self._past or self._name not in setup.path[1:]:
+        if setup.id in self.circuits or setup.id in self._past or not self._fits(peer, setup):
             self._hub.count_refused()
             return
         at = setup.path.index(self._name)
-        if peer != setup.path[at - 1]:
-            self._hub.count_refused()
-            return
         is_last = at == len(setup.path) - 1
         window = self._share(setup, ends=is_last)
         if window is None:
@@ -147,6 +148,22 @@ class Signalling:
         else:
             self._add(Relay(self._hub, setup, window, self._count_join))
             self._post(setup.path[at + 1], setup)
+
+    def _fits(self, peer: str, setup: Setup) -> bool:
+        """Whether it leads over this node, from that neighbour, along links that are here."""
+        path, hops = setup.path, len(setup.path) - 1
+        if self._name not in path[1:] or len(set(path)) < len(path) or setup.order not in ORDERS:
+            return False
+        if not hops == len(setup.links) == len(setup.alphas):
+            return False
+        if setup.count < 1 or min(setup.patience_ns, setup.refresh_ns) < _SHORTEST_NS:
+            return False
+        at = path.index(self._name)
+        near = [(setup.links[at - 1], path[at - 1])]
+        if at < hops:
+            near.append((setup.links[at], path[at + 1]))
+        known = {(each.name, each.peer) for each in self._hub.links if each.heralding}
+        return peer == path[at - 1] and all(each in known for each in near)
 
     def _accepted(self, circuit: Circuit) -> None:
         if circuit.is_open:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qnetem import Agent
-from qnetem.agents.network.control import Done, Gone, Track
+from qnetem.agents.network.control import Done, Gone, Packet, Setup, Track
 from qnetem.agents.network.errors import (
     DeadlinePassed,
     FidelityImpossible,
@@ -62,6 +62,25 @@ def test_repeaters_join_in_an_order(order: str) -> None:
 def test_two_slots_are_enough_for_a_repeater() -> None:
     over = run(chain(3), ends(20), slots=2)
     agree(over, "alice", "bob", 20)
+    nothing_left(over)
+
+
+def test_pairs_leave_a_pool_of_the_networks_own_for_the_programs() -> None:
+    async def alice(me: Agent) -> list[Any]:
+        rows, free = [], []
+        async for pair in me.network.pairs("bob", 12):
+            free.append(me.memory.free)
+            rows.append([pair.id, await pair.measure("X"), me.now_ns])
+        assert free == [5] * 12  # of six, one is this pair's
+        return rows
+
+    topology = network(chain(2), {"alice": alice, "bob": taking("alice", 12)}, slots=10)
+    for name, spec in topology.nodes.items():
+        pool = spec.services["network"].model_copy(update={"slots": 4})
+        services = {**spec.services, "network": pool}
+        topology.nodes[name] = spec.model_copy(update={"services": services})
+    over = harness.run(topology)
+    agree(over, "alice", "bob", 12)
     nothing_left(over)
 
 
@@ -419,6 +438,12 @@ def test_what_names_no_pair_of_a_circuit_is_refused_and_counted() -> None:
     async def eve(me: Agent) -> int:
         forged = 0
         await asyncio.sleep(0.004)
+        path = ["alice", "r2", "bob"]
+        setup = Setup("alice.9.9", "alice.9.8", path, ["x", "y"], [None, None], 1)
+        life = (1, 0)
+        for number in (1, 2):
+            packet = Packet(number, 0, 0, life, setup)
+            await Eavesdropper.forge(me, "bob", "r2", packet, port="network.control")  # type: ignore[arg-type]
         for id, number in (
             ("alice.1.2", 10**6),
             ("alice.9.2", 1),
