@@ -35,6 +35,7 @@ from .networks import (
     run,
     taking,
 )
+from .test_link_layer import BRIGHT_NV
 
 
 def ends(pairs: int, **how: Any) -> dict[str, Any]:
@@ -168,6 +169,27 @@ def test_pairs_have_the_fidelity_that_they_claim(hops: int, devices: dict[str, A
     over = run(chain(hops), programs, fidelity=0.95, devices=devices)
     assert over.results["alice"] == pytest.approx(over.results["bob"])
     assert figure(over, "alice.pair.fidelity") == pytest.approx(over.results["alice"], abs=0.012)
+
+
+@pytest.mark.parametrize(("hops", "asked"), [(1, 0.7), (2, 0.6)])
+def test_links_are_set_to_what_the_whole_path_must_reach(hops: int, asked: float) -> None:
+    async def probed(me: Agent, taken: Any) -> float:
+        claimed = []
+        async for pair in taken:
+            await me.probe("pair", pair, parties=pair.ends)
+            claimed.append(pair.fidelity)
+            await pair.discard()
+        return sum(claimed) / len(claimed)
+
+    programs = {
+        "alice": lambda me: probed(me, me.network.pairs("bob", 30, min_fidelity=asked)),
+        "bob": lambda me: probed(me, me.network.arriving("alice", count=30)),
+    }
+    over = run(chain(hops), programs, entangle=dict.fromkeys(chain(hops), BRIGHT_NV))
+    # As bright as the fidelity allows: that is the fastest.
+    assert over.results["alice"] == pytest.approx(asked, abs=0.005)
+    assert over.results["alice"] >= asked
+    assert figure(over, "alice.pair.fidelity") == pytest.approx(over.results["alice"], abs=0.002)
 
 
 def test_a_cutoff_bounds_the_age_of_what_is_joined() -> None:
