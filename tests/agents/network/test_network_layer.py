@@ -588,6 +588,17 @@ def test_circuits_say_what_they_wait_for() -> None:
     assert shown[0][2] == "network"
 
 
+def test_a_request_whose_far_end_takes_nothing_is_stuck_and_said_to_be() -> None:
+    """Hellos, refreshes and questions of the network never end, and are no reason to wait for ever."""
+
+    async def bob(me: Agent) -> None:
+        await asyncio.Event().wait()
+
+    problem = run(chain(2), {"alice": asking("bob", 40), "bob": bob}).problem
+    assert problem.kind == "StuckError"
+    assert "with bob: circuit alice.1.2 over r1" in problem.text
+
+
 def test_a_repeater_without_a_program_of_its_own_is_an_endpoint() -> None:
     over = run(chain(2), ends(1))
     assert over.world.topology.nodes["r1"].program == ENDPOINT
