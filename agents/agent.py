@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..emulator.errors import BellMeasurementFailed, LinkError
+from ..emulator.errors import BellMeasurementFailed, LinkError, ServiceError
 from ..emulator.units import parse_ns, to_ns
 from ..emulator.wire import (
     Allocate,
@@ -36,6 +36,7 @@ from ..emulator.wire import Join as JoinOperation
 from . import probes
 from .frames import Frame, has_happened
 from .messages import Message, plain_name
+from .network_words import NetworkWords
 from .outside import LARGEST_ITEM, MOST_UNANSWERED, Outside, OutsideHalf
 from .ports import Port, of_body
 from .pulses import blocks, counted
@@ -231,6 +232,19 @@ class Agent:
         Raises ServiceError if there is none, or several.
         """
         found: _Service = self._node.services.of(kind)
+        return found
+
+    @property
+    def network(self) -> NetworkWords:
+        """The network layer of this node: `self.network.pairs("bob", count=100, min_fidelity=0.9)`.
+
+        Raises ServiceError on a node without that service (`services: {link: {}, network: {}}`).
+        """
+        try:
+            found: NetworkWords = self._node.services.of(NetworkWords)
+        except ServiceError as error:
+            hint = "a topology gives nodes one by `services: {link: {}, network: {}}`"
+            raise ServiceError(f"{self.name} has no network layer: {hint} ({error})") from error
         return found
 
     async def hand_over(self, held: _Held, to: str | None = None) -> _Held:

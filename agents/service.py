@@ -60,6 +60,13 @@ class Service(Agent):
         """In an offered method: who calls. "" is the program, else the name of a service."""
         return self._node.caller
 
+    def expired(self, qubits: frozenset[str]) -> None:
+        """The node's memory has discarded these at its cut-off; called at that very instant."""
+
+    def waits(self) -> list[tuple[str, str, int, str]]:
+        """What `qnetem inspect` shows of it beside its tasks: (name, what is waited for, since ns, peer)."""
+        return []
+
     def working(self) -> AbstractContextManager[None]:
         """For as long as the block lasts, this service's timers may lead a program on.
 

@@ -208,6 +208,11 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def is_time(name: str) -> bool:
+    """Whether a quantity of that name is in seconds: `waiting_s`, and not `success_per_s`."""
+    return name.endswith("_s") and not name.endswith("_per_s")
+
+
 def scale_of(seconds: float) -> tuple[float, str]:
     """What to multiply a time in seconds with for people, and the unit it is in then: (1e3, "ms")."""
     if not seconds:

@@ -191,3 +191,16 @@ def _overlaps(heralding: Heralding, storage_ns: int) -> _Five:
     first, second = kept
     both = first * second + (1 - first) * (1 - second)
     return 0.5, (1 - second) / 2, (1 - first) / 2, both / 2, math.exp(-lost_coherence)
+
+
+def correlations(info: LinkInfo, alpha: float | None = None) -> tuple[float, float]:
+    """ZZ, and XX (which is -YY), of a pair at its emission: what joins multiply."""
+    heralding = _heralding(info)
+    if alpha is None or alpha == heralding.alpha:
+        p00, p01, p10, p11, coherence = heralding.pair
+        return p00 + p11 - p01 - p10, 2 * coherence
+    none, first, second, both, swing = (
+        weight * click for weight, click in zip(_weights(alpha), _clicks(heralding), strict=True)
+    )
+    total = none + first + second + both
+    return (first + second - none - both) / total, 2 * swing / total

@@ -154,7 +154,7 @@ class Node:
         elif isinstance(message, Resend):
             self.publishes.extend(self.payloads.again(message.dst, message.seqs))
         elif isinstance(message, Ask):
-            waits = waiting.describe(self.loop, self.clock)
+            waits = waiting.describe(self.loop, self.clock) + self.tenants.waits()
             self.outbox.append(Waits(waits, self.tenants.is_foreground))
         elif isinstance(message, Stop):
             self.stopped = True

@@ -25,6 +25,7 @@ from .messages import Have as Have
 from .messages import Hello as Hello
 from .messages import Heralding as Heralding
 from .messages import Input as Input
+from .messages import JoinFacts as JoinFacts
 from .messages import LinkInfo as LinkInfo
 from .messages import Note as Note
 from .messages import Optics as Optics

@@ -142,6 +142,7 @@ class LinkInfo(Record):
         latency_ns: how long a message takes, without bandwidth and faults.
         delay_ns: how long a photon takes.
         heralding: how it heralds pairs; None if it does not.
+        end: which of the link's ends this node is, 0 or 1.
     """
 
     name: str
@@ -152,6 +153,7 @@ class LinkInfo(Record):
     latency_ns: int
     delay_ns: int
     heralding: Heralding | None = None
+    end: int = 0
 
 
 class Skew(Record):
@@ -187,6 +189,19 @@ class ServiceInfo(Record):
     slots: int | None = None
 
 
+class JoinFacts(Record):
+    """What a join at this node is, as it was calibrated.
+
+    `success`: how often it succeeds. `zz`, `xx`, `yy`: what is left of the product of those correlations of
+    the two pairs.
+    """
+
+    success: float = 1.0
+    zz: float = 1.0
+    xx: float = 1.0
+    yy: float = 1.0
+
+
 class Welcome(Frame):
     """Answer to Hello: everything a node knows at its start. `entropy` seeds its generator.
 
@@ -216,6 +231,8 @@ class Welcome(Frame):
     epoch_ns: int = 0  # the calendar's time at which virtual time is 0, since 1970
     services: list[ServiceInfo] = []
     communication: int | None = None  # slots that links can entangle; None: all
+    cutoff_ns: int = 0  # the age at which the memory discards a qubit; 0: never
+    joins: JoinFacts = msgspec.field(default_factory=JoinFacts)
 
 
 class Grant(Frame):

@@ -20,7 +20,7 @@ from ..kernel.streams import entropy, hash_key
 from ..quantum.links.heralding_facts import heralding_facts
 from ..quantum.pulses.sending import mean_photon_numbers, several_photons
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
-from ..wire import Heralding, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
+from ..wire import Heralding, JoinFacts, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
 
 
@@ -213,6 +213,8 @@ class Nodes:
             epoch_ns=topology.time.epoch_ns,
             services=[_service_info(name, spec) for name in spec.services_in_order()],
             communication=spec.memory.communication,
+            cutoff_ns=spec.memory.cutoff_ns or 0,
+            joins=_join_facts(spec),
         )
 
     def _heralding(self, link: LinkSpec) -> Heralding | None:
@@ -224,6 +226,12 @@ class Nodes:
 
 def _at_work(status: NodeStatus) -> bool:
     return status.state in ("running", "starting") and not status.spec.service
+
+
+def _join_facts(spec: NodeSpec) -> JoinFacts:
+    """A flipped outcome turns the sign of two correlations of three, depolarisation shrinks all."""
+    kept, told = 1 - spec.gates.two_error, 1 - 2 * spec.measurement.error
+    return JoinFacts(spec.bell_measurement.success, kept * told, kept * told, kept * told**2)
 
 
 def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:
@@ -241,6 +249,7 @@ def _link_info(link: LinkSpec, node: str, heralding: Heralding | None) -> LinkIn
         latency_ns=link.classical.latency_ns if link.classical is not None else 0,
         delay_ns=link.delay_ns,
         heralding=heralding,
+        end=link.ends.index(node),
     )
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ..emulator.errors import InputError, TopologyError
 from ..emulator.suggestions import did_you_mean
 from ..emulator.topology.written.names import nearest
-from ..emulator.units import scale_of
+from ..emulator.units import is_time, scale_of
 from ..emulator.wire import STATISTICS
 from .expressions import Functions, Value, evaluate
 from .predictions import functions
@@ -296,7 +296,7 @@ def _missing(quantity: str, results: Results, metrics: Metrics) -> str:
 
 def _amount(quantity: str, value: float, digits: int) -> str:
     """How much of a quantity, with its unit if it is a time."""
-    scale, unit = scale_of(value) if quantity.endswith("_s") else (1.0, "")
+    scale, unit = scale_of(value) if is_time(quantity) else (1.0, "")
     return f"{value * scale:.{digits}g} {unit}".rstrip()
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..emulator.units import scale_of
+from ..emulator.units import is_time, scale_of
 
 
 def number(value: float) -> str:
@@ -33,7 +33,7 @@ def with_error(value: float, sigma: float | None) -> str:
 
 def unit_of(name: str, value: float) -> tuple[float, str]:
     """What to multiply the value of a quantity of that name with, and the unit behind it, if it is a time."""
-    if not name.endswith("_s"):
+    if not is_time(name):
         return 1.0, ""
     scale, unit = scale_of(value)
     return scale, f" {unit}"

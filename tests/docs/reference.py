@@ -24,6 +24,7 @@ from qnetem.agents.messages import Message
 from qnetem.agents.network.link_facts import LinkFacts
 from qnetem.agents.network.link_layer import LinkLayer
 from qnetem.agents.network.requests import LinkOutcomes, LinkPair
+from qnetem.agents.network_words import NetworkOutcomes, NetworkPair, NetworkWords
 from qnetem.agents.protocols.swapping import LongPairs, long_pair
 from qnetem.agents.pulses.trains import Clicks, PairTrain, PulseTrain, Stored
 from qnetem.agents.qubits import Memory, Pair, Qubit
@@ -68,6 +69,9 @@ PROGRAM_CLASSES: dict[type, str] = {
     LinkPair: "pair",
     LinkOutcomes: "outcomes",
     LinkFacts: "facts",
+    NetworkWords: "self.network",
+    NetworkPair: "pair",
+    NetworkOutcomes: "outcomes",
     Eavesdropper: "self",
 }
 RUN_CLASSES: dict[type, str] = {

@@ -79,6 +79,11 @@ class Tenant:
         return f"service {self.name} of {node}" if self.name else node
 
     @property
+    def continues(self) -> bool:
+        """Whether its `run()` has not ended, or has been seen to the end."""
+        return self.over or (self.main is not None and not self.main.done())
+
+    @property
     def now_ns(self) -> int:
         """Virtual time in ns, as this node's clock shows it."""
         return self.loop.now_ns
@@ -157,8 +162,15 @@ class Tenant:
         taker = self.node.tenants.named(to)
         if taker is None:
             raise InputError(f"{self.where} hands over to {to!r}, which is no tenant of this node")
-        if taker is not self:
-            await self.operate(lambda number: HandOver(number, qubit, to))
+        if taker is self:
+            return taker
+        future = self.operate(lambda number: HandOver(number, qubit, to))
+        if self.node.tenants.share_slots(self.name, to) and qubit in self._held.names:
+            # There is no slot to wait for: the qubit is the taker's from now on.
+            self._held.names[qubit] = to
+            future.add_done_callback(_look_at)
+        else:
+            await future
         return taker
 
     # --- messages ---
@@ -341,6 +353,12 @@ def generator_of(entropy: list[int], service: str) -> np.random.Generator:
 
 def _of(owner: str) -> str:
     return f"service {owner}'s" if owner else "the program's"
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """An error of an operation that nothing awaits is none: the next one on its qubit has it too."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _wake(future: asyncio.Future[None]) -> None:

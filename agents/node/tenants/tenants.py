@@ -18,9 +18,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ....emulator.errors import ProgramError
 from ....emulator.program_modules import ProgramModules
-from ....emulator.wire import Allocate, Arrival, Entangle, Failed, Finished, MeasurePairs
+from ....emulator.wire import (
+    Allocate,
+    Arrival,
+    Entangle,
+    Failed,
+    Finished,
+    MeasurePairs,
+    Wait,
+)
 from ...loop.hosted_loop import HostedLoop
 from ...options.fitting import fit_options
+from ...service import Service
 from ..program import load_program, load_service, program_logger
 from ..program_end import ProgramRaised, cause_of, failure_of_step, finish, raised_by
 from .handles import Services
@@ -92,6 +101,10 @@ class Tenants:
         info = self._infos.get(owner)
         return owner if info is not None and info.slots is not None else ""
 
+    def share_slots(self, first: str, second: str) -> bool:
+        """Whether two tenants take from one pool."""
+        return self._pool(first) == self._pool(second)
+
     def slots_in_use(self, owner: str) -> int:
         """Qubits held, and slots promised to open requests, in the pool that an owner takes from."""
         pool, pool_of = self._pool(owner), self._pool
@@ -156,6 +169,10 @@ class Tenants:
             self._node.held.release(qubit, expired=True)
         for tenant in self:
             tenant.landed.drop(lambda arrival: arrival.qubit in qubits)
+        for tenant in self.services.values():
+            if isinstance(tenant.agent, Service) and not tenant.over:
+                gone = frozenset(qubits)
+                self._loop.call_soon(tenant.agent.expired, gone, context=tenant.context)
 
     # --- the end ---
 
@@ -171,8 +188,8 @@ class Tenants:
     def judge(self, local_ns: int) -> Verdict:
         """What has ended in the step that is over, at this time of the node's clock."""
         loop, main = self._loop, self.program.main
-        # The path of nearly all steps: a node without services whose program continues.
-        if not self.services and main is not None and not main.done() and loop.is_sound:
+        # The path of nearly all steps: each tenant that has not ended continues.
+        if loop.is_sound and all(tenant.continues for tenant in self):
             return NOTHING
         verdict = Verdict()
         # Services first: a call of one that has failed raises in the program, in the same step.
@@ -235,6 +252,16 @@ class Tenants:
         background = not loop.foreground_ran
         loop.rest()
         return background
+
+    def waits(self) -> list[Wait]:
+        """What services wait for beside their tasks, in their own words."""
+        clock = self._node.clock
+        return [
+            Wait(name, what, clock.true_ns(since_ns), peer, tenant.name)
+            for tenant in self.services.values()
+            if isinstance(tenant.agent, Service) and not tenant.over
+            for name, what, since_ns, peer in tenant.agent.waits()
+        ]
 
     @property
     def is_foreground(self) -> bool:

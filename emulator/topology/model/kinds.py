@@ -1,11 +1,13 @@
-"""The kinds of nodes: what a node is when its entry says no more than `kind`.
+"""The kinds of nodes: what a node is when its entry says no more than `kind`; and services known by name.
 
-Owns the table of roles with their default program and whether they are services. What a role does is
-the program's; hardware is in presets.py. To add a kind: a row here and its word in `Kind`.
+Owns the table of roles with their default program and whether they are services, and that of the services
+that need no `program`. What a role or service does is the program's; hardware is in presets.py. To add a
+kind: a row here and its word in `Kind`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,3 +41,23 @@ KINDS: dict[str, NodeKind] = {
     "eavesdropper": NodeKind(),
     "trusted_relay": NodeKind(),
 }
+
+
+@dataclass(frozen=True)
+class NamedService:
+    """A service that an entry of that name means if it names no program."""
+
+    program: str
+    needs: tuple[str, ...] = ()
+
+
+NAMED_SERVICES: dict[str, NamedService] = {
+    "link": NamedService("qnetem.agents.network.link_layer:LinkLayer"),
+    "network": NamedService("qnetem.agents.network.network_layer:Network", ("link",)),
+}
+
+
+def program_of(kind: str, services: Collection[str]) -> str:
+    """The program of a node that names none. The network layer does what a repeater's program does."""
+    is_served = kind == "repeater" and "network" in services
+    return _ENDPOINT if is_served else KINDS[kind].program

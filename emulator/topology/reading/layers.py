@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path as FilePath
 
-from ..model.kinds import KINDS
+from ..model.kinds import KINDS, NAMED_SERVICES, program_of
 from ..model.pulse_sections import SOURCE_KEYS
 from ..written.names import absolute, name_problem, nearest, reserved_problem, shown
 from ..written.positions import Written, merged, within, written
@@ -86,7 +86,10 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
     kind = own.entries.get("kind", Written("endpoint")).value
     if not isinstance(kind, str) or kind not in KINDS:
         return None
-    built_in = {"program": KINDS[kind].program, "service": KINDS[kind].service}
+    layers = (within(root, "defaults"), within(root, "kinds", kind), own)
+    services = _services([within(layer, "services") for layer in layers])
+    named = services.entries if services is not None else {}
+    built_in = {"program": program_of(kind, named), "service": KINDS[kind].service}
     below = merged(written(built_in, own.best_mark), _picked(within(root, "defaults"), _DEVICES))
     below = _laid_over(below, within(root, "kinds", kind))
     choice = _laid_over(below, own)
@@ -94,8 +97,6 @@ def _node(root: Written, name: str, entry: Written, problems: Problems) -> Writt
         below = _laid_over(below, preset)
     node = _laid_over(below, own) or own
     entries = {key: value for key, value in node.entries.items() if key != "hardware"}
-    layers = (within(root, "defaults"), within(root, "kinds", kind), own)
-    services = _services([within(layer, "services") for layer in layers])
     if services is not None:
         entries["services"] = services
     entries["name"] = Written(name, own.key_mark or own.mark)
@@ -132,7 +133,23 @@ def _services(layers: list[Written | None]) -> Written | None:
                 found.pop(name, None)
             else:
                 found[name] = merged(found.get(name), entry) or entry
-    return None if mark is None else Written(found, mark.mark, mark.key_mark)
+    known = {name: _named(name, entry) for name, entry in found.items()}
+    return None if mark is None else Written(known, mark.mark, mark.key_mark)
+
+
+def _named(name: str, entry: Written) -> Written:
+    """A service that is known by its name has a program, and what it needs, without a word."""
+    known = NAMED_SERVICES.get(name)
+    if (
+        known is None
+        or "program" in entry.entries
+        or not isinstance(entry.value, (dict, type(None)))
+    ):
+        return entry
+    below: dict[str, object] = {"program": known.program}
+    if known.needs:
+        below["needs"] = list(known.needs)
+    return merged(written(below, entry.best_mark), entry) or entry
 
 
 def _presets(

@@ -74,3 +74,28 @@ def test_what_does_not_fit_is_refused_at_its_place(services: str, problem: str) 
     error = refusal(f"name: bad\nnodes: {{alice: {{services: {services}}}}}\n")
     assert (error.path, error.line) == ("net.yaml", 2)
     assert re.search(problem, str(error)), str(error)
+
+
+def test_services_known_by_name_need_no_program_and_take_what_is_written() -> None:
+    text = (
+        "name: n\n"
+        "defaults: {services: {link: , network: {with: {order: nested}}}}\n"
+        "kinds: {repeater: {services: {network: {slots: 4, needs: [link]}}}}\n"
+        "nodes:\n"
+        "  alice: {program: x:A, services: {link: {}}}\n"
+        "  bob: {program: x:B, services: {link: {}, network: {program: x:Own, needs: []}}}\n"
+        "  r1: {kind: repeater, services: {link: {}}}\n"
+        "  r2: {kind: repeater, services: {network: null}}\n"
+    )
+    nodes = parse_topology(text).nodes
+    network = nodes["alice"].services["network"]
+    assert network.program == "qnetem.agents.network.network_layer:Network"
+    assert (network.needs, network.options) == (["link"], {"order": "nested"})
+    assert nodes["alice"].services["link"].program == "qnetem.agents.network.link_layer:LinkLayer"
+    assert nodes["bob"].services["network"].program == "x:Own"
+    assert nodes["bob"].services["network"].needs == []
+    assert nodes["r1"].services["network"].slots == 4
+    # Where the network layer joins, a repeater's own program would take its halves.
+    assert nodes["r1"].program.endswith(":Endpoint")
+    assert nodes["r2"].program.endswith(":Repeater")
+    assert nodes["r2"].services == {}

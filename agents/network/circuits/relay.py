@@ -1,0 +1,242 @@
+"""A repeater of a circuit: joins what comes from either side, and passes tracks on.
+
+Owns which halves are joined when, and what is remembered of joins. Does not own the halves (circuit.py).
+
+Theory of operation. A half of either side is joined as soon as the rule of the circuit's order lets it
+(protocols/swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the
+node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left,
+with the outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a
+pair costs one message a hop, and a repeater sends nothing when it joins.
+
+Rules: what is remembered of a join answers a track or a question that comes again; nothing is joined twice.
+A join that has failed, or whose half was lost meanwhile, is lost on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ....emulator.wire import Join
+from ...protocols.swap_orders import swap_rules
+from ...qubits import Pair
+from ..control import Reach, Setup, Track
+from ..link_facts import correlations
+from .circuit import LEFT, RIGHT, Circuit, Correlations, Hub, remember
+from .stream import Future
+
+
+class _Link(msgspec.Struct):
+    """A join that was made: the pair on the right, the outcome, and what is left of correlations."""
+
+    right: int
+    z: int
+    x: int
+    left: Correlations
+
+
+class Relay(Circuit):
+    """A circuit at one of its repeaters. `joined()` is called for each join."""
+
+    def __init__(self, hub: Hub, setup: Setup, window: int, joined: Callable[[bool], None]) -> None:
+        super().__init__(hub, setup, window, 2 * window)
+        name = hub.node.welcome.name
+        self._told = joined
+        self._reach = {LEFT: self.index - 1, RIGHT: self.index + 1}
+        self._ordered = setup.order != "asap"
+        if self._ordered:
+            rule = swap_rules(setup.path, setup.order)[name]  # type: ignore[arg-type]
+            self._reach = {LEFT: self.path.index(rule.left), RIGHT: self.path.index(rule.right)}
+        #: How far the pairs of either side reach, as far as that is more than a hop.
+        self._reached: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        #: Numbers that may be joined, in their order.
+        self._ready: tuple[dict[int, None], dict[int, None]] = ({}, {})
+        #: Joins under way, each half's number by side -> whether it was lost meanwhile.
+        self._joining: tuple[dict[int, bool], dict[int, bool]] = ({}, {})
+        self._joins: dict[int, _Link] = {}
+        self._left_of: dict[int, int] = {}
+        #: Tracks that wait for their join, and those that were sent, by the number on the right.
+        self._tracks: dict[int, Track] = {}
+        self._sent: dict[int, Track] = {}
+        right = self.stream(RIGHT)
+        zz, xx = correlations(right.link, setup.alphas[self.index])
+        joins = hub.node.welcome.joins
+        self._base = (zz * joins.zz, xx * joins.xx, xx * joins.yy)
+
+    # --- halves ---
+
+    def came(self, side: int, number: int, half: Pair) -> None:
+        self.keep(side, number, half)
+        self._look(side, number)
+        if self.setup.cutoff_ns:
+            self.keep_cutoff(side)
+
+    def take_back(self, side: int, number: int) -> bool:
+        self._ready[side].pop(number, None)
+        return super().take_back(side, number)
+
+    def _look(self, side: int, number: int) -> None:
+        """A half has come, or reaches farther: join it if that can be."""
+        if self._ordered:
+            step = 1 if side == RIGHT else -1
+            reached = self._reached[side].get(number, self.index + step)
+            if reached != self._reach[side]:
+                return
+        self._ready[side][number] = None
+        self._match()
+
+    def _match(self) -> None:
+        left, right = self._ready
+        while left and right and self.is_open:
+            pair = next(iter(left)), next(iter(right))
+            lost = [s for s in (LEFT, RIGHT) if self.halves[s][pair[s]].expired]
+            for side in lost:
+                self.lose(side, pair[side])
+            if not lost:
+                self._join(*pair)
+
+    def _join(self, left: int, right: int) -> None:
+        halves = [self.halves[side].pop(number) for side, number in ((LEFT, left), (RIGHT, right))]
+        for side, number in ((LEFT, left), (RIGHT, right)):
+            del self._ready[side][number]
+            self._joining[side][number] = False
+        names = [half.qubit.name for half in halves]
+        future: Any = self.hub.node.operate(lambda serial: Join(serial, *names))
+        emitted = halves[LEFT].emitted_ns, halves[RIGHT].emitted_ns
+        future.add_done_callback(partial(self._join_over, left, right, emitted))
+
+    def _join_over(self, left: int, right: int, emitted: tuple[int, int], future: Future) -> None:
+        lost = self._joining[LEFT].pop(left, True), self._joining[RIGHT].pop(right, True)
+        failed = future.cancelled() or future.exception() is not None or not future.result().ok
+        if self.streams[LEFT] is None or self.stream(LEFT).closed:
+            return
+        self._told(not failed)
+        if failed or any(lost):
+            for side, number in ((LEFT, left), (RIGHT, right)):
+                if not lost[side]:
+                    self._tracks.pop(left, None)
+                    self.tell_gone(side, number)
+        else:
+            self._note(left, right, emitted, future.result())
+        for side in (LEFT, RIGHT):
+            self.stream(side).release()
+
+    def _note(self, left: int, right: int, emitted: tuple[int, int], joined: Any) -> None:
+        kept, now_ns = self._base, self.now_ns
+        for side in (LEFT, RIGHT):
+            if any(self._memories[side]):
+                kept = self.decayed(kept, side, emitted[side], now_ns)
+        self._joins[left] = _Link(right, int(joined.z), int(joined.x), kept)
+        self._left_of[right] = left
+        if len(self._joins) > 4096:
+            remember(self._joins)  # type: ignore[arg-type]
+            remember(self._left_of)  # type: ignore[arg-type]
+        if self._ordered:
+            self._say_reach(left, right)
+        track = self._tracks.pop(left, None)
+        if track is not None:
+            self._forward(track)
+
+    # --- tracks ---
+
+    def on_track(self, track: Track) -> None:
+        number = track.number
+        if number in self._joins:
+            self._forward(track)
+        elif (
+            number in self.halves[LEFT]
+            or number in self._joining[LEFT]
+            or self.stream(LEFT).is_ahead(number)
+        ):
+            self._tracks[number] = track
+        else:
+            self.hub.count_refused()
+            self.tell_gone(LEFT, number)
+
+    def _forward(self, track: Track) -> None:
+        join = self._joins[track.number]
+        zz, xx, yy = join.left
+        sent = self._sent[join.right] = Track(
+            track.id,
+            join.right,
+            track.origin,
+            track.z ^ join.z,
+            track.x ^ join.x,
+            track.zz * zz,
+            track.xx * xx,
+            track.yy * yy,
+            track.emitted_ns,
+        )
+        if len(self._sent) > 4096:
+            remember(self._sent)
+        self.hub.tell(self.path[self.index + 1], sent)
+
+    def on_what(self, number: int) -> None:
+        if number in self._sent:
+            self.hub.tell(self.neighbour(RIGHT), self._sent[number])
+        elif number in self._left_of:
+            self.ask_what(self._left_of[number])
+        elif not (
+            number in self.halves[RIGHT]
+            or number in self._joining[RIGHT]
+            or self.stream(RIGHT).is_ahead(number)
+        ):
+            self.hub.count_refused()
+            self.tell_gone(RIGHT, number)
+
+    def forget(self, side: int, number: int) -> None:
+        if number in self._joining[side]:
+            self._joining[side][number] = True
+            return
+        if side == LEFT:
+            self._tracks.pop(number, None)
+            join = self._joins.pop(number, None)
+            if join is not None:
+                self._left_of.pop(join.right, None)
+                self._sent.pop(join.right, None)
+                self.tell_gone(RIGHT, join.right)
+            return
+        left = self._left_of.pop(number, None)
+        if left is not None:
+            self._joins.pop(left, None)
+            self._sent.pop(number, None)
+            self._tracks.pop(left, None)
+            self.tell_gone(LEFT, left)
+
+    # --- orders other than as soon as possible ---
+
+    def _say_reach(self, left: int, right: int) -> None:
+        """Tell the nodes that share the new pair, if they are repeaters, how far it reaches."""
+        ends = self._reach[LEFT], self._reach[RIGHT]
+        if ends[RIGHT] < self.hops:
+            self.hub.tell(self.neighbour(RIGHT), Reach(self.id, right, ends[RIGHT], ends[LEFT]))
+        if ends[LEFT] > 0:
+            self.hub.tell(self.neighbour(LEFT), Reach(self.id, left, ends[LEFT], ends[RIGHT]))
+
+    def on_reach(self, side: int, reach: Reach) -> None:
+        """From the neighbour of that side."""
+        number = reach.number
+        if reach.place == self.index:
+            self._reached[side][number] = reach.to
+            remember(self._reached[side])  # type: ignore[arg-type]
+            if number in self.halves[side] and number not in self._ready[side]:
+                self._look(side, number)
+            return
+        join = self._joins.get(number) if side == LEFT else None
+        further = (join.right if join else None) if side == LEFT else self._left_of.get(number)
+        if further is not None:
+            other = self.neighbour(RIGHT - side)
+            self.hub.tell(other, Reach(self.id, further, reach.place, reach.to))
+
+    def overdue(self, since_ns: int) -> None:
+        """A half whose reach was lost on the way is given up, after four times the patience."""
+        if not self._ordered:
+            return
+        since_ns = self.now_ns - 4 * (self.now_ns - since_ns)
+        for side in (LEFT, RIGHT):
+            for number, half in list(self.halves[side].items()):
+                if number not in self._ready[side] and half.emitted_ns <= since_ns:
+                    self.lose(side, number)
