@@ -231,8 +231,12 @@ class Counter:
         rng: np.random.Generator,
         closed: Sequence[tuple[int, int]],
     ) -> Slots:
-        """Events that fill a trap if they count, and afterpulses one by one; what is between in bulk."""
+        """Events that fill a trap if they count, and afterpulses one by one; what is between in bulk.
+
+        Afterpulses have a generator of their own: how many events there are shifts no draw of earlier ones.
+        """
         chance = self._detector.afterpulse_probability
+        own = np.random.Generator(np.random.PCG64(int(rng.integers(1 << 63))))
         filling = rng.random(len(events)) < chance
         slots, count = events.tolist(), len(events)
         stops = iter([*np.flatnonzero(filling).tolist(), count])
@@ -248,11 +252,11 @@ class Counter:
             if released:
                 heappop(self._pending)
                 if not any(low <= due < high for low, high in closed):
-                    self._meet(due, rng.random() < chance, counted, rng)
+                    self._meet(due, own.random() < chance, counted, own)
                 if at == count or slots[at] != due:
                     continue  # else the event in the same slot is none of its own
             elif at < count:
-                self._meet(slots[at], True, counted, rng)
+                self._meet(slots[at], True, counted, own)
             else:
                 return np.concatenate(counted) if counted else events
             at += 1

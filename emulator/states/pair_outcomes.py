@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..wire.bit_planes import read_only
 from .pauli import PAULIS, Superoperator
 
 Table = NDArray[np.float64]
 Bits = NDArray[np.uint8]
-_PRODUCTS = np.array([[np.kron(first, second) for second in PAULIS] for first in PAULIS])
+_PRODUCTS = read_only(np.array([[np.kron(first, second) for second in PAULIS] for first in PAULIS]))
 
 
 def table_of(density: NDArray[Any]) -> Table:

@@ -369,5 +369,12 @@ NETWORKS = {
     "distilling": Network(distilling, 20, (ProtocolRun(error=0.025),), (4, 40)),
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
-#: Shipped topologies whose ends do not exchange results.
-WITHOUT_PROTOCOL = ("link-layer", "nested-chain", "nv-drift", "nv-link")
+#: Shipped topologies whose ends exchange no results, take days, or do what those of another one do.
+WITHOUT_PROTOCOL = (
+    "link-layer",
+    "metro-keys",
+    "metro-pairs",
+    "nested-chain",
+    "nv-drift",
+    "nv-link",
+)

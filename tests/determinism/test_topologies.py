@@ -8,15 +8,29 @@ import pytest
 
 import qnetem
 
+from ..counts import count
+
 ROOT = Path(__file__).parents[2] / "topologies"
 TOPOLOGIES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("keys/*.yaml")])
+#: As processes: all of them in a campaign, else some; each costs seconds.
+APART = TOPOLOGIES[:: max(1, len(TOPOLOGIES) // count(len(TOPOLOGIES), 3))]
 
-pytestmark = pytest.mark.processes
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT).with_suffix(""))
 
 
-@pytest.mark.parametrize(
-    "path", TOPOLOGIES, ids=[str(path.relative_to(ROOT).with_suffix("")) for path in TOPOLOGIES]
-)
+@pytest.mark.parametrize("path", [each for each in TOPOLOGIES if each not in APART], ids=named)
+def test_it_keeps_its_promises(path: Path, tmp_path: Path) -> None:
+    run = qnetem.run(path, runs_folder=tmp_path, in_process=True)
+    assert run.problem is None
+    assert [verdict for verdict in run.verdicts if not verdict.ok] == []
+    assert run.exit_code == 0
+
+
+@pytest.mark.processes
+@pytest.mark.campaign
+@pytest.mark.parametrize("path", APART, ids=named)
 def test_it_runs_in_processes_as_in_one(path: Path, tmp_path: Path, mosquitto: str) -> None:
     run = qnetem.run(path, runs_folder=tmp_path)
     assert run.problem is None

@@ -28,7 +28,7 @@ from ...heralding.attempts import MIXED
 from ...kernel.ports import HERALD
 from ...states.pair_outcomes import Table, drawn, mapped, table_of
 from ...wire import MeasuredPairs, MeasurePairs
-from ...wire.bit_planes import packed, planes_for, unpacked
+from ...wire.bit_planes import packed, planes_for, read_only, unpacked
 from .heralded_pair import Request
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
 Times = NDArray[np.int64]
 #: What a reset leaves of any qubit: |0>.
-_RESET = np.zeros((4, 4))
-_RESET[0, 0] = _RESET[3, 0] = 1.0
+_RESET = read_only(np.array([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1.0, 0, 0, 0]]))
 
 
 class OutcomeBlock:
