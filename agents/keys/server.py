@@ -1,0 +1,191 @@
+"""The HTTP server of a key service: the outside half, in real time, in the shell of the node.
+
+Owns TLS, connections and their limits, and whose certificate a request came with. Does not own what a path
+means (etsi014.py), nor any decision: each request is put inside, and its reply is written down. aiohttp is
+imported here, when a server starts, and nowhere else: no other node loads it.
+
+Rules. A client has a certificate of the authority of these sites, or gets nothing; its common name is the
+application. A connection that sends no whole request within `PATIENCE_S` is closed, and a body has at most
+`LARGEST` bytes; no client keeps another one waiting. When too many requests are inside, the answer is 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...emulator.errors import MessageError, OutsideError
+from .denied import BAD_REQUEST, UNAUTHORIZED, UNAVAILABLE, Denied
+from .etsi014 import Unknown, call_of, refused
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ..process.outside import Inside
+
+PATIENCE_S = 10.0
+LARGEST = 1024 * 1024
+#: Connections that are open at once, and requests that are inside.
+MOST_CONNECTIONS, MOST_INSIDE = 512, 192
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where and with which certificates a site serves."""
+
+    site: str
+    host: str
+    port: int
+    certificates: str
+    per_request: int
+
+
+def tls_of(serving: Serving) -> ssl.SSLContext:
+    """TLS 1.3, with clients that have certificates of the same authority."""
+    folder = Path(serving.certificates)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(folder / "ca.pem")
+    context.load_cert_chain(
+        folder / "sites" / f"{serving.site}.pem", folder / "sites" / f"{serving.site}.key"
+    )
+    return context
+
+
+def common_name(certificate: Any) -> str:
+    """Of a client's certificate; "" if it has none, or several."""
+    found = [
+        value
+        for part in (certificate or {}).get("subject", ())
+        for name, value in part
+        if name == "commonName"
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+class Connections:
+    """The connections of a server: those that are idle or send too slowly are closed."""
+
+    def __init__(self) -> None:
+        #: Protocol -> when its latest request came to its end, or it was opened; None while one is served.
+        self._since: dict[asyncio.BaseProtocol, float | None] = {}
+
+    def opened(self, protocol: asyncio.BaseProtocol) -> None:
+        """Another one; the idlest one makes room for it where there are too many."""
+        self._since[protocol] = asyncio.get_running_loop().time()
+        if len(self._since) > MOST_CONNECTIONS:
+            idle = [(since, each) for each, since in self._since.items() if since is not None]
+            _abort(min(idle, key=lambda item: item[0])[1])
+
+    def serving(self, protocol: asyncio.BaseProtocol, begins: bool) -> None:
+        """A request of it has come wholly, or has been answered."""
+        if protocol in self._since:
+            self._since[protocol] = None if begins else asyncio.get_running_loop().time()
+
+    async def watch(self) -> None:
+        """Close those that are too slow, for ever."""
+        while True:
+            await asyncio.sleep(PATIENCE_S / 10)
+            now = asyncio.get_running_loop().time()
+            for protocol, since in list(self._since.items()):
+                transport = getattr(protocol, "transport", None)
+                if since is None or now - since < PATIENCE_S:
+                    continue
+                if transport is None or transport.is_closing():
+                    del self._since[protocol]
+                else:
+                    _abort(protocol)
+
+
+def _abort(protocol: asyncio.BaseProtocol) -> None:
+    transport = getattr(protocol, "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+async def serve_keys(inside: Inside, serving: Serving) -> None:
+    """Serve until cancelled."""
+    from aiohttp import web
+
+    connections = Connections()
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        protocol = request.protocol
+        try:
+            body = await _body(request)
+            connections.serving(protocol, begins=True)
+            reply, headers = await _reply(inside, request, body)
+        except _TooLarge:
+            denied = Denied(BAD_REQUEST, f"a body of more than {LARGEST} bytes", "request")
+            reply, headers = refused(denied), {"Connection": "close"}
+        finally:
+            connections.serving(protocol, begins=False)
+        headers["Cache-Control"] = "no-store"
+        return web.json_response(reply["body"], status=reply["status"], headers=headers)
+
+    server = web.Server(handle, access_log=None, lingering_time=0.0)
+
+    def protocol() -> asyncio.BaseProtocol:
+        made: asyncio.BaseProtocol = server()
+        connections.opened(made)
+        return made
+
+    listener = await asyncio.get_running_loop().create_server(
+        protocol,
+        serving.host,
+        serving.port,
+        ssl=tls_of(serving),
+        ssl_handshake_timeout=PATIENCE_S,
+        backlog=1024,
+    )
+    try:
+        await connections.watch()
+    finally:
+        listener.close()
+        await server.shutdown(timeout=0.5)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Of a request; a slow one is ended by its connection (Connections.watch). Raises _TooLarge."""
+    if (request.content_length or 0) > LARGEST:
+        raise _TooLarge
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        data += chunk
+        if len(data) > LARGEST:
+            raise _TooLarge
+    return bytes(data)
+
+
+async def _reply(
+    inside: Inside, request: web.BaseRequest, body: bytes
+) -> tuple[dict[str, Any], dict[str, str]]:
+    transport = request.transport
+    sae = common_name(transport.get_extra_info("peercert") if transport is not None else None)
+    try:
+        if not sae:
+            raise Denied(UNAUTHORIZED, "the certificate names no SAE", "unauthorised")
+        query = list(request.query.items())
+        call = call_of(request.method, request.raw_path.partition("?")[0], query, body)
+        if inside.unanswered >= MOST_INSIDE:
+            raise Denied(UNAVAILABLE, "the KME is busy", "busy")
+        return await inside.put({"sae": sae, **call}), {}
+    except Unknown as unknown:
+        if unknown.allowed:
+            allow = {"Allow": ", ".join(unknown.allowed)}
+            return {"status": 405, "body": {"message": "the path has no such method"}}, allow
+        return {"status": 404, "body": {"message": "no such path"}}, {}
+    except Denied as denied:
+        return refused(denied), {}
+    except MessageError:
+        return refused(Denied(BAD_REQUEST, "the request is too large", "request")), {}
+    except OutsideError:
+        return refused(Denied(UNAVAILABLE, "the KME has left", "leaving")), {"Connection": "close"}
