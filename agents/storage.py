@@ -1,7 +1,7 @@
 """What a service keeps beyond its life: changes that are committed at the end of each step.
 
-Owns what a service says (`Storage`), and what the shell's half of it has to do (`Store`). Does not own what is
-stored, nor where (keys/database.py is one such store; node/storages.py has those of a node).
+Owns what a service says (`Storage`), and what the shell's half of it has to do (`Store`). Does not own what
+is stored, nor where (keys/database.py is one such store; node/storages.py has those of a node).
 
 Rules. A store is read once, when it is opened, and its content is an input of the run like any other. What a
 step changes is handed to the store at its end, as a whole: before the emulator learns of the step, before a

@@ -1,16 +1,17 @@
-"""Agreement: what the key services of two sites tell each other, so that a key id means the same bits at both.
+"""Agreement: what key services of two sites tell each other, so that a key id means the same bits at both.
 
 Owns the messages and their repetition, which blocks both sites have, and which site allocates. Does not own
 blocks and keys (vault.py), nor what applications ask (key_service.py).
 
-Of two sites the first by name allocates. Where its own application asks, it cuts keys, has the other site keep
-them (`Assign`), and answers when that has. Where the other site's application asks, that site asks it (`Ask`),
-and keeps what is granted before it answers. So a key that an application has got is at the other site already.
+Of two sites the first by name allocates. Where its own application asks, it cuts keys, has the other site
+keep them (`Assign`), and answers when that has. Where the other site's application asks, that site asks it
+(`Ask`), and keeps what is granted before it answers. So a key that an application has got is at the other
+site already.
 
-Rules. Messages name blocks and bytes and never hold bits. Each is repeated until it is answered, and a repeated
-one is answered as before. A block counts when each site knows that the other one has it; a site that begins
-tells all that it has, and both drop what only one has left, and count as gone what either has given out.
-Bytes that were cut for an answer that never came are lost, and are given to no other key.
+Rules. Messages name blocks and bytes and never hold bits. Each is repeated until it is answered, and a
+repeated one is answered as before. A block counts when each site knows that the other one has it; a site
+that begins tells all that it has, and both drop what only one has left, and count as gone what either has
+given out. Bytes that were cut for an answer that never came are lost, and are given to no other key.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ NO_ANSWER = "the other site does not answer"
 
 
 class Agreement:
-    """Of one site with all others. `timeout_s`: after how long a message is repeated, at most `tries` times."""
+    """Of one site with all others. A message is sent again after `timeout_s`, `tries` times at most."""
 
     def __init__(self, service: Service, vault: Vault, timeout_s: float, tries: int) -> None:
         self._service, self._vault = service, vault

@@ -3,7 +3,8 @@
 Owns the entries and the chain. Does not own where it is stored (database.py).
 
 Each entry has the hash of the entry before it, so that none can be taken away or changed without all that
-follow. Rule: an entry names keys and blocks, ages, origins, paths and epsilons, and holds no bits and no check.
+follow. Rule: an entry names keys and blocks, ages, origins, paths and epsilons, and holds no bits and no
+check.
 """
 
 from __future__ import annotations
@@ -48,9 +49,8 @@ def hashed(before: str, number: int, t_ns: int, what: str, facts: dict[str, Any]
 
 def first_broken(entries: Iterable[Entry]) -> int | None:
     """The number of the first entry that does not follow from those before it; None where all do."""
-    before, number = FIRST, 0
-    for entry in entries:
-        number += 1
+    before = FIRST
+    for number, entry in enumerate(entries, 1):
         expected = hashed(before, number, entry.t_ns, entry.what, entry.facts)
         if entry.number != number or entry.hash != expected:
             return number

@@ -19,8 +19,8 @@ class Key:
     """A key: its bits, what it was made of, and who may still fetch it.
 
     `master` has it by asking for it, `slaves` by its id. `due`: those who may still fetch it by its id.
-    `shared`: both sites have it. `made_ns` is calendar time, when it was cut. `origin`: of which blocks, made by
-    what, along which path, and what they may fail with.
+    `shared`: both sites have it. `made_ns` is calendar time, when it was cut. `origin`: what made its blocks,
+    along which path, and what they may fail with.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """The key store of a site on disk: SQLite, in the shell of its node.
 
 Owns the tables and the transactions: what a step has changed is stored in one. Does not own what changes
-(key_service.py), nor the encryption (sealing.py). Rules. Bits are stored sealed, metadata is not; bits that are
-gone are deleted, block by block in pieces of `CHUNK` bytes. One service has the file at a time.
+(key_service.py), nor the encryption (sealing.py). Rules. Bits are stored sealed, metadata is not; bits that
+are gone are deleted, block by block in pieces of `CHUNK` bytes. One service has the file at a time.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ CREATE TABLE chunks (
 ) WITHOUT ROWID;
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, peer TEXT NOT NULL, parts TEXT NOT NULL, master TEXT NOT NULL, slaves TEXT NOT NULL,
-    due TEXT NOT NULL, made_ns INTEGER NOT NULL, origin TEXT NOT NULL, shared INTEGER NOT NULL, sealed BLOB NOT NULL
+    due TEXT NOT NULL, made_ns INTEGER NOT NULL, origin TEXT NOT NULL, shared INTEGER NOT NULL,
+    sealed BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE usage (
     application TEXT PRIMARY KEY, window INTEGER NOT NULL, bits INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE audit (
-    number INTEGER PRIMARY KEY, t_ns INTEGER NOT NULL, what TEXT NOT NULL, facts TEXT NOT NULL, hash TEXT NOT NULL
+    number INTEGER PRIMARY KEY, t_ns INTEGER NOT NULL, what TEXT NOT NULL, facts TEXT NOT NULL,
+    hash TEXT NOT NULL
 );
 """
 _decode = msgspec.json.decode
@@ -75,7 +77,7 @@ def file_name(node: str, tenant: str) -> str:
 
 
 def open_database(place: Place, folder: Path | None, kek: Path | None) -> KeyDatabase:
-    """The store of a key service; `folder`: one that outlives runs. Raises InputError, InfrastructureError."""
+    """The store of a key service, in a `folder` that outlives runs or in the run's. Raises InputError."""
     if place.folder is None:
         return KeyDatabase(None, Sealer(key_of_run(place.hash_key, place.node)))
     name = file_name(place.node, place.tenant)
@@ -245,7 +247,8 @@ class KeyDatabase:
     def _put_block(self, block: Block) -> None:
         self._db.execute("INSERT INTO known VALUES (?)", (block.id,))
         self._db.execute(
-            "INSERT INTO blocks (id, peer, bytes, made_ns, origin, ready, gone) VALUES (?, ?, ?, ?, ?, 0, '[]')",
+            "INSERT INTO blocks (id, peer, bytes, made_ns, origin, ready, gone) "
+            "VALUES (?, ?, ?, ?, ?, 0, '[]')",
             (block.id, block.peer, block.size, block.made_ns, _json(block.origin)),
         )
         for start in range(0, block.size, CHUNK):

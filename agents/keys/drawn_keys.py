@@ -1,8 +1,8 @@
 """DrawnKeys: key blocks from the run's seed in place of a quantum link, for tests of software that uses keys.
 
-Owns nothing but the blocks: both ends compute the same ones, at the same instants, from the seed, the names of
-the two sites and a number. Does not own what becomes of them. Rule: it is no model of any link; where rates and
-outages matter, use `KeyLink`.
+Owns nothing but the blocks: both ends compute the same ones, at the same instants, from the seed, the names
+of the two sites and a number. Does not own what becomes of them. Rule: it is no model of any link; where
+rates and outages matter, use `KeyLink`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """ETSI GS QKD 014 V1.1.1 as an adapter: requests of HTTP to calls of the key service, and its replies back.
 
-Owns paths, parameters, bodies and the JSON of answers of this version. Does not own decisions (key_service.py)
-nor sockets (server.py). Another edition of the standard is another adapter with the same three words.
+Owns paths, parameters, bodies and the JSON of answers of this version. Does not own decisions
+(key_service.py) nor sockets (server.py). Another edition of the standard is another adapter with the same
+three words.
 """
 
 from __future__ import annotations

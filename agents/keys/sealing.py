@@ -3,8 +3,9 @@
 Owns the key-encryption key and its file, and what a sealed value looks like: nonce, then ciphertext. Does not
 own where values are stored. Needs the package cryptography: `pip install qnetem[keys]`.
 
-Rules. What a value belongs to (its row) is associated data, so that no row passes as another. A nonce is drawn
-anew from the operating system for each value: sealing happens outside of steps, where that is no part of the run.
+Rules. What a value belongs to (its row) is associated data, so that no row passes as another. A nonce is
+drawn anew from the operating system for each value: sealing happens outside of steps, where that is no part
+of the run.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ..process.outside import Inside
 
+#: Servers are for clients on the same machine.
+LOOPBACK = "127.0.0.1"
 PATIENCE_S = 10.0
 LARGEST = 1024 * 1024
 #: Connections that are open at once, and requests that are inside.

@@ -1,8 +1,8 @@
 """Vault: the blocks and keys of a site, as its key service holds them in virtual time.
 
 Owns what is there and what becomes of it: blocks that come, bytes that are cut into keys, keys that are
-delivered or dropped, and an audit entry for each. Does not own when that happens (key_service.py), nor how the
-two sites agree (agreement.py). Rule: whatever changes here is a change for the store, in the same step.
+delivered or dropped, and an audit entry for each. Does not own when that happens (key_service.py), nor how
+the two sites agree (agreement.py). Rule: whatever changes here is a change for the store, in the same step.
 """
 
 from __future__ import annotations

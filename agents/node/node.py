@@ -2,8 +2,8 @@
 
 Owns the life of one incarnation: its virtual loop, its open operations, the payloads it holds and those it
 has sent, and its steps. Does not own whose they are: the program and the services on it are its tenants
-(tenants/). No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
-commit `storages`, then carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the
+(tenants/). No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and commit
+`storages`, then carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the
 orders of `outsides` after each call.
 
 Rules. Nothing but a grant wakes a tenant. A grant that names payloads that are not here waits for them;

@@ -3,12 +3,12 @@
 Owns the ordinary asyncio loop, the emulator's socket, the line to the broker (mqtt.py), the signals,
 and the files of this incarnation. Does not own what a grant means: that is Node's.
 
-Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call
-what it stores is committed, then its outbox goes to the emulator, then its publishes to the broker. Hello is said only after the
-subscription stands. `Stop` ends the process with status 0, because how a run ended is not for a node to
-judge. If the emulator's socket ends without it, the process is alive and of no use: it ends with a status
-of its own, by which the emulator tells this from a death. An exception of ours ends it with status 70 and a
-traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
+Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call what it
+stores is committed, then its outbox goes to the emulator, then its publishes to the broker. Hello is said
+only after the subscription stands. `Stop` ends the process with status 0, because how a run ended is not
+for a node to judge. If the emulator's socket ends without it, the process is alive and of no use: it ends
+with a status of its own, by which the emulator tells this from a death. An exception of ours ends it with
+status 70 and a traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
 """
 
 from __future__ import annotations
