@@ -27,6 +27,7 @@ from .keys.serving import Served, free_ports, fresh_seed, listens, served
 from .sources import Source, read_source
 
 if TYPE_CHECKING:
+    from .emulator.loading import Topology
     from .network import Network
 
 _PATIENCE_S, _PAUSE_S = 60.0, 0.05
@@ -39,16 +40,18 @@ def key_network(
     bits: int = 1 << 16,
     every: str = "1 s",
     source: Source | None = None,
+    record: str = "hashes",
     **options: Any,
 ) -> KeyNetwork:
     """Two sites, alice and bob, that share a block of `bits` key bits each `every`, or those of `source`.
 
     `folder`: for certificates and the run, such as pytest's tmp_path. `applications`: name -> site (app-a at
-    alice, app-b at bob). `options`: more of the key services' own, such as `read_back=True`. Raises InputError.
+    alice, app-b at bob). `record`: "full" for a run that can be replayed, whose folder then has the keys.
+    `options`: more of the key services' own, such as `read_back=True`. Raises InputError.
     """
     where = applications or {"app-a": "alice", "app-b": "bob"}
     topology = read_source(_two_sites(where, bits, every, options) if source is None else source)
-    return KeyNetwork(Path(folder), topology)
+    return KeyNetwork(Path(folder), topology, record)
 
 
 def _two_sites(
@@ -79,8 +82,8 @@ def _two_sites(
 class KeyNetwork:
     """From `key_network`; `with` starts it, waits until it answers, and ends it."""
 
-    def __init__(self, folder: Path, topology: Any) -> None:
-        self._folder, self._topology = folder, topology
+    def __init__(self, folder: Path, topology: Topology, record: str = "hashes") -> None:
+        self._folder, self._topology, self._record = folder, topology, record
         self._thread = threading.Thread(target=self._work, name="key network")
         self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,7 +95,9 @@ class KeyNetwork:
         sites = key_sites(self._topology)
         self._certificates: Certificates = make_certificates(self._folder / "certificates", sites)
         seeded = with_seed(self._topology, fresh_seed())
-        self._served: Served = served(seeded, self._certificates, free_ports(len(sites)))
+        self._served: Served = served(
+            seeded, self._certificates, free_ports(len(sites)), record=self._record
+        )
         self._thread.start()
         try:
             self._ready.result(_PATIENCE_S)

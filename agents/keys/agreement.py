@@ -40,9 +40,12 @@ class SiteMessage(msgspec.Struct, frozen=True, tag_field="what"):
 
 
 class State(SiteMessage, frozen=True, tag="state"):
-    """The blocks here that the other site is not known to have; and all others, if `ready` is not None."""
+    """The blocks here that the other site is not known to have; and all others, if `ready` is not None.
 
-    incarnation: int
+    `t_ns`: calendar time.
+    """
+
+    t_ns: int
     fresh: list[str]
     ready: dict[str, list[tuple[int, int]]] | None
 
@@ -97,8 +100,6 @@ class Agreement:
         self._count = 0
         self._awaited: dict[str, asyncio.Future[Any]] = {}
         self._answers: OrderedDict[tuple[str, str], SiteMessage] = OrderedDict()
-        #: Incarnations of the other sites, and those that are to hear of everything.
-        self._met: dict[str, int] = {}
         self._news: dict[str, asyncio.Event] = {}
 
     # --- which blocks both sites have ---
@@ -128,7 +129,7 @@ class Agreement:
     def _state(self, pool: Pool, full: bool) -> State:
         fresh = [block.id for block in pool if not block.ready]
         ready = self._ready(pool) if full else None
-        return State(self._number(), self._service.incarnation, fresh, ready)
+        return State(self._number(), self._vault.now_ns, fresh, ready)
 
     @staticmethod
     def _ready(pool: Pool) -> dict[str, list[tuple[int, int]]]:
@@ -136,23 +137,20 @@ class Agreement:
 
     def _seen(self, peer: str, state: State) -> Seen:
         vault, pool = self._vault, self._vault.pools[peer]
-        before = self._met.get(peer)
-        self._met[peer] = state.incarnation
-        if before is not None and before != state.incarnation:
-            self._lost(pool, {*state.fresh, *(state.ready or ())})
         have = [block for block in state.fresh if block in pool]
         for block in have:
             vault.ready(pool, block)
         if state.ready is None:
             return Seen(state.number, have, None)
+        self._lost(pool, {*state.fresh, *state.ready}, state.t_ns)
         mine = self._ready(pool)
         self._merge(pool, [], state.ready, set(mine) - {*state.fresh})
         return Seen(state.number, have, mine)
 
-    def _lost(self, pool: Pool, theirs: set[str]) -> None:
-        """The other site was restarted: what it did not store, and has not got again by now, never comes."""
+    def _lost(self, pool: Pool, theirs: set[str], t_ns: int) -> None:
+        """The other site has begun anew: a block from before that it has not stored never comes there."""
         for block in pool:
-            if not block.ready and block.id not in theirs:
+            if not block.ready and block.id not in theirs and block.made_ns < t_ns:
                 self._vault.drop_block(pool, block.id, "the other site has lost it")
 
     def _merge(

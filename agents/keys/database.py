@@ -96,7 +96,7 @@ def open_database(place: Place, folder: Path | None, kek: Path | None) -> KeyDat
             shutil.copyfile(folder / name, own)
         return KeyDatabase(own, sealer)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = KeyDatabase(folder / name, sealer)
+    database = KeyDatabase(folder / name, sealer, durable=True)
     if place.incarnation == 1:
         start = start_of(place.folder)
         start.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,21 +110,25 @@ def start_of(stores: Path) -> Path:
 
 
 class KeyDatabase:
-    """A store in a file, or (None) in memory."""
+    """A store in a file, or (None) in memory. `durable`: a commit outlives a loss of power, too."""
 
-    def __init__(self, path: Path | None, sealer: Sealer) -> None:
+    def __init__(self, path: Path | None, sealer: Sealer, durable: bool = False) -> None:
         self._path, self._sealer = path, sealer
         with self._named():
             if path is not None:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
-            self._prepare()
+            self._db = sqlite3.connect(path or ":memory:", timeout=0.0, isolation_level=None)
+            try:
+                self._prepare(durable)
+            except BaseException:
+                self._db.close()
+                raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, durable: bool) -> None:
         db = self._db
         db.execute("PRAGMA locking_mode = EXCLUSIVE")  # before WAL: then it needs no shared memory
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         db.execute("PRAGMA secure_delete = ON")
         db.execute("BEGIN EXCLUSIVE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -233,16 +237,21 @@ class KeyDatabase:
             case PutKey(key):
                 self._put_key(key)
             case KeyState(key, due, shared):
-                row = _json(due), shared, key
-                execute("UPDATE keys SET due = ?, shared = ? WHERE id = ?", row)
+                execute(
+                    "UPDATE keys SET due = ?, shared = ? WHERE id = ?", (_json(due), shared, key)
+                )
             case DropKey(key):
                 execute("DELETE FROM keys WHERE id = ?", (key,))
             case Used(application, usage):
-                row = application, usage.window, usage.bits
-                execute("INSERT OR REPLACE INTO usage VALUES (?, ?, ?)", row)
+                execute(
+                    "INSERT OR REPLACE INTO usage VALUES (?, ?, ?)",
+                    (application, usage.window, usage.bits),
+                )
             case Noted(entry):
-                row = entry.number, entry.t_ns, entry.what, _json(entry.facts), entry.hash
-                execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", row)
+                execute(
+                    "INSERT INTO audit VALUES (?, ?, ?, ?, ?)",
+                    (entry.number, entry.t_ns, entry.what, _json(entry.facts), entry.hash),
+                )
 
     def _put_block(self, block: Block) -> None:
         self._db.execute("INSERT INTO known VALUES (?)", (block.id,))

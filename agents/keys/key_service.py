@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...emulator.errors import OutsideError, ProgramError
 from ...emulator.wire.keyed_hash import keyed_hash
@@ -40,6 +40,7 @@ from .pool import Pool
 from .server import Serving, serve_keys
 from .vault import Vault
 
+R = TypeVar("R")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: The most that may lie in wait of its application: requests that are being served side by side.
 _SIDE_BY_SIDE = 256
@@ -270,7 +271,7 @@ class KeyService(Service):
 
     # --- decisions ---
 
-    def _judged(self, sae: str, decide: Callable[[], Any]) -> Any:
+    def _judged(self, sae: str, decide: Callable[[], R]) -> R:
         self._vault.expire(*self._ages_ns)
         try:
             return decide()
@@ -280,7 +281,7 @@ class KeyService(Service):
         finally:
             self._watch()
 
-    async def _judged_later(self, sae: str, decide: Callable[[], Awaitable[Any]]) -> Any:
+    async def _judged_later(self, sae: str, decide: Callable[[], Awaitable[R]]) -> R:
         self._vault.expire(*self._ages_ns)
         try:
             return await decide()
@@ -329,7 +330,7 @@ class KeyService(Service):
         }
 
     async def _enc_keys(
-        self, sae: str, slave: str, number: int, size: int | None, additional: list[str]
+        self, sae: str, slave: str, number: int, size: int | None, additional: list[Any]
     ) -> list[Secret]:
         application = self._local(sae)
         pool = self._pool(slave)
@@ -352,7 +353,7 @@ class KeyService(Service):
         self._vault.used(sae)
         return self._deliver(ids, sae, as_master=True)
 
-    def _check_request(self, number: int, size: int) -> None:
+    def _check_request(self, number: Any, size: Any) -> None:
         sizes = self._sizes
         if type(number) is not int or not 1 <= number <= sizes.per_request:
             details = f"number is 1 to {sizes.per_request}"
@@ -363,7 +364,7 @@ class KeyService(Service):
             details = f"size is {sizes.least} to {sizes.most}"
             raise Denied(BAD_REQUEST, "the size of the keys is out of range", "request", details)
 
-    def _check_additional(self, sae: str, slave: str, peer: str, additional: list[str]) -> None:
+    def _check_additional(self, sae: str, slave: str, peer: str, additional: list[Any]) -> None:
         for each in additional:
             if not isinstance(each, str) or each in ("", sae, slave) or additional.count(each) > 1:
                 details = "additional_slave_SAE_IDs: each one once, and no party of the request"
@@ -373,7 +374,7 @@ class KeyService(Service):
                 details = "additional_slave_SAE_IDs: expected SAEs at the KME of the slave SAE"
                 raise Denied(BAD_REQUEST, "an additional SAE does not fit", "request", details)
 
-    def _dec_keys(self, sae: str, master: str, ids: list[str]) -> list[Secret]:
+    def _dec_keys(self, sae: str, master: str, ids: list[Any]) -> list[Secret]:
         self._local(sae)
         if not 1 <= len(ids) <= self._sizes.per_request:
             details = f"key_IDs: 1 to {self._sizes.per_request}"
