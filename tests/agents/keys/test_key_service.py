@@ -202,7 +202,9 @@ def test_stock_has_marks_and_what_is_too_old_is_dropped_at_both_sites(tmp_path: 
     options = {"high": 10_000, "low": 3000, "max_age": "20 s", "key_lifetime": "10 s"}
     source = two_sites(Waits, Waits, options=options, use={"lasts": 12.0})
     run = ran(tmp_path, source)
-    assert run.metrics["alice.keys.stock_bob"]["max"] == 12_000, "no more than a block above the mark"
+    assert run.metrics["alice.keys.stock_bob"]["max"] == 12_000, (
+        "no more than a block above the mark"
+    )
     old = ran(
         tmp_path, two_sites(Waits, Waits, options=options, link={"most": 2}, use={"lasts": 30.0})
     )
