@@ -1,4 +1,4 @@
-"""Applications at two sites: each asks its site for keys, tells the other one their ids, and that one fetches them."""
+"""Applications at two sites: one asks its site for keys and tells their ids, the other one fetches them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qnetem.agents.keys.key_service import KeyService
 
 
 class Master(Agent):
-    """Asks for `count` keys that it shares with the application `slave` at `peer`, each `every`, until `lasts`."""
+    """Asks for `count` keys with the application `slave` at `peer`, each `every`, until `lasts`."""
 
     async def run(
         self,

@@ -304,10 +304,15 @@ def read_audit(path: Path) -> list[Entry]:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
             rows = db.execute("SELECT number, t_ns, what, facts, hash FROM audit ORDER BY number")
-            return [
-                Entry(n, t_ns, what, _decode(facts), hash) for n, t_ns, what, facts, hash in rows
-            ]
+            return [_entry(*row) for row in rows]
         finally:
             db.close()
     except sqlite3.Error as error:
         raise InputError(f"{path}: the key store cannot be read: {error}") from error
+
+
+def _entry(number: int, t_ns: int, what: str, facts: str, hash: str) -> Entry:
+    try:
+        return Entry(number, t_ns, what, _decode(facts), hash)
+    except msgspec.MsgspecError:  # it was changed, and the chain is broken here
+        return Entry(number, t_ns, what, {}, "")

@@ -16,7 +16,7 @@ NOT_SUPPORTED = "not all extension_mandatory parameters are supported"
 
 
 class Denied(InputError):
-    """`status`: 400, 401 or 503; `details`: more about it, for the client; `reason`: one word, for reports."""
+    """`status`: 400, 401 or 503; `details`: more about it, for the client; `reason`: for reports."""
 
     def __init__(self, status: int, message: str, reason: str, details: str = "") -> None:
         super().__init__(f"{message}: {details}" if details else message)

@@ -22,7 +22,7 @@ EPSILONS = Epsilons(1e-9, 1e-15)
 
 
 class DrawnKeys(Service):
-    """A block of `bits` shared with the service of the same name at `peer`, each `every`; `most` of them at most."""
+    """A block of `bits` shared with the same service at `peer`, each `every`; `most` blocks at most."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]

@@ -237,7 +237,7 @@ class KeyService(Service):
 
     @offered
     async def dec_keys(self, master: str, ids: Sequence[str], *, sae: str) -> list[Secret]:
-        """The keys with these ids, for the application `sae` of this site, once. All or none; raises Denied."""
+        """The keys with these ids, once, for the application `sae` of this site; or none. Raises Denied."""
         await self._begun.wait()
         return self._judged(sae, lambda: self._dec_keys(sae, master, list(ids)))
 
@@ -257,8 +257,8 @@ class KeyService(Service):
         }
 
     @offered
-    def blocks(self, peer: str) -> list[dict[str, Any]]:
-        """The blocks shared with a site: id, ready or not, which bytes are gone, and the check of its bits."""
+    def pool(self, peer: str) -> list[dict[str, Any]]:
+        """The blocks shared with a site: id, ready or not, which bytes are gone, the check of the bits."""
         return [
             {
                 "id": block.id,

@@ -20,7 +20,10 @@ from .key_sites import key_sites
 
 @dataclass
 class SiteKeys:
-    """The trail of one site. `broken`: the number of the first entry that does not follow, or None."""
+    """The trail of one site. `broken`: the number of the first entry that does not follow, or None.
+
+    `entries` are those before it: what comes behind may say anything.
+    """
 
     site: str
     entries: list[Entry]
@@ -52,7 +55,10 @@ def _store_of(run: RecordedRun, node: str, service: str) -> Path:
 
 def _site_keys(site: str, path: Path) -> SiteKeys:
     entries = read_audit(path)
-    found = SiteKeys(site, entries, first_broken(entries))
+    broken = first_broken(entries)
+    if broken is not None:
+        entries = entries[: broken - 1]
+    found = SiteKeys(site, entries, broken)
     for entry in entries:
         if entry.what == "delivered":
             tenant = found.tenants.setdefault(entry.facts["to"], Counter())

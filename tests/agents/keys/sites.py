@@ -25,7 +25,7 @@ APPLICATIONS = {
 
 
 class User(Agent):
-    """An application of its site: it asks for keys as a master, tells the ids, and fetches those it is told."""
+    """An application of its site: it asks for keys as a master, and fetches those whose ids it is told."""
 
     async def run(self, peer: str, keys: int = 5, every: float = 0.3, begins: float = 1.5) -> Any:
         mine, theirs = f"app-{self.name[0]}", f"app-{peer[0]}"
@@ -42,7 +42,7 @@ class User(Agent):
             await asyncio.sleep(every)
         await asyncio.sleep(5.0)
         fetching.cancel()
-        return {**service.summary(), "blocks": service.blocks(peer)}
+        return {**service.summary(), "pool": service.pool(peer)}
 
     async def fetch(self, service: Any, mine: str, theirs: str) -> None:
         while True:

@@ -37,7 +37,7 @@ def agree(run: qnetem.Run) -> int:
         assert all(got[id] == check for id, check in fetched.items() if id in got)
         assert first_broken(trail(run, me)) is None
         found += len(masters)
-    assert run.results["alice"]["blocks"] == run.results["bob"]["blocks"], "the stores reconcile"
+    assert run.results["alice"]["pool"] == run.results["bob"]["pool"], "the stores reconcile"
     return found
 
 

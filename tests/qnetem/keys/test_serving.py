@@ -28,48 +28,12 @@ from qnetem.runs.recorded import open_run
 from qnetem.testing import KeyNetwork
 
 from ... import counts
+from .clients import client, eventually
 
 APPLICATIONS = {"app-a": "alice", "app-b": "bob", "app-c": "bob"}
 #: Of the server: a connection without a whole request is closed after so long.
 PATIENCE_S = 10.0
 pytestmark = pytest.mark.processes
-
-
-class Client:
-    """An application's connections to its site."""
-
-    def __init__(self, keys: KeyNetwork, application: str, folder: Path | None = None) -> None:
-        import requests
-
-        self.session = requests.Session()
-        self.session.trust_env = False  # else the environment says which authorities count
-        self.session.verify = keys.authority
-        self.session.cert = keys.certificate(application)
-        if folder is not None:  # the same name, by another authority
-            self.session.cert = (
-                str(folder / "applications" / f"{application}.pem"),
-                str(folder / "applications" / f"{application}.key"),
-            )
-        self.base = f"{keys.url(application)}/api/v1/keys"
-
-    def get(self, path: str, **query: Any) -> tuple[int, Any]:
-        answer = self.session.get(f"{self.base}/{path}", params=query, timeout=30)
-        return answer.status_code, answer.json()
-
-    def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        answer = self.session.post(f"{self.base}/{path}", json=body, timeout=30, **more)
-        return answer.status_code, answer.json()
-
-
-def eventually(ask: Any, wanted: int) -> Any:
-    """Ask until the answer has the status that is wanted."""
-    ends = time.monotonic() + 30
-    while True:
-        status, body = ask()
-        if status == wanted:
-            return body
-        assert status in (200, 503) and time.monotonic() < ends, (status, body)
-        time.sleep(0.05)
 
 
 def test_clients_from_pypi_find_a_server_of_the_standard_that_no_client_can_stop(
@@ -113,12 +77,12 @@ def both_have_the_same_keys(keys: KeyNetwork) -> list[bytes]:
     """By an unmodified client, with either site as the master."""
     from etsi_qkd_014_client import QKD014Client
 
-    def client(application: str) -> Any:
+    def etsi(application: str) -> Any:
         host = keys.url(application).removeprefix("https://")
         return QKD014Client(host, *keys.certificate(application), keys.authority)
 
     served = []
-    clients = {name: client(name) for name in APPLICATIONS}
+    clients = {name: etsi(name) for name in APPLICATIONS}
     for master, slave in (("app-a", "app-b"), ("app-b", "app-a"), ("app-a", "app-c")):
         eventually(lambda m=master, s=slave: (clients[m].get_status(s)[0], None), 200)
         status, found = clients[master].get_key(slave, number=3, size=1024)
@@ -157,27 +121,31 @@ def a_doctor_finds_no_failure(keys: KeyNetwork) -> bool:
 def other_parties_get_nothing(keys: KeyNetwork, foreign: Path) -> None:
     import requests
 
-    alice, bob, carol = Client(keys, "app-a"), Client(keys, "app-b"), Client(keys, "app-c")
+    alice, bob, carol = client(keys, "app-a"), client(keys, "app-b"), client(keys, "app-c")
     key = eventually(lambda: alice.get("app-b/enc_keys"), 200)["keys"][0]
     ids = {"key_IDs": [{"key_ID": key["key_ID"]}]}
     assert carol.post("app-a/dec_keys", ids)[0] == 401
     assert carol.post("app-b/enc_keys", {})[0] == 400, "both are at this site"
-    status, body = Client(keys, "app-b").post("app-a/dec_keys", ids)
+    status, body = client(keys, "app-b").post("app-a/dec_keys", ids)
     assert status == 200 and body["keys"] == [key]
     bob.base = alice.base
     assert bob.get("app-a/enc_keys")[0] == 401, "it is not of this site"
     assert alice.session.delete(f"{alice.base}/app-b/enc_keys", timeout=30).status_code == 405
     assert alice.session.get(alice.base, timeout=30).status_code == 404
     make_certificates(foreign, [KeySite("alice", "keys", ("app-a",))])
-    stranger, nobody = Client(keys, "app-a", foreign), Client(keys, "app-a")
+    stranger, nobody = client(keys, "app-a"), client(keys, "app-a")
+    stranger.session.cert = (
+        str(foreign / "applications" / "app-a.pem"),  # the same name, by another authority
+        str(foreign / "applications" / "app-a.key"),
+    )
     nobody.session.cert = None
-    for client in (stranger, nobody):
+    for each in (stranger, nobody):
         with pytest.raises(requests.ConnectionError):
-            client.get("app-b/status")
+            each.get("app-b/status")
 
 
 def starvation_is_503_until_there_is_key_again(keys: KeyNetwork) -> list[bytes]:
-    alice = Client(keys, "app-a")
+    alice = client(keys, "app-a")
     keys.fault(
         "{pause: bob, for: 200 ms}"
     )  # the other site is slow: requests wait for it, and are served
@@ -189,7 +157,7 @@ def starvation_is_503_until_there_is_key_again(keys: KeyNetwork) -> list[bytes]:
 
 
 def hostile_clients_keep_no_other_one_waiting(keys: KeyNetwork) -> None:
-    alice = Client(keys, "app-a")
+    alice = client(keys, "app-a")
     many = {
         "key_IDs": [{"key_ID": f"{at:08x}-0000-4000-8000-000000000000"} for at in range(10_000)]
     }
@@ -234,7 +202,7 @@ def no_file_has_a_key(folder: Path, served: list[bytes]) -> None:
 
 def test_what_clients_asked_is_fed_again_by_a_replay_with_the_same_digest(tmp_path: Path) -> None:
     with qnetem.testing.key_network(tmp_path, record="full") as keys:
-        alice, bob = Client(keys, "app-a"), Client(keys, "app-b")
+        alice, bob = client(keys, "app-a"), client(keys, "app-b")
         for number in (1, 5, 9):
             body = eventually(lambda n=number: alice.post("app-b/enc_keys", {"number": n}), 200)
             ids = [{"key_ID": key["key_ID"]} for key in body["keys"]]
@@ -257,7 +225,7 @@ def test_fifty_clients_side_by_side_get_200_or_503_and_nothing_else(busy: KeyNet
 
 
 async def load(keys: KeyNetwork, clients: int, requests: int) -> Counter[int]:
-    """What so many clients get; prints how long they wait."""
+    """What so many clients get."""
     import aiohttp
 
     context = ssl.create_default_context(cafile=keys.authority)
@@ -280,5 +248,7 @@ async def load(keys: KeyNetwork, clients: int, requests: int) -> Counter[int]:
         lasted = time.perf_counter() - began
     waits.sort()
     p50, p99 = (waits[int(len(waits) * share)] * 1e3 for share in (0.5, 0.99))
-    print(f"{requests / lasted:.0f} requests/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {found}")
+    print(  # noqa: T201 what a campaign states
+        f"{requests / lasted:.0f} requests/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {found}"
+    )
     return found
