@@ -18,6 +18,8 @@ from qnetem.runs.recorded import open_run
 from ... import counts
 from .sites import APPLICATIONS, Waits, content, delivered, ran, recorded, trail, two_sites
 
+ROOT = Path(__file__).parents[3]
+
 
 def checks(run: qnetem.Run, node: str, name: str) -> dict[str, str]:
     """What a program noted of keys: id -> check."""
@@ -232,3 +234,11 @@ def test_options_that_cannot_be_are_refused_by_name(
         two_sites(Waits, Waits, options=options), in_process=True, runs_folder=tmp_path
     )
     assert run.problem is not None and problem in run.problem.text
+
+
+def test_the_topology_of_two_sites_runs_short_in_the_dark_and_agrees_on_every_key(
+    tmp_path: Path,
+) -> None:
+    run = ran(tmp_path, ROOT / "topologies" / "key-service.yaml")
+    assert run.ok, run.failed
+    assert first_broken(trail(run, "alice")) is None
