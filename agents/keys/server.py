@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...emulator.errors import MessageError, OutsideError
+from ...emulator.errors import MessageError, OutsideError, ProgramError
 from .denied import BAD_REQUEST, UNAUTHORIZED, UNAVAILABLE, Denied
 from .etsi014 import Unknown, call_of, refused
 
@@ -111,8 +111,12 @@ def _abort(protocol: asyncio.BaseProtocol) -> None:
 
 async def serve_keys(inside: Inside, serving: Serving) -> None:
     """Serve until cancelled."""
-    from aiohttp import web
-
+    try:
+        from aiohttp import web
+    except ImportError as error:
+        raise ProgramError(
+            "a key service that serves clients needs aiohttp: pip install 'qnetem[keys]'"
+        ) from error
     connections = Connections()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:

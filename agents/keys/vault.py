@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Any
 
 from ..protocols.qkd.processing.key_block import KeyBlock
@@ -199,15 +200,13 @@ class Vault:
         self.note("dropped", key=key.id, peer=key.peer, bits=len(key.bits), due=key.due, why=why)
 
     def expire(self, block_age_ns: int, key_age_ns: int) -> None:
-        """Drop what is too old."""
-        now_ns = self.now_ns
+        """Drop what is too old: the oldest stand first, so this costs as much as there is to drop."""
+        blocks_before, keys_before = self.now_ns - block_age_ns, self.now_ns - key_age_ns
         for pool in self.pools.values():
-            for block in pool:
-                if now_ns - block.made_ns > block_age_ns:
-                    self.drop_block(pool, block.id, "age")
-        for key in list(self.keys.values()):
-            if now_ns - key.made_ns > key_age_ns:
-                self.drop_key(key, "age")
+            for block in list(takewhile(lambda each: each.made_ns < blocks_before, pool)):
+                self.drop_block(pool, block.id, "age")
+        for key in list(takewhile(lambda each: each.made_ns < keys_before, self.keys.values())):
+            self.drop_key(key, "age")
 
     # --- quotas ---
 

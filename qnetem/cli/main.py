@@ -4,8 +4,8 @@ Owns the commands, their options and exit codes: 0 done, 1 a program or an expec
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
 checks.py, graph.py), their pages (pages/, text/) nor the terminal (terminal.py); `diff` and `replay` are in
 compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `sweep` and `plot` in sweep_command.py,
-`expect` in expect_command.py, `keys` in keys_commands.py. Rule: results go to standard output and nothing else
-does; with `--format json` that is exactly one object.
+`expect` in expect_command.py, `keys` in keys_commands.py. Rule: results go to standard output and nothing
+else does; with `--format json` that is exactly one object.
 """
 
 from __future__ import annotations

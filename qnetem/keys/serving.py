@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..agents.keys.database import KeyDatabase, file_name
+from ..agents.keys.sealing import Sealer, read_key
 from ..agents.keys.server import LOOPBACK
 from ..emulator.errors import InputError
 from ..emulator.loading import Topology
@@ -69,6 +71,8 @@ def served(
     if not certificates.authority.exists():
         raise InputError(f"{certificates.folder} holds no certificates: qnetem keys certs")
     endpoints = [Endpoint(site, port) for site, port in zip(sites, ports, strict=True)]
+    for endpoint in endpoints:
+        _check(endpoint, certificates, store)
     nodes = dict(topology.nodes)
     for endpoint in endpoints:
         name = endpoint.site.node
@@ -77,6 +81,23 @@ def served(
     timing = topology.time.model_copy(update={"mode": "real", "speed": 1.0, "epoch_ns": now_ns})
     update = {"nodes": nodes, "time": timing, "record": record, "expect": {}}
     return Served(topology.model_copy(update=update), endpoints)
+
+
+def _check(endpoint: Endpoint, certificates: Certificates, store: Path | None) -> None:
+    """Raises InputError for a port that is taken, and a store that cannot be opened."""
+    site = endpoint.site
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+        try:
+            probe.bind((LOOPBACK, endpoint.port))
+        except OSError as error:
+            why = f"{site.node} cannot answer at port {endpoint.port}: {error.strerror}"
+            raise InputError(f"{why}; name another one with --port") from error
+    if store is not None:
+        sealer = Sealer(read_key(certificates.key_encryption_key(site.node)))
+        file = store / file_name(site.node, site.service)
+        if file.exists():
+            KeyDatabase(file, sealer).close()
 
 
 def _serving(

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -96,7 +97,7 @@ def test_a_service_that_is_killed_goes_on_with_its_store_and_loses_no_key(tmp_pa
     draw, file = random.Random(4), written(tmp_path)
     waiting: dict[str, Any] = {}  # a master has it, and its slave has not asked yet
     done: set[str] = set()
-    for _ in range(counts.count(20)):
+    for _ in range(counts.count(20, 20)):
         with serving(file) as service:
             for id, key in waiting.items():
                 assert fetched(service, id) == (200, {"keys": [key]}), "lost"
@@ -169,6 +170,14 @@ def test_certificates_are_made_once_and_for_the_sites_and_applications_of_the_fi
     }
     again = runner.invoke(app, ["keys", "certs", str(file)])
     assert again.exit_code == 2 and "exists already" in again.output
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        busy = runner.invoke(app, ["keys", "serve", str(file), "--port", port])
+        assert busy.exit_code == 2 and "Address already in use" in busy.output
+    (tmp_path / "sites-certificates" / "sites" / "bob.kek").chmod(0o644)
+    serve = ["keys", "serve", str(file), "--port", str(free_ports(1)[0])]
+    read = runner.invoke(app, [*serve, "--store", str(tmp_path / "store")])
+    assert read.exit_code == 2 and "others may read" in read.output
     file.write_text("name: x\nnodes: {alice: {}, bob: {}}\n", encoding="utf-8")
     none = runner.invoke(app, ["keys", "serve", str(file)])
     assert none.exit_code == 2 and "no key service" in none.output
