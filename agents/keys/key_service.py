@@ -8,7 +8,7 @@
         with: {sources: [link], applications: {app-a: {site: alice}, app-b: {site: bob}}}
 
 Owns its options, who may have which key, and the words for programs. Does not own blocks and keys (vault.py),
-how two sites agree (agreement.py), the store on disk (database.py), nor HTTP (etsi014.py, server.py).
+how two sites agree (agreement.py), the store on disk (database.py), nor HTTP (facades/, server.py).
 
 Rule: every decision is made here, in virtual time, whoever asks: a program of the node or a client outside.
 """
@@ -35,7 +35,7 @@ from .applications import Application
 from .changes import Content
 from .database import open_database
 from .denied import BAD_REQUEST, NOT_FOUND, NOT_MULTIPLE, UNAUTHORIZED, UNAVAILABLE, Denied
-from .etsi014 import answered, refused
+from .facades.paths import FACADES
 from .pool import Pool
 from .server import Serving, serve_keys
 from .vault import Vault
@@ -66,7 +66,7 @@ class Sizes:
 
 
 class KeyService(Service):
-    """Stores the keys of a site, shares them out to applications, and serves them by ETSI GS QKD 014.
+    """Stores the keys of a site, shares them out to applications, serves them by ETSI GS QKD 014 and SKIP.
 
     Options:
         applications: the applications (SAEs) of all sites, by name; the same at every site.
@@ -329,6 +329,12 @@ class KeyService(Service):
             "max_SAE_ID_count": len(others) - 1,
         }
 
+    async def _peers(self, *, sae: str) -> dict[str, Any]:
+        """With which applications this one may share keys."""
+        self._local(sae)
+        others = [name for name, each in self._applications.items() if each.site != self.name]
+        return {"local": sae, "remote": sorted(others)}
+
     async def _enc_keys(
         self, sae: str, slave: str, number: int, size: int | None, additional: list[Any]
     ) -> list[Secret]:
@@ -415,16 +421,18 @@ class KeyService(Service):
                 self._spawn(self._answer(request))
 
     async def _answer(self, request: Request) -> None:
-        body = request.body
-        sae, call, arguments = body["sae"], body["call"], body["arguments"]
+        facade = FACADES[request.body["facade"]]
+        asked: dict[str, Callable[..., Awaitable[Any]]] = {
+            "status": self.status,
+            "peers": self._peers,
+            "enc_keys": self.enc_keys,
+            "dec_keys": self.dec_keys,
+        }
+        ask = asked[request.body["call"]]
         try:
-            if call == "status":
-                reply = answered(await self.status(sae=sae, **arguments))
-            else:
-                ask = self.enc_keys if call == "enc_keys" else self.dec_keys
-                reply = answered(await ask(sae=sae, **arguments))
+            reply = facade.answered(await ask(sae=request.body["sae"], **request.body["arguments"]))
         except Denied as denied:
-            reply = refused(denied)
+            reply = facade.refused(denied)
         try:
             request.reply(reply)
         except OutsideError:  # answered when the node was about to leave

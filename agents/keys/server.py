@@ -1,7 +1,7 @@
 """The HTTP server of a key service: the outside half, in real time, in the shell of the node.
 
 Owns TLS, connections and their limits, and whose certificate a request came with. Does not own what a path
-means (etsi014.py), nor any decision: each request is put inside, and its reply is written down. aiohttp is
+means (facades/), nor any decision: each request is put inside, and its reply is written down. aiohttp is
 imported here, when a server starts, and nowhere else: no other node loads it.
 
 Rules. A client has a certificate of the authority of these sites, or gets nothing; its common name is the
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.errors import MessageError, OutsideError, ProgramError
 from .denied import BAD_REQUEST, UNAUTHORIZED, UNAVAILABLE, Denied
-from .etsi014 import Unknown, call_of, refused
+from .facades.paths import FACADES, facade_of
+from .facades.unknown import Unknown
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -127,7 +128,8 @@ async def serve_keys(inside: Inside, serving: Serving) -> None:
             reply, headers = await _reply(inside, request, body)
         except _TooLarge:
             denied = Denied(BAD_REQUEST, f"a body of more than {LARGEST} bytes", "request")
-            reply, headers = refused(denied), {"Connection": "close"}
+            reply = FACADES[facade_of(request.path)].refused(denied)
+            headers = {"Connection": "close"}
         finally:
             connections.serving(protocol, begins=False)
         headers["Cache-Control"] = "no-store"
@@ -174,24 +176,28 @@ async def _body(request: web.BaseRequest) -> bytes:
 async def _reply(
     inside: Inside, request: web.BaseRequest, body: bytes
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    transport = request.transport
+    path = request.raw_path.partition("?")[0]
+    name = facade_of(path)
+    facade, transport = FACADES[name], request.transport
     sae = common_name(transport.get_extra_info("peercert") if transport is not None else None)
     try:
         if not sae:
             raise Denied(UNAUTHORIZED, "the certificate names no SAE", "unauthorised")
         query = list(request.query.items())
-        call = call_of(request.method, request.raw_path.partition("?")[0], query, body)
+        call = facade.call_of(request.method, path, query, body)
         if inside.unanswered >= MOST_INSIDE:
             raise Denied(UNAVAILABLE, "the KME is busy", "busy")
-        return await inside.put({"sae": sae, **call}), {}
+        return await inside.put({"facade": name, "sae": sae, **call}), {}
     except Unknown as unknown:
         if unknown.allowed:
             allow = {"Allow": ", ".join(unknown.allowed)}
             return {"status": 405, "body": {"message": "the path has no such method"}}, allow
         return {"status": 404, "body": {"message": "no such path"}}, {}
     except Denied as denied:
-        return refused(denied), {}
+        return facade.refused(denied), {}
     except MessageError:
-        return refused(Denied(BAD_REQUEST, "the request is too large", "request")), {}
+        return facade.refused(Denied(BAD_REQUEST, "the request is too large", "request")), {}
     except OutsideError:
-        return refused(Denied(UNAVAILABLE, "the KME has left", "leaving")), {"Connection": "close"}
+        return facade.refused(Denied(UNAVAILABLE, "the KME has left", "leaving")), {
+            "Connection": "close"
+        }

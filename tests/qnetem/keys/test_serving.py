@@ -45,6 +45,7 @@ def test_clients_from_pypi_find_a_server_of_the_standard_that_no_client_can_stop
         opened = time.monotonic()
         served = both_have_the_same_keys(keys)
         assert a_doctor_finds_no_failure(keys)
+        served += both_have_the_same_keys_by_skip(keys)
         other_parties_get_nothing(keys, tmp_path / "foreign")
         served += starvation_is_503_until_there_is_key_again(keys)
         hostile_clients_keep_no_other_one_waiting(keys)
@@ -98,6 +99,18 @@ def both_have_the_same_keys(keys: KeyNetwork) -> list[bytes]:
         served += [base64.b64decode(key.key) for key in found.keys]
     assert all(len(key) == 128 for key in served)
     return served
+
+
+def both_have_the_same_keys_by_skip(keys: KeyNetwork) -> list[bytes]:
+    alice, bob = client(keys, "app-a"), client(keys, "app-b")
+    alice.base, bob.base = keys.url("app-a"), keys.url("app-b")
+    assert alice.get("capabilities")[1]["remoteSystemID"] == ["app-b", "app-c"]
+    found = eventually(lambda: alice.get("key", remoteSystemID="app-b", size=512), 200)
+    assert bob.get(f"key/{found['keyId']}", remoteSystemID="app-a") == (200, found)
+    assert bob.get(f"key/{found['keyId']}", remoteSystemID="app-a")[0] == 400
+    key = bytes.fromhex(found["key"])
+    assert len(key) == 64
+    return [key]
 
 
 def a_doctor_finds_no_failure(keys: KeyNetwork) -> bool:

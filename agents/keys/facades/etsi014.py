@@ -1,40 +1,35 @@
-"""ETSI GS QKD 014 V1.1.1 as an adapter: requests of HTTP to calls of the key service, and its replies back.
+"""ETSI GS QKD 014 V1.1.1: requests of HTTP to calls of the key service, and its replies back.
 
 Owns paths, parameters, bodies and the JSON of answers of this version. Does not own decisions
-(key_service.py) nor sockets (server.py). Another edition of the standard is another adapter with the same
-three words.
+(key_service.py) nor sockets (server.py). Another edition of the standard is another module with the same
+words (paths.py).
 """
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
-from ..secret import Secret
-from .denied import BAD_REQUEST, NOT_MULTIPLE, NOT_SUPPORTED, Denied
+from ...secret import Secret
+from ..denied import BAD_REQUEST, NOT_MULTIPLE, NOT_SUPPORTED, Denied
+from .unknown import Unknown
 
 OK = 200
-PREFIX = "/api/v1/keys/"
+PATHS: Sequence[str] = ("/api/v1/keys",)
+_PREFIX = "/api/v1/keys/"
 _METHODS = {"status": ("GET",), "enc_keys": ("GET", "POST"), "dec_keys": ("GET", "POST")}
 _DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
-class Unknown(Exception):
-    """No path of this version; `allowed`: the methods that the path has, if it is one."""
-
-    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self.allowed = allowed
-
-
 def call_of(method: str, path: str, query: list[tuple[str, str]], body: bytes) -> dict[str, Any]:
     """The call that a request is: `call` and `arguments`. `path` as it came. Raises Unknown, Denied."""
-    parts = path.removeprefix(PREFIX).split("/")
-    if not path.startswith(PREFIX) or len(parts) != 2 or parts[1] not in _METHODS or not parts[0]:
+    parts = path.removeprefix(_PREFIX).split("/")
+    if not path.startswith(_PREFIX) or len(parts) != 2 or parts[1] not in _METHODS or not parts[0]:
         raise Unknown
     call = parts[1]
     if method not in _METHODS[call]:

@@ -8,7 +8,8 @@ import pytest
 
 from qnetem import Secret
 from qnetem.agents.keys.denied import NOT_MULTIPLE, NOT_SUPPORTED, Denied
-from qnetem.agents.keys.etsi014 import Unknown, answered, call_of, refused
+from qnetem.agents.keys.facades.etsi014 import answered, call_of, refused
+from qnetem.agents.keys.facades.unknown import Unknown
 
 KEYS = "/api/v1/keys/"
 
