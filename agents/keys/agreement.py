@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -92,10 +92,20 @@ NO_ANSWER = "the other site does not answer"
 
 
 class Agreement:
-    """Of one site with all others. A message is sent again after `timeout_s`, `tries` times at most."""
+    """Of one site with all others. A message is sent again after `timeout_s`, `tries` times at most.
 
-    def __init__(self, service: Service, vault: Vault, timeout_s: float, tries: int) -> None:
-        self._service, self._vault = service, vault
+    `on_change`: called when the other site has changed what is here.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        vault: Vault,
+        timeout_s: float,
+        tries: int,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._service, self._vault, self._on_change = service, vault, on_change
         self._timeout_s, self._tries = timeout_s, tries
         self._count = 0
         self._awaited: dict[str, asyncio.Future[Any]] = {}
@@ -231,21 +241,21 @@ class Agreement:
         granted = await self._request(peer, Ask(self._number(), master, slaves, sizes), Granted)
         if not granted.keys:
             raise Denied(UNAVAILABLE, SHORTAGE, "shortage")
-        if not pool.has(part for key in granted.keys for part in key):
+        if [_bytes_of(parts) for parts in granted.keys] != sizes or not pool.fits(granted.keys):
             return None
         made = vault.keep(pool, granted.keys, master, slaves, due, shared=True)
         return [key.id for key in made]
 
     def _kept(self, peer: str, assign: Assign) -> Assigned:
         pool = self._vault.pools[peer]
-        if not pool.has(part for key in assign.keys for part in key):
+        if not pool.fits(assign.keys):
             return Assigned(assign.number, False)
         self._vault.keep(pool, assign.keys, assign.master, assign.slaves, assign.slaves, True)
         return Assigned(assign.number, True)
 
     def _granted(self, peer: str, ask: Ask) -> Granted:
         vault, pool = self._vault, self._vault.pools[peer]
-        parts = vault.cut(pool, ask.sizes)
+        parts = vault.cut(pool, ask.sizes) if all(size > 0 for size in ask.sizes) else None
         if parts is None:
             return Granted(ask.number, [])
         vault.keep(pool, parts, ask.master, ask.slaves, ask.slaves, shared=True)
@@ -284,6 +294,7 @@ class Agreement:
                     future.set_result(body)
             else:
                 await self._service.send(message.source, self._answer(message.source, body))
+                self._on_change()
 
     def _answer(self, peer: str, request: State | Assign | Ask) -> SiteMessage:
         known = self._answers.get((peer, request.number))
@@ -299,3 +310,7 @@ class Agreement:
         if len(self._answers) > _MOST_ANSWERS:
             self._answers.popitem(last=False)
         return answer
+
+
+def _bytes_of(parts: Sequence[Part]) -> int:
+    return sum(part.stop - part.start for part in parts)

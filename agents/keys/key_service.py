@@ -116,7 +116,7 @@ class KeyService(Service):
         self._ages_ns = round(max_age * 1e9), round(key_lifetime * 1e9)
         sites = {each.site for each in applications.values()} - {self.name}
         self._vault = self._open(sorted(sites), store, kek)
-        self._agreement = Agreement(self, self._vault, timeout, tries)
+        self._agreement = Agreement(self, self._vault, timeout, tries, self._watch)
         self._run_tag = keyed_hash(self._node.welcome.hash_key, "key blocks", b"")[:12]
         self._begin(sources, max_age, key_lifetime)
         if serve is not None:

@@ -153,17 +153,24 @@ class Pool:
             found.append(parts)
         return found
 
-    def has(self, parts: Iterable[Part]) -> bool:
-        """Whether all of it is here, and free."""
-        return all(
-            part.block in self._blocks
-            and 0 <= part.start < part.stop <= self._blocks[part.block].size
-            and self._blocks[part.block].gone.is_free(part.start, part.stop)
-            for part in parts
-        )
+    def fits(self, keys: Iterable[list[Part]]) -> bool:
+        """Whether all parts of these keys are here, are free, and stand in one key only."""
+        gone: dict[str, Intervals] = {}
+        for parts in keys:
+            if not parts:
+                return False
+            for part in parts:
+                block = self._blocks.get(part.block)
+                if block is None or not 0 <= part.start < part.stop <= block.size:
+                    return False
+                taken = gone.setdefault(part.block, Intervals(block.gone.taken))
+                if not taken.is_free(part.start, part.stop):
+                    return False
+                taken.add(part.start, part.stop)
+        return True
 
     def take(self, parts: Iterable[Part]) -> None:
-        """It is given out; call `has` before."""
+        """It is given out; ask `fits` before."""
         for part in parts:
             self._blocks[part.block].gone.add(part.start, part.stop)
 

@@ -5,7 +5,7 @@ means (facades/), nor any decision: each request is put inside, and its reply is
 imported here, when a server starts, and nowhere else: no other node loads it.
 
 Rules. A client has a certificate of the authority of these sites, or gets nothing; its common name is the
-application. A connection that sends no whole request within `PATIENCE_S` is closed, and a body has at most
+application. A connection without a whole request within `PATIENCE_S` is closed, and a body has at most
 `LARGEST` bytes; no client keeps another one waiting. When too many requests are inside, the answer is 503.
 """
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 #: Servers are for clients on the same machine.
 LOOPBACK = "127.0.0.1"
-PATIENCE_S = 10.0
+#: How long a new connection may take to its first request, and how long one may be idle between two.
+PATIENCE_S, IDLE_S = 10.0, 75.0
 LARGEST = 1024 * 1024
 #: Connections that are open at once, and requests that are inside.
 MOST_CONNECTIONS, MOST_INSIDE = 512, 192
@@ -71,35 +72,36 @@ def common_name(certificate: Any) -> str:
 
 
 class Connections:
-    """The connections of a server: those that are idle or send too slowly are closed."""
+    """The connections of a server: those that send too slowly, or nothing for long, are closed."""
 
     def __init__(self) -> None:
-        #: Protocol -> when its latest request came to its end, or it was opened; None while one is served.
-        self._since: dict[asyncio.BaseProtocol, float | None] = {}
+        #: Protocol -> until when its next request must have come; None while one is served.
+        self._until: dict[asyncio.BaseProtocol, float | None] = {}
 
     def opened(self, protocol: asyncio.BaseProtocol) -> None:
-        """Another one; the idlest one makes room for it where there are too many."""
-        self._since[protocol] = asyncio.get_running_loop().time()
-        if len(self._since) > MOST_CONNECTIONS:
-            idle = [(since, each) for each, since in self._since.items() if since is not None]
+        """Another one; where there are too many, the one whose time is over first makes room for it."""
+        self._until[protocol] = asyncio.get_running_loop().time() + PATIENCE_S
+        if len(self._until) > MOST_CONNECTIONS:
+            idle = [(until, each) for each, until in self._until.items() if until is not None]
             _abort(min(idle, key=lambda item: item[0])[1])
 
     def serving(self, protocol: asyncio.BaseProtocol, begins: bool) -> None:
         """A request of it has come wholly, or has been answered."""
-        if protocol in self._since:
-            self._since[protocol] = None if begins else asyncio.get_running_loop().time()
+        if protocol in self._until:
+            now = asyncio.get_running_loop().time()
+            self._until[protocol] = None if begins else now + IDLE_S
 
     async def watch(self) -> None:
         """Close those that are too slow, for ever."""
         while True:
             await asyncio.sleep(PATIENCE_S / 10)
             now = asyncio.get_running_loop().time()
-            for protocol, since in list(self._since.items()):
+            for protocol, until in list(self._until.items()):
                 transport = getattr(protocol, "transport", None)
-                if since is None or now - since < PATIENCE_S:
+                if until is None or now < until:
                     continue
                 if transport is None or transport.is_closing():
-                    del self._since[protocol]
+                    del self._until[protocol]
                 else:
                     _abort(protocol)
 

@@ -108,7 +108,7 @@ class Vault:
         found = pool[block]
         before = list(found.gone.taken)
         for start, stop in taken:
-            found.gone.add(start, min(stop, found.size))
+            found.gone.add(max(0, start), min(stop, found.size))
         if found.gone.taken != before:
             self._store_gone(pool, found)
 

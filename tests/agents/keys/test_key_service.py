@@ -16,7 +16,7 @@ from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.recorded import open_run
 
 from ... import counts
-from .sites import APPLICATIONS, Waits, content, delivered, ran, recorded, trail, two_sites
+from .sites import APPLICATIONS, User, Waits, content, delivered, ran, recorded, trail, two_sites
 
 ROOT = Path(__file__).parents[3]
 
@@ -215,6 +215,18 @@ def test_stock_has_marks_and_what_is_too_old_is_dropped_at_both_sites(tmp_path: 
         whys = [each.facts["why"] for each in trail(old, node) if each.what == "dropped"]
         assert whys == ["age", "age"]
         assert [each.facts["bits"] for each in trail(old, node) if each.what == "low"]
+
+
+def test_a_site_that_is_never_asked_makes_room_for_blocks_as_the_other_one_does(
+    tmp_path: Path,
+) -> None:
+    source = two_sites(User, Waits, options={"high": 4000, "low": 100}, use={})
+    source["nodes"]["alice"]["with"] |= {"keys": 30, "every": 0.25}
+    source["nodes"]["bob"]["with"] = {"lasts": 12.0}
+    run = ran(tmp_path, source)
+    alice, bob = (run.metrics[name] for name in ("alice.keys.stock_bob", "bob.keys.stock_alice"))
+    assert alice["count"] == bob["count"] > 4
+    assert len(checks(run, "alice", "got")) > 50
 
 
 @pytest.mark.parametrize(

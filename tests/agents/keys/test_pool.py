@@ -34,9 +34,13 @@ def test_no_byte_is_cut_twice_and_the_other_site_takes_the_same_ones_in_any_orde
         seen |= bytes_of
         cut.append(parts)
     for parts in reversed(cut):
-        assert theirs.has(parts) and ours.bits(parts) == theirs.bits(parts)
+        assert (
+            theirs.fits([parts])
+            and not theirs.fits([parts, parts])
+            and ours.bits(parts) == theirs.bits(parts)
+        )
         theirs.take(parts)
-        assert not theirs.has(parts), "a repeated one is refused"
+        assert not theirs.fits([parts]), "a repeated one is refused"
     assert ours.free == theirs.free == sum(sizes) - len(seen)
     assert len({key_id(parts[0]) for parts in cut}) == len(cut)
 
@@ -48,6 +52,18 @@ def test_nothing_is_cut_where_there_is_too_little_for_all_and_from_no_block_that
     pool["b1"].ready = False
     assert pool.allocate([8, 8]) is None and pool.free == 10 and pool.held == 20
     assert pool.allocate([8]) == [[Part("b0", 0, 8)]]
+
+
+def test_parts_that_are_none_of_a_block_fit_nowhere() -> None:
+    pool = pool_of(10)
+    for parts in (
+        [],
+        [Part("b9", 0, 1)],
+        [Part("b0", -1, 2)],
+        [Part("b0", 3, 3)],
+        [Part("b0", 9, 11)],
+    ):
+        assert not pool.fits([parts])
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=12))

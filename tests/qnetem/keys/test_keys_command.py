@@ -143,7 +143,11 @@ def use(service: Service, waiting: dict[str, Any], done: set[str]) -> None:
             assert one["key_ID"] not in waiting.keys() | done
             waiting[other["key_ID"]] = other
             # if no answer comes, only the service knows whether it has been delivered
-            assert fetched(service, one["key_ID"]) == (200, {"keys": [one]})
+            status, body = fetched(service, one["key_ID"])
+            if status == 503:  # it is about to go: the key is still there for its next life
+                waiting[one["key_ID"]] = one
+                continue
+            assert (status, body) == (200, {"keys": [one]})
             done.add(one["key_ID"])
     except requests.RequestException:
         return
