@@ -237,7 +237,10 @@ class KeyService(Service):
 
     @offered
     async def dec_keys(self, master: str, ids: Sequence[str], *, sae: str) -> list[Secret]:
-        """The keys with these ids, once, for the application `sae` of this site; or none. Raises Denied."""
+        """The keys with these ids, for the application `sae` of this site: each once, and all or none.
+
+        Raises Denied: 400 for an id that is not there, or not there any more, 401 for one of others' keys.
+        """
         await self._begun.wait()
         return self._judged(sae, lambda: self._dec_keys(sae, master, list(ids)))
 
