@@ -17,6 +17,7 @@ from ..emulator.wire import AnyOperation, Arrival, Welcome
 from .frames import Frames
 from .messages import Message
 from .outside import Openings
+from .storage import Storages
 
 
 class NodeInterface(Protocol):
@@ -32,6 +33,10 @@ class NodeInterface(Protocol):
     @property
     def outsides(self) -> Openings:
         """Its openings to the outside."""
+
+    @property
+    def storages(self) -> Storages:
+        """What its services keep beyond their lives."""
 
     @property
     def now_ns(self) -> int:

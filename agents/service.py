@@ -25,6 +25,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from .agent import Agent
+from .storage import OpenStore, Storage
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,3 +75,11 @@ class Service(Agent):
         happened for a while, is stuck. In a call of a program that is understood.
         """
         return self._node.working()
+
+    def storage(self, open_store: OpenStore, *args: Any) -> Storage:
+        """Open the store of this service: `open_store(place, *args)` makes its half in the shell.
+
+        `storage.content` is what it holds, `storage.change(...)` has something stored at the end of the step.
+        See agents/storage.py.
+        """
+        return Storage(self._node.storages, self.tenant, open_store, args)

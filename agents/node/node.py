@@ -2,9 +2,9 @@
 
 Owns the life of one incarnation: its virtual loop, its open operations, the payloads it holds and those it
 has sent, and its steps. Does not own whose they are: the program and the services on it are its tenants
-(tenants/). No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and
-carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the orders of `outsides`
-after each call.
+(tenants/). No sockets: shells call `receive` (frames of the emulator) and `payload` (MQTT), and commit
+`storages`, then carry out `outbox` (frames to the emulator), `publishes` (destination, payload) and the
+orders of `outsides` after each call.
 
 Rules. Nothing but a grant wakes a tenant. A grant that names payloads that are not here waits for them;
 `lacking()` says which. A sent payload is kept until the emulator says `Forget`. One grant, one step, one
@@ -65,6 +65,7 @@ from .local_clock import LocalClock
 from .outgoing import Outgoing
 from .outsides import Outsides
 from .payloads import Payloads
+from .storages import Storages
 from .tenants.tenants import NOTHING, Tenants, Verdict
 
 _RESULT_TYPES: dict[type, Any] = {
@@ -114,6 +115,7 @@ class Node:
         self.outsides = Outsides(
             welcome, lambda: waiting.NamedFuture(self.loop, "a request from outside", None)
         )
+        self.storages = Storages(welcome)
         #: All nodes of the network, this one first.
         self.peers = dict.fromkeys([welcome.name, *welcome.peers])
         self.tenants = Tenants(self, log_stream)
@@ -188,6 +190,7 @@ class Node:
         """In-process kill: coroutines are closed, every later call is inert."""
         self.dead = True
         self.loop.abandon()
+        self.storages.close()
         self.outbox.clear()
         self.publishes.clear()
 

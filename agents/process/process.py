@@ -3,12 +3,12 @@
 Owns the ordinary asyncio loop, the emulator's socket, the line to the broker (mqtt.py), the signals,
 and the files of this incarnation. Does not own what a grant means: that is Node's.
 
-Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call
-its outbox goes to the emulator first, then its publishes to the broker. Hello is said only after the
-subscription stands. `Stop` ends the process with status 0, because how a run ended is not for a node to
-judge. If the emulator's socket ends without it, the process is alive and of no use: it ends with a status
-of its own, by which the emulator tells this from a death. An exception of ours ends it with status 70 and a
-traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
+Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call what it
+stores is committed, then its outbox goes to the emulator, then its publishes to the broker. Hello is said
+only after the subscription stands. `Stop` ends the process with status 0, because how a run ended is not
+for a node to judge. If the emulator's socket ends without it, the process is alive and of no use: it ends
+with a status of its own, by which the emulator tells this from a death. An exception of ours ends it with
+status 70 and a traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ...emulator import wire
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire.framing import FrameSplitter, short_path
 from ..guards import guards
+from ..node.storages import Shelf
 from ..outside import Order
 from .files import Log, NodeJournal, answer_stack_signal, redirect_output
 from .mqtt import Inbox
@@ -43,6 +44,15 @@ class OutsideOrders(Protocol):
     orders: list[Order]
 
 
+class StepStorages(Protocol):
+    """What a node's services store."""
+
+    shelf: Shelf | None
+
+    def commit(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class NodeCore(Protocol):
     """What the shell needs of agents/node/node.py."""
 
@@ -52,6 +62,8 @@ class NodeCore(Protocol):
 
     @property
     def outsides(self) -> OutsideOrders: ...
+    @property
+    def storages(self) -> StepStorages: ...
 
     def receive(self, message: wire.ToNode) -> None: ...
     def payload(self, src: str, data: bytes) -> None: ...
@@ -131,6 +143,8 @@ class NodeShell(asyncio.Protocol):
         await self._inbox.close()
         if self._transport is not None:
             self._transport.close()
+        if self._node is not None:
+            self._node.storages.close()
         if self._journal is not None:
             self._journal.close()
 
@@ -211,6 +225,7 @@ class NodeShell(asyncio.Protocol):
             self._journal = NodeJournal(self._settings.journal_path)
             self._journal.frame(body)
         self._node = self._create_node(message)
+        self._node.storages.shelf = Shelf(self._settings.stores_path)
         self._settle(self._node)
 
     # --- the broker -------------------------------------------------------------------------------
@@ -233,7 +248,11 @@ class NodeShell(asyncio.Protocol):
     # --- after each call of the core --------------------------------------------------------------
 
     def _settle(self, node: NodeCore) -> None:
-        """Send what the core has put out, emulator first; or note that it waits for payloads."""
+        """Send what the core has put out, emulator first; or note that it waits for payloads.
+
+        What the step stores is committed before all of it.
+        """
+        node.storages.commit()
         for log in self._logs:
             if log.trouble is not None:
                 raise log.trouble

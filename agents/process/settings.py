@@ -83,6 +83,11 @@ class NodeSettings(msgspec.Struct, array_like=True, frozen=True):
         return run_files.node_stacks(self.run_folder, self.node, self.incarnation)
 
     @property
+    def stores_path(self) -> Path:
+        """The folder of what services store."""
+        return run_files.stores(self.run_folder)
+
+    @property
     def journal_path(self) -> Path:
         """Grants and payloads as received, when the run records in full."""
         return run_files.node_record(self.run_folder, self.node, self.incarnation)

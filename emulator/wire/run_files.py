@@ -48,6 +48,11 @@ def records(run_folder: Folder) -> Path:
     return Path(run_folder, "nodes")
 
 
+def stores(run_folder: Folder) -> Path:
+    """The folder of what services have stored (agents/storage.py)."""
+    return Path(run_folder, "stores")
+
+
 def node_record(run_folder: Folder, node: str, incarnation: int) -> Path:
     """What an incarnation of a node received and did (agents/process/files.py)."""
     return records(run_folder) / f"{node}.{incarnation}{RECORD_SUFFIX}"

@@ -16,11 +16,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..agents.keys.database import start_of
 from ..api import start
 from ..checks import check_programs
 from ..emulator.errors import InputError
 from ..emulator.loading import Topology
+from ..emulator.topology.model.topology import NodeSpec
 from ..emulator.wire.control import Problem
+from ..keys.key_sites import PROGRAM as KEY_SERVICE
 from ..runs.events import last_instant
 from ..runs.fingerprints import program_files, versions
 from ..runs.recorded import RecordedRun, open_run, why_no_journal
@@ -86,7 +89,21 @@ def topology_to_replay(recorded: RecordedRun) -> Topology:
             )
         t_ns, _ = last_instant(recorded.journal)
         update["until_ns"] = max(1, t_ns)  # type: ignore[assignment]
-    return topology.model_copy(update={"time": topology.time.model_copy(update=update)})
+    timing = topology.time.model_copy(update=update)
+    nodes = {name: _with_its_stores(node, recorded) for name, node in topology.nodes.items()}
+    return topology.model_copy(update={"time": timing, "nodes": nodes})
+
+
+def _with_its_stores(node: NodeSpec, recorded: RecordedRun) -> NodeSpec:
+    """Stores that outlive runs hold in a replay what they held when the run began."""
+    start = str(start_of(recorded.folder.stores))
+    services = {
+        name: spec.model_copy(update={"options": {**spec.options, "store": start}})
+        if spec.program == KEY_SERVICE and spec.options.get("store")
+        else spec
+        for name, spec in node.services.items()
+    }
+    return node.model_copy(update={"services": services})
 
 
 def changed_since(recorded: RecordedRun) -> list[Setting]:

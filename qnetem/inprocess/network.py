@@ -26,6 +26,7 @@ from ..agents.guards import guards
 from ..agents.guards.running_program import aside
 from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
+from ..agents.node.storages import Shelf
 from ..agents.process.files import Log, NodeJournal, Payload
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
@@ -79,6 +80,7 @@ class InProcessNetwork:
     `record_path(node, incarnation)` is where its process would write its record; None: no node keeps one.
     `share`: with what importing the programs has changed about the process, if that was its turn, too.
     `inputs`: what came from outside in the run that this one repeats (None: it repeats none).
+    `stores`: the folder of what services store; None: they store it in memory.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class InProcessNetwork:
         on_progress: OnProgress | None = None,
         share: Share | None = None,
         inputs: list[RecordedInput] | None = None,
+        stores: Path | None = None,
     ) -> None:
         self._share = share or Share()
         with self._share.turn():
@@ -100,6 +103,7 @@ class InProcessNetwork:
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
         self._record_path = record_path
+        self._stores, self._shelves = stores, dict[str, Shelf]()
         self._modules = ProgramModules()
         self._next_progress = 0.0
         #: The run's live socket; None: it answers no requests.
@@ -232,6 +236,7 @@ class InProcessNetwork:
         welcome = _own(welcome)
         with printing(stream):  # importing the program may print
             seat = Seat(name, Node(welcome, stream, self._modules), stream)
+        seat.node.storages.shelf = self._shelves.setdefault(name, Shelf(self._stores))
         if self._record_path is not None:
             seat.journal = NodeJournal(self._record_path(name, welcome.incarnation))
             seat.journal.record(welcome)
@@ -255,6 +260,7 @@ class InProcessNetwork:
     def _carry(self, seat: Seat) -> None:
         """Payloads straight into the other nodes' buffers, then frames to the world."""
         node = seat.node
+        node.storages.commit()
         if node.publishes:
             for destination, payload in node.publishes:
                 receiver = self.seats.get(destination)
@@ -364,6 +370,7 @@ def recorded(
             on_progress=on_progress,
             share=share,
             inputs=inputs,
+            stores=folder.stores,
         )
         with live_listener(folder) as listener:
             network.live_socket = PolledLiveSocket(network.world.live, listener)

@@ -116,6 +116,11 @@ class RunFolder:
         return run_files.inputs(self.path)
 
     @property
+    def stores(self) -> Path:
+        """The folder of what services have stored (agents/storage.py)."""
+        return run_files.stores(self.path)
+
+    @property
     def outcome(self) -> Path:
         """Digest, times, problem, faults, what each node still had, hashes of what a replay reads.
 

@@ -18,8 +18,9 @@ import msgspec
 
 import qnetem
 from qnetem import pytest_plugin
-from qnetem.agents import protocols, roles
+from qnetem.agents import keys, protocols, roles
 from qnetem.agents.agent import Agent
+from qnetem.agents.keys.key_service import KeyService
 from qnetem.agents.messages import Message
 from qnetem.agents.network.link_facts import LinkFacts
 from qnetem.agents.network.link_layer import LinkLayer
@@ -66,6 +67,7 @@ PROGRAM_CLASSES: dict[type, str] = {
     Stored: "stored",
     LongPairs: "pairs",
     LinkLayer: "link",
+    KeyService: "keys",
     LinkPair: "pair",
     LinkOutcomes: "outcomes",
     LinkFacts: "facts",
@@ -121,7 +123,7 @@ def attributes(cls: type) -> list[str]:
 def programs() -> list[type[Agent]]:
     """The programs that come along, in the order of their modules."""
     found: dict[type[Agent], None] = {}
-    for package in (roles, protocols):
+    for package in (roles, protocols, keys):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(info.name)
             for cls in vars(module).values():

@@ -42,6 +42,7 @@ BUDGETS: dict[str, tuple[str, set[str]]] = {
         "from qnetem.emulator.service import server; server.preload()",
         {"msgspec", "numpy", "stim"} | _PYDANTIC,
     ),
+    "a key service that serves no clients": ("import qnetem.agents.keys.key_service", _NODE),
     "the zygote": ("from qnetem.launcher import zygote; zygote.preload()", _NODE),
 }
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ...agent import Agent
     from ..node import Node
     from ..outsides import Outsides
+    from ..storages import Storages
     from .handles import Call, Services
 
 
@@ -92,6 +93,11 @@ class Tenant:
     def outsides(self) -> Outsides:
         """The node's openings to the outside."""
         return self.node.outsides
+
+    @property
+    def storages(self) -> Storages:
+        """The node's stores."""
+        return self.node.storages
 
     # --- operations ---
 

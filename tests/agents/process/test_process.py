@@ -28,6 +28,7 @@ from qnetem.agents.process.settings import (
     BrokerAddress,
     NodeSettings,
 )
+from qnetem.agents.node.storages import Storages
 from qnetem.broker.broker import Broker
 from qnetem.emulator import wire
 from qnetem.emulator.errors import InfrastructureError
@@ -47,6 +48,7 @@ class FakeNode:
         self.publishes: list[tuple[str, bytes]] = []
         self.stopped = False
         self.outsides = SimpleNamespace(orders=[])
+        self.storages = Storages(welcome)
         self.payloads: list[tuple[str, bytes]] = []
         self.in_task: list[bool] = []
         self.grant: wire.Grant | None = None
