@@ -17,7 +17,7 @@ import asyncio
 import math
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ....emulator.wire import LinkInfo
 from ...qubits import Pair
@@ -305,7 +305,7 @@ def decayed(left: Correlations, time_ns: int, memory: tuple[int, int]) -> Correl
     return (zz * math.exp(-time_ns / t1_ns) if t1_ns else zz), xx * coherence, yy * coherence
 
 
-def remember(known: dict[int, object] | dict[int, Track], most: int = REMEMBERED) -> None:
+def remember(known: dict[int, Any], most: int = REMEMBERED) -> None:
     """Forget the oldest entries of what is remembered."""
     while len(known) > most:
         del known[next(iter(known))]

@@ -25,7 +25,7 @@ from ...protocols.swap_orders import swap_rules
 from ...qubits import Pair
 from ..control import Reach, Setup, Track
 from ..link_facts import correlations
-from .circuit import LEFT, RIGHT, Circuit, Correlations, Hub, remember
+from .circuit import LEFT, REMEMBERED, RIGHT, Circuit, Correlations, Hub, remember
 from .stream import Future
 
 
@@ -131,9 +131,9 @@ class Relay(Circuit):
                 kept = self.decayed(kept, side, emitted[side], now_ns)
         self._joins[left] = _Link(right, int(joined.z), int(joined.x), kept)
         self._left_of[right] = left
-        if len(self._joins) > 4096:
-            remember(self._joins)  # type: ignore[arg-type]
-            remember(self._left_of)  # type: ignore[arg-type]
+        if len(self._joins) > REMEMBERED:
+            remember(self._joins)
+            remember(self._left_of)
         if self._ordered:
             self._say_reach(left, right)
         track = self._tracks.pop(left, None)
@@ -170,7 +170,7 @@ class Relay(Circuit):
             track.yy * yy,
             track.emitted_ns,
         )
-        if len(self._sent) > 4096:
+        if len(self._sent) > REMEMBERED:
             remember(self._sent)
         self.hub.tell(self.path[self.index + 1], sent)
 
@@ -221,7 +221,7 @@ class Relay(Circuit):
         number = reach.number
         if reach.place == self.index:
             self._reached[side][number] = reach.to
-            remember(self._reached[side])  # type: ignore[arg-type]
+            remember(self._reached[side])
             if number in self.halves[side] and number not in self._ready[side]:
                 self._look(side, number)
             return

@@ -97,10 +97,10 @@ class Signalling:
         self._post(setup.path[1], setup)
         return opening
 
-    def tear_down(self, id: str, why: str, *, finished: bool = False) -> list[Future]:
+    def tear_down(self, id: str, why: str) -> list[Future]:
         """The source wants the circuit no longer; returns what is still to be done for that here."""
         circuit = self.circuits.get(id)
-        return [] if circuit is None else self._end(circuit, Teardown(id, why, finished))
+        return [] if circuit is None else self._end(circuit, Teardown(id, why))
 
     # --- messages ---
 
@@ -270,7 +270,7 @@ class Signalling:
         if ends:
             most = max(1, free if self._is_pool else free // 2)
             return min(self._end_window, most, max(1, setup.count)) if free > 0 else None
-        share = min(setup.window or self._window, free // 2)
+        share = min(self._window, free // 2)
         return share if share > 0 else None
 
     def _add(self, circuit: Circuit) -> None:
