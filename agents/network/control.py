@@ -52,10 +52,10 @@ class Advert(msgspec.Struct, tag="advert"):
 class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     """Reserve a circuit along `path`; `links` and `alphas`: of each hop.
 
-    `count`: pairs that the request still lacks. `memory_ns`: T1 and T2 at the first node, and `expires_ns` its
-    memory's cut-off, 0 for never. `refresh_ns`: how often it refreshes the circuit; `patience_ns`: after how
-    long a node asks for what has not come. `axes`, `weights`, `bases`: of a request that is measured, how the
-    far end measures.
+    `count`: pairs that the request still lacks. `memory_ns`: T1 and T2 at the first node, and `expires_ns`
+    its memory's cut-off, 0 for never. `refresh_ns`: how often it refreshes the circuit; `patience_ns`: after
+    how long a node asks for what has not come. `axes`, `weights`, `bases`: of a request that is measured, how
+    the far end measures.
     """
 
     id: str
