@@ -4,9 +4,9 @@ Owns the two sides, the halves that are held on each, what neighbours ask about 
 halves are dropped. Does not own what joins and ends do with halves (relay.py, head.py, tail.py), nor how a
 circuit is set up (signalling.py).
 
-Theory of operation. The pairs of a hop have numbers, alike at both of its ends (stream.py). A half that a
-node loses is told to the neighbour it was shared with (`Gone`), and each node passes that on along its join,
-so that both ends learn of it. An end that has waited for long asks: a neighbour about a half it still awaits
+Theory of operation. The pairs of a hop have numbers, alike at both of its ends (stream.py). When a node
+loses a half, the neighbour it was shared with gets a `Gone`, and each node passes that on along its join, so
+that both ends learn of it. An end that has waited for long asks: a neighbour about a half it still awaits
 (`Asks`), towards the first node about a track (`What`). What names a pair that is not known here is answered
 by `Gone`, or changes nothing.
 """

@@ -5,7 +5,7 @@ Owns which halves are joined when, and what is remembered of joins. Does not own
 Theory of operation. A half of either side is joined as soon as the rule of the circuit's order lets it
 (protocols/swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the
 node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left,
-with the outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a
+with the outcomes so far, waits here for the join if need be, and continues to the right with this one's. So a
 pair costs one message a hop, and a repeater sends nothing when it joins.
 
 Rules: what is remembered of a join answers a track or a question that comes again; nothing is joined twice.
@@ -44,7 +44,7 @@ class Relay(Circuit):
     def __init__(self, hub: Hub, setup: Setup, window: int, joined: Callable[[bool], None]) -> None:
         super().__init__(hub, setup, window, 2 * window)
         name = hub.node.welcome.name
-        self._told = joined
+        self._joined = joined
         self._reach = {LEFT: self.index - 1, RIGHT: self.index + 1}
         self._ordered = setup.order != "asap"
         if self._ordered:
@@ -113,7 +113,7 @@ class Relay(Circuit):
         failed = future.cancelled() or future.exception() is not None or not future.result().ok
         if self.streams[LEFT] is None or self.stream(LEFT).closed:
             return
-        self._told(not failed)
+        self._joined(not failed)
         if failed or any(lost):
             for side, number in ((LEFT, left), (RIGHT, right)):
                 if not lost[side]:
