@@ -52,10 +52,10 @@ class Advert(msgspec.Struct, tag="advert"):
 class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     """Reserve a circuit along `path`; `links` and `alphas`: of each hop.
 
-    `count`: pairs that the request still lacks. `window`: halves of each side at a repeater, 0 for its own
-    choice. `memory_ns`: T1 and T2 at the first node, and `expires_ns` its memory's cut-off, 0 for never.
-    `refresh_ns`: how often it refreshes the circuit.
-    `axes`, `weights`, `bases`: of a request that is measured, how the far end measures.
+    `count`: pairs that the request still lacks. `memory_ns`: T1 and T2 at the first node, and `expires_ns`
+    its memory's cut-off, 0 for never. `refresh_ns`: how often it refreshes the circuit; `patience_ns`: after
+    how long a node asks for what has not come. `axes`, `weights`, `bases`: of a request that is measured, how
+    the far end measures.
     """
 
     id: str
@@ -68,8 +68,6 @@ class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     priority: int = 0
     purpose: str = ""
     cutoff_ns: int = 0
-    window: int = 0
-    fidelity: float = 0.0
     patience_ns: int = 0
     latency_ns: int = 0
     memory_ns: tuple[int, int] = (0, 0)
@@ -95,14 +93,10 @@ class Refuse(msgspec.Struct, tag="refuse"):
 
 
 class Teardown(msgspec.Struct, tag="teardown"):
-    """The circuit is no more. `finished`: its request has all its pairs.
-
-    `link`: the link or node because of which it ended, if there is one.
-    """
+    """The circuit is no more. `link`: the link or node because of which it ended, if there is one."""
 
     id: str
     why: str
-    finished: bool = False
     link: str = ""
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .circuits.tail import Tail
     from .network_layer import Network
 
-#: Tables that nobody has taken yet; the oldest are dropped first.
+#: Tables that no program has taken yet; the oldest are dropped first.
 _MOST_TABLES = 64
 
 

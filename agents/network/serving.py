@@ -101,7 +101,7 @@ class Serving:
         """All its pairs have been handed over: the circuit can go."""
         opening = self._circuits.pop(request.id, None)
         if opening is not None:
-            self._service.signalling.tear_down(opening.id, "finished", finished=True)
+            self._service.signalling.tear_down(opening.id, "finished")
 
     async def end(self, request: PathRequest) -> None:
         """The request is over, whatever has come of it: give all back."""
@@ -206,7 +206,6 @@ class Serving:
             priority=want.priority,
             purpose=want.purpose,
             cutoff_ns=0 if cutoff_s is None else to_ns(cutoff_s),
-            fidelity=route.fidelity,
             patience_ns=round(waits_ns + trips_ns) + _PATIENCE_NS,
             latency_ns=route.latency_ns,
             memory_ns=first.heralding.memories_ns[first.end],

@@ -4,9 +4,9 @@ Owns the two sides, the halves that are held on each, what neighbours ask about 
 halves are dropped. Does not own what joins and ends do with halves (relay.py, head.py, tail.py), nor how a
 circuit is set up (signalling.py).
 
-Theory of operation. The pairs of a hop have numbers, alike at both of its ends (stream.py). A half that a
-node loses is told to the neighbour it was shared with (`Gone`), and each node passes that on along its join,
-so that both ends learn of it. An end that has waited for long asks: a neighbour about a half it still awaits
+Theory of operation. The pairs of a hop have numbers, alike at both of its ends (stream.py). When a node
+loses a half, the neighbour it was shared with gets a `Gone`, and each node passes that on along its join, so
+that both ends learn of it. An end that has waited for long asks: a neighbour about a half it still awaits
 (`Asks`), towards the first node about a track (`What`). What names a pair that is not known here is answered
 by `Gone`, or changes nothing.
 """
@@ -17,7 +17,7 @@ import asyncio
 import math
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ....emulator.wire import LinkInfo
 from ...qubits import Pair
@@ -305,7 +305,7 @@ def decayed(left: Correlations, time_ns: int, memory: tuple[int, int]) -> Correl
     return (zz * math.exp(-time_ns / t1_ns) if t1_ns else zz), xx * coherence, yy * coherence
 
 
-def remember(known: dict[int, object] | dict[int, Track], most: int = REMEMBERED) -> None:
+def remember(known: dict[int, Any], most: int = REMEMBERED) -> None:
     """Forget the oldest entries of what is remembered."""
     while len(known) > most:
         del known[next(iter(known))]

@@ -5,7 +5,7 @@ Owns which halves are joined when, and what is remembered of joins. Does not own
 Theory of operation. A half of either side is joined as soon as the rule of the circuit's order lets it
 (protocols/swap_orders.py): as soon as possible the oldest halves of both sides; in another order when the
 node has heard (`Reach`) that its pairs reach the nodes of its rule. The track of a pair comes from the left,
-with the outcomes so far, waits here for the join if need be, and goes on to the right with this one's. So a
+with the outcomes so far, waits here for the join if need be, and continues to the right with this one's. So a
 pair costs one message a hop, and a repeater sends nothing when it joins.
 
 Rules: what is remembered of a join answers a track or a question that comes again; nothing is joined twice.
@@ -25,7 +25,7 @@ from ...protocols.swap_orders import swap_rules
 from ...qubits import Pair
 from ..control import Reach, Setup, Track
 from ..link_facts import correlations
-from .circuit import LEFT, RIGHT, Circuit, Correlations, Hub, remember
+from .circuit import LEFT, REMEMBERED, RIGHT, Circuit, Correlations, Hub, remember
 from .stream import Future
 
 
@@ -44,7 +44,7 @@ class Relay(Circuit):
     def __init__(self, hub: Hub, setup: Setup, window: int, joined: Callable[[bool], None]) -> None:
         super().__init__(hub, setup, window, 2 * window)
         name = hub.node.welcome.name
-        self._told = joined
+        self._joined = joined
         self._reach = {LEFT: self.index - 1, RIGHT: self.index + 1}
         self._ordered = setup.order != "asap"
         if self._ordered:
@@ -113,7 +113,7 @@ class Relay(Circuit):
         failed = future.cancelled() or future.exception() is not None or not future.result().ok
         if self.streams[LEFT] is None or self.stream(LEFT).closed:
             return
-        self._told(not failed)
+        self._joined(not failed)
         if failed or any(lost):
             for side, number in ((LEFT, left), (RIGHT, right)):
                 if not lost[side]:
@@ -131,9 +131,9 @@ class Relay(Circuit):
                 kept = self.decayed(kept, side, emitted[side], now_ns)
         self._joins[left] = _Link(right, int(joined.z), int(joined.x), kept)
         self._left_of[right] = left
-        if len(self._joins) > 4096:
-            remember(self._joins)  # type: ignore[arg-type]
-            remember(self._left_of)  # type: ignore[arg-type]
+        if len(self._joins) > REMEMBERED:
+            remember(self._joins)
+            remember(self._left_of)
         if self._ordered:
             self._say_reach(left, right)
         track = self._tracks.pop(left, None)
@@ -170,7 +170,7 @@ class Relay(Circuit):
             track.yy * yy,
             track.emitted_ns,
         )
-        if len(self._sent) > 4096:
+        if len(self._sent) > REMEMBERED:
             remember(self._sent)
         self.hub.tell(self.path[self.index + 1], sent)
 
@@ -221,7 +221,7 @@ class Relay(Circuit):
         number = reach.number
         if reach.place == self.index:
             self._reached[side][number] = reach.to
-            remember(self._reached[side])  # type: ignore[arg-type]
+            remember(self._reached[side])
             if number in self.halves[side] and number not in self._ready[side]:
                 self._look(side, number)
             return

@@ -60,13 +60,13 @@ class Signalling:
         is_pool: bool,
         post: Callable[[str, Signal], None],
         deliver: Deliver,
-        told: Callable[[str, int], None],
+        note: Callable[[str, int], None],
         context: Context,
     ) -> None:
         self._hub, self._slots, self._is_pool = hub, slots, is_pool
         self._window, self._end_window = windows
         self._post = post
-        self._deliver, self._told = deliver, told
+        self._deliver, self._note = deliver, note
         self._context = context
         self.circuits: dict[str, Circuit] = {}
         self._openings: dict[str, Opening] = {}
@@ -97,10 +97,10 @@ class Signalling:
         self._post(setup.path[1], setup)
         return opening
 
-    def tear_down(self, id: str, why: str, *, finished: bool = False) -> list[Future]:
+    def tear_down(self, id: str, why: str) -> list[Future]:
         """The source wants the circuit no longer; returns what is still to be done for that here."""
         circuit = self.circuits.get(id)
-        return [] if circuit is None else self._end(circuit, Teardown(id, why, finished))
+        return [] if circuit is None else self._end(circuit, Teardown(id, why))
 
     # --- messages ---
 
@@ -255,7 +255,7 @@ class Signalling:
             circuit.tick()
 
     def _later(self, circuit: Circuit, delay_ns: int, what: Callable[[Circuit], None]) -> None:
-        """In the service's own context: such timers are background, whoever asked for the circuit."""
+        """In the service's own context: such timers are background, also of a program's circuit."""
         loop = asyncio.get_running_loop()
         timer = loop.call_later(delay_ns * 1e-9, what, circuit, context=self._context)
         timers = self._timers.setdefault(circuit.id, [])
@@ -270,13 +270,13 @@ class Signalling:
         if ends:
             most = max(1, free if self._is_pool else free // 2)
             return min(self._end_window, most, max(1, setup.count)) if free > 0 else None
-        share = min(setup.window or self._window, free // 2)
+        share = min(self._window, free // 2)
         return share if share > 0 else None
 
     def _add(self, circuit: Circuit) -> None:
         self.circuits[circuit.id] = circuit
         self.used += circuit.slots
-        self._told("slots", self.used)
+        self._note("slots", self.used)
         self._later(circuit, circuit.setup.refresh_ns, self._refresh)
         self._later(circuit, circuit.setup.patience_ns // 2, self._tick)
 
@@ -289,7 +289,7 @@ class Signalling:
             timer.cancel()
         left = circuit.close()
         self.used -= circuit.slots
-        self._told("slots", self.used)
+        self._note("slots", self.used)
         return left
 
     def _count_join(self, succeeded: bool) -> None:

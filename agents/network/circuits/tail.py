@@ -37,7 +37,7 @@ class Tail(Circuit):
     def came(self, side: int, number: int, half: Pair) -> None:
         if self.hops == 1:
             self._done[number] = Done(self.id, number, self._fidelity)
-            remember(self._done)  # type: ignore[arg-type]
+            remember(self._done)
             self._deliver(self, number, half, self._fidelity)
             return
         track = self._tracks.pop(number, None)
@@ -79,7 +79,7 @@ class Tail(Circuit):
         fidelity = (1 + sum(kept)) / 4
         half.shift(track.z, track.x)
         done = self._done[track.number] = Done(self.id, track.origin, fidelity)
-        remember(self._done)  # type: ignore[arg-type]
+        remember(self._done)
         self.hub.tell(self.path[0], done)
         self._deliver(self, track.origin, half, fidelity)
 

@@ -6,8 +6,8 @@ not own where they come from (knowledge.py).
 Theory of operation. Joins multiply the correlations ZZ and XX = -YY of the pairs they join, and those that
 errors of the repeater leave; F = (1 + ZZ + XX - YY)/4. What an end-to-end pair must have is shared among the
 hops: links with a bright population are set to the brightest one that reaches its equal share in what the
-others leave. The rate of a path is that of its slowest link. For each number of hops the fastest path is
-found by dynamic programming (the narrowest link of a path as wide as may be).
+others leave. The rate of a path is that of its slowest link, times how often all its joins succeed. For each
+number of hops the path whose slowest link is the fastest is found by dynamic programming.
 
 Rules: of equal paths that with fewer hops wins, then the one whose names come first. Halves are reckoned to
 wait for one mean interval between pairs of the path, and until both ends have heard.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Literal
 
 from ....emulator.wire import LinkInfo
@@ -37,7 +36,7 @@ class Route:
         links: the link of each hop.
         alphas: their bright populations; None for the link's own.
         fidelity: what a pair is expected to have.
-        rate_hz: pairs per second of the slowest link.
+        rate_hz: pairs per second of the slowest link, times how often all joins succeed.
         latency_ns: from end to end.
     """
 
@@ -238,7 +237,8 @@ def _settled(graph: Graph, path: tuple[str, ...], links: tuple[str, ...], fideli
         expected = facts[0].fidelity
     else:
         expected = (1 + 3 * joins * math.prod((4 * f.fidelity - 1) / 3 for f in facts)) / 4
-    rate_hz = min(each.rate_hz for each in facts)
+    succeeds = math.prod(graph.adverts[name].success for name in path[1:-1])
+    rate_hz = min(each.rate_hz for each in facts) * succeeds
     return Route(path, links, tuple(alphas), expected, rate_hz, latency_ns)
 
 
@@ -267,8 +267,3 @@ def _alphas(
             alpha = brightest(info, best_fidelity(info, storage_ns) - 1e-4, storage_ns)
         found.append(alpha)
     return found
-
-
-def hops(path: Iterable[str]) -> list[tuple[str, str]]:
-    """The hops of a path."""
-    return list(pairwise(path))

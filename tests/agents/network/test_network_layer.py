@@ -420,7 +420,7 @@ def test_a_lost_herald_costs_its_pair_only(end: str) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(count(10)))
-def test_one_end_that_withdraws_at_random_gets_nobody_elses_pair(seed: int) -> None:
+def test_one_end_that_withdraws_at_random_gets_no_other_requests_pair(seed: int) -> None:
     async def fickle(me: Agent, peer: str) -> list[Any]:
         had: list[Any] = []
         for _ in range(5):

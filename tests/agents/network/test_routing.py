@@ -35,6 +35,7 @@ def graph(
     down: tuple[str, ...] = (),
     join: tuple[float, float, float] = (1.0, 1.0, 1.0),
     slots: int = 4,
+    success: float = 1.0,
 ) -> Graph:
     """Of links `a-b`. A link in `down` is up at its first end only."""
     adverts = {}
@@ -47,7 +48,7 @@ def graph(
                 peer = ends[1 - ends.index(name)]
                 up = each not in down or name == ends[0]
                 states.append(LinkState(each, peer, up, 100_000, heralding))
-        adverts[name] = Advert(name, 1, 1, slots, join, 1.0, states)
+        adverts[name] = Advert(name, 1, 1, slots, join, success, states)
     return Graph(adverts)
 
 
@@ -82,6 +83,12 @@ def test_what_joins_cost_counts() -> None:
     assert find_route(plain, "a", "c").fidelity == pytest.approx((1 + 3 * w * w) / 4)
     worse = (1 + 3 * w * w * (0.9 + 0.9 + 0.81) / 3) / 4
     assert find_route(noisy, "a", "c").fidelity == pytest.approx(worse)
+
+
+def test_joins_that_fail_make_a_path_slower() -> None:
+    links = {"a-c": link(0.2, 1.0), "a-b": link(0.3, 1.0), "b-c": link(0.3, 1.0)}
+    assert find_route(graph(links), "a", "c").rate_hz == pytest.approx(3000)
+    assert find_route(graph(links, success=0.5), "a", "c").path == ("a", "c")
 
 
 def test_waiting_in_memories_counts() -> None:
