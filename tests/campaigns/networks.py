@@ -370,4 +370,11 @@ NETWORKS = {
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }
 #: Shipped topologies whose ends do not exchange results.
-WITHOUT_PROTOCOL = ("link-layer", "nested-chain", "nv-drift", "nv-link")
+WITHOUT_PROTOCOL = (
+    "link-layer",
+    "nested-chain",
+    "nv-drift",
+    "nv-link",
+    "nv-teleportation",
+    "nv-three-nodes",
+)
