@@ -1,7 +1,7 @@
 """Three nitrogen-vacancy centres in a row, whose middle one has one electron spin for both links.
 
 Programs of nv-three-nodes.yaml and nv-teleportation.yaml, on a link layer: the middle one asks for a pair
-with one neighbour, moves its half to a nuclear spin, and tries for so many attempts to get one with the other.
+with one neighbour, moves its half to a nuclear spin, and tries for so many attempts to get another one.
 """
 
 from __future__ import annotations

@@ -385,10 +385,13 @@ NETWORKS = {
 }
 #: Shipped topologies whose ends do not exchange results.
 WITHOUT_PROTOCOL = (
+    "chain-8",
+    "dumbbell",
     "link-layer",
     "nested-chain",
     "nv-drift",
     "nv-link",
     "nv-teleportation",
     "nv-three-nodes",
+    "ring",
 )
