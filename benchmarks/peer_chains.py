@@ -6,9 +6,9 @@ run and prints pairs per second of wall time, from the first event to the last.
 
 What differs from ours. SeQUeNCe: two emitters and a station half way, two rounds of single clicks for a pair,
 five memories a side, reservation and swapping by its resource manager, states as kets. SimQN: an application
-that sends a half of each pair hop by hop and joins on the way, Werner states as one number; it has no word for
-a lost photon, so its fibres lose none here. Neither has processes, a record, or a digest. SeQUeNCe seeds each
-node and station, SimQN one generator for all.
+that sends a half of each pair hop by hop and joins on the way, Werner states as one number; it has no word
+for a lost photon, so its fibres lose none here. Neither has processes, a record, or a digest. SeQUeNCe seeds
+each node and station, SimQN one generator for all.
 """
 
 from __future__ import annotations
