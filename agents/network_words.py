@@ -1,20 +1,32 @@
 """What programs say to the network, and what they get: the words of `self.network`.
 
-Owns their signatures and the types of what comes back. Does not own the service that has them
-(network/network_layer.py).
+Owns their signatures, the types of what comes back, and the root of the errors (network/errors.py has the
+others). Does not own the service that has them (network/network_layer.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..emulator.errors import QnetemError
 from .qubits import Axis, Pair
 
 Duration = str | float | None
+
+
+class NetworkError(QnetemError):
+    """A request for entanglement has failed. `peer`: the node at the other end."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, peer: str = "") -> None:
+        self.peer = peer
+        super().__init__(problem)
 
 
 class NetworkPair(Pair):

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = Path(__file__).with_name("programs.py")
+#: An attempt takes as long as its light; one in ten succeeds.
+CHAIN_LINK = {"success": 0.1, "fidelity": 0.99, "attempt": "100 us"}
 
 
 @cache
@@ -63,6 +65,24 @@ def partners(rounds: int) -> Path:
         "quantum": {"length": "10 km", "entangle": source},
     }
     return write(f"partners-{rounds}", {"nodes": nodes, "links": [link]})
+
+
+def chain(count: int, pairs: int, *, layer: bool) -> Path:
+    """`count` nodes in a row, 20 km apart: pairs from end to end, by the network layer or by repeaters."""
+    names = ["alice", *(f"r{number}" for number in range(1, count - 1)), "bob"]
+    link = {"quantum": {"length": "20 km", "entangle": CHAIN_LINK}}
+    links = [{"between": list(ends), **link} for ends in pairwise(names)]
+    programs = ("Asks", "Takes") if layer else ("Obtains", "Obtains")
+    nodes: dict[str, dict[str, Any]] = {
+        name: {"program": f"{PROGRAMS}:{program}", "with": {"peer": peer, "pairs": pairs}}
+        for name, peer, program in zip(("alice", "bob"), ("bob", "alice"), programs, strict=True)
+    }
+    for left, name, right in zip(names, names[1:], names[2:], strict=False):
+        joins = {} if layer else {"with": {"routes": [[left, right]], "ends": ["alice", "bob"]}}
+        nodes[name] = {"kind": "repeater", **joins}
+    services = {"defaults": {"services": {"link": {}, "network": {}}}} if layer else {}
+    word = "layer" if layer else "repeaters"
+    return write(f"chain-{word}-{count}", {"nodes": nodes, "links": links, **services})
 
 
 def run(topology: Path, *options: str) -> dict[str, Any]:

@@ -54,14 +54,14 @@ def started(wanted: bool) -> Iterator[dict[str, Callable[[], float]]]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="qnetem-peer-"))
             print(f"installing {distribution} into {folder} for this run", flush=True)
             try:
-                python = _installed(distribution, Path(folder))
+                python = installed(distribution, Path(folder))
                 cases |= {name: stack.enter_context(_served(python, name)) for name in names}
             except RuntimeError as error:
                 print(f"skipped: {', '.join(names)}: {error}", flush=True)
         yield cases
 
 
-def _installed(distribution: str, folder: Path) -> Path:
+def installed(distribution: str, folder: Path) -> Path:
     """The interpreter of a new environment with the peer in it. Raises RuntimeError."""
     python = folder / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from qnetem import Agent
+from qnetem.agents.protocols.swapping import LongPairs
 
 
 class Ticker(Agent):
@@ -43,3 +44,28 @@ class Sleeper(Agent):
     async def run(self) -> None:
         await asyncio.sleep(1e-3)
         await asyncio.sleep(3600.0)
+
+
+class Asks(Agent):
+    """Pairs with a far end from the network layer, each measured."""
+
+    async def run(self, peer: str, pairs: int) -> None:
+        async for pair in self.network.pairs(peer, pairs):
+            await pair.measure("X")
+
+
+class Takes(Agent):
+    """The other halves."""
+
+    async def run(self, peer: str, pairs: int) -> None:
+        async for pair in self.network.arriving(peer, count=pairs):
+            await pair.measure("X")
+
+
+class Obtains(Agent):
+    """Pairs with a far end by repeaters that have each been said what to join, each measured."""
+
+    async def run(self, peer: str, pairs: int) -> None:
+        source = LongPairs(self, peer)
+        for _ in range(pairs):
+            await (await source.obtain()).measure("X")

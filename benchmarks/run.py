@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
+import chain
 import cores
 import engines
 import lockstep
@@ -20,6 +21,7 @@ import sweeps
 from measure import RUNS
 
 BENCHMARKS = {
+    "chain": chain.main,
     "cores": cores.main,
     "engines": engines.main,
     "lockstep": lockstep.main,
@@ -38,13 +40,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--runs", type=int, default=RUNS, help="counted runs of each case")
     parser.add_argument(
-        "--peers", action="store_true", help="install other simulators for a while, for `engines`"
+        "--peers",
+        action="store_true",
+        help="install other simulators for a while, for `engines` and `chain`",
     )
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}: {', '.join(BENCHMARKS)}")
-    benchmarks = BENCHMARKS | {"engines": partial(engines.main, with_peers=chosen.peers)}
+    benchmarks = BENCHMARKS | {
+        name: partial(main, with_peers=chosen.peers)
+        for name, main in (("chain", chain.main), ("engines", engines.main))
+    }
     for name in chosen.names or benchmarks:
         benchmarks[name](chosen.runs)
 

@@ -14,12 +14,17 @@ from qnetem.agents.protocols.cleanup import discard_held
 class Asks(Agent):
     """Asks for pairs of each fidelity, then for one pair each 100 ms, then for two purposes at once.
 
-    Records how long pairs took and, per fidelity, what they had; the fidelity of what was delivered at each
-    deadline, 1/4 where nothing was; and how many pairs of the first purpose came among the first half of all.
+    Records how long pairs took and, per fidelity, what they had; the fidelity of what was delivered at the
+    deadlines that were met; and how many pairs of the first purpose came among the first half of all.
     """
 
     async def run(
-        self, peer: str, fidelities: list[float], pairs: int = 100, deadlines: int = 50
+        self,
+        peer: str,
+        fidelities: list[float],
+        pairs: int = 100,
+        deadlines: int = 50,
+        delivered: float = 0.7,
     ) -> dict[str, float]:
         link = self.service(LinkLayer)
         for fidelity in fidelities:
@@ -32,14 +37,14 @@ class Asks(Agent):
                 asked_ns = self.now_ns
         missed = 0
         for _ in range(deadlines):
-            missed += not await self.delivered(link, peer)
+            missed += not await self.delivered(link, peer, delivered)
         return {"missed": missed / deadlines, "first": await self.two_purposes(link, peer, pairs)}
 
-    async def delivered(self, link: LinkLayer, peer: str) -> bool:
-        """A pair as it is at the deadline, when it is used; without one, half of nothing known."""
+    async def delivered(self, link: LinkLayer, peer: str, fidelity: float) -> bool:
+        """A pair of that fidelity as it is at the deadline, when it is used; False if none came."""
         due_ns = self.now_ns + 100_000_000
         try:
-            async for pair in link.pairs(peer, min_fidelity=0.7, deadline="100 ms"):
+            async for pair in link.pairs(peer, min_fidelity=fidelity, deadline="100 ms"):
                 await asyncio.sleep((due_ns - self.now_ns) * 1e-9)
                 await self.probe("delivered", pair)
                 await pair.discard()

@@ -11,19 +11,9 @@ A program that has asked gets one of these at its await, and all that the reques
 
 from __future__ import annotations
 
-from typing import ClassVar
+from ..network_words import NetworkError
 
-from ...emulator.errors import QnetemError
-
-
-class NetworkError(QnetemError):
-    """A request for entanglement has failed. `peer`: the node at the other end."""
-
-    exit_code: ClassVar[int] = 1
-
-    def __init__(self, problem: str, peer: str = "") -> None:
-        self.peer = peer
-        super().__init__(problem)
+__all__ = ["DeadlinePassed", "FidelityImpossible", "NetworkError", "Unreachable", "Withdrawn"]
 
 
 class Unreachable(NetworkError):

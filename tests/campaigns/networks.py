@@ -259,6 +259,19 @@ def heralded() -> dict[str, Any]:
     return noting({"name": "heralded", "nodes": nodes, "links": links})
 
 
+def networked() -> dict[str, Any]:
+    """BBM92 over pairs of the network, whose one repeater may die, and whose circuits then begin anew."""
+    data = heralded()
+    for node in data["nodes"].values():
+        del node["memory"]
+    data["nodes"]["alice"]["with"]["over"] = "network"
+    data["nodes"]["r1"] = {"kind": "repeater"}
+    quantum = data["links"][0]["quantum"]
+    ends = (["alice", "r1"], ["r1", "bob"])
+    data["links"] = [{"between": between, "quantum": quantum} for between in ends]
+    return data | {"name": "networked", "defaults": {"services": {"link": {}, "network": {}}}}
+
+
 def teleported(*fidelities: float) -> float:
     """Of a state that goes over pairs of these fidelities, joined."""
     return float(closed_forms.teleported(closed_forms.werner_join(*fidelities)))
@@ -359,6 +372,7 @@ NETWORKS = {
         (4, 25),
     ),
     "heralded": Network(heralded, 12, (ProtocolRun(error=0.03),), (4, 25)),
+    "networked": Network(networked, 30, (ProtocolRun(error=0.05),), (4, 25)),
     "bbm92-cw": Network(
         partial(shipped, "bbm92-cw", "1 ms", 4, duration="60 ms", sample=0.5),
         60,
@@ -371,10 +385,15 @@ NETWORKS = {
 }
 #: Shipped topologies whose ends exchange no results, take days, or do what those of another one do.
 WITHOUT_PROTOCOL = (
+    "chain-8",
+    "dumbbell",
     "link-layer",
     "metro-keys",
     "metro-pairs",
     "nested-chain",
     "nv-drift",
     "nv-link",
+    "nv-teleportation",
+    "nv-three-nodes",
+    "ring",
 )

@@ -29,6 +29,9 @@ NEWCOMER = {
     "recover": 20,
     "sweep": 25,
 }
+#: Programs over the network, which are to be short, too: lines of the file, all told.
+OVER_NETWORK = ("chsh", "cnot", "ghz", "superdense", "teleport")
+LONGEST = 60
 _NO_CODE = (
     tokenize.COMMENT,
     tokenize.NL,
@@ -90,6 +93,28 @@ def test_the_page_shows_an_example_as_it_is_and_what_it_prints(name: str, runs: 
     shown = block("docs/examples.md", "text", f"examples/{name}.yaml")
     assert shown == printed(run_of(name, runs)), "make docs"
     assert ROOT.joinpath("docs/examples.md").read_text(encoding="utf-8").count(f"{name}.yaml") >= 2
+
+
+def test_every_example_over_the_network_is_here() -> None:
+    assert {path.stem for path in EXAMPLES.glob("network/*.yaml")} == set(OVER_NETWORK)
+    page = ROOT.joinpath("docs/examples.md").read_text(encoding="utf-8")
+    assert all(f"../examples/network/{name}.yaml" in page for name in OVER_NETWORK)
+
+
+@pytest.mark.parametrize("name", OVER_NETWORK)
+def test_an_example_over_the_network_comes_out_as_its_closed_form_says(
+    name: str, runs: Path
+) -> None:
+    run = run_of(f"network/{name}", runs)
+    run.assert_ok()
+    assert any(verdict.relation == "~" for verdict in run.verdicts)
+
+
+@pytest.mark.parametrize("name", OVER_NETWORK)
+def test_a_program_over_the_network_has_less_than_sixty_lines(name: str) -> None:
+    text = EXAMPLES.joinpath(f"network/{name}.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < LONGEST
+    assert "entangle(" not in text
 
 
 @pytest.mark.processes

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qnetem.agents.protocols.qkd import bbm92, e91
+from qnetem.emulator.closed_forms import werner_join
 
 from ..physics.bench import Ran, assert_frequency, attempt, play, program
 
@@ -84,6 +85,61 @@ links: [{between: [alice, bob], length: 1 km, quantum: {}}]
             "PROGRAM", f"qnetem.agents.protocols.qkd.{module.__name__.split('.')[-1]}"
         )
         assert both(play(text)).keys() == both(play(heralded(module, 20))).keys()
+
+
+# --- over the network -----------------------------------------------------------------------------
+
+
+def networked(module: Any, pairs: int, both_ends: str = "", faults: str = "") -> str:
+    """Two ends whose pairs a repeater joins."""
+    return f"""
+defaults:
+  services: {{link: {{}}, network: {{}}}}
+  quantum: {{entangle: {{fidelity: 0.97, attempt: 10 us, success: 0.5}}}}
+nodes:
+  alice:
+    program: '{program(module.Alice)}'
+    with: {{peer: bob, pairs: {pairs}, over: network, sample: 1{both_ends}}}
+  r1: {{kind: repeater}}
+  bob: {{program: '{program(module.Bob)}', with: {{peer: alice{both_ends}}}}}
+links:
+  - {{between: [alice, r1], length: 2 km, quantum: {{}}}}
+  - {{between: [r1, bob], length: 2 km, quantum: {{}}}}
+{faults}
+"""
+
+
+@pytest.mark.parametrize(("module", "sifted"), [(bbm92, 1 / 2), (e91, 2 / 9)])
+def test_pairs_of_the_network_are_as_good_as_joined_links(module: Any, sifted: float) -> None:
+    found = both(play(networked(module, 600)))
+    assert found["singles"] == [600, 600]
+    assert found["coincidences"] == 600
+    assert_frequency(found["sifted"], 600, sifted)
+    qber = 2 / 3 * (1 - werner_join(0.97, 0.97))
+    assert_frequency(
+        found["errors"], found["compared"] if module is bbm92 else found["sifted"], qber
+    )
+
+
+@pytest.mark.parametrize("killed", ["bob", "r1"])
+def test_ends_agree_over_a_network_that_loses_messages_and_a_node(killed: str) -> None:
+    faults = f"""faults:
+  - {{at: 0 ms, loss: alice-r1, probability: 0.05, for: 30 ms}}
+  - {{at: 8 ms, restart: {killed}, after: 500 us}}
+"""
+    _, outcome = attempt(networked(bbm92, 100, ", timeout: 5 ms, tries: 20", faults))
+    alice, bob = outcome.results["alice"], outcome.results["bob"]
+    assert alice == bob
+    assert alice["status"] == "confirmed"
+    assert alice["coincidences"] > 50
+
+
+def test_a_network_without_pairs_is_refused() -> None:
+    _, outcome = attempt(networked(bbm92, 10).replace("pairs: 10, ", ""))
+    assert "over: network needs pairs" in str(outcome.problem)
+
+
+# --- what befalls pairs ---------------------------------------------------------------------------
 
 
 def test_a_pair_that_expires_at_one_end_shifts_no_bit_of_the_others() -> None:

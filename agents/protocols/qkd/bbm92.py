@@ -10,9 +10,10 @@ way from a sifted key to a secret one (processing/).
 Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
 those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
-are time tags, and a window says which of them are coincidences. With `pairs` both ends measure heralded pairs
-of their link instead, as if each were a click. With `distil` all of basis X is compared, and Z makes the key:
-the session goes on to a secret key, and all its messages are authenticated. The source needs no trust.
+are time tags, and a window says which of them are coincidences. With `pairs` both ends measure pairs that are
+heralded, by their link or by the network, as if each were a click. With `distil` all of basis X is
+compared, and Z makes the key: the session goes on to a secret key, and all its messages are authenticated.
+The source needs no trust, and neither does a repeater.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
 a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
@@ -25,7 +26,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -183,11 +184,11 @@ class Alice(Agent):
     """Detects what `source` sends, and sifts with `peer`; compares `sample` of the bits.
 
     Without a `source` it is here: she sends `slots` slots, or for a `duration`, one arm to `peer`, and keeps
-    the other one. With `pairs` there is none: both ends measure so many heralded pairs of their link.
-    `window` is the full width of a coincidence ("2 ns"), which clicks without slots need. Returns counts
-    (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`,
-    `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With `distil` at both ends also
-    `key`: the account of a secret key (docs/qkd.md).
+    the other one. With `pairs` there is none: both ends measure so many heralded pairs, of their link or
+    `over` the network, which has repeaters join them. `window` is the full width of a coincidence
+    ("2 ns"), which clicks without slots need. Returns counts (`slots`, `singles`, `coincidences`, `sifted`,
+    `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental
+    ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
     """
 
     #: What she measures along.
@@ -200,6 +201,7 @@ class Alice(Agent):
         slots: int = 1_000_000,
         duration: Seconds | None = None,
         pairs: int | None = None,
+        over: Literal["link", "network"] = "link",
         sample: float = 0.5,
         window: str | None = None,
         timeout: str | None = None,
@@ -208,11 +210,15 @@ class Alice(Agent):
     ) -> dict[str, Any]:
         choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
         end = distiller(self, self.name, peer, distil)
+        wanted: Pairs | None = None
         if pairs is not None:
             _check_pairs(pairs, source, window)
+            wanted = Pairs(pairs, over == "network")
+        elif over != "link":
+            raise ProgramError("over: network needs pairs")
         elif source is None:
             slots = slots_in(self, slots, duration)
-        found = await self.exchange(peer, source, slots, pairs, choice, retry, end)
+        found = await self.exchange(peer, source, slots, wanted, choice, retry, end)
         return no_result() if found is None else found.summary()
 
     async def exchange(
@@ -220,7 +226,7 @@ class Alice(Agent):
         peer: str,
         source: str | None,
         slots: int,
-        pairs: int | None,
+        pairs: Pairs | None,
         choice: Choice,
         retry: RetryPolicy,
         end: Distiller | None = None,
@@ -235,11 +241,11 @@ class Alice(Agent):
         return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
 
     async def _from_pairs(
-        self, peer: str, count: int, choice: Choice, end: Distiller | None, session: Initiator
+        self, peer: str, pairs: Pairs, choice: Choice, end: Distiller | None, session: Initiator
     ) -> Exchange:
         """A session in which both ends measure heralded pairs."""
-        await session.request(Pairs(count), Ready)
-        measured = await measured_pairs(self, peer, count, self.axes, session.retry)
+        await session.request(pairs, Ready)
+        measured = await measured_pairs(self, peer, pairs, self.axes, session)
         return await self._sift(measured, choice, end, session)
 
     async def _from_here(
@@ -363,7 +369,7 @@ class Bob(Agent):
         await session.reply(Ready())
         if isinstance(wanted, Train):
             return await self._of_train(wanted, source, end, session)
-        measured = await measured_pairs(self, peer, wanted.count, self.axes, session.retry)
+        measured = await measured_pairs(self, peer, wanted, self.axes, session)
         await session.receive(Detected)
         await session.reply(measured.announced(count_of(as_axes(self.axes))))
         return await self._sift(measured, end, session)

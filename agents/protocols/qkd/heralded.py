@@ -1,35 +1,39 @@
-"""Heralded pairs as clicks: what BBM92 and E91 do with pairs of a link in place of a train.
+"""Heralded pairs as clicks: what BBM92 and E91 do with pairs in place of a train.
 
-Owns the measuring of pairs, each at a drawn axis, and how an end announces them: by their ids, so that a pair
-that is lost or has expired at one end shifts nothing. Does not own the session (session.py), the loop over
-pairs (comparison.py) or sifting.
+Owns where pairs come from (the link of both ends, or the network), the measuring, each at a drawn axis, and
+how an end announces them: by their ids, so that a pair that is lost or has expired at one end shifts nothing.
+Does not own the session (session.py), the loop over pairs (comparison.py) or sifting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ....emulator.wire.bit_planes import packed, planes_for, unpacked
 from ...agent import Agent
+from ...network_words import NetworkError
 from ...pulses.settings import as_axes
-from ...qubits import Axis
+from ...qubits import Axis, Pair
 from ..comparison import measure_pairs
 from ..correlations import Outcomes
-from ..session import RetryPolicy
-from ..session_messages import SessionMessage
+from ..session import Initiator, Responder
+from ..session_messages import SessionBroken, SessionMessage
 
 Bytes = NDArray[np.uint8]
 _DEFAULT: tuple[Axis, ...] = ("Z", "X")
 
 
 class Pairs(SessionMessage, tag="pairs"):
-    """Alice -> Bob: so many heralded pairs, in place of a train."""
+    """Alice -> Bob: so many heralded pairs, in place of a train; of the network, or of their link."""
 
     count: int
+    network: bool = False
 
 
 class Measured(SessionMessage, tag="measured"):
@@ -73,9 +77,9 @@ class MeasuredPairs:
 
 
 async def measured_pairs(
-    agent: Agent, peer: str, count: int, axes: str | ArrayLike, retry: RetryPolicy
+    agent: Agent, peer: str, wanted: Pairs, axes: str | ArrayLike, session: Initiator | Responder
 ) -> MeasuredPairs:
-    """Measure `count` heralded pairs with `peer`, which does so too, each along one of `axes`.
+    """Measure heralded pairs with `peer`, which does so too, each along one of `axes`.
 
     Fewer come where a pair has expired or the other end has fallen silent. Raises SessionBroken without any.
     """
@@ -83,14 +87,38 @@ async def measured_pairs(
     along: Sequence[Axis] = _DEFAULT if given is None else given
     named = {str(number): axis for number, axis in enumerate(along)}
     outcomes, begins_ns = Outcomes(agent, named), agent.now_ns
-    rounds = await measure_pairs(lambda: agent.entangle(peer), outcomes, count, retry)
+    async with _supply(agent, peer, wanted, session) as obtain:
+        rounds = await measure_pairs(obtain, outcomes, wanted.count, session.retry)
     return MeasuredPairs(
         list(rounds),
         np.array([int(setting) for setting, _ in rounds.values()], dtype=np.uint8),
         np.array([bit for _, bit in rounds.values()], dtype=np.uint8),
-        count,
+        wanted.count,
         agent.now_ns - begins_ns,
     )
+
+
+@asynccontextmanager
+async def _supply(
+    agent: Agent, peer: str, wanted: Pairs, session: Initiator | Responder
+) -> AsyncIterator[Callable[[], Awaitable[Pair]]]:
+    """Where this end's halves come from. The network tells sessions apart by their names."""
+    if not wanted.network:
+        yield partial(agent.entangle, peer)
+        return
+    if isinstance(session, Initiator):
+        stream = agent.network.pairs(peer, wanted.count, purpose=session.name)
+    else:
+        stream = agent.network.arriving(peer, purpose=session.name, count=wanted.count)
+
+    async def obtain() -> Pair:
+        try:
+            return await anext(stream)
+        except (NetworkError, StopAsyncIteration) as error:
+            raise SessionBroken(f"no more pairs with {peer}: {error}") from error
+
+    async with aclosing(stream):
+        yield obtain
 
 
 def bases_of(measured: Measured, bases: int) -> Bytes:

@@ -1,0 +1,80 @@
+"""Pairs from end to end of a row of nodes, 20 km apart, per second of wall time.
+
+By the network layer and by repeaters that have been said what to join, in one process and with a process for
+each node; with `--peers` beside SeQUeNCe and SimQN, which have models of their own (peer_chains.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import networks
+import peer_chains
+from measure import medians, table
+from peers import installed
+
+#: Nodes -> how many pairs are made: in one process, and by processes.
+PAIRS = {2: (2000, 600), 4: (600, 150), 8: (240, 60), 16: (100, 24), 32: (40, 10)}
+#: Shares of a peer's rate to reach: (in one process, as processes).
+AIMS = {"SeQUeNCe": (15.0, 5.0), "SimQN": (0.4, None)}
+
+
+def _ours(count: int, layer: bool, in_process: bool) -> float:
+    pairs = PAIRS[count][0 if in_process else 1]
+    options = ("--in-process",) if in_process else ()
+    topology = networks.chain(count, pairs, layer=layer)
+    return float(pairs / networks.run(topology, *options)["wall_time_s"])
+
+
+@contextlib.contextmanager
+def _peers(wanted: bool) -> Iterator[dict[str, Callable[[int], float]]]:
+    """The peers by name: pairs per second of a row of so many nodes."""
+    with contextlib.ExitStack() as stack:
+        found: dict[str, Callable[[int], float]] = {}
+        for name, (distribution, _) in peer_chains.PEERS.items() if wanted else ():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qnetem-peer-")))
+            print(f"installing {distribution} into {folder} for this run", flush=True)
+            try:
+                found[name] = partial(peer_chains.rate, installed(distribution, folder), name)
+            except RuntimeError as error:
+                print(f"skipped: {name}: {error}", flush=True)
+        yield found
+
+
+def main(runs: int, with_peers: bool = False) -> None:
+    """Measure and print."""
+    ours: Mapping[str, Callable[[int], float]] = {
+        "layer, in process": partial(_ours, layer=True, in_process=True),
+        "repeaters, in process": partial(_ours, layer=False, in_process=True),
+        "layer, processes": partial(_ours, layer=True, in_process=False),
+        "repeaters, processes": partial(_ours, layer=False, in_process=False),
+    }
+    with _peers(with_peers) as peers:
+        rates = {
+            count: medians(
+                {name: partial(case, count) for name, case in (ours | peers).items()}, runs
+            )
+            for count in PAIRS
+        }
+    names = list(next(iter(rates.values())))
+    rows = [[str(count), *(f"{by[name]:,.1f}" for name in names)] for count, by in rates.items()]
+    table("pairs/s from end to end", ["nodes", *names], rows)
+    ratios = [
+        [
+            f"{how} / {peer}",
+            aim and f">= {aim:g}",
+            *(f"{by[how] / by[peer]:.2f}" for by in rates.values()),
+        ]
+        for peer in peers
+        for how, aim in zip(("layer, in process", "layer, processes"), AIMS[peer], strict=True)
+    ]
+    if ratios:
+        table(
+            "ratios",
+            ["", "aim", *map(str, rates)],
+            [[str(cell or "") for cell in row] for row in ratios],
+        )
