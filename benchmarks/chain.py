@@ -56,7 +56,7 @@ def main(runs: int, with_peers: bool = False) -> None:
     with _peers(with_peers) as peers:
         rates = {
             count: medians(
-                {name: partial(case, count) for name, case in (ours | peers).items()}, runs
+                {name: partial(case, count) for name, case in {**ours, **peers}.items()}, runs
             )
             for count in PAIRS
         }

@@ -80,7 +80,9 @@ def chain(count: int, pairs: int, *, layer: bool) -> Path:
     for left, name, right in zip(names, names[1:], names[2:], strict=False):
         joins = {} if layer else {"with": {"routes": [[left, right]], "ends": ["alice", "bob"]}}
         nodes[name] = {"kind": "repeater", **joins}
-    services = {"defaults": {"services": {"link": {}, "network": {}}}} if layer else {}
+    services: dict[str, Any] = (
+        {"defaults": {"services": {"link": {}, "network": {}}}} if layer else {}
+    )
     word = "layer" if layer else "repeaters"
     return write(f"chain-{word}-{count}", {"nodes": nodes, "links": links, **services})
 

@@ -387,6 +387,7 @@ NETWORKS = {
 WITHOUT_PROTOCOL = (
     "chain-8",
     "dumbbell",
+    "key-service",
     "link-layer",
     "metro-keys",
     "metro-pairs",

@@ -7,10 +7,11 @@ Does not own the session (session.py), the loop over pairs (comparison.py) or si
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,6 +107,7 @@ async def _supply(
     if not wanted.network:
         yield partial(agent.entangle, peer)
         return
+    stream: AsyncIterator[Pair]
     if isinstance(session, Initiator):
         stream = agent.network.pairs(peer, wanted.count, purpose=session.name)
     else:
@@ -117,7 +119,7 @@ async def _supply(
         except (NetworkError, StopAsyncIteration) as error:
             raise SessionBroken(f"no more pairs with {peer}: {error}") from error
 
-    async with aclosing(stream):
+    async with aclosing(cast("AsyncGenerator[Pair]", stream)):
         yield obtain
 
 

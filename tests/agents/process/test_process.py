@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from qnetem.agents.node.storages import Storages
 from qnetem.agents.process import mqtt
 from qnetem.agents.process import process as shells
 from qnetem.agents.process.files import Payload, decode_record
@@ -28,7 +29,6 @@ from qnetem.agents.process.settings import (
     BrokerAddress,
     NodeSettings,
 )
-from qnetem.agents.node.storages import Storages
 from qnetem.broker.broker import Broker
 from qnetem.emulator import wire
 from qnetem.emulator.errors import InfrastructureError
