@@ -85,11 +85,26 @@ def taking(peer: str, count: int, **how: Any) -> Program:
     return program
 
 
+def ends(pairs: int, **how: Any) -> dict[str, Any]:
+    """Alice asks bob."""
+    return {"alice": asking("bob", pairs, **how), "bob": taking("alice", pairs)}
+
+
 def agree(run: harness.Run, first: str, second: str, count: int) -> None:
     """Both ends have the same pairs, as many as were asked for, none twice, and outcomes of Phi+."""
     one, other = run.results[first], run.results[second]
     assert len({name for name, _, _ in one}) == len(one) == count
     assert sorted(row[:2] for row in one) == sorted(row[:2] for row in other)
+
+
+def agree_but_for(over: harness.Run, first: str, second: str, pairs: int) -> None:
+    """As `agree`; but the far end may have pairs that its source calls unconfirmed."""
+    one = {row[0]: row[1] for row in over.results[first]}
+    other = {row[0]: row[1] for row in over.results[second]}
+    lone = over.outcome.metrics.get(f"{first}.network.{second}.unconfirmed", {"mean": 0})["mean"]
+    assert len(one) == pairs
+    assert len(other.keys() - one.keys()) <= lone
+    assert all(one[name] == other[name] for name in one.keys() & other.keys())
 
 
 def nothing_left(run: harness.Run) -> None:
