@@ -6,8 +6,8 @@ halves (relay.py, head.py, tail.py).
 Theory of operation. Both ends of a hop know the circuit and ask for its pairs 1, 2, 3, ... by name, each as
 soon as it has a slot for one more; only requests of one name match. So no message is needed to agree on a
 pair, neither end takes a slot that it has not reserved, and the link serves the circuits that ask in the
-order in which both ends were ready. A circuit of a lower priority begins nothing on a link while one of a
-higher priority is there.
+order in which both ends were ready. While one of a higher priority awaits a pair of a link, others begin
+nothing there.
 
 Rules: `came` and `failed` are called once for a number, unless `drop` was before. A number that is dropped or
 released frees its slot here.
@@ -40,8 +40,14 @@ class LinkShare:
         self.heralded_ns = 0
 
     def may_begin(self, stream: Stream) -> bool:
-        """Whether no circuit of a higher priority is on the link."""
-        return all(other.priority <= stream.priority for other in self.streams)
+        """Whether no circuit of a higher priority awaits a pair of the link."""
+        return not any(other.open and other.priority > stream.priority for other in self.streams)
+
+    def rests(self, stream: Stream) -> None:
+        """The circuit awaits nothing now: those of a lower priority may begin."""
+        for other in self.streams:
+            if other.priority < stream.priority:
+                other.fill()
 
     def remove(self, stream: Stream) -> None:
         """The circuit is no more: others may have waited for that."""
@@ -174,8 +180,7 @@ class Stream:
             self.open[number] = stored, self.open[number][1]
             stored.add_done_callback(partial(self._stored, number, pair))
             return
-        del self.open[number]
-        self._came(number, pair)
+        self._arrived(number, pair)
 
     def _stored(self, number: int, pair: Pair, future: Future) -> None:
         """It lies in a storage qubit now, or stays where it is if none was free."""
@@ -186,8 +191,13 @@ class Stream:
         if is_lost:
             self._fail(number)
             return
+        self._arrived(number, pair)
+
+    def _arrived(self, number: int, pair: Pair) -> None:
         del self.open[number]
         self._came(number, pair)
+        if not self.open and not self.closed:
+            self._share.rests(self)
 
     def _fail(self, number: int) -> None:
         if self.open.pop(number, None) is not None and not self.closed:

@@ -59,6 +59,14 @@ def test_two_slots_are_enough_for_a_repeater() -> None:
     nothing_left(over)
 
 
+@pytest.mark.parametrize("hops", [2, 4])
+def test_nodes_with_one_communication_qubit_store_what_they_hold(hops: int) -> None:
+    memory = {"memory": Memory(slots=3, communication=1)}
+    over = run(chain(hops), ends(15), devices=memory)
+    agree(over, "alice", "bob", 15)
+    nothing_left(over)
+
+
 def test_pairs_leave_a_pool_of_the_networks_own_for_the_programs() -> None:
     async def alice(me: Agent) -> list[Any]:
         rows, free = [], []
