@@ -196,6 +196,21 @@ async def test_the_core_is_stepped_from_plain_callbacks_never_in_a_task(here: St
     assert node.payloads == [("alice", b"x")]
 
 
+async def test_a_step_is_stored_before_the_emulator_or_another_node_can_learn_of_it(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await here.born()
+    node.to_publish = [("carol", b"x")]
+    left: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        node.storages, "commit", lambda: left.append((len(node.outbox), len(node.publishes)))
+    )
+    here.emulator.say(wire.Grant(5, 0))
+    assert await here.emulator.hears() == wire.Report(5, 0)
+    assert (1, 1) in left, "report and message have not left yet"
+    assert (node.outbox, node.publishes) == ([], [])
+
+
 async def test_a_broker_that_cannot_be_reached_is_told_to_the_emulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
