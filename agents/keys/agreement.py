@@ -29,6 +29,8 @@ from .denied import UNAVAILABLE, Denied
 from .pool import Part, Pool
 from .vault import Vault
 
+#: After how long at most a site that does not answer is told again of blocks.
+LONGEST_PAUSE_S = 5.0
 #: Answers that are kept for requests that come again.
 _MOST_ANSWERS = 4096
 
@@ -130,7 +132,7 @@ class Agreement:
                 seen = await self._request(peer, state, Seen)
             except Denied:
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 60.0)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
             full, pause_s = False, self._timeout_s
             self._merge(pool, seen.have, seen.ready, set(state.ready or ()))

@@ -48,11 +48,10 @@ _SIDE_BY_SIDE = 256
 
 @dataclass
 class Serve:
-    """Where the site answers clients: the port, and the folder that `qnetem keys certs` made."""
+    """Where the site answers clients: a port on loopback, and the folder that `qnetem keys certs` made."""
 
     port: int
     certificates: Path
-    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -416,9 +415,7 @@ class KeyService(Service):
     # --- clients outside ---
 
     async def _answer_clients(self, serve: Serve) -> None:
-        serving = Serving(
-            self.name, serve.host, serve.port, str(serve.certificates), self._sizes.per_request
-        )
+        serving = Serving(self.name, serve.port, str(serve.certificates))
         async with self.outside(serve_keys, serving, unanswered=_SIDE_BY_SIDE) as requests:
             async for request in requests:
                 self._spawn(self._answer(request))

@@ -41,10 +41,8 @@ class Serving:
     """Where and with which certificates a site serves."""
 
     site: str
-    host: str
     port: int
     certificates: str
-    per_request: int
 
 
 def tls_of(serving: Serving) -> ssl.SSLContext:
@@ -146,7 +144,7 @@ async def serve_keys(inside: Inside, serving: Serving) -> None:
 
     listener = await asyncio.get_running_loop().create_server(
         protocol,
-        serving.host,
+        LOOPBACK,
         serving.port,
         ssl=tls_of(serving),
         ssl_handshake_timeout=PATIENCE_S,

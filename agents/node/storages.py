@@ -44,6 +44,7 @@ class Storages:
         self.shelf: Shelf | None = None
         self._open: dict[str, Store] = {}
         self._changes: dict[str, list[Any]] = {}
+        self._closed = False
 
     def opened(self, tenant: str, open_store: OpenStore, args: tuple[Any, ...]) -> Any:
         """Open the store of a tenant; what it holds. Raises ProgramError, Refused."""
@@ -74,8 +75,9 @@ class Storages:
             return shelf.open(place, open_store, args)
 
     def changed(self, tenant: str, change: Any) -> None:
-        """To be stored at the end of the step."""
-        self._changes.setdefault(tenant, []).append(change)
+        """To be stored at the end of the step; nothing is once the node has been killed."""
+        if not self._closed:
+            self._changes.setdefault(tenant, []).append(change)
 
     def commit(self) -> None:
         """Store what the step has changed; called by the shell. Raises InfrastructureError."""
@@ -86,7 +88,9 @@ class Storages:
             self._open[tenant].commit(made)
 
     def close(self) -> None:
-        """Let go of their files."""
+        """Let go of their files; what was changed since the last step is lost, as by a kill."""
+        self._closed = True
+        self._changes.clear()
         for store in self._open.values():
             store.close()
         self._open.clear()

@@ -49,6 +49,8 @@ def test_what_steps_have_changed_is_found_by_the_next_incarnation() -> None:
     first.commit()
     keys.change("of a step that did not end")
     first.close()
+    keys.change("of a coroutine that is closed with the node")
+    first.commit()
     assert Storage(storages_of(2, shelf), "keys", Steps, ()).content == [["a", "b"], ["c"]]
     assert Storage(storages_of(2, shelf), "other", Steps, ()).content == []
 
