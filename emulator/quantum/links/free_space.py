@@ -1,0 +1,210 @@
+"""Free-space links of a topology: from what it says to a beam between two places.
+
+Owns the step from sections to optics, places, weather and background. Does not own what they do
+(optics/free_space.py, space/), nor what only the loader may judge (loading/places.py).
+
+Rule: what a topology says and physics forbids is a TopologyError at its place, before anything runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from functools import lru_cache
+
+from ...closed_forms import free_space
+from ...errors import InputError
+from ...kernel.streams import Streams
+from ...optics.dispersion import Pulse
+from ...optics.fibre import Fibre
+from ...optics.free_space import Air, FreeSpaceLink, Optics, Weather
+from ...space.contacts import Geometry, Place
+from ...space.earth import Station
+from ...space.mean_elements import orbit_of_omm, orbit_of_tle
+from ...space.orbits import EQUATOR_KM, KeplerOrbit
+from ...space.weather import Cover, Record
+from ...topology.model.space_sections import (
+    AtmosphereSpec,
+    BackgroundSpec,
+    DivergenceSpec,
+    OrbitSpec,
+)
+from ...topology.model.topology import LinkSpec, NodeSpec, Quantum, Topology
+
+
+def free_space_of(
+    topology: Topology, link: LinkSpec, bare: Fibre, pulse: Pulse | None, streams: Streams
+) -> FreeSpaceLink:
+    """The beam of a link; `bare` has what damages light as in a fibre. Raises TopologyError."""
+    quantum = link.quantum
+    assert quantum is not None
+    path = ("links", link.name, "quantum")
+    try:
+        optics = optics_of(quantum)
+        background_hz = background_of(quantum.background, optics)
+    except InputError as error:
+        raise topology.error(f"{'.'.join(path)}: {error}", *path, "beam") from error
+    weather = [weather_of(topology, topology.nodes[end], streams) for end in link.ends]
+    return FreeSpaceLink(
+        optics,
+        bare,
+        link.length_km,
+        geometry_of(topology, link),
+        background_hz,
+        [each for each in weather if each is not None],
+        pulse,
+    )
+
+
+def optics_of(quantum: Quantum) -> Optics:
+    """What stands at the ends and between. Raises InputError."""
+    beam, telescope = quantum.beam, quantum.telescope
+    assert beam is not None and telescope is not None
+    transmitter = beam.transmitter
+    return Optics(
+        wavelength_nm=beam.wavelength_nm,
+        half_angle_urad=half_angle_urad(beam.divergence, beam.wavelength_nm),
+        aperture_m=telescope.aperture_m,
+        waist_m=beam.divergence.waist_m,
+        transmitter_m=None if transmitter is None else transmitter.aperture_m,
+        transmitter_obscuration=0.0 if transmitter is None else transmitter.obscuration,
+        obscuration=telescope.obscuration,
+        jitter_urad=quantum.pointing.jitter_urad,
+        bias_urad=quantum.pointing.bias_urad,
+        air=air_of(quantum.atmosphere),
+    )
+
+
+def half_angle_urad(divergence: DivergenceSpec, wavelength_nm: float) -> float:
+    """The 1/e^2 half angle, whatever it was given by."""
+    if divergence.half_angle_urad is not None:
+        return divergence.half_angle_urad
+    if divergence.full_angle_urad is not None:
+        return free_space.half_angle_of_full(divergence.full_angle_urad)
+    if divergence.fwhm_urad is not None:
+        return free_space.half_angle_of_fwhm(divergence.fwhm_urad)
+    assert divergence.waist_m is not None
+    return free_space.half_angle_of_waist(divergence.waist_m, wavelength_nm)
+
+
+def air_of(spec: AtmosphereSpec | None) -> Air:
+    """The air on the way; none is a vacuum."""
+    if spec is None:
+        return Air()
+    turbulent = spec.turbulence
+    return Air(
+        spec.zenith_transmittance,
+        tuple((row.elevation_deg, row.transmittance) for row in spec.table or ()),
+        spec.visibility_km,
+        None if turbulent is None else turbulent.wind_m_per_s,
+        0.0 if turbulent is None else turbulent.ground,
+    )
+
+
+def background_of(spec: BackgroundSpec | None, optics: Optics) -> float:
+    """Photons of the sky in the receiver's aperture, per second."""
+    if spec is None:
+        return 0.0
+    radiance = spec.radiance
+    if radiance is None:
+        assert spec.sky is not None
+        radiance = free_space.sky_radiance(spec.sky, optics.wavelength_nm)
+    area_m = optics.aperture_m * math.sqrt(1 - optics.obscuration**2)
+    return free_space.background_rate_hz(
+        radiance, spec.field_of_view_urad, area_m, spec.filter_width_nm, optics.wavelength_nm
+    )
+
+
+# --- where the ends are ---------------------------------------------------------------------------
+
+
+def geometry_of(topology: Topology, link: LinkSpec) -> Geometry | None:
+    """Where the link's ends are; None where the topology does not say it of both. Raises TopologyError."""
+    places = [place_of(topology, topology.nodes[end]) for end in link.ends]
+    first, second = places
+    if first is None or second is None:
+        return None
+    positions = [topology.nodes[end].position for end in link.ends]
+    least = [0.0 if spec is None else spec.least_elevation_deg for spec in positions]
+    return _geometry(first, second, topology.time.epoch_ns * 1e-9, least[0], least[1])
+
+
+@lru_cache(64)
+def _geometry(
+    first: Place, second: Place, epoch_s: float, first_deg: float, second_deg: float
+) -> Geometry:
+    """One for each pair of places: contacts are computed once."""
+    return Geometry(first, second, epoch_s, (first_deg, second_deg))
+
+
+def place_of(topology: Topology, node: NodeSpec) -> Place | None:
+    """Where a node is; None if that is not said. Raises TopologyError."""
+    if node.position is not None:
+        spec = node.position
+        return Station(spec.latitude_deg, spec.longitude_deg, spec.altitude_km)
+    if node.orbit is None:
+        return None
+    try:
+        return _orbit(node.orbit.model_dump_json(), topology.time.epoch_ns * 1e-9)
+    except InputError as error:
+        path = ("nodes", node.name, "orbit")
+        raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
+
+
+@lru_cache(64)
+def _orbit(written: str, epoch_s: float) -> Place:
+    """The orbit of a section, which is not hashable itself."""
+    spec = OrbitSpec.model_validate_json(written)
+    if spec.tle is not None:
+        return orbit_of_tle(spec.lines)
+    if spec.omm is not None:
+        return orbit_of_omm(spec.omm)
+    circle_km = None if spec.altitude_km is None else spec.altitude_km + EQUATOR_KM
+    axis_km = spec.semi_major_axis_km if circle_km is None else circle_km
+    assert axis_km is not None
+    return KeplerOrbit(
+        axis_km,
+        spec.eccentricity or 0.0,
+        spec.inclination_deg or 0.0,
+        spec.node_deg or 0.0,
+        spec.perigee_deg or 0.0,
+        spec.anomaly_deg or 0.0,
+        epoch_s,
+    )
+
+
+# --- weather --------------------------------------------------------------------------------------
+
+
+def weather_of(topology: Topology, node: NodeSpec, streams: Streams) -> Weather | None:
+    """The clouds over a node: the same for all of its links. Raises TopologyError."""
+    spec = node.weather
+    if spec is None:
+        return None
+    if spec.file is not None:
+        try:
+            return Record(_rows(spec.file))
+        except InputError as error:
+            path = ("nodes", node.name, "weather", "file")
+            raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
+    assert spec.cover is not None and spec.passage_ns is not None and spec.loss_db is not None
+    return Cover(streams.of("weather", node.name), spec.cover, spec.passage_ns, spec.loss_db)
+
+
+def _rows(path: str) -> list[tuple[float, float]]:
+    """Of a file with the columns time_s and loss_db."""
+    rows: list[tuple[float, float]] = []
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"time_s", "loss_db"} <= set(reader.fieldnames or ()):
+                raise InputError(f"{path} has no columns time_s and loss_db")
+            for row in reader:
+                rows.append((float(row["time_s"]), float(row["loss_db"])))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: line {len(rows) + 2} holds no two numbers") from error
+    if any(not (math.isfinite(t) and 0 <= loss < math.inf) for t, loss in rows):
+        raise InputError(f"{path}: expected finite times, and losses of 0 dB or more")
+    return rows
