@@ -35,7 +35,7 @@ def with_places(topology: Topology) -> Topology:
 
 
 def _with_length(topology: Topology, link: LinkSpec) -> LinkSpec:
-    from ..quantum.links.free_space import geometry_of
+    from ..places import geometry_of
 
     quantum, classical = link.quantum, link.classical
     assert quantum is not None

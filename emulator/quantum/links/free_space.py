@@ -1,7 +1,7 @@
 """Free-space links of a topology: from what it says to a beam between two places.
 
-Owns the step from sections to optics, places, weather and background. Does not own what they do
-(optics/free_space.py, space/), nor what only the loader may judge (loading/places.py).
+Owns the step from sections to optics, weather and background. Does not own what they do
+(optics/free_space.py, space/), nor where the ends are (places.py).
 
 Rule: what a topology says and physics forbids is a TopologyError at its place, before anything runs.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import math
-from functools import lru_cache
 
 from ...closed_forms import free_space
 from ...errors import InputError
@@ -18,16 +17,12 @@ from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
 from ...optics.fibre import Fibre
 from ...optics.free_space import Air, FreeSpaceLink, Optics, Weather
-from ...space.contacts import Geometry, Place
-from ...space.earth import Station
-from ...space.mean_elements import orbit_of_omm, orbit_of_tle
-from ...space.orbits import EQUATOR_KM, KeplerOrbit
+from ...places import geometry_of
 from ...space.weather import Cover, Record
 from ...topology.model.space_sections import (
     AtmosphereSpec,
     BackgroundSpec,
     DivergenceSpec,
-    OrbitSpec,
 )
 from ...topology.model.topology import LinkSpec, NodeSpec, Quantum, Topology
 
@@ -112,64 +107,6 @@ def background_of(spec: BackgroundSpec | None, optics: Optics) -> float:
     area_m = optics.aperture_m * math.sqrt(1 - optics.obscuration**2)
     return free_space.background_rate_hz(
         radiance, spec.field_of_view_urad, area_m, spec.filter_width_nm, optics.wavelength_nm
-    )
-
-
-# --- where the ends are ---------------------------------------------------------------------------
-
-
-def geometry_of(topology: Topology, link: LinkSpec) -> Geometry | None:
-    """Where the link's ends are; None where the topology does not say it of both. Raises TopologyError."""
-    places = [place_of(topology, topology.nodes[end]) for end in link.ends]
-    first, second = places
-    if first is None or second is None:
-        return None
-    positions = [topology.nodes[end].position for end in link.ends]
-    least = [0.0 if spec is None else spec.least_elevation_deg for spec in positions]
-    return _geometry(first, second, topology.time.epoch_ns * 1e-9, least[0], least[1])
-
-
-@lru_cache(64)
-def _geometry(
-    first: Place, second: Place, epoch_s: float, first_deg: float, second_deg: float
-) -> Geometry:
-    """One for each pair of places: contacts are computed once."""
-    return Geometry(first, second, epoch_s, (first_deg, second_deg))
-
-
-def place_of(topology: Topology, node: NodeSpec) -> Place | None:
-    """Where a node is; None if that is not said. Raises TopologyError."""
-    if node.position is not None:
-        spec = node.position
-        return Station(spec.latitude_deg, spec.longitude_deg, spec.altitude_km)
-    if node.orbit is None:
-        return None
-    try:
-        return _orbit(node.orbit.model_dump_json(), topology.time.epoch_ns * 1e-9)
-    except InputError as error:
-        path = ("nodes", node.name, "orbit")
-        raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
-
-
-@lru_cache(64)
-def _orbit(written: str, epoch_s: float) -> Place:
-    """The orbit of a section, which is not hashable itself."""
-    spec = OrbitSpec.model_validate_json(written)
-    if spec.tle is not None:
-        return orbit_of_tle(spec.lines)
-    if spec.omm is not None:
-        return orbit_of_omm(spec.omm)
-    circle_km = None if spec.altitude_km is None else spec.altitude_km + EQUATOR_KM
-    axis_km = spec.semi_major_axis_km if circle_km is None else circle_km
-    assert axis_km is not None
-    return KeplerOrbit(
-        axis_km,
-        spec.eccentricity or 0.0,
-        spec.inclination_deg or 0.0,
-        spec.node_deg or 0.0,
-        spec.perigee_deg or 0.0,
-        spec.anomaly_deg or 0.0,
-        epoch_s,
     )
 
 
