@@ -9,12 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 from .errors import InputError
-from .space.contacts import Geometry, Place
+from .space.contacts import DAY_NS, Geometry, Place
 from .space.earth import EQUATOR_KM, Station
 from .space.mean_elements import orbit_of_omm, orbit_of_tle
 from .space.orbits import KeplerOrbit
 from .topology.model.space_sections import OrbitSpec
 from .topology.model.topology import LinkSpec, NodeSpec, Topology
+
+#: Contacts are planned ahead up to the run's end or for a day without one, and not for longer than that.
+MOST_DAYS = 32
 
 
 def geometry_of(topology: Topology, link: LinkSpec) -> Geometry | None:
@@ -33,6 +36,17 @@ def moving_geometry(topology: Topology, link: LinkSpec) -> Geometry | None:
     if link.classical is None or not link.classical.moving:
         return None
     return geometry_of(topology, link)
+
+
+def planned_contacts(topology: Topology, link: LinkSpec) -> list[int] | None:
+    """Begins and ends in turn of the contacts of a link that moves; None of one that stays."""
+    if link.quantum is None or link.quantum.medium != "free_space":
+        return None
+    geometry = geometry_of(topology, link)
+    if geometry is None or not geometry.moves:
+        return None
+    until_ns = min(topology.time.until_ns or DAY_NS, MOST_DAYS * DAY_NS)
+    return [t for each in geometry.passes(0, until_ns) for t in (each.since_ns, each.until_ns)]
 
 
 @lru_cache(64)
