@@ -46,6 +46,13 @@ def _with_length(topology: Topology, link: LinkSpec) -> LinkSpec:
             f"{'.'.join(path)}: the length follows from the orbit of {orbiting[0]}: expected none",
             *("links", link.name, "length"),
         )
+    if quantum.entangle is not None and orbiting:
+        raise topology.error(
+            f"{'.'.join(path)}: pairs are heralded between ends that stand still, and {orbiting[0]} is in orbit: "
+            "expected no 'entangle'",
+            *path,
+            "entangle",
+        )
     if quantum.length_km:
         return link
     geometry = geometry_of(topology, link)

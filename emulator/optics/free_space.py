@@ -11,7 +11,7 @@ the mean over what fluctuates in less than a second: counts of single photons fo
 
 Rules. All depends on time, direction and parameters only. While ends move it changes at whole `GRID_NS` and
 where contacts begin and end, and is that of the middle of its cell: within 0.05 dB of the exact one for
-orbits of 300 km and more. Time of flight has no cells.
+orbits of 400 km and more. Time of flight has no cells.
 """
 
 from __future__ import annotations

@@ -396,9 +396,11 @@ class Quantum(Section):
         for key in ("beam", "telescope"):
             if getattr(self, key) is None:
                 raise missing(key)
-        if self.entangle is not None:
+        if self.entangle is not None and self.entangle.kind != "simple":
             raise problem(
-                "pairs are heralded over fibres: expected none with medium: free_space", "entangle"
+                f"kind {self.entangle.kind} heralds pairs over fibres: expected kind: simple with medium: "
+                "free_space",
+                "entangle",
             )
         if self.environment is not None:
             raise problem("an environment is a fibre's: expected none", "environment")
