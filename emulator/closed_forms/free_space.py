@@ -138,7 +138,7 @@ def relative_airmass(elevation_deg: float) -> float:
 
     Kasten, Young, Appl. Opt. 28, 4735 (1989); 1/sin e to 0.1 % above 30 degrees.
     """
-    bent = 0.50572 * (elevation_deg + 6.07995) ** -1.6364
+    bent: float = 0.50572 * (elevation_deg + 6.07995) ** -1.6364
     return 1 / (math.sin(math.radians(elevation_deg)) + bent)
 
 
@@ -161,7 +161,7 @@ def haze_extinction_per_km(visibility_km: float, wavelength_nm: float) -> float:
         q = 0.16 * visibility_km + 0.34
     else:
         q = max(0.0, visibility_km - 0.5)
-    return 3.912 / visibility_km * (wavelength_nm / 550) ** -q
+    return float(3.912 / visibility_km * (wavelength_nm / 550) ** -q)
 
 
 def haze_transmittance(distance_km: float, visibility_km: float, wavelength_nm: float) -> float:

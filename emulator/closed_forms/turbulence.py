@@ -38,11 +38,12 @@ def turbulence_moment(
 ) -> float:
     """Integral of Cn^2(h) h^power over all heights."""
     high = 0.00594 * (wind_m_per_s / 27) ** 2 * 1e-50
-    return (
+    total: float = (
         high * math.gamma(11 + power) * 1000 ** (11 + power)
         + 2.7e-16 * math.gamma(1 + power) * 1500 ** (1 + power)
         + ground * math.gamma(1 + power) * 100 ** (1 + power)
     )
+    return total
 
 
 def _wave_number(wavelength_nm: float) -> float:
@@ -181,11 +182,13 @@ def wander_transmittance(
     # r = sigma s; beyond 9 sigma of the bias nothing is left of either factor
     bias = bias_m / wander_m
     low, high = max(0.0, bias - 9), bias + 9
-    steps = 400
+    steps = 200
     width = (high - low) / steps
 
     def weighed(s: float) -> float:
-        rice = s * math.exp(-((s - bias) ** 2) / 2) * _scaled_bessel_i(0, s * bias)
+        rice = s * math.exp(-((s - bias) ** 2) / 2)
+        if bias:
+            rice *= _scaled_bessel_i(0, s * bias)
         return rice * math.exp(-((s * wander_m / scale_m) ** shape))
 
     inner = math.fsum((4 if i % 2 else 2) * weighed(low + i * width) for i in range(1, steps))
@@ -199,5 +202,5 @@ def _scaled_bessel_i(order: int, x: float) -> float:
         math.exp(x * (math.cos(angle) - 1)) * math.cos(order * angle)
         for angle in (math.pi * i / points for i in range(1, points))
     )
-    ends = 0.5 * (1 + math.exp(-2 * x) * (-1) ** order)
+    ends: float = 0.5 * (1 + math.exp(-2 * x) * (-1) ** order)
     return (total + ends) / points

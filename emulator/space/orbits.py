@@ -40,6 +40,9 @@ class Orbit(Protocol):
     def position_km(self, unix_s: float) -> Vector:
         """Where it is."""
 
+    def __hash__(self) -> int:
+        """Orbits are told apart, for what is kept of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeplerOrbit:
