@@ -125,7 +125,7 @@ def weather_of(topology: Topology, node: NodeSpec, streams: Streams) -> Weather 
             path = ("nodes", node.name, "weather", "file")
             raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
     assert spec.cover is not None and spec.passage_ns is not None and spec.loss_db is not None
-    return Cover(streams.of("weather", node.name), spec.cover, spec.passage_ns, spec.loss_db)
+    return Cover(streams.apart("weather", node.name), spec.cover, spec.passage_ns, spec.loss_db)
 
 
 def _rows(path: str) -> list[tuple[float, float]]:

@@ -249,6 +249,22 @@ def test_what_cannot_be_is_refused_at_its_place(
     assert error.line == line
 
 
+def test_clouds_over_a_station_are_the_same_for_all_of_its_links_whichever_asks_first() -> None:
+    sky = f"{GROUND}\n    weather: {{cover: 0.5, passage: 10 min, loss: 30 dB}}"
+    near = "position: {latitude: 40 deg, longitude: 117 deg}"
+    second = f"  - {{between: [sat, ogs], name: second, quantum: {{{BEAM}}}}}"
+    topology = downlink(sat=near, ogs=sky, more=second)
+    times = [t * 97 * 10**9 for t in range(60)]
+    paths = []
+    for order in (("sat-ogs", "second"), ("second", "sat-ogs")):
+        streams = Streams(topology.seed)
+        links = [fibre_channel_of(topology, topology.links[name], streams) for name in order]
+        assert links[0] is not None and links[1] is not None
+        paths += [[each.at(t, "sat").survival for t in times] for each in links if each is not None]
+    assert all(path == paths[0] for path in paths)
+    assert len(set(paths[0])) == 2
+
+
 def test_weather_from_a_file_lies_beside_the_topology(tmp_path: Path) -> None:
     (tmp_path / "clouds.csv").write_text("time_s,loss_db\n0,3\n3600,0\n")
     sky = f"{GROUND}\n    weather: {{file: clouds.csv}}"
