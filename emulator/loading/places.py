@@ -48,8 +48,8 @@ def _with_length(topology: Topology, link: LinkSpec) -> LinkSpec:
         )
     if quantum.entangle is not None and orbiting:
         raise topology.error(
-            f"{'.'.join(path)}: pairs are heralded between ends that stand still, and {orbiting[0]} is in orbit: "
-            "expected no 'entangle'",
+            f"{'.'.join(path)}: pairs are heralded between ends that stand still, and {orbiting[0]} is in "
+            "orbit: expected no 'entangle'",
             *path,
             "entangle",
         )
