@@ -11,6 +11,7 @@ that the path depends on the generator alone and not on what was asked before.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -59,14 +60,14 @@ class Cover:
 
 
 class Record:
-    """A loss that was measured: (time in s, loss in dB) from there on, until the next one."""
+    """A loss that was measured: (time in ns, loss in dB) from there on, until the next one."""
 
-    def __init__(self, rows: list[tuple[float, float]]) -> None:
+    def __init__(self, rows: Sequence[tuple[int, float]]) -> None:
         if not rows or rows[0][0] != 0:
             raise InputError("a record of weather begins at 0 s")
         if any(later[0] <= row[0] for row, later in pairwise(rows)):
             raise InputError("the times of a record of weather do not rise")
-        self._times = [round(time_s * 1e9) for time_s, _ in rows]
+        self._times = [t_ns for t_ns, _ in rows]
         self._losses = [loss_db for _, loss_db in rows]
 
     def at(self, t_ns: int) -> tuple[float, int]:

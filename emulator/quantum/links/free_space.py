@@ -8,7 +8,6 @@ Rule: what a topology says and physics forbids is a TopologyError at its place, 
 
 from __future__ import annotations
 
-import csv
 import math
 
 from ...closed_forms import free_space
@@ -114,34 +113,12 @@ def background_of(spec: BackgroundSpec | None, optics: Optics) -> float:
 
 
 def weather_of(topology: Topology, node: NodeSpec, streams: Streams) -> Weather | None:
-    """The clouds over a node: the same for all of its links. Raises TopologyError."""
+    """The clouds over a node: the same for all of its links."""
     spec = node.weather
     if spec is None:
         return None
-    if spec.file is not None:
-        try:
-            return Record(_rows(spec.file))
-        except InputError as error:
-            path = ("nodes", node.name, "weather", "file")
-            raise topology.error(f"{'.'.join(path)}: {error}", *path) from error
-    assert spec.cover is not None and spec.passage_ns is not None and spec.loss_db is not None
+    if spec.record is not None:
+        return Record([(each.at_ns, each.loss_db) for each in spec.record])
+    assert spec.cover is not None, "a file has become a record"
+    assert spec.passage_ns is not None and spec.loss_db is not None
     return Cover(streams.apart("weather", node.name), spec.cover, spec.passage_ns, spec.loss_db)
-
-
-def _rows(path: str) -> list[tuple[float, float]]:
-    """Of a file with the columns time_s and loss_db."""
-    rows: list[tuple[float, float]] = []
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"time_s", "loss_db"} <= set(reader.fieldnames or ()):
-                raise InputError(f"{path} has no columns time_s and loss_db")
-            for row in reader:
-                rows.append((float(row["time_s"]), float(row["loss_db"])))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: line {len(rows) + 2} holds no two numbers") from error
-    if any(not (math.isfinite(t) and 0 <= loss < math.inf) for t, loss in rows):
-        raise InputError(f"{path}: expected finite times, and losses of 0 dB or more")
-    return rows

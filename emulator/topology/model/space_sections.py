@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from ..written.vocabulary import NoneWord, Section, missing, problem, written_keys
 from .quantities import (
     AltitudeKm,
+    DurationNs,
     ElevationDeg,
     LatitudeDeg,
     LengthKm,
@@ -101,23 +102,34 @@ class OrbitSpec(Section):
         return self.tle.splitlines() if isinstance(self.tle, str) else list(self.tle or [])
 
 
+class CloudsSpec(Section):
+    """What clouds take from `at_ns` on."""
+
+    at_ns: DurationNs = Field(validation_alias="at")
+    loss_db: LossDb = Field(validation_alias="loss")
+
+
 class WeatherSpec(Section):
-    """Clouds over a station: a seeded cover, or a `file` of (time_s, loss_db)."""
+    """Clouds over a station: a seeded cover, or a `record`, which a `file` becomes once it is loaded."""
 
     cover: Probability | None = None
     passage_ns: PositiveNs | None = Field(default=None, validation_alias="passage")
     loss_db: LossDb | None = Field(default=None, validation_alias="loss")
+    record: list[CloudsSpec] | None = Field(default=None, min_length=1)
     file: str | None = None
 
     @model_validator(mode="after")
     def _is_one_weather(self) -> WeatherSpec:
-        _exactly_one(self, ("cover", "file"))
+        _exactly_one(self, ("cover", "record", "file"))
         with_cover = {"passage": self.passage_ns, "loss": self.loss_db}
         for key, value in with_cover.items():
             if self.cover is not None and value is None:
                 raise missing(key)
-            if self.file is not None and value is not None:
-                raise problem(f"the file says all: expected no {key!r} beside it", key)
+            if self.cover is None and value is not None:
+                raise problem(f"{key!r} is of a cover: expected none beside a record", key)
+        times = [each.at_ns for each in self.record or []]
+        if self.record and (times[0] != 0 or any(later <= t for t, later in pairwise(times))):
+            raise problem("the times of a record begin at 0 and rise", "record")
         return self
 
 

@@ -155,7 +155,7 @@ def test_what_goes_up_is_dimmer_than_what_comes_down() -> None:
 
 
 def test_clouds_dim_a_link_while_they_last() -> None:
-    sky = Record([(0.0, 0.0), (590.5, 20.0), (601.25, 0.0)])
+    sky = Record([(0, 0.0), (round(590.5e9), 20.0), (round(601.25e9), 0.0)])
     clear = FreeSpaceLink(NARROW, BARE, 0.0, overhead())
     link = FreeSpaceLink(NARROW, BARE, 0.0, overhead(), weather=[sky])
     for t_s, loss_db in ((590.2, 0), (590.7, 20), (600, 20), (601.3, 0)):

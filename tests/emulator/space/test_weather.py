@@ -44,13 +44,13 @@ def test_a_sky_may_always_be_clear_or_never(share: float, loss_db: float) -> Non
 
 
 def test_a_record_holds_from_each_row_to_the_next() -> None:
-    record = Record([(0.0, 1.0), (10.0, 5.0), (20.0, 0.0)])
+    record = Record([(0, 1.0), (10 * S, 5.0), (20 * S, 0.0)])
     assert record.at(0) == (1.0, 10 * S)
     assert record.at(10 * S) == (5.0, 20 * S)
     assert record.at(10**15)[0] == 0.0
 
 
-@pytest.mark.parametrize("rows", [[], [(1.0, 0.0)], [(0.0, 1.0), (0.0, 2.0)]])
-def test_a_record_that_is_none_is_refused(rows: list[tuple[float, float]]) -> None:
+@pytest.mark.parametrize("rows", [[], [(1, 0.0)], [(0, 1.0), (0, 2.0)]])
+def test_a_record_that_is_none_is_refused(rows: list[tuple[int, float]]) -> None:
     with pytest.raises(InputError):
         Record(rows)

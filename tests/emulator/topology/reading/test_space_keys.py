@@ -235,6 +235,19 @@ def test_pairs_of_kind_simple_are_heralded_between_stations() -> None:
             "'zenith_transmittance' and 'visibility': expected one of the two",
         ),
         (
+            {"quantum": f"{BEAM}, atmosphere: {{visibility: 5 km}}"},
+            9,
+            "a visibility is of air near the ground: expected zenith_transmittance or table",
+        ),
+        (
+            {
+                "sat": "position: {latitude: 40 deg, longitude: 117 deg}",
+                "quantum": f"{BEAM}, atmosphere: {{zenith_transmittance: 0.9}}",
+            },
+            9,
+            "ends that stand still have no elevation: expected visibility",
+        ),
+        (
             {"quantum": f"{BEAM}, background: {{field_of_view: 100 urad, filter: 1 nm}}"},
             9,
             "expected one of radiance, sky",
@@ -275,7 +288,16 @@ def test_weather_from_a_file_lies_beside_the_topology(tmp_path: Path) -> None:
     assert channel is not None
     cloudy, clear = (channel.at(t, "sat").survival for t in (0, 3600 * 10**9))
     assert cloudy / clear == pytest.approx(10**-0.3)
-    for wrong, said in (("time,loss\n", "no columns"), ("time_s,loss_db\n0,x\n", "line 2")):
+    # a topology needs no file any more
+    (tmp_path / "clouds.csv").unlink()
+    assert (
+        Topology.from_data(topology.to_data()).nodes["ogs"].weather == topology.nodes["ogs"].weather
+    )
+    for wrong, said in (
+        ("time,loss\n", "no columns"),
+        ("time_s,loss_db\n0,x\n", "line 2"),
+        ("time_s,loss_db\n5,1\n", "begin at 0 and rise"),
+    ):
         (tmp_path / "clouds.csv").write_text(wrong)
         assert said in str(refusal_of(tmp_path / "net.yaml"))
 
