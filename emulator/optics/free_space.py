@@ -118,9 +118,7 @@ class Optics:
         """The beam's radius where it begins: what diffraction needs for its divergence, if that is given."""
         if self.waist_m is not None:
             return self.waist_m
-        return (
-            free_space.half_angle_of_waist(self.half_angle_urad * 1e-6, self.wavelength_nm) * 1e-6
-        )
+        return self.wavelength_nm * 1e-9 / (math.pi * self.half_angle_urad * 1e-6)
 
     def caught(
         self, distance_km: float, elevation_deg: float | None = None, uplink: bool = False

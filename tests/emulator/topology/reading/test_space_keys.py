@@ -147,6 +147,25 @@ def test_a_link_between_stations_is_as_long_as_they_are_apart_or_as_is_said() ->
     assert said.length_km == 144 and said.delay_ns == fibre_latency_ns(144, 1.0)
 
 
+def test_two_satellites_are_linked_past_the_earth_without_any_air() -> None:
+    other = "orbit: {altitude: 1000 km, inclination: 97 deg, anomaly: 30 deg}"
+    topology = downlink(ogs=other)
+    link = topology.links["sat-ogs"]
+    assert 5000 < link.length_km < 7000  # both over the air's edge
+    contacts = planned_contacts(topology, link)
+    assert contacts is not None and len(contacts) >= 4
+    channel = fibre_channel_of(topology, link, Streams(1))
+    assert channel is not None
+    inside, outside = (contacts[0] + contacts[1]) // 2, contacts[1] + 10**9
+    range_km = geometry_of(topology, link).range_km(inside)  # type: ignore[union-attr]
+    expected = free_space.gaussian_capture(5, range_km, 1)
+    assert channel.at(inside, "sat").survival == pytest.approx(expected, rel=0.01)
+    assert channel.at(outside, "sat").survival == 0
+    air = "atmosphere: {zenith_transmittance: 0.9}"
+    said = str(refusal(text(ogs=other, quantum=f"{BEAM}, {air}")))
+    assert "there is no air between satellites" in said
+
+
 def test_two_lines_are_an_orbit_from_the_epoch_on() -> None:
     epoch = "time: {epoch: 2019-12-10T00:00:00Z}"
     topology = downlink(sat=f"orbit:\n      {TLE}", more=epoch)
