@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..emulator.units import format_ns, parse_ns
-from ..text.columns import in_columns
 from ..text.folding import width_of
 from .completion import topology_files
 from .help import FILES
@@ -142,6 +141,8 @@ _HEAD = ("link", "start (UTC)", "lasts", "highest", "range", "loss", "night", "k
 def _table(topology: Topology, rows: list[PassRow], until_ns: int) -> list[str]:
     if not rows:
         return [f"{topology.name}: no pass in {_span(until_ns)}"]
+    from ..text.columns import in_columns
+
     table = [_HEAD, *(_cells(_data(topology, row), row) for row in rows)]
     return in_columns(table, width_of(sys.stdout), yields=0, right=(2, 3, 4, 5, 7))
 
