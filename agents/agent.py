@@ -13,6 +13,7 @@ plain asyncio: `asyncio.sleep`, `timeout`, `TaskGroup`, `Queue`, `gather` tick i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -574,6 +575,26 @@ class Agent:
         (without) by their order. Raises OperationError for what does not fit.
         """
         await probes.probe(self._node, name, held, target, parties, label)
+
+    async def contact(self, peer: str, link: str | None = None) -> int | None:
+        """Wait until a link to `peer` is in contact; when the contact ends, in ns.
+
+        Contacts are what the link of a satellite has (`links`: `contacts`); one that stays, or a peer without
+        a link, returns at once: None. Raises LinkError when no more contacts are planned.
+        """
+        ends = [each for each in self.links if each.peer == peer and link in (None, each.name)]
+        plans = [each.contacts for each in ends if each.contacts is not None]
+        if not plans or len(plans) < len(ends):
+            return None
+        contacts = sorted(
+            pair for each in plans for pair in zip(each[::2], each[1::2], strict=True)
+        )
+        for begin_ns, end_ns in contacts:
+            if self.now_ns < end_ns:
+                if self.now_ns < begin_ns:
+                    await asyncio.sleep((begin_ns - self.now_ns) / 1e9)
+                return end_ns
+        raise LinkError(node=self.name, peer=peer, why="no more contacts are planned between them")
 
     def link_to(self, peer: str) -> LinkInfo:
         """The only link to `peer`. Raises LinkError when there is none, or several."""

@@ -66,6 +66,22 @@ _DIMENSIONS: dict[str, tuple[str, dict[str, float]]] = {
         "10 deg",
         {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180},
     ),
+    "direction": (
+        "28.3 deg",
+        {"deg": 1.0},
+    ),
+    "small angle": (
+        "5 urad",
+        {"urad": 1.0, "µrad": 1.0, "mrad": 1e3},
+    ),
+    "size": (
+        "150 mm",
+        {"mm": 1e-3, "cm": 1e-2, "m": 1.0},
+    ),
+    "wind": (
+        "21 m/s",
+        {"m/s": 1.0},
+    ),
     "short time": (
         "50 ps",
         {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6},

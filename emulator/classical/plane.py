@@ -1,20 +1,21 @@
 """The classical plane: when each message arrives, or why it does not.
 
-Owns the messages in flight (never their payloads, which travel by MQTT from node to node): hops,
-latency, bandwidth, cuts, the faults and listeners on a link, and who may forget which payload. Does not
-own routes (routes.py) or what a fault decides (faults/).
+Owns the messages in flight (never their payloads, which travel by MQTT from node to node): hops, latency,
+bandwidth, cuts, the faults and listeners on a link, and who may forget which payload. Does not own routes
+(routes.py) or what a fault decides (faults/).
 
-Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one
-after the other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in
-first out per direction), then takes the hop's latency. At the last node it is handed over as a
-`Delivery` in the grant of that instant. An eavesdropper stands where messages enter a link, at either end, as
-for light: it gets a copy when the message has left, and a message that it takes goes no further. What it
-forges enters at the other end and takes the whole latency: no message comes sooner by it.
+Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one after the
+other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in first out per
+direction), then takes the hop's latency. At the last node it is handed over as a `Delivery` in the grant of
+that instant. An eavesdropper stands where messages enter a link, at either end, as for light: it gets a copy
+when the message has left, and a message that it takes goes no further. What it forges enters at the other end
+and takes the whole latency: no message comes sooner by it.
 
-Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that
-one is dead, replaced or finished when the message is due, it is journalled as undelivered. A link that
-is cut while a message is on it loses the message. Programs on the way are not involved: a killed
-node's switch still forwards.
+Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that one is
+dead, replaced or finished when the message is due, it is journalled as undelivered. A link that is cut while
+a message is on it loses the message. Of a link whose ends move, the latency is light's time when the message
+leaves, and it carries what leaves during a contact. Programs on the way are not involved: a killed node's
+switch still forwards.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from ..errors import InternalError
 from ..faults.verdicts import Damage, Drop, Later, LinkFault, Listener, Twice
 from ..kernel.conductor import GRANT, HOP, Conductor
 from ..kernel.ports import Surroundings
+from ..places import moving_geometry
+from ..space.contacts import Geometry
 from ..topology.model.topology import LinkSpec, Topology
+from ..units import LAST_NS
 from ..wire import Delivery, Forget, Send
 from .flights import Flight, Sent
 from .routes import Routes
@@ -54,10 +58,19 @@ class Receivers(Protocol):
 class _Hop:
     """The live state of one link's classical side."""
 
-    __slots__ = ("busy_until", "cut_count", "cuts", "faults", "limits_bps", "listeners", "spec")
+    __slots__ = (
+        "busy_until",
+        "cut_count",
+        "cuts",
+        "faults",
+        "geometry",
+        "limits_bps",
+        "listeners",
+        "spec",
+    )
 
-    def __init__(self, spec: LinkSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: LinkSpec, geometry: Geometry | None = None) -> None:
+        self.spec, self.geometry = spec, geometry
         self.cuts = 0
         self.cut_count = 0
         self.busy_until: dict[str, int] = {}
@@ -71,6 +84,13 @@ class _Hop:
         nominal = self.spec.classical.bandwidth_bps if self.spec.classical else None
         limits = self.limits_bps if nominal is None else [nominal, *self.limits_bps]
         return min(limits) if limits else None
+
+    def latency_ns(self, t_ns: int, source: str) -> int:
+        """How long what leaves an end at `t_ns` takes: as light does, of a link that moves."""
+        assert self.spec.classical is not None
+        if self.geometry is None:
+            return self.spec.classical.latency_ns
+        return self.geometry.delay_ns(t_ns, source != self.spec.ends[0])
 
 
 class ClassicalPlane:
@@ -88,7 +108,13 @@ class ClassicalPlane:
         self._receiver, self._listens, self._publish = nodes.receiver, nodes.listens, nodes.publish
         self._is_background = nodes.is_background
         self.routes = Routes(topology.links)
-        self._hops = {name: _Hop(link) for name, link in sorted(topology.links.items())}
+        self._hops = {
+            name: _Hop(link, moving_geometry(topology, link))
+            for name, link in sorted(topology.links.items())
+        }
+        self._moving = [hop for hop in self._hops.values() if hop.geometry is not None]
+        #: Until when the links that move are known to be open or closed.
+        self._known_until_ns = 0 if self._moving else LAST_NS
         self.deliveries: dict[str, list[Delivery]] = {}
         self.forgets: dict[str, list[Forget]] = {}
         #: Handed over: their senders keep the payloads until the granted receivers have reported.
@@ -186,7 +212,20 @@ class ClassicalPlane:
 
     # --- on the way ---
 
+    def _look_at_contacts(self) -> None:
+        """Routes follow the contacts of links that move: nothing is planned for their begin and end."""
+        now_ns = self._conductor.now_ns
+        if now_ns < self._known_until_ns:
+            return
+        self._known_until_ns = LAST_NS
+        for hop in self._moving:
+            assert hop.geometry is not None
+            contact = hop.geometry.contact_at(now_ns)
+            self.routes.set_down(hop.spec.name, not contact.open, "out of sight")
+            self._known_until_ns = min(self._known_until_ns, contact.until_ns)
+
     def _forward(self, flight: Flight, at: str) -> None:
+        self._look_at_contacts()
         spec = self.routes.next_link(at, flight.dst)
         if spec is None or spec.classical is None:
             self._lose(flight, f"no path from {at} to {flight.dst}")
@@ -221,9 +260,8 @@ class ClassicalPlane:
             self._transmit(echo, hop, at, extra_ns + after_ns)
 
     def _transmit(self, flight: Flight, hop: _Hop, at: str, extra_ns: int) -> None:
-        assert hop.spec.classical is not None
         leaves_ns = self._transmitted(hop, at, flight.size) + extra_ns
-        latency_ns = hop.spec.classical.latency_ns
+        latency_ns = hop.latency_ns(leaves_ns, at)
         for listener in hop.listeners:
             self._overhear(flight, listener, leaves_ns)
             if listener.takes:
@@ -280,7 +318,8 @@ class ClassicalPlane:
             if any(listener.node == flight.sent.src for listener in hop.listeners):
                 near = self._nearer_end(hop.spec, flight.dst)
                 if near is not None and hop.spec.classical is not None:
-                    arrives_ns = self._conductor.now_ns + hop.spec.classical.latency_ns
+                    now_ns = self._conductor.now_ns
+                    arrives_ns = now_ns + hop.latency_ns(now_ns, hop.spec.other_end(near))
                     self._cross(flight, hop, near, arrives_ns)
                     return
         self._lose(flight, f"{flight.sent.src} listens on no link that leads to {flight.dst}")

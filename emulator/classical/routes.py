@@ -17,15 +17,17 @@ class Routes:
 
     def __init__(self, links: dict[str, LinkSpec]) -> None:
         self._links = {name: link for name, link in links.items() if link.classical is not None}
-        self._down: dict[str, None] = {}
+        #: Why a link carries nothing: nothing stands there for one that does.
+        self._down: dict[str, dict[str, None]] = {}
         self._towards: dict[str, dict[str, LinkSpec]] = {}
 
-    def set_down(self, link: str, down: bool) -> None:
-        """A link carries no classical messages, or does again."""
+    def set_down(self, link: str, down: bool, why: str = "cut") -> None:
+        """A link carries no classical messages for this reason, or does again as far as that goes."""
+        reasons = self._down.setdefault(link, {})
         if down:
-            self._down[link] = None
+            reasons[why] = None
         else:
-            self._down.pop(link, None)
+            reasons.pop(why, None)
         self._towards.clear()
 
     def next_link(self, at: str, destination: str) -> LinkSpec | None:
@@ -60,7 +62,7 @@ class Routes:
             if via:
                 table[node] = self._links[via]
             for name, link in self._links.items():
-                if name in self._down or node not in link.ends or link.classical is None:
+                if self._down.get(name) or node not in link.ends or link.classical is None:
                     continue
                 other = link.other_end(node)
                 if other not in settled:

@@ -25,10 +25,12 @@ from . import (
     limits,
     links,
     mdi,
+    orbits,
     pair_streams,
     protocols,
     purification,
     qkd,
+    turbulence,
     waiting,
 )
 from .units_and_sources import ARGUMENT_UNITS, OWN_UNITS, RESULTS, SOURCES
@@ -49,6 +51,8 @@ SUBJECTS: Mapping[str, ModuleType] = {
     "eavesdropping": eavesdropping,
     "limits": limits,
     "free space": free_space,
+    "turbulence": turbulence,
+    "satellites": orbits,
 }
 #: Names that say too little outside their file: name there -> name everywhere else.
 _STATED = {
@@ -58,6 +62,7 @@ _STATED = {
 }
 #: Numbers and systems that have names of their own.
 CONSTANTS: Mapping[str, Any] = {
+    "EARTH_RADIUS_KM": orbits.EARTH_RADIUS_KM,
     "GROUP_INDEX": basics.GROUP_INDEX,
     "LIGHT_KM_PER_S": basics.LIGHT_KM_PER_S,
     "E0": qkd.E0,

@@ -24,6 +24,7 @@ from ..topology.written.names import names_as_written
 from ..topology.written.overrides import Overrides, laid_over, overrides_of
 from ..topology.written.positions import Position, Written, within, written
 from ..topology.written.problems import Problems
+from .places import with_places
 from .preflight import try_links, try_memories
 
 #: Entries as under `faults:` in a file, e.g. `{"at": "2 s", "for": "500 ms", "cut": "alice-r1"}`.
@@ -98,6 +99,7 @@ def _build(
     problems.raise_first()
     assert topology is not None, "a topology that is not valid has a problem"
     topology = topology.remember(source, resolved, [str(each) for each in laid])
+    topology = with_places(topology)
     try_links(topology)
     try_memories(topology)
     return topology

@@ -93,6 +93,8 @@ def _needs_trial(link: LinkSpec) -> bool:
     quantum = link.quantum
     if quantum is None:
         return False
+    if quantum.medium == "free_space":
+        return True
     sections = (quantum.pulse, quantum.environment, quantum.coexistence, quantum.noise)
     return bool(quantum.misalignment_rad or quantum.gate_ps) or any(
         section is not None for section in sections

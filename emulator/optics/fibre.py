@@ -12,7 +12,7 @@ environment's grid ends.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from .. import closed_forms
@@ -213,6 +213,9 @@ class FibreLink:
     Raises InputError for another encoding, and for a Raman filter that does not let the pulse through.
     """
 
+    #: Whether its length changes with time.
+    moves = False
+
     def __init__(
         self,
         fibre: Fibre,
@@ -245,6 +248,25 @@ class FibreLink:
             latest = (conditions.since_ns, self._state(conditions, reverse))
             self._latest[reverse] = latest
         return latest[1]
+
+    def delay_ns(self, t_ns: int, reverse: bool = False) -> int:
+        """Time of flight of light that enters at `t_ns`."""
+        return self.at(t_ns, reverse).delay_ns
+
+    def train_delay_ns(self, start_ns: int, t_ns: int, reverse: bool = False) -> int:
+        """Time of flight at `t_ns` of a train that began at `start_ns`: both ends follow slow drifts."""
+        del t_ns
+        return self.delay_ns(start_ns, reverse)
+
+    def changed(self, loss_db: float, misalignment_rad: float, lossless: bool) -> FibreLink:
+        """With more loss, or with none at all, and with its frames turned further; with the same drifts."""
+        fibre = replace(
+            self.fibre,
+            attenuation_db_per_km=0.0 if lossless else self.fibre.attenuation_db_per_km,
+            insertion_loss_db=0.0 if lossless else self.fibre.insertion_loss_db + loss_db,
+            misalignment_rad=self.fibre.misalignment_rad + misalignment_rad,
+        )
+        return FibreLink(fibre, self.pulse, self.environment, self.raman_noise, self.encoding)
 
     def surroundings_at(self, t_ns: int) -> Superoperator | None:
         """What the environment alone does to a qubit that enters at the first end; None if nothing."""

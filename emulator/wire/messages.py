@@ -143,6 +143,8 @@ class LinkInfo(Record):
         delay_ns: how long a photon takes.
         heralding: how it heralds pairs; None if it does not.
         end: which of the link's ends this node is, 0 or 1.
+        contacts: of a link that moves, when its ends see each other, as far as it is planned: begins and ends
+            in turn, in ns. Its length, latency and delay are the longest then. None: it stays.
     """
 
     name: str
@@ -154,6 +156,7 @@ class LinkInfo(Record):
     delay_ns: int
     heralding: Heralding | None = None
     end: int = 0
+    contacts: list[int] | None = None
 
 
 class Skew(Record):

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from ..kernel.streams import entropy, hash_key
+from ..places import planned_contacts
 from ..quantum.links.heralding_facts import heralding_facts
 from ..quantum.pulses.sending import mean_photon_numbers, several_photons
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
@@ -188,7 +189,7 @@ class Nodes:
         """Everything this incarnation knows at its start."""
         topology, spec = self._topology, status.spec
         links = [
-            _link_info(link, status.name, self._heralding(link))
+            _link_info(topology, link, status.name, self._heralding(link))
             for _, link in sorted(topology.links.items())
             if status.name in link.ends
         ]
@@ -239,7 +240,9 @@ def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:
     return ServiceInfo(name, service.program, dict(service.options), service.slots)
 
 
-def _link_info(link: LinkSpec, node: str, heralding: Heralding | None) -> LinkInfo:
+def _link_info(
+    topology: Topology, link: LinkSpec, node: str, heralding: Heralding | None
+) -> LinkInfo:
     return LinkInfo(
         name=link.name,
         peer=link.other_end(node),
@@ -250,6 +253,7 @@ def _link_info(link: LinkSpec, node: str, heralding: Heralding | None) -> LinkIn
         delay_ns=link.delay_ns,
         heralding=heralding,
         end=link.ends.index(node),
+        contacts=planned_contacts(topology, link),
     )
 
 

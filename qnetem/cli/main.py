@@ -4,8 +4,8 @@ Owns the commands, their options and exit codes: 0 done, 1 a program or an expec
 input is wrong, 3 stuck or a node lost, 70 our bug, 130 interrupted. Does not own what they do (api.py,
 checks.py, graph.py), their pages (pages/, text/) nor the terminal (terminal.py); `diff` and `replay` are in
 compare_commands.py, `tap`, `fault` and `inspect` in live_commands.py, `sweep` and `plot` in sweep_command.py,
-`expect` in expect_command.py, `keys` in keys_commands.py. Rule: results go to standard output and nothing
-else does; with `--format json` that is exactly one object.
+`expect` in expect_command.py, `keys` in keys_commands.py, `passes` in passes_command.py. Rule: results go to
+standard output and nothing else does; with `--format json` that is exactly one object.
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ from ..text.error_output import (
 )
 from ..text.folding import width_of
 from ..version import package_version
-from . import compare_commands, expect_command, keys_commands, live_commands, sweep_command
+from . import (
+    compare_commands,
+    expect_command,
+    keys_commands,
+    live_commands,
+    passes_command,
+    sweep_command,
+)
 from .completion import topology_files
 from .help import FILES, REFERENCE, RUNNING, GroupedCommands
 from .options import RUNS_FOLDER
@@ -310,6 +317,7 @@ live_commands.register(app)
 sweep_command.register(app)
 keys_commands.register(app)
 expect_command.register(app)
+passes_command.register(app)
 
 
 def main(early: EarlyProcesses | None = None) -> None:

@@ -168,9 +168,23 @@ class _Readers:
     def transmittance(self, link: str) -> float:
         """Probability that a photon gets through, the link's gate included."""
         quantum = self._quantum(link)
+        if quantum.medium == "free_space":
+            return self._through_space(link)
         return self._gated(link) * basics.transmittance(
             quantum.length_km, quantum.attenuation_db_per_km, quantum.insertion_loss_db
         )
+
+    def _through_space(self, link: str) -> float:
+        """As the emulator has it at time 0, of a link that does not change."""
+        from ..emulator.kernel.streams import Streams
+        from ..emulator.quantum.links.fibres import fibre_channel_of
+
+        spec = self._link(link)
+        channel = fibre_channel_of(self._topology, spec, Streams(self._topology.seed))
+        assert channel is not None
+        if channel.fibre.moves or any(self._topology.nodes[end].weather for end in spec.ends):
+            raise InputError(f"the transmittance of {link} changes with time: expected a number")
+        return channel.at(0, spec.ends[0]).survival
 
     def _gated(self, link: str) -> float:
         """Part of a pulse's spread that lies inside the link's gate."""

@@ -233,7 +233,8 @@ def _quantum_text(link: LinkSpec) -> str:
     if pairs is not None:
         success, fidelity, attempt_ns = pairs
         return f"pairs F={fidelity:g} p={success:g} per {format_ns(attempt_ns)}"
-    noise = [f"{quantum.attenuation_db_per_km:g} dB/km"]
+    way = f"{quantum.attenuation_db_per_km:g} dB/km" if quantum.medium == "fibre" else "free space"
+    noise = [way]
     noise += [f"depolarising {quantum.depolarising:g}"] if quantum.depolarising else []
     noise += [f"dephasing {quantum.dephasing:g}"] if quantum.dephasing else []
     return ", ".join(noise)

@@ -18,6 +18,7 @@ from . import (
     links,
     protocols,
     repeaters,
+    space,
     systems,
 )
 from .vectors import Vector
@@ -42,6 +43,7 @@ def _sections() -> Iterator[Section]:
         eavesdropper,
         links,
         repeaters,
+        space,
     )
     for module in modules:
         for number, title in module.TITLES.items():
@@ -65,6 +67,6 @@ def select(wanted: str | None = None) -> tuple[Section, ...]:
     if not chosen:
         known = ", ".join(section.number for section in SECTIONS)
         raise InputError(
-            f"no section {wanted!r} in the reference report; there are 0 to 6: {known}"
+            f"no section {wanted!r} in the reference report; there are 0 to 7: {known}"
         )
     return chosen

@@ -6,7 +6,8 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,8 @@ _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
 }
 #: Okabe and Ito's colours, which stay apart for colour-blind readers and in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_GREY = "#555555"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#555555"
 _MARKERS = "osD^vP*"
 _SETTINGS: Any = {
     "svg.hashsalt": "qnetem",
@@ -82,26 +83,33 @@ def draw(
     log_y: bool = False,
 ) -> None:
     """Write the picture. Raises InputError without matplotlib, InfrastructureError for the disk."""
+    with picture(path, (5.4, 3.6)) as figure:
+        axes = figure.add_subplot()
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log" if log_y else "linear")
+        _fill(axes, series, curves, labels)
+
+
+@contextmanager
+def picture(path: Path, size_inches: tuple[float, float]) -> Iterator[Figure]:
+    """A figure to draw on, written at the end. Raises as `draw`."""
     form = file_format(path)
     try:
         from matplotlib import rc_context, rcdefaults
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise InputError("qnetem plot needs matplotlib: pip install 'qnetem[plot]'") from error
+        raise InputError("a picture needs matplotlib: pip install 'qnetem[plot]'") from error
     with rc_context():
         rcdefaults()
         with rc_context(_SETTINGS):
-            figure = Figure(figsize=(5.4, 3.6), layout="constrained")
-            axes = figure.add_subplot()
-            axes.set_xscale("log" if log_x else "linear")
-            axes.set_yscale("log" if log_y else "linear")
-            _fill(axes, series, curves, labels)
+            figure = Figure(figsize=size_inches, layout="constrained")
+            yield figure
             _save(figure, path, form)
 
 
 def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels: Labels) -> None:
     for number, one in enumerate(series):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         if curves:
             curve = curves[number]
             axes.plot(curve.xs, curve.ys, color=colour, alpha=0.6, linewidth=1.4)
@@ -121,7 +129,7 @@ def _fill(axes: Axes, series: Sequence[Series], curves: Sequence[Curve], labels:
             label=one.name if labels.by else "emulated",
         )
     if curves:  # one entry for all of them, behind the series
-        colour = _COLOURS[0] if len(curves) == 1 else _GREY
+        colour = COLOURS[0] if len(curves) == 1 else GREY
         axes.plot([], [], color=colour, alpha=0.6, linewidth=1.4, label=labels.theory)
     axes.set_xlabel(labels.x)
     axes.set_ylabel(labels.y)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from typer.testing import CliRunner
 
 import qnetem
+from qnetem.cli.main import app
 from qnetem.cli.pages.diff_page import print_comparison
 from qnetem.cli.pages.replay_page import print_node_replay
 from qnetem.cli.pages.summary import print_summary
@@ -77,6 +79,14 @@ def replayed_node(page: str, folder: Path) -> str:
     return shown.replace(str(run), "runs/coin-20261124-a").replace(str(folder), _HOME)
 
 
+def passes(page: str, folder: Path) -> str:
+    """The passes of a day over the ground station of a shipped topology."""
+    file = ROOT / "topologies" / "space" / "micius.yaml"
+    result = CliRunner().invoke(app, ["passes", str(file), "--until", "24 h"])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
 def failure_in(output: str) -> str:
     """What pytest prints of a failed test: the error, and the section on its run."""
     parts = r"^E +(AssertionError: .*\n)(?:.*\n)*?(-+ qnetem -+\n(?:\w+ .*\n)+)"
@@ -92,6 +102,7 @@ OUTPUTS: dict[tuple[str, str], Callable[[str, Path], str]] = {
     ("README.md", "quickstart"): quickstart,
     ("docs/replay.md", "diff"): difference,
     ("docs/replay.md", "replay"): replayed_node,
+    ("docs/space.md", "passes"): passes,
 }
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from ....emulator.errors import ProgramError
+from ....emulator.errors import LinkError, ProgramError
 from ...options.values import Seconds
 from ...secret import Secret
 from ...service import Service, offered
@@ -52,6 +52,8 @@ DEFAULT = Throughput()
 PRODUCERS: dict[str, Producer] = {"rate": RATE, "pulses": PULSES}
 #: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+#: A train begins if its contact lasts so much longer, for what is said about it.
+CONTACT_ROOM_S = 1.0
 
 
 class Plan(msgspec.Struct):
@@ -252,11 +254,25 @@ class KeyLink(Service):
         while True:
             await self._stock.below(self._capacity)
             await self._not_behind()
+            if not await self._until_contact():
+                return
             if await initiate(self, peer, SUBJECT, self._retry, lead, maker.seals):
                 pause_s = FIRST_PAUSE_S
                 continue
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _until_contact(self) -> bool:
+        """Wait for a contact with room for a train, if the link has any; false once no more are planned."""
+        room_ns = round((self._terms.interval + CONTACT_ROOM_S) * 1e9)
+        try:
+            while True:
+                ends_ns = await self.contact(self._place.peer, self._place.link)
+                if ends_ns is None or self.now_ns + room_ns <= ends_ns:
+                    return True
+                await asyncio.sleep((ends_ns - self.now_ns) / 1e9)
+        except LinkError:
+            return False
 
     async def _lead(self, maker: Sending, session: Initiator) -> bool:
         """One block; true once it has come to its end."""

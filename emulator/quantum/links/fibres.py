@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -23,6 +22,7 @@ from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
 from ...optics.environment import Environment, Temperature
 from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, FibreState
+from ...optics.free_space import FreeSpaceLink
 from ...optics.phase import PhaseDrift, Vibration
 from ...optics.polarisation import PolarisationDrift
 from ...optics.raman import ClassicalChannels, RamanNoise
@@ -34,6 +34,7 @@ from ...topology.model.topology import LinkSpec, Quantum, Topology
 from ...units import format_ns
 from ..fault_history import FaultHistory, Interval
 from ..formalism import Formalism
+from .free_space import free_space_of
 
 #: Most cells of an environment's grid up to the run's `until`: a minute or two of work.
 MAX_CELLS = 100_000_000
@@ -99,7 +100,7 @@ class FibreChannel:
 
     def __init__(
         self,
-        fibre: FibreLink,
+        fibre: FibreLink | FreeSpaceLink,
         first: str,
         gate_ps: float | None = None,
         noise: Superoperator | None = None,
@@ -116,7 +117,13 @@ class FibreChannel:
         latest = self._latest.get(reverse)
         if latest is None or latest[0] is not state:
             latest = self._latest[reverse] = (state, self._transit(state))
+        if self.fibre.moves:
+            return latest[1]._replace(delay_ns=self.fibre.delay_ns(t_ns, reverse))
         return latest[1]
+
+    def train_delay_ns(self, start_ns: int, t_ns: int, source: str) -> int:
+        """Time of flight of what leaves `source` at `t_ns` in a train that began at `start_ns`."""
+        return self.fibre.train_delay_ns(start_ns, t_ns, source != self._first)
 
     def changed(
         self, loss_db: float, misalignment_rad: float, lossless: bool = False
@@ -125,14 +132,7 @@ class FibreChannel:
 
         `lossless`: without any loss of the fibre; all else stays, the gate too.
         """
-        old = self.fibre
-        fibre = replace(
-            old.fibre,
-            attenuation_db_per_km=0.0 if lossless else old.fibre.attenuation_db_per_km,
-            insertion_loss_db=0.0 if lossless else old.fibre.insertion_loss_db + loss_db,
-            misalignment_rad=old.fibre.misalignment_rad + misalignment_rad,
-        )
-        link = FibreLink(fibre, old.pulse, old.environment, old.raman_noise, old.encoding)
+        link = self.fibre.changed(loss_db, misalignment_rad, lossless)
         return FibreChannel(link, self._first, self.gate_ps, self._noise)
 
     def _transit(self, state: FibreState) -> PhotonTransit:
@@ -179,10 +179,16 @@ def fibre_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> Fi
     path = ("links", link.name, "quantum")
     with placed(topology, *path, "pulse"):
         pulse = pulse_of(quantum)
+    fibre: FibreLink | FreeSpaceLink
     with placed(topology, *path, "environment"):
         environment = environment_of(topology, link, streams)
-    with placed(topology, *path, "coexistence"):
-        fibre = FibreLink(_fibre(quantum), pulse, environment, raman_of(quantum), quantum.encoding)
+    if quantum.medium == "free_space":
+        fibre = free_space_of(topology, link, _bare_fibre(quantum), pulse, streams)
+    else:
+        with placed(topology, *path, "coexistence"):
+            fibre = FibreLink(
+                _fibre(quantum), pulse, environment, raman_of(quantum), quantum.encoding
+            )
     with placed(topology, *path, "noise"):
         noise = None
         if quantum.noise is not None:
@@ -214,6 +220,18 @@ def _fibre(quantum: Quantum) -> Fibre:
         pmd_ps_per_sqrt_km=quantum.pmd_ps_per_sqrt_km,
         misalignment_rad=quantum.misalignment_rad,
         thermal_delay_ps_per_km_k=quantum.thermal_delay_ps_per_km_k,
+    )
+
+
+def _bare_fibre(quantum: Quantum) -> Fibre:
+    """What damages a photon in free space too, without a way."""
+    return Fibre(
+        length_km=0.0,
+        insertion_loss_db=quantum.insertion_loss_db,
+        group_index=1.0,
+        depolarising=quantum.depolarising,
+        dephasing=quantum.dephasing,
+        misalignment_rad=quantum.misalignment_rad,
     )
 
 

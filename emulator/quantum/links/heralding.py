@@ -31,6 +31,7 @@ from ...heralding.pair_drift import (
 )
 from ...heralding.single_click import SingleClick
 from ...optics.fibre import Fibre, FibreLink
+from ...optics.free_space import FreeSpaceLink
 from ...optics.polarisation import misalignment_map
 from ...optics.raman import RamanNoise, click_probability, photons_per_gate
 from ...topology.model.entangle import EmitterSpec, EntangleSpec, LatchingSpec
@@ -118,13 +119,13 @@ def stray_light(link: LinkSpec) -> RamanNoise | None:
     return noise
 
 
-def drift_of(link: LinkSpec, fibre: FibreLink) -> PairDrift | None:
+def drift_of(link: LinkSpec, fibre: FibreLink | FreeSpaceLink) -> PairDrift | None:
     """What the surroundings of the link's `fibre` do to its pairs; None if nothing.
 
     A simple link's pairs are what the topology says, whatever is round the fibre.
     """
     spec = _spec(link)
-    if spec is None or spec.kind == "simple":
+    if spec is None or spec.kind == "simple" or isinstance(fibre, FreeSpaceLink):
         return None
     station = _station_of(spec)
     if spec.kind == "single_click":

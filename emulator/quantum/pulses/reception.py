@@ -385,15 +385,15 @@ def troubles_of(
 
     `count`: they count the slots that they have hit.
     """
-    begins_ns, delay_ns = train.leaves_ns(block.first), train.delay_ns
-    ends_ns = train.leaves_ns(block.first + block.slots) + 1
+    begins_ns = train.comes_ns(train.leaves_ns(block.first))
+    ends_ns = train.comes_ns(train.leaves_ns(block.first + block.slots) + 1)
     found = []
-    for interval in history.between(begins_ns + delay_ns, ends_ns + delay_ns):
+    for interval in history.between(begins_ns, ends_ns):
         changes, until_ns = interval.changes, interval.until_ns
-        first = max(block.first, train.slot_at(interval.since_ns - delay_ns))
+        first = max(block.first, train.slot_at(train.left_ns(interval.since_ns)))
         end = block.first + block.slots
         if until_ns is not None:
-            end = min(end, train.slot_at(until_ns - delay_ns))
+            end = min(end, train.slot_at(train.left_ns(until_ns)))
         if first < end and changes.on_detectors:
             if count:
                 interval.count_hits(_on_detectors, end - first)

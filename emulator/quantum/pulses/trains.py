@@ -1,13 +1,14 @@
 """Pulse trains in flight: which slots have left, what the fibre does to them, when blocks arrive.
 
 Owns a link as pulses see it (`PulseLink`: its fibre over time, its cuts), the trains on it, and which links
-lead where (`PulseRoutes`). Does not own what a node does with a train (reception.py, plane.py), what a
-fibre does (optics/fibre.py) or the photons (optics/pulses.py).
+lead where (`PulseRoutes`). Does not own what a node does with a train (reception.py, plane.py), what a fibre
+does (optics/fibre.py) or the photons (optics/pulses.py).
 
-Theory of operation. A train begins at a whole ns; slot i leaves at i periods from there, in ps. It
-travels in blocks: one event when its first light arrives (the node that listens then gets the train), and one
-for each block, when the last slot of that block has arrived. The fibre's delay is that of the train's
-beginning: senders and receivers follow slow drifts of it.
+Theory of operation. A train begins at a whole ns; slot i leaves at i periods from there, in ps. It travels in
+blocks: one event when its first light arrives (the node that listens then gets the train), and one for each
+block, when the last slot of that block has arrived. A fibre's delay is that of the train's beginning: senders
+and receivers follow slow drifts of it. In free space a block ends when the light of its end comes, which ends
+that move make earlier or later; receivers know slots by their number there too.
 
 Rules. A slot meets the fibre of the time at which it leaves, with what faults do to it. It is dark if its
 source is off then, or if the link is cut when it leaves or at any time of its flight: then no photon comes,
@@ -96,9 +97,6 @@ class Train:
         self.link, self.number, self.source, self.origin = link, number, source, origin
         self.start_ns, self.period_ps = start_ns, period_ps
         self.to, self.entrance = to, entrance
-        self.delay_ns = (
-            0 if entrance is None else link.fibre.channel.at(start_ns, entrance).delay_ns
-        )
         #: Whether photons in it are entangled with some that are elsewhere.
         self.entangled = False
         #: Whether its blocks are longer than others, which only a node that detects takes.
@@ -116,7 +114,20 @@ class Train:
     @property
     def arrives_ns(self) -> int:
         """When slot 0 reaches the other end."""
-        return self.start_ns + self.delay_ns
+        return self.comes_ns(self.start_ns)
+
+    def comes_ns(self, t_ns: int) -> int:
+        """When light reaches the other end that leaves at `t_ns`: never before what has left earlier."""
+        if self.entrance is None:
+            return t_ns
+        return t_ns + self.link.fibre.channel.train_delay_ns(self.start_ns, t_ns, self.entrance)
+
+    def left_ns(self, t_ns: int) -> int:
+        """When light has left that reaches the other end at `t_ns`."""
+        found = t_ns
+        for _ in range(3):  # each step is better by the speed of the ends by light's
+            found += t_ns - self.comes_ns(found)
+        return found
 
     def slot_at(self, t_ns: int) -> int:
         """The first slot that leaves at `t_ns` or later, of a train without beginning and end."""
@@ -143,7 +154,7 @@ class Train:
         block = Block(self.slots, slots, end_ns, last, light, brightness)
         self.long = self.long or (slots > BLOCK_SLOTS and self.secret is None)
         self._latest, self.slots, self.end_ns, self.over = block, self.slots + slots, end_ns, last
-        self.link.at(self, end_ns + self.delay_ns, partial(self._arrive, block))
+        self.link.at(self, self.comes_ns(end_ns), partial(self._arrive, block))
 
     def stop(self, now_ns: int) -> None:
         """The sender sends nothing more; what had left by `now_ns` arrives."""
@@ -155,7 +166,8 @@ class Train:
         if over:
             return
         block = Block(self.slots, 0, self.end_ns, True, lambda _: [])
-        self.link.at(self, max(now_ns, self.end_ns) + self.delay_ns, partial(self._arrive, block))
+        over_ns = self.comes_ns(max(now_ns, self.end_ns))
+        self.link.at(self, over_ns, partial(self._arrive, block))
 
     def channel(self, block: Block, count: bool = True) -> PulseChannel:
         """What the fibre does to the block's slots, drifts and cuts included.
@@ -299,7 +311,7 @@ class PulseLink:
     def _dark_slots(self, train: Train, first: int, end: int, count: bool) -> list[tuple[int, int]]:
         """Stretches of slots from `first` to before `end` that a cut or a source that is off leaves dark."""
         cuts = [] if train.entrance is None else self._dark
-        windows_ns = [(cut_ns - train.delay_ns, heal_ns) for cut_ns, heal_ns in cuts]
+        windows_ns = [(train.left_ns(cut_ns), heal_ns) for cut_ns, heal_ns in cuts]
         found = [_slots_of(train, *window_ns, first, end) for window_ns in windows_ns]
         if train.origin == train.source:
             begins_ns, ends_ns = train.leaves_ns(first), train.leaves_ns(end)

@@ -159,3 +159,16 @@ ThermalDelayPsPerKmK = Annotated[float, Quantity("thermal delay", high=1e4)]
 RamanPerKmNmOrMeasured = Annotated[
     float | None, Quantity("Raman coefficient", high=1.0, word="measured")
 ]
+LatitudeDeg = Annotated[float, Quantity("direction", low=-90.0, high=90.0)]
+LongitudeDeg = Annotated[float, Quantity("direction", low=-180.0, high=360.0)]
+ElevationDeg = Annotated[float, Quantity("direction", high=90.0)]
+OrbitAngleDeg = Annotated[float, Quantity("direction", low=-360.0, high=360.0)]
+#: From the lowest shore to above the highest mountain, balloons included.
+AltitudeKm = Annotated[float, Quantity("length", low=-0.5, high=50.0)]
+#: A tenth of a rad is no beam that is small in any approximation here.
+SmallAngleUrad = Annotated[float, Quantity("small angle", high=1e5)]
+SizeM = Annotated[float, Quantity("size", above=True, high=1e3)]
+WindMPerS = Annotated[float, Quantity("wind", high=200.0)]
+#: Of the refractive index, m^-2/3, and of the sky, W/(m2 sr um): numbers without a unit.
+StructureConstant = Annotated[float, Quantity("number", high=1e-9)]
+Radiance = Annotated[float, Quantity("number", high=1e6)]

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -30,7 +31,14 @@ from ...units import format_ns
 from ..written.names import NAME_LENGTH, NAME_PATTERN, name_problem, shown
 from ..written.positions import Position, Written
 from ..written.problems import error_text
-from ..written.vocabulary import NoneWord, Section, problem
+from ..written.vocabulary import (
+    NoneWord,
+    Section,
+    is_partial,
+    missing,
+    problem,
+    written_keys,
+)
 from .entangle import EntangleSpec
 from .epoch import EpochNs
 from .faults import FaultEntry, FaultSpec, RandomFaults
@@ -53,6 +61,18 @@ from .quantities import (
     ShortTimePsOrNone,
     Speed,
     ThermalDelayPsPerKmK,
+)
+from .space_sections import (
+    OF_FIBRES,
+    OF_FREE_SPACE,
+    AtmosphereSpec,
+    BackgroundSpec,
+    BeamSpec,
+    OrbitSpec,
+    PointingSpec,
+    PositionSpec,
+    TelescopeSpec,
+    WeatherSpec,
 )
 
 MAX_SEED = 2**63 - 1
@@ -254,6 +274,17 @@ class NodeSpec(Section):
     bell_measurement: BellMeasurement = BellMeasurement()
     source: Annotated[SourceSpec | None, NoneWord] = None
     detector: Annotated[DetectorSpec | None, NoneWord] = None
+    position: PositionSpec | None = None
+    orbit: OrbitSpec | None = None
+    weather: Annotated[WeatherSpec | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> NodeSpec:
+        if self.position is not None and self.orbit is not None:
+            raise problem("'position' and 'orbit': expected one of the two", "orbit")
+        if self.weather is not None and self.orbit is not None:
+            raise problem("there is no weather in orbit: expected none", "weather")
+        return self
 
     @model_validator(mode="after")
     def _services_fit_together(self) -> NodeSpec:
@@ -302,7 +333,7 @@ class NodeSpec(Section):
 
 
 class Quantum(Section):
-    """The quantum plane of a link: its fibre, the light in it, and what heralds pairs.
+    """The quantum plane of a link: its fibre or free space, the light in it, and what heralds pairs.
 
     `depolarising` p: rho -> (1-p) rho + p I/2. `dephasing` p: rho -> (1-p) rho + p Z rho Z. Both are
     for one passage of the whole link, as is `noise`, a function of the user's ("module:function", or
@@ -311,7 +342,7 @@ class Quantum(Section):
     are in the fields already.
     """
 
-    medium: Literal["fibre"] = "fibre"
+    medium: Literal["fibre", "free_space"] = "fibre"
     preset: FibrePresetName | None = None
     length_km: LengthKm = Field(default=0.0, validation_alias="length")
     attenuation_db_per_km: AttenuationDbPerKm = Field(
@@ -341,13 +372,55 @@ class Quantum(Section):
     coexistence: Annotated[CoexistenceSpec | None, NoneWord] = None
     noise: NoiseName = None
     entangle: Annotated[EntangleSpec | None, NoneWord] = None
+    beam: BeamSpec | None = None
+    telescope: TelescopeSpec | None = None
+    pointing: PointingSpec = PointingSpec()
+    atmosphere: Annotated[AtmosphereSpec | None, NoneWord] = None
+    background: Annotated[BackgroundSpec | None, NoneWord] = None
+
+    @model_validator(mode="after")
+    def _has_the_keys_of_its_medium(self, info: ValidationInfo[Any]) -> Quantum:
+        if is_partial(info):
+            return self
+        foreign = OF_FREE_SPACE if self.medium == "fibre" else OF_FIBRES
+        other = "free_space" if self.medium == "fibre" else "fibre"
+        for key, name in zip(written_keys(Quantum), Quantum.model_fields, strict=True):
+            if key in foreign and getattr(self, name) != Quantum.model_fields[name].get_default():
+                raise problem(f"{key!r} is no key of medium: {self.medium}, but of {other}", key)
+        if self.medium == "free_space":
+            self._is_whole()
+        return self
+
+    def _is_whole(self) -> None:
+        """Free space has no default for what sends and takes light."""
+        for key in ("beam", "telescope"):
+            if getattr(self, key) is None:
+                raise missing(key)
+        if self.entangle is not None and self.entangle.kind != "simple":
+            raise problem(
+                f"kind {self.entangle.kind} heralds pairs over fibres: expected kind: simple with medium: "
+                "free_space",
+                "entangle",
+            )
+        if self.environment is not None:
+            raise problem("an environment is a fibre's: expected none", "environment")
+
+    @property
+    def light_index(self) -> float:
+        """By how much light is slower than in vacuum."""
+        return self.group_index if self.medium == "fibre" else 1.0
 
 
 class Classical(Section):
-    """The classical plane of a link. `bandwidth_bps` None: messages take no time to serialise."""
+    """The classical plane of a link. `bandwidth_bps` None: messages take no time to serialise.
+
+    `moving`: a message takes as long as light over what the link's length is when it leaves, and `latency_ns`
+    is the longest that is.
+    """
 
     latency_ns: DurationNs = Field(validation_alias="latency")
     bandwidth_bps: BandwidthBpsOrNone = Field(default=None, validation_alias="bandwidth")
+    moving: bool = False
 
 
 class LinkSpec(Section):
@@ -371,10 +444,13 @@ class LinkSpec(Section):
 
     @property
     def delay_ns(self) -> int:
-        """A photon's time of flight over this link; 0 without a quantum plane."""
+        """A photon's time of flight over this link; 0 without a quantum plane.
+
+        Of a link that moves, the longest.
+        """
         if self.quantum is None:
             return 0
-        return fibre_latency_ns(self.quantum.length_km, self.quantum.group_index)
+        return fibre_latency_ns(self.quantum.length_km, self.quantum.light_index)
 
     def other_end(self, node: str) -> str:
         """The node at the other end. Raises KeyError if `node` is at neither."""
@@ -414,6 +490,11 @@ class Topology(Section):
     def source(self) -> FilePath | None:
         """The file this was loaded from, or None."""
         return self._source
+
+    @property
+    def written(self) -> Written:
+        """The file as written, complete: where its values stand."""
+        return self._written
 
     @property
     def overrides(self) -> tuple[str, ...]:

@@ -188,11 +188,24 @@ def _with_absolute_files(node: Written, folder: FilePath) -> Written:
         }
         own = Written(absolutes, services.mark, services.key_mark)
         node = Written({**node.entries, "services": own}, node.mark, node.key_mark)
+    weather = node.entries.get("weather")
+    if weather is not None and isinstance(weather.value, dict):
+        entries = {**node.entries, "weather": _with_absolute_path(weather, folder)}
+        node = Written(entries, node.mark, node.key_mark)
     memory = node.entries.get("memory")
     if memory is None or not isinstance(memory.value, dict):
         return node
     entries = {**node.entries, "memory": _with_absolute(memory, "noise", folder)}
     return Written(entries, node.mark, node.key_mark)
+
+
+def _with_absolute_path(section: Written, folder: FilePath) -> Written:
+    """The section with its `file` independent of where the topology lies."""
+    entry = section.entries.get("file")
+    if entry is None or not isinstance(entry.value, str):
+        return section
+    found = Written(os.path.abspath(folder / entry.value), entry.mark, entry.key_mark)
+    return Written({**section.entries, "file": found}, section.mark, section.key_mark)
 
 
 def _with_absolute(section: Written, key: str, folder: FilePath) -> Written:

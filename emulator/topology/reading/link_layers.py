@@ -17,6 +17,7 @@ from pathlib import Path as FilePath
 from ...closed_forms import GROUP_INDEX, fibre_latency_ns
 from ...errors import UnitError
 from ..model.quantities import INDEX, LENGTH, Quantity
+from ..model.space_sections import OF_FIBRES, OF_FREE_SPACE
 from ..written.names import (
     absolute,
     default_link_name,
@@ -30,6 +31,7 @@ from ..written.problems import Problems
 from .presets import FIBRES, HERALDING, FibreKind, HeraldingPreset
 
 AUTO = "auto"
+FREE_SPACE = "free_space"
 NONE = "none"
 
 
@@ -129,7 +131,7 @@ class _Links:
         defaults = within(self._root, "defaults", "quantum")
         below = _with_presets(defaults) if defaults is not None else None
         own = _with_presets(quantum)
-        complete = merged(_same_heralding(below, own), own) or quantum
+        complete = merged(_same_medium(_same_heralding(below, own), own), own) or quantum
         noise = complete.entries.get("noise")
         if noise is None or not isinstance(noise.value, str):
             return complete
@@ -186,6 +188,17 @@ def _same_heralding(below: Written | None, own: Written) -> Written | None:
     return Written(entries, below.mark, below.key_mark)
 
 
+def _same_medium(below: Written | None, own: Written) -> Written | None:
+    """The layer below, without the keys that only another medium than the section's has."""
+    layers = [within(layer, "medium") for layer in (own, below) if layer is not None]
+    named = [layer.value for layer in layers if layer is not None]
+    if below is None or not named:
+        return below
+    foreign = OF_FIBRES if named[0] == FREE_SPACE else OF_FREE_SPACE
+    entries = {key: entry for key, entry in below.entries.items() if key not in foreign}
+    return Written(entries, below.mark, below.key_mark)
+
+
 def _picked(section: Written, key: str) -> dict[str, Written]:
     return {key: section.entries[key]} if key in section.entries else {}
 
@@ -196,13 +209,21 @@ def _with_latency(classical: Written, length: Written | None, quantum: Written) 
     if latency is not None and latency.value not in (AUTO, None):
         return classical
     length_km = _number(length, LENGTH, 0.0)
-    index = _number(within(quantum, "group_index"), INDEX, GROUP_INDEX)
+    in_space = _is_free_space(quantum)
+    index = 1.0 if in_space else _number(within(quantum, "group_index"), INDEX, GROUP_INDEX)
     # A length that cannot be read has been noted, so that no topology comes of it: any time will do.
     latency_ns = 0 if length_km is None or index is None else fibre_latency_ns(length_km, index)
     place = latency or length or classical
     resolved = Written(f"{latency_ns} ns", place.mark, place.key_mark)
     entries = {**classical.entries, "latency": resolved}
+    if in_space and length is None:  # it follows from where the ends are: loading/places.py
+        entries["moving"] = Written(True, place.mark)
     return Written(entries, classical.mark, classical.key_mark)
+
+
+def _is_free_space(quantum: Written) -> bool:
+    medium = within(quantum, "medium") if isinstance(quantum.value, dict) else None
+    return medium is not None and medium.value == FREE_SPACE
 
 
 def _number(entry: Written | None, quantity: Quantity, default: float) -> float | None:

@@ -17,7 +17,10 @@ def json_schema() -> dict[str, Any]:
     schema["title"] = "qnetem topology"
     _keep_written_defaults(schema)
     sections = schema["$defs"]
-    for partial in ("ClickDetectorSpec", "DetectionSpec", "EnvironmentSpec", "CoexistenceSpec"):
+    for partial in (
+        *("ClickDetectorSpec", "DetectionSpec", "EnvironmentSpec", "CoexistenceSpec"),
+        *("BeamSpec", "TelescopeSpec", "BackgroundSpec"),
+    ):
         sections[partial].pop("required", None)  # `defaults` may give the rest
     sections["NodeEntry"]["type"] = ["object", "null"]  # `bob:` alone is an endpoint
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -16,6 +16,7 @@ from ..faults.campaign import campaign_schema
 from ..faults.entries import fault_schema
 from ..model.kinds import Kind
 from ..model.quantities import BandwidthBpsOrNone, LatencyNsOrAuto, LengthKm
+from ..model.space_sections import OrbitSpec, PositionSpec, WeatherSpec
 from ..model.topology import (
     MAX_SEED,
     Devices,
@@ -142,6 +143,9 @@ class NodeEntry(KindEntry):
     """`nodes.<name>:`"""
 
     kind: Kind = "endpoint"
+    position: PositionSpec | None = None
+    orbit: OrbitSpec | None = None
+    weather: Annotated[WeatherSpec | None, NoneWord] = None
 
 
 class LinkEntry(Section):

@@ -1,0 +1,166 @@
+"""Reference vectors 7: satellites and light in free space.
+
+Owns the vectors, and tables of published passes. Does not own the formulas (emulator/closed_forms), nor the
+emulator's orbits and channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from ..emulator.closed_forms import free_space, orbits, turbulence
+from .vectors import Kind, Source, Vector, absolute, item, relative, within_factor
+
+TITLES = {
+    "7.1": "Circular orbits, 500 km",
+    "7.2": "Diffraction and pointing",
+    "7.3": "Turbulence",
+    "7.4": "Air and background",
+    "7.5": "Published passes",
+}
+
+_ORBIT = Source("Kepler, on a sphere that does not rotate")
+_DIVERGENCE = Source("Gaussian beam: Siegman, Lasers, chapter 17")
+_POINTING = Source("mean of exp(-2 r^2/theta^2) over a Rayleigh distribution")
+_VASYLYEV = Source("Vasylyev, Semenov, Vogel, PRL 108, 220501 (2012)")
+_HV = Source("Hufnagel and Valley, HV5/7: Andrews, Phillips, Laser Beam Propagation")
+_ITU_SCINTILLATION = Source("ITU-R P.1622, table 2: 75 degrees, wind 21 m/s", Kind.published)
+_MODTRAN = Source("MODTRAN, in SatQuMA (MIT licence)", Kind.published)
+_SKY = Source("radiance of the sky, 100 microrad, 1 m, 1 nm, 850 nm")
+_TRUNCATED = Source("Liao et al., Nature 549, 43 (2017), as quoted by QuOSS", Kind.published)
+_ZENITH = Source(
+    "Sidhu et al., npj QI 8, 18 (2022): SatQuMA's loss of a zenith pass", Kind.published
+)
+_MICIUS = Source(
+    "Liao et al., Nature 549, 43 (2017), figure digitised (QCompute); turbulence takes 3 to 8 dB",
+    Kind.published,
+)
+_SIFTED = Source("Liao et al., Nature 549, 43 (2017), as quoted by QuOSS", Kind.published)
+
+_RANGES = ((90, 500.0), (60, 570.5), (45, 683.1), (30, 909.4), (20, 1192.8), (15, 1407.2),
+           (10, 1694.6))  # fmt: skip
+_PASSES = ((0, 692.5), (10, 442.6), (15, 359.3), (20, 295.6), (30, 207.3))
+#: Wavelength in nm: transmission at 90, 45, 30 and 20 degrees.
+_AIR = {785: (0.8760, 0.8300, 0.7696, 0.6842), 850: (0.8952, 0.8554, 0.8024, 0.7261)}
+#: (s from the zenith, elevation in degrees, loss in dB).
+_ZENITH_PASS = ((0, 89.95, 26.99), (60, 46.7, 29.547), (100, 31.05, 32.147), (160, 17.93, 35.391),
+                (220, 10.14, 37.905), (340, 0.4, 41.537))  # fmt: skip
+#: (range in km, loss in dB): with the receiver's optics, without its detectors.
+_MICIUS_LOSS = ((650, 30.01), (800, 30.95), (900, 32.65), (1000, 34.37), (1100, 36.13),
+                (1200, 39.33))  # fmt: skip
+
+
+def zenith_loss_db(elevation_deg: float) -> float:
+    """Loss of SatQuMA's pass if only the beam's spread were another than at the zenith."""
+    spread = orbits.slant_range_km(500, elevation_deg) / 500
+    return 26.99 + 20 * math.log10(spread)
+
+
+def micius_loss_db(range_km: float) -> float:
+    """What is published of Micius, with the middle of 3 to 8 dB for turbulence.
+
+    Diffraction as the paper counts it (an evenly lit disc of 10 urad full angle into 1 m), pointing of 1.2
+    urad, 16 % optics, the air of MODTRAN at 850 nm; 500 km high.
+    """
+    elevation_deg = orbits.elevation_of_range_deg(500, range_km)
+    parts = (
+        free_space.flat_top_capture(10, range_km, 1),
+        free_space.pointing_transmittance(5, 1.2),
+        free_space.slant_transmittance(0.8952, elevation_deg),
+        0.16,
+    )
+    return free_space.loss_db(math.prod(parts)) + 5.5
+
+
+def micius_sifted_hz(loss_db: float) -> float:
+    """100 MHz, half of it with 0.8 photons, detectors of 50 %, half of it sifted."""
+    return 1e8 * 0.5 * 0.8 * 10 ** (-loss_db / 10) * 0.5 * 0.5
+
+
+def _loss(transmittance: Callable[[], float]) -> Callable[[], float]:
+    return lambda: free_space.loss_db(transmittance())
+
+
+def _orbits() -> Iterator[Vector]:
+    yield Vector("7.1", "period, minutes", 94.47, relative(1e-3), _ORBIT,
+                 lambda: orbits.orbital_period_s(500) / 60)  # fmt: skip
+    for elevation, range_km in _RANGES:
+        yield Vector("7.1", f"range at {elevation} degrees, km", range_km, relative(1e-3), _ORBIT,
+                     lambda e=elevation: orbits.slant_range_km(500, e))  # type: ignore[misc]  # fmt: skip
+    for elevation, lasts_s in _PASSES:
+        yield Vector("7.1", f"overhead pass above {elevation} degrees, s", lasts_s, relative(1e-3), _ORBIT,
+                     lambda e=elevation: orbits.pass_duration_s(500, e))  # type: ignore[misc]  # fmt: skip
+
+
+def _beams() -> Iterator[Vector]:
+    for half, sigma, expected in ((5, 0.6, 0.24321), (5, 1.2, 0.90046)):
+        yield Vector("7.2", f"pointing {sigma} urad of {half}, dB", expected, relative(1e-3), _POINTING,
+                     _loss(lambda h=half, s=sigma: free_space.pointing_transmittance(h, s)))  # type: ignore[misc]  # fmt: skip
+    yield Vector("7.2", "waist 150 mm, 1200 km to 1 m, dB", 9.95, relative(1e-3), _TRUNCATED,
+                 _loss(lambda: free_space.aperture_capture(
+                     free_space.beam_radius_m(0.15, 848.6, 1200), 1)))  # fmt: skip
+    yield Vector("7.2", "untruncated, by Fraunhofer, dB",
+                 free_space.loss_db(free_space.gaussian_capture(
+                     free_space.half_angle_of_waist(0.05, 850), 100, 1)),
+                 relative(1e-3), _DIVERGENCE,
+                 _loss(lambda: free_space.truncated_capture(0.05, 850, 100, 1, 1)))  # fmt: skip
+    near = (turbulence.wandering_beam, free_space.beam_radius_m(0.1, 1550, 10), 0.4)
+    yield Vector("7.2", "wander near the ground, shape 2/l", 0.51836546, relative(1e-3), _VASYLYEV,
+                 lambda: 2 / turbulence.wandering_beam(near[1], near[2])[1])  # fmt: skip
+    yield Vector("7.2", "its T0", 0.99919655, relative(1e-3), _VASYLYEV,
+                 lambda: math.sqrt(item(0, turbulence.wandering_beam, near[1], near[2])()))  # fmt: skip
+    yield Vector("7.2", "its sigma, m", 0.181148, relative(1e-3), _VASYLYEV,
+                 lambda: turbulence.horizontal_wander_m(1e-14, 10, 0.1))  # fmt: skip
+    yield Vector("7.2", "its mean", 0.42438, relative(1e-3), _VASYLYEV,
+                 lambda: turbulence.wander_transmittance(near[1], near[2], 0.181148))  # fmt: skip
+    yield Vector("7.2", "wander in orbit, shape 2/l", 0.99999994, relative(1e-3), _VASYLYEV,
+                 lambda: 2 / turbulence.wandering_beam(10, 1.5)[1])  # fmt: skip
+    yield Vector("7.2", "its mean, 1 urad", 0.0107561, relative(1e-3), _VASYLYEV,
+                 lambda: turbulence.wander_transmittance(10, 1.5, 1.0))  # fmt: skip
+
+
+def _turbulence() -> Iterator[Vector]:
+    yield Vector("7.3", "integral of Cn^2, 1e-12 m^(1/3)", 2.235, relative(1e-3), _HV,
+                 lambda: turbulence.turbulence_moment() * 1e12)  # fmt: skip
+    for wavelength, expected in ((500, 4.96), (850, 9.377), (1550, 19.28)):
+        yield Vector("7.3", f"r0 at {wavelength} nm, cm", expected, relative(1e-3), _HV,
+                     lambda w=wavelength: 100 * turbulence.fried_parameter_m(w))  # type: ignore[misc]  # fmt: skip
+    yield Vector("7.3", "theta0 at 500 nm, urad", 6.894, relative(1e-3), _HV,
+                 lambda: turbulence.isoplanatic_angle_urad(500))  # fmt: skip
+    yield Vector("7.3", "Rytov variance at 810 nm", 0.1339, relative(1e-3), _HV,
+                 lambda: turbulence.rytov_variance(810))  # fmt: skip
+    for wavelength, expected in ((532, 0.23), (850, 0.13), (1064, 0.10), (1550, 0.07)):
+        yield Vector("7.3", f"sigma_R^2, {wavelength} nm, 75 degrees", expected, absolute(0.006),
+                     _ITU_SCINTILLATION,
+                     lambda w=wavelength: turbulence.rytov_variance(w, 75))  # type: ignore[misc]  # fmt: skip
+
+
+def _air() -> Iterator[Vector]:
+    for wavelength, (zenith, *others) in _AIR.items():
+        for elevation, expected in zip((45, 30, 20), others, strict=True):
+            yield Vector("7.4", f"air, {wavelength} nm, {elevation} degrees", expected, relative(0.01),
+                         _MODTRAN,
+                         lambda z=zenith, e=elevation: free_space.slant_transmittance(z, e))  # type: ignore[misc]  # fmt: skip
+    yield Vector("7.4", "air at 785 nm, 10 degrees", 0.4826, relative(0.012), _MODTRAN,
+                 lambda: free_space.slant_transmittance(0.8760, 10))  # fmt: skip
+    for radiance, expected in ((25.0, 6.599e8), (1.5e-3, 3.959e4), (1.5e-5, 395.9)):
+        yield Vector("7.4", f"photons/s at {radiance:g} W/(m2 sr um)", expected, relative(1e-3), _SKY,
+                     lambda h=radiance: free_space.background_rate_hz(h, 100, 1, 1, 850))  # type: ignore[misc]  # fmt: skip
+
+
+def _published() -> Iterator[Vector]:
+    for time_s, elevation, loss_db in _ZENITH_PASS:
+        yield Vector("7.5", f"SatQuMA, {time_s} s: elevation", elevation, absolute(0.06), _ZENITH,
+                     lambda t=time_s: orbits.elevation_in_pass_deg(500, t))  # type: ignore[misc]  # fmt: skip
+        yield Vector("7.5", f"SatQuMA, {time_s} s: spread, dB", loss_db, absolute(0.5), _ZENITH,
+                     lambda e=elevation: zenith_loss_db(e))  # type: ignore[misc]  # fmt: skip
+    for range_km, loss_db in _MICIUS_LOSS:
+        yield Vector("7.5", f"Micius, {range_km} km, dB", loss_db, absolute(2.5), _MICIUS,
+                     lambda r=range_km: micius_loss_db(r))  # type: ignore[misc]  # fmt: skip
+    for range_km, rate, loss_db in ((645, 12.0, 30.01), (1200, 1.0, 39.3)):
+        yield Vector("7.5", f"Micius, {range_km} km, sifted kb/s", rate, within_factor(1.25), _SIFTED,
+                     lambda loss=loss_db: micius_sifted_hz(loss) / 1e3)  # type: ignore[misc]  # fmt: skip
+
+
+VECTORS = [*_orbits(), *_beams(), *_turbulence(), *_air(), *_published()]

@@ -1,0 +1,98 @@
+"""`qnetem passes`: what is printed of a pass is what the emulator makes of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qnetem.cli import main as cli
+from qnetem.emulator.kernel.streams import Streams
+from qnetem.emulator.loading import load_topology
+from qnetem.emulator.quantum.links.fibres import fibre_channel_of
+from qnetem.passes.coastlines import coastlines
+from qnetem.passes.passes import moving_links
+
+TOPOLOGIES = Path(__file__).parents[3] / "topologies"
+MICIUS = TOPOLOGIES / "space" / "micius.yaml"
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(cli.app, ["passes", *words])
+
+
+def test_a_pass_is_where_the_emulator_has_it_with_its_loss() -> None:
+    topology = load_topology(MICIUS)
+    (link,) = moving_links(topology)
+    (row,) = link.rows(600 * 10**9)
+    channel = fibre_channel_of(topology, topology.links["micius-xinglong"], Streams(1))
+    assert channel is not None
+    for t_ns, lit in ((row.start_ns - 1, False), (row.start_ns, True), (row.end_ns, False)):
+        assert (channel.at(t_ns, "micius").survival > 0) is lit
+    for moment in link.moments(row.start_ns, row.end_ns)[::40]:
+        got = channel.at(moment.t_ns, "micius").survival
+        assert got == pytest.approx(10 ** (-moment.loss_db / 10), rel=1e-9)
+    assert row.range_km == pytest.approx(632, abs=1)
+    assert row.night and row.sunlit is False
+
+
+def test_the_expected_key_is_of_the_size_that_was_published() -> None:
+    """300,939 bits of 273 s at 100 times the pulses, of finite size: less than without that limit."""
+    (link,) = moving_links(load_topology(MICIUS))
+    (row,) = link.rows(600 * 10**9)
+    assert row.key_bits is not None
+    assert 3009 < row.key_bits < 2 * 3009
+    # light goes the way of the laser, and a link without detectors has no key
+    assert not link.reverse
+
+
+def test_all_formats_tell_the_same() -> None:
+    words = (str(MICIUS), "--until", "24 h")
+    objects = json.loads(typed(*words, "--format", "json").stdout)["passes"]
+    assert len(objects) == 3
+    rows = list(csv.DictReader(io.StringIO(typed(*words, "--format", "csv").stdout)))
+    assert [list(row) for row in rows] == [list(each) for each in objects]
+    assert [float(row["start_s"]) for row in rows] == [each["start_s"] for each in objects]
+    table = typed(*words).stdout.splitlines()
+    assert len(table) == 4
+    for line, each in zip(table[1:], objects, strict=True):
+        assert line.split()[:2] == [each["link"], each["start"]]
+        assert f"{each['highest_deg']:.1f} deg" in line and f"{each['key_bits']:,} bit" in line
+    assert objects[0]["start"] == "2016-12-19T18:00:19Z"
+
+
+def test_no_pass_is_said_and_no_satellite_is_an_error() -> None:
+    assert typed(str(MICIUS), "--until", "5 s").stdout == "micius: no pass in 5 s\n"
+    never = ("--set", "nodes.xinglong.position.latitude=-89 deg", "--set", "time.until=24 h",
+             "--set", "nodes.micius.orbit.inclination=10 deg")  # fmt: skip
+    assert typed(str(MICIUS), *never).stdout == "micius: no pass in 24 h\n"
+    refused = typed(str(TOPOLOGIES / "decoy.yaml"))
+    assert refused.exit_code == 2
+    assert "no link of this topology has an end in orbit" in refused.stderr
+
+
+def test_a_picture_is_drawn_with_the_worlds_coasts_and_the_same_every_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    for out in (first, second):
+        assert typed(str(MICIUS), "--until", "2 h", "-o", str(out)).exit_code == 0
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size > 50_000
+    assert typed(str(MICIUS), "-o", str(tmp_path / "map.doc")).exit_code == 2
+
+
+def test_coasts_are_on_the_map() -> None:
+    coasts = coastlines()
+    assert sum(len(longitudes) for longitudes, _ in coasts) > 2000
+    for longitudes, latitudes in coasts:
+        assert len(longitudes) == len(latitudes) >= 3
+        assert all(-180 <= x <= 180 for x in longitudes) and all(-90 <= y <= 90 for y in latitudes)
+    # one point of Africa's west, within a degree and a half
+    assert any(
+        abs(x + 17.5) < 1.5 and abs(y - 14.7) < 1.5
+        for xs, ys in coasts
+        for x, y in zip(xs, ys, strict=True)
+    )
