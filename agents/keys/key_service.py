@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,8 @@ R = TypeVar("R")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: The most that may lie in wait of its application: requests that are being served side by side.
 _SIDE_BY_SIDE = 256
+#: Keys that were delivered, whose origins are kept.
+_MOST_ORIGINS = 1024
 
 
 @dataclass
@@ -88,6 +90,11 @@ class KeyService(Service):
         self._reports: dict[str, Counter[str]] = {}
         #: Pools whose stock is low, of which an alarm was recorded.
         self._low: set[str] = set()
+        #: Set, and replaced, with each change of a stock.
+        self._changed = asyncio.Event()
+        #: By site: bits that were deposited in this incarnation; by key: what made those delivered lately.
+        self._deposited: Counter[str] = Counter()
+        self._origins: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     async def run(  # type: ignore[override]  # with options
         self,
@@ -185,9 +192,49 @@ class KeyService(Service):
     def _deposit(self, block: KeyBlock, source: str) -> None:
         if block.peer not in self._vault.pools:
             raise ProgramError(f"a key block with {block.peer}, where no application is")
-        if self._vault.deposit(block, self._run_tag, source) is not None:
+        made = self._vault.deposit(block, self._run_tag, source)
+        if made is not None:
             self._agreement.news(block.peer)
+            self._deposited[block.peer] += len(made.bits)
+            self._note_change()
             self.record(f"stock_{block.peer}", 8 * self._vault.pools[block.peer].held)
+
+    @offered
+    async def withdraw(self, peer: str, block: str) -> None:
+        """Give up a block that was deposited, unless both sites are known to have it."""
+        pool, id = self._vault.pools[peer], f"{self._run_tag}/{block}"
+        if id in pool and not pool[id].ready:
+            self._vault.drop_block(pool, id, "the other site has given it up")
+            self._note_change()
+
+    @offered
+    async def below(self, peer: str, bits: int) -> None:
+        """Wait until less than `bits` are in stock with a site. Raises ProgramError where no application is."""
+        await self._begun.wait()
+        if peer not in self._vault.pools:
+            raise ProgramError(f"key in stock with {peer}, where no application is")
+        while 8 * self._vault.pools[peer].held >= bits:
+            await self._changed.wait()
+
+    @offered
+    async def change(self) -> None:
+        """Wait until a stock has changed."""
+        await self._changed.wait()
+
+    @offered
+    def deposited(self) -> dict[str, int]:
+        """By site: bits that were deposited since this node was started."""
+        return dict(sorted(self._deposited.items()))
+
+    @offered
+    def origin(self, key: str) -> dict[str, Any]:
+        """Of a key that was delivered lately: what made its blocks, along which path, and a bound on failure."""
+        return self._origins[key]
+
+    def _note_change(self) -> None:
+        """Wake all who wait for a change of a stock."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _expire(self, pause_s: float) -> None:
         while True:
@@ -198,6 +245,7 @@ class KeyService(Service):
     def _watch(self) -> None:
         """Let sources go on where there is room; record an alarm where stock runs low."""
         self._eased.set()
+        self._note_change()
         for peer, pool in self._vault.pools.items():
             is_low = pool.free * 8 < self._low_mark
             if is_low and peer not in self._low:
@@ -410,6 +458,9 @@ class KeyService(Service):
             self._vault.deliver(key, sae, as_master)
             report["keys as master" if as_master else "keys by id"] += 1
             report["bits"] += len(key.bits)
+            self._origins[key.id] = key.origin
+        while len(self._origins) > _MOST_ORIGINS:
+            self._origins.popitem(last=False)
         return [key.bits for key in keys]
 
     # --- clients outside ---
