@@ -72,6 +72,7 @@ class KeyService(Service):
     Options:
         applications: the applications (SAEs) of all sites, by name; the same at every site.
         sources: services of this node that have `blocks()`, as `KeyLink` does.
+        relays: serve the relays of this site and of its neighbours too, as applications `relay-<site>`.
         key_size, min_key_size, max_key_size: bits of a key.
         max_keys: how many keys a request may ask for.
         high: bits in stock from which on a source's next block waits; low: below which an alarm is recorded.
@@ -98,8 +99,9 @@ class KeyService(Service):
 
     async def run(  # type: ignore[override]  # with options
         self,
-        applications: dict[str, Application],
+        applications: dict[str, Application] | None = None,
         sources: Sequence[str] = (),
+        relays: bool = False,
         key_size: int = 256,
         min_key_size: int = 64,
         max_key_size: int = 8192,
@@ -116,6 +118,10 @@ class KeyService(Service):
         tries: int = 8,
     ) -> None:
         self._sizes = Sizes(key_size, min_key_size, max_key_size, max_keys)
+        applications = dict(applications or {})
+        if relays:
+            near = (self.name, *self.neighbours)
+            applications |= {f"relay-{each}": Application(each) for each in near}
         self._check(applications, high, low, tries)
         self._applications, self._read_back = applications, read_back
         self._high, self._low_mark = high, low

@@ -40,7 +40,12 @@ class Hops:
     """The hops of one relay. `keys`: its key service; `sae_of`: a site's relay as an application."""
 
     def __init__(
-        self, service: Service, keys: Any, sae_of: Callable[[str], str], timeout_s: float, tries: int
+        self,
+        service: Service,
+        keys: Any,
+        sae_of: Callable[[str], str],
+        timeout_s: float,
+        tries: int,
     ) -> None:
         self._service, self._keys, self._sae_of = service, keys, sae_of
         self._timeout_s, self._tries = timeout_s, tries
@@ -149,9 +154,7 @@ class Hops:
         me, order = self._service.name, carry.order
         got = self._fetched.get(place)
         if got is None:
-            got = await self._keys.dec_keys(
-                self._sae_of(source), carry.pads, sae=self._sae_of(me)
-            )
+            got = await self._keys.dec_keys(self._sae_of(source), carry.pads, sae=self._sae_of(me))
             _keep(self._fetched, place, got)
         if order.bits % 8 or sum(map(len, got)) < order.bits + TAG_BITS:
             raise Denied(BAD_REQUEST, "keys of another size", "request")

@@ -4,7 +4,7 @@
       relay:
         program: "qnetem.agents.keys.relays.key_relay:KeyRelay"
         needs: [keys]
-        with: {hops: [r1], targets: {bob: {stock: 1_000_000, paths: 2}}}
+        with: {targets: {bob: {stock: 1_000_000, paths: 2}}}
 
 Owns its options, blocks from end to end, and the words for programs. Does not own hops (hops.py), paths
 (routing.py) and what is known of the network (neighbours.py), nor the keys of hops and the blocks that
@@ -36,10 +36,21 @@ from ..denied import BAD_REQUEST, UNAVAILABLE, Denied
 from .hops import HopFailed, Hops
 from .neighbours import Neighbours
 from .one_time_pad import TAG_BITS, OneTimePad
-from .relay_messages import AnyMessage, Answer, Carry, Confirmed, Failed, Hello, News, Order, Received
+from .relay_messages import (
+    AnyMessage,
+    Answer,
+    Carry,
+    Confirmed,
+    Failed,
+    Hello,
+    News,
+    Order,
+    Received,
+)
 
 _MOST_KNOWN = 1024
-#: After how long a source without a path looks for one again, in s: twice as long each time.
+#: After how long a source without a path looks for one again, in s, at the least; and at the most, if it hears
+#: of no change: twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
@@ -57,7 +68,9 @@ class RelayedBlock(KeyBlock):
 
     __slots__ = ("path", "paths")
 
-    def __init__(self, peer: str, order: Order, bits: Secret, failure: float, made_s: float) -> None:
+    def __init__(
+        self, peer: str, order: Order, bits: Secret, failure: float, made_s: float
+    ) -> None:
         epsilons = Epsilons(max(failure, 1e-30), 1e-30)
         super().__init__(peer, order.block, bits, epsilons, spent=TAG_BITS, made_s=made_s)
         self.paths = order.paths
@@ -85,8 +98,9 @@ class KeyRelay(Service):
     """Passes keys on, and makes keys with sites that share no link with this one.
 
     Options:
-        hops: sites with which this one shares keys of a link.
-        keys: the key service of the node; its applications include the relays of this site and of its hops.
+        hops: sites with which this one shares keys of a link; all neighbours, if it is not said.
+        keys: the key service of the node; its applications include the relays of this site and of its hops,
+            as its option `relays` has it.
         application: what the relay of a site is called among them.
         targets: sites to keep key in stock with; it is enough if one of the two ends says so.
         timeout, tries: after how long a message is repeated, and how often it is sent.
@@ -108,7 +122,7 @@ class KeyRelay(Service):
 
     async def run(  # type: ignore[override]  # with options
         self,
-        hops: list[str],
+        hops: list[str] | None = None,
         keys: str = "keys",
         application: str = "relay-{site}",
         targets: dict[str, Target] | None = None,
@@ -118,12 +132,14 @@ class KeyRelay(Service):
         attempts: int = 4,
         advertise: Seconds = 1.0,
     ) -> None:
-        targets = targets or {}
+        targets, hops = targets or {}, [*self.neighbours] if hops is None else hops
         self._check(hops, targets, application)
         self._keys = getattr(self.services, keys)
         self._patience_s, self._attempts = patience, attempts
         self._timeout_s, self._tries = timeout, tries
-        self._hops = Hops(self, self._keys, application.replace("{site}", "{}").format, timeout, tries)
+        self._hops = Hops(
+            self, self._keys, application.replace("{site}", "{}").format, timeout, tries
+        )
         self._near = Neighbours(self, hops, self._keys, timeout, advertise)
         for hop in hops:
             self._spawn(self._near.meet(hop))
@@ -194,13 +210,15 @@ class KeyRelay(Service):
         pause_s = FIRST_PAUSE_S
         while True:
             await self._keys.below(site, target.stock)
+            heard = self._near.heard
             try:
                 await self.deliver(site, target.block, target.paths)
                 pause_s = FIRST_PAUSE_S
             except Denied as denied:
                 self.record(f"shortage_{site}", {"why": denied.details})
                 self.record(f"shortages_{site}", 1)
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(FIRST_PAUSE_S)
+                await self._near.hear_after(heard, pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _attempt(self, site: str, bits: int, paths: list[list[str]]) -> dict[str, Any]:

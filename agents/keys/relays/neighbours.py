@@ -10,6 +10,7 @@ costs a detour and no key; who finds no path asks its neighbours for all they kn
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from ...service import Service
@@ -35,6 +36,9 @@ class Neighbours:
         self._changed = {hop: asyncio.Event() for hop in hops}
         self._number = 0
         self._news = asyncio.Event()
+        #: How many adverts of others have come.
+        self.heard = 0
+        self._hearing = asyncio.Event()
         self._told: dict[str, tuple[int, int]] = {}
 
     # --- greetings ---
@@ -68,7 +72,17 @@ class Neighbours:
                 self._up.add(source)
                 self._changed[source].set()
                 self._news.set()
+        if new:
+            self.heard += len(new)
+            self._hearing.set()
+            self._hearing = asyncio.Event()
         await self._spread(new, source)
+
+    async def hear_after(self, heard: int, timeout_s: float) -> None:
+        """Wait until more than `heard` adverts of others have come, or so long."""
+        if self.heard == heard:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hearing.wait(), timeout_s)
 
     def _learn(self, advert: Advert) -> bool:
         return advert.node != self._service.name and self.map.learn(advert)
@@ -107,9 +121,7 @@ class Neighbours:
             if self._differs(links):
                 self._number += 1
                 self._told = links
-                advert = Advert(
-                    self._service.name, self._service.incarnation, self._number, links
-                )
+                advert = Advert(self._service.name, self._service.incarnation, self._number, links)
                 self.map.learn(advert)
                 await self._spread([advert], "")
                 await asyncio.sleep(self._period_s)
@@ -125,8 +137,7 @@ class Neighbours:
         made = self._keys.deposited()
         lasts_s = max(1.0, self._service.now_ns / 1e9)
         return {
-            hop: (stocks.get(hop, 0), round(made.get(hop, 0) / lasts_s))
-            for hop in sorted(self._up)
+            hop: (stocks.get(hop, 0), round(made.get(hop, 0) / lasts_s)) for hop in sorted(self._up)
         }
 
     def _differs(self, links: dict[str, tuple[int, int]]) -> bool:

@@ -115,7 +115,8 @@ def disjoint(
             at = after[at]
         found.append([*path, destination])
     return sorted(
-        found, key=lambda path: (sum(map(costs.__getitem__, zip(path, path[1:], strict=False))), path)
+        found,
+        key=lambda path: (sum(map(costs.__getitem__, zip(path, path[1:], strict=False))), path),
     )
 
 

@@ -22,7 +22,9 @@ DRAWN = "qnetem.agents.keys.drawn_keys:DrawnKeys"
 class Delivers(Waits):
     """It makes blocks with bob over relays, and notes each."""
 
-    async def run(self, blocks: int = 5, paths: int = 1, bits: int = 4096, every: float = 0.1) -> Any:  # type: ignore[override]
+    async def run(
+        self, blocks: int = 5, paths: int = 1, bits: int = 4096, every: float = 0.1
+    ) -> Any:  # type: ignore[override]
         relay = self.service(KeyRelay)
         await asyncio.sleep(2.5)
         for _ in range(blocks):
@@ -35,7 +37,7 @@ class Delivers(Waits):
         return {
             **relay.summary(),
             "blocks": self.service(KeyService).blocks("bob"),
-            "route": relay.route("bob"),
+            "route": sorted(relay.route("bob", paths=2)),
         }
 
 
@@ -68,7 +70,10 @@ def network(
     def site(name: str) -> dict[str, Any]:
         hops = sorted({other for edge in edges if name in edge for other in edge if other != name})
         services: dict[str, Any] = {
-            "-".join(sorted((name, hop))): {"program": DRAWN, "with": {"peer": hop, "bits": 40_000, **dict(drawn)}}
+            "-".join(sorted((name, hop))): {
+                "program": DRAWN,
+                "with": {"peer": hop, "bits": 40_000, **dict(drawn)},
+            }
             for hop in hops
         }
         services["keys"] = {
