@@ -32,7 +32,7 @@ from ..secret import Secret
 from ..service import Service, offered
 from .agreement import SHORTAGE, Agreement
 from .applications import Application
-from .changes import Content
+from .changes import Change, Content, DropBlock, Gone, PutBlock, Ready
 from .database import open_database
 from .denied import BAD_REQUEST, NOT_FOUND, NOT_MULTIPLE, UNAUTHORIZED, UNAVAILABLE, Denied
 from .facades.paths import FACADES
@@ -154,11 +154,11 @@ class KeyService(Service):
                 raise ProgramError(f"application {name!r}: expected 1 to 64 characters without /")
 
     def _open(self, sites: list[str], store: Path | None, kek: Path | None) -> Vault:
-        storage = self.storage(open_database, store, kek)
-        content: Content = storage.content
+        self._storage = self.storage(open_database, store, kek)
+        content: Content = self._storage.content
         self.record("store", content.summary())
         epoch_ns = self._node.welcome.epoch_ns
-        vault = Vault(self.name, sites, content, lambda: epoch_ns + self.now_ns, storage.change)
+        vault = Vault(self.name, sites, content, lambda: epoch_ns + self.now_ns, self._store)
         for key in list(vault.keys.values()):
             if not key.shared:  # cut, and never answered: the master has not got it
                 vault.drop_key(key, "the site was restarted")
@@ -202,7 +202,6 @@ class KeyService(Service):
         if made is not None:
             self._agreement.news(block.peer)
             self._deposited[block.peer] += len(made.bits)
-            self._note_change()
             self.record(f"stock_{block.peer}", 8 * self._vault.pools[block.peer].held)
 
     @offered
@@ -211,7 +210,6 @@ class KeyService(Service):
         pool, id = self._vault.pools[peer], f"{self._run_tag}/{block}"
         if id in pool and not pool[id].ready:
             self._vault.drop_block(pool, id, "the other site has given it up")
-            self._note_change()
 
     @offered
     async def below(self, peer: str, bits: int) -> None:
@@ -237,10 +235,12 @@ class KeyService(Service):
         """Of a key that was delivered lately: what made its blocks, along which path, and a bound on failure."""
         return self._origins[key]
 
-    def _note_change(self) -> None:
-        """Wake all who wait for a change of a stock."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _store(self, change: Change) -> None:
+        """Have a change stored; wake all who wait for one of a stock."""
+        self._storage.change(change)
+        if isinstance(change, (PutBlock, Ready, Gone, DropBlock)):
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     async def _expire(self, pause_s: float) -> None:
         while True:
@@ -251,7 +251,6 @@ class KeyService(Service):
     def _watch(self) -> None:
         """Let sources go on where there is room; record an alarm where stock runs low."""
         self._eased.set()
-        self._note_change()
         for peer, pool in self._vault.pools.items():
             is_low = pool.free * 8 < self._low_mark
             if is_low and peer not in self._low:

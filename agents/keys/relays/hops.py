@@ -21,7 +21,7 @@ from typing import Any
 from ...secret import Secret
 from ...service import Service
 from ..denied import BAD_REQUEST, NOT_FOUND, Denied
-from .one_time_pad import TAG_BITS, OneTimePad, joined
+from ..one_time_pad import TAG_BITS, OneTimePad, joined
 from .relay_messages import Answer, Carry, Order
 
 #: Shares whose answers, and whose keys, are kept for messages that come again.

@@ -35,7 +35,7 @@ from ...service import Service, offered
 from ..denied import BAD_REQUEST, UNAVAILABLE, Denied
 from .hops import HopFailed, Hops
 from .neighbours import Neighbours
-from .one_time_pad import TAG_BITS, OneTimePad
+from ..one_time_pad import TAG_BITS, OneTimePad
 from .relay_messages import (
     AnyMessage,
     Answer,

@@ -8,8 +8,8 @@ of each end (protocols/qkd/processing/authentication.py). Rule: no bit is used f
 
 from __future__ import annotations
 
-from ...protocols.qkd.processing.authentication import Authenticator
-from ...secret import Secret
+from ..protocols.qkd.processing.authentication import Authenticator
+from ..secret import Secret
 
 #: Of the field of the hash: a forged tag of a message of n bytes passes with probability below n / 2^123.
 FIELD = 127
