@@ -68,7 +68,7 @@ def _mlkem() -> Any:
         from cryptography.hazmat.primitives.asymmetric import mlkem
     except ImportError as error:
         raise ProgramError(
-            f"ML-KEM needs the package cryptography, 48 or newer: {_INSTALL}"
+            f"ML-KEM needs the package cryptography, 50 or newer: {_INSTALL}"
         ) from error
     return mlkem
 
