@@ -97,7 +97,7 @@ class KeyService(Service):
         self._deposited: Counter[str] = Counter()
         self._origins: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
-    async def run(  # type: ignore[override]  # with options
+    async def run(  # with options
         self,
         applications: dict[str, Application] | None = None,
         sources: Sequence[str] = (),
@@ -213,7 +213,7 @@ class KeyService(Service):
 
     @offered
     async def below(self, peer: str, bits: int) -> None:
-        """Wait until less than `bits` are in stock with a site. Raises ProgramError where no application is."""
+        """Wait until less than `bits` are in stock with a site. Raises ProgramError for one without any."""
         await self._begun.wait()
         if peer not in self._vault.pools:
             raise ProgramError(f"key in stock with {peer}, where no application is")
@@ -232,7 +232,7 @@ class KeyService(Service):
 
     @offered
     def origin(self, key: str) -> dict[str, Any]:
-        """Of a key that was delivered lately: what made its blocks, along which path, and a bound on failure."""
+        """Of a key that was delivered lately: what made its blocks, its path, and a bound on failure."""
         return self._origins[key]
 
     def _store(self, change: Change) -> None:

@@ -1,4 +1,4 @@
-"""Applications at the sites of a key network: one asks for keys and tells their ids, the other one fetches them."""
+"""Applications at sites of a key network: one asks for keys and tells their ids, the other fetches them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Use:
 class User(Agent):
     """An application that asks (with `use`), one that fetches the keys of `fetches` others, or both.
 
-    It asks from `begins` on, for as long as the run `lasts`. Returns how many keys it had with its slave, how many
-    of them were others there, and how many requests were denied; how many keys it `fetched` as a slave; and what
-    the relay of the site did.
+    It asks from `begins` on, for as long as the run `lasts`. Returns how many keys it had with its slave, how
+    many of them were others there, and how many requests were denied; how many keys it `fetched` as a slave;
+    and what the relay of the site did.
     """
 
     async def run(

@@ -1,18 +1,19 @@
 """Cipher streams: files and streams of real bytes, under session keys that change by volume and time.
 
-Owns the format and the driving loops. Does not own keys' derivation (session_key.py) nor where quantum keys are
-from: the sender is given a function that asks for one, the receiver one that fetches it by its id, as a client of
-ETSI GS QKD 014 does. It runs outside of runs, in real time; what programs encrypt is in traffic.py.
+Owns the format and the driving loops. Does not own keys' derivation (session_key.py) nor where quantum
+keys are from: the sender is given a function that asks for one, the receiver one that fetches it by its id,
+as a client of ETSI GS QKD 014 does. It is for real bytes, outside of runs; programs have traffic.py.
 
     frame = kind (1 byte), length (4 bytes, big endian), content
-    kind K: a new session key: suite, id of the quantum key, ciphertext of the KEM; D: a record; E: the last one
+    kind K: a new session key: suite, id of the quantum key, ciphertext of the KEM; D: a record; E: the last
 
-Rules. A receiver takes the suite it accepts and no weaker one. A stream that ends without E was cut off. What comes
-out before that is authentic, up to where it was cut.
+Rules. A receiver takes the suite it accepts and no weaker one. A stream that ends without E was cut off. What
+comes out before that is authentic, up to where it was cut.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Header(msgspec.Struct, frozen=True):
 class Rekeying:
     """After how many bytes and seconds a new session key is due, and what to do without a quantum key.
 
-    `starvation`: "block" waits `pause_s` and asks again, "pqc" goes on with ML-KEM alone, "stop" raises Starved.
+    `starvation`: "block" waits `pause_s` and asks again, "pqc" goes on with ML-KEM alone, "stop" raises
+    Starved.
     `alarm` is called with the policy each time that a key is missing.
     """
 
@@ -63,7 +65,7 @@ class Rekeying:
     pause_s: float = 1.0
     alarm: Callable[[str], None] = lambda policy: None
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = threading.Event().wait
 
     def __post_init__(self) -> None:
         if self.starvation not in ("block", PQC, "stop") or self.bytes < 1 or self.seconds <= 0:
@@ -75,7 +77,7 @@ def encrypt(
     target: BinaryIO,
     public: bytes,
     new_key: Callable[[], Secret | None],
-    rekeying: Rekeying = Rekeying(),  # noqa: B008 -- frozen
+    rekeying: Rekeying = Rekeying(),
 ) -> list[Terms]:
     """Encrypt all of `source` for the owner of a public key; the terms of all session keys.
 

@@ -2,15 +2,15 @@
 
 Owns key pairs and encapsulation. Does not own what the secret is used for (session_key.py).
 
-Two packages do it, and each opens what the other one has closed. Outside of runs it is `cryptography`, whose code
-takes the same time for all keys. It draws from the operating system, which no run may; so in programs it is
-`kyber-py`, in Python, which takes the random bytes that it is given.
+Two packages do it, and each opens what the other one has closed. Outside of runs it is `cryptography`, whose
+code takes the same time for all keys. It draws from the operating system, which no run may; so in programs it
+is `kyber-py`, in Python, which takes the random bytes that it is given.
 """
 
 from __future__ import annotations
 
 import copy
-import secrets
+import os
 from typing import Any
 
 from ....emulator.errors import InputError, ProgramError
@@ -36,10 +36,10 @@ class KemKey:
     @classmethod
     def new(cls) -> KemKey:
         """A new one, drawn by the operating system; not in programs."""
-        return cls(Secret(secrets.token_bytes(SEED_BYTES)))
+        return cls(Secret(os.urandom(SEED_BYTES)))
 
     def opened(self, cipher: bytes) -> Secret:
-        """The secret in a ciphertext; another one than was closed in it if it was changed. Raises InputError."""
+        """The secret in a ciphertext; another one if that was changed. Raises InputError for its length."""
         if len(cipher) != CIPHER_BYTES:
             raise InputError(f"ML-KEM-768: a ciphertext of {len(cipher)} bytes")
         if self._drawn:

@@ -1,7 +1,7 @@
 """Short messages under one-time pads: secret and authentic whatever computers the eavesdropper has.
 
-Owns how a message is closed and opened. Does not own keys: ask the key service for one of `bits_for(message)` bits,
-send its id with the message, and use it for nothing else.
+Owns how a message is closed and opened. Does not own keys: ask the key service for one of
+`bits_for(message)` bits, send its id with the message, and use it for nothing else.
 """
 
 from __future__ import annotations

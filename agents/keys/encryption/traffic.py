@@ -7,11 +7,11 @@
 
 Owns both programs and their messages. Does not own keys' derivation (session_key.py).
 
-Bulk data goes through no message: it is a volume, `rate` times virtual time. Each new session key is agreed on
-in messages, with a real quantum key from the key services, a real encapsulation and a record that the receiver
-opens; between two of them the volume counts as sealed under the one that is there. Rules. The sender goes on
-with its old key until the receiver has the new one, but never beyond `rekey_bytes` and `rekey_after`: then the
-stream stands still. What is weaker than the receiver accepts it refuses, and the stream ends.
+Bulk data goes through no message: it is a volume, `rate` times virtual time. Each new session key is agreed
+on in messages, with a real quantum key from the key services, a real encapsulation and a record that the
+receiver opens; between two of them the volume counts as sealed under the one that is there. Rules. No key is
+used beyond `rekey_bytes` and `rekey_after`: without a new one the stream stands still, or ends. What is
+weaker than the receiver accepts it refuses, and the stream ends.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Ended(msgspec.Struct, frozen=True, tag_field="what", tag="ended"):
 class Sender(Agent):
     """Sends `rate` bytes/s for as long as the run `lasts`, under hybrid keys.
 
-    `starvation`: without a quantum key "block" waits, and the stream stands still once the old key is used
-    up; "pqc" goes on with ML-KEM alone; "stop" ends the stream. Metrics: `rekeyed`, `starved` (an alarm each time),
-    `stood_s`. Returns bytes by suite, how many session keys there were, and why the stream ended.
+    `starvation`: without a quantum key "block" waits, and the stream stands still; "pqc" goes on with ML-KEM
+    alone; "stop" ends the stream. Metrics: `starved` (an alarm each time), `stood_s`; `rekeyed` is noted.
+    Returns bytes by suite, how many session keys there were, and why the stream ended.
     """
 
     async def run(

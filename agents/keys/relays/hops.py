@@ -149,7 +149,7 @@ class Hops:
         return pad.plain(carry.cipher)
 
     async def _pad(self, source: str, carry: Carry) -> OneTimePad:
-        """Of keys that are fetched once, and kept until a message that names them is genuine. Raises Denied."""
+        """Of keys that are fetched once, and kept until a message with them is genuine. Raises Denied."""
         place = source, tuple(carry.pads)
         me, order = self._service.name, carry.order
         got = self._fetched.get(place)

@@ -23,6 +23,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ....emulator.errors import MessageError, ProgramError
@@ -33,12 +34,12 @@ from ...protocols.qkd.processing.key_block import KeyBlock
 from ...secret import Secret
 from ...service import Service, offered
 from ..denied import BAD_REQUEST, UNAVAILABLE, Denied
+from ..one_time_pad import TAG_BITS, OneTimePad
 from .hops import HopFailed, Hops
 from .neighbours import Neighbours
-from ..one_time_pad import TAG_BITS, OneTimePad
 from .relay_messages import (
-    AnyMessage,
     Answer,
+    AnyMessage,
     Carry,
     Confirmed,
     Failed,
@@ -49,14 +50,14 @@ from .relay_messages import (
 )
 
 _MOST_KNOWN = 1024
-#: After how long a source without a path looks for one again, in s, at the least; and at the most, if it hears
-#: of no change: twice as long each time.
+#: After how long a source without a path looks for one again, in s: at the least, and at the most, if it
+#: hears of no change; twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
 @dataclass
 class Target:
-    """Keep so many bits in `stock` with a site, by blocks of `block` bits, each over so many disjoint `paths`."""
+    """Keep so many bits in `stock` with a site, by blocks of `block` bits over so many disjoint `paths`."""
 
     stock: int
     block: int = 65_536
@@ -120,7 +121,7 @@ class KeyRelay(Service):
         self._passed = {"shares": 0, "bits": 0}
         self._made: dict[str, dict[str, int]] = {}
 
-    async def run(  # type: ignore[override]  # with options
+    async def run(  # with options
         self,
         hops: list[str] | None = None,
         keys: str = "keys",
@@ -289,7 +290,7 @@ class KeyRelay(Service):
         if sent is None or sent.done.done() or len(failed.ends) != 2:
             return
         one, other = failed.ends
-        hops = [pair for path in sent.order.paths for pair in zip(path, path[1:], strict=False)]
+        hops = [pair for path in sent.order.paths for pair in pairwise(path)]
         if source == one and (one, other) in hops:
             self._near.suspect(one, other)
             sent.done.set_exception(HopFailed(f"{one}-{other}: {failed.why}"))

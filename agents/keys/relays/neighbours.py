@@ -1,6 +1,7 @@
 """Neighbours: which hops of a relay work, and what relays tell each other of links.
 
-Owns greetings, adverts and their spread through the network. Does not own what follows for paths (routing.py).
+Owns greetings, adverts and their spread through the network. Does not own what follows for paths
+(routing.py).
 
 An advert of a node's links goes to all others, from neighbour to neighbour, when a link comes or goes, and
 when a stock has become twice or half of what was said, at most once in a period. Rule: what is lost of it
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 from ...service import Service
@@ -107,7 +109,7 @@ class Neighbours:
 
     def suspect_inner(self, path: list[str]) -> None:
         """Somewhere on the path something was lost: avoid its relays if there are others."""
-        for one, other in zip(path[1:], path[2:], strict=False):
+        for one, other in pairwise(path[1:]):
             self.map.suspect(one, other, self._service.now_ns + round(self._timeout_s * 4e9))
 
     # --- adverts ---

@@ -103,7 +103,7 @@ class Received(msgspec.Struct, frozen=True, tag_field="what", tag="received"):
 
 
 class Confirmed(msgspec.Struct, frozen=True, tag_field="what", tag="confirmed"):
-    """The source -> the destination: it has the block too, or (`has` false, without a tag) has given it up."""
+    """The source -> the destination: it has the block too, or (`has` false, no tag) has given it up."""
 
     block: str
     has: bool

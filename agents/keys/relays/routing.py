@@ -14,6 +14,7 @@ Rule: equal costs are decided by names, so the same map gives the same paths.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -116,7 +117,7 @@ def disjoint(
         found.append([*path, destination])
     return sorted(
         found,
-        key=lambda path: (sum(map(costs.__getitem__, zip(path, path[1:], strict=False))), path),
+        key=lambda path: (sum(map(costs.__getitem__, pairwise(path))), path),
     )
 
 

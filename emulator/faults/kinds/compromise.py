@@ -1,7 +1,7 @@
 """compromise: from now on an eavesdropper knows all keys of a node, and the node does not know it.
 
-It holds whatever the node holds then, and whatever comes to it later: keys in its store, and keys that pass it
-as a trusted relay. The node works on as before, and nothing in the run changes: what is known to the
+It knows whatever the node holds then, and whatever comes to it later: keys in its store, and keys that pass
+it as a trusted relay. The node works on as before, and nothing in the run changes: what is known to the
 eavesdropper is worked out from the record (qnetem/keys/reach.py).
 """
 
