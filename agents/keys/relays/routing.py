@@ -53,6 +53,9 @@ class Map:
         ):
             return False
         self._adverts[advert.node] = advert
+        for other in advert.links:
+            for link in ((advert.node, other), (other, advert.node)):
+                self._suspected.pop(link, None)
         return True
 
     def suspect(self, one: str, other: str, until_ns: int) -> None:

@@ -36,7 +36,7 @@ class Delivers(Waits):
         await asyncio.sleep(2.0)
         return {
             **relay.summary(),
-            "blocks": self.service(KeyService).blocks("bob"),
+            "pool": self.service(KeyService).pool("bob"),
             "route": sorted(relay.route("bob", paths=2)),
         }
 
@@ -46,7 +46,7 @@ class Ends(Waits):
 
     async def run(self, lasts: float = 5.0) -> Any:  # type: ignore[override]
         await asyncio.sleep(lasts)
-        return {"blocks": self.service(KeyService).blocks("alice")}
+        return {"pool": self.service(KeyService).pool("alice")}
 
 
 def network(

@@ -18,7 +18,7 @@ from .networks import LINE, network
 
 def same_at_both_ends(run: qnetem.Run) -> list[dict[str, Any]]:
     """The blocks of alice and bob, which are the same with the same bits."""
-    alice, bob = (run.results[end]["blocks"] for end in ("alice", "bob"))
+    alice, bob = (run.results[end]["pool"] for end in ("alice", "bob"))
     ready = [block for block in alice if block["ready"]]
     assert ready == [block for block in bob if block["ready"]]
     return ready
