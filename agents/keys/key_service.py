@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from ..secret import Secret
 from ..service import Service, offered
 from .agreement import SHORTAGE, Agreement
 from .applications import Application
-from .changes import Content
+from .changes import Change, Content, DropBlock, Gone, PutBlock, Ready
 from .database import open_database
 from .denied import BAD_REQUEST, NOT_FOUND, NOT_MULTIPLE, UNAUTHORIZED, UNAVAILABLE, Denied
 from .facades.paths import FACADES
@@ -44,6 +44,8 @@ R = TypeVar("R")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: The most that may lie in wait of its application: requests that are being served side by side.
 _SIDE_BY_SIDE = 256
+#: Keys that were delivered, whose origins are kept.
+_MOST_ORIGINS = 1024
 
 
 @dataclass
@@ -70,6 +72,7 @@ class KeyService(Service):
     Options:
         applications: the applications (SAEs) of all sites, by name; the same at every site.
         sources: services of this node that have `blocks()`, as `KeyLink` does.
+        relays: serve the relays of this site and of its neighbours too, as applications `relay-<site>`.
         key_size, min_key_size, max_key_size: bits of a key.
         max_keys: how many keys a request may ask for.
         high: bits in stock from which on a source's next block waits; low: below which an alarm is recorded.
@@ -88,11 +91,17 @@ class KeyService(Service):
         self._reports: dict[str, Counter[str]] = {}
         #: Pools whose stock is low, of which an alarm was recorded.
         self._low: set[str] = set()
+        #: Set, and replaced, with each change of a stock.
+        self._changed = asyncio.Event()
+        #: By site: bits that were deposited in this incarnation; by key: what made those delivered lately.
+        self._deposited: Counter[str] = Counter()
+        self._origins: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
-    async def run(  # type: ignore[override]  # with options
+    async def run(  # with options
         self,
-        applications: dict[str, Application],
+        applications: dict[str, Application] | None = None,
         sources: Sequence[str] = (),
+        relays: bool = False,
         key_size: int = 256,
         min_key_size: int = 64,
         max_key_size: int = 8192,
@@ -109,6 +118,10 @@ class KeyService(Service):
         tries: int = 8,
     ) -> None:
         self._sizes = Sizes(key_size, min_key_size, max_key_size, max_keys)
+        applications = dict(applications or {})
+        if relays:
+            near = (self.name, *self.neighbours)
+            applications |= {f"relay-{each}": Application(each) for each in near}
         self._check(applications, high, low, tries)
         self._applications, self._read_back = applications, read_back
         self._high, self._low_mark = high, low
@@ -141,11 +154,11 @@ class KeyService(Service):
                 raise ProgramError(f"application {name!r}: expected 1 to 64 characters without /")
 
     def _open(self, sites: list[str], store: Path | None, kek: Path | None) -> Vault:
-        storage = self.storage(open_database, store, kek)
-        content: Content = storage.content
+        self._storage = self.storage(open_database, store, kek)
+        content: Content = self._storage.content
         self.record("store", content.summary())
         epoch_ns = self._node.welcome.epoch_ns
-        vault = Vault(self.name, sites, content, lambda: epoch_ns + self.now_ns, storage.change)
+        vault = Vault(self.name, sites, content, lambda: epoch_ns + self.now_ns, self._store)
         for key in list(vault.keys.values()):
             if not key.shared:  # cut, and never answered: the master has not got it
                 vault.drop_key(key, "the site was restarted")
@@ -185,9 +198,49 @@ class KeyService(Service):
     def _deposit(self, block: KeyBlock, source: str) -> None:
         if block.peer not in self._vault.pools:
             raise ProgramError(f"a key block with {block.peer}, where no application is")
-        if self._vault.deposit(block, self._run_tag, source) is not None:
+        made = self._vault.deposit(block, self._run_tag, source)
+        if made is not None:
             self._agreement.news(block.peer)
+            self._deposited[block.peer] += len(made.bits)
             self.record(f"stock_{block.peer}", 8 * self._vault.pools[block.peer].held)
+
+    @offered
+    async def withdraw(self, peer: str, block: str) -> None:
+        """Give up a block that was deposited, unless both sites are known to have it."""
+        pool, id = self._vault.pools[peer], f"{self._run_tag}/{block}"
+        if id in pool and not pool[id].ready:
+            self._vault.drop_block(pool, id, "the other site has given it up")
+
+    @offered
+    async def below(self, peer: str, bits: int) -> None:
+        """Wait until less than `bits` are in stock with a site. Raises ProgramError for one without any."""
+        await self._begun.wait()
+        if peer not in self._vault.pools:
+            raise ProgramError(f"key in stock with {peer}, where no application is")
+        while 8 * self._vault.pools[peer].held >= bits:
+            await self._changed.wait()
+
+    @offered
+    async def change(self) -> None:
+        """Wait until a stock has changed."""
+        await self._changed.wait()
+
+    @offered
+    def deposited(self) -> dict[str, int]:
+        """By site: bits that were deposited since this node was started."""
+        return dict(sorted(self._deposited.items()))
+
+    @offered
+    def origin(self, key: str) -> dict[str, Any]:
+        """Of a key that was delivered lately: what made its blocks, its path, and a bound on failure."""
+        return self._origins[key]
+
+    def _store(self, change: Change) -> None:
+        """Have a change stored; wake all who wait for one of a stock."""
+        self._storage.change(change)
+        if isinstance(change, (PutBlock, Ready, Gone, DropBlock)):
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     async def _expire(self, pause_s: float) -> None:
         while True:
@@ -410,6 +463,9 @@ class KeyService(Service):
             self._vault.deliver(key, sae, as_master)
             report["keys as master" if as_master else "keys by id"] += 1
             report["bits"] += len(key.bits)
+            self._origins[key.id] = key.origin
+        while len(self._origins) > _MOST_ORIGINS:
+            self._origins.popitem(last=False)
         return [key.bits for key in keys]
 
     # --- clients outside ---

@@ -147,19 +147,23 @@ def list_command(
     """Say which application had which keys of a run, from the audit trails of its sites."""
     with errors_on_standard_error():
         from ..keys.listing import as_data, keys_of_run
+        from ..keys.reach import reach_of
         from ..runs.recorded import open_run
         from ..runs.run_folder import find_run
         from .pages.keys_page import page_of
 
-        sites = keys_of_run(open_run(find_run(run, runs)))
+        recorded = open_run(find_run(run, runs))
+        sites = keys_of_run(recorded)
+        has_journal = recorded.folder.journal.exists()
+        reach = reach_of(recorded, sites).lines() if has_journal else []
         with reader_may_close():
             if form is ListFormat.json:
-                print_object({"sites": [as_data(site) for site in sites]})
+                print_object({"sites": [as_data(site) for site in sites], "reach": reach})
             else:
                 sys.stdout.write(
                     "".join(
                         f"{plain_text.printable(line)}\n"
-                        for line in page_of(sites, width_of(sys.stdout))
+                        for line in (*page_of(sites, width_of(sys.stdout)), *reach)
                     )
                 )
     raise typer.Exit(0 if all(site.broken is None for site in sites) else 1)
