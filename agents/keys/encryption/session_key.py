@@ -4,10 +4,11 @@ Owns how a key follows from both secrets, and records under it. Does not own whe
 (cipher_stream.py, traffic.py).
 
 key, iv = HKDF-SHA256(quantum key || ML-KEM secret, salt = the first one's length, info = suite, epoch, key
-id, ciphertext). Who knows one of both secrets alone has nothing. Rules. The key's id, the suite, the epoch,
-the record's number and whether it is the last one are associated data of each record, and numbers count without a
-gap: a record that was changed, repeated, left out or moved is not opened. A session key seals less than 2^32
-records.
+id, ciphertext). Who knows one of both secrets alone has nothing.
+
+Rules. The key's id, the suite, the epoch, the record's number and whether it is the last one are associated
+data of each record, and numbers count without a gap: a record that was changed, repeated, left out or moved
+is not opened. A session key seals less than 2^32 records.
 """
 
 from __future__ import annotations
