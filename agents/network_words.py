@@ -6,7 +6,7 @@ others). Does not own the service that has them (network/network_layer.py).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -90,7 +90,7 @@ class NetworkWords:
         priority: int = 0,
         purpose: str | None = None,
         cutoff: Duration = None,
-    ) -> AsyncIterator[NetworkPair]:
+    ) -> AsyncGenerator[NetworkPair, None]:
         """Ask for pairs with any node, whose program takes the other halves by `arriving`.
 
         `min_fidelity`: what each is expected to have when both ends have heard of it; paths and links are
@@ -105,7 +105,7 @@ class NetworkWords:
 
     def arriving(
         self, peer: str, *, purpose: str | None = None, count: int | None = None
-    ) -> AsyncIterator[NetworkPair]:
+    ) -> AsyncGenerator[NetworkPair, None]:
         """The pairs that a node asks for with this one, for this purpose: all of them, or `count`."""
         raise NotImplementedError
 

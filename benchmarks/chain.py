@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from measure import medians, table
 from peers import installed
 
 #: Nodes -> how many pairs are made: in one process, and by processes.
-PAIRS = {2: (2000, 600), 4: (600, 150), 8: (240, 60), 16: (100, 24), 32: (40, 10)}
+PAIRS = {2: (2000, 600), 4: (600, 150), 8: (240, 60), 16: (100, 100), 32: (40, 40)}
 #: Shares of a peer's rate to reach: (in one process, as processes).
 AIMS = {"SeQUeNCe": (15.0, 5.0), "SimQN": (0.4, None)}
 
@@ -62,7 +62,7 @@ def _peers(wanted: bool) -> Iterator[dict[str, Callable[[int], float]]]:
 
 def main(runs: int, with_peers: bool = False) -> None:
     """Measure and print."""
-    ours: Mapping[str, Callable[[int], float]] = {
+    ours: dict[str, Callable[[int], float]] = {
         "layer, in process": partial(_in_process, layer=True),
         "repeaters, in process": partial(_in_process, layer=False),
         "layer, processes": partial(_as_processes, layer=True),

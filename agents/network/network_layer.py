@@ -15,7 +15,7 @@ once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Literal
 
@@ -190,7 +190,7 @@ class Network(Service, NetworkWords):
         priority: int = 0,
         purpose: str | None = None,
         cutoff: Duration = None,
-    ) -> AsyncIterator[NetworkPair]:
+    ) -> AsyncGenerator[NetworkPair, None]:
         use = self.caller if purpose is None else purpose
         want = Want(min_fidelity, priority, use, seconds(cutoff))
         async for pair in self.stream(peer, count, want, seconds(deadline), self.caller):
@@ -198,7 +198,7 @@ class Network(Service, NetworkWords):
 
     async def stream(
         self, peer: str, count: int, want: Want, limit_s: float | None, taker: str
-    ) -> AsyncIterator[NetworkPair]:
+    ) -> AsyncGenerator[NetworkPair, None]:
         """The pairs of a request, handed over to `taker`."""
         request = self._serving.begin(peer, count, want, limit_s)
         try:
@@ -220,7 +220,7 @@ class Network(Service, NetworkWords):
     @offered
     async def arriving(
         self, peer: str, *, purpose: str | None = None, count: int | None = None
-    ) -> AsyncIterator[NetworkPair]:
+    ) -> AsyncGenerator[NetworkPair, None]:
         self.check_peer(peer)
         inbox = self._inbox(peer, self.caller if purpose is None else purpose)
         handed, taker = 0, self.caller
