@@ -1,6 +1,6 @@
 """Pairs from end to end of a row of nodes, 20 km apart, per second.
 
-By the network layer and by repeaters that have been told what to join, in one process and with a process for
+By the network layer and by repeaters whose joins the topology says, in one process and with a process for
 each node; with `--peers` beside SeQUeNCe and SimQN, which have models of their own (peer_chains.py). What is
 one process counts its CPU time, so that other work on the machine is not in it; processes count wall time.
 """

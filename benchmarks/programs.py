@@ -63,7 +63,7 @@ class Takes(Agent):
 
 
 class Obtains(Agent):
-    """Pairs with a far end by repeaters that have each been said what to join, each measured."""
+    """Pairs with a far end by repeaters whose joins the topology says, each measured."""
 
     async def run(self, peer: str, pairs: int) -> None:
         source = LongPairs(self, peer)

@@ -260,13 +260,13 @@ def test_slots_of_time_that_are_counted_wrong_are_caught(monkeypatch: Patch) -> 
 
 def test_errors_that_are_not_reported_are_caught(monkeypatch: Patch) -> None:
     """The receiver compares what it has seen, and keeps bits in another order."""
-    session = decoy.Receiver._session
+    one_train = decoy.Receiver.one_train
 
     async def keeps(self: decoy.Receiver, *arguments: Any) -> Any:
-        found = await session(self, *arguments)
+        found = await one_train(self, *arguments)
         return replace(found, bits=self.rng.permutation(found.bits))
 
-    monkeypatch.setattr(decoy.Receiver, "_session", keeps)
+    monkeypatch.setattr(decoy.Receiver, "one_train", keeps)
     assert "bits are wrong" in caught("decoy")
 
 
