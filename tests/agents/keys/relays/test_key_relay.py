@@ -206,3 +206,23 @@ def test_applications_at_far_sites_get_keys_and_reach_says_which_are_known(tmp_p
     assert {key.key for key in known if key.site == "alice"} >= {
         key.key for key in known if key.site == "bob"
     }
+
+
+@pytest.mark.parametrize(
+    ("node", "options", "problem"),
+    [
+        ("alice", {"targets": {"eve": {"stock": 1}}}, "a key relay with 'eve'"),
+        ("alice", {"targets": {"bob": {"stock": 1, "block": 12}}}, "whole bytes in a block"),
+        ("r1", {"application": "relay"}, "expected a name with {site} once"),
+        ("r1", {"hops": ["r7"]}, "a key relay with 'r7'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_by_name(
+    tmp_path: Path, node: str, options: dict[str, Any], problem: str
+) -> None:
+    data = network()
+    data["nodes"][node]["services"]["relay"]["with"] |= options
+    run = qnetem.run(data, in_process=True, runs_folder=tmp_path)
+    assert run.problem is not None
+    assert problem in run.problem.text
+    assert (run.problem.node, run.problem.service) == (node, "relay")
