@@ -25,6 +25,7 @@ from .terminal import errors_on_standard_error, print_object, reader_may_close
 
 if TYPE_CHECKING:
     from ..keys.certificates import Certificates
+    from ..keys.reach import Reach
     from ..keys.serving import Served
 
 
@@ -155,18 +156,25 @@ def list_command(
         recorded = open_run(find_run(run, runs))
         sites = keys_of_run(recorded)
         has_journal = recorded.folder.journal.exists()
-        reach = reach_of(recorded, sites).lines() if has_journal else []
+        reach = reach_of(recorded, sites) if has_journal else None
         with reader_may_close():
             if form is ListFormat.json:
-                print_object({"sites": [as_data(site) for site in sites], "reach": reach})
+                known = None if reach is None else reach.as_data()
+                print_object({"sites": [as_data(site) for site in sites], "reach": known})
             else:
                 sys.stdout.write(
                     "".join(
                         f"{plain_text.printable(line)}\n"
-                        for line in (*page_of(sites, width_of(sys.stdout)), *reach)
+                        for line in (*page_of(sites, width_of(sys.stdout)), *_lines_of(reach))
                     )
                 )
     raise typer.Exit(0 if all(site.broken is None for site in sites) else 1)
+
+
+def _lines_of(reach: Reach | None) -> list[str]:
+    if reach is None:
+        return ["what compromised nodes give away is in runs with `record: full` only"]
+    return reach.lines()
 
 
 def _folder(file: Path, chosen: Path | None) -> Path:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..runs.events import Event, read_events
 from ..runs.recorded import RecordedRun
@@ -41,6 +42,22 @@ class Reach:
     passed: dict[str, list[str]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     keys: list[KeyReach] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "compromised": [
+                {"node": node, "t_ns": t_ns} for node, t_ns in self.compromised.items()
+            ],
+            "blocks": [
+                {"block": block, "passed": nodes, "known": block in self.known}
+                for block, nodes in sorted(self.passed.items())
+            ],
+            "keys": [
+                {"key": key.key, "site": key.site, "to": key.to, "known_by": key.known_by}
+                for key in self.keys
+            ],
+        }
 
     def lines(self) -> list[str]:
         """For people."""

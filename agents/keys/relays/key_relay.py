@@ -50,6 +50,8 @@ from .relay_messages import (
 )
 
 _MOST_KNOWN = 1024
+#: Of a block: a hop asks for its keys at once, and by default a request may name 128 keys of 8192 bits.
+MOST_BITS = 1_000_000
 #: After how long a source without a path looks for one again, in s: at the least, and at the most, if it
 #: hears of no change; twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -158,9 +160,10 @@ class KeyRelay(Service):
         if application.count("{site}") != 1:
             raise ProgramError(f"application {application!r}: expected a name with {{site}} once")
         for site, target in targets.items():
-            if target.stock < 1 or target.paths < 1 or target.block < 8 or target.block % 8:
+            if target.stock < 1 or target.paths < 1 or not _is_block(target.block):
                 raise ProgramError(
-                    f"target {site}: expected stock and paths above 0, and whole bytes in a block"
+                    f"target {site}: expected stock and paths above 0, and a block of whole bytes, "
+                    f"{MOST_BITS} bits at most"
                 )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -176,8 +179,12 @@ class KeyRelay(Service):
 
         Raises Denied: 503 without a path that has enough key, or when all attempts fail.
         """
-        if site == self.name or site not in self.peers or bits < 8 or bits % 8 or paths < 1:
-            raise Denied(BAD_REQUEST, "expected another site, whole bytes and a path", "request")
+        if site == self.name or site not in self.peers or not _is_block(bits) or paths < 1:
+            raise Denied(
+                BAD_REQUEST,
+                f"expected another site, a path, and whole bytes of {MOST_BITS} bits at most",
+                "request",
+            )
         why = "no path has enough key"
         for _ in range(self._attempts):
             need = bits + TAG_BITS + TAG_BITS  # the block's own tags, and those of a hop
@@ -395,6 +402,10 @@ class KeyRelay(Service):
                 self._is_confirmed(source, body)
             else:
                 self._failed(source, body)
+
+
+def _is_block(bits: int) -> bool:
+    return 8 <= bits <= MOST_BITS and bits % 8 == 0
 
 
 def _xor(shares: list[Secret]) -> Secret:

@@ -212,7 +212,8 @@ def test_applications_at_far_sites_get_keys_and_reach_says_which_are_known(tmp_p
     ("node", "options", "problem"),
     [
         ("alice", {"targets": {"eve": {"stock": 1}}}, "a key relay with 'eve'"),
-        ("alice", {"targets": {"bob": {"stock": 1, "block": 12}}}, "whole bytes in a block"),
+        ("alice", {"targets": {"bob": {"stock": 1, "block": 12}}}, "a block of whole bytes"),
+        ("alice", {"targets": {"bob": {"stock": 1, "block": 2_000_000}}}, "1000000 bits at most"),
         ("r1", {"application": "relay"}, "expected a name with {site} once"),
         ("r1", {"hops": ["r7"]}, "a key relay with 'r7'"),
     ],

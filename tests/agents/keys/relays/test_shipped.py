@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from qnetem.cli.main import app
 from qnetem.keys.listing import keys_of_run
 from qnetem.keys.reach import Reach, reach_of
 from qnetem.runs.recorded import open_run
@@ -50,6 +53,14 @@ def test_a_relay_on_the_only_path_gives_all_away_that_passes(tmp_path: Path) -> 
     assert 0 < some < every == 60
     assert reach.lines()[0] == "compromised: relay, 5 s"
     assert f"keys of app-bob at bob: {some} of 60 known" in reach.lines()
+    (run_folder,) = tmp_path.glob("compromise-*")
+    listed = CliRunner().invoke(app, ["keys", "list", str(run_folder), "--format", "json"])
+    assert listed.exit_code == 0, listed.output
+    data = json.loads(listed.output)["reach"]
+    assert data == reach.as_data()
+    assert data["compromised"] == [{"node": "relay", "t_ns": 5_000_000_000}]
+    listed = CliRunner().invoke(app, ["keys", "list", str(run_folder)])
+    assert listed.output.splitlines()[-len(reach.lines()) :] == reach.lines()
 
 
 @pytest.mark.papers
