@@ -20,6 +20,8 @@ settings.load_profile("unhurried")
 # A shell starts jobs in the background with Ctrl-C ignored, and what the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# pytest-xdist tells its workers the terminal's width; what a test prints goes into a pipe, and is whole.
+os.environ.pop("COLUMNS", None)
 
 #: The property of a campaign's report: [family, network, statuses of its conversations].
 CONFIRMED = "confirmed"

@@ -12,6 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from ..errors import InputError
+
+#: k a b/z of transmitter and receiver: beyond it they are no longer far away, and the integral has no end.
+_MOST_TURNS = 100.0
 #: h c, in J m.
 _PHOTON_J_M = 6.626_070_15e-34 * 299_792_458.0
 
@@ -73,12 +77,18 @@ def truncated_capture(
     """Part of a laser's light that passes a transmitter's ring and falls into a receiver's, far away.
 
     Fraunhofer: U = k/z int exp(-r^2/w0^2) J0(k r rho/z) r dr over the transmitter; its square over the
-    receiver, by the light before the transmitter, pi w0^2/2 (Goodman, Fourier Optics, chapter 4).
+    receiver, by the light before the transmitter, pi w0^2/2 (Goodman, Fourier Optics, chapter 4). Raises
+    InputError where the telescopes are so near that the receiver has more than `_MOST_TURNS` radians of it.
     """
     k_per_z = 2 * math.pi / (wavelength_nm * 1e-9 * distance_km * 1e3)
     outer, inner = transmitter_m / 2, transmitter_m / 2 * transmitter_obscuration
     edge, hole = aperture_m / 2, aperture_m / 2 * obscuration
     turns = k_per_z * outer * edge
+    if not turns <= _MOST_TURNS:
+        raise InputError(
+            f"telescopes of {transmitter_m:g} m and {aperture_m:g} m are not far from each other at "
+            f"{distance_km:g} km, for light of {wavelength_nm:g} nm"
+        )
 
     def field(rho: float) -> float:
         def lit(r: float) -> float:

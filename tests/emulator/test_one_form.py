@@ -185,6 +185,6 @@ def test_every_cached_function_is_known_here() -> None:
     ]
     known = {name.rpartition(".")[2] for name in ANSWERS} | {
         "unit_axis", "_shown_axis", "_thermal", "_to_front", "_interleaved", "_detection_code_weights",
-        "closed_forms",
+        "closed_forms", "_geometry", "_orbit",
     }  # fmt: skip
     assert set(cached) == known, "say here how a new cache's keys are told apart"
