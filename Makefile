@@ -13,7 +13,9 @@ TESTS ?=
 run: $(STAMP)
 	$(BIN)/qnetem run $(TOPOLOGY)
 
+# Compiled once: hundreds of processes are started, which may be kept from writing what they have compiled.
 test: lint
+	$(BIN)/python -m compileall -q agents emulator qnetem tests
 	$(BIN)/pytest -n 3 $(TESTS)
 
 # What is drawn at random, ten times as often as in `make test` (tests/counts.py).
