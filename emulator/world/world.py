@@ -100,6 +100,9 @@ class World:
         #: Set when a node is lost and others are awaited: seconds until `settle()`.
         self.settle_in_s: float | None = None
         self._lost: dict[str, RunError] = {}
+        #: Node -> whose payloads it lacks, for its report of this instant; and those whose never come.
+        self._lacking: dict[str, str] = {}
+        self._written_off: set[str] = set()
         #: All programs have ended: the instant in which the services clean up.
         self._last_instant: tuple[int, int] | None = None
 
@@ -146,6 +149,9 @@ class World:
             return
         try:
             if isinstance(message, (Report, Failed)):
+                if node in self._written_off:
+                    return  # the run is about to end without it
+                self._lacking.pop(node, None)
                 if self._steps.take(status, message):
                     self._step_done()
             elif isinstance(message, Hello):
@@ -236,7 +242,10 @@ class World:
     def _on_resend(self, node: str, request: Resend) -> None:
         """A receiver lacks payloads: their sender publishes them again."""
         source = self.nodes.statuses.get(request.src)
+        self._lacking[node] = request.src
         if source is not None and source.state == "lost":
+            if self._write_off():
+                self._step_done()
             return  # the run is about to end with that node's loss, whatever this one lacks
         if source is None or not source.alive or source.incarnation != request.inc:
             raise InternalError(f"{node} lacks a payload of {request.src}, which is gone")
@@ -257,6 +266,17 @@ class World:
             # After the reports: a program that has failed in this instant is named before a lost node.
             self.settle()
             self._advance()
+
+    def _write_off(self) -> bool:
+        """Await no report for which a payload of a lost node is lacking; whether one was awaited."""
+        found = False
+        for node, source in self._lacking.items():
+            status = self.nodes[node]
+            if status.awaited and source in self._lost:
+                self._steps.done(status)
+                self._written_off.add(node)
+                found = True
+        return found
 
     def _apply_reports(self) -> None:
         self._steps.apply()
@@ -412,8 +432,10 @@ class World:
         """A node is lost. Others may be dying at the same instant: they are waited for, and not for long."""
         status.state = "lost"
         self._lost[status.name] = why
-        if status.awaited:
+        was_awaited = status.awaited
+        if was_awaited:
             self._steps.done(status)
+        if self._write_off() or was_awaited:
             self._step_done()
         if self.over or self.settle_in_s is not None:
             return

@@ -210,14 +210,29 @@ def test_a_death_is_not_waited_with_for_long() -> None:
     assert stage.problem.node == "bob"
 
 
-def test_a_node_that_lacks_what_a_lost_one_has_sent_is_not_the_reason() -> None:
-    """The lost node has reported, and died with its payload unpublished: its receiver asks in vain."""
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_node_that_lacks_what_a_lost_one_has_sent_is_not_the_reason(asks_first: bool) -> None:
+    """The lost node died with its payload unpublished: its receiver asks in vain, and is not waited for."""
     stage = Stage()
+    if asks_first:
+        stage.say("alice", Resend("bob", 1, [1]))
     stage.world.exited("bob", 1, -9)
-    stage.say("alice", Resend("bob", 1, [1]))
-    assert not stage.world.over
-    stage.world.settle()
+    if not asks_first:
+        assert not stage.world.over
+        stage.say("alice", Resend("bob", 1, [1]))
+    assert stage.world.over
     assert (stage.problem.kind, stage.problem.node) == ("NodeLost", "bob")
+
+
+def test_others_are_waited_for_and_a_payload_that_comes_after_all_hurts_nothing() -> None:
+    stage = Stage(network(dict.fromkeys(["a", "b", "c"], harness.idle)))
+    stage.world.exited("b", 1, -9)
+    stage.say("a", Resend("b", 1, [1]))
+    assert not stage.world.over
+    stage.report("a")
+    assert not stage.world.over
+    stage.report("c")
+    assert (stage.problem.kind, stage.problem.node) == ("NodeLost", "b")
 
 
 def test_a_death_before_time_begins_ends_the_run_within_a_second() -> None:
