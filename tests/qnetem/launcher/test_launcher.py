@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -299,14 +300,16 @@ async def kill_again_and_again(launcher: Launcher) -> None:
 # --- deaths ---------------------------------------------------------------------------------------
 
 
-async def test_a_node_killed_from_outside_ends_the_run_by_name(
+async def test_a_node_killed_from_outside_ends_the_run_within_a_second_by_name(
     tmp_path: Path,
 ) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
     async with asyncio.timeout(PATIENCE_S), running.launcher as launcher:
         await running.under_way()
+        killed = time.monotonic()
         os.kill(launcher.pids["bob"], signal.SIGKILL)
         outcome = await launcher.wait()
+        assert time.monotonic() - killed < 1.0
         pids = running.pids()
     problem = outcome.problem
     assert problem is not None
