@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Trail:
-    """The end of a chain: what the next entry goes on from."""
+    """The end of a chain: what the next entry continues."""
 
     def __init__(self, number: int = 0, head: str = FIRST) -> None:
         self.number, self.head = number, head

@@ -297,7 +297,7 @@ class KeyDatabase:
 
 
 def read_audit(path: Path) -> list[Entry]:
-    """The audit trail of a store, which nobody else may have open. Raises InputError."""
+    """The audit trail of a store, which no other process may have open. Raises InputError."""
     if not path.exists():
         raise InputError(f"{path}: no key store")
     try:

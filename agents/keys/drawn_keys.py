@@ -36,7 +36,7 @@ class DrawnKeys(Service):
         period_ns = round(every * 1e9)
         number = -(
             -self.now_ns // period_ns
-        )  # one that was restarted goes on where the other end is
+        )  # one that was restarted continues where the other end is
         while most is None or number < most:
             await asyncio.sleep((number * period_ns - self.now_ns) / 1e9)
             self._made.put_nowait(self._block(peer, number, bits))

@@ -8,7 +8,7 @@ from ..agent import Agent
 
 
 class Site(Agent):
-    """It waits. In real time a run with such nodes goes on until it is stopped, or to `until`."""
+    """It waits. In real time a run with such nodes lasts until it is stopped, or to `until`."""
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()

@@ -30,7 +30,7 @@ Sessions with `seals` are authenticated: each message travels in a `Sealed` with
 its sender, its number and its bytes. A message whose tag is wrong is not received: it changes nothing but
 `refused`, and the genuine one is still awaited. An end that does not know a sealed session is silent, since
 nothing it could say would be proved; only an opening is answered, in clear, with "unknown": that tells the
-initiator to take other pads, and costs whoever forges it nothing but our pads.
+initiator to take other pads, and a forged one costs nothing but pads.
 
 Messages travel on a port that is called after the subject (of a service, `<service>.<subject>`), so no bare
 `receive()` takes one. There replies lie under the names of their sessions.

@@ -1,7 +1,7 @@
 """Certificates for tests: an authority, one for each site's server, one for each application.
 
 Owns the folder of `qnetem keys certs` and what lies in it. Needs the package cryptography. Rules. Private
-keys are readable by their owner only, and the authority's key is not kept: nobody can sign another
+keys are readable by their owner only, and the authority's key is not kept: no one can sign another
 certificate. The certificates are for the loopback interface, and for tests.
 """
 

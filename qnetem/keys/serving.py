@@ -49,7 +49,7 @@ class Served:
 
 
 def fresh_seed() -> int:
-    """A seed that nobody can guess."""
+    """A seed that cannot be guessed."""
     return secrets.randbits(63)
 
 

@@ -65,7 +65,7 @@ class Moment:
 
 
 class LinkPasses:
-    """The passes of one link of which an end is in orbit. Clouds are left out: nobody knows them ahead."""
+    """The passes of one link of which an end is in orbit. Clouds are left out: they are not known ahead."""
 
     def __init__(self, topology: Topology, link: LinkSpec, geometry: Geometry) -> None:
         self.link, self.geometry, self._topology = link, geometry, topology

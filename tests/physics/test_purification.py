@@ -35,7 +35,7 @@ class Purifying(Agent):
 class Raising(Agent):
     """Makes two pairs of the level below, purifies them, and has the recorder look at what is kept.
 
-    `whole`: goes on until so many are kept; else counts so many last rounds.
+    `whole`: continues until so many are kept; else counts so many last rounds.
     """
 
     async def run(

@@ -12,7 +12,7 @@ coincidences and announces which of Bob's clicks they are, in which of them the 
 those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
 are time tags, and a window says which of them are coincidences. With `pairs` both ends measure pairs that are
 heralded, by their link or by the network, as if each were a click. With `distil` all of basis X is
-compared, and Z makes the key: the session goes on to a secret key, and all its messages are authenticated.
+compared, and Z makes the key: the session leads to a secret key, and all its messages are authenticated.
 The source needs no trust, and neither does a repeater.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With

@@ -10,7 +10,7 @@ The receiver announces that it listens; the sender sends its train; the receiver
 sender announces which bases agree, and with which intensity each of those clicks was sent. The first
 setting of the source is the signal. All sifted bits of the others are compared in public, and a sample of
 the signal's. With `distil` they are divided by basis in their place: Z makes the key, of all intensities, and
-X is compared, all of it; the same session goes on to a secret key, and all its messages are authenticated.
+X is compared, all of it; the same session leads to a secret key, and all its messages are authenticated.
 
 The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the
 same and longer than a round trip of a message, messages may be lost and ends killed: a session that is

@@ -8,7 +8,7 @@ first setting of the source; nor the way from a sifted key to a secret one (proc
 The receiver announces that it listens; the sender sends its train; the receiver announces which slots
 clicked; the sender announces its hints, one for each click; the receiver announces which clicks count. A
 random sample of their bits is compared in public. With `distil` it is all of basis X, and Z makes the key:
-the same session goes on to a secret key, and all its messages are authenticated. As many clicks as there may
+the same session leads to a secret key, and all its messages are authenticated. As many clicks as there may
 have been pulses of several photons count as known to an eavesdropper.
 
 The sender is the initiator (session.py); its last request are its bits. With a `timeout`, at both ends the

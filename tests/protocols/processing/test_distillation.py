@@ -166,7 +166,7 @@ def test_noise_above_the_threshold_ends_without_a_key_and_without_correction() -
 
 
 def test_noise_that_costs_more_than_there_is_ends_without_a_key() -> None:
-    """15 % of errors: what correction tells is what nobody knew."""
+    """15 % of errors: what correction tells is all that was secret."""
     found = key(play(ends(prepared, 20_000, noise=0.3)))
     assert_frequency(round(found["qber"] * found["sifted"]), found["sifted"], 0.15)
     assert (found["length"], found["why"]) == (0, "nothing is secret")
