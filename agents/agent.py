@@ -448,7 +448,7 @@ class Agent:
         """Take the next train from `source`: measure a share of its slots, resend towards `to`.
 
         A click in a slot is sent on as one photon in the state that was seen, nothing without a click;
-        slots that are not measured pass. `faked`: bright light is sent on instead, which blinds detectors; they
+        slots that are not measured pass. `faked`: bright light instead, which blinds detectors; they
         click where the receiver measures along the axis of the click here, and nowhere else. Without a
         `detector:` the node's are ideal. `bases` and `axes` as for `detect`; a train that is longer ends with
         them. Raises OperationError, LinkError.

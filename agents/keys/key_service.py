@@ -10,7 +10,7 @@
 Owns its options, who may have which key, and the words for programs. Does not own blocks and keys (vault.py),
 how two sites agree (agreement.py), the store on disk (database.py), nor HTTP (facades/, server.py).
 
-Rule: every decision is made here, in virtual time, for all that ask: a program of the node or a client outside.
+Rule: every decision is made here, in virtual time: for a program of the node or a client outside.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Header(msgspec.Struct, frozen=True):
 class Rekeying:
     """After how many bytes and seconds a new session key is due, and what to do without a quantum key.
 
-    `starvation`: "block" waits `pause_s` and asks again, "pqc" continues with ML-KEM alone, "stop" raises
+    `starvation`: "block" waits `pause_s` and asks again, "pqc" uses ML-KEM alone, "stop" raises
     Starved.
     `alarm` is called with the policy each time that a key is missing.
     """

@@ -70,7 +70,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="what", tag="ended"):
 class Sender(Agent):
     """Sends `rate` bytes/s for as long as the run `lasts`, under hybrid keys.
 
-    `starvation`: without a quantum key "block" waits, and the stream stands still; "pqc" continues with ML-KEM
+    `starvation`: without a quantum key "block" waits, and the stream stands still; "pqc" uses ML-KEM
     alone; "stop" ends the stream. Metrics: `starved` (an alarm each time), `stood_s`; `rekeyed` is noted.
     Returns bytes by suite, how many session keys there were, and why the stream ended.
     """
