@@ -295,6 +295,11 @@ def plain_name(value: object, what: str) -> str:
     return name
 
 
+def plain_names(peer: str, link: str | None) -> tuple[str, str | None]:
+    """A peer and perhaps a link, as the wire carries them. Raises MessageError."""
+    return plain_name(peer, "a node"), None if link is None else plain_name(link, "a link")
+
+
 def quoted(value: object) -> str:
     """`repr(value)`, in short; of an object that cannot give one, its class."""
     try:
