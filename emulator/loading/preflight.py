@@ -1,7 +1,7 @@
 """Links and memories tried out before anything runs: what only physics, or both ends of a link, can judge.
 
 Owns which of them are tried, that a detector's gate fits into the slots of the source at the other end, and
-that its dark counts are few in each. Does not own what else is wrong with one: links/fibres.py,
+that its dark counts are few in each. Does not own what else is wrong with one: links/channels.py,
 links/heralding.py and node/memories.py of quantum/ refuse it, as they build the same thing for the run (a
 pulse shorter than its linewidth allows, a filter without a Raman coefficient, a user's noise that is no
 channel, a cut-off that no pair survives).
@@ -36,11 +36,11 @@ def try_links(topology: Topology) -> None:
     if not links:
         return
     from ..kernel.streams import Streams
-    from ..quantum.links.fibres import fibre_channel_of
+    from ..quantum.links.channels import light_channel_of
 
     streams = Streams(topology.seed)
     for link in links:
-        fibre_channel_of(topology, link, streams)
+        light_channel_of(topology, link, streams)
 
 
 def try_sources(topology: Topology) -> None:

@@ -33,7 +33,7 @@ from ..wire import Arrival, Operation, Result, Transmit
 from .fault_history import FaultHistories
 from .formalism import formalism_of, qubit_numbers
 from .joint_probes import JointProbes
-from .links.fibres import FaultedFibre, FibreChannel, LinksByEnds, fibre_channel_of
+from .links.channels import FaultedChannel, LightChannel, LinksByEnds, light_channel_of
 from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
 from .links.photons import PhotonLink
 from .node.attempt_log import AttemptLog
@@ -255,9 +255,9 @@ class QuantumPlane:
         requests = {f"{verb(each.operation)} {each.number}": each.owner for each in opened}
         return dict(sorted(devices.owners.items())) | requests
 
-    def fibre_channel(self, link: str) -> FibreChannel:
+    def light_channel(self, link: str) -> LightChannel:
         """How light crosses the link without faults; asking changes nothing. Raises KeyError without one."""
-        return self.photon_links.by_name[link].fibre.channel
+        return self.photon_links.by_name[link].faulted.channel
 
     def at_end(self) -> dict[str, list[str]]:
         """Node -> what is still in its slots: qubits, then open requests. Empty if all is clean."""
@@ -362,15 +362,15 @@ class QuantumPlane:
     def _connect(self, topology: Topology, link: LinkSpec) -> None:
         name, ends, around = link.name, link.ends, self.around
         channel, source = (
-            fibre_channel_of(topology, link, around.streams),
+            light_channel_of(topology, link, around.streams),
             source_of(topology, link),
         )
         history = self.fault_histories.links[name]
         if channel is not None:
-            fibre = FaultedFibre(channel, history)
-            photons = PhotonLink(name, ends, fibre, around, self.registry, self._arrived)
+            faulted = FaultedChannel(channel, history)
+            photons = PhotonLink(name, ends, faulted, around, self.registry, self._arrived)
             self.photon_links.add(name, ends, photons)
-            self.pulses.connect(name, ends, fibre)
+            self.pulses.connect(name, ends, faulted)
         if source is not None:
             heralded = HeraldedLink(
                 name,
@@ -382,7 +382,7 @@ class QuantumPlane:
                 history,
                 self._give,
                 self._memories,
-                None if channel is None else drift_of(link, channel.fibre),
+                None if channel is None else drift_of(link, channel.medium),
             )
             self.heralded_links.add(name, ends, heralded)
             changed = changing_source(link)

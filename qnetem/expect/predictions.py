@@ -177,12 +177,12 @@ class _Readers:
     def _through_space(self, link: str) -> float:
         """As the emulator has it at time 0, of a link that does not change."""
         from ..emulator.kernel.streams import Streams
-        from ..emulator.quantum.links.fibres import fibre_channel_of
+        from ..emulator.quantum.links.channels import light_channel_of
 
         spec = self._link(link)
-        channel = fibre_channel_of(self._topology, spec, Streams(self._topology.seed))
+        channel = light_channel_of(self._topology, spec, Streams(self._topology.seed))
         assert channel is not None
-        if channel.fibre.moves or any(self._topology.nodes[end].weather for end in spec.ends):
+        if channel.medium.moves or any(self._topology.nodes[end].weather for end in spec.ends):
             raise InputError(f"the transmittance of {link} changes with time: expected a number")
         return channel.at(0, spec.ends[0]).survival
 
@@ -192,7 +192,7 @@ class _Readers:
         if quantum.gate_ps is None:
             return 1.0
         from ..emulator.optics.dispersion import gate_fraction
-        from ..emulator.quantum.links.fibres import fibre_of, pulse_of
+        from ..emulator.quantum.links.channels import fibre_of, pulse_of
 
         fibre, pulse = fibre_of(self._link(link)), pulse_of(quantum)
         assert fibre is not None and pulse is not None, "validation asks for a pulse beside a gate"

@@ -18,7 +18,7 @@ from ..emulator.kernel.streams import Streams
 from ..emulator.loading import Topology
 from ..emulator.optics.free_space import GRID_NS, FreeSpaceLink
 from ..emulator.places import geometry_of
-from ..emulator.quantum.links.fibres import fibre_channel_of
+from ..emulator.quantum.links.channels import light_channel_of
 from ..emulator.quantum.pulses.reception import receiver
 from ..emulator.space.contacts import DAY_NS, Geometry, Pass
 from ..emulator.space.earth import Station
@@ -77,9 +77,9 @@ class LinkPasses:
                 }
             }
         )
-        channel = fibre_channel_of(clear, link, Streams(topology.seed))
-        assert channel is not None and isinstance(channel.fibre, FreeSpaceLink)
-        self._space = channel.fibre
+        channel = light_channel_of(clear, link, Streams(topology.seed))
+        assert channel is not None and isinstance(channel.medium, FreeSpaceLink)
+        self._space = channel.medium
         self._ends = _sender_and_receiver(topology, link)
         self._moments: dict[tuple[int, int], list[Moment]] = {}
 

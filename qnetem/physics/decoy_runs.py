@@ -19,7 +19,7 @@ from ..emulator.errors import InternalError
 from ..emulator.kernel.streams import Streams
 from ..emulator.loading import Topology
 from ..emulator.optics.pulses import EFFECTS, STATES
-from ..emulator.quantum.links.fibres import fibre_channel_of
+from ..emulator.quantum.links.channels import light_channel_of
 from ..emulator.quantum.pulses.reception import receiver
 from ..emulator.quantum.pulses.sending import source_table
 from .runs import play, topology_of
@@ -134,7 +134,7 @@ def foreseen(run: DecoyRun) -> tuple[float, float]:
     """
     topology = _topology(run)
     source, detectors = topology.nodes["alice"].source, topology.nodes["bob"].detector
-    way = fibre_channel_of(topology, topology.links["alice-bob"], Streams(SEED))
+    way = light_channel_of(topology, topology.links["alice-bob"], Streams(SEED))
     if source is None or detectors is None or way is None:
         raise InternalError(f"{run.hardware} lacks a source, detectors or a fibre")
     crossing, seen = way.at(0, "alice"), receiver(detectors, source.period_ps, 0.0)

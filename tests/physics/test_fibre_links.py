@@ -205,7 +205,7 @@ def digest(quantum: str, asked_ns: tuple[int, ...] = ()) -> str:
     """Of a run over a fibre that somebody has looked at before, at those times."""
     topology = parse_topology(f"name: bench\nseed: 3\n{text(quantum, 60, every_s=0.1)}")
     network = InProcessNetwork(topology, log_stream=lambda node, incarnation: io.StringIO())
-    way = network.world.quantum.fibre_channel("link0000")
+    way = network.world.quantum.light_channel("link0000")
     for t_ns in asked_ns:
         way.at(t_ns, "alice")
     outcome = network.run()
@@ -226,7 +226,7 @@ def test_another_link_shifts_nobody_s_environment() -> None:
     for links in (1, 3):
         topology = parse_topology(f"name: bench\nseed: 3\n{text(WANDERING, 1, links=links)}")
         world = InProcessNetwork(topology, log_stream=lambda *_: io.StringIO()).world
-        network[links] = world.quantum.fibre_channel("link0000").at(7 * 10**9, "alice")
+        network[links] = world.quantum.light_channel("link0000").at(7 * 10**9, "alice")
     alone, beside = network[1], network[3]
     assert alone.delay_ns == beside.delay_ns
     assert alone.noise is not None and beside.noise is not None

@@ -82,7 +82,7 @@ def test_polarisation_drift_wears_down_the_interference_of_double_clicks() -> No
     )
     network, outcome = attempt(text(quantum, 1, 0.2), seed=4)
     assert outcome.problem is None, outcome.problem
-    turn = network.world.quantum.fibre_channel("alice-bob").at(300_000_000, "alice").noise
+    turn = network.world.quantum.light_channel("alice-bob").at(300_000_000, "alice").noise
     assert turn is not None
     overlap = (1 + turn[3, 3]) / 2
     assert 0.05 < overlap < 0.95
@@ -98,7 +98,7 @@ def test_midpoint_pairs_are_turned_by_the_fibre_as_light_from_end_to_end_is() ->
     )
     network, outcome = attempt(text(quantum, 1, 0.2), seed=4)
     assert outcome.problem is None, outcome.problem
-    turn = network.world.quantum.fibre_channel("alice-bob").at(300_000_000, "alice").noise
+    turn = network.world.quantum.light_channel("alice-bob").at(300_000_000, "alice").noise
     assert turn is not None
     # F of (1 x U) Phi+ is |tr U|^2/4 = (1 + tr R)/4.
     expected = float(turn.trace()) / 4

@@ -254,8 +254,8 @@ def test_light_of_classical_channels_reaches_the_detectors() -> None:
         "bob": ("detector: {gate: 1 ns, efficiency: 0.5}", detecting()),
     }
     ran = run(nodes, f"[{between('alice', 'bob', **quantum)}]", seed=2)
-    way = ran.network.world.quantum.fibre_channel("alice-bob")
-    rate_hz = way.fibre.at(0).noise_rate_hz
+    way = ran.network.world.quantum.light_channel("alice-bob")
+    rate_hz = way.medium.at(0).noise_rate_hz
     assert rate_hz > 1e5
     expected = -math.expm1(-rate_hz * 1e-9 * 0.5)
     assert_frequency(ran.results["bob"]["clicks"], slots, expected)

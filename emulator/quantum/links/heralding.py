@@ -38,7 +38,7 @@ from ...topology.model.entangle import EmitterSpec, EntangleSpec, LatchingSpec
 from ...topology.model.topology import LinkSpec, Topology
 from ...units import format_ns
 from ..formalism import Formalism
-from .fibres import fibre_of, placed, raman_of
+from .channels import fibre_of, placed, raman_of
 
 #: Where the station or the source stands, unless the topology says so: half way.
 HALF_WAY = 0.5

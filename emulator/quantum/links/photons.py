@@ -1,6 +1,6 @@
 """Photons: qubits that nodes send along fibres.
 
-Owns the photons in flight on one link. Does not own what a fibre does to light (fibres.py,
+Owns the photons in flight on one link. Does not own what a fibre does to light (channels.py,
 optics/fibre.py) or where a qubit lies at rest (node/registry.py).
 
 Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
@@ -23,7 +23,7 @@ from ...states.pauli import Superoperator
 from ...wire import Arrival
 from ..node.node_devices import NodeDevices
 from ..node.registry import Registry
-from .fibres import FaultedFibre
+from .channels import FaultedChannel
 
 
 class Photon:
@@ -52,12 +52,12 @@ class PhotonLink:
         self,
         name: str,
         ends: tuple[str, str],
-        fibre: FaultedFibre,
+        faulted: FaultedChannel,
         around: Surroundings,
         registry: Registry,
         on_arrival: Callable[[str, Arrival], None],
     ) -> None:
-        self.name, self.ends, self.fibre = name, ends, fibre
+        self.name, self.ends, self.faulted = name, ends, faulted
         #: The node that stands on the link and takes what its ends send.
         self.eavesdropper: NodeDevices | None = None
         self._registry, self._streams, self._clock = registry, around.streams, around.clock
@@ -77,7 +77,7 @@ class PhotonLink:
             source not in self.ends
         ):  # an eavesdropper's light passes for that of the end she stands at
             source = self.ends[1] if destination.name == self.ends[0] else self.ends[0]
-        channel, interval = self.fibre.at(now)
+        channel, interval = self.faulted.at(now)
         transit = channel.at(now, source)
         interval.count_hits(_on_light)
         survives = self._draw(source, destination.name) < transit.survival

@@ -33,7 +33,7 @@ from ...optics.pulses import NO_CHANNEL, PulseChannel, PulseTrain, pulse_channel
 from ...topology.model.topology import NodeSpec
 from ...wire import BLOCK_SLOTS
 from ..fault_history import FaultHistories, FaultHistory
-from ..links.fibres import FaultedFibre, FibreChannel, LinksByEnds
+from ..links.channels import FaultedChannel, LightChannel, LinksByEnds
 
 if TYPE_CHECKING:
     from .reception import TrainReception
@@ -120,7 +120,7 @@ class Train:
         """When light reaches the other end that leaves at `t_ns`: never before what has left earlier."""
         if self.entrance is None:
             return t_ns
-        return t_ns + self.link.fibre.channel.train_delay_ns(self.start_ns, t_ns, self.entrance)
+        return t_ns + self.link.faulted.channel.train_delay_ns(self.start_ns, t_ns, self.entrance)
 
     def left_ns(self, t_ns: int) -> int:
         """When light has left that reaches the other end at `t_ns`."""
@@ -196,12 +196,12 @@ class PulseLink:
         self,
         name: str,
         ends: tuple[str, str],
-        fibre: FaultedFibre,
+        faulted: FaultedChannel,
         nodes: Mapping[str, FaultHistory[NodeChanges]],
         around: Surroundings,
         on_first_light: Callable[[Train], None],
     ) -> None:
-        self.name, self.ends, self.fibre, self._nodes = name, ends, fibre, nodes
+        self.name, self.ends, self.faulted, self._nodes = name, ends, faulted, nodes
         self._clock, self._journal, self._metrics = around.clock, around.journal, around.metrics
         self._on_first_light = on_first_light
         #: The node that stands on the link and takes what its ends send; "" for none.
@@ -257,11 +257,11 @@ class PulseLink:
         if train.entrance is None:
             return 0.0
         reverse = train.entrance != self.ends[0]
-        return self.fibre.channel.fibre.at(train.start_ns, reverse).noise_rate_hz
+        return self.faulted.channel.medium.at(train.start_ns, reverse).noise_rate_hz
 
     def gate_ps(self, train: Train) -> float | None:
         """Full width of the gate through which the train comes out of the fibre; None: without one."""
-        return None if train.entrance is None else self.fibre.channel.gate_ps
+        return None if train.entrance is None else self.faulted.channel.gate_ps
 
     def channel(self, train: Train, first: int, end: int, count: bool = True) -> PulseChannel:
         """What the slots from `first` to before `end` of a train meet; `count` as for `Train.channel`."""
@@ -294,8 +294,8 @@ class PulseLink:
         slot, spread_ps = first, 0.0
         while slot < max(end, first + 1):
             t_ns = train.leaves_ns(slot)
-            channel, interval = self.fibre.at(t_ns)
-            here, noise = channel.fibre.at(t_ns, reverse), channel.at(t_ns, train.entrance).noise
+            channel, interval = self.faulted.at(t_ns)
+            here, noise = channel.medium.at(t_ns, reverse), channel.at(t_ns, train.entrance).noise
             starts.append(slot if starts else 0)
             etas.append(here.transmittance)
             maps.append(np.eye(4) if noise is None else noise)
@@ -366,9 +366,9 @@ class PulseRoutes:
         self.by_name = self._between.by_name
         self._own: dict[str, PulseLink] = {}
 
-    def connect(self, name: str, ends: tuple[str, str], fibre: FaultedFibre) -> None:
+    def connect(self, name: str, ends: tuple[str, str], faulted: FaultedChannel) -> None:
         """The link carries trains."""
-        self._between.add(name, ends, self._link(name, ends, fibre))
+        self._between.add(name, ends, self._link(name, ends, faulted))
 
     def choose(self, node: str, peer: str, link: str | None) -> PulseLink:
         """The first link from `node` to `peer`: a direct one, or one that leads past eavesdroppers.
@@ -398,15 +398,15 @@ class PulseRoutes:
     def _own_link(self, node: str) -> PulseLink:
         link = self._own.get(node)
         if link is None:
-            channel = FibreChannel(FibreLink(Fibre(0.0)), node)
-            nothing = FaultedFibre(channel, FaultHistory(NOTHING, self._around.clock))
+            channel = LightChannel(FibreLink(Fibre(0.0)), node)
+            nothing = FaultedChannel(channel, FaultHistory(NOTHING, self._around.clock))
             # no link can be called that
             link = self._own[node] = self._link(f"{node}>{node}", (node, node), nothing)
         return link
 
-    def _link(self, name: str, ends: tuple[str, str], fibre: FaultedFibre) -> PulseLink:
+    def _link(self, name: str, ends: tuple[str, str], faulted: FaultedChannel) -> PulseLink:
         nodes = self._fault_histories.nodes
-        return PulseLink(name, ends, fibre, nodes, self._around, self._on_first_light)
+        return PulseLink(name, ends, faulted, nodes, self._around, self._on_first_light)
 
     def _past_eavesdroppers(self, node: str, peer: str) -> list[PulseLink]:
         """The links of `node` that lead to `peer` with eavesdroppers, and no others, between."""

@@ -86,7 +86,7 @@ def never_early(source: str, left_ns: int, came_ns: int) -> bool:
 @settings(max_examples=60, deadline=None)
 def test_photons_come_never_early_and_in_order(moments: list[int], source: str) -> None:
     plane = QuantumPlane(network(), surroundings(Conductor()))
-    channel = plane.photon_links.by_name["sat-ogs"].fibre.channel
+    channel = plane.photon_links.by_name["sat-ogs"].faulted.channel
     came = [t + channel.at(t, source).delay_ns for t in sorted(moments)]
     for left_ns, came_ns in zip(sorted(moments), came, strict=True):
         assert never_early(source, left_ns, came_ns)
@@ -96,7 +96,7 @@ def test_photons_come_never_early_and_in_order(moments: list[int], source: str) 
 
 def test_a_photon_is_lost_without_a_contact() -> None:
     plane = QuantumPlane(network(), surroundings(Conductor()))
-    channel = plane.photon_links.by_name["sat-ogs"].fibre.channel
+    channel = plane.photon_links.by_name["sat-ogs"].faulted.channel
     lit = [channel.at(t, "sat").survival > 0 for t in (BEGIN_NS - 1, BEGIN_NS, END_NS - 1, END_NS)]
     assert lit == [False, True, True, False]
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from qnetem.cli import main as cli
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.loading import load_topology
-from qnetem.emulator.quantum.links.fibres import fibre_channel_of
+from qnetem.emulator.quantum.links.channels import light_channel_of
 from qnetem.passes.coastlines import coastlines
 from qnetem.passes.passes import moving_links
 
@@ -29,7 +29,7 @@ def test_a_pass_is_where_the_emulator_has_it_with_its_loss() -> None:
     topology = load_topology(MICIUS)
     (link,) = moving_links(topology)
     (row,) = link.rows(600 * 10**9)
-    channel = fibre_channel_of(topology, topology.links["micius-xinglong"], Streams(1))
+    channel = light_channel_of(topology, topology.links["micius-xinglong"], Streams(1))
     assert channel is not None
     for t_ns, lit in ((row.start_ns - 1, False), (row.start_ns, True), (row.end_ns, False)):
         assert (channel.at(t_ns, "micius").survival > 0) is lit

@@ -164,7 +164,7 @@ def test_a_photon_meets_the_surroundings_of_the_time_at_which_it_leaves() -> Non
     for cell in (1, 40, 700):
         qubit = sent(bench, "0", cell * cell_ns + cell_ns // 2)
         found.append(fidelity(bench, qubit, (1.0, 0.0)))
-        noise = bench.plane.fibre_channel("alice-bob").at(cell * cell_ns, "alice").noise
+        noise = bench.plane.light_channel("alice-bob").at(cell * cell_ns, "alice").noise
         assert noise is not None
         expected.append((1 + noise[3, 3]) / 2)
     assert found == pytest.approx(expected, abs=1e-12)
@@ -186,7 +186,7 @@ def test_classical_channels_are_known_to_the_way_but_make_no_qubits() -> None:
     channel = ClassicalChannelsSpec(launch_power_dbm=0.0, rho_per_km_nm=3e-9)
     coexistence = CoexistenceSpec(filter_width_nm=0.2, channels=[channel])
     bench = lab(Quantum(length_km=25.0, coexistence=coexistence))
-    fibre = bench.plane.fibre_channel("alice-bob").fibre
+    fibre = bench.plane.light_channel("alice-bob").medium
     assert fibre.at(0).noise_rate_hz == pytest.approx(3.701e7, rel=1e-3)
     assert fibre.at(0, reverse=True).noise_rate_hz == pytest.approx(4.575e7, rel=1e-3)
     bench.at(10**9, lambda: None)
@@ -198,7 +198,7 @@ def test_a_fibre_is_as_long_for_its_photons_as_for_the_topology() -> None:
     for length_km in (0.0, 1e-9, 0.1, 20.0, 47.3, 1203.0):
         spec = link("alice", "bob", Quantum(length_km=length_km))
         bench = Lab([node("alice"), node("bob")], [spec])
-        transit = bench.plane.fibre_channel("alice-bob").at(0, "alice")
+        transit = bench.plane.light_channel("alice-bob").at(0, "alice")
         assert transit.delay_ns == spec.delay_ns
         assert transit.noise is None
 

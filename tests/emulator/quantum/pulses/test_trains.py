@@ -12,7 +12,7 @@ from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.optics.pulses import PulseChannel
 from qnetem.emulator.quantum.fault_history import FaultHistories
-from qnetem.emulator.quantum.links.fibres import FaultedFibre, fibre_channel_of
+from qnetem.emulator.quantum.links.channels import FaultedChannel, light_channel_of
 from qnetem.emulator.quantum.pulses.trains import PulseLink, Train
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
@@ -30,13 +30,13 @@ class Bench:
         )
         self.clock = Conductor()
         streams = Streams(1)
-        channel = fibre_channel_of(topology, topology.links["alice-bob"], streams)
+        channel = light_channel_of(topology, topology.links["alice-bob"], streams)
         assert channel is not None
         self.channel = channel
         self.began: list[Train] = []
         around = Surroundings(self.clock, Journal(self.clock), Metrics(), streams)
         self.fault_histories = FaultHistories(["alice-bob"], ["alice", "bob"], self.clock)
-        fibre = FaultedFibre(channel, self.fault_histories.links["alice-bob"])
+        fibre = FaultedChannel(channel, self.fault_histories.links["alice-bob"])
         parts = fibre, self.fault_histories.nodes, around, self.began.append
         self.link = PulseLink("alice-bob", ("alice", "bob"), *parts)
 
@@ -91,7 +91,7 @@ def test_slots_are_dark_from_the_flight_before_a_cut_to_its_end(drift: str) -> N
 
 def test_a_links_gate_is_met_by_what_crosses_the_link_and_by_nothing_else() -> None:
     bench = Bench(", pulse: {duration: 20 ps}, gate: 60 ps")
-    spread_ps = bench.channel.fibre.at(0).spread_ps
+    spread_ps = bench.channel.medium.at(0).spread_ps
     for source in ("alice", "bob"):
         met = bench.link.channel(bench.train(source), 0, 10)
         assert (met.gates, met.spread_ps) == (((spread_ps, 60.0),), 0.0)

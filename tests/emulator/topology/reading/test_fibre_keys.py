@@ -12,7 +12,7 @@ import pytest
 from qnetem.emulator.errors import TopologyError
 from qnetem.emulator.loading import Topology, load_topology, parse_topology
 from qnetem.emulator.optics import fibre as fibres
-from qnetem.emulator.quantum.links.fibres import MAX_CELLS, fibre_of
+from qnetem.emulator.quantum.links.channels import MAX_CELLS, fibre_of
 from qnetem.emulator.topology.model.fibre_sections import (
     ClassicalChannelsSpec,
     CoexistenceSpec,

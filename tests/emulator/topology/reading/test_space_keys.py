@@ -11,7 +11,7 @@ from qnetem.emulator.closed_forms import fibre_latency_ns, free_space
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.loading import Topology, load_topology, parse_topology
 from qnetem.emulator.places import geometry_of, place_of, planned_contacts
-from qnetem.emulator.quantum.links.fibres import fibre_channel_of
+from qnetem.emulator.quantum.links.channels import light_channel_of
 from qnetem.emulator.quantum.links.free_space import half_angle_urad, optics_of
 from qnetem.emulator.topology.model.space_sections import DivergenceSpec
 
@@ -89,10 +89,10 @@ def test_every_key_reaches_the_model_and_stays_the_same_as_data() -> None:
     assert optics.half_angle_urad == pytest.approx(free_space.half_angle_of_waist(0.06, 848.6))
     assert optics.air.table == ((10.0, 0.54), (90.0, 0.9))
     assert (optics.air.wind_m_per_s, optics.air.ground) == (10.0, 1e-14)
-    channel = fibre_channel_of(topology, topology.links["sat-ogs"], Streams(1))
-    assert channel is not None and channel.fibre.moves
+    channel = light_channel_of(topology, topology.links["sat-ogs"], Streams(1))
+    assert channel is not None and channel.medium.moves
     area = 1.2 * (1 - 0.3**2) ** 0.5
-    assert channel.fibre.at(0).noise_rate_hz == pytest.approx(
+    assert channel.medium.at(0).noise_rate_hz == pytest.approx(
         free_space.background_rate_hz(1.5e-5, 100, area, 1, 848.6)
     )
     document = yaml.safe_load(EVERYTHING.replace("2026-03-20T12:00:00Z", "'2026-03-20T12:00:00Z'"))
@@ -154,7 +154,7 @@ def test_two_satellites_are_linked_past_the_earth_without_any_air() -> None:
     assert 5000 < link.length_km < 7000  # both over the air's edge
     contacts = planned_contacts(topology, link)
     assert contacts is not None and len(contacts) >= 4
-    channel = fibre_channel_of(topology, link, Streams(1))
+    channel = light_channel_of(topology, link, Streams(1))
     assert channel is not None
     inside, outside = (contacts[0] + contacts[1]) // 2, contacts[1] + 10**9
     range_km = geometry_of(topology, link).range_km(inside)  # type: ignore[union-attr]
@@ -290,7 +290,7 @@ def test_clouds_over_a_station_are_the_same_for_all_of_its_links_whichever_asks_
     paths = []
     for order in (("sat-ogs", "second"), ("second", "sat-ogs")):
         streams = Streams(topology.seed)
-        links = [fibre_channel_of(topology, topology.links[name], streams) for name in order]
+        links = [light_channel_of(topology, topology.links[name], streams) for name in order]
         assert links[0] is not None and links[1] is not None
         paths += [[each.at(t, "sat").survival for t in times] for each in links if each is not None]
     assert all(path == paths[0] for path in paths)
@@ -303,7 +303,7 @@ def test_weather_from_a_file_lies_beside_the_topology(tmp_path: Path) -> None:
     palma = "position: {latitude: 40 deg, longitude: 117 deg}"
     (tmp_path / "net.yaml").write_text(text(sat=palma, ogs=sky))
     topology = load_topology(tmp_path / "net.yaml")
-    channel = fibre_channel_of(topology, topology.links["sat-ogs"], Streams(1))
+    channel = light_channel_of(topology, topology.links["sat-ogs"], Streams(1))
     assert channel is not None
     cloudy, clear = (channel.at(t, "sat").survival for t in (0, 3600 * 10**9))
     assert cloudy / clear == pytest.approx(10**-0.3)

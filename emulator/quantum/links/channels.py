@@ -1,9 +1,9 @@
-"""The fibres of a topology's quantum links, and which link an operation means.
+"""The channels of a topology's quantum links, and which link an operation means.
 
 Owns one table per service (photons, heralded pairs, pulse trains) from a node and its peer to the links
-between them, the making of fibres and environments from what the topology says, and a fibre under faults.
-Does not own what happens on a link (photons.py, pairs/, pulses/), what heralds pairs (heralding.py), nor
-what a fibre does (optics/fibre.py).
+between them, the making of fibres, free space and environments from what the topology says, and a channel
+under faults. Does not own what happens on a link (photons.py, pairs/, pulses/), what heralds pairs
+(heralding.py), nor what light meets (optics/fibre.py, optics/free_space.py).
 
 Rules: a node names a link, or there is exactly one that fits; anything else is a LinkError. What a
 topology says and physics forbids is a TopologyError at its place, before anything runs.
@@ -91,8 +91,8 @@ class PhotonTransit(NamedTuple):
     noise: Superoperator | None
 
 
-class FibreChannel:
-    """A link's fibre with the receiver's gate and the user's noise. Draws nothing.
+class LightChannel:
+    """A link's fibre or free space with the receiver's gate and the user's noise. Draws nothing.
 
     `first` is the link's first end. The gate, of full width `gate_ps`, follows the mean time of arrival:
     only a pulse's spread is lost by it. The user's `noise` acts last.
@@ -100,40 +100,40 @@ class FibreChannel:
 
     def __init__(
         self,
-        fibre: FibreLink | FreeSpaceLink,
+        medium: FibreLink | FreeSpaceLink,
         first: str,
         gate_ps: float | None = None,
         noise: Superoperator | None = None,
     ) -> None:
-        self.fibre, self.gate_ps = fibre, gate_ps
+        self.medium, self.gate_ps = medium, gate_ps
         self._first, self._noise = first, noise
-        #: The latest transit in each direction, and the state of the fibre it follows from.
+        #: The latest transit in each direction, and the state of the medium it follows from.
         self._latest: dict[bool, tuple[FibreState, PhotonTransit]] = {}
 
     def at(self, t_ns: int, source: str) -> PhotonTransit:
         """For light that `source`, one of the link's ends, sends at `t_ns`."""
         reverse = source != self._first
-        state = self.fibre.at(t_ns, reverse)
+        state = self.medium.at(t_ns, reverse)
         latest = self._latest.get(reverse)
         if latest is None or latest[0] is not state:
             latest = self._latest[reverse] = (state, self._transit(state))
-        if self.fibre.moves:
-            return latest[1]._replace(delay_ns=self.fibre.delay_ns(t_ns, reverse))
+        if self.medium.moves:
+            return latest[1]._replace(delay_ns=self.medium.delay_ns(t_ns, reverse))
         return latest[1]
 
     def train_delay_ns(self, start_ns: int, t_ns: int, source: str) -> int:
         """Time of flight of what leaves `source` at `t_ns` in a train that began at `start_ns`."""
-        return self.fibre.train_delay_ns(start_ns, t_ns, source != self._first)
+        return self.medium.train_delay_ns(start_ns, t_ns, source != self._first)
 
     def changed(
         self, loss_db: float, misalignment_rad: float, lossless: bool = False
-    ) -> FibreChannel:
+    ) -> LightChannel:
         """The same channel with more loss and with its ends' frames turned further; with the same drifts.
 
-        `lossless`: without any loss of the fibre; all else stays, the gate too.
+        `lossless`: without any loss on the way; all else stays, the gate too.
         """
-        link = self.fibre.changed(loss_db, misalignment_rad, lossless)
-        return FibreChannel(link, self._first, self.gate_ps, self._noise)
+        link = self.medium.changed(loss_db, misalignment_rad, lossless)
+        return LightChannel(link, self._first, self.gate_ps, self._noise)
 
     def _transit(self, state: FibreState) -> PhotonTransit:
         survival = state.transmittance
@@ -144,17 +144,17 @@ class FibreChannel:
         return PhotonTransit(survival, state.delay_ns, noise)
 
     def __repr__(self) -> str:
-        return f"<FibreChannel from {self._first}: {self.fibre}, gate {self.gate_ps} ps>"
+        return f"<LightChannel from {self._first}: {self.medium}, gate {self.gate_ps} ps>"
 
 
-class FaultedFibre:
-    """A link's fibre, with what faults do to it."""
+class FaultedChannel:
+    """A link's channel, with what faults do to it."""
 
-    def __init__(self, channel: FibreChannel, history: FaultHistory[Changes]) -> None:
+    def __init__(self, channel: LightChannel, history: FaultHistory[Changes]) -> None:
         self.channel, self._history = channel, history
         self._changed = lru_cache(_CHANNELS_AT_HAND)(channel.changed)
 
-    def at(self, t_ns: int) -> tuple[FibreChannel, Interval[Changes]]:
+    def at(self, t_ns: int) -> tuple[LightChannel, Interval[Changes]]:
         """For light that leaves at `t_ns`: the channel it crosses, and the interval in which that holds."""
         interval = self._history.at(t_ns)
         if not interval.by:
@@ -164,10 +164,10 @@ class FaultedFibre:
         return channel, interval
 
     def __repr__(self) -> str:
-        return f"<FaultedFibre {self.channel}, {self._history}>"
+        return f"<FaultedChannel {self.channel}, {self._history}>"
 
 
-def fibre_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> FibreChannel | None:
+def light_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> LightChannel | None:
     """How photons cross the link; None without a quantum side.
 
     Its environment takes four words from the generator ("environment", link). Raises TopologyError for
@@ -196,7 +196,7 @@ def fibre_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> Fi
     if quantum.gate_ps is not None and pulse is None:
         problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
         raise topology.error(problem, *path, "gate")
-    channel = FibreChannel(fibre, link.ends[0], quantum.gate_ps, noise)
+    channel = LightChannel(fibre, link.ends[0], quantum.gate_ps, noise)
     with placed(topology, *path):
         _check_formalism(topology, link, channel)
     return channel
@@ -303,12 +303,12 @@ def _check_grid(topology: Topology, link: str, spec: EnvironmentSpec) -> None:
     )
 
 
-def _check_formalism(topology: Topology, link: LinkSpec, channel: FibreChannel) -> None:
+def _check_formalism(topology: Topology, link: LinkSpec, channel: LightChannel) -> None:
     """Raises InputError if the formalism cannot carry what the link does to a photon.
 
     An environment does nothing in its first cell; its second is as good as any.
     """
-    environment = channel.fibre.environment
+    environment = channel.medium.environment
     transit = channel.at(environment.grid_ns if environment else 0, link.ends[0])
     if transit.noise is not None:
         chosen = Formalism(topology.formalism, topology.approximate)
