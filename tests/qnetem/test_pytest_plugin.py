@@ -11,7 +11,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-_NO_CACHE = ("-p", "no:cacheprovider")
+#: Without a cache, and without what others' plugins import: most of the time of a small session.
+_LEAN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
 
 PROGRAM = """\
 import asyncio
@@ -61,7 +62,7 @@ def pytest_on(
     mode = "auto" if auto else "strict"
     ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
     elsewhere.makeini(f"[pytest]\n{ini}filterwarnings = error\n")
-    return elsewhere.runpytest_subprocess(*_NO_CACHE, *options)
+    return elsewhere.runpytest_subprocess(*_LEAN, *options)
 
 
 SYNC = """
@@ -294,7 +295,7 @@ def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> Non
         f"    network({TOPOLOGY!r}).assert_ok()\n",
         encoding="utf-8",
     )
-    elsewhere.runpytest_subprocess(*_NO_CACHE).assert_outcomes(passed=2)
+    elsewhere.runpytest_subprocess(*_LEAN).assert_outcomes(passed=2)
 
 
 INLINE = """
@@ -318,9 +319,17 @@ INLINE = """
 """
 
 
-@pytest.mark.parametrize("layout", ["lone", "package", "importlib"])
+_PROCESSES = ["--qnetem-processes"]
+
+
 @pytest.mark.parametrize(
-    "place", [[], pytest.param(["--qnetem-processes"], marks=pytest.mark.processes)]
+    ("layout", "place"),
+    [
+        ("lone", []),
+        pytest.param("lone", _PROCESSES, marks=pytest.mark.processes),
+        pytest.param("package", _PROCESSES, marks=pytest.mark.processes),
+        pytest.param("importlib", _PROCESSES, marks=pytest.mark.processes),
+    ],
 )
 def test_programs_may_stand_in_the_test_s_own_file(
     layout: str, place: list[str], pytester: pytest.Pytester
@@ -331,7 +340,7 @@ def test_programs_may_stand_in_the_test_s_own_file(
     if layout == "package":
         (folder / "__init__.py").touch()
     mode = ["--import-mode=importlib"] if layout == "importlib" else []
-    result = pytester.runpytest_subprocess(*_NO_CACHE, *mode, *place)
+    result = pytester.runpytest_subprocess(*_LEAN, *mode, *place)
     result.assert_outcomes(passed=1)
 
 
@@ -357,7 +366,7 @@ def test_processes_import_what_pytest_imports(pytester: pytest.Pytester) -> None
             run.assert_result("a", "== 'word'")
         """
     )
-    options = (*_NO_CACHE, "--qnetem-processes")
+    options = (*_LEAN, "--qnetem-processes")
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
 
 

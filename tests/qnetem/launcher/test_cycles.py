@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 #: Of each of the six kinds of cycle: three hundred in all.
-TIMES = count(50, 20)
+TIMES = count(50, 50)
 #: From the zygote's start to the first instant and beyond, on a quiet machine.
 UNDER_WAY_S = 1.5
 PAUSE_S = 0.02
@@ -96,7 +96,7 @@ def test_a_process_that_runs_networks_again_and_again_does_not_grow(
     threads = set(threading.enumerate())
     run()  # what is opened once for all runs
     held, children = open_files(), our_children()
-    for _ in range(count(50, 10)):
+    for _ in range(count(50, 25)):
         run()
         assert (open_files(), our_children()) == (held, children)
     for thread in set(threading.enumerate()) - threads:
