@@ -43,6 +43,7 @@ def modules() -> dict[str, Path]:
 SHARED = (
     "emulator/closed_forms",
     "emulator/errors",
+    "emulator/event_loops",
     "emulator/fixed_environment",
     "emulator/plain_text",
     "emulator/program_modules",

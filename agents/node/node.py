@@ -13,6 +13,7 @@ report, however many tenants there are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -161,13 +162,23 @@ class Node:
         elif isinstance(message, Stop):
             self.stopped = True
 
+    @property
+    def awaiting(self) -> bool:
+        """Whether a grant or a settle waits for payloads."""
+        return self._waiting_grant is not None or bool(self._settles)
+
     def payload(self, src: str, data: bytes) -> None:
         """An MQTT payload that came on `.../inbox/{src}`; anything that is no envelope is ignored."""
-        try:
-            envelope = unseal(data)
-        except MessageError:
-            return
-        self.payloads.arrived(src, envelope)
+        self.arrive([(src, data)])
+
+    def arrive(self, payloads: Sequence[tuple[str, bytes]]) -> None:
+        """Payloads that came together, `(source, data)` each, in order; as `payload`."""
+        for src, data in payloads:
+            try:
+                envelope = unseal(data)
+            except MessageError:
+                continue
+            self.payloads.arrived(src, envelope)
         if self._waiting_grant is not None:
             self._try_grant()
         if self._settles:

@@ -1,16 +1,18 @@
 """A node's connection to the broker: its inbox in, its messages out, for as long as the process lives.
 
-Owns the aiomqtt client, its reconnecting, and the order and number of outstanding publishes. Does not
-own what is in a payload, nor its delivery: what a broker loses, the receiver asks for again over the
-emulator plane (process.py).
+Owns the aiomqtt client, its reconnecting, the order of publishes, and when the broker's socket is read. Does
+not own what a packet looks like (packets.py), what is in a payload, nor its delivery: what a broker loses, the
+receiver asks for again over the emulator plane (process.py).
 
-Rules: payloads leave in the order given, at QoS 0, and no more than `OUTSTANDING` are in paho's hands
-at once. `deliver` is called from a plain callback of the loop, never from inside a task or paho: an
-exception in it reaches the loop's exception handler.
+Rules: payloads leave in the order given, at QoS 0, all that a step has made in one write. `deliver` is called
+from a plain callback of the loop, never from inside a task or paho: an exception in it reaches the loop's
+exception handler. A payload may wait in the socket until a grant names it: while none does, a message that
+comes wakes no process.
 
-aiomqtt connects, subscribes, pings and disconnects. The two hot paths go around its tasks and queues,
-straight to the paho client beneath it: awaiting each publish is quadratic in the outstanding ones,
-and the message iterator makes a task for every message.
+aiomqtt connects, subscribes, pings and disconnects. Messages go around its tasks and queues, and around the
+paho client beneath it, which makes several system calls and some thirty Python calls of each: PUBLISH
+packets are written and read here, and paho gets the bytes of all others. Both write to one socket, so each
+begins only when the other has nothing that is half sent.
 """
 
 from __future__ import annotations
@@ -28,18 +30,21 @@ import paho.mqtt.client as paho
 
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire.framing import short_path
+from .packets import Malformed, PacketSplitter, apart, publish_packet, together, topic_field
 from .settings import BrokerAddress
 
-OUTSTANDING = 100
-#: Reads of one readiness, so that a flood of payloads cannot starve the emulator's socket.
-READS_AT_ONCE = 64
+#: One read, and about one write: so a flood of payloads cannot starve the emulator's socket.
+READ_BYTES, WRITE_BYTES = 65_536, 262_144
+#: While no grant waits for payloads, the socket is looked at so often: for a lost line, and to keep it empty.
+LOOK_S = 1.0
 CONNECT_S = 10.0
 #: One attempt: aiomqtt does not notice a line that is lost between connecting and being accepted.
 ATTEMPT_S = 3.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.02, 1.0
 _NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
-Deliver = Callable[[str, bytes], None]
+#: A source and what it has sent.
+Payload = tuple[str, bytes]
 
 
 def inbox_topic(run_id: str, destination: str, source: str) -> str:
@@ -91,21 +96,29 @@ class Inbox:
         run_id: str,
         node: str,
         client_id: str,
-        deliver: Deliver,
+        deliver: Callable[[list[Payload]], None],
         reconnected: Callable[[], None],
+        awaited: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`deliver(source, payload)` per message; `reconnected()` after every later subscription."""
+        """`deliver` gets what has come; `reconnected()` after every later subscription.
+
+        `awaited()`: whether a grant waits for payloads; while it does not, they may stay in the socket.
+        """
         self.connected = False
         self._address = address
         self._run_id, self._node, self._client_id = run_id, node, client_id
-        self._deliver, self._reconnected = deliver, reconnected
-        self._topics: dict[str, str] = {}
+        self._deliver, self._reconnected, self._awaited = deliver, reconnected, awaited
+        self._topics: dict[str, bytes] = {}
         self._outgoing: deque[tuple[str, bytes]] = deque()
-        self._arrived: list[tuple[str, bytes]] = []
+        #: What is left of a write that the socket has taken in part.
+        self._unsent = memoryview(b"")
+        self._packets = PacketSplitter()
         self._loop = asyncio.get_running_loop()
         self._client: aiomqtt.Client | None = None
-        self._paho: paho.Client | None = None
-        self._corked = False
+        self._paho: Any = None
+        self._stream: socket.socket | None = None
+        self._listening = self._line_ended = False
+        self._look_timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -130,9 +143,12 @@ class Inbox:
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
         self._keeper = self._loop.create_task(self._keep())
         self._keeper.add_done_callback(self._ended)
+        self._look_timer = self._loop.call_later(LOOK_S, self._look_again)
 
     async def close(self) -> None:
         """Hand over what is still outgoing if the line stands, and leave."""
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -148,15 +164,36 @@ class Inbox:
 
         While the line is down they are kept, each once: receivers ask again and again.
         """
-        outgoing, topics = self._outgoing, self._topics
-        for destination, payload in messages:
-            topic = topics.get(destination)
-            if topic is None:
-                topic = topics[destination] = inbox_topic(self._run_id, destination, self._node)
-            message = (topic, payload)
-            if self.connected or message not in outgoing:
-                outgoing.append(message)
+        outgoing = self._outgoing
+        if self.connected:
+            outgoing.extend(messages)
+        else:
+            outgoing.extend(message for message in messages if message not in outgoing)
         self._flush()
+
+    def look(self) -> list[Payload]:
+        """What has come from the broker by now; waits for nothing."""
+        data = self._received()
+        if not data:
+            return []
+        try:
+            messages = self._packets.feed(data)
+        except Malformed:
+            self._hang_up()
+            return []
+        if self._packets.others:
+            self._serve_paho()
+        return [
+            (topic.rpartition(b"/")[2].decode(errors="replace"), payload)
+            for topic, packet in messages
+            for payload in apart(packet)
+        ]
+
+    def listen(self) -> None:
+        """Payloads are awaited: `deliver` them as soon as they come."""
+        if not self._listening and self._stream is not None:
+            self._listening = True
+            self._loop.add_reader(self._stream.fileno(), self._readable)
 
     def describe(self) -> str:
         """How the line stands, for people."""
@@ -170,16 +207,19 @@ class Inbox:
         client = client_of(self._address, max(timeout_s, 0.1), self._client_id)
         await client.__aenter__()
         # The paho client: aiomqtt has no callback interface of its own.
-        line = client._client
+        line: Any = client._client
         stream = line.socket()
         if not isinstance(stream, socket.socket):
             raise OSError("the connection was lost at once")
         line.disable_logger()
-        line.on_publish = None  # builds two unused objects for every publish
         line.on_message = self._on_message
         line.on_socket_register_write = self._on_want_write
-        self._client, self._paho = client, line
-        self._loop.add_reader(stream.fileno(), self._readable)
+        line.on_socket_close = functools.partial(self._on_close, line.on_socket_close)
+        line._sock_recv = self._read_as_paho
+        self._client, self._paho, self._stream = client, line, stream
+        self._packets, self._unsent = PacketSplitter(), memoryview(b"")
+        self._line_ended = self._listening = False
+        self.listen()
         try:
             await client.subscribe(inbox_topic(self._run_id, self._node, "+"), qos=0)
         except aiomqtt.MqttError:
@@ -216,58 +256,130 @@ class Inbox:
             with contextlib.suppress(aiomqtt.MqttError):
                 await anext(client.messages)
 
+    def _hang_up(self) -> None:
+        """The line is of no more use: paho reads its end, closes the socket, and ends the iterator."""
+        self._line_ended = True
+        self._packets.others.clear()
+        if self._paho is not None:
+            self._paho.loop_read()
+
+    def _on_close(self, then: Any, line: paho.Client, userdata: object, stream: Any) -> None:
+        """paho is about to close the socket."""
+        if stream is self._stream:
+            self._stream, self._unsent = None, memoryview(b"")
+            self.connected = self._listening = False
+            self._loop.remove_writer(stream.fileno())
+        then(line, userdata, stream)  # aiomqtt removes the reader
+
     # --- in ---------------------------------------------------------------------------------------
 
+    def _received(self) -> bytes:
+        """What the socket has, if anything; its end is the line's."""
+        if self._stream is None:
+            return b""
+        try:
+            data = self._stream.recv(READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+        return data
+
+    def _serve_paho(self) -> None:
+        """What is no message is paho's: answers to pings and to the subscription."""
+        line, others = self._paho, self._packets.others
+        while others and line.socket() is not None:
+            line.loop_read()
+
+    def _read_as_paho(self, size: int) -> bytes:
+        """What paho reads in place of the socket."""
+        others = self._packets.others
+        if not others and not self._line_ended:
+            raise BlockingIOError
+        data = bytes(others[:size])
+        del others[:size]
+        return data
+
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
-        self._arrived.append((message.topic.rpartition("/")[2], bytes(message.payload)))
+        """A message at another QoS than the subscription's: it is none of ours."""
 
     def _readable(self) -> None:
-        line, arrived = self._paho, self._arrived
-        if line is None:
-            return
-        for count in range(1, READS_AT_ONCE + 1):
-            line.loop_read()
-            if len(arrived) < count:
-                break
-        if arrived:
-            self._arrived = []
-            for source, payload in arrived:
-                self._deliver(source, payload)
+        early = self.connected and not self._awaited()
+        messages = self.look()
+        if early and self._listening and self._stream is not None:
+            self._listening = False
+            self._loop.remove_reader(self._stream.fileno())
+        if messages:
+            self._deliver(messages)
+
+    def _look_again(self) -> None:
+        self._look_timer = self._loop.call_later(LOOK_S, self._look_again)
+        if messages := self.look():
+            self._deliver(messages)
 
     # --- out --------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        """Hand payloads to paho and write, until all are out or the socket is full."""
-        line, outgoing = self._paho, self._outgoing
-        if line is None or not self.connected:
+        """Write payloads until all are out or the socket is full."""
+        line = self._paho
+        while self.connected and self._outgoing and not self._unsent:
+            if line.want_write():  # a ping, perhaps half sent
+                self._await_writable()
+                return
+            self._unsent = memoryview(self._portion())
+            self._send_rest()
+
+    def _portion(self) -> bytes:
+        """Packets with the next payloads: those for one node together, in order."""
+        outgoing, by_destination, size = self._outgoing, dict[str, list[bytes]](), 0
+        while outgoing and size < WRITE_BYTES:
+            destination, payload = outgoing.popleft()
+            by_destination.setdefault(destination, []).append(payload)
+            size += len(payload)
+        return b"".join(
+            publish_packet(self._topic(destination), packet)
+            for destination, payloads in by_destination.items()
+            for packet in together(payloads)
+        )
+
+    def _topic(self, destination: str) -> bytes:
+        topic = self._topics.get(destination)
+        if topic is None:
+            topic = topic_field(inbox_topic(self._run_id, destination, self._node))
+            self._topics[destination] = topic
+        return topic
+
+    def _send_rest(self) -> None:
+        if self._stream is None:
             return
-        while True:
-            self._corked = True
-            if not line.want_write():
-                for _ in range(min(len(outgoing), OUTSTANDING)):
-                    line.publish(*outgoing.popleft())
-            line.loop_write()
-            self._corked = False
-            if line.want_write():
-                self._await_writable(line)
-                return
-            if not outgoing:
-                return
+        try:
+            sent = self._stream.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._hang_up()
+            return
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._await_writable()
 
     def _on_want_write(self, client: paho.Client, userdata: object, stream: object) -> None:
-        # Pings and the subscription: they come one at a time, outside of _flush.
-        if not self._corked:
-            self._await_writable(client)
+        """paho has something to send: a ping, the subscription, its leave."""
+        self._await_writable()
 
-    def _await_writable(self, line: paho.Client) -> None:
-        stream = line.socket()
-        if isinstance(stream, socket.socket):
-            # paho's own notice of an empty queue has aiomqtt remove the writer again.
-            self._loop.add_writer(stream.fileno(), self._writable, line)
+    def _await_writable(self) -> None:
+        if self._stream is not None:
+            self._loop.add_writer(self._stream.fileno(), self._writable)
 
-    def _writable(self, line: paho.Client) -> None:
-        line.loop_write()
-        if not line.want_write():
+    def _writable(self) -> None:
+        if self._unsent:
+            self._send_rest()
+        elif self._paho.want_write():
+            self._paho.loop_write()
+        if self._stream is not None and not self._unsent and not self._paho.want_write():
+            self._loop.remove_writer(self._stream.fileno())
             self._flush()
 
 

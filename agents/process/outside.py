@@ -183,4 +183,5 @@ def is_of_outside(context: dict[str, Any]) -> bool:
     """Whether what an ordinary loop reports happened in a callback or protocol of an outside half."""
     handle = context.get("handle")
     inner = getattr(handle, "_context", None)
-    return inner is not None and bool(inner.get(_OF_OUTSIDE, False))
+    # asyncio leaves the callback's context before it reports; uvloop reports in it.
+    return _OF_OUTSIDE.get() if inner is None else inner.get(_OF_OUTSIDE, False)

@@ -19,16 +19,17 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ...emulator import wire
 from ...emulator.errors import InfrastructureError
+from ...emulator.event_loops import new_event_loop
 from ...emulator.wire.framing import FrameSplitter, short_path
 from ..guards import guards
 from ..node.storages import Shelf
 from ..outside import Order
 from .files import Log, NodeJournal, answer_stack_signal, redirect_output
-from .mqtt import Inbox
+from .mqtt import Inbox, Payload
 from .outside import OutsideHalves, is_of_outside
 from .settings import EXIT_INTERNAL, EXIT_LEFT, EXIT_UNREACHABLE, NodeSettings
 
@@ -61,12 +62,14 @@ class NodeCore(Protocol):
     stopped: bool
 
     @property
+    def awaiting(self) -> bool: ...
+    @property
     def outsides(self) -> OutsideOrders: ...
     @property
     def storages(self) -> StepStorages: ...
 
     def receive(self, message: wire.ToNode) -> None: ...
-    def payload(self, src: str, data: bytes) -> None: ...
+    def arrive(self, payloads: Sequence[Payload]) -> None: ...
     def lacking(self) -> list[wire.Resend]: ...
     def stacks(self) -> str: ...
 
@@ -106,8 +109,9 @@ class NodeShell(asyncio.Protocol):
             settings.run_id,
             settings.node,
             settings.client_id,
-            self._on_payload,
+            self._on_payloads,
             self._on_reconnected,
+            self._awaits_payloads,
         )
 
     async def open(self) -> None:
@@ -178,11 +182,10 @@ class NodeShell(asyncio.Protocol):
     # --- the emulator's socket --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         settings = self._settings
         hello = wire.Hello(settings.node, settings.incarnation, settings.token, os.getpid())
-        transport.write(wire.frame(hello))
+        self._transport.write(wire.frame(hello))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -204,6 +207,8 @@ class NodeShell(asyncio.Protocol):
                 if self._journal is not None and type(message) in wire.RECORDED_INPUT:
                     self._journal.frame(body)
                 node.receive(message)
+                if node.awaiting:
+                    self._fetch(node)
                 self._settle(node)
                 if type(message) is wire.Stop:
                     self._leave()
@@ -230,15 +235,29 @@ class NodeShell(asyncio.Protocol):
 
     # --- the broker -------------------------------------------------------------------------------
 
-    def _on_payload(self, source: str, payload: bytes) -> None:
-        if self._journal is not None:
-            self._journal.payload(source, payload)
+    def _awaits_payloads(self) -> bool:
+        return self._node is not None and self._node.awaiting
+
+    def _fetch(self, node: NodeCore) -> None:
+        """Payloads that a grant names may be here already, unread; if not, they are taken when they come."""
+        if payloads := self._inbox.look():
+            self._hear(node, payloads)
+        if node.awaiting:
+            self._inbox.listen()
+
+    def _on_payloads(self, payloads: list[Payload]) -> None:
         node = self._node
-        # Before Welcome no node of the run can have sent anything: drop it.
-        if node is not None:
-            node.payload(source, payload)
-            if node.outbox or node.publishes:
-                self._settle(node)
+        if node is None:
+            return  # before Welcome no node of the run can have sent anything
+        self._hear(node, payloads)
+        if node.outbox or node.publishes:
+            self._settle(node)
+
+    def _hear(self, node: NodeCore, payloads: list[Payload]) -> None:
+        if self._journal is not None:
+            for source, payload in payloads:
+                self._journal.payload(source, payload)
+        node.arrive(payloads)
 
     def _on_reconnected(self) -> None:
         if self._waiting_since is not None:
@@ -368,7 +387,8 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
     logs = redirect_output(settings.log_path)
     guards.install()
     try:
-        asyncio.run(_live(settings, create_node, logs))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_live(settings, create_node, logs))
     except InfrastructureError as error:
         sys.stderr.write(f"{settings.label}: {error}\n")
         return wire.EXIT_CUT_OFF if isinstance(error, _CutOff) else EXIT_UNREACHABLE

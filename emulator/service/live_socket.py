@@ -18,7 +18,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from .. import wire
 from ..errors import InfrastructureError
@@ -116,10 +116,9 @@ class _ServedConnection(asyncio.Protocol):
         self._connection: Connection | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         if not self._owner.has_room():
-            transport.abort()
+            self._transport.abort()
             return
         self._owner.connections[self] = None
         self._connection = Connection(

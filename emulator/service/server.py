@@ -26,12 +26,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from .. import wire
 from ..errors import InfrastructureError, InternalError, QnetemError
+from ..event_loops import new_event_loop
 from ..kernel.conductor import Answer
 from ..record.refusals import Refusals
 from ..wire import control, run_files
@@ -113,8 +114,7 @@ class NodeConnection(asyncio.Protocol):
         return f"{self.node}.{self.incarnation}" if self.node else "a stranger"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._server.connections[self] = None
         self._server.connected(self)
         loop = asyncio.get_running_loop()
@@ -184,8 +184,7 @@ class ControlConnection(asyncio.Protocol):
         self._server, self._splitter = server, splitter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._server.control = transport
+        self._server.control = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         for body in self._splitter.feed(data):
@@ -563,5 +562,6 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
         return 0
     gc.freeze()
     channel.setblocking(False)
-    asyncio.run(_serve(world, settings, channel, *listeners))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(world, settings, channel, *listeners))
     return 0

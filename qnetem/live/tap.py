@@ -24,6 +24,7 @@ import msgspec
 
 from ..agents.messages import Envelope
 from ..agents.process.mqtt import client_of
+from ..agents.process.packets import apart
 from ..agents.process.settings import BrokerAddress
 from ..broker import observer
 from ..broker.access import PASSWORD_VARIABLE, USERNAME_VARIABLE, Login, login_from
@@ -182,13 +183,14 @@ class Tap:
 
     async def _read(self, client: aiomqtt.Client) -> None:
         async for arrived in client.messages:
-            message = read_message(str(arrived.topic), bytes(arrived.payload))
-            if message is not None and self._wanted.takes(message):
-                self._show(message)
+            for payload in apart(bytes(arrived.payload)):
+                message = read_message(str(arrived.topic), payload)
+                if message is not None and self._wanted.takes(message):
+                    self._show(message)
 
 
 def read_message(topic: str, payload: bytes) -> Message | None:
-    """A publish to an inbox as a message; None for what is something else."""
+    """A payload for an inbox as a message; None for what is something else."""
     levels = topic.split("/")
     if len(levels) != 6 or levels[4] != "inbox":
         return None

@@ -244,7 +244,7 @@ async def test_a_nodes_line_cannot_be_taken_by_who_knows_its_name_only(here: Sta
         RUN,
         "alice",
         settings.client_id,
-        lambda _, payload: heard.put_nowait(payload),
+        lambda payloads: [heard.put_nowait(payload) for _, payload in payloads],
         lambda: None,
     )
     await inbox.open()
@@ -299,7 +299,7 @@ async def test_who_takes_the_port_of_a_dead_broker_learns_nothing_usable(here: S
         RUN,
         "bob",
         "bob",
-        lambda _, payload: heard.put_nowait(payload),
+        lambda payloads: [heard.put_nowait(payload) for _, payload in payloads],
         back.set,
     )
     await inbox.open()
