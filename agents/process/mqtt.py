@@ -7,7 +7,7 @@ receiver asks for again over the emulator plane (process.py).
 Rules: payloads leave in the order given, at QoS 0, all that a step has made in one write. `deliver` is called
 from a plain callback of the loop, never from inside a task or paho: an exception in it reaches the loop's
 exception handler. A payload may wait in the socket until a grant names it: while none does, a message that
-comes wakes no process.
+comes wakes no process. The socket is looked at once a second all the same.
 
 aiomqtt connects, subscribes, pings and disconnects. Messages go around its tasks and queues, and around the
 paho client beneath it, which makes several system calls and some thirty Python calls of each: PUBLISH
@@ -35,8 +35,6 @@ from .settings import BrokerAddress
 
 #: One read, and about one write: so a flood of payloads cannot starve the emulator's socket.
 READ_BYTES, WRITE_BYTES = 65_536, 262_144
-#: While no grant waits for payloads, the socket is looked at so often: for a lost line, and to keep it empty.
-LOOK_S = 1.0
 CONNECT_S = 10.0
 #: One attempt: aiomqtt does not notice a line that is lost between connecting and being accepted.
 ATTEMPT_S = 3.0
@@ -118,7 +116,6 @@ class Inbox:
         self._paho: Any = None
         self._stream: socket.socket | None = None
         self._listening = self._line_ended = False
-        self._look_timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -143,12 +140,9 @@ class Inbox:
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
         self._keeper = self._loop.create_task(self._keep())
         self._keeper.add_done_callback(self._ended)
-        self._look_timer = self._loop.call_later(LOOK_S, self._look_again)
 
     async def close(self) -> None:
         """Hand over what is still outgoing if the line stands, and leave."""
-        if self._look_timer is not None:
-            self._look_timer.cancel()
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -215,6 +209,7 @@ class Inbox:
         line.on_message = self._on_message
         line.on_socket_register_write = self._on_want_write
         line.on_socket_close = functools.partial(self._on_close, line.on_socket_close)
+        line.loop_misc = functools.partial(self._each_second, line.loop_misc)
         line._sock_recv = self._read_as_paho
         self._client, self._paho, self._stream = client, line, stream
         self._packets, self._unsent = PacketSplitter(), memoryview(b"")
@@ -314,10 +309,14 @@ class Inbox:
         if messages:
             self._deliver(messages)
 
-    def _look_again(self) -> None:
-        self._look_timer = self._loop.call_later(LOOK_S, self._look_again)
-        if messages := self.look():
-            self._deliver(messages)
+    def _each_second(self, then: Callable[[], Any]) -> Any:
+        """aiomqtt's chores, in a task of its own. A socket that no reader watches is looked at, too.
+
+        So it does not fill up, and a line that is lost is noticed.
+        """
+        if not self._listening:
+            self._loop.call_soon(self._readable)
+        return then()
 
     # --- out --------------------------------------------------------------------------------------
 

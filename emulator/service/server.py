@@ -21,6 +21,7 @@ import contextlib
 import errno
 import gc
 import os
+import resource
 import socket
 import sys
 import time
@@ -548,6 +549,13 @@ async def _serve(
     await Server(world, settings.run_folder, patience_s).serve(channel, *listeners)
 
 
+def _allow_files() -> None:
+    """As many open files as may be: each node's connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a system whose own limit is lower says so
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
     """Serve one run; `arguments` are the numbers of the control and the listening descriptors."""
     channel, *listeners = (socket.socket(fileno=int(number)) for number in arguments)
@@ -561,6 +569,7 @@ def main(arguments: list[str], create_world: WorldFactory = open_world) -> int:
             pass
         return 0
     gc.freeze()
+    _allow_files()
     channel.setblocking(False)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(world, settings, channel, *listeners))

@@ -19,6 +19,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,9 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
 from .early import EarlyProcesses
+from .limits import check_limits
 from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
-from .zygote import Fork, Forked, Signal, decode_answer
+from .zygote import Fork, Forked, Preload, Signal, decode_answer
 
 EXIT_INTERRUPTED = 130
 #: After Ctrl-C the emulator has this long to hand over the outcome.
@@ -96,7 +98,11 @@ class Launcher:
         on_progress: OnProgress | None = None,
         early: EarlyProcesses | None = None,
     ) -> None:
-        """Raises InputError when no run folder can be made or `options.broker` is not a choice."""
+        """Raises InputError when no run folder can be made or `options.broker` is not a choice.
+
+        InfrastructureError, when the system allows too few files or processes for so many nodes.
+        """
+        check_limits(len(topology.nodes))
         self.topology = topology
         self._early_processes = early or EarlyProcesses()
         self.pids: dict[str, int] = {}
@@ -183,6 +189,7 @@ class Launcher:
             self._emulator.send(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder], early=early.take_zygote())
+        self._zygote.send(Preload(programs_modules()))
         self.broker.socket_path = self._path("broker")
         await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -370,6 +377,11 @@ class Launcher:
             "overrides": list(self.topology.overrides),
             "hash_seed": environment(os.environ)["PYTHONHASHSEED"],
         }
+
+
+def programs_modules() -> list[str]:
+    """Our own modules that programs import: this process has them from its checks of the programs."""
+    return sorted(name for name in sys.modules if name.startswith("qnetem.agents."))
 
 
 def _is_silence(outcome: control.Outcome) -> bool:

@@ -71,6 +71,12 @@ class Signal(msgspec.Struct, array_like=True, tag=True):
     number: int
 
 
+class Preload(msgspec.Struct, array_like=True, tag=True):
+    """Launcher -> zygote: import these modules of ours before the next fork. No answer."""
+
+    modules: list[str]
+
+
 class Forked(msgspec.Struct, array_like=True, tag=True):
     """Zygote -> launcher: the incarnation has this pid."""
 
@@ -79,7 +85,7 @@ class Forked(msgspec.Struct, array_like=True, tag=True):
     pid: int
 
 
-Order = Fork | Signal
+Order = Fork | Signal | Preload
 Answer = Forked | Exited
 
 decode_order: Callable[[bytes], Order] = msgspec.msgpack.Decoder(Order).decode
@@ -151,6 +157,8 @@ class Zygote:
             pid = self._fork(order)
             self.children[pid] = (settings.node, settings.incarnation)
             self._answer([Forked(settings.node, settings.incarnation, pid)])
+        elif isinstance(order, Preload):
+            import_for_all(order.modules)
         else:
             self._signal(order)
 
@@ -197,6 +205,15 @@ def _run_real_node(*arguments: object) -> int:
     return run_node(*arguments)  # type: ignore[arg-type]
 
 
+def import_for_all(modules: Iterable[str]) -> None:
+    """Import once what every child would; its pages are shared for as long as no child writes to them."""
+    for name in modules:
+        importlib.import_module(name)
+    gc.collect()
+    # What is frozen is not touched by a child's collections.
+    gc.freeze()
+
+
 def preload() -> None:
     """Import what nodes need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -212,9 +229,7 @@ def main(arguments: list[str], run_node: RunNode = _run_real_node) -> int:
     sys.path[:] = launchers_path(os.environ)
     # Once for all children: they would need it before their programs are imported.
     importlib.import_module("qnetem.agents.guards.guards").install()
-    gc.collect()
-    # What is frozen is not touched by a child's collections, so its pages stay shared.
-    gc.freeze()
+    import_for_all(())
     sys.stdout.flush()
     Zygote(channel, run_node).serve()
     for folder in arguments[1:]:
