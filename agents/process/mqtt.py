@@ -332,7 +332,12 @@ class Inbox:
 
     def _portion(self) -> bytes:
         """Packets with the next payloads: those for one node together, in order."""
-        outgoing, by_destination, size = self._outgoing, dict[str, list[bytes]](), 0
+        outgoing = self._outgoing
+        if len(outgoing) == 1:
+            destination, payload = outgoing.popleft()
+            return publish_packet(self._topic(destination), payload)
+        by_destination: dict[str, list[bytes]] = {}
+        size = 0
         while outgoing and size < WRITE_BYTES:
             destination, payload = outgoing.popleft()
             by_destination.setdefault(destination, []).append(payload)

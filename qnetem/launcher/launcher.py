@@ -19,7 +19,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,7 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
 from .early import EarlyProcesses
+from .imports import modules_of_programs
 from .limits import check_limits
 from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
 from .zygote import Fork, Forked, Preload, Signal, decode_answer
@@ -189,7 +189,7 @@ class Launcher:
             self._emulator.send(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder], early=early.take_zygote())
-        self._zygote.send(Preload(programs_modules()))
+        self._zygote.send(Preload(modules_of_programs(self.topology)))
         self.broker.socket_path = self._path("broker")
         await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
@@ -377,11 +377,6 @@ class Launcher:
             "overrides": list(self.topology.overrides),
             "hash_seed": environment(os.environ)["PYTHONHASHSEED"],
         }
-
-
-def programs_modules() -> list[str]:
-    """Our own modules that programs import: this process has them from its checks of the programs."""
-    return sorted(name for name in sys.modules if name.startswith("qnetem.agents."))
 
 
 def _is_silence(outcome: control.Outcome) -> bool:

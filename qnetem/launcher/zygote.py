@@ -208,7 +208,8 @@ def _run_real_node(*arguments: object) -> int:
 def import_for_all(modules: Iterable[str]) -> None:
     """Import once what every child would; its pages are shared for as long as no child writes to them."""
     for name in modules:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # the program that needs it says so
+            importlib.import_module(name)
     gc.collect()
     # What is frozen is not touched by a child's collections.
     gc.freeze()

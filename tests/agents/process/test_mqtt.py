@@ -1,14 +1,27 @@
-"""The connection to the broker, without one: an error it does not know is reported, not swallowed."""
+"""The connection to the broker: what a step costs on it, what any client reads of it, and what disturbs it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import queue
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from qnetem.agents.process.mqtt import Inbox
+import paho.mqtt.client as paho
+import pytest
+
+from qnetem.agents.messages import seal
+from qnetem.agents.process.mqtt import Inbox, Payload, inbox_topic
 from qnetem.agents.process.settings import BrokerAddress
+from qnetem.broker.broker import Broker
+from tests.accounts import LOGIN, address, client, open_broker
 
 PATIENCE_S = 10.0
+ENVELOPES = [seal(number, 1, "k", b'{"n":%d}' % number) for number in range(1, 6)]
 
 
 class Torn(Inbox):
@@ -40,3 +53,179 @@ async def test_a_line_that_can_not_be_kept_is_reported_to_the_process() -> None:
     # As an error of ours, which ends the process: a future's would only be noted.
     assert "future" not in context
     assert "task" not in context
+
+
+# --- with a broker --------------------------------------------------------------------------------
+
+
+class Socket:
+    """Between an inbox and its socket: counts, and takes no more than `most` bytes of a write."""
+
+    def __init__(self, real: socket.socket, most: int = 10**9) -> None:
+        self._real, self._most = real, most
+        self.sent: list[int] = []
+        self.reads = 0
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def send(self, data: memoryview) -> int:
+        self.sent.append(self._real.send(data[: self._most]))
+        return self.sent[-1]
+
+    def recv(self, size: int) -> bytes:
+        self.reads += 1
+        return self._real.recv(size)
+
+    def waiting(self) -> int:
+        """Bytes that are here and unread."""
+        try:
+            return len(self._real.recv(10**6, socket.MSG_PEEK))
+        except BlockingIOError:
+            return 0
+
+
+class Line:
+    """The inbox of bob, and what it delivers. `wanted`: whether a grant waits."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.wanted = False
+        self.delivered: list[list[Payload]] = []
+        self.inbox = Inbox(
+            address(broker), "run", "bob", "bob", self.delivered.append, lambda: None,
+            lambda: self.wanted,
+        )  # fmt: skip
+
+    def watched(self, most: int = 10**9) -> Socket:
+        """Look at the socket from now on."""
+        assert isinstance(self.inbox._stream, socket.socket)
+        spy = Socket(self.inbox._stream, most)
+        self.inbox._stream = spy  # type: ignore[assignment]
+        return spy
+
+
+@asynccontextmanager
+async def _lines(folder: Path) -> AsyncIterator[tuple[Line, Broker]]:
+    async with open_broker("mosquitto", folder / "broker") as broker:
+        line = Line(broker)
+        await line.inbox.open()
+        yield line, broker
+        await line.inbox.close()
+
+
+@pytest.fixture
+async def here(tmp_path: Path, mosquitto: str) -> AsyncIterator[tuple[Line, Broker]]:
+    async with _lines(tmp_path) as found:
+        yield found
+
+
+async def until(test: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not test():  # noqa: ASYNC110 - what a socket holds has no event
+            await asyncio.sleep(0.002)
+
+
+async def test_a_step_is_one_write_and_one_packet_for_each_node_that_any_client_reads(
+    here: tuple[Line, Broker],
+) -> None:
+    """A client of another library, which knows only what docs/watching.md says."""
+    line, broker = here
+    found: queue.Queue[tuple[str, Any]] = queue.Queue()
+    subscribed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watcher = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    watcher.username_pw_set(LOGIN.username, LOGIN.password)
+    watcher.on_message = lambda _, __, message: found.put(
+        (message.topic, json.loads(message.payload))
+    )
+    watcher.on_subscribe = lambda *_: loop.call_soon_threadsafe(subscribed.set)
+    watcher.connect(broker.host, broker.port)
+    watcher.subscribe("qnetem/v1/run/#")
+    watcher.loop_start()
+    try:
+        await asyncio.wait_for(subscribed.wait(), PATIENCE_S)
+        spy = line.watched()
+        one, two, three, four, five = ENVELOPES
+        line.inbox.publish(
+            [("alice", one), ("carol", two), ("alice", three), ("dave", four), ("alice", five)]
+        )
+        seen = [await asyncio.to_thread(found.get, timeout=PATIENCE_S) for _ in range(3)]
+    finally:
+        watcher.loop_stop()
+    assert len(spy.sent) == 1
+    assert seen == [
+        (inbox_topic("run", "alice", "bob"), [json.loads(each) for each in (one, three, five)]),
+        (inbox_topic("run", "carol", "bob"), json.loads(two)),
+        (inbox_topic("run", "dave", "bob"), json.loads(four)),
+    ]
+
+
+async def test_payloads_wait_unread_until_a_grant_needs_them_and_come_in_one_read(
+    here: tuple[Line, Broker],
+) -> None:
+    line, broker = here
+    async with client(broker) as alice:
+        topic = inbox_topic("run", "bob", "alice")
+        await alice.publish(topic, b"early")  # nothing waits for it: from now on the socket is left
+        await until(lambda: bool(line.delivered))
+        spy = line.watched()
+        packet = len(topic) + 4
+        for number in range(10):
+            await alice.publish(topic, b"%d" % number)
+        await until(lambda: spy.waiting() == 10 * (packet + 1))
+        before = spy.reads
+        assert line.inbox.look() == [("alice", b"%d" % number) for number in range(10)]
+        assert spy.reads == before + 1
+        line.wanted = True
+        line.inbox.listen()
+        await alice.publish(topic, b"awaited")
+        await until(lambda: [("alice", b"awaited")] in line.delivered)
+        assert line.inbox._listening, "it was awaited: the next one may be, too"
+
+
+async def test_several_messages_of_one_packet_are_delivered_one_by_one(
+    here: tuple[Line, Broker],
+) -> None:
+    line, broker = here
+    other = Line(broker)
+    other.inbox._node, other.inbox._client_id = "alice", "alice"
+    await other.inbox.open()
+    line.wanted = True
+    line.inbox.listen()
+    other.inbox.publish([("bob", each) for each in ENVELOPES])
+    await until(lambda: bool(line.delivered))
+    await other.inbox.close()
+    assert line.delivered == [[("alice", each) for each in ENVELOPES]]
+
+
+async def test_a_write_that_is_taken_in_parts_arrives_whole_and_no_ping_breaks_it(
+    here: tuple[Line, Broker],
+) -> None:
+    line, broker = here
+    spy = line.watched(most=701)
+    payloads = [seal(number, 1, "k", b'"%b"' % (b"x" * 3_000)) for number in range(20)]
+    async with client(broker) as alice:
+        await alice.subscribe(inbox_topic("run", "alice", "+"))
+        line.inbox.publish([("alice", payload) for payload in payloads[:10]])
+        line.inbox._paho._send_pingreq()
+        line.inbox.publish([("alice", payload) for payload in payloads[10:]])
+        found: list[Any] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while len(found) < len(payloads):
+                found += json.loads((await anext(alice.messages)).payload)
+    assert found == [json.loads(payload) for payload in payloads]
+    assert len(spy.sent) > 60
+    await until(lambda: line.inbox._paho._ping_t == 0)  # the ping left after them, and was answered
+
+
+async def test_what_is_no_mqtt_ends_the_line_and_a_new_one_is_made(
+    here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, _ = here
+    stream = line.inbox._stream
+    monkeypatch.setattr(line.inbox, "_received", lambda: b"\x30\x03\x00\x09a")
+    assert line.inbox.look() == []
+    monkeypatch.undo()
+    assert not line.inbox.connected
+    await until(lambda: line.inbox.connected)
+    assert line.inbox._stream not in (None, stream)

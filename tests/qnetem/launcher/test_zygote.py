@@ -17,7 +17,7 @@ import pytest
 from qnetem.agents.process.settings import BrokerAddress, NodeSettings
 from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from qnetem.emulator.wire.control import Exited
-from qnetem.launcher.zygote import Answer, Fork, Forked, Signal, decode_answer
+from qnetem.launcher.zygote import Answer, Fork, Forked, Preload, Signal, decode_answer
 from qnetem.processes.child_process import ChildProcess
 from qnetem.processes.environment import environment
 
@@ -42,6 +42,7 @@ def run_node(settings):
         "sigint": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
         "group": os.getpgid(0),
         "numpy": "numpy" in sys.modules,
+        "protocol": "qnetem.agents.protocols.swapping" in sys.modules,
     }
     unfinished = Path(settings.run_folder, "unfinished." + name)
     unfinished.write_text(json.dumps(found))
@@ -174,6 +175,15 @@ async def test_an_exception_in_a_child_is_its_own_end_and_stands_in_the_log(here
     assert Exited("raises", 1, 1) in answers
     assert Exited("ends0", 1, 0) in answers
     assert "in the child" in here.process.log_path.read_text()
+
+
+async def test_what_is_preloaded_is_there_in_later_children_and_what_cannot_be_harms_none(
+    here: Stage,
+) -> None:
+    await here.living("alice")
+    here.order(Preload(["qnetem.agents.no_such", "qnetem.agents.protocols.swapping"]))
+    await here.living("bob")
+    assert (here.found("alice")["protocol"], here.found("bob")["protocol"]) == (False, True)
 
 
 async def test_the_environment_is_fixed_and_nothing_else_leaks_in(here: Stage) -> None:

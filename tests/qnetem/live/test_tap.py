@@ -9,7 +9,10 @@ import os
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiomqtt
 import msgspec
@@ -268,6 +271,21 @@ def test_a_publish_to_an_inbox_is_a_message_and_nothing_else_is() -> None:
     assert read_message("qnetem/v1/run/bob/outbox/alice", payload) is None
     assert read_message("qnetem/v1/run/bob", payload) is None
     assert read_message("qnetem/v1/run/bob/inbox/alice", b"\xff") is None
+
+
+async def test_several_messages_of_one_publish_are_shown_one_by_one(tmp_path: Path) -> None:
+    class Client:
+        @property
+        async def messages(self) -> AsyncIterator[Any]:
+            topic = "qnetem/v1/run/bob/inbox/alice"
+            one, two = (b'{"seq":%d,"inc":1,"kind":"k","body":%d}' % (n, n) for n in (1, 2))
+            for payload in (b"[%b,%b]" % (one, two), two, b"[1]", b"["):
+                yield SimpleNamespace(topic=topic, payload=payload)
+
+    shown: list[int] = []
+    watcher = Tap(folder_of(tmp_path, "live"), Wanted(), lambda message: shown.append(message.seq))
+    await watcher._read(cast(aiomqtt.Client, Client()))
+    assert shown == [1, 2, 2]
 
 
 def test_a_line_fits_and_no_message_steers_the_terminal() -> None:
