@@ -1,7 +1,7 @@
-"""The ordinary event loop under the shells of emulator and nodes: uvloop's where it is installed, else asyncio's.
+"""The ordinary event loop under the shells of emulator and nodes: uvloop's where it is installed.
 
-Owns the choice. No result depends on it: virtual time has a loop of its own (agents/loop), and the order in
-which sockets are served is seen by nothing.
+Owns the choice; without uvloop it is asyncio's. No result depends on it: virtual time has a loop of its own
+(agents/loop), and the order in which sockets are served is seen by nothing.
 """
 
 from __future__ import annotations

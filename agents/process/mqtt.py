@@ -1,8 +1,8 @@
 """A node's connection to the broker: its inbox in, its messages out, for as long as the process lives.
 
 Owns the aiomqtt client, its reconnecting, the order of publishes, and when the broker's socket is read. Does
-not own what a packet looks like (packets.py), what is in a payload, nor its delivery: what a broker loses, the
-receiver asks for again over the emulator plane (process.py).
+not own what a packet looks like (packets.py), what is in a payload, nor its delivery: what a broker loses,
+the receiver asks for again over the emulator plane (process.py).
 
 Rules: payloads leave in the order given, at QoS 0, all that a step has made in one write. `deliver` is called
 from a plain callback of the loop, never from inside a task or paho: an exception in it reaches the loop's

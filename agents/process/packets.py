@@ -4,8 +4,8 @@ Owns the bytes of such a packet (MQTT 3.1.1, sections 2.2 and 3.3), the cutting 
 the form of several messages in one packet. Does not own sockets (mqtt.py), nor any other packet: those are
 left for paho. No I/O.
 
-Rule. One message is its payload as it is, a JSON object. Several are a JSON array of them, in order, which any
-client can read; the receiver's shell takes it apart, so that nothing behind it sees that there was one.
+Rule. One message is its payload as it is, a JSON object. Several are a JSON array of them, in order, which
+any client can read; the receiver's shell takes it apart, so that nothing behind it sees that there was one.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def topic_field(topic: str) -> bytes:
 def publish_packet(topic: bytes, payload: bytes) -> bytes:
     """A PUBLISH at QoS 0; `topic` as `topic_field` makes it."""
     size = len(topic) + len(payload)
-    head = bytearray((PUBLISH,))
+    head = [PUBLISH]
     while size > 0x7F:
         head.append(size & 0x7F | 0x80)
         size >>= 7
     head.append(size)
-    return b"%b%b%b" % (head, topic, payload)
+    return b"%b%b%b" % (bytes(head), topic, payload)
 
 
 def together(payloads: Sequence[bytes]) -> Iterator[bytes]:
@@ -67,7 +67,7 @@ def _joined(payloads: Sequence[bytes]) -> bytes:
 
 
 def apart(payload: bytes) -> Sequence[bytes]:
-    """The messages in the payload of one packet; what cannot be read stays whole, for its reader to refuse."""
+    """The messages in the payload of a packet; what cannot be read stays whole, for its reader to refuse."""
     if not payload.startswith(b"["):
         return (payload,)
     try:

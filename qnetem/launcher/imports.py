@@ -1,8 +1,8 @@
-"""Which of our own modules the programs of a topology import, so that the zygote imports them once for all nodes.
+"""Which of our own modules programs import, so that the zygote imports them once for all nodes.
 
 Owns how they are found: by the names that stand at the top of a program's file. What is not found there costs
-each node its own import, and nothing else. No module of others is among them: what it does when it is imported,
-it shall do in a node.
+each node its own import, and nothing else. No module of others is among them: what it does when it is
+imported, it shall do in a node.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the system allows a run: open files and processes, looked at before anything is started.
 
-Owns how many a run needs, and the errors that name the limit and what raises it. Where a soft limit is too low
-and the hard one is not, it is raised: emulator and broker inherit that.
+Owns how many a run needs, and the errors that name the limit and what raises it. Where the soft limit of
+files is too low and the hard one is not, it is raised: the broker inherits that, the emulator does it itself.
 """
 
 from __future__ import annotations

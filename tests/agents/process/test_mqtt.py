@@ -1,4 +1,4 @@
-"""The connection to the broker: what a step costs on it, what any client reads of it, and what disturbs it."""
+"""The connection to the broker: what a step costs on it, what any client reads, and what disturbs it."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ def test_one_message_is_its_envelope_and_several_are_a_json_array_of_them() -> N
     assert list(apart(one)) == [one]
 
 
-@given(
-    st.lists(st.recursive(st.none() | st.text(max_size=5), st.lists, max_leaves=4), max_size=5)
-)
+@given(st.lists(st.recursive(st.none() | st.text(max_size=5), st.lists, max_leaves=4), max_size=5))
 def test_what_is_put_together_comes_apart_byte_for_byte(bodies: list[Any]) -> None:
     payloads = [seal(n, 1, "k", msgspec.json.encode(body)) for n, body in enumerate(bodies)]
     assert [message for packet in together(payloads) for message in apart(packet)] == payloads

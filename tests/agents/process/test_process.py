@@ -21,7 +21,7 @@ from qnetem.agents.node.storages import Storages
 from qnetem.agents.process import mqtt
 from qnetem.agents.process import process as shells
 from qnetem.agents.process.files import Payload, decode_record
-from qnetem.agents.process.mqtt import Inbox, inbox_topic
+from qnetem.agents.process.mqtt import inbox_topic
 from qnetem.agents.process.process import NodeShell
 from qnetem.agents.process.settings import (
     EXIT_INTERNAL,

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 
 from qnetem.broker import observer, probe
 from qnetem.emulator.errors import InfrastructureError, InputError, InternalError, NodeLost
+from qnetem.emulator.event_loops import new_event_loop
 from qnetem.emulator.loading import Topology, load_topology, with_seed
 from qnetem.emulator.wire import control
 from qnetem.launcher.early import EarlyProcesses
@@ -99,6 +101,22 @@ def gone(pid: int) -> bool:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
+
+
+#: Runs what follows as `python FILE ...`, where uvloop cannot be imported.
+WITHOUT_UVLOOP = """
+import runpy, sys
+sys.modules["uvloop"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class OnAsyncio(Launcher):
+    """Its processes have no uvloop."""
+
+    emulator_program = ("-P", "-c", WITHOUT_UVLOOP, *Launcher.emulator_program[1:])
+    zygote_program = ("-P", "-c", WITHOUT_UVLOOP, *Launcher.zygote_program[1:])
 
 
 class Running:
@@ -193,6 +211,16 @@ async def test_another_seed_is_another_digest_and_is_written_down(tmp_path: Path
 async def test_either_broker_gives_the_same_digest(tmp_path: Path) -> None:
     here = topology(tmp_path)
     digests = {(await run(here, tmp_path, kind)).outcome.digest for kind in ("mosquitto", "amqtt")}
+    assert len(digests) == 1
+
+
+async def test_the_digest_is_the_same_on_either_event_loop(tmp_path: Path) -> None:
+    here = topology(tmp_path)
+    digests = set()
+    for kind in (Launcher, OnAsyncio):
+        async with asyncio.timeout(PATIENCE_S), kind(here, options(tmp_path)) as launcher:
+            digests.add((await launcher.wait()).digest)
+    assert new_event_loop is uvloop.new_event_loop
     assert len(digests) == 1
 
 

@@ -41,7 +41,9 @@ def test_a_soft_limit_of_files_is_raised_as_far_as_needed(system: Limits) -> Non
 
 
 def test_too_few_files_are_named_with_what_raises_them(system: Limits) -> None:
-    with pytest.raises(InfrastructureError, match=r"4,033 nodes need 4,097 open files .* 4,096;") as told:
+    with pytest.raises(
+        InfrastructureError, match=r"4,033 nodes need 4,097 open files .* 4,096;"
+    ) as told:
         check_limits(4033)
     assert "ulimit -Hn 4097" in str(told.value)
 
