@@ -196,7 +196,8 @@ async def test_the_core_is_stepped_from_plain_callbacks_never_in_a_task(here: St
     here.emulator.say(wire.Grant(5, 0))
     await until(lambda: node.grant is not None)
     await here.publish(b"x")
-    assert await here.emulator.hears() == wire.Report(5, 0)
+    while (answer := await here.emulator.hears()) != wire.Report(5, 0):
+        assert isinstance(answer, wire.Resend)  # the machine is slow
     assert node.in_task == [False, False]
     assert node.payloads == [("alice", b"x")]
 
