@@ -5,10 +5,11 @@ and the files of this incarnation. Does not own what a grant means: that is Node
 
 Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call what it
 stores is committed, then its outbox goes to the emulator and its publishes to the broker; either may be
-there first. Hello is said only after the subscription stands. `Stop` ends the process with status 0, because how a run ended is not
-for a node to judge. If the emulator's socket ends without it, the process is alive and of no use: it ends
-with a status of its own, by which the emulator tells this from a death. An exception of ours ends it with
-status 70 and a traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1 writes the stacks.
+there first. Hello is said only after the subscription stands. `Stop` ends the process with status 0, because
+how a run ended is not for a node to judge. If the emulator's socket ends without it, the process is alive and
+of no use: it ends with a status of its own, by which the emulator tells this from a death. An exception of
+ours ends it with status 70 and a traceback in its log. SIGINT is ignored (the launcher decides); SIGUSR1
+writes the stacks.
 """
 
 from __future__ import annotations
