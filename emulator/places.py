@@ -20,14 +20,17 @@ from .topology.model.topology import LinkSpec, NodeSpec, Topology
 MOST_DAYS = 32
 
 
-def geometry_of(topology: Topology, link: LinkSpec) -> Geometry | None:
-    """Where the link's ends are; None where the topology does not say it of both. Raises TopologyError."""
+def geometry_of(topology: Topology, link: LinkSpec, above_deg: float = 0.0) -> Geometry | None:
+    """Where the link's ends are; None where the topology does not say it of both. Raises TopologyError.
+
+    `above_deg`: so much over its least elevation a station sees a satellite.
+    """
     places = [place_of(topology, topology.nodes[end]) for end in link.ends]
     first, second = places
     if first is None or second is None:
         return None
     positions = [topology.nodes[end].position for end in link.ends]
-    least = [0.0 if spec is None else spec.least_elevation_deg for spec in positions]
+    least = [0.0 if spec is None else spec.least_elevation_deg + above_deg for spec in positions]
     return _geometry(first, second, topology.time.epoch_ns * 1e-9, least[0], least[1])
 
 

@@ -28,6 +28,7 @@ from ...emulator.wire import (
     Split,
     Transmit,
     Wait,
+    WatchBeacon,
 )
 from ..loop.tasks import Future, Task, task_stack
 from ..tracebacks import is_library, is_machinery
@@ -119,6 +120,8 @@ class OperationFuture(Future):
             return f"a free slot to hand {operation.qubit} over to {operation.to or 'the program'}"
         if isinstance(operation, Transmit):
             return f"transmit of {operation.qubit} to {operation.to}"
+        if isinstance(operation, WatchBeacon):
+            return f"the beacon of {operation.peer} to change"
         if isinstance(operation, CountedPulses):
             return f"pulses to {operation.to} to leave"
         if isinstance(operation, Pulses):

@@ -23,7 +23,8 @@ class Changes:
     left of that of interference. `misalignment_rad`: the angle between the polarisations of the two arms.
     `light`: what is left of the light into the first and the second arm. `heralds`: what is left of the
     heralds; an attempt whose herald is lost has failed, at both ends. `lossless`: the fibre loses nothing,
-    whatever its length, its connectors and `loss_db`.
+    whatever its length, its connectors and `loss_db`. `pointing_urad`: how much further a beam points past
+    its receiver.
     Raises InputError for values that are no probabilities, negative, or not finite.
     """
 
@@ -34,9 +35,10 @@ class Changes:
     light: tuple[float, float] = (1.0, 1.0)
     heralds: float = 1.0
     lossless: bool = False
+    pointing_urad: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("loss_db", "dark_count_rate_hz"):
+        for name in ("loss_db", "dark_count_rate_hz", "pointing_urad"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not math.isfinite(self.misalignment_rad):
@@ -62,12 +64,13 @@ class Changes:
             (first, second),
             self.heralds * other.heralds,
             self.lossless or other.lossless,
+            self.pointing_urad + other.pointing_urad,
         )
 
     @property
     def on_light(self) -> bool:
         """Whether light that crosses the whole link meets any of it."""
-        return bool(self.loss_db or self.misalignment_rad or self.lossless)
+        return bool(self.loss_db or self.misalignment_rad or self.lossless or self.pointing_urad)
 
     @property
     def interference(self) -> float:

@@ -65,4 +65,4 @@ class Surroundings:
 
 
 #: Second place of the plane's orders.
-OPERATION, HERALD, PHOTON, PULSES, CUTOFF = range(5)
+OPERATION, HERALD, PHOTON, PULSES, CUTOFF, BEACON = range(6)

@@ -258,8 +258,11 @@ class FibreLink:
         del t_ns
         return self.delay_ns(start_ns, reverse)
 
-    def changed(self, loss_db: float, misalignment_rad: float, lossless: bool) -> FibreLink:
+    def changed(
+        self, loss_db: float, misalignment_rad: float, lossless: bool, pointing_urad: float = 0.0
+    ) -> FibreLink:
         """With more loss, or with none at all, and with its frames turned further; with the same drifts."""
+        del pointing_urad  # of a beam
         fibre = replace(
             self.fibre,
             attenuation_db_per_km=0.0 if lossless else self.fibre.attenuation_db_per_km,

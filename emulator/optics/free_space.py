@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..closed_forms import fibre_latency_ns, free_space, turbulence
@@ -234,8 +234,11 @@ class FreeSpaceLink:
         del start_ns
         return self.delay_ns(t_ns, reverse)
 
-    def changed(self, loss_db: float, misalignment_rad: float, lossless: bool) -> FreeSpaceLink:
-        """With more loss, or with none at all, and with its frames turned further."""
+    def changed(
+        self, loss_db: float, misalignment_rad: float, lossless: bool, pointing_urad: float = 0.0
+    ) -> FreeSpaceLink:
+        """With more loss, or with none at all, its frames turned further, and the beam further off."""
+        optics = replace(self.optics, bias_urad=self.optics.bias_urad + pointing_urad)
         fibre = Fibre(
             length_km=0.0,
             insertion_loss_db=0.0 if lossless else self.fibre.insertion_loss_db + loss_db,
@@ -245,7 +248,7 @@ class FreeSpaceLink:
             misalignment_rad=self.fibre.misalignment_rad + misalignment_rad,
         )
         return FreeSpaceLink(
-            self.optics,
+            optics,
             fibre,
             self.length_km,
             self.geometry,

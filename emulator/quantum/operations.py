@@ -61,12 +61,15 @@ from ..wire import (
     Pulses,
     Reset,
     Sent,
+    SetBeacon,
     Split,
     Store,
     Transmit,
+    WatchBeacon,
 )
 from ..wire.bit_planes import packed_size, planes_for
 from .joint_probes import check_parties
+from .links import beacons
 from .node.node_devices import ANY_PLACE, COMMUNICATION, NodeDevices, Pending
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
@@ -565,6 +568,33 @@ def _takes(verb: str, result: type) -> Row:
     )
 
 
+# --- beacons -------------------------------------------------------------------------------------
+
+
+def _rounded_fields(operation: Operation) -> tuple[Any, ...]:
+    return tuple(_short(field) for field in _fields(operation))
+
+
+def _begin_set_beacon(plane: QuantumPlane, devices: NodeDevices, operation: SetBeacon) -> None:
+    plane.beacons.choose(devices.name, operation)
+    plane.queue(devices, operation, (), 0)
+
+
+def _set_beacon(plane: QuantumPlane, devices: NodeDevices, operation: SetBeacon, _: int) -> None:
+    plane.beacons.choose(devices.name, operation).set(devices.name, operation.level)
+
+
+def _begin_watch(plane: QuantumPlane, devices: NodeDevices, operation: WatchBeacon) -> None:
+    link = plane.beacons.choose(devices.name, operation)
+    pending = devices.pending[operation.number] = Pending(devices, operation)
+    link.watch(pending)
+
+
+def _withdraw_watch(plane: QuantumPlane, pending: Pending) -> bool:
+    operation = beacons.watched(pending)
+    return plane.beacons.choose(pending.devices.name, operation).withdraw(pending)
+
+
 # --- the table -----------------------------------------------------------------------------------
 
 ROWS: dict[type[Operation], Row] = {
@@ -633,5 +663,14 @@ ROWS: dict[type[Operation], Row] = {
         begin=lambda plane, devices, operation: plane.pulses.stores.begin(devices, operation),
         effect=lambda plane, devices, operation, _: plane.pulses.stores.end(devices, operation),
         arguments=_show_train,
+    ),
+    SetBeacon: Row("set_beacon", begin=_begin_set_beacon, effect=_set_beacon),
+    WatchBeacon: Row(
+        "watch_beacon",
+        int,
+        begin=_begin_watch,
+        withdraw=_withdraw_watch,
+        waits=beacons.waits_for,
+        arguments=_rounded_fields,
     ),
 }

@@ -27,12 +27,15 @@ from typing import Any
 from ..errors import InternalError, LinkError, OperationError
 from ..faults.verdicts import HeraldFault
 from ..kernel.ports import OPERATION, Surroundings
+from ..optics.free_space import FreeSpaceLink
+from ..places import geometry_of
 from ..record.private_fields import PrivateFields
 from ..topology.model.topology import LinkSpec, Topology
 from ..wire import Arrival, Operation, Result, Transmit
 from .fault_history import FaultHistories
 from .formalism import formalism_of, qubit_numbers
 from .joint_probes import JointProbes
+from .links.beacons import BeaconLink, Beacons
 from .links.channels import FaultedChannel, LightChannel, LinksByEnds, light_channel_of
 from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
 from .links.photons import PhotonLink
@@ -103,6 +106,7 @@ class QuantumPlane:
         self.pulses: PulsePlane = PulsePlane(
             topology, around, self._schedule, self._give, self.fault_histories, memories
         )
+        self.beacons = Beacons()
         self._links = topology.links
         for _, link in sorted(topology.links.items()):
             self._connect(topology, link)
@@ -172,6 +176,8 @@ class QuantumPlane:
             if isinstance(pending, Request) and pending.opener is None:
                 pending.link.withdraw(pending)
         self.pulses.node_died(node)
+        for link in self.beacons.of(node):
+            link.node_died(node)
         devices.reset()
         held = self.registry.held_by(node)
         self.registry.discard(held, f"{node} died", self._clock.now_ns)
@@ -181,6 +187,16 @@ class QuantumPlane:
         """A new incarnation is alive, with empty slots. The first ones are alive from the start."""
         devices = self.devices[node]
         devices.alive, devices.incarnation = True, incarnation
+
+    def pause(self, node: str) -> None:
+        """The node stands still: its telescopes are not steered."""
+        for link in self.beacons.of(node):
+            link.stop(node)
+
+    def resume(self, node: str) -> None:
+        """The node goes on."""
+        for link in self.beacons.of(node):
+            link.resume(node)
 
     def cut(self, link: str) -> None:
         """The link carries nothing quantum: photons are lost, attempts end. Cuts nest."""
@@ -371,6 +387,11 @@ class QuantumPlane:
             photons = PhotonLink(name, ends, faulted, around, self.registry, self._arrived)
             self.photon_links.add(name, ends, photons)
             self.pulses.connect(name, ends, faulted)
+            if isinstance(channel.medium, FreeSpaceLink):
+                above = partial(geometry_of, topology, link)
+                self.beacons.add(
+                    BeaconLink(name, ends, channel.medium, history, above, around, self._give)
+                )
         if source is not None:
             heralded = HeraldedLink(
                 name,
@@ -388,11 +409,12 @@ class QuantumPlane:
             changed = changing_source(link)
             history.on_change(lambda changes: heralded.change(changed(changes)))
 
-    def _channels(self, link: str) -> list[PhotonLink | HeraldedLink | PulseLink]:
+    def _channels(self, link: str) -> list[PhotonLink | HeraldedLink | PulseLink | BeaconLink]:
         if link not in self._links:
             raise InternalError(f"there is no link {link}")
         tables = (self.photon_links.by_name, self.heralded_links.by_name, self.pulses.links)
-        return [table[link] for table in tables if link in table]
+        found = [table[link] for table in tables if link in table]
+        return [*found, *self.beacons.named(link)]
 
     def _arrived(self, node: str, arrival: Arrival) -> None:
         self.arrivals.append((node, arrival))

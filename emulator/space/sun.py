@@ -7,11 +7,17 @@ Earth's shadow as a cylinder. Does not own what light or its lack does.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
-from .earth import EQUATOR_KM, centuries
+from .earth import EQUATOR_KM, Station, centuries
+from .orbits import Orbit
 from .vectors import Vector, dot, norm
 
 AU_KM = 149_597_870.7
+#: Below that height of the sun over a station it is night there.
+NIGHT_DEG = -6.0
+#: How far ahead a change of the light is looked for, and in which steps.
+_AHEAD_NS, _STEP_NS = 3600 * 10**9, 60 * 10**9
 
 
 def sun_km(unix_s: float) -> Vector:
@@ -36,3 +42,50 @@ def in_shadow(position_km: Vector, unix_s: float) -> bool:
     towards = dot(position_km, sun) / norm(sun)
     across = math.sqrt(max(0.0, dot(position_km, position_km) - towards**2))
     return towards < 0 and across < EQUATOR_KM
+
+
+def is_night(station: Station, unix_s: float) -> bool:
+    """Whether the sun is `NIGHT_DEG` below the horizon of a station, or deeper."""
+    return station.elevation_deg(sun_km(unix_s), unix_s) < NIGHT_DEG
+
+
+class Daylight:
+    """Whether it is dark at two places. `light`: "night" of their stations, or "eclipse" of their orbits.
+
+    `unix_s`: a moment of virtual time, since 1970.
+    """
+
+    def __init__(
+        self, light: str, places: Sequence[Station | Orbit], unix_s: Callable[[int], float]
+    ) -> None:
+        self._stations = [each for each in places if isinstance(each, Station)]
+        self._orbits = [each for each in places if not isinstance(each, Station)]
+        self._is_dark = {"night": self._is_night, "eclipse": self._is_eclipsed}[light]
+        self._unix_s = unix_s
+
+    def at(self, t_ns: int) -> tuple[bool, int]:
+        """Whether it is dark at a moment, and until when that stays: to a ms, an hour at most."""
+        dark, low_ns = self._at(t_ns), t_ns
+        for high_ns in range(t_ns + _STEP_NS, t_ns + _AHEAD_NS + 1, _STEP_NS):
+            if self._at(high_ns) != dark:
+                return dark, self._change(low_ns, high_ns, dark)
+            low_ns = high_ns
+        return dark, low_ns
+
+    def _change(self, low_ns: int, high_ns: int, was: bool) -> int:
+        while high_ns - low_ns > 10**6:
+            middle_ns = (low_ns + high_ns) // 2
+            if self._at(middle_ns) == was:
+                low_ns = middle_ns
+            else:
+                high_ns = middle_ns
+        return high_ns
+
+    def _at(self, t_ns: int) -> bool:
+        return self._is_dark(self._unix_s(t_ns))
+
+    def _is_night(self, unix_s: float) -> bool:
+        return all(is_night(each, unix_s) for each in self._stations)
+
+    def _is_eclipsed(self, unix_s: float) -> bool:
+        return all(in_shadow(each.position_km(unix_s), unix_s) for each in self._orbits)

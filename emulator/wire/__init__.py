@@ -50,6 +50,10 @@ from .messages import Waits as Waits
 from .messages import Welcome as Welcome
 from .messages import decode_to_emulator as decode_to_emulator
 from .messages import decode_to_node as decode_to_node
+from .operations import BEACON_DARK as BEACON_DARK
+from .operations import BEACON_LOW as BEACON_LOW
+from .operations import BEACON_SEEKS as BEACON_SEEKS
+from .operations import BEACON_TRACKS as BEACON_TRACKS
 from .operations import BELL_NAMES as BELL_NAMES
 from .operations import BLOCK_SLOTS as BLOCK_SLOTS
 from .operations import COUNTED_SLOTS as COUNTED_SLOTS
@@ -84,7 +88,9 @@ from .operations import Probe as Probe
 from .operations import Pulses as Pulses
 from .operations import Reset as Reset
 from .operations import Sent as Sent
+from .operations import SetBeacon as SetBeacon
 from .operations import Split as Split
 from .operations import Store as Store
 from .operations import Transmit as Transmit
+from .operations import WatchBeacon as WatchBeacon
 from .operations import place_type as place_type

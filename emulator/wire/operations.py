@@ -13,6 +13,8 @@ BELL_NAMES = ("Phi+", "Psi+", "Phi-", "Psi-")
 #: Settings of a source of pulses, or mean photon numbers of one block. More than this are no decoy protocol;
 #: their numbers fit four bits.
 MOST_SETTINGS = 16
+#: What is seen of a beacon: the other end is too low; nothing; that it seeks this end; that it tracks it.
+BEACON_LOW, BEACON_DARK, BEACON_SEEKS, BEACON_TRACKS = range(4)
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):
@@ -332,6 +334,31 @@ class MeasureStored(Operation):
     axes: list[Axis] | None = None
 
 
+class SetBeacon(Operation):
+    """How this end's beacon burns from now on, `BEACON_DARK` or brighter; dark while the node is paused."""
+
+    peer: str
+    link: str | None
+    level: int
+
+
+class WatchBeacon(Operation):
+    """Look at the beacon of `peer` until another than `level` is seen. Result: what is seen then.
+
+    `BEACON_LOW` up to `margin_deg` over the least elevation. It is dark where clouds and faults take more
+    than `most_db`, where faults turn the beam by more than `field_urad`, and where `light` does not hold: ""
+    for any, "night" at the stations of the link, "eclipse" of its satellites.
+    """
+
+    peer: str
+    link: str | None
+    level: int
+    margin_deg: float
+    most_db: float
+    field_urad: float
+    light: str
+
+
 AnyOperation = (
     Allocate
     | Apply
@@ -354,6 +381,8 @@ AnyOperation = (
     | Intercept
     | Split
     | MeasureStored
+    | SetBeacon
+    | WatchBeacon
 )
 
 

@@ -69,6 +69,7 @@ class NodeFaults:
             return 0
         status.paused += 1
         self._journal.event(node, "paused", status.incarnation)
+        self.quantum.pause(node)
         if signal and not status.frozen:
             self._settle(status, lambda: self._freeze(status))
         return status.incarnation
@@ -82,6 +83,7 @@ class NodeFaults:
         if status.paused:
             return
         self._journal.event(node, "resumed", incarnation)
+        self.quantum.resume(node)
         if status.frozen:
             status.frozen = False
             self._outbox.append(("", Thaw(node, incarnation)))

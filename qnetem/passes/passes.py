@@ -22,13 +22,11 @@ from ..emulator.quantum.links.channels import light_channel_of
 from ..emulator.quantum.pulses.reception import receiver
 from ..emulator.space.contacts import DAY_NS, Geometry, Pass
 from ..emulator.space.earth import Station
-from ..emulator.space.sun import in_shadow, sun_km
+from ..emulator.space.sun import in_shadow, is_night
 from ..emulator.topology.model.topology import LinkSpec
 
 #: What is looked at where neither the topology nor the command says how long.
 DAY_S = DAY_NS * 1e-9
-#: Below that height of the sun over a station it is night there.
-NIGHT_DEG = -6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +136,7 @@ class LinkPasses:
         unix_s = self.geometry.unix_s(t_ns)
         stations = [each for each in self.geometry.places if isinstance(each, Station)]
         orbiting = [each for each in self.geometry.places if not isinstance(each, Station)]
-        heights = [each.elevation_deg(sun_km(unix_s), unix_s) for each in stations]
-        night = all(height < NIGHT_DEG for height in heights) if heights else None
+        night = all(is_night(each, unix_s) for each in stations) if stations else None
         sunlit = not any(in_shadow(each.position_km(unix_s), unix_s) for each in orbiting)
         return night, sunlit
 

@@ -28,7 +28,7 @@ _FIRST = (
         "bandwidth",
     ),
     *("loss_db", "misalignment", "dark_counts", "blind", "source_off", "decohere", "memory_reset"),
-    *("lost_herald", "false_herald", "clouds", "eavesdrop", "clock_skew"),
+    *("lost_herald", "false_herald", "clouds", "eavesdrop", "clock_skew", "compromise"),
 )
 
 

@@ -126,13 +126,17 @@ class LightChannel:
         return self.medium.train_delay_ns(start_ns, t_ns, source != self._first)
 
     def changed(
-        self, loss_db: float, misalignment_rad: float, lossless: bool = False
+        self,
+        loss_db: float,
+        misalignment_rad: float,
+        lossless: bool = False,
+        pointing_urad: float = 0.0,
     ) -> LightChannel:
         """The same channel with more loss and with its ends' frames turned further; with the same drifts.
 
         `lossless`: without any loss on the way; all else stays, the gate too.
         """
-        link = self.medium.changed(loss_db, misalignment_rad, lossless)
+        link = self.medium.changed(loss_db, misalignment_rad, lossless, pointing_urad)
         return LightChannel(link, self._first, self.gate_ps, self._noise)
 
     def _transit(self, state: FibreState) -> PhotonTransit:
@@ -160,7 +164,9 @@ class FaultedChannel:
         if not interval.by:
             return self.channel, interval
         changes = interval.changes
-        channel = self._changed(changes.loss_db, changes.misalignment_rad, changes.lossless)
+        channel = self._changed(
+            changes.loss_db, changes.misalignment_rad, changes.lossless, changes.pointing_urad
+        )
         return channel, interval
 
     def __repr__(self) -> str:

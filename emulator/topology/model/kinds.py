@@ -35,8 +35,8 @@ class NodeKind:
 KINDS: dict[str, NodeKind] = {
     "endpoint": NodeKind(),
     "repeater": NodeKind("qnetem.agents.roles.repeater:Repeater", service=True),
-    "ground_station": NodeKind(),
-    "satellite": NodeKind(service=True),
+    "ground_station": NodeKind("qnetem.agents.roles.ground_station:GroundStation"),
+    "satellite": NodeKind("qnetem.agents.roles.satellite:Satellite", service=True),
     "station": NodeKind(service=True),
     "eavesdropper": NodeKind(),
     "trusted_relay": NodeKind(),
@@ -54,6 +54,7 @@ class NamedService:
 NAMED_SERVICES: dict[str, NamedService] = {
     "link": NamedService("qnetem.agents.network.link_layer:LinkLayer"),
     "network": NamedService("qnetem.agents.network.network_layer:Network", ("link",)),
+    "tracking": NamedService("qnetem.agents.space.tracking:Tracking"),
 }
 
 

@@ -16,6 +16,10 @@ NET = (
     "name: x\nnodes: {a: {source: {}}, b: {kind: repeater, detector: {}}, c: }\nlinks: [{between: [a, b]}, "
     "{between: [b, c], quantum: {entangle: {success: 1, fidelity: 1, attempt: 1 ms}}}]\n"
 )
+BEAM = (
+    "{between: [a, c], quantum: {medium: free_space, length: 1 km, telescope: {aperture: 1 m}, "
+    "beam: {wavelength: 850 nm, divergence: {half_angle: 100 urad}}}}"
+)
 
 
 def campaign(said: str, seed: int = 0, more: str = "") -> Topology:
@@ -48,7 +52,8 @@ def test_as_many_faults_come_as_the_rate_says() -> None:
 
 def test_every_fault_of_a_campaign_heals_within_its_limits() -> None:
     said = "rate: 50 per s, from: 1 s, until: 9 s, for: [2 ms, 30 ms]"
-    faults = campaign(said).faults
+    beam = NET.replace("}]\n", f"}}, {BEAM}]\n")
+    faults = parse_topology(f"{beam}faults: {{random: {{{said}}}}}\n").faults
     assert {fault.verb for fault in faults} == set(RANDOM_KINDS)
     for fault in faults:
         kind = FAULT_KINDS[fault.verb]

@@ -39,6 +39,10 @@ NET = (
     "  - {between: [b, c], name: light, quantum: {length: 1 km}, classical: none}\n"
     "  - {between: [c, eve], name: hers, quantum: {length: 1 km}}\n" + LINKS
 )
+BEAM = (
+    "  - {between: [b, c], name: beam, quantum: {medium: free_space, length: 1 km, telescope: {aperture: 1 m}, "
+    "beam: {wavelength: 850 nm, divergence: {half_angle: 100 urad}}}}\n"
+)
 CHANGES = {
     "loss_db": Changes(loss_db=3.0),
     "misalignment": Changes(misalignment_rad=0.3),
@@ -104,6 +108,7 @@ def test_nothing_happens_to_a_wire_that_takes_light(verb: str) -> None:
         ),
         ("eavesdrop: ^hers, by: eve", "eve is an end of hers"),
         ("eavesdrop: fibre, by: ^c", "by is 'c', an endpoint; expected an eavesdropper"),
+        ("pointing_loss: ^fibre, by: 1 mrad", "no beam is pointed on fibre"),
     ],
 )
 def test_it_is_refused_at_its_place(entry: str, wanted: str) -> None:
@@ -167,7 +172,7 @@ def test_who_is_chosen_is_one_to_whom_it_can_happen() -> None:
 
 
 def test_a_campaign_draws_only_what_can_happen() -> None:
-    text = f"{NET}faults: {{random: {{rate: 100 per s, until: 10 s}}}}\n"
+    text = f"{NET}{BEAM}faults: {{random: {{rate: 100 per s, until: 10 s}}}}\n"
     topology = parse_topology(text)
     drawn = {(fault.verb, fault.target) for fault in topology.faults}
     assert all(
