@@ -22,7 +22,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from .agent import Agent
 from .storage import OpenStore, Storage
@@ -52,6 +52,9 @@ class Service(Agent):
     The arguments of `run` are the YAML's `with`. `run` may be left out, and may return: the service ends with
     the run, not with `run`. In the run's last step `run` and all tasks are cancelled, and may clean up.
     """
+
+    #: The option that names another node with which it works, if that needs a service of the same name there.
+    other_end: ClassVar[str] = ""
 
     async def run(self) -> None:
         """What the service does by itself; by default nothing."""

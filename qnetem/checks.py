@@ -38,10 +38,23 @@ def check_programs(topology: Topology) -> None:
                     found = load_service(spec.program, base, modules)
                     key = ("services", service, "with")
                     fit_options(found, spec.options, topology.folder)
+                    _check_other_end(topology, name, service, found.other_end)
             except ProgramError as error:
                 path = ("nodes", name, *key, *error.path)
                 problem = f"node {name}: {error}"
                 raise topology.error(problem, *path, at_key=error.at_key) from error
+
+
+def _check_other_end(topology: Topology, node: str, service: str, option: str) -> None:
+    """Raises ProgramError where a service speaks to one of its name that the other node has not."""
+    other = topology.nodes[node].services[service].options.get(option)
+    if not option or not isinstance(other, str) or other not in topology.nodes:
+        return
+    there = list(topology.nodes[other].services)
+    if service not in there:
+        has = f"it has {', '.join(there)}" if there else "it has no services"
+        problem = f"{other} has no service {service!r}, and both ends need the same name: {has}"
+        raise ProgramError(problem, (option,))
 
 
 def islands(topology: Topology) -> list[list[str]]:

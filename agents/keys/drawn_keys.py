@@ -24,6 +24,8 @@ EPSILONS = Epsilons(1e-9, 1e-15)
 class DrawnKeys(Service):
     """A block of `bits` shared with the same service at `peer`, each `every`; `most` blocks at most."""
 
+    other_end = "peer"
+
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
         self._made: asyncio.Queue[KeyBlock] = asyncio.Queue()

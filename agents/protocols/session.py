@@ -247,12 +247,14 @@ class Responder:
         """How many requests with a tag have come."""
         return self._line.received
 
-    async def receive(self, kind: Any, more_s: float = 0.0) -> Any:
+    async def receive(self, kind: Any, more_s: float | None = 0.0) -> Any:
         """The next request, of a type or one of several (`First | Second`). Raises SessionBroken.
 
-        `more_s`: how much longer than usual it may take to come.
+        `more_s`: how much longer than usual it may take to come; None: as long as it takes, where a session
+        that is given up is followed by another one.
         """
-        message = await within(self.retry.limit_s(more_s), self._requests.get(), "message")
+        limit_s = None if more_s is None else self.retry.limit_s(more_s)
+        message = await within(limit_s, self._requests.get(), "message")
         self.sent_ns = message.sent_ns
         return self._line.read(message, kind)
 

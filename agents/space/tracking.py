@@ -119,6 +119,11 @@ class Tracking(Service):
             await terminal.change()
 
     @offered
+    def tracks(self, peer: str) -> bool:
+        """Whether it finds and follows this other end."""
+        return peer in self._terminals
+
+    @offered
     def lock(self, peer: str) -> int | None:
         """The number of the stretch of time under lock; None while not both ends track.
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from ....emulator.errors import LinkError, ProgramError
+from ....emulator.errors import ProgramError
 from ...options.values import Seconds
 from ...secret import Secret
 from ...service import Service, offered
@@ -52,8 +52,8 @@ DEFAULT = Throughput()
 PRODUCERS: dict[str, Producer] = {"rate": RATE, "pulses": PULSES}
 #: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-#: A train begins if its contact lasts so much longer, for what is said about it.
-CONTACT_ROOM_S = 1.0
+#: After how many blocks without a bit of key it is said that they may be too short.
+BARREN_BLOCKS = 3
 
 
 class Plan(msgspec.Struct):
@@ -84,8 +84,9 @@ class KeyLink(Service):
     """Makes key with the service of the same name at `peer`, for as long as the run lasts.
 
     The end with a source sends; where both have sources and detectors, `sends` says which does. Its
-    options count for both ends, but for `peer`, `producer`, `sends`, `link`, `timeout` and `tries`.
-    `producer`, at both ends the same: by "rate", from counts of clicks, or from "pulses", bit by bit.
+    options count for both ends, but for `peer`, `producer`, `sends`, `link`, `tracking`, `timeout`, `tries`.
+    `producer`, at both ends the same: by "rate", from counts of clicks, or from "pulses", bit by bit. Where
+    the node has the service `tracking`, light is sent while both ends track.
 
     A block is a train of `interval`, or with `block_bits` as many trains as bring so many sifted bits of
     the key's basis Z, which each end has in a share `z` of the slots; `longest` is the most light in one.
@@ -95,6 +96,8 @@ class KeyLink(Service):
     `recalibration`. Nothing is made while more than `capacity` bits are in stock. Its words and options:
     docs/qkd.md.
     """
+
+    other_end = "peer"
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -143,6 +146,7 @@ class KeyLink(Service):
         recalibrate: Seconds | None = None,
         recalibration: Seconds = 1.0,
         capacity: int = 1 << 27,
+        tracking: str = "tracking",
         timeout: Seconds = 0.1,
         tries: int = TRIES,
     ) -> None:
@@ -161,7 +165,10 @@ class KeyLink(Service):
             recalibration=recalibration,
         )
         _check(terms, producer, capacity)
-        self._place = Place(agent=self, peer=peer, link=link)
+        found = getattr(self.services, tracking) if tracking in [*self.services] else None
+        if found is not None and not found.tracks(peer):
+            found = None
+        self._place = Place(agent=self, peer=peer, link=link, tracking=found)
         self._terms = terms
         self._retry = RetryPolicy.of(timeout, tries)
         self._recalibrate, self._capacity = recalibrate, capacity
@@ -254,25 +261,13 @@ class KeyLink(Service):
         while True:
             await self._stock.below(self._capacity)
             await self._not_behind()
-            if not await self._until_contact():
+            if not await self._place.ready(self._terms.interval):
                 return
             if await initiate(self, peer, SUBJECT, self._retry, lead, maker.seals):
                 pause_s = FIRST_PAUSE_S
                 continue
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    async def _until_contact(self) -> bool:
-        """Wait for a contact with room for a train, if the link has any; false once no more are planned."""
-        room_ns = round((self._terms.interval + CONTACT_ROOM_S) * 1e9)
-        try:
-            while True:
-                ends_ns = await self.contact(self._place.peer, self._place.link)
-                if ends_ns is None or self.now_ns + room_ns <= ends_ns:
-                    return True
-                await asyncio.sleep((ends_ns - self.now_ns) / 1e9)
-        except LinkError:
-            return False
 
     async def _lead(self, maker: Sending, session: Initiator) -> bool:
         """One block; true once it has come to its end."""
@@ -375,12 +370,27 @@ class KeyLink(Service):
             self._stock.add(block)
         else:
             total["without_key"] += 1
+            self._warn_if_barren()
         if made.qber is not None:
             self.record("qber", made.qber)
             self.record("visibility", 1 - 2 * made.qber)
         self.record("sifted_rate", made.sifted / made.lasts_s)
         self.record("secret_rate", block.left / made.lasts_s)
         self.record("stock", self._stock.bits)
+
+    def _warn_if_barren(self) -> None:
+        made = self._made
+        if made["blocks"] != made["without_key"] or made["blocks"] != BARREN_BLOCKS:
+            return
+        bits = made["sifted"]
+        self.log.warning(
+            "the first %d blocks with %s hold no key: %d sifted bits, QBER %.3g; a finite key needs more "
+            "bits in each (interval, block_bits), or fewer errors",
+            BARREN_BLOCKS,
+            self._place.peer,
+            bits,
+            made["errors"] / bits if bits else 0.0,
+        )
 
 
 def _check(terms: Terms, producer: str, capacity: int) -> None:

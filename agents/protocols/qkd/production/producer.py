@@ -8,18 +8,25 @@ Rule: the sending end's terms hold for both. A producer draws nothing from the g
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from .....emulator.errors import LinkError
 from ....agent import Agent
 from ...sealing import Seals
 from ...session import Initiator, Responder
+from ...session_messages import SessionBroken
 from ..processing.distillation import Throughput
 from ..processing.estimation import Epsilons
 from ..processing.key_block import KeyBlock
 
+#: A train begins if its contact lasts so much longer, for what is said about it.
+CONTACT_ROOM_S = 1.0
+T = TypeVar("T")
 #: Directions of two axes, Z and X of the sender.
 Axes = list[list[float]]
 
@@ -76,11 +83,51 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a producer works: for which tenant, with which node, over which link (None: the only one)."""
+    """Where a producer works: for which tenant, with which node, over which link (None: the only one).
+
+    `tracking`: the service that finds the other end of a beam; None: there is nothing to find.
+    """
 
     agent: Agent
     peer: str
     link: str | None
+    tracking: Any = None
+
+    async def ready(self, lasts_s: float) -> bool:
+        """Wait until a train that lasts so long may begin; false once no more contacts are planned.
+
+        That is in a contact with room for it, while both ends track.
+        """
+        agent, room_ns = self.agent, round((lasts_s + CONTACT_ROOM_S) * 1e9)
+        try:
+            while True:
+                ends_ns = await agent.contact(self.peer, self.link)
+                if self.tracking is not None:
+                    ends_ns = await self.tracking.locked(self.peer)
+                if ends_ns is None or agent.now_ns + room_ns <= ends_ns:
+                    return True
+                await asyncio.sleep((ends_ns - agent.now_ns) / 1e9)
+        except LinkError:
+            return False
+
+    async def under_lock(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it for as long as both ends track. Raises SessionBroken when they do no more."""
+        if self.tracking is None:
+            return await work
+        task = asyncio.ensure_future(work)
+        lost = asyncio.ensure_future(self.tracking.lost(self.peer))
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise SessionBroken(f"{self.peer} is not tracked any more")
+        finally:
+            for each in (task, lost):
+                each.cancel()
+
+    def lock(self) -> int | None:
+        """The stretch of time in which both ends track, by its number; None: they do not."""
+        return 0 if self.tracking is None else self.tracking.lock(self.peer)  # type: ignore[no-any-return]
 
 
 class Sending(Protocol):

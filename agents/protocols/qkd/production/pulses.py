@@ -88,7 +88,7 @@ class PulseSender:
         await session.request(Begins(decoys), Ready)
         kind = _DecoySender if decoys else _PlainSender
         options = {"pulses": pulses, "z": terms.z, "end": self._end, "session": session}
-        found = await place.agent.perform(kind, place=place, **options)
+        found = await place.under_lock(place.agent.perform(kind, place=place, **options))
         return _made(place, found, pulses * place.agent.pulse_period_ps * 1e-12), found.status
 
 
@@ -106,8 +106,9 @@ class PulseReceiver:
         await session.reply(Ready())
         kind = _DecoyReceiver if begins.decoys else _PlainReceiver
         options = {"z": terms.z, "end": self._end, "session": session}
-        found = await self._place.agent.perform(kind, place=self._place, **options)
-        return _made(self._place, found, terms.interval)
+        place = self._place
+        found = await place.under_lock(place.agent.perform(kind, place=place, **options))
+        return _made(place, found, terms.interval)
 
 
 PULSES = Producer(PulseSender, PulseReceiver)

@@ -40,17 +40,22 @@ class Begins(SessionMessage, tag="begins"):
 
 
 class Left(SessionMessage, tag="left"):
-    """Sender -> receiver: it has left; the settings of its source (mean, probability, several photons)."""
+    """Sender -> receiver: it has left; the settings of its source (mean, probability, several photons).
+
+    `tracked`: whether this end has tracked the other one all the time.
+    """
 
     settings: list[tuple[float, float, float]]
+    tracked: bool = True
 
 
 class Counted(SessionMessage, tag="counted"):
-    """Receiver -> sender: slots that came; clicks and errors by setting and bases."""
+    """Receiver -> sender: slots that came; clicks and errors by setting and bases. `tracked` as in `Left`."""
 
     slots: int
     clicks: list[list[list[int]]]
     errors: list[list[list[int]]]
+    tracked: bool = True
 
 
 class Closed(SessionMessage, tag="closed"):
@@ -74,14 +79,19 @@ class RateSender:
         period_ps = place.agent.pulse_period_ps
         slots = max(1, round(terms.interval * 1e12) // period_ps)
         while not tally.full:
+            if not await place.ready(slots * period_ps * 1e-12):
+                raise SessionBroken("no more contacts are planned", hopeless=True)
             await session.request(Begins(slots, slots * period_ps // 1000), Ready)
+            lock = place.lock()
             train = await place.agent.counted_pulses(
                 place.peer, slots, link=place.link, weights=terms.weights
             )
-            left = Left([(*each,) for each in place.agent.intensities])
+            tracked = lock is not None and place.lock() == lock
+            left = Left([(*each,) for each in place.agent.intensities], tracked)
             found = await session.request(left, Counted)
             _check_whole(found.slots, train.slots)
-            tally.add(left.settings, found, slots * period_ps * 1e-12, train.secret)
+            if tracked and found.tracked:
+                tally.add(left.settings, found, slots * period_ps * 1e-12, train.secret)
         made = _made(place, session.name, tally)
         closed = Closed(made.block.produced, made.block.check)
         return made, await session.conclude(closed, Done)
@@ -102,16 +112,21 @@ class RateReceiver:
         if place.agent.detects == "active":
             how["weights"] = terms.weights
         while not tally.full:
-            plan: Begins = await session.receive(Begins)
+            plan: Begins = await session.receive(
+                Begins, more_s=None
+            )  # after the next contact, maybe
+            lock = place.lock()
             await session.reply(Ready())
             lasts_s = plan.lasts_ns / 1e9
             counting = place.agent.count_clicks(place.peer, link=place.link, **how)
             counts = await within(session.retry.limit_s(lasts_s), counting, "train")
             _check_whole(counts.slots, plan.slots)
             left: Left = await session.receive(Left)
-            found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist())
+            tracked = lock is not None and place.lock() == lock
+            found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist(), tracked)
             await session.reply(found)
-            tally.add(left.settings, found, lasts_s, counts.secret)
+            if tracked and left.tracked:
+                tally.add(left.settings, found, lasts_s, counts.secret)
         made = _made(place, session.name, tally)
         closed: Closed = await session.receive(Closed)
         if (closed.bits, closed.check) != (made.block.produced, made.block.check):

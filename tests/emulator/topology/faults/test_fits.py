@@ -40,8 +40,8 @@ NET = (
     "  - {between: [c, eve], name: hers, quantum: {length: 1 km}}\n" + LINKS
 )
 BEAM = (
-    "  - {between: [b, c], name: beam, quantum: {medium: free_space, length: 1 km, telescope: {aperture: 1 m}, "
-    "beam: {wavelength: 850 nm, divergence: {half_angle: 100 urad}}}}\n"
+    "  - {between: [b, c], name: beam, quantum: {medium: free_space, length: 1 km, "
+    "telescope: {aperture: 1 m}, beam: {wavelength: 850 nm, divergence: {half_angle: 100 urad}}}}\n"
 )
 CHANGES = {
     "loss_db": Changes(loss_db=3.0),
