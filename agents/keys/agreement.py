@@ -23,8 +23,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ...emulator.errors import LinkError
 from ..messages import Message
 from ..service import Service
+from ..space.reach import in_reach
 from .denied import UNAVAILABLE, Denied
 from .pool import Part, Pool
 from .vault import Vault
@@ -121,10 +123,14 @@ class Agreement:
         self._news.setdefault(peer, asyncio.Event()).set()
 
     async def keep_told(self, peer: str) -> None:
-        """Tell the other site of all blocks first, then of new ones, for ever."""
+        """Tell the other site of all blocks first, then of new ones; for as long as contacts are planned."""
         pool, full = self._vault.pools[peer], True
         pause_s = self._timeout_s
         while True:
+            try:
+                await in_reach(self._service, peer, self._timeout_s)
+            except LinkError:
+                return
             news = self._news.setdefault(peer, asyncio.Event())
             news.clear()
             try:

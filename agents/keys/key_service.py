@@ -297,6 +297,34 @@ class KeyService(Service):
         return self._judged(sae, lambda: self._dec_keys(sae, master, list(ids)))
 
     @offered
+    async def reserve(self, slave: str, number: int, size: int, *, sae: str) -> list[str]:
+        """As `enc_keys`, but no key is delivered: each awaits both applications here and there, by its id.
+
+        Raises Denied.
+        """
+        await self._begun.wait()
+        return await self._judged_later(sae, lambda: self._new(sae, slave, number, size, [], [sae]))
+
+    @offered
+    def awaiting(self, sae: str) -> list[tuple[str, str]]:
+        """The keys that await an application that reserved them, oldest first: id, and the other site."""
+        if not self._begun.is_set():
+            return []
+        keys = self._vault.keys.values()
+        return [
+            (key.id, key.peer)
+            for key in keys
+            if key.shared and key.master == sae and sae in key.due
+        ]
+
+    @offered
+    async def peek(self, master: str, ids: Sequence[str], *, sae: str) -> list[Secret]:
+        """As `dec_keys`, but the keys go on waiting. For what has to be checked under them first."""
+        await self._begun.wait()
+        ids = self._checked(sae, master, list(ids))
+        return [self._vault.keys[id].bits for id in ids]
+
+    @offered
     def summary(self) -> dict[str, Any]:
         """Stock by site, and what each application of this site has had, without a bit of key."""
         if not self._begun.is_set():
@@ -393,6 +421,20 @@ class KeyService(Service):
     async def _enc_keys(
         self, sae: str, slave: str, number: int, size: int | None, additional: list[Any]
     ) -> list[Secret]:
+        due = [sae] if self._read_back else []
+        ids = await self._new(sae, slave, number, size, additional, due)
+        return self._deliver(ids, sae, as_master=True)
+
+    async def _new(
+        self,
+        sae: str,
+        slave: str,
+        number: int,
+        size: int | None,
+        additional: list[Any],
+        due: list[str],
+    ) -> list[str]:
+        """Have new keys at both sites: their ids. Raises Denied."""
         application = self._local(sae)
         pool = self._pool(slave)
         size = self._sizes.default if size is None else size
@@ -403,7 +445,6 @@ class KeyService(Service):
         if left is not None and left < number * size:
             raise Denied(UNAVAILABLE, SHORTAGE, "quota", "the quota of the SAE is used up")
         usage.add(application, self._vault.now_ns, number * size)  # others ask meanwhile
-        due = [sae] if self._read_back else []
         try:
             ids = await self._agreement.keys(
                 pool.peer, [size // 8] * number, sae, [slave, *additional], due
@@ -412,7 +453,7 @@ class KeyService(Service):
             usage.give_back(application, self._vault.now_ns, number * size)
             raise
         self._vault.used(sae)
-        return self._deliver(ids, sae, as_master=True)
+        return ids
 
     def _check_request(self, number: Any, size: Any) -> None:
         sizes = self._sizes
@@ -436,6 +477,10 @@ class KeyService(Service):
                 raise Denied(BAD_REQUEST, "an additional SAE does not fit", "request", details)
 
     def _dec_keys(self, sae: str, master: str, ids: list[Any]) -> list[Secret]:
+        return self._deliver(self._checked(sae, master, ids), sae, as_master=False)
+
+    def _checked(self, sae: str, master: str, ids: list[Any]) -> list[str]:
+        """The ids of keys that this application may fetch. Raises Denied."""
         self._local(sae)
         if not 1 <= len(ids) <= self._sizes.per_request:
             details = f"key_IDs: 1 to {self._sizes.per_request}"
@@ -454,7 +499,7 @@ class KeyService(Service):
                 raise Denied(UNAUTHORIZED, "the SAE is not authorised for this key", "unauthorised")
             if master not in parties - {sae} or sae not in key.due:
                 raise Denied(BAD_REQUEST, NOT_FOUND, "not found")
-        return self._deliver(ids, sae, as_master=False)
+        return ids
 
     def _deliver(self, ids: list[str], sae: str, as_master: bool) -> list[Secret]:
         report = self._reports.setdefault(sae, Counter())

@@ -145,6 +145,7 @@ class LinkInfo(Record):
         end: which of the link's ends this node is, 0 or 1.
         contacts: of a link that moves, when its ends see each other, as far as it is planned: begins and ends
             in turn, in ns. Its length, latency and delay are the longest then. None: it stays.
+        light_only: messages too pass in contacts only, as fast as light.
     """
 
     name: str
@@ -157,6 +158,7 @@ class LinkInfo(Record):
     heralding: Heralding | None = None
     end: int = 0
     contacts: list[int] | None = None
+    light_only: bool = False
 
 
 class Skew(Record):

@@ -254,6 +254,7 @@ def _link_info(
         heralding=heralding,
         end=link.ends.index(node),
         contacts=planned_contacts(topology, link),
+        light_only=link.classical is not None and link.classical.moving,
     )
 
 

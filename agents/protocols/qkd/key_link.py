@@ -24,10 +24,11 @@ from typing import Any
 
 import msgspec
 
-from ....emulator.errors import ProgramError
+from ....emulator.errors import LinkError, ProgramError
 from ...options.values import Seconds
 from ...secret import Secret
 from ...service import Service, offered
+from ...space.reach import in_reach
 from ..session import (
     CONFIRMED,
     TRIES,
@@ -182,6 +183,10 @@ class KeyLink(Service):
     async def _check_peer(self, ours: Plan) -> None:
         """Both ends say once what they are about to do. Raises ProgramError for what does not go together."""
         peer = self._place.peer
+        try:
+            await in_reach(self, peer)
+        except LinkError:
+            return
         await self.send(peer, ours, kind="plan")
         while True:
             theirs: Plan = (await self.receive(peer, kind="plan", type=Plan)).body
