@@ -203,7 +203,9 @@ class KeyBroadcast(Service):
         self._storage.change(sent)
         self._open[block] = Open(sent, [*stations])
         self._counts["made"] += 1
+        paths = [[stations[0], me, stations[1]]]
         self.record("passes", {"share": f"{block}#0", "block": block})
+        self.record("relayed", {"block": block, "bits": self._bits, "paths": paths})
         self._tell()
 
     async def _bring(self, station: str, opened: Open) -> bool:

@@ -105,7 +105,11 @@ def states(run: qnetem.Run, node: str, peer: str) -> list[tuple[float, str]]:
 
 def test_a_terminal_points_acquires_and_tracks(tmp_path: Path) -> None:
     run = ran(tmp_path, roofs())
-    assert [state for _, state in states(run, "a", "b")][:3] == ["pointing", "acquiring", "tracking"]
+    assert [state for _, state in states(run, "a", "b")][:3] == [
+        "pointing",
+        "acquiring",
+        "tracking",
+    ]
     times = [t for t, _ in states(run, "a", "b")][:3]
     assert times == pytest.approx([0, 3, 5], abs=1e-4)
     # both track once each has seen the other one do so
