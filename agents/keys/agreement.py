@@ -166,9 +166,14 @@ class Agreement:
         return Seen(state.number, have, mine)
 
     def _lost(self, pool: Pool, theirs: set[str], t_ns: int) -> None:
-        """The other site has begun anew: a block from before that it has not stored never comes there."""
+        """The other site has begun anew: a block from before that it has not stored never comes there.
+
+        Unless a third one brings it to each, when it can.
+        """
         for block in pool:
-            if not block.ready and block.id not in theirs and block.made_ns < t_ns:
+            if block.ready or block.origin.get("apart"):
+                continue
+            if block.id not in theirs and block.made_ns < t_ns:
                 self._vault.drop_block(pool, block.id, "the other site has lost it")
 
     def _merge(

@@ -90,6 +90,8 @@ class Vault:
         bits = Secret(block.take(8 * count).reveal_bytes(), label=LABEL, id=id)
         path = getattr(block, "path", None) or [self._site, block.peer]
         origin = {"source": source, "path": list(path), "failure": block.epsilons.total}
+        if getattr(block, "apart", False):
+            origin["apart"] = True
         made = Block(id, block.peer, bits, self.now_ns, origin)
         self._known.add(id)
         self.pools.setdefault(block.peer, Pool(block.peer)).add(made)

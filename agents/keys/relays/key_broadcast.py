@@ -42,6 +42,13 @@ KEY_BITS, MOST_KEYS = 8192, 128
 ROOM_S, PAUSE_S = 1.0, 1.0
 
 
+class CastBlock(RelayedBlock):
+    """A block that each station gets when the satellite comes by: days apart, maybe."""
+
+    __slots__ = ()
+    apart = True
+
+
 @dataclass
 class Open:
     """A broadcast that not both stations have yet."""
@@ -287,9 +294,7 @@ class KeyBroadcast(Service):
             cast.block, 0, bits + TAG_BITS, [[cast.stations[0], source, cast.stations[1]]]
         )
         secret = pad.plain(bytes(bits // 8) if at == 0 else cast.cipher)
-        await self._keys.deposit(
-            RelayedBlock(other, order, secret, cast.failure, self.now_ns / 1e9)
-        )
+        await self._keys.deposit(CastBlock(other, order, secret, cast.failure, self.now_ns / 1e9))
         got = Got(cast.block)
         got = Got(cast.block, pad.tag(self.name, got.covered))
         self._answers[cast.block] = got.tag
