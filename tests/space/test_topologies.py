@@ -82,6 +82,19 @@ def test_a_program_waits_for_the_next_contact_and_learns_when_it_ends(tmp_path: 
 
 
 @pytest.mark.processes
+def test_a_relay_in_orbit_is_the_same_in_processes(tmp_path: Path, mosquitto: str) -> None:
+    """Until the first broadcasts are with both stations."""
+    (path,) = [path for path in FILES if path.stem == "continents"]
+    runs = [
+        qnetem.run(path, runs_folder=tmp_path, until="175 h", in_process=alone)
+        for alone in (True, False)
+    ]
+    assert runs[0].problem is None
+    assert runs[0].metrics["micius.cast.relay_time"]["count"] > 2
+    assert (runs[0].digest, runs[0].metrics) == (runs[1].digest, runs[1].metrics)
+
+
+@pytest.mark.processes
 def test_a_downlink_is_the_same_in_processes(tmp_path: Path, mosquitto: str) -> None:
     (path,) = [path for path in FILES if path.stem == "micius"]
     fewer = {"nodes.micius.with.pulses": 20_000_000}
