@@ -38,7 +38,7 @@ def check_programs(topology: Topology) -> None:
                     found = load_service(spec.program, base, modules)
                     key = ("services", service, "with")
                     fit_options(found, spec.options, topology.folder)
-                    _check_other_end(topology, name, service, found.other_end)
+                    _check_other_end(topology, name, service, getattr(found, "other_end", ""))
             except ProgramError as error:
                 path = ("nodes", name, *key, *error.path)
                 problem = f"node {name}: {error}"

@@ -127,7 +127,7 @@ class Place:
 
     def lock(self) -> int | None:
         """The stretch of time in which both ends track, by its number; None: they do not."""
-        return 0 if self.tracking is None else self.tracking.lock(self.peer)  # type: ignore[no-any-return]
+        return 0 if self.tracking is None else self.tracking.lock(self.peer)
 
 
 class Sending(Protocol):
