@@ -34,6 +34,7 @@ from ..emulator.wire import (
 )
 from ..emulator.wire import Join as JoinOperation
 from . import probes
+from .contacts import next_contact, planned
 from .frames import Frame, has_happened
 from .messages import Message, plain_name, plain_names
 from .network_words import NetworkWords
@@ -384,25 +385,24 @@ class Agent(PulseWords):
         """
         await probes.probe(self._node, name, held, target, parties, label)
 
-    async def contact(self, peer: str, link: str | None = None) -> int | None:
-        """Wait until a link to `peer` is in contact; when the contact ends, in ns.
+    async def contact(self, peer: str, *more: str, link: str | None = None) -> int | None:
+        """Wait until a link to `peer` is in contact, and at once one to each of `more`; when that ends, in ns.
 
-        Contacts are what the link of a satellite has (`links`: `contacts`); one that stays, or a peer without
-        a link, returns at once: None. Raises LinkError when no more contacts are planned.
+        Contacts are what the link of a satellite has (`links`: `contacts`). A link that stays, and a peer
+        without a link, limit nothing: None where there is nothing to wait for. `link` names one where there
+        are several. Raises LinkError when no more such contacts are planned, and for nodes that are none.
         """
-        ends = [each for each in self.links if each.peer == peer and link in (None, each.name)]
-        plans = [each.contacts for each in ends if each.contacts is not None]
-        if not plans or len(plans) < len(ends):
+        peers = (peer, *more)
+        for each in peers:
+            if each not in self.peers:
+                raise LinkError(node=self.name, peer=each, why="no such node")
+        contacts = planned(self.links, peers, link)
+        if contacts is None:
             return None
-        contacts = sorted(
-            pair for each in plans for pair in zip(each[::2], each[1::2], strict=True)
-        )
-        for begin_ns, end_ns in contacts:
-            if self.now_ns < end_ns:
-                if self.now_ns < begin_ns:
-                    await asyncio.sleep((begin_ns - self.now_ns) / 1e9)
-                return end_ns
-        raise LinkError(node=self.name, peer=peer, why="no more contacts are planned between them")
+        since_ns, end_ns = next_contact(self.name, peers, contacts, self.now_ns)
+        if since_ns > self.now_ns:
+            await asyncio.sleep((since_ns - self.now_ns) / 1e9)
+        return end_ns
 
     def link_to(self, peer: str) -> LinkInfo:
         """The only link to `peer`. Raises LinkError when there is none, or several."""

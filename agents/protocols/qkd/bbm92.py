@@ -7,7 +7,8 @@ Owns the exchange of one train, or of heralded pairs; e91.py shares it. Does not
 coincidences (coincidences.py), how heralded pairs are measured (heralded.py), sifting (sifting.py), or the
 way from a sifted key to a secret one (processing/).
 
-Once Bob has announced that he listens, Alice has the source send. Bob announces his clicks; Alice finds the
+Once Bob has announced that he listens, Alice has the source send. A source that moves sends while it sees both
+ends: its train begins in the first common contact with room for it, and ends with the contact if none has. Bob announces his clicks; Alice finds the
 coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
 those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
 are time tags, and a window says which of them are coincidences. With `pairs` both ends measure pairs that are
@@ -24,16 +25,18 @@ results say what is `confirmed`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ....emulator.errors import ProgramError
+from ....emulator.errors import LinkError, ProgramError
 from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
+from ...contacts import Contacts, next_contact, planned
 from ...options.values import Seconds
 from ...pulses.settings import DEFAULT_AXES, as_axes, count_of
 from ...pulses.trains import Clicks
@@ -70,6 +73,11 @@ from .sifting import (
 )
 
 KIND = "bbm92"
+#: A train ends so long before its contact, for what is said before it.
+CONTACT_ROOM_NS = 10**9
+
+
+R = TypeVar("R")
 
 
 class Wanted(SessionMessage, tag="wanted"):
@@ -83,6 +91,8 @@ class Train(SessionMessage, tag="train"):
     lasts_ns: int
     #: Alice -> Bob: whether a click is a time tag, with a basis that is drawn for it alone.
     tagged: bool = False
+    #: Source -> Alice: how long it is until both ends see the source.
+    in_ns: int = 0
 
 
 class Emit(SessionMessage, tag="emit"):
@@ -163,14 +173,17 @@ class Source(Agent):
         tries: int = TRIES,
     ) -> int:
         part = partial(self._session, alice, bob, slots_in(self, slots, duration))
-        return await respond(self, alice, KIND, RetryPolicy.of(timeout, tries), part) or 0
+        contacts, retry = planned(self.links, (alice, bob), None), RetryPolicy.of(timeout, tries)
+        served = respond(self, alice, KIND, retry, part, patient=contacts is not None)
+        return await while_planned(self, contacts, retry, served) or 0
 
     async def _session(self, alice: str, bob: str, slots: int, session: Responder) -> int:
-        lasts_ns = slots * self.pulse_period_ps // 1000
         await session.receive(Wanted)
-        await session.reply(Train(slots, lasts_ns))
+        in_ns, slots = self._planned(alice, bob, slots)
+        lasts_ns = slots * self.pulse_period_ps // 1000
+        await session.reply(Train(slots, lasts_ns, in_ns=in_ns))
         waits_s = session.retry.limit_s() or 0.0
-        await session.receive(Emit, waits_s)  # her session with Bob opens first
+        await session.receive(Emit, waits_s + in_ns / 1e9)  # her session with Bob opens first
         await session.reply(Emitting())
         await self.pair_pulses(alice, bob, slots)
         await session.receive(
@@ -178,6 +191,22 @@ class Source(Agent):
         )  # she sends Bob four messages before that
         await session.reply(Done())
         return slots
+
+    def _planned(self, alice: str, bob: str, slots: int) -> tuple[int, int]:
+        """In how many ns a train of `slots` may begin, and how many of them the contact has room for."""
+        both, period_ps = (alice, bob), self.pulse_period_ps
+        contacts = planned(self.links, both, None)
+        if contacts is None:
+            return 0, slots
+        room_ns = slots * period_ps // 1000 + CONTACT_ROOM_NS
+        try:
+            since_ns, _ = next_contact(self.name, both, contacts, self.now_ns, room_ns)
+        except LinkError:  # none has room for all of it
+            since_ns, end_ns = next_contact(
+                self.name, both, contacts, self.now_ns, 2 * CONTACT_ROOM_NS
+            )
+            slots = (end_ns - since_ns - CONTACT_ROOM_NS) * 1000 // period_ps
+        return since_ns - self.now_ns, slots
 
 
 class Alice(Agent):
@@ -266,8 +295,11 @@ class Alice(Agent):
     ) -> Exchange:
         """A session with the source at another node, and one with that node."""
         tagged = choice.window_ps is not None
+        await self.contact(source)
         with_source = Initiator(self, source, KIND, session.retry)
         train = await with_source.request(Wanted(), Train)
+        if train.in_ns:
+            await asyncio.sleep(train.in_ns / 1e9)
         await session.request(Train(train.slots, train.lasts_ns, tagged), Ready)
         detecting = self.detect(source, axes=self.axes, lazy=tagged)
         listening = asyncio.create_task(detecting, name="detect")
@@ -359,8 +391,11 @@ class Bob(Agent):
         self, peer: str, source: str | None, retry: RetryPolicy, end: Distiller | None = None
     ) -> Exchange | None:
         """One train, sifted and compared; None if no session came to an end."""
-        part = partial(self._session, peer, peer if source is None else source, end)
-        return await respond(self, peer, KIND, retry, part, None if end is None else end.pads)
+        source, pads = peer if source is None else source, None if end is None else end.pads
+        part = partial(self._session, peer, source, end)
+        contacts = planned(self.links, (source,), None)
+        served = respond(self, peer, KIND, retry, part, pads, patient=contacts is not None)
+        return await while_planned(self, contacts, retry, served)
 
     async def _session(
         self, peer: str, source: str, end: Distiller | None, session: Responder
@@ -422,6 +457,20 @@ def slots_in(agent: Agent, slots: int, duration: float | None) -> int:
     if duration is None or not period_ps:
         return slots
     return max(1, round(duration * 1e12 / period_ps))
+
+
+async def while_planned(
+    agent: Agent, contacts: Contacts | None, retry: RetryPolicy, served: Awaitable[R | None]
+) -> R | None:
+    """Await what may begin in any contact, until no more of them are planned."""
+    if contacts is None or retry.timeout_s is None:
+        return await served
+    left_ns = max(0, contacts[-1][1] - agent.now_ns) if contacts else 0
+    try:
+        async with asyncio.timeout(retry.limit_s(left_ns / 1e9)):
+            return await served
+    except TimeoutError:
+        return None
 
 
 def _check_pairs(pairs: int, source: str | None, window: str | None) -> None:

@@ -168,7 +168,7 @@ class Sender(Agent):
         if distil is not None:
             _check_decoys(self.intensities)
             end = Distiller(self, self.name, peer, distil)
-        await self.contact(peer, link)
+        await self.contact(peer, link=link)
         found = await self.exchange(peer, pulses, sample, link, retry, lazy, z, end)
         return no_result() if found is None else found.summary()
 

@@ -237,7 +237,7 @@ class Sender(Agent):
             raise ProgramError(f"pulses must be at least 1, not {pulses}")
         end = _distiller(self, self.name, peer, distil)
         retry = RetryPolicy.of(timeout, tries)
-        await self.contact(peer, link)
+        await self.contact(peer, link=link)
         found = await self.exchange(peer, pulses, sample, link, retry, lazy, end)
         return no_result() if found is None else found.summary()
 

@@ -101,7 +101,7 @@ class Place:
         agent, room_ns = self.agent, round((lasts_s + CONTACT_ROOM_S) * 1e9)
         try:
             while True:
-                ends_ns = await agent.contact(self.peer, self.link)
+                ends_ns = await agent.contact(self.peer, link=self.link)
                 if self.tracking is not None:
                     ends_ns = await self.tracking.locked(self.peer)
                 if ends_ns is None or agent.now_ns + room_ns <= ends_ns:
