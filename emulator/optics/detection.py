@@ -330,7 +330,7 @@ class PulseReceiver:
         landed, kept = self._landing(photons.slots, chunk, rng)
         basis = self._basis_met(np.clip(landed, 0, chunk.size - 1), chosen, rng)
         chances = chunk.look(photons, steps, basis, rng, self._effects)
-        scale = chunk.channel.etas[steps] * self._receiver.transmittance
+        scale = chunk.channel.etas[steps] * self._receiver.transmittance / chunk.cap
         if kept is not None:
             landed, basis, chances = landed[kept], basis[kept], chances[kept]
             scale = scale[kept] if isinstance(steps, np.ndarray) else scale

@@ -20,6 +20,11 @@ kept of a photon is the direction in which it was found; it is all that the othe
 - *Pairs without a clock* come at any time: their slots are the picoseconds, of which next to none holds one,
   and a chunk is as long as it takes for some 10^5 pairs. An arm may be looked at in parts of a chunk.
 
+- *Pairs by themselves of which next to all lose both photons* need not be drawn. A Poisson process splits into
+  independent ones: pairs both of whose photons pass the most that a chunk's channels let through (`caps`),
+  those of which one does, and those of which none does, which nothing ever sees. What a channel lets through
+  less than the most is drawn photon by photon, as ever.
+
 Rules. The arm that is detected first finds anything with its own chances, and the second is bound by it; both
 draw from their own streams, so neither the order nor the time of asking shifts other numbers. A chunk is
 drawn when an arm is first detected and lives as long as either arm's light: no message says that an arm
@@ -29,6 +34,7 @@ is lost. A slot's photons are taken together.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -50,12 +56,19 @@ from .pulses import (
 )
 
 Amplitudes = NDArray[np.complex128]
+#: The most that the channels of two arms let through.
+Caps = tuple[float, float]
+WHOLE: Caps = (1.0, 1.0)
+#: Photons are left out where fewer pairs than that share keep one.
+FEW = 1 / 16
 
 #: What the streams of one chunk are for.
 _NUMBERS = 0
 #: Of a chunk of pairs without a clock: log2 of how many pairs it holds at the most, and of its slots, from ..
 #: to. More slots could not be told apart as floats.
 _PAIRS_BITS, _SLOTS_BITS = 17, (20, 45)
+#: By how much a chunk is longer at the most where photons are left out: all may pass later on.
+_LEFT_OUT_BITS = 6
 #: Phi+ is the same in Z and X, opposite in Y: the partner of a direction.
 _CONJUGATE = read_only(np.array([1.0, -1.0, 1.0]))
 _NOWHERE = read_only(np.zeros((1, 3)))
@@ -65,12 +78,18 @@ class PairTrain:
     """The pairs of one train. `rng` is drawn from once, here.
 
     `fidelity` with Phi+ is that of a pair alone; what it lacks is white noise (a Werner state), half of it
-    in each arm. `clocked`: else the slots only count time, and chunks (`chunk_slots`) are longer. Raises
-    InputError for a fidelity of less than 1/4, which is none.
+    in each arm. `clocked`: else the slots only count time, and chunks (`chunk_slots`) are longer, the more so
+    the fewer photons are expected of them by `caps`. Raises InputError for a fidelity of less than 1/4, which
+    is none.
     """
 
     def __init__(
-        self, source: Pairs, fidelity: float, rng: np.random.Generator, clocked: bool = True
+        self,
+        source: Pairs,
+        fidelity: float,
+        rng: np.random.Generator,
+        clocked: bool = True,
+        caps: Caps = WHOLE,
     ) -> None:
         if not 0.25 <= fidelity <= 1:
             raise InputError(f"pairs: fidelity is {fidelity}, expected 1/4 to 1")
@@ -78,37 +97,54 @@ class PairTrain:
         visibility = (4 * fidelity - 1) / 3
         white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
         self._sent = NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
-        self.chunk_slots = CHUNK_SLOTS if clocked else unclocked_chunk(source.mean_pairs)
+        self.chunk_slots = CHUNK_SLOTS if clocked else unclocked_chunk(source.mean_pairs, caps)
+        self._thins = not clocked and source.statistics == "poisson"
 
-    def block(self) -> PairBlock:
-        """What the arms of a block share."""
-        return PairBlock(self)
+    def block(self, caps: Callable[[], Caps] | None = None) -> PairBlock:
+        """What the arms of a block share. `caps`: the most that each arm's channel lets through.
+
+        They are asked for when an arm is first detected.
+        """
+        return PairBlock(self, caps if self._thins else None)
 
     def arm(self, block: PairBlock, arm: int, first_slot: int, size: int) -> Arm:
         """The light of one arm (0 or 1) of a block."""
         return Arm(first_slot, size, self._sent, block, arm)
 
-    def chunk(self, number: int) -> PairChunk:
+    def chunk(self, number: int, caps: Caps = WHOLE) -> PairChunk:
         """The pairs of a chunk, drawn anew; always the same ones."""
         rng = self._streams.of(number, _NUMBERS)
-        slots, numbers = _drawn(self.source.photons(), self.chunk_slots, rng)
-        return PairChunk(slots, numbers, self.source.statistics == "polarisation")
+        if caps == WHOLE:
+            slots, numbers = _drawn(self.source.photons(), self.chunk_slots, rng)
+            return PairChunk(slots, numbers, self.source.statistics == "polarisation")
+        kept = Pairs(self.source.mean_pairs * _either(caps), "poisson")
+        slots, numbers = _drawn(kept.photons(), self.chunk_slots, rng)
+        return PairChunk(slots, numbers, False, _passing(int(numbers.sum()), caps, rng))
 
 
 class PairBlock:
     """The chunks of a block that have been detected. Both arms hold it, and nothing else."""
 
-    __slots__ = ("_chunks", "_train", "chunk_slots")
+    __slots__ = ("_caps", "_chunks", "_find_caps", "_train", "chunk_slots")
 
-    def __init__(self, train: PairTrain) -> None:
+    def __init__(self, train: PairTrain, caps: Callable[[], Caps] | None = None) -> None:
         self._train, self.chunk_slots = train, train.chunk_slots
+        self._find_caps, self._caps = caps, WHOLE
         self._chunks: dict[int, PairChunk] = {}
+
+    @property
+    def caps(self) -> Caps:
+        """What has been left out of the pairs: photons of each arm beyond that share."""
+        if self._find_caps is not None:
+            found, self._find_caps = self._find_caps(), None
+            self._caps = found if _either(found) < FEW else WHOLE
+        return self._caps
 
     def chunk(self, number: int) -> PairChunk:
         """The pairs of the chunk of that number of the train."""
         found = self._chunks.get(number)
         if found is None:
-            found = self._chunks[number] = self._train.chunk(number)
+            found = self._chunks[number] = self._train.chunk(number, self.caps)
         return found
 
 
@@ -149,12 +185,17 @@ class Arm(NamedTuple):
         """Those that were sent, of an arm that is (part of) one chunk."""
         pairs, offset = self._chunk(), self.first_slot % self.block.chunk_slots
         low, high = np.searchsorted(pairs.slots, (offset, offset + self.size))
-        at = np.arange(low, high)
-        slots = pairs.slots[low:high] - offset
+        at = pairs.passing(self.arm, int(low), int(high))
+        slots = pairs.slots[at] - offset
         if self.where is not None:
             here = self.where[slots]
             at, slots = at[here], slots[here]
         return Photons(at, slots)
+
+    @property
+    def cap(self) -> float:
+        """Which share of its photons has not been left out; 1 where there is none."""
+        return self.block.caps[self.arm] or 1.0
 
     def look(
         self,
@@ -184,18 +225,43 @@ class Arm(NamedTuple):
         return self.block.chunk(self.first_slot // self.block.chunk_slots)
 
 
-def unclocked_chunk(mean_pairs: float) -> int:
+def unclocked_chunk(mean_pairs: float, caps: Caps = WHOLE) -> int:
     """How many slots a chunk has of pairs without a clock, so many of which are in a slot."""
     fewest, most = _SLOTS_BITS
-    return 1 << min(max(_PAIRS_BITS - math.ceil(math.log2(mean_pairs)), fewest), most)
+    share = _either(caps)
+    left_out = min(_LEFT_OUT_BITS, -math.ceil(math.log2(share)) if share else _LEFT_OUT_BITS)
+    pairs_bits = _PAIRS_BITS + (left_out if share < FEW else 0)
+    return 1 << min(max(pairs_bits - math.ceil(math.log2(mean_pairs)), fewest), most)
+
+
+def _either(caps: Caps) -> float:
+    """The share of pairs of which at least one photon is not left out."""
+    first, second = caps
+    return first + second - first * second
+
+
+def _passing(
+    count: int, caps: Caps, rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of pairs of which at least one photon passes, which of either arm do."""
+    first, second = caps
+    draws = rng.random(count) * _either(caps)
+    return draws < first, (draws < first * second) | (draws >= first)
 
 
 class PairChunk:
     """The pairs of one chunk, and how the photons of either arm were found."""
 
-    __slots__ = ("_directions", "_found", "_several", "slots")
+    __slots__ = ("_directions", "_found", "_passing", "_several", "slots")
 
-    def __init__(self, slots: Slots, numbers: Slots, symmetric: bool) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        numbers: Slots,
+        symmetric: bool,
+        passing: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._passing = passing
         #: The slot of each pair, ascending.
         self.slots = np.repeat(slots, numbers)
         #: Per arm and photon, the row of its partner's direction in `_directions`; -1: not looked at.
@@ -207,6 +273,12 @@ class PairChunk:
             starts = np.cumsum(numbers) - numbers
             counts = np.unique(numbers[numbers > 1]).tolist()
             self._several = {count: starts[numbers == count] for count in counts}
+
+    def passing(self, arm: int, low: int, high: int) -> Slots:
+        """Of the pairs from `low` to before `high`, those whose photon in the arm has not been left out."""
+        if self._passing is None:
+            return np.arange(low, high)
+        return low + np.flatnonzero(self._passing[arm][low:high])
 
     def find(
         self,

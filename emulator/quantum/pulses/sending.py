@@ -28,7 +28,7 @@ from ...devices.sources import (
 from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
 from ...optics.counting import CountedLight
-from ...optics.pairs import PairBlock, PairTrain
+from ...optics.pairs import Caps, PairBlock, PairTrain
 from ...optics.pulses import (
     NO_CHANNEL,
     STATES,
@@ -128,12 +128,18 @@ class Senders:
             raise OperationError(why=f"both arms on {first.name}: expected a link for each")
         if operation.first == 0:
             rng = self._streams.of("pairs", name)
-            self._open(name, links, lambda: PairTrain(source, fidelity, rng, clocked), clocked)
+            self._open(
+                name,
+                links,
+                lambda trains: PairTrain(source, fidelity, rng, clocked, _caps(trains, 0, 1)),
+                clocked,
+            )
         found = self._going_on(name, links, operation)
         assert found.pairs is not None, "both links are of one train, which has two arms"
-        block, period_ps = found.pairs.block(), found.trains[0].period_ps
-        arms = [partial(_arm, found.pairs, block, arm, period_ps) for arm in (0, 1)]
-        slots = min(operation.slots, BLOCK_SLOTS if clocked else found.pairs.chunk_slots)
+        pairs, at, period_ps = found.pairs, operation.first, found.trains[0].period_ps
+        slots = min(operation.slots, BLOCK_SLOTS if clocked else pairs.chunk_slots)
+        block = pairs.block(partial(_caps, found.trains, at, at + slots))
+        arms = [partial(_arm, pairs, block, arm, period_ps) for arm in (0, 1)]
         brightness = 0.0 if clocked else source.mean_pairs
         self._emit(devices, operation, found, arms, slots, brightness)
 
@@ -191,7 +197,7 @@ class Senders:
         self,
         name: str,
         links: list[PulseLink],
-        pairs: Callable[[], PairTrain] | None = None,
+        pairs: Callable[[list[Train]], PairTrain] | None = None,
         clocked: bool = True,
     ) -> None:
         for link in links:
@@ -200,7 +206,7 @@ class Senders:
         spec, now_ns = self._nodes[name].source, self._clock.now_ns
         assert spec is not None, "a node without a source has been refused"
         trains = [link.open(name, name, now_ns, spec.period_ps) for link in links]
-        found = Outgoing(trains, None if pairs is None else pairs())
+        found = Outgoing(trains, None if pairs is None else pairs(trains))
         for train in trains:
             train.entangled, train.clocked = pairs is not None, clocked
             self._outgoing[name, train.link.name] = found
@@ -349,6 +355,14 @@ def _arm(
 ) -> list[PulseTrain]:
     """One arm of a block of pairs, as far as it was sent."""
     return [PulseTrain.of(pairs.arm(shared, arm, block.first, block.slots), period_ps)]
+
+
+def _caps(trains: Sequence[Train], first: int, end: int) -> Caps:
+    """The most that the channels of both arms let through of the slots from `first` to before `end`."""
+    one, other = (
+        float(train.link.channel(train, first, end, count=False).etas.max()) for train in trains
+    )
+    return one, other
 
 
 # --- what a node sends with -------------------------------------------------------------------------
