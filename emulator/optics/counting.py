@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from ..devices.sources import Source
 from ..errors import InternalError
 from .detection import Receiver, Trouble, chances_of_0, squashed_shares
-from .pulses import EFFECTS, NO_CHANNEL, STATES, Floats, PulseChannel
+from .pulses import EFFECTS, NO_CHANNEL, STATES, Floats, Layer, PulseChannel
 
 #: Stretches of slots that are worked out at once.
-_AT_ONCE = 256
+AT_ONCE = 256
 #: Light of other slots of which less than this share lands in a slot is left out.
-_NOTHING = 1e-15
+NOTHING = 1e-15
 
 
 class CountedLight(NamedTuple):
@@ -75,19 +75,74 @@ class ClickCounts(NamedTuple):
     errors: NDArray[np.int64]
 
 
-class _Stretches(NamedTuple):
-    """Slots that are alike: how many, their step of the channel, each detector's background, blind or not."""
+class Stretches(NamedTuple):
+    """Slots that are alike: how many, their step of the channel, each detector's background, blind or not.
 
+    `starts` is their first slot in the whole train.
+    """
+
+    starts: NDArray[np.int64]
     slots: NDArray[np.int64]
     steps: NDArray[np.int64]
     background: Floats
     blind: NDArray[np.bool_]
 
-    def part(self, at: int) -> _Stretches:
-        part = slice(at, at + _AT_ONCE)
-        return _Stretches(
-            self.slots[part], self.steps[part], self.background[part], self.blind[part]
-        )
+    def those(self, which: slice | NDArray[np.integer]) -> Stretches:
+        """Some of them."""
+        return Stretches(*(column[which] for column in self))
+
+
+def stretches_of(
+    light: Layer, receiver: Receiver, period_ps: int, troubles: Sequence[Trouble]
+) -> Stretches:
+    """The stretches of a train, or of what has come of it."""
+    first, end = light.first_slot, light.first_slot + light.size
+    windows = [(*each.within(first, end), each) for each in troubles]
+    marks = {first, end} | {
+        mark for low, high, _ in windows if low < high for mark in (low, high)
+    }
+    inside = light.channel.starts[(light.channel.starts > first) & (light.channel.starts < end)]
+    grid = np.union1d(np.array(sorted(marks), dtype=np.int64), inside)
+    starts = grid[:-1]
+    background = np.tile(receiver.background(period_ps), (len(starts), 1))
+    blind = np.zeros(len(starts), dtype=bool)
+    for low, high, trouble in windows:
+        here = (starts >= low) & (starts < high)
+        background[here] += receiver.more_background(trouble.dark_count_rate_hz, period_ps)
+        blind[here] |= trouble.blind
+    steps = np.broadcast_to(light.channel.steps_of(starts), starts.shape)
+    return Stretches(starts, np.diff(grid), steps, background, blind)
+
+
+class DetectorSets:
+    """Sets of a receiver's detectors, as numbers whose bits are members: from any of them to exactly them."""
+
+    def __init__(self, count: int) -> None:
+        # P(exactly the set M) = - sum over W in M of (-1)^|M - W| P(any outside of W), for each set but none
+        sets = np.arange(1 << count)
+        inside = (sets[:, None] & sets) == sets
+        signs = 1.0 - 2.0 * (np.bitwise_count(sets[:, None] ^ sets) & 1)
+        outside = ~sets & ((1 << count) - 1)
+        self.exactly = np.zeros((1 << count, 1 << count))
+        self.exactly[:, outside] = -np.where(inside, signs, 0.0)
+        self.exactly[0] = 0.0
+        self.members = (sets[:, None] >> np.arange(count) & 1).astype(float)
+        self._reported = squashed_shares(count)
+
+    def found(self, live: Floats) -> Floats:
+        """(rank, bit) that is reported if exactly a set has an event, as some of it are dead."""
+        members = self.members[:, None], self.members  # of the events, of the counts
+        ways = np.where(
+            members[1] > members[0],
+            0.0,
+            np.where(
+                members[0] == 0,
+                1.0,
+                np.where(members[1] > 0, live[:, None, None], 1 - live[:, None, None]),
+            ),
+        ).prod(axis=-1)
+        found: Floats = np.einsum("kmc,cbv->kmbv", ways, self._reported)
+        return found
 
 
 class ClickCounter:
@@ -108,56 +163,26 @@ class ClickCounter:
         self._passive = shares is None
         self._shares = np.array([1.0] if shares is None else shares)
         self._effects = effects[: len(self._shares if shares else receiver.splitting or ())]
-        count = len(receiver.all_detectors)
-        self._detectors = count
-        # P(exactly the set M) = - sum over W in M of (-1)^|M - W| P(any outside of W), for each set but none
-        sets = np.arange(1 << count)
-        inside = (sets[:, None] & sets) == sets
-        signs = 1.0 - 2.0 * (np.bitwise_count(sets[:, None] ^ sets) & 1)
-        outside = ~sets & ((1 << count) - 1)
-        self._exactly = np.zeros((1 << count, 1 << count))
-        self._exactly[:, outside] = -np.where(inside, signs, 0.0)
-        self._exactly[0] = 0.0
-        self._members = (sets[:, None] >> np.arange(count) & 1).astype(float)
-        self._reported = squashed_shares(count)
+        self._detectors = len(receiver.all_detectors)
+        self._sets = DetectorSets(self._detectors)
 
     def count(self, light: CountedLight, troubles: Sequence[Trouble] = ()) -> ClickCounts:
         """The counts of a train, or of what has come of it."""
         kinds = len(self._effects)
         shape = (len(light.sources), len(light.bases), kinds, 2)
         found = np.zeros(int(np.prod(shape)) + 1, dtype=np.int64)
-        stretches = self._stretches(light, troubles)
-        for at in range(0, len(stretches.slots), _AT_ONCE):
-            part = stretches.part(at)
+        stretches = stretches_of(light, self._receiver, self._period_ps, troubles)
+        for at in range(0, len(stretches.slots), AT_ONCE):
+            part = stretches.those(slice(at, at + AT_ONCE))
             cells = self._cells(light, part).reshape(len(part.slots), -1)
             rest = np.maximum(1 - cells.sum(axis=1, keepdims=True), 0.0)
             found += self._rng.multinomial(part.slots, np.hstack([cells, rest])).sum(axis=0)
         counts = found[:-1].reshape(shape)
         return ClickCounts(counts.sum(axis=-1), counts[..., 1])
 
-    def _stretches(self, light: CountedLight, troubles: Sequence[Trouble]) -> _Stretches:
-        first, end = light.first_slot, light.first_slot + light.size
-        windows = [(*each.within(first, end), each) for each in troubles]
-        marks = {first, end} | {
-            mark for low, high, _ in windows if low < high for mark in (low, high)
-        }
-        inside = light.channel.starts[(light.channel.starts > first) & (light.channel.starts < end)]
-        grid = np.union1d(np.array(sorted(marks), dtype=np.int64), inside)
-        starts = grid[:-1]
-        background = np.tile(self._receiver.background(self._period_ps), (len(starts), 1))
-        blind = np.zeros(len(starts), dtype=bool)
-        for low, high, trouble in windows:
-            here = (starts >= low) & (starts < high)
-            background[here] += self._receiver.more_background(
-                trouble.dark_count_rate_hz, self._period_ps
-            )
-            blind[here] |= trouble.blind
-        steps = np.broadcast_to(light.channel.steps_of(starts), starts.shape)
-        return _Stretches(np.diff(grid), steps, background, blind)
-
     # --- probabilities; axes: stretch, setting, state, choice of basis, detector or set of detectors ---
 
-    def _cells(self, light: CountedLight, part: _Stretches) -> Floats:
+    def _cells(self, light: CountedLight, part: Stretches) -> Floats:
         """P(a click whose bit is right, or wrong) by setting, basis sent, basis found, of each stretch."""
         seen = self._seen(light, part.steps)
         landing = light.channel.landing(
@@ -169,17 +194,17 @@ class ClickCounter:
         weights = self._weights(light)
         beside = np.zeros_like(own[:, 0, 0])
         for share in landing.values():
-            if share > _NOTHING:
+            if share > NOTHING:
                 other = self._any_of(light.sources, seen * share)
-                beside = _either(beside, np.einsum("kisru,is->kru", other, weights))
-        dark = -np.expm1(-(part.background @ self._members.T))
-        events = _either(own, _either(beside, dark[:, None])[:, None, None])
+                beside = either(beside, np.einsum("kisru,is->kru", other, weights))
+        dark = -np.expm1(-(part.background @ self._sets.members.T))
+        events = either(own, either(beside, dark[:, None])[:, None, None])
         events[part.blind] = 0.0
         live, after = self._steady(events, weights)
-        afterpulse = -np.expm1(np.log1p(-after) @ self._members.T)
-        events = _either(events, afterpulse[:, None, None, None])
-        exactly = np.maximum(events @ self._exactly.T, 0.0)  # rounding goes below
-        bits = np.einsum("kisrm,kmbv->kisrbv", exactly, self._found(live))
+        afterpulse = -np.expm1(np.log1p(-after) @ self._sets.members.T)
+        events = either(events, afterpulse[:, None, None, None])
+        exactly = np.maximum(events @ self._sets.exactly.T, 0.0)  # rounding goes below
+        bits = np.einsum("kisrm,kmbv->kisrbv", exactly, self._sets.found(live))
         return self._by_bases(bits, light, weights)
 
     def _seen(self, light: CountedLight, steps: NDArray[np.int64]) -> Floats:
@@ -196,7 +221,7 @@ class ClickCounter:
 
     def _any_of(self, sources: Sequence[Source], seen: Floats) -> Floats:
         """P(any detector of a set sees a photon): 1 - G(1 - q) = sum of P(n) (1 - (1 - q)^n)."""
-        dims = seen @ self._members.T
+        dims = seen @ self._sets.members.T
         logs = np.log1p(-np.minimum(dims, 1 - 1e-16))
         found = np.zeros((len(dims), len(sources), *dims.shape[1:]))
         for index, source in enumerate(sources):
@@ -224,21 +249,6 @@ class ClickCounter:
             np.stack([after for _, after in found], axis=-1),
         )
 
-    def _found(self, live: Floats) -> Floats:
-        """(rank, bit) that is reported if exactly a set has an event, as some of it are dead."""
-        members = self._members[:, None], self._members  # of the events, of the counts
-        ways = np.where(
-            members[1] > members[0],
-            0.0,
-            np.where(
-                members[0] == 0,
-                1.0,
-                np.where(members[1] > 0, live[:, None, None], 1 - live[:, None, None]),
-            ),
-        ).prod(axis=-1)
-        found: Floats = np.einsum("kmc,cbv->kmbv", ways, self._reported)
-        return found
-
     def _by_bases(self, bits: Floats, light: CountedLight, weights: Floats) -> Floats:
         """Sum over bits: (stretch, setting, basis sent, basis found, right or wrong)."""
         stretches, settings = bits.shape[:2]
@@ -251,6 +261,6 @@ class ClickCounter:
         return np.stack([right, wrong], axis=-1)
 
 
-def _either(first: Floats, second: Floats) -> Floats:
+def either(first: Floats, second: Floats) -> Floats:
     """P(first or second) of events that do not know of each other."""
     return first + second - first * second

@@ -91,12 +91,8 @@ class PairTrain:
         clocked: bool = True,
         caps: Caps = WHOLE,
     ) -> None:
-        if not 0.25 <= fidelity <= 1:
-            raise InputError(f"pairs: fidelity is {fidelity}, expected 1/4 to 1")
         self.source, self._streams = source, Substreams(rng)
-        visibility = (4 * fidelity - 1) / 3
-        white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
-        self._sent = NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
+        self._sent = white_noise(fidelity)
         self.chunk_slots = CHUNK_SLOTS if clocked else unclocked_chunk(source.mean_pairs, caps)
         self._thins = not clocked and source.statistics == "poisson"
 
@@ -120,6 +116,15 @@ class PairTrain:
         kept = Pairs(self.source.mean_pairs * _either(caps), "poisson")
         slots, numbers = _drawn(kept.photons(), self.chunk_slots, rng)
         return PairChunk(slots, numbers, False, _passing(int(numbers.sum()), caps, rng))
+
+
+def white_noise(fidelity: float) -> PulseChannel:
+    """What makes Werner pairs of perfect ones, at either arm. Raises InputError below 1/4."""
+    if not 0.25 <= fidelity <= 1:
+        raise InputError(f"pairs: fidelity is {fidelity}, expected 1/4 to 1")
+    visibility = (4 * fidelity - 1) / 3
+    white = np.diag([1.0, *[math.sqrt(visibility)] * 3])
+    return NO_CHANNEL if visibility == 1 else pulse_channel(1.0, white)
 
 
 class PairBlock:
