@@ -17,7 +17,9 @@ from ...emulator.wire import (
     AnyOperation,
     Apply,
     CountClicks,
+    CountedPairs,
     CountedPulses,
+    CountCoincidences,
     Detect,
     Entangle,
     HandOver,
@@ -126,6 +128,10 @@ class OperationFuture(Future):
             return f"pulses to {operation.to} to leave"
         if isinstance(operation, Pulses):
             return f"a block of pulses to {operation.to} to leave"
+        if isinstance(operation, CountedPairs):
+            return f"pairs to {' and '.join(operation.to)} to leave"
+        if isinstance(operation, CountCoincidences):
+            return "coincidences"
         if isinstance(operation, _TAKING):
             return f"pulses from {operation.source}"
         return type(operation).__name__.lower()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...emulator.errors import OperationError
 from ..messages import plain_name, plain_names
 from . import blocks, counted
-from .counted import ClickCounts, CountedTrain
+from .counted import ClickCounts, CoincidenceCounts, CountedArm, CountedTrain
 from .settings import DEFAULT_AXES, Intensity
 from .trains import Clicks, PairTrain, PulseTrain, Stored
 
@@ -154,6 +155,53 @@ class PulseWords:
         """
         source, link = plain_names(source, link)
         return await counted.count(self._node, source, link, axes, weights)
+
+    async def counted_pairs(
+        self,
+        first: str,
+        second: str,
+        slots: int,
+        *,
+        links: tuple[str | None, str | None] = (None, None),
+    ) -> PairTrain:
+        """Send a train of pairs, of which only clicks and coincidences are counted; both ends `count_arm`.
+
+        Arms, `links` and slots as for `pair_pulses`; what it costs does not depend on its length. Returns when
+        the last slot has left. Raises and cancelled as `pair_pulses`.
+        """
+        (first, one), (second, other) = plain_names(first, links[0]), plain_names(second, links[1])
+        return await counted.send_pairs(self._node, (first, second), (one, other), slots)
+
+    async def count_arm(
+        self,
+        source: str,
+        *,
+        link: str | None = None,
+        axes: str | ArrayLike = DEFAULT_AXES,
+        weights: Sequence[float] | None = None,
+    ) -> CountedArm:
+        """Wait for the next train of `counted_pairs` from `source`, and take the arm that comes here.
+
+        Must be called before the first light arrives. `axes` and `weights` as for `count_clicks`. Its counts
+        come with those of the other end, by `count_coincidences`. Returns and raises as `detect`.
+        """
+        source, link = plain_names(source, link)
+        return await counted.take_arm(self._node, source, link, axes, weights)
+
+    async def count_coincidences(
+        self, arm: CountedArm, other: str, *, width: int = 1
+    ) -> CoincidenceCounts:
+        """Clicks and coincidences of an arm here and the other end's, which has said the name of its arm.
+
+        Numbers as `detect` at both ends and a comparison of their clicks would find them, with the same links,
+        faults and detectors. The window is `width` slots: 1 where pairs come in slots, else ps. Once for
+        each arm. Raises OperationError for arms that do not belong together.
+        """
+        if type(width) is not int or width < 1:
+            raise OperationError(
+                f"count_coincidences: a window of {width!r} slots, expected 1 or more"
+            )
+        return await counted.coincidences(self._node, arm, plain_name(other, "an arm"), width)
 
     async def intercept(
         self,

@@ -98,9 +98,7 @@ def stretches_of(
     """The stretches of a train, or of what has come of it."""
     first, end = light.first_slot, light.first_slot + light.size
     windows = [(*each.within(first, end), each) for each in troubles]
-    marks = {first, end} | {
-        mark for low, high, _ in windows if low < high for mark in (low, high)
-    }
+    marks = {first, end} | {mark for low, high, _ in windows if low < high for mark in (low, high)}
     inside = light.channel.starts[(light.channel.starts > first) & (light.channel.starts < end)]
     grid = np.union1d(np.array(sorted(marks), dtype=np.int64), inside)
     starts = grid[:-1]

@@ -307,7 +307,9 @@ class _Coincidences:
         """P(an event in a detector) of one end, by (stretch, detector)."""
         sides = events[:, :, 0, :, 0] if index == 0 else events[:, 0, :, 0, :]
         end = self._ends[index]
-        found: Floats = np.einsum("krd,r->kd", sides[..., 1 << np.arange(end.detectors)], end.shares)
+        found: Floats = np.einsum(
+            "krd,r->kd", sides[..., 1 << np.arange(end.detectors)], end.shares
+        )
         return found
 
     def _found(
@@ -339,9 +341,7 @@ def _square(vectors: Floats) -> Floats:
     return found
 
 
-def _blinded(
-    events: Floats, first: NDArray[np.bool_], second: NDArray[np.bool_]
-) -> Floats:
+def _blinded(events: Floats, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Floats:
     """Events, where an end that is blind has none."""
     found = np.where(first[:, None, None, None, None], events[:, :, :, :1], events)
     blinded: Floats = np.where(second[:, None, None, None, None], found[..., :1], found)

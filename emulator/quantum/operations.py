@@ -39,8 +39,11 @@ from ..wire import (
     Apply,
     BellMeasure,
     Clicked,
+    Coincidences,
     CountClicks,
+    CountCoincidences,
     Counted,
+    CountedPairs,
     CountedPulses,
     Detect,
     Discard,
@@ -532,7 +535,7 @@ def _show_train(operation: Operation) -> tuple[Any, ...]:
     return tuple(shown)
 
 
-def _show_clicks(value: Clicked | Counted | Kept) -> list[Any]:
+def _show_clicks(value: Clicked | Counted | Coincidences | Kept) -> list[Any]:
     return [_short(field) for field in msgspec.structs.astuple(value)]
 
 
@@ -653,8 +656,22 @@ ROWS: dict[type[Operation], Row] = {
         lambda plane, devices, operation: plane.pulses.senders.send_counted(devices, operation),
         _show_train,
     ),
+    CountedPairs: _sends(
+        "counted_pairs",
+        lambda plane, devices, operation: plane.pulses.senders.send_counted_pairs(
+            devices, operation
+        ),
+        _fields,
+    ),
     Detect: _takes("detect", Clicked),
     CountClicks: _takes("count_clicks", Counted),
+    CountCoincidences: Row(
+        "coincidences",
+        Coincidences,
+        begin=lambda plane, devices, operation: plane.pulses.arms.begin(devices, operation),
+        effect=lambda plane, devices, operation, _: plane.pulses.arms.end(devices, operation),
+        outcome=_show_clicks,
+    ),
     Intercept: _takes("intercept", Clicked),
     Split: _takes("split", Kept),
     MeasureStored: Row(

@@ -65,8 +65,11 @@ from .operations import AnyOperation as AnyOperation
 from .operations import Apply as Apply
 from .operations import BellMeasure as BellMeasure
 from .operations import Clicked as Clicked
+from .operations import Coincidences as Coincidences
 from .operations import CountClicks as CountClicks
+from .operations import CountCoincidences as CountCoincidences
 from .operations import Counted as Counted
+from .operations import CountedPairs as CountedPairs
 from .operations import CountedPulses as CountedPulses
 from .operations import Detect as Detect
 from .operations import Discard as Discard

@@ -270,8 +270,29 @@ class CountedPulses(Operation):
         return True
 
 
+class CountedPairs(Operation):
+    """Send a whole train of pairs of which only clicks and coincidences will be counted. Result: `Sent`.
+
+    `to` and `links` as for `PairPulses`. `CountClicks` takes an arm, and nothing else.
+    """
+
+    to: tuple[str, str]
+    links: tuple[str | None, str | None]
+    slots: int
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+    @property
+    def last(self) -> bool:
+        """It is one block."""
+        return True
+
+
 class CountClicks(Operation):
-    """Count the clicks of a train of `CountedPulses`. Result: `Counted`.
+    """Count the clicks of a train of `CountedPulses`, or take an arm of `CountedPairs`. Result: `Counted`.
 
     `bases`: shares of an active choice of basis, along `axes` (None: Z and X); None where a beam splitter
     chooses.
@@ -286,6 +307,18 @@ class CountClicks(Operation):
     def first(self) -> int:
         """It is one block."""
         return 0
+
+
+class CountCoincidences(Operation):
+    """Count the coincidences of two arms of `CountedPairs`, once. Result: `Coincidences`.
+
+    `arm` is the name of the one that came here, `other` that of the other end's, which only what the other end
+    says can tell. The window is `width` slots.
+    """
+
+    arm: str
+    other: str
+    width: int
 
 
 class Intercept(Operation):
@@ -376,8 +409,10 @@ AnyOperation = (
     | Pulses
     | PairPulses
     | CountedPulses
+    | CountedPairs
     | Detect
     | CountClicks
+    | CountCoincidences
     | Intercept
     | Split
     | MeasureStored
@@ -387,7 +422,7 @@ AnyOperation = (
 
 
 class Sent(Record):
-    """Result of `Pulses`, `PairPulses`, `CountedPulses`: when slot 0 of the train left, how long a slot is.
+    """Result of what sends a train: when slot 0 of it left, how long a slot is.
 
     `slots` is how many slots the block had. `secret` as in `Counted`.
     """
@@ -402,7 +437,7 @@ class Counted(Record):
     """Result of `CountClicks`: clicks, and those whose bit is wrong, by [setting][basis sent][basis found].
 
     `slots` counts what came of the train. `secret`: random bytes that only both ends of the train have; they
-    stand for the bits that were sent and found.
+    stand for the bits that were sent and found. Of an arm of pairs there are no counts yet, but its name, `arm`.
     """
 
     start_ns: int
@@ -411,11 +446,25 @@ class Counted(Record):
     clicks: list[list[list[int]]]
     errors: list[list[list[int]]]
     secret: bytes
+    arm: str = ""
 
     def __repr__(self) -> str:
         return (
-            f"Counted(slots={self.slots}, clicks={self.clicks}, errors={self.errors}, secret=...)"
+            f"Counted(slots={self.slots}, clicks={self.clicks}, errors={self.errors}, secret=..., "
+            f"arm={self.arm!r})"
         )
+
+
+class Coincidences(Record):
+    """Result of `CountCoincidences`.
+
+    `singles`: clicks here and at the other end by basis; `coincidences`, and those whose bits differ, by
+    [basis here][basis there].
+    """
+
+    singles: tuple[list[int], list[int]]
+    coincidences: list[list[int]]
+    errors: list[list[int]]
 
 
 class Clicked(Record):

@@ -26,8 +26,10 @@ from ...wire import BLOCK_SLOTS, LONGEST_BLOCK_SLOTS, CountClicks, Detect, Inter
 from ..fault_history import FaultHistories
 from ..node.memories import NodeMemory
 from ..node.node_devices import NodeDevices
+from .counted_arms import CountedArms
 from .reception import (
     IDEAL,
+    ArmCounter,
     Give,
     Interceptor,
     PulseCounter,
@@ -63,6 +65,7 @@ class PulsePlane:
         self.links, self.connect = self._routes.by_name, self._routes.connect
         self.senders = Senders(topology.nodes, self._routes, around, schedule)
         self.stores = PhotonStores(around, schedule, memories)
+        self.arms = CountedArms(around, schedule)
         #: Operations that wait for a train, oldest first, and receptions under way, by node.
         self._waiting: dict[str, list[Receiving]] = {name: [] for name in topology.nodes}
         self._receptions: dict[str, list[TrainReception]] = {name: [] for name in topology.nodes}
@@ -194,7 +197,11 @@ class PulsePlane:
             return TrainReception(train, kind, self._around.clock, self._give, 0)
         optics = receiver(spec, train.period_ps, noise_rate_hz, link.gate_ps(train))
         effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
-        if isinstance(operation, CountClicks):
+        if isinstance(operation, CountClicks) and train.entangled:
+            kind = ArmCounter(
+                train, optics, operation.bases, effects, self._histories[name], self.arms
+            )
+        elif isinstance(operation, CountClicks):
             counter = ClickCounter(optics, train.period_ps, rng, operation.bases, effects)
             kind = PulseCounter(train, counter, self._histories[name])
         elif isinstance(operation, Intercept):
@@ -233,6 +240,8 @@ class PulsePlane:
 
 def _check_unclocked(train: Train, operation: Taking) -> None:
     """Raises OperationError for what takes a train slot by slot: pairs without a clock have none."""
+    if isinstance(operation, CountClicks):
+        return
     if not isinstance(operation, Detect):
         raise OperationError(
             why=f"pairs of {train.origin} come at any time, not in slots: expected detect"
@@ -263,8 +272,8 @@ def _check_counted(train: Train, operation: Taking) -> None:
     counts = isinstance(operation, CountClicks)
     if counts and train.secret is None:
         raise OperationError(
-            why=f"the train of {train.source} was not sent to be counted: expected counted_pulses there, or "
-            "detect here"
+            why=f"the train of {train.source} was not sent to be counted: expected counted_pulses or "
+            "counted_pairs there, or detect here"
         )
     if not counts and train.secret is not None:
         raise OperationError(

@@ -35,6 +35,7 @@ from ...optics.counting import ClickCounter, CountedLight
 from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, Splitter, divided
+from ...optics.pair_counting import CountedArm, seen_arm
 from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import (
@@ -53,6 +54,7 @@ from ...wire.bit_planes import packed, packed_size, planes_for, unpacked
 from ...wire.hashed_settings import BASES, HashedColumn
 from ..fault_history import FaultHistory
 from ..node.node_devices import NodeDevices, Pending
+from .counted_arms import CountedArms
 from .settings import bases_of, check_axes, check_lazy, check_shares
 from .stored_photons import StoredPhotons
 from .trains import Block, Train
@@ -297,6 +299,38 @@ class PulseCounter(ReceiverKind):
             raise InternalError(f"light that cannot be counted: {type(light).__name__}")
         found = self._counter.count(light, troubles_of(train, block, self._history))
         return Counted(*times, found.clicks.tolist(), found.errors.tolist(), train.secret or b"")
+
+
+class ArmCounter(ReceiverKind):
+    """Takes a whole arm of pairs; its clicks are counted with those of the other one (counted_arms.py)."""
+
+    def __init__(
+        self,
+        train: Train,
+        receiver: Receiver,
+        shares: list[float] | None,
+        effects: Floats,
+        history: FaultHistory[NodeChanges],
+        arms: CountedArms,
+    ) -> None:
+        super().__init__(train)
+        self._receiver, self._shares, self._effects = receiver, shares, effects
+        self._history, self._arms = history, arms
+
+    def take(
+        self, operation: CountClicks, block: Block, layers: list[PulseTrain], over: bool
+    ) -> Counted:
+        train = self.train
+        times = train.arrives_ns, train.period_ps, block.slots
+        if not layers:
+            return Counted(*times, [], [], train.secret or b"")
+        (layer,) = layers
+        light = layer.take_layer()
+        if not isinstance(light, CountedArm):
+            raise InternalError(f"light that is no counted arm: {type(light).__name__}")
+        troubles = troubles_of(train, block, self._history)
+        seen = seen_arm(light, self._receiver, self._shares, self._effects, troubles)
+        return Counted(*times, [], [], train.secret or b"", self._arms.new(train.to, seen))
 
 
 class Interceptor(ReceiverKind):

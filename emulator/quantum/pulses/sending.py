@@ -1,6 +1,6 @@
 """Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
-Owns the operations Pulses, PairPulses and CountedPulses, and the step from a node's `source:` to its source
+Owns the operations Pulses, PairPulses, CountedPulses and CountedPairs, and the step from a node's `source:` to its source
 table. Does not own trains in flight and which link leads where (trains.py), or what sources emit
 (devices/sources.py, optics/).
 
@@ -27,6 +27,7 @@ from ...devices.sources import (
 )
 from ...errors import InputError, OperationError
 from ...kernel.ports import Surroundings
+from ...optics import pair_counting as counting
 from ...optics.counting import CountedLight
 from ...optics.pairs import Caps, PairBlock, PairTrain
 from ...optics.pulses import (
@@ -46,6 +47,7 @@ from ...wire import (
     LAZY_BLOCK_SLOTS,
     LONGEST_BLOCK_SLOTS,
     MOST_SETTINGS,
+    CountedPairs,
     CountedPulses,
     LazySettings,
     PairPulses,
@@ -62,7 +64,7 @@ from .trains import Block, PulseLink, PulseRoutes, Train
 #: Sources that send pairs.
 PAIR_KINDS = ("spdc", "spdc_cw")
 #: The operations that send.
-Sending = Pulses | PairPulses | CountedPulses
+Sending = Pulses | PairPulses | CountedPulses | CountedPairs
 #: Bytes that both ends of a counted train get.
 SECRET_BYTES = 32
 #: Makes the light of a block, in layers, once it has arrived.
@@ -160,6 +162,26 @@ class Senders:
         light = partial(_counted_light, operation, table, train.period_ps)
         self._emit(devices, operation, found, [light], operation.slots)
 
+    def send_counted_pairs(self, devices: NodeDevices, operation: CountedPairs) -> None:
+        """A whole train of pairs of which only clicks will be counted. Raises as `send_pulses`."""
+        name = devices.name
+        first, second = links = self._links(name, operation)
+        source, fidelity = pair_source(self._nodes[name])
+        spec = _source(self._nodes[name])
+        if not 1 <= operation.slots <= COUNTED_SLOTS:
+            raise OperationError(why=f"{operation.slots} slots, expected 1 to {COUNTED_SLOTS}")
+        if first is second:
+            raise OperationError(why=f"both arms on {first.name}: expected a link for each")
+        rng = self._streams.of("pairs", name).spawn(1)[0]
+        pairs = counting.CountedPairs(source, fidelity, spec.period_ps, spec.clocked, rng)
+        self._open(name, links, clocked=spec.clocked)
+        found = self._going_on(name, links, operation)
+        secret = self._streams.of("secret", name).bytes(SECRET_BYTES)
+        for train in found.trains:
+            train.entangled, train.secret = True, secret
+        arms = [partial(_counted_arm, pairs)] * 2
+        self._emit(devices, operation, found, arms, operation.slots)
+
     def end(self, devices: NodeDevices, operation: Sending) -> Sent | None:
         """A block has left; None if its train had been withdrawn before."""
         found = self._under_way(devices.name, self._links(devices.name, operation))
@@ -169,7 +191,9 @@ class Senders:
         if last:
             self._forget(found)
         train = found.trains[0]
-        return Sent(train.start_ns, train.period_ps, slots, train.secret or b"")
+        # what both ends of pairs share the source does not know
+        secret = b"" if train.entangled else train.secret or b""
+        return Sent(train.start_ns, train.period_ps, slots, secret)
 
     def withdraw(self, pending: Pending) -> bool:
         """The train ends with what has left; the operation runs to its end, which is that of its block."""
@@ -355,6 +379,11 @@ def _arm(
 ) -> list[PulseTrain]:
     """One arm of a block of pairs, as far as it was sent."""
     return [PulseTrain.of(pairs.arm(shared, arm, block.first, block.slots), period_ps)]
+
+
+def _counted_arm(pairs: counting.CountedPairs, block: Block) -> list[PulseTrain]:
+    """An arm of counted pairs, as far as it was sent."""
+    return [PulseTrain.of(pairs.arm(block.first, block.slots), pairs.period_ps)]
 
 
 def _caps(trains: Sequence[Train], first: int, end: int) -> Caps:
