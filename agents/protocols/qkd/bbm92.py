@@ -7,10 +7,9 @@ Owns the exchange of one train, or of heralded pairs; e91.py shares it. Does not
 coincidences (coincidences.py), how heralded pairs are measured (heralded.py), sifting (sifting.py), or the
 way from a sifted key to a secret one (processing/).
 
-Once Bob has announced that he listens, Alice has the source send. A source that moves sends while it sees both
-ends: its train begins in the first common contact with room for it, and ends with the contact if none has. Bob announces his clicks; Alice finds the
-coincidences and announces which of Bob's clicks they are, in which of them the bases agree, and which of
-those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
+Once Bob has announced that he listens, Alice has the source send (pair_source.py). Bob announces his clicks;
+Alice finds the coincidences and announces which of Bob's clicks they are, in which of them the bases agree,
+and which of those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
 are time tags, and a window says which of them are coincidences. With `pairs` both ends measure pairs that are
 heralded, by their link or by the network, as if each were a click. With `distil` all of basis X is
 compared, and Z makes the key: the session leads to a secret key, and all its messages are authenticated.
@@ -25,18 +24,18 @@ results say what is `confirmed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ....emulator.errors import LinkError, ProgramError
+from ....emulator.errors import ProgramError
 from ....emulator.wire.bit_planes import packed
 from ...agent import Agent
-from ...contacts import Contacts, next_contact, planned
+from ...contacts import planned
 from ...options.values import Seconds
 from ...pulses.settings import DEFAULT_AXES, as_axes, count_of
 from ...pulses.trains import Clicks
@@ -53,6 +52,7 @@ from ..session import (
 from ..session_messages import SessionBroken, SessionMessage
 from .coincidences import Choice, Detected, heard
 from .heralded import MeasuredPairs, Pairs, measured_pairs
+from .pair_source import Ordered, Wanted, serve_train, while_planned
 from .processing.distillation import Account, Distillation, Distiller
 from .processing.estimation import Counts, Epsilons, Estimate, of_pairs
 from .sifting import (
@@ -60,7 +60,6 @@ from .sifting import (
     CHECK,
     KEY,
     Bytes,
-    Done,
     Marks,
     Ready,
     SiftedTrain,
@@ -73,34 +72,17 @@ from .sifting import (
 )
 
 KIND = "bbm92"
-#: A train ends so long before its contact, for what is said before it.
-CONTACT_ROOM_NS = 10**9
-
-
-R = TypeVar("R")
-
-
-class Wanted(SessionMessage, tag="wanted"):
-    """Alice -> source: she will want a train."""
 
 
 class Train(SessionMessage, tag="train"):
-    """Source -> Alice, and Alice -> Bob: how many slots will come, and how long that takes."""
+    """Alice -> Bob: how many slots will come, and how long that takes.
+
+    `tagged`: whether a click is a time tag, with a basis that is drawn for it alone.
+    """
 
     slots: int
     lasts_ns: int
-    #: Alice -> Bob: whether a click is a time tag, with a basis that is drawn for it alone.
     tagged: bool = False
-    #: Source -> Alice: how long it is until both ends see the source.
-    in_ns: int = 0
-
-
-class Emit(SessionMessage, tag="emit"):
-    """Alice -> source: both listen."""
-
-
-class Emitting(SessionMessage, tag="emitting"):
-    """Source -> Alice: the train leaves."""
 
 
 class Coincident(SessionMessage, tag="coincident"):
@@ -172,41 +154,10 @@ class Source(Agent):
         timeout: str | None = None,
         tries: int = TRIES,
     ) -> int:
-        part = partial(self._session, alice, bob, slots_in(self, slots, duration))
+        part = partial(serve_train, self, alice, bob, slots_in(self, slots, duration))
         contacts, retry = planned(self.links, (alice, bob), None), RetryPolicy.of(timeout, tries)
         served = respond(self, alice, KIND, retry, part, patient=contacts is not None)
         return await while_planned(self, contacts, retry, served) or 0
-
-    async def _session(self, alice: str, bob: str, slots: int, session: Responder) -> int:
-        await session.receive(Wanted)
-        in_ns, slots = self._planned(alice, bob, slots)
-        lasts_ns = slots * self.pulse_period_ps // 1000
-        await session.reply(Train(slots, lasts_ns, in_ns=in_ns))
-        waits_s = session.retry.limit_s() or 0.0
-        await session.receive(Emit, waits_s + in_ns / 1e9)  # her session with Bob opens first
-        await session.reply(Emitting())
-        await self.pair_pulses(alice, bob, slots)
-        await session.receive(
-            Done, lasts_ns / 1e9 + 4 * waits_s
-        )  # she sends Bob four messages before that
-        await session.reply(Done())
-        return slots
-
-    def _planned(self, alice: str, bob: str, slots: int) -> tuple[int, int]:
-        """In how many ns a train of `slots` may begin, and how many of them the contact has room for."""
-        both, period_ps = (alice, bob), self.pulse_period_ps
-        contacts = planned(self.links, both, None)
-        if contacts is None:
-            return 0, slots
-        room_ns = slots * period_ps // 1000 + CONTACT_ROOM_NS
-        try:
-            since_ns, _ = next_contact(self.name, both, contacts, self.now_ns, room_ns)
-        except LinkError:  # none has room for all of it
-            since_ns, end_ns = next_contact(
-                self.name, both, contacts, self.now_ns, 2 * CONTACT_ROOM_NS
-            )
-            slots = (end_ns - since_ns - CONTACT_ROOM_NS) * 1000 // period_ps
-        return since_ns - self.now_ns, slots
 
 
 class Alice(Agent):
@@ -220,8 +171,9 @@ class Alice(Agent):
     ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
     """
 
-    #: What she measures along.
+    #: What she measures along, and how often each of them, unless a beam splitter chooses.
     axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
+    weights: Sequence[float] | None = None
 
     async def run(
         self,
@@ -266,7 +218,7 @@ class Alice(Agent):
         elif source is None:
             part = partial(self._from_here, peer, slots, choice, end)
         else:
-            part = partial(self._from_between, peer, source, choice, end)
+            part = partial(self.from_between, source, choice, end)
         return await initiate(self, peer, KIND, retry, part, None if end is None else end.pads)
 
     async def _from_pairs(
@@ -285,35 +237,32 @@ class Alice(Agent):
         train = Train(slots, slots * self.pulse_period_ps // 1000, tagged)
         await session.request(train, Ready)
         clicks, _ = await asyncio.gather(
-            self.detect(self.name, axes=self.axes, lazy=tagged),
+            self.detect(self.name, axes=self.axes, weights=weights_of(self), lazy=tagged),
             self.pair_pulses(self.name, peer, slots),
         )
         return await self._sift(clicks, choice, end, session)
 
-    async def _from_between(
-        self, peer: str, source: str, choice: Choice, end: Distiller | None, session: Initiator
+    async def from_between(
+        self,
+        source: str,
+        choice: Choice,
+        end: Distiller | None,
+        session: Initiator,
+        subject: str = KIND,
+        wanted: Wanted | None = None,
     ) -> Exchange:
-        """A session with the source at another node, and one with that node."""
+        """A session with the source at another node, and one with that node, about `subject`."""
         tagged = choice.window_ps is not None
-        await self.contact(source)
-        with_source = Initiator(self, source, KIND, session.retry)
-        train = await with_source.request(Wanted(), Train)
-        if train.in_ns:
-            await asyncio.sleep(train.in_ns / 1e9)
+        wanted = Wanted() if wanted is None else wanted
+        train = await Ordered.of(self, source, subject, session.retry, wanted)
+        if not train.slots:
+            raise SessionBroken("no contact with the source and both ends is planned any more")
+        await train.begins()
         await session.request(Train(train.slots, train.lasts_ns, tagged), Ready)
-        detecting = self.detect(source, axes=self.axes, lazy=tagged)
-        listening = asyncio.create_task(detecting, name="detect")
-        try:
-            await with_source.request(Emit(), Emitting)
-            limit_s = session.retry.limit_s(train.lasts_ns / 1e9)
-            clicks = await whole_train(listening, train.slots, limit_s)
-        finally:
-            listening.cancel()
+        detecting = self.detect(source, axes=self.axes, weights=weights_of(self), lazy=tagged)
+        clicks = await train.taken(whole_train(detecting, train.slots, None), "detect")
         found = await self._sift(clicks, choice, end, session)
-        try:
-            await with_source.conclude(Done(), Done)
-        except SessionBroken as broken:
-            self.log.warning("%s: %s", source, broken)
+        await train.done()
         return found
 
     async def _sift(
@@ -372,8 +321,9 @@ class Bob(Agent):
     Returns as Alice does.
     """
 
-    #: What he measures along.
+    #: What he measures along, and how often each of them, unless a beam splitter chooses.
     axes: ClassVar[str | ArrayLike] = DEFAULT_AXES
+    weights: Sequence[float] | None = None
 
     async def run(
         self,
@@ -415,7 +365,8 @@ class Bob(Agent):
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
-        detecting = self.detect(source, axes=self.axes, lazy=train.tagged)
+        how = {"weights": weights_of(self), "lazy": train.tagged}
+        detecting = self.detect(source, axes=self.axes, **how)
         clicks = await whole_train(detecting, train.slots, limit_s)
         await session.receive(Detected, more_s)
         await session.reply(announced(clicks, count_of(as_axes(self.axes))))
@@ -459,18 +410,9 @@ def slots_in(agent: Agent, slots: int, duration: float | None) -> int:
     return max(1, round(duration * 1e12 / period_ps))
 
 
-async def while_planned(
-    agent: Agent, contacts: Contacts | None, retry: RetryPolicy, served: Awaitable[R | None]
-) -> R | None:
-    """Await what may begin in any contact, until no more of them are planned."""
-    if contacts is None or retry.timeout_s is None:
-        return await served
-    left_ns = max(0, contacts[-1][1] - agent.now_ns) if contacts else 0
-    try:
-        async with asyncio.timeout(retry.limit_s(left_ns / 1e9)):
-            return await served
-    except TimeoutError:
-        return None
+def weights_of(end: Alice | Bob) -> Sequence[float] | None:
+    """How often an end chooses each of its axes; None: alike, or a beam splitter does."""
+    return None if end.detects == "passive" else end.weights
 
 
 def _check_pairs(pairs: int, source: str | None, window: str | None) -> None:

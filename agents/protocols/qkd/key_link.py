@@ -39,9 +39,13 @@ from ..session import (
     respond,
 )
 from ..session_messages import SessionBroken, SessionMessage
+from .coincidences import window_of
+from .pair_source import SUBJECT as SOURCE
+from .pair_source import Ordered, Wanted
 from .processing.distillation import Throughput
 from .processing.key_block import KeyBlock
 from .production.alignment import MEASURED, find_axes, send_reference
+from .production.pairs import PAIRS_BY_RATE, PAIRS_FROM_PULSES
 from .production.producer import Axes, Made, Place, Producer, Receiving, Sending, Terms
 from .production.pulses import PULSES
 from .production.rate import RATE
@@ -49,8 +53,9 @@ from .production.stock import Stock
 
 SUBJECT = "blocks"
 DEFAULT = Throughput()
-#: The ways to make blocks, by the option `producer`.
+#: The ways to make blocks, by the option `producer`: of pulses of one end, and of a source's pairs.
 PRODUCERS: dict[str, Producer] = {"rate": RATE, "pulses": PULSES}
+PAIR_PRODUCERS: dict[str, Producer] = {"rate": PAIRS_BY_RATE, "pulses": PAIRS_FROM_PULSES}
 #: After how long the sending end calls again at one that does not answer, in s: twice as long each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 #: After how many blocks without a bit of key it is said that they may be too short.
@@ -62,6 +67,7 @@ class Plan(msgspec.Struct):
 
     producer: str
     sends: bool
+    source: str = ""
 
 
 class Offer(SessionMessage, tag="offer"):
@@ -85,9 +91,13 @@ class KeyLink(Service):
     """Makes key with the service of the same name at `peer`, for as long as the run lasts.
 
     The end with a source sends; where both have sources and detectors, `sends` says which does. Its
-    options count for both ends, but for `peer`, `producer`, `sends`, `link`, `tracking`, `timeout`, `tries`.
-    `producer`, at both ends the same: by "rate", from counts of clicks, or from "pulses", bit by bit. Where
-    the node has the service `tracking`, light is sent while both ends track.
+    options count for both ends, but for `peer`, `producer`, `source`, `sends`, `link`, `tracking`, `timeout`
+    and `tries`. `producer`, at both ends the same: by "rate", from counts of clicks, or from "pulses", bit by
+    bit. Where the node has the service `tracking`, light is sent while both ends track.
+
+    With `source`, at both ends the same, the light is pairs: of that node between the ends, which has the
+    service `pair_source:PairSource` under the same name, or of one of the ends. Then an end that "sends"
+    asks for trains: the one with the source, else the first by name. Pairs without a clock have a `window`.
 
     A block is a train of `interval`, or with `block_bits` as many trains as bring so many sifted bits of
     the key's basis Z, which each end has in a share `z` of the slots; `longest` is the most light in one.
@@ -132,6 +142,7 @@ class KeyLink(Service):
         self,
         peer: str,
         producer: str = "rate",
+        source: str = "",
         sends: bool | None = None,
         link: str | None = None,
         interval: Seconds = 10.0,
@@ -146,6 +157,7 @@ class KeyLink(Service):
         authentication: int = 1000,
         recalibrate: Seconds | None = None,
         recalibration: Seconds = 1.0,
+        window: str | None = None,
         capacity: int = 1 << 27,
         tracking: str = "tracking",
         timeout: Seconds = 0.1,
@@ -164,21 +176,25 @@ class KeyLink(Service):
             authentication=authentication,
             recalibrates=recalibrate is not None,
             recalibration=recalibration,
+            window_ps=window_of(window),
         )
         _check(terms, producer, capacity)
+        if window is not None and not source:
+            raise ProgramError("window goes with pairs: expected a source")
         found = getattr(self.services, tracking) if tracking in [*self.services] else None
         if found is not None and not found.tracks(peer):
             found = None
-        self._place = Place(agent=self, peer=peer, link=link, tracking=found)
+        self._place = Place(agent=self, peer=peer, link=link, source=source, tracking=found)
         self._terms = terms
         self._retry = RetryPolicy.of(timeout, tries)
-        self._recalibrate, self._capacity = recalibrate, capacity
-        ends, is_sender = PRODUCERS[producer], self._is_sender(sends)
+        self._recalibrate, self._capacity, self._producer = recalibrate, capacity, producer
+        ends = (PAIR_PRODUCERS if source else PRODUCERS)[producer]
+        is_sender = self._leads(source, sends) if source else self._is_sender(sends)
         if is_sender:
             work = self._send(ends.sends(self._place, terms))
         else:
             work = self._receive(ends.receives(self._place))
-        await asyncio.gather(self._check_peer(Plan(producer, is_sender)), work)
+        await asyncio.gather(self._check_peer(Plan(producer, is_sender, source)), work)
 
     async def _check_peer(self, ours: Plan) -> None:
         """Both ends say once what they are about to do. Raises ProgramError for what does not go together."""
@@ -194,6 +210,10 @@ class KeyLink(Service):
                 raise ProgramError(
                     f"{self.name} makes blocks by {ours.producer}, {peer} by {theirs.producer}: expected one "
                     "producer"
+                )
+            if theirs.source != ours.source:
+                raise ProgramError(
+                    f"{self.name} has source {ours.source!r}, {peer} {theirs.source!r}: expected one at both"
                 )
             if theirs.sends == ours.sends:
                 both = "send" if ours.sends else "receive"
@@ -261,18 +281,58 @@ class KeyLink(Service):
             raise ProgramError(f"{self.name} has no {what}: give it one in the topology")
         return sends
 
+    def _leads(self, source: str, sends: bool | None) -> bool:
+        """Whether this end asks for trains of pairs."""
+        if not self.detects:
+            raise ProgramError(
+                f"{self.name} has no detectors for pairs: give it some in the topology"
+            )
+        peer = self._place.peer
+        own = source == self.name
+        if own and (not self.pulse_period_ps or self.intensities):
+            raise ProgramError(f"{self.name} has no source of pairs: give it one in the topology")
+        if not own and source != peer and source not in self.neighbours:
+            raise ProgramError(f"source {source!r} is no node with a link to {self.name}")
+        if own or source == peer:
+            if sends not in (None, own):
+                raise ProgramError(f"sends: the end with the source, {source}, asks for trains")
+            return own
+        return self.name < peer if sends is None else sends
+
     async def _send(self, maker: Sending) -> None:
         pause_s, peer, lead = FIRST_PAUSE_S, self._place.peer, partial(self._lead, maker)
         while True:
             await self._stock.below(self._capacity)
             await self._not_behind()
-            if not await self._place.ready(self._terms.interval):
-                return
+            try:
+                if not await self._ready():
+                    return
+            except SessionBroken as broken:
+                self.log.warning("%s: %s", self._place.source, broken)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                continue
             if await initiate(self, peer, SUBJECT, self._retry, lead, maker.seals):
                 pause_s = FIRST_PAUSE_S
                 continue
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _ready(self) -> bool:
+        """Wait until a train may begin; false once no more contacts are planned.
+
+        Raises SessionBroken when a source between the ends does not say when it has a contact with both.
+        """
+        place, interval = self._place, self._terms.interval
+        if place.source in ("", self.name, place.peer):
+            return await place.ready(interval)
+        wanted = Wanted(round(interval * 1e9), self._producer == "rate")
+        try:
+            train = await Ordered.of(self, place.source, SOURCE, self._retry, wanted)
+        except LinkError:
+            return False
+        await train.begins()
+        return train.slots > 0
 
     async def _lead(self, maker: Sending, session: Initiator) -> bool:
         """One block; true once it has come to its end."""

@@ -46,6 +46,8 @@ class Terms(msgspec.Struct, frozen=True):
     authentication: int
     recalibrates: bool
     recalibration: float
+    #: Of a coincidence, where pairs come without a clock, in ps.
+    window_ps: float | None = None
 
     @property
     def epsilons(self) -> Epsilons:
@@ -85,12 +87,14 @@ class Made:
 class Place:
     """Where a producer works: for which tenant, with which node, over which link (None: the only one).
 
+    `source`: the node that sends pairs, one of the ends or one between; "" where one end sends pulses.
     `tracking`: the service that finds the other end of a beam; None: there is nothing to find.
     """
 
     agent: Agent
     peer: str
     link: str | None
+    source: str = ""
     tracking: Any = None
 
     async def ready(self, lasts_s: float) -> bool:

@@ -89,7 +89,7 @@ class PulseSender:
         kind = _DecoySender if decoys else _PlainSender
         options = {"pulses": pulses, "z": terms.z, "end": self._end, "session": session}
         found = await place.under_lock(place.agent.perform(kind, place=place, **options))
-        return _made(place, found, pulses * place.agent.pulse_period_ps * 1e-12), found.status
+        return made_of(place, found, pulses * place.agent.pulse_period_ps * 1e-12), found.status
 
 
 class PulseReceiver:
@@ -108,13 +108,13 @@ class PulseReceiver:
         options = {"z": terms.z, "end": self._end, "session": session}
         place = self._place
         found = await place.under_lock(place.agent.perform(kind, place=place, **options))
-        return _made(place, found, terms.interval)
+        return made_of(place, found, terms.interval)
 
 
 PULSES = Producer(PulseSender, PulseReceiver)
 
 
-def _made(place: Place, found: Any, lasts_s: float) -> Made:
+def made_of(place: Place, found: Any, lasts_s: float) -> Made:
     """The block of an exchange; an empty one where nothing was secret."""
     account = found.account
     assert account is not None, "an exchange with a distiller has an account"

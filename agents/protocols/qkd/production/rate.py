@@ -89,10 +89,10 @@ class RateSender:
             tracked = lock is not None and place.lock() == lock
             left = Left([(*each,) for each in place.agent.intensities], tracked)
             found = await session.request(left, Counted)
-            _check_whole(found.slots, train.slots)
+            check_whole(found.slots, train.slots)
             if tracked and found.tracked:
                 tally.add(left.settings, found, slots * period_ps * 1e-12, train.secret)
-        made = _made(place, session.name, tally)
+        made = made_by_rate(place, session.name, tally)
         closed = Closed(made.block.produced, made.block.check)
         return made, await session.conclude(closed, Done)
 
@@ -120,14 +120,14 @@ class RateReceiver:
             lasts_s = plan.lasts_ns / 1e9
             counting = place.agent.count_clicks(place.peer, link=place.link, **how)
             counts = await within(session.retry.limit_s(lasts_s), counting, "train")
-            _check_whole(counts.slots, plan.slots)
+            check_whole(counts.slots, plan.slots)
             left: Left = await session.receive(Left)
             tracked = lock is not None and place.lock() == lock
             found = Counted(counts.slots, counts.clicks.tolist(), counts.errors.tolist(), tracked)
             await session.reply(found)
             if tracked and left.tracked:
                 tally.add(left.settings, found, lasts_s, counts.secret)
-        made = _made(place, session.name, tally)
+        made = made_by_rate(place, session.name, tally)
         closed: Closed = await session.receive(Closed)
         if (closed.bits, closed.check) != (made.block.produced, made.block.check):
             raise SessionBroken(f"block {session.name} is another one at the other end")
@@ -138,7 +138,8 @@ class RateReceiver:
 RATE = Producer(RateSender, RateReceiver)
 
 
-def _check_whole(came: int, slots: int) -> None:
+def check_whole(came: int, slots: int) -> None:
+    """Raises SessionBroken for a train that did not come whole."""
     if came != slots:
         raise SessionBroken(f"{came} slots came of {slots}")
 
@@ -169,7 +170,11 @@ class Tally:
             clicks, errors = clicks + self.clicks, errors + self.errors
         self.clicks, self.errors = clicks, errors
         self.settings = [Intensity(*each) for each in settings]
-        self.slots += found.slots
+        self.note_train(found.slots, lasts_s, secret)
+
+    def note_train(self, slots: int, lasts_s: float, secret: Secret) -> None:
+        """How long it was, and its secret."""
+        self.slots += slots
         self.lasts_s, self.trains = self.lasts_s + lasts_s, self.trains + 1
         self.secret.update(secret.reveal_bytes())
 
@@ -230,7 +235,7 @@ class Tally:
         )
 
 
-def _made(place: Place, name: str, tally: Tally) -> Made:
+def made_by_rate(place: Place, name: str, tally: Tally) -> Made:
     """The block; its processing takes its time from now on."""
     terms = tally.terms
     estimate = tally.estimate()
