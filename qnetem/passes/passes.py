@@ -20,13 +20,17 @@ from ..emulator.optics.free_space import GRID_NS, FreeSpaceLink
 from ..emulator.places import geometry_of
 from ..emulator.quantum.links.channels import light_channel_of
 from ..emulator.quantum.pulses.reception import receiver
+from ..emulator.quantum.pulses.sending import PAIR_KINDS
 from ..emulator.space.contacts import DAY_NS, Geometry, Pass
 from ..emulator.space.earth import Station
 from ..emulator.space.sun import in_shadow, is_night
+from ..emulator.topology.model.pulse_sections import DetectorSpec, SourceSpec
 from ..emulator.topology.model.topology import LinkSpec
 
 #: What is looked at where neither the topology nor the command says how long.
 DAY_S = DAY_NS * 1e-9
+#: Sources whose light goes one way.
+SENDING = ("weak_coherent", *PAIR_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class LinkPasses:
         ]
         wavelength_nm = self._space.optics.wavelength_nm
         shifts = [abs(orbits.doppler_shift_ghz(rate, wavelength_nm)) for rate in rates]
-        night, sunlit = self._light(found.highest_ns)
+        night, sunlit = self.night(found.highest_ns), self._sunlit(found.highest_ns)
         return PassRow(
             link=self.link.name,
             start_ns=found.since_ns,
@@ -132,13 +136,26 @@ class LinkPasses:
             key_bits=self._key_bits(found.since_ns, found.until_ns),
         )
 
-    def _light(self, t_ns: int) -> tuple[bool | None, bool | None]:
+    def night(self, t_ns: int) -> bool | None:
+        """Whether the sun is well below the horizon of all stations; None without one."""
         unix_s = self.geometry.unix_s(t_ns)
         stations = [each for each in self.geometry.places if isinstance(each, Station)]
+        return all(is_night(each, unix_s) for each in stations) if stations else None
+
+    def _sunlit(self, t_ns: int) -> bool:
+        unix_s = self.geometry.unix_s(t_ns)
         orbiting = [each for each in self.geometry.places if not isinstance(each, Station)]
-        night = all(is_night(each, unix_s) for each in stations) if stations else None
-        sunlit = not any(in_shadow(each.position_km(unix_s), unix_s) for each in orbiting)
-        return night, sunlit
+        return not any(in_shadow(each.position_km(unix_s), unix_s) for each in orbiting)
+
+    def dark_counts(self, detector: DetectorSpec, source: SourceSpec) -> float:
+        """Counts a slot of all detectors of an end without a signal, those of the sky among them."""
+        quantum = self.link.quantum
+        assert quantum is not None
+        try:
+            seen = receiver(detector, source.period_ps, self._space.background_hz, quantum.gate_ps)
+        except OperationError as error:
+            raise InputError(f"links.{self.link.name}: {error}") from error
+        return float(seen.background(source.period_ps).sum())
 
     def _key_bits(self, start_ns: int, end_ns: int) -> float | None:
         """Of the brightest setting's pulses, second by second."""
@@ -147,14 +164,12 @@ class LinkPasses:
         sender, taker = (self._topology.nodes[end] for end in self._ends)
         source, detector, quantum = sender.source, taker.detector, self.link.quantum
         assert source is not None and detector is not None and quantum is not None
+        if source.kind in PAIR_KINDS:
+            return None
         means = source.intensities or []
         shares = source.probabilities or [1 / len(means)] * len(means)
         mu, share = max(zip(means, shares, strict=True))
-        try:
-            seen = receiver(detector, source.period_ps, self._space.background_hz, quantum.gate_ps)
-        except OperationError as error:
-            raise InputError(f"links.{self.link.name}: {error}") from error
-        y0 = float(seen.background(source.period_ps).sum())
+        y0 = self.dark_counts(detector, source)
         behind = detector.efficiency * detector.transmittance
         flips = (quantum.depolarising + quantum.dephasing) / 2
         pulses_per_s = share * 1e12 / source.period_ps
@@ -175,11 +190,11 @@ def _rate(mu: float, loss_db: float, behind: float, y0: float, flips: float) -> 
 
 
 def _sender_and_receiver(topology: Topology, link: LinkSpec) -> tuple[str, str] | None:
-    """The end with a laser and the one with detectors, a satellite's light first; None without both."""
+    """The end with a laser or pairs and one with detectors, a satellite's light first; None without both."""
     ends = sorted(link.ends, key=lambda end: topology.nodes[end].orbit is None)
     for sender, taker in (ends, ends[::-1]):
         source, detector = topology.nodes[sender].source, topology.nodes[taker].detector
-        if source is not None and source.kind == "weak_coherent" and detector is not None:
+        if source is not None and source.kind in SENDING and detector is not None:
             return sender, taker
     return None
 

@@ -13,6 +13,7 @@ from ..emulator.space.contacts import Place
 from ..emulator.space.earth import Station, ground_point
 from ..plots.figure import COLOURS, GREY, picture
 from .coastlines import coastlines
+from .common import CommonPasses
 from .passes import LinkPasses, PassRow
 
 if TYPE_CHECKING:
@@ -20,17 +21,30 @@ if TYPE_CHECKING:
 
 #: Passes with a line of their own; a month has hundreds.
 _MOST_PASSES = 40
+#: Of the losses of two arms together.
+_DASHES = ("--", ":")
 #: Points of a ground track, and the least step between two of them.
 _TRACK, _LEAST_STEP_NS = 2000, 10 * 10**9
 
 
 def draw_passes(
-    path: Path, links: Sequence[LinkPasses], rows: Sequence[PassRow], until_ns: int
+    path: Path,
+    links: Sequence[LinkPasses],
+    rows: Sequence[PassRow],
+    until_ns: int,
+    arms: Sequence[CommonPasses] = (),
 ) -> None:
-    """Write the picture. Raises InputError and InfrastructureError."""
+    """Write the picture; `arms` have their common passes drawn too.
+
+    Raises InputError and InfrastructureError.
+    """
     with picture(path, (7.2, 6.4)) as figure:
         losses, world = figure.subplots(2, 1, height_ratios=[1, 1.4])
         _losses(losses, links, rows)
+        _common_losses(losses, arms, until_ns)
+        losses.invert_yaxis()
+        if rows:
+            losses.legend()
         _world(world, links, until_ns)
 
 
@@ -43,11 +57,20 @@ def _losses(axes: Axes, links: Sequence[LinkPasses], rows: Sequence[PassRow]) ->
             since = [(each.t_ns - row.highest_ns) * 1e-9 for each in moments]
             axes.plot(since, [each.loss_db for each in moments], color=colour, lw=0.9, label=label)
             label = "_"
-    axes.invert_yaxis()
     axes.set_xlabel("time since the highest point (s)")
     axes.set_ylabel("loss (dB)")
-    if rows:
-        axes.legend()
+
+
+def _common_losses(axes: Axes, arms: Sequence[CommonPasses], until_ns: int) -> None:
+    """Both arms together, since the moment of the least loss."""
+    for index, each in enumerate(arms):
+        label = f"{' and '.join(each.ends)}, together"
+        for row in each.rows(until_ns)[:_MOST_PASSES]:
+            moments = each.losses(row.start_ns, row.end_ns)
+            since = [(t_ns - row.best_ns) * 1e-9 for t_ns, _, _ in moments]
+            both = [one + other for _, one, other in moments]
+            axes.plot(since, both, color="black", ls=_DASHES[index % 2], lw=0.9, label=label)
+            label = "_"
 
 
 def _world(axes: Axes, links: Sequence[LinkPasses], until_ns: int) -> None:

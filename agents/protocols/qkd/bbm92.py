@@ -166,7 +166,7 @@ class Alice(Agent):
     Without a `source` it is here: she sends `slots` slots, or for a `duration`, one arm to `peer`, and keeps
     the other one. With `pairs` there is none: both ends measure so many heralded pairs, of their link or
     `over` the network, which has repeaters join them. `window` is the full width of a coincidence
-    ("2 ns"), which clicks without slots need. Returns counts (`slots`, `singles`, `coincidences`, `sifted`,
+    ("2 ns"), which clicks without slots need; `weights` are how often each axis is measured along. Returns counts (`slots`, `singles`, `coincidences`, `sifted`,
     `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental
     ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
     """
@@ -185,15 +185,20 @@ class Alice(Agent):
         over: Literal["link", "network"] = "link",
         sample: float = 0.5,
         window: str | None = None,
+        weights: list[float] | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
         distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        choice, retry = Choice.of(sample, window), RetryPolicy.of(timeout, tries)
+        choice, retry, self.weights = (
+            Choice.of(sample, window),
+            RetryPolicy.of(timeout, tries),
+            weights,
+        )
         end = distiller(self, self.name, peer, distil)
         wanted: Pairs | None = None
         if pairs is not None:
-            _check_pairs(pairs, source, window)
+            _check_pairs(pairs, source, window, weights)
             wanted = Pairs(pairs, over == "network")
         elif over != "link":
             raise ProgramError("over: network needs pairs")
@@ -318,7 +323,7 @@ class Alice(Agent):
 class Bob(Agent):
     """Detects what `source` (or `peer` herself) sends, or measures pairs with `peer`, and sifts with `peer`.
 
-    Returns as Alice does.
+    `weights` are his own. Returns as Alice does.
     """
 
     #: What he measures along, and how often each of them, unless a beam splitter chooses.
@@ -329,11 +334,12 @@ class Bob(Agent):
         self,
         peer: str,
         source: str | None = None,
+        weights: list[float] | None = None,
         timeout: str | None = None,
         tries: int = TRIES,
         distil: Distillation | None = None,
     ) -> dict[str, Any]:
-        end = distiller(self, peer, self.name, distil)
+        end, self.weights = distiller(self, peer, self.name, distil), weights
         found = await self.exchange(peer, source, RetryPolicy.of(timeout, tries), end)
         return no_result() if found is None else found.summary()
 
@@ -415,8 +421,12 @@ def weights_of(end: Alice | Bob) -> Sequence[float] | None:
     return None if end.detects == "passive" else end.weights
 
 
-def _check_pairs(pairs: int, source: str | None, window: str | None) -> None:
+def _check_pairs(
+    pairs: int, source: str | None, window: str | None, weights: list[float] | None
+) -> None:
     """Raises ProgramError for pairs that are none, and for options that only trains have."""
+    if weights is not None:
+        raise ProgramError("weights go with trains of pairs, not with heralded pairs")
     if pairs < 1 or source is not None or window is not None:
         raise ProgramError(
             f"pairs: expected at least 1, without a source and a window, found {pairs}, source {source} and "
