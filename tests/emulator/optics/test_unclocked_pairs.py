@@ -15,7 +15,7 @@ from qnetem.emulator.closed_forms.pair_streams import PairStream
 from qnetem.emulator.devices.detectors import FWHM_PER_SIGMA, Detector
 from qnetem.emulator.devices.sources import Pairs
 from qnetem.emulator.optics.detection import Clicks, PulseReceiver, Receiver
-from qnetem.emulator.optics.pairs import PairTrain, unclocked_chunk
+from qnetem.emulator.optics.pairs import WHOLE, Caps, PairTrain, unclocked_chunk
 from qnetem.emulator.optics.pulses import CHUNK_SLOTS, PulseTrain, pulse_channel
 
 from ...counts import papers
@@ -46,9 +46,10 @@ class Stream:
         fidelity: float = 1.0,
         parts: int = 1,
         seed: int = 1,
+        caps: Caps = WHOLE,
     ) -> None:
         pairs = Pairs(rate_hz * 1e-12, "poisson")
-        self.train = PairTrain(pairs, fidelity, generator(seed), clocked=False)
+        self.train = PairTrain(pairs, fidelity, generator(seed), clocked=False, caps=caps)
         self.slots, self.seconds = round(seconds * 1e12), seconds
         channel = pulse_channel(eta)
         at_work = [
@@ -56,7 +57,7 @@ class Stream:
         ]
         found: list[list[Clicks]] = [[] for _ in receivers]
         for first, size in self._blocks():
-            shared = self.train.block()
+            shared = self.train.block(lambda: caps)
             for arm, receiver in enumerate(at_work):
                 for at, part in _cut(size, parts if arm else 1):
                     light = self.train.arm(shared, arm, first, size).part(at, part)
@@ -133,6 +134,31 @@ def test_errors_are_those_of_the_fidelity() -> None:
     eyes = Receiver(Detector(1.0), splitting=HALVES)
     _, agree, errors = Stream(1e5, 1.0, (eyes, eyes), fidelity=0.955).together(1)
     assert_frequency(errors, agree, 0.03)
+
+
+def test_what_no_photon_is_left_of_is_not_drawn_and_changes_nothing() -> None:
+    """5.9 million pairs a second, of whose photons one in 500 comes: clicks, coincidences and errors stay."""
+    eyes, eta, seconds = Receiver(Detector(1.0), splitting=HALVES), 0.002, 60.0
+    begins = time.process_time()
+    few = Stream(5.9e6, seconds, (eyes, eyes), eta, 0.9, caps=(0.002, 0.004))
+    assert time.process_time() - begins < 10  # 354 million pairs take a hundred times as long
+    assert few.train.chunk_slots == 64 * unclocked_chunk(5.9e-6)
+    for clicks in few.clicks:
+        poisson(len(clicks.slots), 5.9e6 * seconds * eta)
+        counts = np.bincount(clicks.slots // 10**11, minlength=600)
+        dispersion = ((counts - counts.mean()) ** 2).sum() / counts.mean()
+        assert 1e-3 < stats.chi2.cdf(dispersion, len(counts) - 1) < 1 - 1e-3
+    found, agree, errors = few.together(1)
+    poisson(found, 5.9e6 * seconds * eta**2)
+    assert_frequency(agree, found, 0.5)
+    assert_frequency(errors, agree, 0.2 / 3)
+
+
+def test_all_pairs_are_drawn_where_many_are_seen() -> None:
+    eyes = Receiver(Detector(1.0), splitting=HALVES)
+    whole = Stream(1e6, 0.1, (eyes, eyes), 0.03)
+    bright = Stream(1e6, 0.1, (eyes, eyes), 0.03, caps=(0.03, 0.04))
+    assert np.array_equal(whole.clicks[0].slots, bright.clicks[0].slots)
 
 
 # --- detectors ------------------------------------------------------------------------------------
