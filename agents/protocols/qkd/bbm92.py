@@ -261,7 +261,7 @@ class Alice(Agent):
         wanted = Wanted() if wanted is None else wanted
         train = await Ordered.of(self, source, subject, session.retry, wanted)
         if not train.slots:
-            raise SessionBroken("no contact with the source and both ends is planned any more")
+            raise SessionBroken("no common pass is planned any more", hopeless=True)
         await train.begins()
         await session.request(Train(train.slots, train.lasts_ns, tagged), Ready)
         detecting = self.detect(source, axes=self.axes, weights=weights_of(self), lazy=tagged)

@@ -115,7 +115,14 @@ async def serve_train(agent: Agent, alice: str, bob: str, slots: int, session: R
     wanted: Wanted = await session.receive(Wanted)
     if wanted.lasts_ns:
         slots = max(1, wanted.lasts_ns * 1000 // agent.pulse_period_ps)
-    in_ns, slots = plan(agent, (alice, bob), slots)
+    try:
+        in_ns, slots = plan(agent, (alice, bob), slots)
+    except LinkError as none:
+        if session.retry.timeout_s is None:  # the other end would wait for ever
+            raise
+        agent.log.info("%s", none)
+        await session.reply(Planned(0, 0))
+        return 0
     lasts_ns = slots * agent.pulse_period_ps // 1000
     await session.reply(Planned(slots, lasts_ns, in_ns))
     waits_s = session.retry.limit_s() or 0.0
@@ -174,7 +181,7 @@ class PairSource(Service):
         if contacts is not None:
             next_contact(self.name, (alice, bob), contacts, 0)
         retry = RetryPolicy.of(timeout, tries)
-        part = partial(self._one, alice, bob)
+        part = partial(serve_train, self, alice, bob, 1)
         await asyncio.gather(*(self._serve(end, retry, part) for end in (alice, bob)))
 
     async def _serve(
@@ -182,11 +189,3 @@ class PairSource(Service):
     ) -> None:
         while True:
             await respond(self, end, SUBJECT, retry, part, patient=True)
-
-    async def _one(self, alice: str, bob: str, session: Responder) -> int:
-        try:
-            return await serve_train(self, alice, bob, 1, session)
-        except LinkError as none:
-            self.log.info("%s", none)
-            await session.reply(Planned(0, 0))
-            return 0
