@@ -84,6 +84,7 @@ class LinkPasses:
         self._space = channel.medium
         self._ends = _sender_and_receiver(topology, link)
         self._moments: dict[tuple[int, int], list[Moment]] = {}
+        self._losses: dict[int, float] = {}
 
     @property
     def reverse(self) -> bool:
@@ -106,11 +107,15 @@ class LinkPasses:
         while t_ns < end_ns:
             after_ns = min(end_ns, (t_ns // GRID_NS + 1) * GRID_NS)
             middle_ns = (t_ns + after_ns) // 2
-            yield Moment(middle_ns, free_space.loss_db(self._eta(middle_ns)))
+            yield Moment(middle_ns, self._loss_db(middle_ns))
             t_ns = after_ns
 
-    def _eta(self, t_ns: int) -> float:
-        return self._space.transmittance(t_ns, self.reverse)
+    def _loss_db(self, t_ns: int) -> float:
+        found = self._losses.get(t_ns)  # a common pass has cells of its passes
+        if found is None:
+            eta = self._space.transmittance(t_ns, self.reverse)
+            found = self._losses[t_ns] = free_space.loss_db(eta)
+        return found
 
     def _row(self, found: Pass) -> PassRow:
         geometry = self.geometry

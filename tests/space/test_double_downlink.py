@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 import qnetem
 from qnetem.agents.contacts import at_once
@@ -13,6 +15,8 @@ from qnetem.emulator.loading import Topology, parse_topology
 from qnetem.emulator.places import planned_contacts
 from qnetem.passes.common import common_passes
 from qnetem.passes.passes import moving_links
+
+from ..counts import rounds_of
 
 QKD = "qnetem.agents.protocols.qkd"
 #: Some coincidences a second; most pairs lose both photons.
@@ -221,6 +225,59 @@ def test_clouds_over_one_station_cost_a_pass_and_the_next_one_makes_the_block(
     assert made[CLOUDS]["left"] > 1000
     # nothing but chance passes clouds
     assert made[CLOUDS]["light_s"] > made[""]["light_s"] + 150
+
+
+BELL = """
+import asyncio
+
+from qnetem import Agent
+from qnetem.agents.protocols.qkd.e91 import ALICE_DEG, BOB_DEG, axes_of
+
+
+class Sends(Agent):
+    async def run(self):
+        end_ns = await self.contact("delingha", "lijiang")
+        await self.counted_pairs("delingha", "lijiang", (end_ns - self.now_ns) * 1000)
+
+
+class Says(Agent):
+    async def run(self):
+        arm = await self.count_arm("micius", axes=axes_of(BOB_DEG[::2]))
+        await self.send("delingha", arm.name)
+
+
+class Counts(Agent):
+    async def run(self):
+        arm = await self.count_arm("micius", axes=axes_of(ALICE_DEG[::2]))
+        other = (await self.receive("lijiang")).body
+        found = await self.count_coincidences(arm, other, width=2500)
+        seconds = arm.slots * 1e-12
+        return {"s": seconds, "all": found.coincidences.tolist(), "wrong": found.errors.tolist()}
+"""
+
+
+@pytest.mark.papers
+def test_yin_2017_by_counts(tmp_path: Path) -> None:
+    """1.1 coincidences a second, S = 2.37 +- 0.09: as many seconds as were published, or ten times so many."""
+    file = Path(__file__).parents[2] / "topologies" / "space" / "double-downlink.yaml"
+    (tmp_path / "bell.py").write_text(BELL)
+    topology = yaml.safe_load(file.read_text())
+    del topology["expect"]
+    for node, name in (("micius", "Sends"), ("delingha", "Counts"), ("lijiang", "Says")):
+        topology["nodes"][node] |= {"program": f"./bell.py:{name}", "with": {}}
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump(topology))
+    found, wrong, seconds = np.zeros((2, 2)), np.zeros((2, 2)), 0.0
+    rounds = rounds_of(4, 40)
+    for seed in range(rounds):
+        told = play((tmp_path / "net.yaml").read_text(), tmp_path, seed=seed).results["delingha"]
+        found, wrong = found + told["all"], wrong + told["wrong"]
+        seconds += told["s"]
+    assert seconds == pytest.approx(277 * rounds, rel=0.01)
+    assert 1.1 / 1.5 < found.sum() / seconds < 1.1 * 1.5
+    e = 1 - 2 * wrong / found
+    s = e[0, 0] - e[0, 1] + e[1, 0] + e[1, 1]
+    spread = np.sqrt(((1 - e**2) / found).sum())
+    assert s == pytest.approx(2.37, abs=max(0.09, 3 * spread))
 
 
 @pytest.mark.processes

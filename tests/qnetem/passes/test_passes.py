@@ -65,6 +65,51 @@ def test_all_formats_tell_the_same() -> None:
     assert objects[0]["start"] == "2016-12-19T18:00:19Z"
 
 
+DOUBLE = str(TOPOLOGIES / "space" / "double-downlink.yaml")
+
+
+def test_common_passes_of_a_source_of_pairs_are_a_table_of_their_own() -> None:
+    lines = typed(DOUBLE, "--until", "24 h").stdout.splitlines()
+    at = lines.index("")
+    assert lines[0].split()[0] == "link" and lines[at + 1].startswith("common pass of")
+    only = typed(DOUBLE, "--until", "24 h", "--common")
+    assert only.stdout.splitlines() == lines[at + 1 :]
+    told = json.loads(typed(DOUBLE, "--until", "24 h", "--format", "json").stdout)
+    common = told["common"]
+    assert len(common) == len(lines) - at - 2 == 4
+    rows = list(csv.DictReader(io.StringIO(
+        typed(DOUBLE, "--until", "24 h", "--common", "--format", "csv").stdout)))  # fmt: skip
+    assert [list(row) for row in rows] == [list(each) for each in common]
+    alone = [each for each in told["passes"] if each["link"] == "micius-delingha"]
+    other = [each for each in told["passes"] if each["link"] == "micius-lijiang"]
+    for line, row in zip(lines[at + 2 :], common, strict=True):
+        assert line.startswith(f"delingha and lijiang  {row['start']}")
+        assert f"{row['first_loss_db']:.1f} + {row['second_loss_db']:.1f} dB" in line
+        # each lies in a pass of either link
+        for passes in (alone, other):
+            assert any(
+                each["start_s"] <= row["start_s"] < row["end_s"] <= each["end_s"] for each in passes
+            )
+
+
+def test_stations_without_a_common_pass_are_named() -> None:
+    never = ("--set", "nodes.lijiang.position.latitude=-60 deg", "--until", "2 h")
+    words = "no common pass of delingha and lijiang under micius in 2 h"
+    assert typed(DOUBLE, *never).stdout.splitlines()[-1] == words
+    assert typed(DOUBLE, *never, "--common").stdout == f"{words}\n"
+    refused = typed(str(MICIUS), "--common")
+    assert refused.exit_code == 2 and "no source of pairs here has arms" in refused.stderr
+
+
+def test_without_a_window_neither_coincidences_nor_a_key_are_known() -> None:
+    unknown = ("--set", "nodes.delingha.with={peer: lijiang, source: micius}")
+    (row,) = json.loads(typed(DOUBLE, *unknown, "--format", "json").stdout)["common"]
+    assert row["pairs"] is row["key_bits"] is None
+    slots = ("--set", "nodes.micius.source={kind: spdc, rate: 100 MHz, mean_pairs: 0.059}")
+    (row,) = json.loads(typed(DOUBLE, *unknown, *slots, "--format", "json").stdout)["common"]
+    assert row["pairs"] > 200
+
+
 def test_no_pass_is_said_and_no_satellite_is_an_error() -> None:
     assert typed(str(MICIUS), "--until", "5 s").stdout == "micius: no pass in 5 s\n"
     never = ("--set", "nodes.xinglong.position.latitude=-89 deg", "--set", "time.until=24 h",
