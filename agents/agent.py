@@ -386,7 +386,7 @@ class Agent(PulseWords):
         await probes.probe(self._node, name, held, target, parties, label)
 
     async def contact(self, peer: str, *more: str, link: str | None = None) -> int | None:
-        """Wait until a link to `peer` is in contact, and at once one to each of `more`; when that ends, in ns.
+        """Wait until links to `peer` and to each of `more` are in contact at once; when that ends, in ns.
 
         Contacts are what the link of a satellite has (`links`: `contacts`). A link that stays, and a peer
         without a link, limit nothing: None where there is nothing to wait for. `link` names one where there

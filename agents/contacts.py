@@ -1,7 +1,7 @@
 """Contacts of a node with others: when it sees one of them, or several at once.
 
-Owns what follows from the plans that a node's links have. Does not own the plans (emulator/places.py) nor what
-waits for them (`Agent.contact`).
+Owns what follows from the plans that a node's links have. Does not own the plans (emulator/places.py) nor
+what waits for them (`Agent.contact`).
 
 Rule: a link that stays has no contacts and is always there, so it limits none of the others'.
 """

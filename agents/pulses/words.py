@@ -166,8 +166,8 @@ class PulseWords:
     ) -> PairTrain:
         """Send a train of pairs, of which only clicks and coincidences are counted; both ends `count_arm`.
 
-        Arms, `links` and slots as for `pair_pulses`; what it costs does not depend on its length. Returns when
-        the last slot has left. Raises and cancelled as `pair_pulses`.
+        Arms, `links` and slots as for `pair_pulses`; what it costs does not depend on its length. Returns
+        when the last slot has left. Raises and cancelled as `pair_pulses`.
         """
         (first, one), (second, other) = plain_names(first, links[0]), plain_names(second, links[1])
         return await counted.send_pairs(self._node, (first, second), (one, other), slots)
@@ -193,9 +193,9 @@ class PulseWords:
     ) -> CoincidenceCounts:
         """Clicks and coincidences of an arm here and the other end's, which has said the name of its arm.
 
-        Numbers as `detect` at both ends and a comparison of their clicks would find them, with the same links,
-        faults and detectors. The window is `width` slots: 1 where pairs come in slots, else ps. Once for
-        each arm. Raises OperationError for arms that do not belong together.
+        Numbers as `detect` at both ends and a comparison of their clicks would find them, with the same
+        links, faults and detectors. The window is `width` slots: 1 where pairs come in slots, else ps. Once
+        for each arm. Raises OperationError for arms that do not belong together.
         """
         if type(width) is not int or width < 1:
             raise OperationError(

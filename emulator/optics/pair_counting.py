@@ -1,21 +1,21 @@
 """Counting pairs: how many coincidences two arms of a train have, without a pair being drawn.
 
-Owns the step from what the slots of both arms meet to the numbers of clicks, coincidences and errors. Does not
-own what a slot meets, detectors in time, nor sets of detectors (counting.py and what it uses).
+Owns the step from what the slots of both arms meet to the numbers of clicks, coincidences and errors. Does
+not own what a slot meets, detectors in time, nor sets of detectors (counting.py and what it uses).
 
 Theory of operation. Where both arms' channels and troubles stay as they are slots are alike: one draw from a
-multinomial says how many of them come to each (basis of either end or no click there, bits equal or not). For
-detectors U of one end and V of the other none of which sees anything the photons of an arm meet operators X and
-Y, one minus the sum of what U (V) sees. The probability is a function of the part w = 1 - tr(X Y^T)/2 of pairs
-(Phi+) that are seen:
+multinomial says how many of them come to each (basis of either end or no click there, bits equal or not).
+That no detector of a set U at one end and of a set V at the other sees anything, the photons of an arm meet
+operators X and Y, one minus the sum of what U (V) sees. Its probability is a function of the part
+w = 1 - tr(X Y^T)/2 of pairs (Phi+) that are seen:
 
 - pairs by themselves, Poissonian or thermal: exp(-mu w), 1/(1 + mu w);
 - pairs of polarisation, a squeezed vacuum of two modes in each arm with x = mu/2/(1 + mu/2):
   (1 - x)^2/det(1 - x X Y^T).
 
-Inclusion and exclusion at both ends give what exactly clicks. Without a clock a slot is as long as the window of
-coincidences, and of the pairs those whose clicks the jitter leaves within it are pairs, while the others are two
-photons that do not know of each other.
+Inclusion and exclusion at both ends give what exactly clicks. Without a clock a slot is as long as the window
+of coincidences, and of the pairs those whose clicks the jitter leaves within it are pairs, while the others
+are two photons that do not know of each other.
 
 Rule: means are those of arms slot by slot; what is left out is what counting.py leaves out.
 """
@@ -35,7 +35,7 @@ from ..errors import InputError, InternalError
 from .counting import AT_ONCE, NOTHING, DetectorSets, Stretches, either, stretches_of
 from .detection import Receiver, Trouble
 from .pairs import white_noise
-from .pulses import EFFECTS, NO_CHANNEL, Floats, PulseChannel
+from .pulses import EFFECTS, Floats, PulseChannel
 
 #: tr(A B^T)/2 of two Pauli vectors: transposing turns Y around.
 _TRANSPOSED = (1.0, 1.0, -1.0, 1.0)

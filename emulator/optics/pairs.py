@@ -20,10 +20,10 @@ kept of a photon is the direction in which it was found; it is all that the othe
 - *Pairs without a clock* come at any time: their slots are the picoseconds, of which next to none holds one,
   and a chunk is as long as it takes for some 10^5 pairs. An arm may be looked at in parts of a chunk.
 
-- *Pairs by themselves of which next to all lose both photons* need not be drawn. A Poisson process splits into
-  independent ones: pairs both of whose photons pass the most that a chunk's channels let through (`caps`),
-  those of which one does, and those of which none does, which nothing ever sees. What a channel lets through
-  less than the most is drawn photon by photon, as ever.
+- *Pairs without a clock of which next to all lose both photons* are not drawn. A Poisson process splits into
+  independent ones: pairs both of whose photons are within the most that a chunk's channels let through
+  (`caps`), those of which one is, and those of which none is, which nothing ever sees. What a channel lets
+  through less than the most is drawn photon by photon, as ever.
 
 Rules. The arm that is detected first finds anything with its own chances, and the second is bound by it; both
 draw from their own streams, so neither the order nor the time of asking shifts other numbers. A chunk is

@@ -312,8 +312,8 @@ class CountClicks(Operation):
 class CountCoincidences(Operation):
     """Count the coincidences of two arms of `CountedPairs`, once. Result: `Coincidences`.
 
-    `arm` is the name of the one that came here, `other` that of the other end's, which only what the other end
-    says can tell. The window is `width` slots.
+    `arm` is the name of the one that came here, `other` that of the other end's, which this end has from that
+    end's message alone. The window is `width` slots.
     """
 
     arm: str
@@ -437,7 +437,7 @@ class Counted(Record):
     """Result of `CountClicks`: clicks, and those whose bit is wrong, by [setting][basis sent][basis found].
 
     `slots` counts what came of the train. `secret`: random bytes that only both ends of the train have; they
-    stand for the bits that were sent and found. Of an arm of pairs there are no counts yet, but its name, `arm`.
+    stand for the bits that were sent and found. An arm of pairs has no counts yet, but a name, `arm`.
     """
 
     start_ns: int

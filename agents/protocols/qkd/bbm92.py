@@ -9,11 +9,11 @@ way from a sifted key to a secret one (processing/).
 
 Once Bob has announced that he listens, Alice has the source send (pair_source.py). Bob announces his clicks;
 Alice finds the coincidences and announces which of Bob's clicks they are, in which of them the bases agree,
-and which of those are compared in public. The source may stand in the middle, or at Alice's. If it has no clock, clicks
-are time tags, and a window says which of them are coincidences. With `pairs` both ends measure pairs that are
-heralded, by their link or by the network, as if each were a click. With `distil` all of basis X is
-compared, and Z makes the key: the session leads to a secret key, and all its messages are authenticated.
-The source needs no trust, and neither does a repeater.
+and which of those are compared in public. The source may stand in the middle, or at Alice's. If it has no
+clock, clicks are time tags, and a window says which of them are coincidences. With `pairs` both ends measure
+pairs that are heralded, by their link or by the network, as if each were a click. With `distil` all of
+basis X is compared, and Z makes the key: the session leads to a secret key, and all its messages are
+authenticated. The source needs no trust, and neither does a repeater.
 
 Alice is the initiator (session.py), towards Bob and the source; her last request to Bob are her bits. With
 a `timeout`, at all the same and longer than a round trip of a message, messages may be lost and nodes
@@ -166,9 +166,10 @@ class Alice(Agent):
     Without a `source` it is here: she sends `slots` slots, or for a `duration`, one arm to `peer`, and keeps
     the other one. With `pairs` there is none: both ends measure so many heralded pairs, of their link or
     `over` the network, which has repeaters join them. `window` is the full width of a coincidence
-    ("2 ns"), which clicks without slots need; `weights` are how often each axis is measured along. Returns counts (`slots`, `singles`, `coincidences`, `sifted`,
-    `compared`, `errors`, `kept`), `gain`, `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental
-    ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
+    ("2 ns"), which clicks without slots need; `weights` are how often each axis is measured along.
+
+    Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
+    `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
     """
 
     #: What she measures along, and how often each of them, unless a beam splitter chooses.

@@ -35,7 +35,7 @@ Part = Callable[[Responder], Coroutine[Any, Any, int]]
 
 
 class Wanted(SessionMessage, tag="wanted"):
-    """End -> source: it will want a train, of `lasts_ns` (0: as long as the source's are), or only counted."""
+    """End -> source: it will want a train, of `lasts_ns` (0: as the source has it), perhaps only counted."""
 
     lasts_ns: int = 0
     counted: bool = False

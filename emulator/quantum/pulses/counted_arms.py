@@ -1,7 +1,7 @@
 """Arms of counted pairs that have come to nodes, until their coincidences are counted.
 
-Owns the operation CountCoincidences, and the arms by the names that nodes get for them. Does not own how an arm
-comes (reception.py) nor the numbers (optics/pair_counting.py).
+Owns the operation CountCoincidences, and the arms by the names that nodes get for them. Does not own how an
+arm comes (reception.py) nor the numbers (optics/pair_counting.py).
 
 Rule: an arm's name is drawn, so that a node has the other end's only from what that end says: no node learns
 what another one's detectors found before a message could. An arm is counted once.

@@ -4,9 +4,9 @@ Owns the producers of links whose light is pairs, both ways to make a block. Doe
 (`Agent.counted_pairs`), when a source that moves may send (pair_source.py), what counts allow
 (processing/estimation.py), nor the exchange of a train (bbm92.py).
 
-By rate a block is one train or several, which may lie in different contacts: the leading end says how long the
-next train is away. The key is in Z and the check in X, as for trains that are looked at. From pulses a block is
-one train, which goes through all steps.
+By rate a block is one train or several, which may lie in different contacts: the leading end says how long
+the next train is away. The key is in Z and the check in X, as for trains that are looked at. From pulses a
+block is one train, which goes through all steps.
 """
 
 from __future__ import annotations
