@@ -89,7 +89,13 @@ class Stretches(NamedTuple):
 
     def those(self, which: slice | NDArray[np.integer]) -> Stretches:
         """Some of them."""
-        return Stretches(*(column[which] for column in self))
+        return Stretches(
+            self.starts[which],
+            self.slots[which],
+            self.steps[which],
+            self.background[which],
+            self.blind[which],
+        )
 
 
 def stretches_of(

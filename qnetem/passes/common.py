@@ -15,7 +15,7 @@ from itertools import combinations
 
 from ..agents.contacts import at_once
 from ..emulator.closed_forms.pair_streams import PairStream
-from ..emulator.closed_forms.qkd import binary_entropy, coincidence_gain, coincidence_qber
+from ..emulator.closed_forms.qkd import binary_entropy, pair_gain, pair_qber
 from ..emulator.devices.detectors import Detector
 from ..emulator.errors import ProgramError, UnitError
 from ..emulator.loading import Topology
@@ -137,11 +137,20 @@ class CommonPasses:
         e_d = (1 - self._visibility()) / 2
         if source.clocked:
             darks = [rate * source.period_ps * 1e-12 for rate in darks_hz]
-            numbers = (source.mean_pairs or 0.0, *etas, *darks)
-            gain = coincidence_gain(*numbers)
-            return gain * 1e12 / source.period_ps, coincidence_qber(*numbers, e_d)
-        stream = PairStream(source.pair_rate_hz or 0.0, *etas, *darks_hz, e_d, window_ns,
-                            math.hypot(*jitters_ps) / 1e3)  # fmt: skip
+            mean = source.mean_pairs or 0.0
+            gain = pair_gain(mean, (etas[0], etas[1]), (darks[0], darks[1]))
+            error = pair_qber(mean, (etas[0], etas[1]), (darks[0], darks[1]), e_d)
+            return gain * 1e12 / source.period_ps, error
+        stream = PairStream(
+            pair_rate_hz=source.pair_rate_hz or 0.0,
+            eta_a=etas[0],
+            eta_b=etas[1],
+            dark_a_hz=darks_hz[0],
+            dark_b_hz=darks_hz[1],
+            e_d=e_d,
+            window_ns=window_ns,
+            jitter_ns=math.hypot(*jitters_ps) / 1e3,
+        )
         return stream.true_hz() + stream.accidental_hz(), stream.qber()
 
     def _visibility(self) -> float:

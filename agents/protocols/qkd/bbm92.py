@@ -169,7 +169,8 @@ class Alice(Agent):
     ("2 ns"), which clicks without slots need; `weights` are how often each axis is measured along.
 
     Returns counts (`slots`, `singles`, `coincidences`, `sifted`, `compared`, `errors`, `kept`), `gain`,
-    `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
+    `sifted_hz`, `qber`, `by_basis`, `car` (coincidences to accidental ones), `status`, `session`. With
+    `distil` at both ends also `key`: that of a secret key (docs/qkd.md).
     """
 
     #: What she measures along, and how often each of them, unless a beam splitter chooses.
@@ -372,8 +373,7 @@ class Bob(Agent):
         # Alice may wait as long for the source as for Bob
         more_s = train.lasts_ns / 1e9 + (session.retry.limit_s() or 0.0)
         limit_s = session.retry.limit_s(more_s)
-        how = {"weights": weights_of(self), "lazy": train.tagged}
-        detecting = self.detect(source, axes=self.axes, **how)
+        detecting = self.detect(source, axes=self.axes, weights=weights_of(self), lazy=train.tagged)
         clicks = await whole_train(detecting, train.slots, limit_s)
         await session.receive(Detected, more_s)
         await session.reply(announced(clicks, count_of(as_axes(self.axes))))

@@ -1,8 +1,8 @@
 """Pulse trains as they are sent: block after block, until the train ends or is stopped.
 
 Owns the operations Pulses, PairPulses, CountedPulses and CountedPairs, and the step from a node's `source:`
-to its source table. Does not own trains in flight and which link leads where (trains.py), or what sources emit
-(devices/sources.py, optics/).
+to its source table. Does not own trains in flight and which link leads where (trains.py), or what sources
+emit (devices/sources.py, optics/).
 
 Rules. A node sends one train at a time on a link. The arms of a train of pairs leave in the same slots, so
 that what stops one stops both. Pairs without a clock have slots of 1 ps, which only count time: a block of
