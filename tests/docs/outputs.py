@@ -79,6 +79,15 @@ def replayed_node(page: str, folder: Path) -> str:
     return shown.replace(str(run), "runs/coin-20261124-a").replace(str(folder), _HOME)
 
 
+def common_passes(page: str, folder: Path) -> str:
+    """The common passes of a day over two stations."""
+    del page, folder
+    file = ROOT / "topologies" / "space" / "double-downlink.yaml"
+    result = CliRunner().invoke(app, ["passes", str(file), "--until", "24 h", "--common"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
 def passes(page: str, folder: Path) -> str:
     """The passes of a day over the ground station of a shipped topology."""
     file = ROOT / "topologies" / "space" / "micius.yaml"
@@ -103,6 +112,7 @@ OUTPUTS: dict[tuple[str, str], Callable[[str, Path], str]] = {
     ("docs/replay.md", "diff"): difference,
     ("docs/replay.md", "replay"): replayed_node,
     ("docs/space.md", "passes"): passes,
+    ("docs/space.md", "common"): common_passes,
 }
 
 
