@@ -159,9 +159,12 @@ class Terminal:
         takes_s = self._draw()
         await self._burn(BEACON_SEEKS)
         self._become("acquiring")
+        was_tracked = False
         while self._sees != BEACON_LOW:
             if not await self._acquired(takes_s):
+                takes_s = await self._coasted() if was_tracked else self._draw()
                 continue
+            was_tracked = True
             await self._burn(BEACON_TRACKS)
             self._become("tracking")
             await self._until(lambda: self._sees <= BEACON_DARK)

@@ -137,7 +137,7 @@ class BeaconLink:
     def _tell(self, pending: Pending, level: int, now_ns: int) -> None:
         reverse = pending.devices.name == self.ends[0]  # the beacon is that of the second end
         if level == BEACON_DARK:
-            self._history.now.count_hits(lambda changes: changes.on_light)
+            self._history.now.count_hits(lambda each: each.loss_db > 0 or each.pointing_urad > 0)
         pending.end_ns = now_ns + self._medium.delay_ns(now_ns, reverse)
         order = (pending.devices.name, OPERATION, pending.number)
         pending.entry = self._clock.at(pending.end_ns, order, partial(self._end, pending, level))

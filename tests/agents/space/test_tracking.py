@@ -139,6 +139,16 @@ def test_what_breaks_the_lock_and_when_it_is_back(
     assert run.metrics["a.tracking.lost_s"]["mean"] == pytest.approx(back - at, abs=1e-3)
 
 
+def test_a_loss_in_the_middle_of_a_reacquisition_is_a_longer_loss(tmp_path: Path) -> None:
+    """Re-acquisition would be over at 25 s; from 44.5 s on the acquisition is a new one."""
+    faults = [
+        {"at": "20 s", "for": "4 s", "loss_db": "a-b", "by": "30 dB"},
+        {"at": "24.5 s", "for": "20 s", "loss_db": "a-b", "by": "30 dB"},
+    ]
+    found = ran(tmp_path, roofs(faults=faults)).results["a"]["b"]
+    assert found["lost_s"] == pytest.approx(26.5, abs=1e-3)
+
+
 def test_a_paused_end_is_lost_and_found_again(tmp_path: Path) -> None:
     run = ran(tmp_path, roofs(faults=[{"at": "20 s", "pause": "b", "for": "4 s"}]))
     found = run.results["a"]["b"]

@@ -39,7 +39,7 @@ class Begins(SessionMessage, tag="begins"):
     lasts_ns: int
 
 
-class Left(SessionMessage, tag="left"):
+class Left(SessionMessage, tag="left", omit_defaults=True):
     """Sender -> receiver: it has left; the settings of its source (mean, probability, several photons).
 
     `tracked`: whether this end has tracked the other one all the time.
@@ -49,7 +49,7 @@ class Left(SessionMessage, tag="left"):
     tracked: bool = True
 
 
-class Counted(SessionMessage, tag="counted"):
+class Counted(SessionMessage, tag="counted", omit_defaults=True):
     """Receiver -> sender: slots that came; clicks and errors by setting and bases. `tracked` as in `Left`."""
 
     slots: int
