@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from statistics import mean
 
 import networks
 from measure import medians, table, verdict
@@ -28,10 +27,10 @@ def _pss_mb(pid: int) -> float:
     raise RuntimeError(f"the kernel tells no proportional set size of {pid}")
 
 
-async def _measure(nodes: int) -> float:
+async def _measure(nodes: int, workers: int | None = None) -> float:
     """In real time the nodes stay asleep for as long as the look takes."""
     path = networks.crowd(nodes, "Sleeper", {}, time={"mode": "real"})
-    options = RunOptions(runs_folder=networks.folder() / "runs")
+    options = RunOptions(runs_folder=networks.folder() / "runs", workers=workers)
     asleep = asyncio.Event()
 
     def on_progress(progress: Progress) -> None:
@@ -41,10 +40,15 @@ async def _measure(nodes: int) -> float:
     async with Launcher(load_topology(path), options, on_progress) as network:
         async with asyncio.timeout(PATIENCE_S):
             await asleep.wait()
-        value = mean(_pss_mb(pid) for pid in network.pids.values())
+        value = sum(map(_pss_mb, set(network.pids.values()))) / nodes
         network.interrupt("measured", 0)
         await network.wait()
     return value
+
+
+def mb_a_node(nodes: int, workers: int | None = None) -> float:
+    """With a process for each, or on so many workers."""
+    return asyncio.run(_measure(nodes, workers))
 
 
 def main(runs: int) -> None:
@@ -52,7 +56,7 @@ def main(runs: int) -> None:
     if not Path("/proc/self/smaps_rollup").exists():
         print("\nmemory: this system has no /proc/PID/smaps_rollup")
         return
-    cases = {str(nodes): lambda n=nodes: asyncio.run(_measure(n)) for nodes in NODES}
+    cases = {str(nodes): lambda n=nodes: mb_a_node(n) for nodes in NODES}
     rows = [
         [name, f"{value:.1f}", f"<= {AIM_MB:g}: {verdict(value <= AIM_MB)}"]
         for name, value in medians(cases, runs).items()

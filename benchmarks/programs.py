@@ -16,6 +16,20 @@ class Ticker(Agent):
             await asyncio.sleep(1e-3)
 
 
+class Neighbour(Agent):
+    """Each round: a message to the next node of the chain, one from the node before."""
+
+    async def run(self, rounds: int) -> None:
+        nodes = sorted([self.name, *self.peers])
+        place = nodes.index(self.name)
+        for _ in range(rounds):
+            if self.name != nodes[-1]:
+                await self.send(nodes[place + 1], 1)
+            if place:
+                await self.receive(nodes[place - 1])
+            await asyncio.sleep(1e-3)
+
+
 class Partner(Agent):
     """Each round: a heralded pair, its half measured, one message each way."""
 

@@ -18,6 +18,7 @@ import pulses
 import qkd
 import startup
 import sweeps
+import workers
 from measure import RUNS
 
 BENCHMARKS = {
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "startup": startup.main,
     "sweeps": sweeps.main,
     "memory": memory.main,
+    "workers": workers.main,
 }
 
 

@@ -45,6 +45,8 @@ class RunKeywords(TypedDict, total=False):
         faults: more faults, e.g. `[{"at": "2 s", "for": "500 ms", "cut": "alice-bob"}]`.
         in_process: all nodes in this process, without a broker (False). They then have this process's
             hash seed, on which a program that goes through a set of text depends (docs/notebook.md).
+        workers: so many processes share the nodes, dealt out in the order of the file (None: every node has
+            its own). What nodes of one worker share is in docs/workers.md.
         broker: "auto", "mosquitto", "amqtt" or "host:port" of one that runs ("auto").
         broker_port: the port of the broker to start, for watchers (a free one).
         runs_folder: where the run folder is made ("runs").
@@ -55,6 +57,7 @@ class RunKeywords(TypedDict, total=False):
     overrides: Overrides
     faults: MoreFaults
     in_process: bool
+    workers: int | None
     broker: str
     broker_port: int | None
     runs_folder: str | Path
@@ -89,9 +92,10 @@ def run(
 
     `source` is the path of a topology, its text (more than one line), the same as data, in which a program
     may be a class, or a Topology. The keywords are those of `RunKeywords`: seed, until, overrides, faults,
-    in_process, broker, broker_port, runs_folder. Blocks, in a notebook's cell and a coroutine too: where
-    other tasks are to run meanwhile, use `launch`. Raises InputError for anything wrong with the topology,
-    its programs or its expectations, before the start. Ctrl-C ends the run, then raises KeyboardInterrupt.
+    in_process, workers, broker, broker_port, runs_folder. Blocks, in a notebook's cell and a coroutine too:
+    where other tasks are to run meanwhile, use `launch`. Raises InputError for anything wrong with the
+    topology, its programs or its expectations, before the start. Ctrl-C ends the run, then raises
+    KeyboardInterrupt.
     """
     done = run_to_end(source, on_progress=on_progress, **keywords)
     if done.result.signal is not None:
@@ -126,6 +130,7 @@ def plan(
     overrides: Overrides = (),
     faults: MoreFaults = (),
     in_process: bool = False,
+    workers: int | None = None,
     broker: str = "auto",
     broker_port: int | None = None,
     runs_folder: str | Path = "runs",
@@ -136,6 +141,7 @@ def plan(
 
     if in_process and (broker != "auto" or broker_port is not None):
         raise InputError("an in-process run has no broker: leave --broker and --broker-port out")
+    check_workers(workers, in_process)
     silent_s(os.environ)
     topology = prepare(source, seed=seed, until=until, overrides=overrides, faults=faults)
     expectations = parse_expectations(topology)
@@ -147,8 +153,19 @@ def plan(
         broker_port=broker_port,
         runs_folder=Path(runs_folder),
         broker_login=login_for(broker, os.environ),
+        workers=workers,
     )
     return Plan(topology, expectations, options, in_process, share)
+
+
+def check_workers(workers: int | None, in_process: bool) -> None:
+    """Raises InputError for a number of workers that cannot be."""
+    if workers is None:
+        return
+    if type(workers) is not int or workers < 1:
+        raise InputError(f"--workers {workers}: expected a whole number of processes from 1 on")
+    if in_process:
+        raise InputError("an in-process run has no workers: leave --workers or --in-process out")
 
 
 def prepare(

@@ -51,6 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every node in a process of its own, over a broker",
     )
     group.addoption(
+        "--qnetem-workers",
+        type=int,
+        metavar="K",
+        help="run the nodes in K processes, over a broker",
+    )
+    group.addoption(
         "--qnetem-runs-folder",
         metavar="DIR",
         help="folder of the run folders, in place of one in the test's tmp_path",
@@ -100,6 +106,7 @@ class _Record:
 
     topology: Topology
     in_process: bool
+    workers: int | None
     runs_folder: Path
     run: Run | None = None
     network: Network | None = None
@@ -111,6 +118,8 @@ class _Record:
 
         run = self.network.run if self.network is not None else self.run
         place = "in one process" if self.in_process else "as processes"
+        if self.workers is not None:
+            place = f"on {self.workers} workers"
         lines = [
             f"run         {self.topology.name}, seed {self.topology.seed}, {place}",
             f"run folder  {self._folder(run)}",
@@ -159,7 +168,10 @@ def _command(item: pytest.Item) -> str:
     file = os.path.relpath(item.path, item.config.invocation_params.dir)
     words = ["pytest", "::".join([file, *item.nodeid.split("::")[1:]])]
     words += [] if option.qnetem_seed is None else ["--qnetem-seed", str(option.qnetem_seed)]
-    words += [] if option.qnetem_in_process else ["--qnetem-processes"]
+    if option.qnetem_workers is not None:
+        words += ["--qnetem-workers", str(option.qnetem_workers)]
+    elif not option.qnetem_in_process:
+        words += ["--qnetem-processes"]
     return shlex.join(words)
 
 
@@ -193,9 +205,13 @@ class _Fixture:
             folder=self._folder,
         )
         if rest.get("in_process") is None:
-            rest["in_process"] = self._option.qnetem_in_process
+            if rest.get("workers") is None:
+                rest["workers"] = self._option.qnetem_workers
+            rest["in_process"] = self._option.qnetem_in_process and rest["workers"] is None
         rest.setdefault("runs_folder", self._runs_folder)
-        record = _Record(topology, rest["in_process"], Path(rest["runs_folder"]))
+        record = _Record(
+            topology, rest["in_process"], rest.get("workers"), Path(rest["runs_folder"])
+        )
         self._records.append(record)
         return record, rest
 
@@ -207,8 +223,8 @@ class RunNetwork(_Fixture):
         """Run to the end; arguments and errors are those of `qnetem.run`.
 
         A relative `source`, and "./file.py:Class" in text or data, is looked for beside the test's file.
-        `seed` goes before --qnetem-seed, `in_process` before the command line's choice. Ctrl-C ends the run
-        and the session: raises KeyboardInterrupt.
+        `seed` goes before --qnetem-seed, `in_process` and `workers` before the command line's choice. Ctrl-C
+        ends the run and the session: raises KeyboardInterrupt.
         """
         __tracebackhide__ = True
         from .api import run_to_end

@@ -178,7 +178,7 @@ class Inbox:
         if self._packets.others:
             self._serve_paho()
         return [
-            (topic.rpartition(b"/")[2].decode(errors="replace"), payload)
+            (self._origin(topic), payload)
             for topic, packet in messages
             for payload in apart(packet)
         ]
@@ -193,6 +193,18 @@ class Inbox:
         """How the line stands, for people."""
         state = "up" if self.connected else "down"
         return f"the line to the broker is {state}, {len(self._outgoing)} payloads are kept back"
+
+    # --- topics: what another subscription has of its own -----------------------------------------
+
+    def _inboxes(self) -> list[str]:
+        return [inbox_topic(self._run_id, self._node, "+")]
+
+    def _outbox(self, destination: str) -> str:
+        return inbox_topic(self._run_id, destination, self._node)
+
+    def _origin(self, topic: bytes) -> str:
+        """What `deliver` gets of a topic: the source."""
+        return topic.rpartition(b"/")[2].decode(errors="replace")
 
     # --- the line ---------------------------------------------------------------------------------
 
@@ -216,7 +228,7 @@ class Inbox:
         self._line_ended = self._listening = False
         self.listen()
         try:
-            await client.subscribe(inbox_topic(self._run_id, self._node, "+"), qos=0)
+            await client.subscribe([(inbox, 0) for inbox in self._inboxes()])
         except aiomqtt.MqttError:
             await _leave(client)
             raise
@@ -351,8 +363,7 @@ class Inbox:
     def _topic(self, destination: str) -> bytes:
         topic = self._topics.get(destination)
         if topic is None:
-            topic = topic_field(inbox_topic(self._run_id, destination, self._node))
-            self._topics[destination] = topic
+            topic = self._topics[destination] = topic_field(self._outbox(destination))
         return topic
 
     def _send_rest(self) -> None:

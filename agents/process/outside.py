@@ -167,10 +167,14 @@ class OutsideHalves:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def close(self) -> None:
-        """End all of them; what has not cleaned up after GRACE_S is named in the log, and left behind."""
+    def abandon(self) -> None:
+        """Cancel all of them, and wait for none."""
         for opening in list(self._open):
             self._end(opening)
+
+    async def close(self) -> None:
+        """End all of them; what has not cleaned up after GRACE_S is named in the log, and left behind."""
+        self.abandon()
         if not self._ending:
             return
         _, late = await asyncio.wait(set(self._ending), timeout=GRACE_S)

@@ -1,7 +1,8 @@
 """One node's process: the shell around `Node`.
 
 Owns the ordinary asyncio loop, the emulator's socket, the line to the broker (mqtt.py), the signals,
-and the files of this incarnation. Does not own what a grant means: that is Node's.
+and the files of this incarnation. Does not own what a grant means: that is Node's. In a worker (worker.py)
+each node has a shell of its own, which gets a share of the worker's socket and of its line.
 
 Rules. `Node` is stepped from plain callbacks of the loop only, never inside a task. After each call what it
 stores is committed, then its outbox goes to the emulator and its publishes to the broker; either may be
@@ -19,7 +20,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
 from ...emulator import wire
@@ -60,7 +61,6 @@ class NodeCore(Protocol):
 
     outbox: list[Any]
     publishes: list[tuple[str, bytes]]
-    stopped: bool
 
     @property
     def awaiting(self) -> bool: ...
@@ -78,23 +78,88 @@ class NodeCore(Protocol):
 NodeFactory = Callable[[wire.Welcome], NodeCore]
 
 
-class _CutOff(InfrastructureError):
+class Line(Protocol):
+    """The way to the broker and back: an `Inbox`, or a node's share of one."""
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    def publish(self, messages: list[Payload]) -> None: ...
+    def look(self) -> list[Payload]: ...
+    def listen(self) -> None: ...
+    def describe(self) -> str: ...
+
+
+class CutOff(InfrastructureError):
     """The emulator's socket has ended without a `Stop`."""
 
 
-class NodeShell(asyncio.Protocol):
-    """The sockets around one `Node`.
+class Shell(asyncio.Protocol):
+    """A process at the emulator's socket: how it gets there, and how it leaves.
 
     Attributes: `left` (a future: None once the emulator is done with us, an exception of ours, or that the
     emulator's socket has ended before).
     """
 
-    def __init__(
-        self, settings: NodeSettings, create_node: NodeFactory, logs: Sequence[Log] = ()
-    ) -> None:
-        self._settings, self._create_node, self._logs = settings, create_node, logs
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.left: asyncio.Future[None] = self._loop.create_future()
+
+    async def reach_emulator(self, path: str, node: str = "") -> None:
+        """Connect. Raises InfrastructureError, which names the node."""
+        deadline = self._loop.time() + CONNECT_S
+        while True:
+            try:
+                with short_path(path) as reachable:
+                    await self._loop.create_unix_connection(lambda: self, reachable)
+                return
+            except OSError as error:
+                # It listens before the first node is started: what refuses will never listen again.
+                gone = isinstance(error, ConnectionRefusedError) or not os.path.exists(path)
+                if gone or self._loop.time() >= deadline:
+                    raise InfrastructureError(
+                        f"the emulator could not be reached: {error}", node
+                    ) from error
+            # A full queue of waiting connections, when many nodes start at once.
+            await asyncio.sleep(CONNECT_PAUSE_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.left.done():
+            why = f": {exc}" if exc is not None else ""
+            self.left.set_exception(CutOff(f"the connection to the emulator broke{why}"))
+
+    def leave(self) -> None:
+        """The emulator is done with us."""
+        if not self.left.done():
+            self.left.set_result(None)
+
+    def on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback of ours ends the process; one that no await retrieved is noted.
+
+        So is one in a callback of an outside half: as on any loop it ends nothing but the callback.
+        """
+        error = context.get("exception")
+        foreign = context.get("protocol", self) is not self or is_of_outside(context)
+        if error is None or "future" in context or foreign or self.left.done():
+            loop.default_exception_handler(context)
+        else:
+            self.left.set_exception(error)
+
+
+class NodeShell(Shell):
+    """The sockets around one `Node`.
+
+    `line`: to the broker, where it is not the node's alone.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        create_node: NodeFactory,
+        logs: Sequence[Log] = (),
+        line: Line | None = None,
+    ) -> None:
+        super().__init__()
+        self._settings, self._create_node, self._logs = settings, create_node, logs
         self._node: NodeCore | None = None
         self._t_ns = 0
         self._failed = False
@@ -105,13 +170,13 @@ class NodeShell(asyncio.Protocol):
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_pause_s = FIRST_RESEND_S
         self._outside = OutsideHalves(settings.node, self._poke)
-        self._inbox = Inbox(
+        self._inbox = line or Inbox(
             settings.broker,
             settings.run_id,
             settings.node,
             settings.client_id,
-            self._on_payloads,
-            self._on_reconnected,
+            self.on_payloads,
+            self.on_reconnected,
             self._awaits_payloads,
         )
 
@@ -120,14 +185,14 @@ class NodeShell(asyncio.Protocol):
 
         Raises InfrastructureError. If the broker cannot be reached, the emulator gets a `Failed`.
         """
-        self._loop.set_exception_handler(self._on_exception)
+        self._loop.set_exception_handler(self.on_exception)
         try:
             await self._inbox.open()
         except InfrastructureError as error:
-            await self._reach_emulator()
+            await self.reach_emulator(self._settings.socket_path, self._settings.node)
             self.fail(error)
             raise
-        await self._reach_emulator()
+        await self.reach_emulator(self._settings.socket_path, self._settings.node)
 
     def fail(self, error: Exception) -> None:
         """Report to the emulator that this process cannot continue."""
@@ -141,11 +206,21 @@ class NodeShell(asyncio.Protocol):
 
     async def close(self) -> None:
         """Flush what is left and close everything."""
-        self._leave()  # from now on the end of the emulator's socket is our own doing
+        self.leave()  # from now on the end of the emulator's socket is our own doing
         await self._outside.close()
+        await self._inbox.close()
+        self.put_down()
+
+    def kill(self) -> None:
+        """End as SIGKILL ends a process, where it is shared with other nodes."""
+        self._outside.abandon()
+        self.put_down()
+
+    def put_down(self) -> None:
+        """Close all that needs no wait."""
+        self.leave()
         if self._resend_timer is not None:
             self._resend_timer.cancel()
-        await self._inbox.close()
         if self._transport is not None:
             self._transport.close()
         if self._node is not None:
@@ -162,23 +237,6 @@ class NodeShell(asyncio.Protocol):
             for lack in self._node.lacking()
         ]
         return f"{self._inbox.describe()}\n{''.join(lines)}{self._outside.describe()}{self._node.stacks()}"
-
-    async def _reach_emulator(self) -> None:
-        path, deadline = self._settings.socket_path, self._loop.time() + CONNECT_S
-        while True:
-            try:
-                with short_path(path) as reachable:
-                    await self._loop.create_unix_connection(lambda: self, reachable)
-                return
-            except OSError as error:
-                # It listens before the first node is started: what refuses will never listen again.
-                gone = isinstance(error, ConnectionRefusedError) or not os.path.exists(path)
-                if gone or self._loop.time() >= deadline:
-                    raise InfrastructureError(
-                        f"the emulator could not be reached: {error}", self._settings.node
-                    ) from error
-            # A full queue of waiting connections, when many nodes start at once.
-            await asyncio.sleep(CONNECT_PAUSE_S)
 
     # --- the emulator's socket --------------------------------------------------------------------
 
@@ -212,18 +270,13 @@ class NodeShell(asyncio.Protocol):
                     self._fetch(node)
                 self._settle(node)
                 if type(message) is wire.Stop:
-                    self._leave()
+                    self.leave()
                     return
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.left.done():
-            why = f": {exc}" if exc is not None else ""
-            self.left.set_exception(_CutOff(f"the connection to the emulator broke{why}"))
 
     def _be_born(self, message: wire.ToNode, body: bytes) -> None:
         """The first message: Welcome makes the node; Stop means that the run is over already."""
         if type(message) is wire.Stop:
-            self._leave()
+            self.leave()
             return
         if not isinstance(message, wire.Welcome):
             raise InfrastructureError(f"{type(message).__name__} came before Welcome")
@@ -246,7 +299,8 @@ class NodeShell(asyncio.Protocol):
         if node.awaiting:
             self._inbox.listen()
 
-    def _on_payloads(self, payloads: list[Payload]) -> None:
+    def on_payloads(self, payloads: list[Payload]) -> None:
+        """Something has come from the broker."""
         node = self._node
         if node is None:
             return  # before Welcome no node of the run can have sent anything
@@ -260,7 +314,8 @@ class NodeShell(asyncio.Protocol):
                 self._journal.payload(source, payload)
         node.arrive(payloads)
 
-    def _on_reconnected(self) -> None:
+    def on_reconnected(self) -> None:
+        """The broker is back: what got lost with the line is asked for at once."""
         if self._waiting_since is not None:
             self._resend_pause_s = FIRST_RESEND_S
             self._ask_again()
@@ -339,24 +394,6 @@ class NodeShell(asyncio.Protocol):
             self._resend_timer.cancel()
         self._resend_timer = self._loop.call_later(self._resend_pause_s, self._on_resend_timer)
 
-    # --- leaving ----------------------------------------------------------------------------------
-
-    def _leave(self) -> None:
-        if not self.left.done():
-            self.left.set_result(None)
-
-    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception in a callback of ours ends the process; one that no await retrieved is noted.
-
-        So is one in a callback of an outside half: as on any loop it ends nothing but the callback.
-        """
-        error = context.get("exception")
-        foreign = context.get("protocol", self) is not self or is_of_outside(context)
-        if error is None or "future" in context or foreign or self.left.done():
-            loop.default_exception_handler(context)
-        else:
-            self.left.set_exception(error)
-
 
 def _create_real_node(welcome: wire.Welcome) -> NodeCore:
     from ..node.node import Node
@@ -386,13 +423,18 @@ def run_node(settings: NodeSettings, create_node: NodeFactory = _create_real_nod
     (wire/messages.py).
     """
     logs = redirect_output(settings.log_path)
+    return live(settings.label, lambda: _live(settings, create_node, logs))
+
+
+def live(label: str, life: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Live a process's life on an ordinary loop; the exit status, as of `run_node`."""
     guards.install()
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_live(settings, create_node, logs))
+            runner.run(life())
     except InfrastructureError as error:
-        sys.stderr.write(f"{settings.label}: {error}\n")
-        return wire.EXIT_CUT_OFF if isinstance(error, _CutOff) else EXIT_UNREACHABLE
+        sys.stderr.write(f"{label}: {error}\n")
+        return wire.EXIT_CUT_OFF if isinstance(error, CutOff) else EXIT_UNREACHABLE
     except BaseException:  # noqa: BLE001 - the border of the process: it ends here, and says why
         traceback.print_exc()
         return EXIT_INTERNAL

@@ -1,8 +1,9 @@
 """The wall clock: real time beside virtual time, and which node the run has waited for.
 
 Owns the stopwatch. From the moment grants go out, real time is counted for the node that reports next, so
-that of several nodes that run side by side only the slowest is charged with the time beyond the others. The
-first step of an incarnation is not counted: it imports the program. Does not own virtual time (conductor.py).
+that of several nodes that run side by side only the slowest is charged with the time beyond the others. A
+worker, in which nodes run one after the other, measures them itself. The first step of an incarnation is not
+counted: it imports the program. Does not own virtual time (conductor.py).
 
 Rule: real time is reported, and in real time mode says when the next instant is entered; nothing else depends
 on it, and the digest does not.
@@ -22,6 +23,7 @@ class WallClock:
         self.grants: Counter[str] = Counter()
         self._wall, self._speed = wall, speed
         self._begun: dict[str, int] = {}
+        self._measured: dict[str, float] = {}
         self._began_s: float | None = None
         #: When grants last went out or a report came, and when the last report did.
         self._since_s = self._reported_s = 0.0
@@ -34,11 +36,16 @@ class WallClock:
         """Grants have gone out: reports are awaited from now on."""
         self._since_s = self._wall()
 
+    def measured(self, node: str, worked_s: float) -> None:
+        """How long the step took that the node reports next: reports that come together do not tell."""
+        self._measured[node] = worked_s
+
     def reported(self, node: str, incarnation: int) -> None:
         """A node has reported."""
         now_s = self._wall()
+        worked_s = self._measured.pop(node, now_s - self._since_s)
         if self._begun.get(node) == incarnation:
-            self.worked_s[node] += now_s - self._since_s
+            self.worked_s[node] += worked_s
         self.grants[node] += 1
         self._begun[node] = incarnation
         self._since_s = self._reported_s = now_s

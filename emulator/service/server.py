@@ -1,6 +1,6 @@
 """The emulator's process: the socket shell around `World`.
 
-Owns the nodes' connections, the control stream to the launcher, the progress timer and the watchdog.
+Owns what the connections of nodes, workers and the launcher lead to, the progress timer and the watchdog.
 Does not own time, nodes or physics: it decodes a frame, calls the world, and sends what is in its
 outbox. `main` takes CONTROL_FD LISTEN_FD LIVE_FD; all are inherited, the last two are
 bound and listening already, so that nodes can connect while physics is still being imported. The last one
@@ -8,10 +8,9 @@ is served by live_socket.py.
 
 Rules. The first frame on the control stream is `Supervise`. A connection that sends no valid Hello within
 `HELLO_S` is closed, and so is one at its first frame that cannot be read. Each refusal is noted in
-access.jsonl, and disturbs no node: before its Hello a connection may send no more bytes than a Hello has, and
-the oldest connections without one make room for new ones. The launcher's end of file ends this process at
-once; after the outcome this process waits for it. Wall-clock time is used here only, and only for what is not
-in the result.
+access.jsonl, and disturbs no node: the oldest connections without a Hello make room for new ones. The
+launcher's end of file ends this process at once; after the outcome this process waits for it. Wall-clock time
+is used here only, and only for what is not in the result.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,12 +37,13 @@ from ..kernel.conductor import Answer
 from ..record.refusals import Refusals
 from ..wire import control, run_files
 from ..wire.framing import FrameSplitter
+from ..wire.worker_frames import Worker
+from .connections import READ_BYTES, ControlConnection, NodeConnection
 from .live_socket import LiveCore, LiveSocket
-from .watchdog import Watchdog, silent_s
+from .watchdog import Label, Watchdog, silent_s
+from .workers import WorkerConnection, Workers
 
-HELLO_S = 10.0
-#: No Hello is longer; and so many connections may have sent none, beside as many as there are nodes.
-HELLO_BYTES = 4096
+#: So many connections may have sent no Hello, beside as many as there are nodes.
 MOST_UNIDENTIFIED = 64
 PROGRESS_S = 0.1
 #: After the outcome the nodes have this long to hang up.
@@ -51,7 +51,6 @@ FAREWELL_S = 5.0
 #: How long a broken connection waits to be explained by the exit of its process: on a busy machine too.
 EXIT_S = 3.0
 BACKLOG = 4096
-READ_BYTES = 65536
 #: How many characters of a refusal go into the log.
 LONGEST_REASON = 200
 #: A process that should start or exit may take so long: a start can take longer than a step.
@@ -60,7 +59,6 @@ _MISSING = {
     "hello": "its process should have been started, and has said no Hello",
     "exit": "its process has been killed, and its end is not known",
 }
-EXIT_ORPHANED = 1
 
 
 class WorldCore(Protocol):
@@ -78,8 +76,11 @@ class WorldCore(Protocol):
     def start(self) -> None: ...
     def authenticate(self, hello: wire.Hello) -> str | None: ...
     def receive(self, node: str, incarnation: int, message: wire.ToEmulator) -> None: ...
-    def disconnected(self, node: str, incarnation: int) -> None: ...
-    def exited(self, node: str, incarnation: int, status: int) -> None: ...
+    def worked(self, node: str, worked_s: float) -> None: ...
+    def disconnected(self, node: str, incarnation: int, worker: Worker | None) -> None: ...
+    def exited(
+        self, node: str, incarnation: int, exit_status: int, worker: Worker | None
+    ) -> None: ...
     def interrupt(self, reason: str, exit_code: int) -> None: ...
     def fail(self, error: QnetemError) -> None: ...
     def stalled(self, node: str, stacks: str) -> None: ...
@@ -93,111 +94,6 @@ class WorldCore(Protocol):
 WorldFactory = Callable[[control.Supervise], WorldCore]
 
 
-class NodeConnection(asyncio.Protocol):
-    """One accepted connection. `node` is empty until its Hello has been accepted.
-
-    `frames` counts what came in, requests for payloads aside (the watchdog compares it); `pending`
-    holds what goes out next.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self.node, self.incarnation, self.pid = "", 0, 0
-        self.frames = 0
-        self.pending: list[bytes] = []
-        self.transport: asyncio.Transport | None = None
-        self._server = server
-        self._splitter = FrameSplitter(HELLO_BYTES)
-        self._hello_timer: asyncio.TimerHandle | None = None
-
-    @property
-    def label(self) -> str:
-        """The name of the connection in the log."""
-        return f"{self.node}.{self.incarnation}" if self.node else "a stranger"
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._server.connections[self] = None
-        self._server.connected(self)
-        loop = asyncio.get_running_loop()
-        why = f"no Hello within {HELLO_S:g} s"
-        self._hello_timer = loop.call_later(HELLO_S, self._server.refuse, self, why)
-
-    def data_received(self, data: bytes) -> None:
-        server, world = self._server, self._server.world
-        try:
-            for body in self._splitter.feed(data):
-                message = wire.decode_to_emulator(body)
-                if (
-                    type(message) is not wire.Resend
-                ):  # asking for payloads again and again is no progress
-                    self.frames += 1
-                if self.node and type(message) is not wire.Hello:
-                    world.receive(self.node, self.incarnation, message)
-                    if type(message) is wire.Poke:
-                        server.hurry()
-                elif not self._greet(message):
-                    return
-        except (*wire.UNREADABLE, InfrastructureError) as error:
-            server.refuse(self, f"a frame that cannot be read: {error}")
-        server.drain()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_hello_timer()
-        if exc is not None:
-            self._read_rest()
-        self._server.hung_up(self)
-
-    def _read_rest(self) -> None:
-        """A failed write has ended the connection: what the node had sent before is still to be read."""
-        assert self.transport is not None
-        number = self.transport.get_extra_info("socket").fileno()
-        with contextlib.suppress(OSError):
-            while data := os.read(number, READ_BYTES):
-                self.data_received(data)
-
-    def _greet(self, message: wire.ToEmulator) -> bool:
-        """The first frame of a connection; False when it has been refused."""
-        server = self._server
-        if not isinstance(message, wire.Hello) or self.node:
-            what = type(message).__name__
-            server.refuse(self, f"{what} where {'no' if self.node else 'a'} Hello was due")
-            return False
-        why = server.world.authenticate(message)
-        if why is not None:
-            server.refuse(self, why, message)
-            return False
-        self._stop_hello_timer()
-        self._splitter.limit = wire.MAX_FRAME
-        self.node, self.incarnation, self.pid = message.node, message.incarnation, message.pid
-        server.admit(self, message)
-        return True
-
-    def _stop_hello_timer(self) -> None:
-        if self._hello_timer is not None:
-            self._hello_timer.cancel()
-            self._hello_timer = None
-
-
-class ControlConnection(asyncio.Protocol):
-    """The launcher's stream, after `Supervise`."""
-
-    def __init__(self, server: Server, splitter: FrameSplitter) -> None:
-        self._server, self._splitter = server, splitter
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._server.control = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        for body in self._splitter.feed(data):
-            self._server.obey(control.decode_from_launcher(body))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._server.done.done():
-            # The launcher is gone, and with it every reader of this run's outcome.
-            os._exit(EXIT_ORPHANED)
-        self._server.control_closed.set_result(None)
-
-
 class Server:
     """Connections in, world's outbox out.
 
@@ -205,8 +101,12 @@ class Server:
     all nodes have hung up, or an exception of ours) and `control_closed` (the launcher's stream).
     """
 
-    def __init__(self, world: WorldCore, run_folder: str, silent_s: float) -> None:
+    def __init__(
+        self, world: WorldCore, run_folder: str, silent_s: float, workers: Workers | None = None
+    ) -> None:
+        """`workers`: None if every node has a process of its own."""
         self.world = world
+        self._workers = workers or Workers(run_folder, "")
         self.connections: dict[NodeConnection, None] = {}
         self.control: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -274,6 +174,20 @@ class Server:
         self._nodes[connection.node] = connection
         self.world.receive(connection.node, connection.incarnation, hello)
 
+    def admit_worker(self, connection: NodeConnection, hello: wire.WorkerHello) -> None:
+        """The first frame of this connection is a worker's: it is no node's, but that of several."""
+        why = self._workers.refusal(hello)
+        if why is not None:
+            self.refuse(connection, why)
+            return
+        assert connection.transport is not None
+        self._unidentified.pop(connection, None)
+        self.connections.pop(connection, None)
+        if self.world.over:
+            self._write(connection, wire.Stop())
+        else:
+            self._workers.admit(self, hello, connection.transport)
+
     def refuse(self, connection: NodeConnection, why: str, claim: wire.Hello | None = None) -> None:
         """Close a connection and say why; if it is a node's, the run ends with it."""
         if not self._refusals.full:
@@ -294,6 +208,22 @@ class Server:
         except OSError as error:  # a full disk: no refused connection shall end a run
             sys.stderr.write(f"access.jsonl cannot be written: {error}\n")
 
+    def refuse_worker(self, worker: WorkerConnection, why: str) -> None:
+        """A worker's frame cannot be read: the run ends."""
+        worker.transport.abort()
+        self.world.fail(InternalError(f"worker {worker.number} was refused: {why}"))
+        self.drain()
+
+    def killed_in_worker(self, connection: NodeConnection, status: int) -> None:
+        """An incarnation has been killed in its worker, which lives on."""
+        self._exits[connection.node, connection.incarnation] = status
+        connection.connection_lost(None)
+
+    def worker_hung_up(self, worker: WorkerConnection) -> None:
+        """A worker's connection is gone, by whichever side; those of its nodes follow."""
+        self._workers.connections.pop(worker.number, None)
+        self._check_farewell()
+
     def hung_up(self, connection: NodeConnection) -> None:
         """A connection is gone, by whichever side."""
         self.connections.pop(connection, None)
@@ -309,32 +239,40 @@ class Server:
         self._check_farewell()
 
     def _missed(self, node: str, incarnation: int) -> None:
-        self.world.disconnected(node, incarnation)
+        self.world.disconnected(node, incarnation, self._workers.of(node))
         self.drain()
 
     def _report_exit(self, node: str, incarnation: int) -> None:
         """The process has ended, and all its frames are read."""
         status = self._exits.pop((node, incarnation), None)
         if status is not None:
-            self.world.exited(node, incarnation, status)
+            self.world.exited(node, incarnation, status, self._workers.of(node))
             self.drain()
 
     def obey(self, message: control.FromLauncher) -> None:
         """A frame of the launcher."""
         match message:
-            case control.Exited(node, incarnation, status):
-                self._exits[node, incarnation] = status
-                connection = self._nodes.get(node)
-                if connection is None or connection.incarnation != incarnation:
-                    self._report_exit(node, incarnation)
-                else:
-                    # Its last frames may still be unread, with the reason of its end among them.
-                    self._loop.call_later(EXIT_S, self._report_exit, node, incarnation)
+            case control.Exited("", number, status):
+                for exited in self._workers.exits(number, status):
+                    self._note_exit(exited)
+            case control.Exited():
+                self._note_exit(message)
             case control.Interrupt(reason, exit_code):
                 self.world.interrupt(reason, exit_code)
             case control.Supervise():
                 raise InternalError("Supervise came twice")
         self.drain()
+
+    def _note_exit(self, exited: control.Exited) -> None:
+        """A process has ended: the world hears of it when all that it has sent is read."""
+        node, incarnation = exited.node, exited.incarnation
+        self._exits[node, incarnation] = exited.status
+        connection = self._nodes.get(node)
+        if connection is None or connection.incarnation != incarnation:
+            self._report_exit(node, incarnation)
+        else:
+            # Its last frames may still be unread, with the reason of its end among them.
+            self._loop.call_later(EXIT_S, self._report_exit, node, incarnation)
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -351,7 +289,8 @@ class Server:
         touched: list[NodeConnection] = []
         for node, message in outbox:
             if not node:
-                self.to_launcher(message)
+                if not self._workers.obey(message):
+                    self.to_launcher(message)
                 continue
             connection = nodes.get(node)
             if connection is None:
@@ -367,6 +306,7 @@ class Server:
             if connection.transport is not None:
                 connection.transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
             pending.clear()
+        self._workers.flush()
         if self.world.over:
             self._say_farewell()
         elif self.world.resume_in_s is not None and self._resume_timer is None:
@@ -414,11 +354,12 @@ class Server:
         for connection in list(self.connections):
             if not connection.node and connection.transport is not None:
                 connection.transport.close()
+        self._workers.farewell()
         self._loop.call_later(FAREWELL_S, self._finish)
         self._check_farewell()
 
     def _check_farewell(self) -> None:
-        if self._farewell and not self.connections:
+        if self._farewell and not self.connections and not self._workers.connections:
             self._finish()
 
     def _finish(self) -> None:
@@ -460,16 +401,34 @@ class Server:
             self._reported = reported
             self.to_launcher(progress)
         now_s = time.monotonic()
+        silent = self._silent()
+        for label, nodes in silent.items():
+            shell = self._workers.connections[label[1]] if not label[0] else self._nodes[nodes[0]]
+            self._watchdog.observe(label, shell.pid, shell.frames, now_s)
+        for label, stacks in self._watchdog.take_stalled(now_s):
+            self._stalled(label, stacks, silent[label])
+        self._look_for_missing(now_s)
+        self._loop.call_later(PROGRESS_S, self._tick)
+
+    def _silent(self) -> dict[Label, list[str]]:
+        """The processes that are awaited, and the nodes for which each is."""
+        found: dict[Label, list[str]] = {}
         for node in self.world.silent():
             connection = self._nodes.get(node)
             if connection is not None:
-                label, pid = (node, connection.incarnation), connection.pid
-                self._watchdog.observe(label, pid, connection.frames, now_s)
-        for (node, _), stacks in self._watchdog.take_stalled(now_s):
-            self.world.stalled(node, stacks)
-            self.drain()
-        self._look_for_missing(now_s)
-        self._loop.call_later(PROGRESS_S, self._tick)
+                number = connection.worker
+                label = ("", number) if number else (node, connection.incarnation)
+                found.setdefault(label, []).append(node)
+        return found
+
+    def _stalled(self, label: Label, stacks: str, awaited: list[str]) -> None:
+        """A process is silent; in a worker the node at work is to blame."""
+        node, number = label
+        if not node:
+            worker = self._workers.facts(number)
+            node, stacks = worker.at_work or awaited[0], f"in {worker.words}:\n{stacks}"
+        self.world.stalled(node, stacks)
+        self.drain()
 
     def _look_for_missing(self, now_s: float) -> None:
         missing = self.world.missing()
@@ -546,7 +505,8 @@ async def _serve(
     world: WorldCore, settings: control.Supervise, channel: socket.socket, *listeners: socket.socket
 ) -> None:
     patience_s = silent_s(os.environ)
-    await Server(world, settings.run_folder, patience_s).serve(channel, *listeners)
+    workers = Workers(settings.run_folder, settings.secret, settings.workers)
+    await Server(world, settings.run_folder, patience_s, workers).serve(channel, *listeners)
 
 
 def _allow_files() -> None:

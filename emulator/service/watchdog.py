@@ -26,6 +26,7 @@ SILENT_VARIABLE = "QNETEM_SILENT_S"
 #: A timer of the system takes neither less nor more.
 _SHORTEST_S, _LONGEST_S = 0.01, 1e7
 
+#: A node and its incarnation; or "" and the number of a worker.
 Label = tuple[str, int]
 
 
@@ -87,7 +88,7 @@ class Watchdog:
 
     def _stacks(self, label: Label, clock: _Clock, now_s: float) -> str | None:
         """Its stacks, once they are there or the time to answer has passed; None until then."""
-        path = run_files.node_stacks(self._run_folder, *label)
+        path, log = _files(self._run_folder, *label)
         if clock.asked_s is None:
             path.unlink(missing_ok=True)
             clock.asked_s = now_s
@@ -99,8 +100,16 @@ class Watchdog:
             return path.read_text(encoding="utf-8", errors="replace")
         if now_s - clock.asked_s < ANSWER_S:
             return None
-        log = run_files.node_log(self._run_folder, *label)
         return f"it does not answer SIGUSR1; its log ends:\n{_tail(log)}"
+
+
+def _files(run_folder: str, node: str, number: int) -> tuple[Path, Path]:
+    """Where a process writes its stacks, and its log."""
+    if node:
+        return run_files.node_stacks(run_folder, node, number), run_files.node_log(
+            run_folder, node, number
+        )
+    return run_files.worker_stacks(run_folder, number), run_files.worker_log(run_folder, number)
 
 
 def _tail(path: Path) -> str:

@@ -48,6 +48,7 @@ from .messages import ToNode as ToNode
 from .messages import Wait as Wait
 from .messages import Waits as Waits
 from .messages import Welcome as Welcome
+from .messages import WorkerHello as WorkerHello
 from .messages import decode_to_emulator as decode_to_emulator
 from .messages import decode_to_node as decode_to_node
 from .operations import BEACON_DARK as BEACON_DARK

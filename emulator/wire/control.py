@@ -20,18 +20,25 @@ from .messages import Frame
 
 
 class Supervise(Frame):
-    """Launcher -> emulator, first: where the run is. Never logged (it holds the run's secret)."""
+    """Launcher -> emulator, first: where the run is. Never logged (it holds the run's secret).
+
+    `workers`: the nodes of each worker process; none: every node has a process of its own.
+    """
 
     topology_path: str
     run_folder: str
     secret: str
+    workers: list[list[str]] = msgspec.field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"Supervise({self.run_folder!r})"
 
 
 class Exited(Frame):
-    """Launcher -> emulator: a node's process has ended. `status` as of `Popen.returncode`."""
+    """Launcher -> emulator: a node's process has ended. `status` as of `Popen.returncode`.
+
+    `node` "": the worker with that number.
+    """
 
     node: str
     incarnation: int
@@ -282,6 +289,9 @@ decode_from_emulator: Callable[[bytes | memoryview], FromEmulator] = msgspec.msg
 
 
 def token(secret: str, node: str, incarnation: int) -> str:
-    """The token by which one incarnation of a node proves itself; derived, so it is never passed on."""
+    """The token by which one incarnation of a node proves itself; derived, so it is never passed on.
+
+    `node` "": that of the worker with this number. No node is called so.
+    """
     text = f"{node}\x1f{incarnation}"
     return hashlib.blake2b(text.encode(), key=bytes.fromhex(secret), digest_size=16).hexdigest()

@@ -375,6 +375,18 @@ class Hello(Frame):
         return f"Hello({self.node!r}, {self.incarnation}, pid={self.pid}, version={self.version})"
 
 
+class WorkerHello(Frame):
+    """A worker, which several nodes share, is ready: their inbox subscriptions stand. Its first frame."""
+
+    number: int
+    token: str
+    pid: int
+    version: int = PROTOCOL_VERSION
+
+    def __repr__(self) -> str:
+        return f"WorkerHello({self.number}, pid={self.pid}, version={self.version})"
+
+
 class Report(Frame):
     """The node is idle. `next_timer_ns` is the earliest timer, or None.
 
@@ -428,7 +440,7 @@ class Waits(Frame):
 
 
 ToNode = Welcome | Grant | Release | Settle | Resend | Ask | Stop
-ToEmulator = Hello | Report | Have | Resend | Waits | Failed | Poke
+ToEmulator = Hello | WorkerHello | Report | Have | Resend | Waits | Failed | Poke
 
 
 class RecordedInput(Record):

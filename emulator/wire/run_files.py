@@ -43,6 +43,21 @@ def node_stacks(run_folder: Folder, node: str, incarnation: int) -> Path:
     return logs(run_folder) / f"{node}.{incarnation}.stacks"
 
 
+def worker_log(run_folder: Folder, number: int) -> Path:
+    """What a worker printed that none of its nodes did. No node's log is called like this."""
+    return logs(run_folder) / f"worker-{number}.log"
+
+
+def worker_stacks(run_folder: Folder, number: int) -> Path:
+    """Where a worker writes the stacks of the node at work on SIGUSR1."""
+    return logs(run_folder) / f"worker-{number}.stacks"
+
+
+def worker_step(run_folder: Folder, number: int) -> Path:
+    """Where a worker says which of its nodes is at work (agents/process/step_marker.py)."""
+    return logs(run_folder) / f"worker-{number}.step"
+
+
 def records(run_folder: Folder) -> Path:
     """The folder of what each incarnation received and did; with `record: full` only."""
     return Path(run_folder, "nodes")

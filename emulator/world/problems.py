@@ -24,6 +24,7 @@ from ..errors import (
 from ..units import format_ns
 from ..wire import EXIT_CUT_OFF, Failed, Wait
 from ..wire.control import FaultRecord, Problem
+from ..wire.worker_frames import Worker
 from .nodes import NodeStatus
 
 #: What a node's `Failed.kind` is to the run.
@@ -88,22 +89,31 @@ def silent(node: str, stacks: str, now_ns: int) -> Problem:
     return Problem(NodeSilent.__name__, text, NodeSilent.exit_code, node, now_ns, stacks)
 
 
-def gone(status: NodeStatus, exit_status: int, now_ns: int) -> RunError:
+def gone(
+    status: NodeStatus, exit_status: int, now_ns: int, worker: Worker | None = None
+) -> RunError:
     """A node's process has ended unplanned: died, or left because its connection broke."""
     if exit_status == EXIT_CUT_OFF:
-        return cut_off(status, now_ns)
+        return cut_off(status, now_ns, worker)
     how = (
         f"was killed by signal {-exit_status}" if exit_status < 0 else f"exited with {exit_status}"
     )
-    text = f"node {_with_incarnation(status)} was lost at {format_ns(now_ns)}: its process {how}"
-    return NodeLost(text, status.name, now_ns)
+    if worker is None:
+        text = (
+            f"node {_with_incarnation(status)} was lost at {format_ns(now_ns)}: its process {how}"
+        )
+        return NodeLost(text, status.name, now_ns)
+    when = f", in a step of {worker.at_work}" if worker.at_work else ""
+    text = f"{worker.words} was lost at {format_ns(now_ns)}: the process {how}{when}"
+    return NodeLost(text, worker.at_work or status.name, now_ns)
 
 
-def cut_off(status: NodeStatus, now_ns: int) -> InfrastructureError:
+def cut_off(status: NodeStatus, now_ns: int, worker: Worker | None = None) -> InfrastructureError:
     """A node's process is alive, and its connection is broken."""
+    who = f"node {_with_incarnation(status)}" if worker is None else worker.words
     text = (
-        f"the connection between node {_with_incarnation(status)} and the emulator broke at "
-        f"{format_ns(now_ns)}, while the node's process lived"
+        f"the connection between {who} and the emulator broke at "
+        f"{format_ns(now_ns)}, while the {'node' if worker is None else 'worker'}'s process lived"
     )
     return InfrastructureError(text, status.name, now_ns)
 

@@ -45,6 +45,7 @@ from ..wire import (
     Waits,
 )
 from ..wire.control import Outcome, Progress, token
+from ..wire.worker_frames import Worker
 from . import problems
 from .end import End
 from .grants import OutgoingGrants, Steps
@@ -169,17 +170,30 @@ class World:
         except QnetemError as error:
             self.fail(error)
 
-    def disconnected(self, node: str, incarnation: int) -> None:
-        """A node's socket is closed, and its process has not ended. Unplanned, that ends the run at once."""
+    def worked(self, node: str, worked_s: float) -> None:
+        """A worker has measured how long the step took whose report comes next."""
+        self._run.wall_clock.measured(node, worked_s)
+
+    def disconnected(self, node: str, incarnation: int, worker: Worker | None = None) -> None:
+        """A node's socket is closed, and its process has not ended. Unplanned, that ends the run at once.
+
+        `worker`: the process that it shares with other nodes, if it does.
+        """
         status = self.nodes[node]
         if self.over or status.incarnation != incarnation or not status.alive:
             return
         if self._barrier.awaits("exit", node):
             return
-        self._lose(status, problems.cut_off(status, self.conductor.now_ns))
+        self._lose(status, problems.cut_off(status, self.conductor.now_ns, worker))
 
-    def exited(self, node: str, incarnation: int, exit_status: int) -> None:
-        """A node's process has ended, and is reaped."""
+    def exited(
+        self,
+        node: str,
+        incarnation: int,
+        exit_status: int,
+        worker: Worker | None = None,
+    ) -> None:
+        """A node's process has ended, and is reaped; `worker` as of `disconnected`."""
         status = self.nodes[node]
         if self.over or status.incarnation != incarnation:
             return
@@ -189,7 +203,8 @@ class World:
             except QnetemError as error:
                 self.fail(error)
         elif status.state in ("starting", "running", "serving", "finished", "failed"):
-            self._lose(status, problems.gone(status, exit_status, self.conductor.now_ns))
+            now_ns = self.conductor.now_ns
+            self._lose(status, problems.gone(status, exit_status, now_ns, worker))
 
     def interrupt(self, reason: str, exit_code: int) -> None:
         """Stop the run now, for a reason outside it."""

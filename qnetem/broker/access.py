@@ -3,7 +3,8 @@
 Owns the accounts and the two files in which a broker reads them. Does not own who uses an account (the
 launcher gives a node its own, observer.py publishes the observer's), nor the checks: those are the broker's.
 
-Rules. No client is anonymous. A node publishes as itself only, and reads its own inbox only; the observer
+Rules. No client is anonymous. A node publishes as itself only, and reads its own inbox only (a worker does so
+for its nodes); the observer
 reads everything of its run and publishes nothing. Passwords are random, 128 bits, new in every run; the files
 hold hashes of them. Both kinds of broker read the same two files, in mosquitto's formats.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,15 +70,22 @@ class Access:
         self._accounts = {account.login.username: account for account in every}
 
     @classmethod
-    def of_run(cls, run_id: str, nodes: Iterable[str]) -> Access:
-        """One account for each node, and the observer's. Passwords come from the system."""
+    def of_run(
+        cls, run_id: str, nodes: Iterable[str], workers: Sequence[Sequence[str]] = ()
+    ) -> Access:
+        """One account for each node, and the observer's. Passwords come from the system.
+
+        `workers`: the nodes of each worker, which has one account for all of them. No node has one then.
+        """
+        sharing = {worker_username(number): each for number, each in enumerate(workers, 1)}
+        users = sharing or {username(node): [node] for node in nodes}
         accounts = [
             Account(
-                _new_login(username(node)),
-                publishes=(f"qnetem/v1/{run_id}/+/inbox/{node}",),
-                reads=(f"qnetem/v1/{run_id}/{node}/inbox/+",),
+                _new_login(user),
+                publishes=tuple(f"qnetem/v1/{run_id}/+/inbox/{node}" for node in each),
+                reads=tuple(f"qnetem/v1/{run_id}/{node}/inbox/+" for node in each),
             )
-            for node in nodes
+            for user, each in users.items()
         ]
         accounts.append(Account(_new_login(OBSERVER), reads=(observed_topic(run_id),)))
         return cls(accounts)
@@ -85,6 +93,10 @@ class Access:
     def node(self, node: str) -> Login:
         """The login of a node, the same for all its incarnations (docs/architecture.md says why)."""
         return self._accounts[username(node)].login
+
+    def worker(self, number: int) -> Login:
+        """The login of a worker."""
+        return self._accounts[worker_username(number)].login
 
     @property
     def observer(self) -> Login:
@@ -144,6 +156,11 @@ def _check_word(variable: str, text: str) -> None:
 def username(node: str) -> str:
     """A node's name at the broker. No node's name has a dot, so none is taken for the observer."""
     return f"node.{node}"
+
+
+def worker_username(number: int) -> str:
+    """A worker's name at the broker."""
+    return f"worker.{number}"
 
 
 def observed_topic(run_id: str) -> str:

@@ -120,6 +120,10 @@ class Broker:
         """Where a node finds this broker, and its login there."""
         return self._address(self._login if self._kind is None else self._access.node(node))
 
+    def address_of_worker(self, number: int) -> BrokerAddress:
+        """As `address_of`, for a worker."""
+        return self._address(self._login if self._kind is None else self._access.worker(number))
+
     def observer_address(self) -> BrokerAddress:
         """Where watchers find it now; without a login at a broker that is not ours."""
         return self._address(None if self._kind is None else self._access.observer)

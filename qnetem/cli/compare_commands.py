@@ -173,6 +173,7 @@ def _replay(
         broker=broker,
         runs_folder=runs or recorded.path.resolve().parent,
         broker_login=login_for(broker, os.environ),
+        workers=None if in_process else recorded.workers,
     )
     with standard_output_kept(), ProgressLine() as progress:
         done = replay(recorded, options, in_process=in_process, on_progress=progress)

@@ -138,6 +138,10 @@ def run_command(
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Run all nodes in this process, without a broker.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Run the nodes in K processes, instead of one for each."),
+    ] = None,
     form: Annotated[
         RunFormat, typer.Option("--format", help="A page of text, or one JSON object.")
     ] = RunFormat.text,
@@ -173,10 +177,10 @@ def run_command(
 ) -> None:
     """Run a topology to its end, and report."""
     if twice:
-        _run_twice(file, runs, in_process, seed, until, sets, broker, broker_port, form)
+        _run_twice(file, runs, in_process, workers, seed, until, sets, broker, broker_port, form)
     if in_process:
         reexecute_with_fixed_environment()
-    report = _Report(file, form, in_process, until, broker, show_logs, sets or [])
+    report = _Report(file, form, in_process, workers, until, broker, show_logs, sets or [])
     early: EarlyProcesses | None = context.obj
     with report.failures(seed), early.interruptible() if early else contextlib.nullcontext():
         with announced(file, in_process):
@@ -192,6 +196,7 @@ def run_command(
             done = run_to_end(
                 topology,
                 in_process=in_process,
+                workers=workers,
                 broker=broker,
                 broker_port=broker_port,
                 runs_folder=runs,
@@ -335,6 +340,7 @@ def _run_twice(
     file: Path,
     runs: Path,
     in_process: bool,
+    workers: int | None,
     seed: int | None,
     until: str | None,
     sets: list[str] | None,
@@ -342,7 +348,13 @@ def _run_twice(
     broker_port: int | None,
     form: RunFormat,
 ) -> NoReturn:
-    options = {"--seed": seed, "--until": until, "--broker": broker, "--broker-port": broker_port}
+    options = {
+        "--workers": workers,
+        "--seed": seed,
+        "--until": until,
+        "--broker": broker,
+        "--broker-port": broker_port,
+    }
     words = ["--in-process"] if in_process else []
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
@@ -390,6 +402,7 @@ class _Report:
         file: Path,
         form: RunFormat,
         in_process: bool,
+        workers: int | None,
         until: str | None,
         broker: str,
         show_logs: bool,
@@ -397,7 +410,8 @@ class _Report:
     ) -> None:
         self.seed: int | None = None
         self._file, self._form, self._show_logs, self._sets = file, form, show_logs, sets
-        self._in_process, self._until, self._broker = in_process, until, broker
+        self._in_process, self._workers = in_process, workers
+        self._until, self._broker = until, broker
 
     def finished(self, run: Run) -> None:
         """Print the outcome, good or bad."""
@@ -463,6 +477,7 @@ class _Report:
             str(self._file),
             seed,
             in_process=self._in_process,
+            workers=self._workers,
             until=self._until,
             broker=self._broker,
             sets=self._sets,

@@ -28,6 +28,7 @@ from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
 from ..agents.node.storages import Shelf
 from ..agents.process.files import Log, NodeJournal, Payload
+from ..agents.process.output import NOWHERE, OwnStreams, printing, unrouted
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
 from ..emulator.service.live_socket import PolledLiveSocket
@@ -46,7 +47,6 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.files import unwritable
 from ..runs.fingerprints import hash_seed
 from ..runs.run_folder import RunFolder, RunResult
-from .output import NOWHERE, OwnStreams, printing, unrouted
 from .turns import Share, alone
 from .watchdog import watched
 

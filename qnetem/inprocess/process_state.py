@@ -2,7 +2,7 @@
 
 Owns the list. Between processes such a change is the node's own and ends with it; where nodes share a
 process it would reach the caller, and the runs after it (turns.py puts it back). Does not own standard
-streams (output.py) nor the modules of programs (agents/node/program.py).
+streams (agents/process/output.py) nor the modules of programs (agents/node/program.py).
 
 Rule: what has not changed is not written. Decimal's context and numpy's handling of errors are not in the
 list: they belong to a context, and each node has its own. What a program changes elsewhere, such as an

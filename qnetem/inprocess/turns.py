@@ -1,7 +1,7 @@
 """Runs that share this process, and how they stay apart.
 
 Owns whose turn it is, and what each run's programs have changed about the process. Does not own what can be
-changed (process_state.py), prints (output.py) nor what a run does in its turn (network.py).
+changed (process_state.py), prints (agents/process/output.py) nor what a run does in its turn (network.py).
 
 Two rules. A turn is a stretch of a run in which nothing else is waited for: one run at a time has it, in
 whichever thread, in the order in which they asked; what its programs have changed stands during its turns
@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..agents.process.output import routed, unroute
 from . import process_state
-from .output import routed, unroute
 
 
 class Queue:

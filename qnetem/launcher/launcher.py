@@ -19,14 +19,14 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
-from ..agents.process.settings import NodeSettings
+from ..agents.process.settings import NodeSettings, WorkerSettings
 from ..broker.access import Access, Login
 from ..broker.broker import Broker
 from ..broker.upkeep import Upkeep
@@ -40,6 +40,7 @@ from ..emulator.errors import (
 )
 from ..emulator.loading import Topology
 from ..emulator.wire import RecordedInput, control
+from ..emulator.wire.worker_frames import Worker
 from ..live.address import LIVE, announce, withdraw
 from ..processes.child_process import ChildProcess
 from ..processes.entry import PATH_VARIABLE, child_program, import_path
@@ -51,7 +52,7 @@ from .early import EarlyProcesses
 from .imports import modules_of_programs
 from .limits import check_limits
 from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
-from .zygote import Fork, Forked, Preload, Signal, decode_answer
+from .zygote import Fork, Forked, ForkWorker, Preload, Signal, decode_answer
 
 EXIT_INTERRUPTED = 130
 #: After Ctrl-C the emulator has this long to hand over the outcome.
@@ -71,7 +72,8 @@ OnProgress = Callable[[control.Progress], None]
 class RunOptions:
     """How to run a topology. `broker_login` is for a broker that runs already.
 
-    `inputs`: what came from outside in the run that this one repeats; None: it repeats none.
+    `inputs`: what came from outside in the run that this one repeats; None: it repeats none. `workers`: so
+    many processes share the nodes; None: every node has its own.
     """
 
     broker: str = "auto"
@@ -79,12 +81,21 @@ class RunOptions:
     runs_folder: Path = Path("runs")
     broker_login: Login | None = None
     inputs: list[RecordedInput] | None = None
+    workers: int | None = None
+
+
+def deal(nodes: Iterable[str], workers: int | None) -> list[list[str]]:
+    """The nodes of each worker: dealt out like cards, in the order of the file; no worker is without one."""
+    names = list(nodes)
+    count = min(workers or 0, len(names))
+    return [names[first::count] for first in range(count)]
 
 
 class Launcher:
     """The processes of one run; `async with` starts and ends them, `wait()` gives the outcome.
 
-    Attributes: `folder` (of the run), `broker`, `pids` (of every node's living incarnation, by node name).
+    Attributes: `folder` (of the run), `broker`, `pids` (of the process of every living node, by node name),
+    `workers` (the nodes of each).
     Belongs to one event loop, whose thread must outlive the run.
     """
 
@@ -102,8 +113,9 @@ class Launcher:
 
         InfrastructureError, when the system allows too few files or processes for so many nodes.
         """
-        check_limits(len(topology.nodes))
         self.topology = topology
+        self.workers = deal(topology.nodes, options.workers)
+        check_limits(len(self.workers) or len(topology.nodes))
         self._early_processes = early or EarlyProcesses()
         self.pids: dict[str, int] = {}
         self._options, self._on_progress = options, on_progress
@@ -111,7 +123,7 @@ class Launcher:
         self.broker = Broker(
             options.broker,
             self.folder.broker,
-            Access.of_run(self.folder.name, self.topology.nodes),
+            Access.of_run(self.folder.name, self.topology.nodes, self.workers),
             options.broker_port,
             options.broker_login,
         )
@@ -141,9 +153,9 @@ class Launcher:
         self._chores: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._has_settings = False
-        #: Whether the emulator listens; and the nodes that a signal has killed before it did.
+        #: Whether the emulator listens; and the nodes that a signal has killed before it did: who and which.
         self._ready = False
-        self._killed_early: dict[str, int] = {}
+        self._killed_early: dict[str, tuple[str, int]] = {}
         #: The emulator's last message, from which `_over` comes.
         self._outcome: control.Outcome | None = None
         self._early: control.Interrupt | None = None
@@ -182,7 +194,9 @@ class Launcher:
             await self._emulator.start(outer, listeners, early=early.take_emulator())
         announce(self.run_folder, self._path(LIVE))
         self._emulator.send(
-            control.Supervise(str(self.folder.topology), str(self.run_folder), self._secret)
+            control.Supervise(
+                str(self.folder.topology), str(self.run_folder), self._secret, self.workers
+            )
         )
         self._has_settings = True
         if self._early is not None:
@@ -193,7 +207,9 @@ class Launcher:
         self.broker.socket_path = self._path("broker")
         await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))
-        for node in sorted(self.topology.nodes):
+        for number in range(1, len(self.workers) + 1):
+            self._spawn_worker(number)
+        for node in [] if self.workers else sorted(self.topology.nodes):
             self._spawn(node, 1)
 
     async def wait(self) -> control.Outcome:
@@ -249,8 +265,11 @@ class Launcher:
         """Kill a node that does not react: it would not leave by itself."""
         problem = outcome.problem
         if problem is not None and _is_silence(outcome):
-            incarnation = outcome.nodes[problem.node].incarnation
-            self._zygote.send(Signal(problem.node, incarnation, int(signal.SIGKILL)))
+            label = problem.node, outcome.nodes[problem.node].incarnation
+            for number, nodes in enumerate(self.workers, 1):
+                if problem.node in nodes:
+                    label = "", number
+            self._zygote.send(Signal(*label, int(signal.SIGKILL)))
 
     # --- what the processes report -----------------------------------------------------------------
 
@@ -297,25 +316,28 @@ class Launcher:
 
     def _on_zygote(self, body: bytes) -> None:
         answer = decode_answer(body)
+        nodes = [answer.node] if answer.node else self.workers[answer.incarnation - 1]
         if isinstance(answer, Forked):
-            self.pids[answer.node] = answer.pid
+            self.pids.update(dict.fromkeys(nodes, answer.pid))
             return
         self._living.pop((answer.node, answer.incarnation), None)
         if not self._living:
             self._all_left.set()
-        self.pids.pop(answer.node, None)
+        for node in nodes:
+            self.pids.pop(node, None)
         self._emulator.send(answer)
         if answer.status < 0 and not self._ready:
             if not self._killed_early:
                 asyncio.get_running_loop().call_later(EARLY_S, self._lose_early)
-            self._killed_early[answer.node] = -answer.status
+            who = f"node {nodes[0]}" if answer.node else Worker(answer.incarnation, nodes).words
+            self._killed_early[nodes[0]] = who, -answer.status
 
     def _lose_early(self) -> None:
         """Nodes were killed before the emulator listens, so it cannot report them soon."""
         if not self._ready:
-            node = min(self._killed_early)
-            how = f"its process was killed by signal {self._killed_early[node]}"
-            self._fail(NodeLost(f"node {node} was lost before time began: {how}", node, 0))
+            node, (who, number) = min(self._killed_early.items())
+            how = f"{'its' if not self.workers else 'the'} process was killed by signal {number}"
+            self._fail(NodeLost(f"{who} was lost before time began: {how}", node, 0))
 
     def _on_death(self, child: ChildProcess, kind: type[QnetemError]) -> None:
         """Emulator or zygote has ended by itself."""
@@ -349,6 +371,20 @@ class Launcher:
         )
         self._zygote.send(Fork(settings))
 
+    def _spawn_worker(self, number: int) -> None:
+        self._living["", number] = None
+        self._all_left.clear()
+        settings = WorkerSettings(
+            run_id=self.folder.name,
+            number=number,
+            nodes=self.workers[number - 1],
+            token=control.token(self._secret, "", number),
+            socket_path=self._path("emulator"),
+            broker=self.broker.address_of_worker(number),
+            run_folder=str(self.run_folder),
+        )
+        self._zygote.send(ForkWorker(settings))
+
     async def _keep_broker(self) -> None:
         self.interrupt(await self._upkeep.keep(), InfrastructureError.exit_code)
 
@@ -376,7 +412,7 @@ class Launcher:
             "in_process": False,
             "overrides": list(self.topology.overrides),
             "hash_seed": environment(os.environ)["PYTHONHASHSEED"],
-        }
+        } | ({"workers": len(self.workers)} if self.workers else {})
 
 
 def _is_silence(outcome: control.Outcome) -> bool:

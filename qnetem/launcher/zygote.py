@@ -1,8 +1,8 @@
 """The zygote: one process with everything imported, which becomes any node's process by a fork.
 
-Owns the nodes' processes: it alone forks, signals and reaps them; and the messages between it and the
-launcher, framed as in emulator/wire. Does not own which should live: the launcher orders it. `main` takes
-CONTROL_FD SOCKET_FOLDER (processes/entry.py), in a fixed environment (processes/environment.py), because a
+Owns the processes of nodes and workers: it alone forks, signals and reaps them; and the messages between it
+and the launcher, framed as in emulator/wire. Does not own which should live: the launcher orders it. `main`
+takes CONTROL_FD SOCKET_FOLDER (processes/entry.py), in a fixed environment (processes/environment.py): a
 hash seed or a number of threads cannot be changed afterwards.
 
 Rules. It has one thread and no event loop, so that a fork copies nothing half done. A signal goes only to a
@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from ..agents.process.settings import NodeSettings
+from ..agents.process.settings import NodeSettings, WorkerSettings
 from ..emulator.wire import frame
 from ..emulator.wire.control import Exited
 from ..emulator.wire.framing import FrameSplitter
@@ -55,12 +55,30 @@ PRELOADED = (
 READ_BYTES = 65536
 
 RunNode = Callable[..., int]
+#: Of a process: its node and incarnation.
+Label = tuple[str, int]
 
 
 class Fork(msgspec.Struct, array_like=True, tag=True):
     """Launcher -> zygote: start this incarnation. Answer: `Forked`, and `Exited` when it ends."""
 
     settings: NodeSettings
+
+    @property
+    def label(self) -> Label:
+        """What orders and answers call it."""
+        return self.settings.node, self.settings.incarnation
+
+
+class ForkWorker(msgspec.Struct, array_like=True, tag=True):
+    """Launcher -> zygote: start this worker, whose node is "" and whose incarnation is its number."""
+
+    settings: WorkerSettings
+
+    @property
+    def label(self) -> Label:
+        """What orders and answers call it."""
+        return "", self.settings.number
 
 
 class Signal(msgspec.Struct, array_like=True, tag=True):
@@ -85,7 +103,7 @@ class Forked(msgspec.Struct, array_like=True, tag=True):
     pid: int
 
 
-Order = Fork | Signal | Preload
+Order = Fork | ForkWorker | Signal | Preload
 Answer = Forked | Exited
 
 decode_order: Callable[[bytes], Order] = msgspec.msgpack.Decoder(Order).decode
@@ -93,10 +111,10 @@ decode_answer: Callable[[bytes], Answer] = msgspec.msgpack.Decoder(Answer).decod
 
 
 class Zygote:
-    """The loop that serves one launcher. `children` maps pid to (node, incarnation)."""
+    """The loop that serves one launcher. `children` maps pid to (node, incarnation), or ("", worker)."""
 
     def __init__(self, channel: socket.socket, run_node: RunNode) -> None:
-        self.children: dict[int, tuple[str, int]] = {}
+        self.children: dict[int, Label] = {}
         self._channel, self._run_node = channel, run_node
         self._splitter = FrameSplitter()
         self._orphaned = False
@@ -152,22 +170,22 @@ class Zygote:
             del self.children[pid]
 
     def _carry_out(self, order: Order) -> None:
-        if isinstance(order, Fork):
-            settings = order.settings
-            pid = self._fork(order)
-            self.children[pid] = (settings.node, settings.incarnation)
-            self._answer([Forked(settings.node, settings.incarnation, pid)])
-        elif isinstance(order, Preload):
+        if isinstance(order, Preload):
             import_for_all(order.modules)
-        else:
+            return
+        if isinstance(order, Signal):
             self._signal(order)
+            return
+        pid = self._fork(order)
+        self.children[pid] = order.label
+        self._answer([Forked(*order.label, pid)])
 
     def _signal(self, order: Signal) -> None:
         for pid, label in self.children.items():
             if label == (order.node, order.incarnation):
                 os.kill(pid, order.number)
 
-    def _fork(self, order: Fork) -> int:
+    def _fork(self, order: Fork | ForkWorker) -> int:
         zygote = os.getpid()
         pid = os.fork()
         if pid:
@@ -199,10 +217,14 @@ class Zygote:
             self._channel.sendall(data)
 
 
-def _run_real_node(*arguments: object) -> int:
+def _run_real_node(settings: NodeSettings | WorkerSettings) -> int:
+    if isinstance(settings, WorkerSettings):
+        from ..agents.process.worker import run_worker
+
+        return run_worker(settings)
     from ..agents.process.process import run_node
 
-    return run_node(*arguments)  # type: ignore[arg-type]
+    return run_node(settings)
 
 
 def import_for_all(modules: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
 """What the programs of a run have printed and logged: how much, where it is, and the lines themselves.
 
 Owns reading the logs of nodes. Does not own their names (run_folder.py) nor writing them
-(agents/process/files.py, inprocess/output.py).
+(agents/process/files.py, agents/process/output.py).
 """
 
 from __future__ import annotations

@@ -114,6 +114,11 @@ class RecordedRun:
         return bool(self.facts.get("in_process"))
 
     @property
+    def workers(self) -> int | None:
+        """How many worker processes its nodes shared; None: none."""
+        return self.facts.get("workers")
+
+    @property
     def cut_short(self) -> bool:
         """Whether something outside ended it, so that its events are only the first ones."""
         if self.outcome is None:

@@ -105,6 +105,7 @@ def reproduce(
     seed: int,
     *,
     in_process: bool = False,
+    workers: int | None = None,
     until: str | None = None,
     broker: str = "auto",
     sets: Iterable[str] = (),
@@ -112,6 +113,7 @@ def reproduce(
     """The command that runs the same again. What does not touch the result is left out."""
     words = ["qnetem", "run", path, "--seed", str(seed)]
     words += ["--in-process"] if in_process else []
+    words += ["--workers", str(workers)] if workers is not None else []
     words += ["--until", until] if until is not None else []
     for each in sets:
         words += ["--set", each]

@@ -102,6 +102,7 @@ def test_processes_give_the_digests_of_one_process(elsewhere: pytest.Pytester) -
     plain = digest(pytest_on(elsewhere, SYNC, "-s"))
     assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-processes")) == plain
     assert digest(pytest_on(elsewhere, ASYNC, "-s", "--qnetem-processes")) == plain
+    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-workers", "1")) == plain
 
 
 FAILS = """

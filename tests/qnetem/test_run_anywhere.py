@@ -20,8 +20,8 @@ import pytest
 
 import qnetem
 from qnetem import Run
+from qnetem.agents.process.output import Routed
 from qnetem.emulator.errors import InfrastructureError
-from qnetem.inprocess.output import Routed
 from qnetem.launcher import beside
 from qnetem.processes.signals import RunSignals
 

@@ -180,7 +180,11 @@ def test_a_second_name_for_a_call_is_guarded_too(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("module", "own"),
-    [("qnetem.inprocess.output", True), ("qnetem.agents.protocols.mine", False), ("mine", False)],
+    [
+        ("qnetem.agents.process.output", True),
+        ("qnetem.agents.protocols.mine", False),
+        ("mine", False),
+    ],
 )
 def test_our_own_modules_see_what_is_real_whenever_they_are_imported(
     module: str, own: bool

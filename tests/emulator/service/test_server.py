@@ -20,9 +20,11 @@ import pytest
 from qnetem.emulator import wire
 from qnetem.emulator.errors import InputError, QnetemError
 from qnetem.emulator.record.refusals import count_refusals
-from qnetem.emulator.service import server
+from qnetem.emulator.service import connections, server
+from qnetem.emulator.service.workers import Workers
 from qnetem.emulator.wire import control
 from qnetem.emulator.wire.framing import FrameSplitter
+from qnetem.emulator.wire.worker_frames import Worker
 from qnetem.emulator.world import live
 
 STATUS_S = 20.0
@@ -84,11 +86,16 @@ class FakeWorld:
         self.note(node, incarnation, message)
         self.outbox += self.answers.get(type(message), [])
 
-    def disconnected(self, node: str, incarnation: int) -> None:
+    def worked(self, node: str, worked_s: float) -> None:
+        if worked_s:
+            self.note("worked", node, worked_s)
+
+    def disconnected(self, node: str, incarnation: int, worker: Worker | None) -> None:
         self.note("disconnected", node, incarnation)
 
-    def exited(self, node: str, incarnation: int, status: int) -> None:
-        self.note("exited", node, incarnation, status)
+    def exited(self, node: str, incarnation: int, status: int, worker: Worker | None) -> None:
+        words = [worker.words, worker.at_work] if worker is not None else []
+        self.note("exited", node, incarnation, status, *words)
 
     def interrupt(self, reason: str, exit_code: int) -> None:
         self.note("interrupt", reason, exit_code)
@@ -181,7 +188,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(tmp_path: Path, silent_s: float = 30.0) -> AsyncIterator[Stage]:
+async def stage(
+    tmp_path: Path, silent_s: float = 30.0, workers: Workers | None = None
+) -> AsyncIterator[Stage]:
     world = FakeWorld()
     ours, theirs = socket.socketpair()
     path = tmp_path / "s"
@@ -191,7 +200,7 @@ async def stage(tmp_path: Path, silent_s: float = 30.0) -> AsyncIterator[Stage]:
     theirs.setblocking(False)
     launcher = Peer(*await asyncio.open_connection(sock=ours))
     here = Stage(world, path, launcher)
-    shell = server.Server(world, str(tmp_path), silent_s)
+    shell = server.Server(world, str(tmp_path), silent_s, workers)
     here.task = asyncio.create_task(shell.serve(theirs, listener))
     here.drain = shell.drain
     await world.hears(lambda what: what == "start")
@@ -337,10 +346,10 @@ async def test_a_node_that_talks_nonsense_ends_the_run_with_its_name(
 async def test_a_connection_without_hello_cannot_fill_memory(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         stranger = await here.connect()
-        stranger.writer.write(wire.HEADER.pack(server.HELLO_BYTES + 1))
+        stranger.writer.write(wire.HEADER.pack(connections.HELLO_BYTES + 1))
         assert await stranger.ends()
         alice = await here.alice()  # whose frames may be long, once she is known
-        alice.say(wire.Have("b" * 2 * server.HELLO_BYTES, 1))
+        alice.say(wire.Have("b" * 2 * connections.HELLO_BYTES, 1))
         await here.world.hears(lambda what: what == ("alice", 1, wire.Have("b" * 8192, 1)))
 
 
@@ -375,7 +384,7 @@ async def test_more_files_than_the_system_allows_end_the_run_by_name(tmp_path: P
 async def test_who_says_no_hello_in_time_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HELLO_S", 0.05)
+    monkeypatch.setattr(connections, "HELLO_S", 0.05)
     async with stage(tmp_path) as here:
         stranger = await here.connect()
         assert await stranger.ends()
@@ -493,7 +502,7 @@ async def test_who_says_hello_after_the_outcome_is_told_to_stop(tmp_path: Path) 
 SETTINGS = control.Supervise("nowhere", "nowhere", "00")
 PROGRAM = """
 import sys
-from qnetem.emulator.service import server
+from qnetem.emulator.service import connections, server
 from qnetem.emulator.errors import InputError
 from qnetem.emulator.wire.control import Outcome, Progress
 class Over:
@@ -576,4 +585,4 @@ def test_the_process_ends_at_once_when_the_launcher_is_gone() -> None:
         with ours:
             ours.sendall(wire.frame(SETTINGS))
             assert ours.recv(4)  # Ready: it is serving
-        assert process.wait(STATUS_S) == server.EXIT_ORPHANED
+        assert process.wait(STATUS_S) == connections.EXIT_ORPHANED

@@ -1,8 +1,9 @@
 """Standard output while nodes share this process: a program's prints go to its node's log, others as before.
 
-Owns the two streams that stand as `sys.stdout` and `sys.stderr` while a run has its turn (turns.py). Each
-looks whose code is running: inside a step that is the node of the thread's running loop, elsewhere what
-`printing` names. Does not own the logs (agents/process/files.py).
+Owns the two streams that stand as `sys.stdout` and `sys.stderr` while a run has its turn in a process
+(qnetem/inprocess/turns.py), or as long as a worker lives (worker.py). Each looks whose code is running: in a
+step that is the node of the thread's running loop, elsewhere what `printing` names, or the context. Does not
+own the logs (files.py).
 
 Rule: nothing is exchanged for a step, so a thread that runs beside it prints as before. A thread that has
 kept one of these streams may print to it at any later time.
@@ -15,9 +16,10 @@ from _thread import get_ident
 from asyncio import _get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
-from ..agents.loop.virtual_loop import VirtualLoop
+from ..loop.virtual_loop import VirtualLoop
 
 
 class Routed:
@@ -32,6 +34,9 @@ class Routed:
         loop = _get_running_loop()
         if isinstance(loop, VirtualLoop) and loop.output is not None:
             return loop.output
+        stream = _BESIDE.get()
+        if stream is not None:
+            return stream
         return NOWHERE if self.plain is None else self.plain
 
     def __getattr__(self, name: str) -> Any:
@@ -69,6 +74,8 @@ class _Nowhere:
 
 
 NOWHERE: Any = _Nowhere()
+#: What the code of a node prints to that runs beside its steps: the halves of `self.outside()`.
+_BESIDE: ContextVar[Any] = ContextVar("output beside the steps", default=None)
 #: By thread: what its prints go to, whatever its loop is.
 _printing: dict[int, Any] = {}
 #: The streams by their names in `sys`: one each, for all runs.
@@ -103,6 +110,18 @@ def printing(stream: Any) -> Iterator[None]:
         yield
     finally:
         del _printing[get_ident()]
+
+
+def context_printing(stream: Any) -> Context:
+    """A context in which prints go to the stream; so they do in the tasks that are made in it."""
+    context = copy_context()
+    context.run(_BESIDE.set, stream)
+    return context
+
+
+def beside() -> Any:
+    """The stream of the context that is at work, if it has one."""
+    return _BESIDE.get()
 
 
 def unrouted(stream: Any) -> Any:
