@@ -7,7 +7,7 @@ the receiver asks for again over the emulator plane (process.py).
 Rules: payloads leave in the order given, at QoS 0, all that a step has made in one write. `deliver` is called
 from a plain callback of the loop, never from inside a task or paho: an exception in it reaches the loop's
 exception handler. A payload may wait in the socket until a grant names it: while none does, a message that
-comes wakes no process. The socket is looked at once a second all the same.
+comes wakes no process. Once a second the socket is emptied all the same.
 
 aiomqtt connects, subscribes, pings and disconnects. Messages go around its tasks and queues, and around the
 paho client beneath it, which makes several system calls and some thirty Python calls of each: PUBLISH
@@ -115,7 +115,7 @@ class Inbox:
         self._client: aiomqtt.Client | None = None
         self._paho: Any = None
         self._stream: socket.socket | None = None
-        self._listening = self._line_ended = False
+        self._listening = self._line_ended = self._drained = False
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -159,10 +159,9 @@ class Inbox:
         While the line is down they are kept, each once: receivers ask again and again.
         """
         outgoing = self._outgoing
-        if self.connected:
-            outgoing.extend(messages)
-        else:
-            outgoing.extend(message for message in messages if message not in outgoing)
+        for message in messages:
+            if self.connected or message not in outgoing:
+                outgoing.append(message)
         self._flush()
 
     def look(self) -> list[Payload]:
@@ -225,7 +224,7 @@ class Inbox:
         line._sock_recv = self._read_as_paho
         self._client, self._paho, self._stream = client, line, stream
         self._packets, self._unsent = PacketSplitter(), memoryview(b"")
-        self._line_ended = self._listening = False
+        self._line_ended = self._listening = self._drained = False
         self.listen()
         try:
             await client.subscribe([(inbox, 0) for inbox in self._inboxes()])
@@ -272,10 +271,10 @@ class Inbox:
 
     def _on_close(self, then: Any, line: paho.Client, userdata: object, stream: Any) -> None:
         """paho is about to close the socket."""
-        if stream is self._stream:
+        if self._stream is not None and stream is self._stream:
+            self._loop.remove_writer(self._stream.fileno())
             self._stream, self._unsent = None, memoryview(b"")
             self.connected = self._listening = False
-            self._loop.remove_writer(stream.fileno())
         then(line, userdata, stream)  # aiomqtt removes the reader
 
     # --- in ---------------------------------------------------------------------------------------
@@ -292,6 +291,7 @@ class Inbox:
             data = b""
         if not data:
             self._hang_up()
+        self._drained = len(data) < READ_BYTES
         return data
 
     def _serve_paho(self) -> None:
@@ -315,19 +315,18 @@ class Inbox:
     def _readable(self) -> None:
         early = self.connected and not self._awaited()
         messages = self.look()
-        if early and self._listening and self._stream is not None:
+        if early and self._drained and self._stream is not None:
             self._listening = False
             self._loop.remove_reader(self._stream.fileno())
         if messages:
             self._deliver(messages)
 
     def _each_second(self, then: Callable[[], Any]) -> Any:
-        """aiomqtt's chores, in a task of its own. A socket that no reader watches is looked at, too.
+        """aiomqtt's chores, in a task of its own. The socket is watched again, until it is empty.
 
-        So it does not fill up, and a line that is lost is noticed.
+        So the broker keeps no more than what comes in a second, and a line that is lost is noticed.
         """
-        if not self._listening:
-            self._loop.call_soon(self._readable)
+        self.listen()
         return then()
 
     # --- out --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from qnetem.agents.messages import seal
+from qnetem.agents.process import mqtt
 from qnetem.agents.process.mqtt import Inbox, Payload, inbox_topic
 from qnetem.agents.process.settings import BrokerAddress
 from qnetem.broker.broker import Broker
@@ -181,6 +182,17 @@ async def test_payloads_wait_unread_until_a_grant_needs_them_and_come_in_one_rea
         await alice.publish(topic, b"awaited")
         await until(lambda: [("alice", b"awaited")] in line.delivered)
         assert line.inbox._listening, "it was awaited: the next one may be, too"
+
+
+async def test_what_no_grant_awaits_is_taken_from_the_broker_all_the_same(
+    here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, broker = here
+    monkeypatch.setattr(mqtt, "READ_BYTES", 100)  # many reads
+    async with client(broker) as alice:
+        for number in range(50):
+            await alice.publish(inbox_topic("run", "bob", "alice"), b"%d" % number)
+        await until(lambda: sum(map(len, line.delivered)) == 50)
 
 
 async def test_several_messages_of_one_packet_are_delivered_one_by_one(
