@@ -272,7 +272,7 @@ class Inbox:
 
     def _on_close(self, then: Any, line: paho.Client, userdata: object, stream: Any) -> None:
         """paho is about to close the socket."""
-        if stream is self._stream:
+        if stream is not None and stream is self._stream:
             self._stream, self._unsent = None, memoryview(b"")
             self.connected = self._listening = False
             self._loop.remove_writer(stream.fileno())

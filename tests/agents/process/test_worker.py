@@ -217,7 +217,7 @@ async def test_each_node_is_charged_with_its_own_step_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(Node, "receive", taking_long)
-        patch.setattr(here.worker._loop, "time", lambda: now_s[0])
+        patch.setattr(workers, "_monotonic", lambda: now_s[0])
         here.worker._take(together(*((node, wire.Grant(10**9, 0)) for node in NODES)))
     found: list[tuple[str, float]] = []
     while len(found) < len(NODES):
