@@ -15,6 +15,7 @@ import asyncio
 import gc
 import os
 import resource
+import time
 from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, cast
@@ -38,10 +39,12 @@ from .step_marker import StepMarker
 
 #: What a round has brought so far is answered after so long, in real time.
 ANSWER_S = 0.5
+#: Not the loop's time, which may stand for as long as a callback runs.
+_monotonic = time.monotonic
 
 
 class _Streams(asyncio.Transport):
-    """One node's share of its worker's socket and line: the `Transport` and the `Line` of its shell."""
+    """One node's share of its worker's socket."""
 
     def __init__(self, worker: Worker, node: str) -> None:
         super().__init__()
@@ -135,7 +138,6 @@ class _Seat:
     """One incarnation of a node, and what the worker has for it."""
 
     def __init__(self, worker: Worker, settings: NodeSettings) -> None:
-        self.incarnation = settings.incarnation
         self.log = Log(settings.log_path, settings.log_path, by_line=True)
         self.context: Context = context_printing(self.log)
         self.node: HostedNode | None = None
@@ -250,13 +252,12 @@ class Worker(Shell):
 
     def _take(self, message: msgspec.Struct) -> None:
         if isinstance(message, Round):
-            now = self._loop.time
-            answer_at = now() + ANSWER_S
+            answer_at = _monotonic() + ANSWER_S
             for part in message.parts:
                 self._have(part.node, "data_received", part.data)
-                if now() >= answer_at:
+                if _monotonic() >= answer_at:
                     self._say_all()
-                    answer_at = now() + ANSWER_S
+                    answer_at = _monotonic() + ANSWER_S
         elif isinstance(message, Begin):
             self._begin(message)
         elif isinstance(message, End):
@@ -271,9 +272,9 @@ class Worker(Shell):
 
     def _have(self, node: str, what: str, *arguments: Any) -> None:
         """Have a node's shell do something; what it says then tells how long it took."""
-        seat, before, began_s = self._seats[node], len(self._unsaid), self._loop.time()
+        seat, before, began_s = self._seats[node], len(self._unsaid), _monotonic()
         seat.context.run(getattr(seat.shell, what), *arguments)
-        worked_s = self._loop.time() - began_s
+        worked_s = _monotonic() - began_s
         for part in self._unsaid[before:]:
             part.worked_s = worked_s
 

@@ -19,7 +19,7 @@ import pytest
 from qnetem import Agent, Inside
 from qnetem.agents.node.node import Node
 from qnetem.agents.process import worker as workers
-from qnetem.agents.process.files import answer_stack_signal, decode_record
+from qnetem.agents.process.files import answer_stack_signal
 from qnetem.agents.process.mqtt import inbox_topic
 from qnetem.agents.process.output import routed
 from qnetem.agents.process.settings import BrokerAddress, WorkerSettings
@@ -36,6 +36,7 @@ from qnetem.emulator.wire.worker_frames import (
     Round,
     decode_from_worker,
 )
+from qnetem.runs.node_record import NodeRecord
 from tests.accounts import address, client, open_broker
 
 PATIENCE_S = 20.0
@@ -217,7 +218,7 @@ async def test_each_node_is_charged_with_its_own_step_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(Node, "receive", taking_long)
-        patch.setattr(here.worker._loop, "time", lambda: now_s[0])
+        patch.setattr(workers, "_monotonic", lambda: now_s[0])
         here.worker._take(together(*((node, wire.Grant(10**9, 0)) for node in NODES)))
     found: list[tuple[str, float]] = []
     while len(found) < len(NODES):
@@ -365,9 +366,8 @@ async def test_each_node_keeps_its_own_record(here: Stage) -> None:
     await here.worker.close()
     kinds = {}
     for node in NODES:
-        data = run_files.node_record(here.folder, node, 1).read_bytes()
-        kinds[node] = [type(decode_record(body)).__name__ for body in FrameSplitter().feed(data)]
-        kinds[node] = [kind for kind in kinds[node] if kind != "Payload"]
+        records = NodeRecord(run_files.node_record(here.folder, node, 1)).records()
+        kinds[node] = [kind for each in records if (kind := type(each).__name__) != "Payload"]
     assert kinds["alice"] == ["Welcome", "Grant", "Report"]
     assert kinds["bob"] == ["Welcome", "Grant", "Report", "Grant", "Report"]
 
