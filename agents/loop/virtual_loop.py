@@ -31,7 +31,7 @@ from ...emulator.errors import InternalError, Refused, Spinning
 from ...emulator.units import LAST_NS, format_ns, to_ns
 from .finalizers import AsyncGenerators, close_for_good
 from .handles import Handle, TimerHandle
-from .interpreter import enter, leave, put_back, settings
+from .interpreter import enter, leave
 from .owners import current, owner_in
 from .refused_io import WithoutIO
 from .task_list import TaskList
@@ -98,10 +98,12 @@ class VirtualLoop(WithoutIO):
 
     # --- stepping ---------------------------------------------------------------------------------
 
-    def step(self, t_ns: int, inputs: Callable[[], object] | None = None) -> int | None:
+    def step(
+        self, t_ns: int, inputs: Callable[..., object] | None = None, *args: Any
+    ) -> int | None:
         """Run everything that is due at `t_ns`; answers when the next timer is (ns), or None.
 
-        `inputs` runs first, with this loop running and in `context`. Callbacks then run until none is
+        `inputs(*args)` runs first, with this loop running and in `context`. Callbacks then run until none is
         ready, then due timers, and so on until neither is left. A closed loop does nothing.
         Raises Spinning when more than `cap` callbacks ran, InternalError for a step back in time.
         """
@@ -111,16 +113,15 @@ class VirtualLoop(WithoutIO):
             raise InternalError(f"step to {t_ns} ns of {self!r}")
         self.now_ns = t_ns
         self._stepping = True
-        outside, before = enter(self), settings()
+        outside = enter(self)
         try:
             if inputs is not None:
-                self.context.run(inputs)
+                self.context.run(inputs, *args)
             self._run_until_idle()
         finally:
-            put_back(before)
             leave(outside)
             self._stepping = False
-        return self.next_timer_ns()
+        return self.next_timer_ns() if self._timers else None
 
     def next_timer_ns(self) -> int | None:
         """When the earliest live timer is due, or None."""
@@ -339,7 +340,12 @@ class VirtualLoop(WithoutIO):
     @property
     def is_sound(self) -> bool:
         """Whether nothing has failed that could be lost, and nothing is unhandled, of any owner."""
-        return not self._task_list.has_failures and not any(self._unhandled_of.values())
+        unhandled = self._unhandled_of
+        return not (
+            self._task_list.failures
+            or self.unhandled
+            or (len(unhandled) > 1 and any(unhandled.values()))
+        )
 
     def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception was never retrieved, by creation.
@@ -470,8 +476,8 @@ class VirtualLoop(WithoutIO):
     def is_closed(self) -> bool:
         return self._closed
 
-    def get_debug(self) -> bool:
-        return False
+    #: False, without a frame of its own: asyncio asks for each future and task.
+    get_debug = staticmethod(bool)
 
     def set_debug(self, enabled: bool) -> None:
         """Ignored: asyncio's debug mode measures wall time."""

@@ -24,20 +24,20 @@ _COLUMNS = ("bases", "bits", "intensities")
 
 
 class Allowance:
-    """What one node has left; `renew` when a step has been reported."""
+    """What one node has `left` in this step, in bytes; `renew` when a step has been reported."""
 
     def __init__(self) -> None:
-        self._left = MOST_BYTES
+        self.left = MOST_BYTES
         self._names: dict[str, None] = {}
 
     def renew(self) -> None:
         """A step has ended."""
-        self._left = MOST_BYTES
+        self.left = MOST_BYTES
 
     def message(self, names: int) -> None:
         """One message more, with names of so many characters. Raises MessageError."""
-        self._left -= EACH_BYTES + names
-        if self._left < 0:
+        self.left -= EACH_BYTES + names
+        if self.left < 0:
             raise MessageError(_too_much())
 
     def record(self, name: str, size: int) -> None:
@@ -46,17 +46,17 @@ class Allowance:
             if len(self._names) >= MOST_NAMES:
                 raise MessageError(f"a node records under at most {MOST_NAMES:,} different names")
             self._names[name] = None
-        self._left -= EACH_BYTES + len(name) + size
-        if self._left < 0:
+        self.left -= EACH_BYTES + len(name) + size
+        if self.left < 0:
             raise MessageError(_too_much())
 
     def operation(self, operation: AnyOperation) -> None:
         """One operation more. Raises OperationError."""
-        self._left -= EACH_BYTES
+        self.left -= EACH_BYTES
         if not isinstance(operation, PairPulses):
             for column in _COLUMNS:
-                self._left -= len(getattr(operation, column, None) or b"")
-        if self._left < 0:
+                self.left -= len(getattr(operation, column, None) or b"")
+        if self.left < 0:
             raise OperationError(_too_much())
 
 

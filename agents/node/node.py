@@ -14,7 +14,6 @@ report, however many tenants there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -145,7 +144,7 @@ class Node:
         """A frame of the emulator."""
         if self.dead:
             return
-        if isinstance(message, Grant):
+        if type(message) is Grant:
             if self._over:
                 return  # it is over: the grant crossed its report
             if message.deliveries:
@@ -230,9 +229,9 @@ class Node:
         if grant.clock is not None:
             self.clock = LocalClock(grant.clock)
             self.loop.now_ns = self.clock.local_ns(grant.t_ns)  # a clock that is put wrong jumps
-        local_ns = self.clock.local_ns(grant.t_ns)
+        local_ns = self.clock.local_ns(grant.t_ns) if self.clock.skews else grant.t_ns
         try:
-            self.loop.step(local_ns, partial(self._inputs, grant))
+            next_timer_ns = self.loop.step(local_ns, self._inputs, grant)
             verdict = self.tenants.judge(local_ns)
         except Spinning as error:
             self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
@@ -242,14 +241,16 @@ class Node:
             return
         for forget in grant.forget:
             self.payloads.forget(forget)
-        if verdict is not NOTHING and self.tenants.program.over and not self.tenants.services:
-            self._over = True
-            self.payloads.end()
-            self.outsides.close_all()
-        self.outbox.append(self._report(grant, verdict))
+        if verdict is not NOTHING:
+            next_timer_ns = self.loop.next_timer_ns()
+            if self.tenants.program.over and not self.tenants.services:
+                self._over = True
+                self.payloads.end()
+                self.outsides.close_all()
+        self.outbox.append(self._report(grant, verdict, next_timer_ns))
 
-    def _report(self, grant: Grant, verdict: Verdict) -> Report:
-        next_timer_ns = self.loop.next_timer_ns()
+    def _report(self, grant: Grant, verdict: Verdict, next_timer_ns: int | None) -> Report:
+        tenants, outsides = self.tenants, self.outsides
         if next_timer_ns is not None and self.clock.skews:
             next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
         return self.out.report(
@@ -257,10 +258,10 @@ class Node:
             next_timer_ns,
             verdict.finished,
             verdict.failed,
-            self.frames.changes(),
+            self.frames.changes() if self.frames.changed else [],
             verdict.broken,
-            self.tenants.take_background(),
-            self.outsides.report(),
+            tenants.take_background() if tenants.services else False,
+            outsides.report() if outsides.changed else None,
         )
 
     def _inputs(self, grant: Grant) -> None:

@@ -20,7 +20,7 @@ from ..wire import Arrival, Failed, Finished, Grant, Input, Note, Release, Repor
 from ..wire.keyed_hash import keyed_hash
 from .end import End
 from .node_faults import NodeFaults
-from .nodes import NodeStatus
+from .nodes import RUNS, NodeStatus
 from .run import Run
 
 #: A round in which a node asks something of the physical world counts so much less towards an endless
@@ -80,7 +80,7 @@ class OutgoingGrants:
             last,
             clock,
             self._expired.pop(name, []),
-            self._take_inputs(name),
+            self._take_inputs(name) if name in self._inputs else [],
         )
 
     def add_input(self, name: str, item: Input) -> None:
@@ -89,8 +89,6 @@ class OutgoingGrants:
         self._conductor.wake(name)
 
     def _take_inputs(self, name: str) -> list[Input]:
-        if name not in self._inputs:
-            return []
         inputs, status = self._inputs.pop(name), self._nodes[name]
         status.inputs += len(inputs)
         for each in inputs:
@@ -134,9 +132,10 @@ class Steps:
         # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
         self.gave_results = grants.collect()
         self.granted = []
+        faults, outbox = self._node_faults, run.outbox
         for name in conductor.take_due():
             status = statuses[name]
-            if not status.runs:
+            if status.state not in RUNS:
                 continue
             if status.paused:
                 status.missed = True
@@ -148,10 +147,9 @@ class Steps:
             status.awaited = True
             status.granted_ns = conductor.now_ns
             self.missing += 1
-            clock = self._node_faults.take_clock(name)
+            clock = faults.take_clock(name) if faults.unsent else None
             dismissed = last and (status.spec.service or bool(status.spec.services))
-            grant = grants.grant(name, dismissed, clock)
-            run.outbox.append((name, grant))
+            outbox.append((name, grants.grant(name, dismissed, clock)))
         run.wall_clock.granted()
 
     def take(self, status: NodeStatus, report: Report | Failed) -> bool:
@@ -159,7 +157,8 @@ class Steps:
         if status.awaited:
             self._reports[status.name] = report
             self._run.wall_clock.reported(status.name, status.incarnation)
-            self.done(status)
+            status.awaited = False
+            self.missing -= 1
             return True
         if not isinstance(report, Failed):
             raise InternalError(f"{status.name} reports without having been granted")
@@ -199,7 +198,8 @@ class Steps:
     def _apply(self, status: NodeStatus, report: Report) -> None:
         name, incarnation, run = status.name, status.incarnation, self._run
         quantum = run.quantum
-        if report.t_ns != run.conductor.now_ns or report.m != run.conductor.m:
+        conductor = run.conductor
+        if report.t_ns != conductor.now_ns or report.m != conductor.m:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
             run.classical.send(name, incarnation, send)
@@ -232,8 +232,8 @@ class Steps:
             self._fail(status, report.failed)
         elif report.finished is not None:
             self._finish(status, report.finished)
-        if status.runs:
-            run.conductor.set_timer(name, report.next_timer_ns)
+        if status.state in RUNS:
+            conductor.set_timer(name, report.next_timer_ns)
 
     def _note(self, node: str, note: Note) -> None:
         value = rounded(note.value)

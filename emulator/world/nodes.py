@@ -25,6 +25,10 @@ from ..wire import Heralding, JoinFacts, LinkInfo, Optics, Resend, ServiceInfo, 
 from ..wire.control import NodeState
 
 
+#: The states in which anything on a node still runs, so that it takes grants.
+RUNS = ("running", "serving")
+
+
 class NodeStatus:
     """The state of one node."""
 
@@ -81,7 +85,7 @@ class NodeStatus:
     @property
     def runs(self) -> bool:
         """Whether anything on it still runs, so that it takes grants."""
-        return self.state in ("running", "serving")
+        return self.state in RUNS
 
     @property
     def program_state(self) -> str:
@@ -165,6 +169,9 @@ class Nodes:
 
     def over(self) -> bool:
         """Whether there were programs, and all have ended. Services alone are never over."""
+        found = self._found_busy
+        if found is not None and found.state == "running":
+            return False
         return self._has_programs and not self.busy()
 
     def states(self) -> dict[str, NodeState]:

@@ -149,11 +149,13 @@ class World:
         if self._run.state is OVER or status.incarnation != incarnation or status.state == "lost":
             return
         try:
-            if isinstance(message, (Report, Failed)):
+            if type(message) is Report or type(message) is Failed:
                 if node in self._written_off:
                     return  # the run is about to end without it
-                self._lacking.pop(node, None)
-                if self._steps.take(status, message):
+                if self._lacking:
+                    self._lacking.pop(node, None)
+                steps = self._steps
+                if steps.take(status, message) and not steps.missing:
                     self._step_done()
             elif isinstance(message, Hello):
                 self._on_hello(status, message)
@@ -279,7 +281,8 @@ class World:
         if not self._steps.missing:
             self._apply_reports()
             # After the reports: a program that has failed in this instant is named before a lost node.
-            self.settle()
+            if self._lost:
+                self.settle()
             self._advance()
 
     def _write_off(self) -> bool:

@@ -80,11 +80,6 @@ class Tenant:
         return f"service {self.name} of {node}" if self.name else node
 
     @property
-    def continues(self) -> bool:
-        """Whether its `run()` has not ended, or has been seen to the end."""
-        return self.over or (self.main is not None and not self.main.done())
-
-    @property
     def now_ns(self) -> int:
         """Virtual time in ns, as this node's clock shows it."""
         return self.loop.now_ns
