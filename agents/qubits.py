@@ -271,7 +271,7 @@ class Pair:
     @property
     def expired(self) -> bool:
         """Whether this node's memory has discarded the half here at its cut-off."""
-        return self.qubit.expired
+        return self._node.has_expired(self.qubit.name)
 
     async def wait_expired(self) -> bool:
         """`Qubit.wait_expired` of the half here."""

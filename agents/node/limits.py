@@ -9,6 +9,8 @@ numbers of another.
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ...emulator.errors import InputError, MessageError, OperationError
 from ...emulator.wire import STATISTICS, AnyOperation, PairPulses
 
@@ -20,7 +22,12 @@ EACH_BYTES = 256
 MOST_NAMES = 10_000
 #: Metrics of every node that the emulator keeps, after the node's name.
 KEPT = {"expired": "qubits past their cut-off", "message_latency_s": "the latency of messages"}
-_COLUMNS = ("bases", "bits", "intensities")
+#: What counts by its size, by the type of operation. Those of pairs are shares, not columns.
+_COLUMNS: dict[type, list[str]] = {
+    kind: [name for name in ("bases", "bits", "intensities") if name in kind.__struct_fields__]
+    for kind in get_args(AnyOperation)
+    if kind is not PairPulses
+}
 
 
 class Allowance:
@@ -53,9 +60,8 @@ class Allowance:
     def operation(self, operation: AnyOperation) -> None:
         """One operation more. Raises OperationError."""
         self.left -= EACH_BYTES
-        if not isinstance(operation, PairPulses):
-            for column in _COLUMNS:
-                self.left -= len(getattr(operation, column, None) or b"")
+        for column in _COLUMNS.get(type(operation), ()):
+            self.left -= len(getattr(operation, column) or b"")
         if self.left < 0:
             raise OperationError(_too_much())
 

@@ -298,8 +298,9 @@ class Node:
             if not future.done():
                 future.set_exception(operation_error(*result.error))
             return
-        kind = _RESULT_TYPES.get(type(operation))
-        value = result.value if kind is None else msgspec.convert(result.value, kind)
+        kind, value = _RESULT_TYPES.get(type(operation)), result.value
+        if kind is not None and type(value) is not kind:
+            value = msgspec.convert(value, kind)
         if self.clock.skews:
             self._by_own_clock(value)
         self.held.account(operation, value, future.owner_name)

@@ -129,7 +129,9 @@ class QuantumPlane:
         if owner:
             devices.operation_owners[number] = owner
             whose = ({"service": owner},)
-        shown = self._private(*row.arguments(operation))
+        shown = row.arguments(operation)
+        if self._private.hides:
+            shown = self._private(*shown)
         self._journal.event(node, "operation", number, row.verb, *shown, *whose)
         try:
             if row.plan is not None:
@@ -368,7 +370,9 @@ class QuantumPlane:
         kind = "dropped" if pending.withdrawn else "result"
         shown: Any = None
         if value is not None:
-            (shown,) = self._private(ROWS[type(pending.operation)].outcome(value))
+            shown = ROWS[type(pending.operation)].outcome(value)
+            if self._private.hides:
+                (shown,) = self._private(shown)
         self._journal.event(node, kind, number, shown, error)
         if not pending.withdrawn:
             self.results.append((node, pending.incarnation, Result(number, value, error)))

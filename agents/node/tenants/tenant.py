@@ -36,7 +36,7 @@ from ....emulator.wire import (
 from ...loop.owners import PROGRAM, Owner, context_of, current
 from ...mailbox import Mailbox
 from ...messages import Message, body_hash, encode_body, plain_name, unseal
-from ..held_qubits import qubits_of
+from ..held_qubits import QUBITS_OF
 from ..waiting import NamedFuture, OperationFuture
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from ..outsides import Outsides
     from ..storages import Storages
     from .handles import Call, Services
+
+
+#: Ports that a tenant has used and need not be looked at again.
+_MOST_PORTS = 256
 
 
 class Tenant:
@@ -62,6 +66,8 @@ class Tenant:
         #: Its mail by port; its own port has the tenant's name.
         self.mail: dict[str, Mailbox[Message]] = {name: Mailbox()}
         self.landed: Mailbox[Arrival] = Mailbox()
+        #: Ports that it has been found to be allowed to send to.
+        self._sends_to: dict[str, None] = {}
         self.agent: Agent | None = None
         self.main: asyncio.Task[Any] | None = None
         #: It has ended: nothing is handed to it any more. `failed`: by an exception.
@@ -107,12 +113,14 @@ class Tenant:
             out.owners[number] = self.name
         operation = make(number)
         out.allowance.operation(operation)
-        for qubit in qubits_of(operation):
-            if qubit not in self._held.names:  # a handle that the program has made or changed
-                plain_name(qubit, "a qubit")
+        named = QUBITS_OF.get(type(operation))
+        if named is not None:
+            for qubit in named(operation):
+                if qubit not in self._held.names:  # a handle that the program has made or changed
+                    plain_name(qubit, "a qubit")
         future = OperationFuture(self.loop, self, operation)
         if not self.node.dead:
-            self.node.operations[operation.number] = future
+            self.node.operations[number] = future
             out.operations.append(operation)
         return future
 
@@ -147,7 +155,7 @@ class Tenant:
 
     def has_expired(self, qubit: str) -> bool:
         """Whether the memory has discarded the qubit at its cut-off."""
-        return self._held.has_expired(qubit)
+        return qubit in self._held.expired
 
     async def departure(self, qubit: str) -> bool:
         """Wait until the qubit has left its slot; whether the memory has discarded it."""
@@ -184,12 +192,16 @@ class Tenant:
         `claims`: a forgery, which shall pass as that node's. `port`: the mailbox at the destination.
         """
         node, out = self.node, self._out
-        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
-        if destination not in node.peers:
-            why = f"no node is called {destination!r}"
-            raise LinkError(node=self.welcome.name, peer=destination, why=why)
-        claims = plain_name(claims, "a node")
-        port = self.name if port is None else self._checked(port)
+        if type(destination) is not str or destination not in node.peers:
+            destination = self._peer(destination)
+        if type(kind) is not str or kind:
+            kind = plain_name(kind, "a kind")
+        if type(claims) is not str or claims:
+            claims = plain_name(claims, "a node")
+        if port is None:
+            port = self.name
+        elif type(port) is not str or port not in self._sends_to:
+            port = self._checked(port)
         encoded = encode_body(body)
         out.allowance.message(len(destination) + len(kind) + len(port))
         if node.dead:
@@ -202,16 +214,29 @@ class Tenant:
         else:
             node.publishes.append((destination, payload))
 
+    def _peer(self, destination: object) -> str:
+        """The name of a node of the network. Raises MessageError, LinkError."""
+        name = plain_name(destination, "a node")
+        if name not in self.node.peers:
+            raise LinkError(
+                node=self.welcome.name, peer=name, why=f"no node is called {name!r}"
+            )
+        return name
+
     def _checked(self, port: str) -> str:
         """A port that this tenant may send to. Raises MessageError for another's, and for programs'."""
         port = plain_name(port, "a port")
         owner = self.node.tenants.owner_of(port)
         if owner != self.name and (owner or not port):
             raise MessageError(f"{self.where} cannot use the port {port!r}, which is {_of(owner)}")
+        if len(self._sends_to) < _MOST_PORTS:
+            self._sends_to[port] = None
         return port
 
     def _own(self, port: str) -> str:
         """A port that this tenant may receive on. Raises MessageError for another tenant's."""
+        if type(port) is str and port in self.mail:
+            return port
         port = plain_name(port, "a port")
         owner = self.node.tenants.owner_of(port)
         if owner != self.name:

@@ -103,7 +103,8 @@ class HeraldedLink:
         self._opened += 1
         request.opened = self._opened
         self._queues[request.devices.name].append(request)
-        self.match()
+        if self._first and self._second:
+            self.match()
 
     def withdraw(self, request: Request) -> None:
         """The request is no more; one matched with it goes back to its place, or hears of what has left.
@@ -279,7 +280,8 @@ class HeraldedLink:
         """The attempts are over, one way or another."""
         del self._attempts[attempt.number]
         for request in attempt.requests:
-            self._end_attempts(attempt, request)
+            if request.devices.attempts is not None:
+                self._end_attempts(attempt, request)
             if request.attempt is attempt:
                 request.attempt = None
         if attempt.entry is not None:
@@ -308,7 +310,7 @@ class HeraldedLink:
         attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
         self.pairs += 1
         pair = attempt.pair = HeraldedPair(self, attempt, f"{self.name}#{self.pairs}")
-        for end, request in zip(self.ends, attempt.requests, strict=True):
+        for end, request in zip(self.ends, attempt.requests) if lost_at or attempt.given_up else ():
             given_up, lost = request in attempt.given_up, end in lost_at
             if lost:
                 pair.lose(request)
@@ -326,13 +328,15 @@ class HeraldedLink:
         now_ns = self._clock.now_ns - attempt.start_ns
         for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
             del attempt.unheard[request]
-            self._end_attempts(attempt, request)
+            if request.devices.attempts is not None:
+                self._end_attempts(attempt, request)
             attempt.pair.herald(request)
         if attempt.unheard:
             self._schedule(attempt, min(attempt.unheard.values()), self._hear)
         else:
             self._forget(attempt)
-        self.match()
+        if self._first and self._second:
+            self.match()
 
     def _continue(self, attempt: Attempt) -> None:
         """Neither end hears of the success: for both it was a failure like those before.
