@@ -22,8 +22,8 @@ _swap_current_task: Callable[[Any, Any], Any] | None = getattr(
     asyncio.tasks, "_swap_current_task", None
 )
 
-#: What `enter` found: running loop and its task, hooks of generators and destructors, then the settings that a
-#: program may change: recursion limit, trace and profile functions, hook for uncaught exceptions.
+#: What `enter` found: running loop and its task, hooks of generators and destructors, then the settings that
+#: a program may change: recursion limit, trace and profile functions, hook for uncaught exceptions.
 Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any, int, Any, Any, Any]
 
 

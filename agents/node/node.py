@@ -260,7 +260,7 @@ class Node:
             verdict.failed,
             self.frames.changes() if self.frames.changed else [],
             verdict.broken,
-            tenants.take_background() if tenants.services else False,
+            bool(tenants.services) and tenants.take_background(),
             outsides.report() if outsides.changed else None,
         )
 

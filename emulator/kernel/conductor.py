@@ -35,7 +35,7 @@ FAULT, HOP, COMPLETION, GRANT = range(4)
 class Entry(list[Any]):
     """Something due, as it lies on the agenda: (t_ns, m, phase, order, serial, action).
 
-    `cancel()` makes it not happen. A list, because entries are compared at every turn of the agenda, and no two
+    `cancel()` makes it not happen. A list, because entries are compared at every turn of the agenda; no two
     have one serial.
     """
 
@@ -151,7 +151,9 @@ class Conductor:
             entry = heappop(agenda)
             action = entry[5]
             if action is not None:
-                entry[5] = None  # an object that keeps its entry is often kept by the action: no cycle
+                entry[5] = (
+                    None  # an object that keeps its entry is often kept by the action: no cycle
+                )
                 action()
                 return True
         return False

@@ -21,7 +21,7 @@ from ..wire.keyed_hash import keyed_hash
 from .end import End
 from .node_faults import NodeFaults
 from .nodes import RUNS, NodeStatus
-from .run import Run
+from .run import Run, State
 
 #: A round in which a node asks something of the physical world counts so much less towards an endless
 #: exchange in no time: many free operations in a row are a program at work.
@@ -46,10 +46,13 @@ class OutgoingGrants:
     def collect(self) -> bool:
         """Take what the quantum plane has for the nodes at this instant; whether there was anything."""
         plane, receiver, wake = self._quantum, self._nodes.receiver, self._conductor.wake
-        found = bool(plane.results or plane.arrivals or plane.expired)
+        if not (plane.results or plane.arrivals or plane.expired):
+            return False
         if plane.results:
+            statuses = self._nodes.statuses
             for name, incarnation, result in plane.results:
-                if receiver(name) == incarnation:
+                status = statuses[name]
+                if status.incarnation == incarnation and status.state in RUNS:
                     self._results.setdefault(name, []).append(result)
                     wake(name)
             plane.results.clear()
@@ -65,7 +68,7 @@ class OutgoingGrants:
                     self._expired.setdefault(name, []).append(qubit)
                     wake(name)
             plane.expired.clear()
-        return found
+        return True
 
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
@@ -194,6 +197,8 @@ class Steps:
         run.classical.taken()
         for name, forgets in run.classical.overdue():
             run.outbox.append((name, Release(forgets)))
+        if run.state is State.GRANTED:
+            run.state = State.BETWEEN
 
     def _apply(self, status: NodeStatus, report: Report) -> None:
         name, incarnation, run = status.name, status.incarnation, self._run

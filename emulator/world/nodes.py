@@ -24,7 +24,6 @@ from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import Heralding, JoinFacts, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
 
-
 #: The states in which anything on a node still runs, so that it takes grants.
 RUNS = ("running", "serving")
 
@@ -116,7 +115,7 @@ class Nodes:
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
         #: The node that `busy` found at work last: most likely it still is.
-        self._found_busy: NodeStatus | None = None
+        self.found_busy: NodeStatus | None = None
 
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
@@ -155,9 +154,9 @@ class Nodes:
 
     def busy(self) -> bool:
         """Whether any program is unfinished. Asked at every instant, so it looks at one node, not at all."""
-        if self._found_busy is None or not _at_work(self._found_busy):
-            self._found_busy = next(filter(_at_work, self.statuses.values()), None)
-        return self._found_busy is not None
+        if self.found_busy is None or not _at_work(self.found_busy):
+            self.found_busy = next(filter(_at_work, self.statuses.values()), None)
+        return self.found_busy is not None
 
     def services(self) -> list[NodeStatus]:
         """Nodes on which a service runs, or a program that is one."""
@@ -169,9 +168,6 @@ class Nodes:
 
     def over(self) -> bool:
         """Whether there were programs, and all have ended. Services alone are never over."""
-        found = self._found_busy
-        if found is not None and found.state == "running":
-            return False
         return self._has_programs and not self.busy()
 
     def states(self) -> dict[str, NodeState]:

@@ -279,7 +279,7 @@ class World:
     def _step_done(self) -> None:
         """A granted node has reported, or has died: with the last one the instant is over."""
         if not self._steps.missing:
-            self._apply_reports()
+            self._steps.apply()
             # After the reports: a program that has failed in this instant is named before a lost node.
             if self._lost:
                 self.settle()
@@ -295,11 +295,6 @@ class World:
                 self._written_off.add(node)
                 found = True
         return found
-
-    def _apply_reports(self) -> None:
-        self._steps.apply()
-        if self._run.state is GRANTED:
-            self._run.state = BETWEEN
 
     def _advance(self) -> None:
         """Let time pass until reports, an answer from outside or the wall clock are awaited."""
@@ -317,13 +312,13 @@ class World:
             self._grant()
 
     def _grant(self) -> None:
-        run, steps = self._run, self._steps
+        run, steps, last = self._run, self._steps, self._last_instant
         run.state = GRANTED
-        steps.grant((self.conductor.now_ns, self.conductor.m) == self._last_instant)
+        steps.grant(last is not None and (self.conductor.now_ns, self.conductor.m) == last)
         if not steps.granted:
             run.state = BETWEEN
         elif not steps.missing:  # none but programs that cannot be built
-            self._apply_reports()
+            steps.apply()
 
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""
@@ -335,7 +330,9 @@ class World:
         if broken or (self._last_instant is not None and not self._cleaning_up()):
             end.end(end.problem)
             return False
-        if self._last_instant is None and self._programs_ended():
+        found = self.nodes.found_busy  # most instants find the same program at work
+        works = found is not None and found.state == "running"
+        if not works and self._last_instant is None and self._programs_ended():
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns

@@ -150,8 +150,10 @@ class InProcessNetwork:
                     now_s = _monotonic()
                     if door is not None and now_s >= door.next_poll_s:
                         door.poll()
-                    if now_s >= ends and (polite or self._share.wanted):
-                        return 0.0
+                    if now_s >= ends:
+                        if polite or self._share.wanted:
+                            return 0.0
+                        ends = now_s + _SLICE_S
         except KeyboardInterrupt:  # a program that did not come back was broken off
             if self.world.outcome is None:
                 raise
@@ -165,7 +167,22 @@ class InProcessNetwork:
         """
         try:
             with self._journals_closed():
-                yield from self._batches()
+                world, outbox = self.world, self.world.outbox
+                self._begin()
+                while outbox or world.resume_in_s is not None:
+                    if world.resume_in_s is not None:
+                        yield min(world.resume_in_s, _LONGEST_NAP_S)
+                        world.resume()
+                    batch = outbox[:]
+                    outbox.clear()
+                    for destination, message in batch:
+                        if destination:
+                            self._to_node(destination, message)
+                        else:
+                            self._from_world(message)
+                    if self._on_progress is not None:
+                        self._progress()
+                    yield 0.0
         except InfrastructureError as error:
             if self.world.over:
                 raise
@@ -175,26 +192,10 @@ class InProcessNetwork:
             if self.live_socket is not None:
                 self.live_socket.close()
 
-    def _batches(self) -> Iterator[float]:
-        world = self.world
-        world.start()
-        for name in world.nodes.statuses:
+    def _begin(self) -> None:
+        self.world.start()
+        for name in self.world.nodes.statuses:
             self._hello(name, 1)
-        outbox = world.outbox
-        while outbox or world.resume_in_s is not None:
-            if world.resume_in_s is not None:
-                yield min(world.resume_in_s, _LONGEST_NAP_S)
-                world.resume()
-            batch = outbox[:]
-            outbox.clear()
-            for destination, message in batch:
-                if destination:
-                    self._to_node(destination, message)
-                else:
-                    self._from_world(message)
-            if self._on_progress is not None:
-                self._progress()
-            yield 0.0
 
     def interrupt(self, reason: str, exit_code: int = 130) -> None:
         """Stop after the present instant; safe from a signal handler."""
@@ -222,20 +223,25 @@ class InProcessNetwork:
         self.world.receive(name, incarnation, hello)
 
     def _to_node(self, name: str, message: msgspec.Struct) -> None:
+        """Carry a frame to a node, and what it makes of it: payloads to other nodes, frames to the world."""
         if type(message) is Welcome:
             seat = self.seats[name] = self._seat(name, message)
         else:
             seat = self.seats[name]
             self._hand_over(seat, message)
-        node = seat.node
+        node, journal = seat.node, seat.journal
         if node.stopped:
             _kill(node)  # ends what still waits now, not when its memory is freed
         if node.storages.changes:
             node.storages.commit()
         if node.publishes:
             self._publish(seat)
-        if node.outbox:
-            self._report(seat)
+        outbox, receive = node.outbox, self.world.receive
+        for frame in outbox:
+            if journal is not None and type(frame) in RECORDED_OUTPUT:
+                journal.record(frame)  # type: ignore[arg-type]
+            receive(name, seat.incarnation, frame)
+        outbox.clear()
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
         """The first message makes the node, and what goes with it."""
@@ -281,15 +287,6 @@ class InProcessNetwork:
                     receiver.journal.record(Payload(seat.name, payload))
                 receiver.node.payload(seat.name, payload)
         publishes.clear()
-
-    def _report(self, seat: Seat) -> None:
-        """Frames to the world."""
-        outbox, journal = seat.node.outbox, seat.journal
-        for frame in outbox:
-            if journal is not None and type(frame) in RECORDED_OUTPUT:
-                journal.record(frame)  # type: ignore[arg-type]
-            self.world.receive(seat.name, seat.incarnation, frame)
-        outbox.clear()
 
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):

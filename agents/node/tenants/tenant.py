@@ -218,9 +218,7 @@ class Tenant:
         """The name of a node of the network. Raises MessageError, LinkError."""
         name = plain_name(destination, "a node")
         if name not in self.node.peers:
-            raise LinkError(
-                node=self.welcome.name, peer=name, why=f"no node is called {name!r}"
-            )
+            raise LinkError(node=self.welcome.name, peer=name, why=f"no node is called {name!r}")
         return name
 
     def _checked(self, port: str) -> str:

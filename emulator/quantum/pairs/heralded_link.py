@@ -310,8 +310,14 @@ class HeraldedLink:
         attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
         self.pairs += 1
         pair = attempt.pair = HeraldedPair(self, attempt, f"{self.name}#{self.pairs}")
-        for end, request in zip(self.ends, attempt.requests) if lost_at or attempt.given_up else ():
-            given_up, lost = request in attempt.given_up, end in lost_at
+        if lost_at or attempt.given_up:
+            self._leave_unheard(attempt, pair)
+        self._hear(attempt)
+
+    def _leave_unheard(self, attempt: Attempt, pair: HeraldedPair) -> None:
+        """Ends that a fault keeps from hearing of the pair, and those that no longer want it."""
+        for end, request in zip(self.ends, attempt.requests, strict=True):
+            given_up, lost = request in attempt.given_up, end in attempt.outcome.lost
             if lost:
                 pair.lose(request)
             elif given_up:
@@ -320,7 +326,6 @@ class HeraldedLink:
                 del attempt.unheard[request]
             if lost and not given_up:
                 self._put_back(request)
-        self._hear(attempt)
 
     def _hear(self, attempt: Attempt) -> None:
         """Each end that is to hear now does. The attempts are over with the last."""
