@@ -135,7 +135,7 @@ class Mailbox(Generic[T]):
 
         `keys`: only what lies under one of these, in an indexed box.
         """
-        for number, item in self._shown(keys):
+        for number, item in self._shown(keys) if self._items else ():
             if matches(item):
                 return self._remove(number)
         self._asked += 1

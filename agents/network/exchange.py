@@ -101,10 +101,14 @@ class Exchange:
                 message = await self._data.receive()
             except MessageError:
                 continue
-            self._service.heard(message.source)
-            if isinstance(message.body, Hello):
+            source, datum = message.source, message.body
+            self._service.heard(source)
+            if type(datum) is Hello:
                 continue  # says no more than that
-            self._process(self._on_datum, message.source, message.body)
+            if self._processing_ns:
+                self._process(self._on_datum, source, datum)
+            else:
+                self._on_datum(source, datum)
 
     def _process(self, handle: Callable[[str, Any], None], peer: str, message: Any) -> None:
         """Handle a message, once all before it have had their time."""

@@ -83,6 +83,7 @@ class Circuit:
         #: Halves that lie here, by side and number, in the order in which they came.
         self.halves: tuple[dict[int, Pair], dict[int, Pair]] = ({}, {})
         self._memories = [self._memory(side) for side in (LEFT, RIGHT)]
+        self._decays = [any(times_ns) for times_ns in self._memories]
         self._timers: list[asyncio.TimerHandle | None] = [None, None]
 
     def _stream(self, side: int, hop: int, window: int) -> Stream:

@@ -286,8 +286,11 @@ class Tenant:
 
         port = self.name if port is None else self._own(port)
         shown = "" if port == self.name else port
+        plain = source is None and kind is None and where is None and not damaged
         return self.mailbox(port).take(
-            fits, lambda: NamedFuture(self.loop, "a message", source, kind, shown), keys
+            _is_whole if plain else fits,
+            lambda: NamedFuture(self.loop, "a message", source, kind, shown),
+            keys,
         )
 
     def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
@@ -373,6 +376,10 @@ def generator_of(entropy: list[int], service: str) -> np.random.Generator:
         key = tuple(int.from_bytes(digest[at : at + 4], "big") for at in range(0, 16, 4))
     seed = np.random.SeedSequence(entropy, spawn_key=key)
     return np.random.Generator(np.random.PCG64(seed))
+
+
+def _is_whole(message: Message) -> bool:
+    return not message.damaged
 
 
 def _of(owner: str) -> str:
