@@ -16,7 +16,7 @@ from .virtual_loop import Callback, VirtualLoop
 
 
 class HostedLoop(VirtualLoop):
-    """A loop of several tenants. `foreground_ran`: a callback of a program was queued, since it was cleared."""
+    """A loop of several tenants. `foreground_ran`: since it was cleared, a program's callback was queued."""
 
     def __init__(self, name: str = "", *, cap: int = 200_000) -> None:
         super().__init__(name, cap=cap)

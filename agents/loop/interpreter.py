@@ -22,6 +22,9 @@ _swap_current_task: Callable[[Any, Any], Any] | None = getattr(
     asyncio.tasks, "_swap_current_task", None
 )
 
+#: By names of their own, because every step asks twice.
+_hooks, _limit = sys.get_asyncgen_hooks, sys.getrecursionlimit
+_trace, _profile = sys.gettrace, sys.getprofile
 #: What `enter` found: running loop and its task, hooks of generators and destructors, then the settings that
 #: a program may change: recursion limit, trace and profile functions, hook for uncaught exceptions.
 Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any, int, Any, Any, Any]
@@ -35,24 +38,23 @@ def enter(loop: asyncio.AbstractEventLoop) -> Outside:
         task = asyncio.current_task(outer)
         if task is not None:
             _swap_current_task(outer, None)
-    hooks, unraisable = sys.get_asyncgen_hooks(), sys.unraisablehook
+    hooks, unraisable = _hooks(), sys.unraisablehook
     if hooks.firstiter is not first_iteration:
         sys.set_asyncgen_hooks(first_iteration, finalizer)
     if unraisable is not in_destructor:
         put_aside(unraisable)
     _set_running_loop(loop)
-    settings = sys.getrecursionlimit(), sys.gettrace(), sys.getprofile(), sys.excepthook
-    return outer, task, hooks, unraisable, *settings
+    return outer, task, hooks, unraisable, _limit(), _trace(), _profile(), sys.excepthook
 
 
 def leave(outside: Outside) -> None:
     """Put back what stood before `enter`; called after every step, so it looks before it does anything."""
     outer, task, hooks, unraisable, limit, trace, profile, hook = outside
-    if sys.getrecursionlimit() != limit:
+    if _limit() != limit:
         sys.setrecursionlimit(limit)
-    if sys.gettrace() is not trace and not _is_debugger(sys.gettrace()):
+    if _trace() is not trace and not _is_debugger(_trace()):
         sys.settrace(trace)
-    if sys.getprofile() is not profile:
+    if _profile() is not profile:
         sys.setprofile(profile)
     sys.excepthook = hook
     _set_running_loop(outer)

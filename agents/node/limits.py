@@ -31,15 +31,11 @@ _COLUMNS: dict[type, list[str]] = {
 
 
 class Allowance:
-    """What one node has `left` in this step, in bytes; `renew` when a step has been reported."""
+    """What one node has `left` in this step, in bytes: `MOST_BYTES` at its start."""
 
     def __init__(self) -> None:
         self.left = MOST_BYTES
         self._names: dict[str, None] = {}
-
-    def renew(self) -> None:
-        """A step has ended."""
-        self.left = MOST_BYTES
 
     def message(self, names: int) -> None:
         """One message more, with names of so many characters. Raises MessageError."""

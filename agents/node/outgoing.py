@@ -77,6 +77,5 @@ class Outgoing:
             self.notes = []
         if self.owners:
             self.owners = {}
-        if self.allowance.left != MOST_BYTES:
-            self.allowance.renew()
+        self.allowance.left = MOST_BYTES
         return report

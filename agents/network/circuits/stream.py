@@ -41,10 +41,7 @@ class LinkShare:
 
     def may_begin(self, stream: Stream) -> bool:
         """Whether no circuit of a higher priority awaits a pair of the link."""
-        for other in self.streams:
-            if other.priority > stream.priority and other.open:
-                return False
-        return True
+        return not any(other.open and other.priority > stream.priority for other in self.streams)
 
     def rests(self, stream: Stream) -> None:
         """The circuit awaits nothing now: those of a lower priority may begin."""
