@@ -44,7 +44,6 @@ from ...emulator.wire import (
     PairPulses,
     Pulses,
     Release,
-    Report,
     Resend,
     Result,
     Sent,
@@ -69,7 +68,7 @@ from .outgoing import Outgoing
 from .outsides import Outsides
 from .payloads import Payloads
 from .storages import Storages
-from .tenants.tenants import NOTHING, Tenants, Verdict
+from .tenants.tenants import NOTHING, Tenants
 
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
@@ -247,22 +246,19 @@ class Node:
                 self._over = True
                 self.payloads.end()
                 self.outsides.close_all()
-        self.outbox.append(self._report(grant, verdict, next_timer_ns))
-
-    def _report(self, grant: Grant, verdict: Verdict, next_timer_ns: int | None) -> Report:
-        tenants, outsides = self.tenants, self.outsides
         if next_timer_ns is not None and self.clock.skews:
             next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
-        return self.out.report(
+        report = self.out.report(
             grant,
             next_timer_ns,
             verdict.finished,
             verdict.failed,
             self.frames.changes() if self.frames.changed else [],
             verdict.broken,
-            bool(tenants.services) and tenants.take_background(),
-            outsides.report() if outsides.changed else None,
+            bool(self.tenants.services) and self.tenants.take_background(),
+            self.outsides.report() if self.outsides.changed else None,
         )
+        self.outbox.append(report)
 
     def _inputs(self, grant: Grant) -> None:
         """What is due, in the order of the clock rule; runs inside the step."""

@@ -294,7 +294,9 @@ class QuantumPlane:
     ) -> None:
         """The operation takes so long, once all that were issued before on its qubits have ended."""
         self.registry.require(devices.name, qubits)
-        end_ns = devices.occupy(qubits, self._clock.now_ns, duration_ns)
+        end_ns = self._clock.now_ns
+        if duration_ns or devices.busy:
+            end_ns = devices.occupy(qubits, end_ns, duration_ns)
         self._schedule(Pending(devices, operation), end_ns)
 
     def end_after(self, pending: Pending, duration_ns: int) -> None:

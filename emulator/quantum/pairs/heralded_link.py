@@ -238,7 +238,7 @@ class HeraldedLink:
             if log is not None:
                 rhythm_ns = self.source.timing.attempt_ns
                 log.begin(self.name, self._numbered, self._clock.now_ns, rhythm_ns)
-        if isinstance(first.operation, MeasurePairs):
+        if type(first.operation) is MeasurePairs:
             block = OutcomeBlock(self, self._numbered, first, second)
             self._blocks[block.number] = block
             first.block = second.block = block

@@ -42,7 +42,7 @@ class Request(Pending):
         self, devices: NodeDevices, operation: Entangle | MeasurePairs, link: HeraldedLink
     ) -> None:
         super().__init__(devices, operation)
-        self.raw = isinstance(operation, Entangle) and operation.raw
+        self.raw = type(operation) is Entangle and operation.raw
         #: Only requests that are equal in this are matched.
         self.matches = operation.purpose, operation.alpha, type(operation)
         self.block: OutcomeBlock | None = None
