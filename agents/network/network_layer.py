@@ -135,7 +135,7 @@ class Network(Service, NetworkWords):
         )
         self._serving = Serving(self)
         self._measuring = Measuring(self)
-        self.background(self._exchange.receive_data(), "data")
+        self._exchange.receive_data()
         self.background(self._exchange.receive_signals(), "signals")
         for peer in self.knowledge.neighbours:
             if self.name < peer or self.incarnation > 1:

@@ -16,6 +16,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -292,6 +293,28 @@ class Tenant:
             lambda: NamedFuture(self.loop, "a message", source, kind, shown),
             keys,
         )
+
+    def handle_messages(self, port: str, type: Any, handle: Callable[[str, Any], None]) -> None:
+        """Have `handle(source, body)` called with what comes on the port and is a `type`, from now on.
+
+        In this context, message after message, at the turn at which a task that awaits them would run, and
+        without that task, its futures and its turns. Damaged messages are skipped.
+        """
+        box, context = self.mailbox(self._own(port)), copy_context()
+
+        def drain() -> None:
+            for message in box.take_all():
+                if message.damaged:
+                    continue
+                try:
+                    body = message.decoded(type)
+                except MessageError:
+                    continue
+                handle(message.source, body)
+
+        box.notify = lambda: self.loop.call_soon(drain, context=context)
+        if box:
+            box.notify()
 
     def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
         """The next qubit that has landed."""
