@@ -63,7 +63,7 @@ def _silent(rounds: int) -> Path:
 
 def main(runs: int) -> None:
     """Measure and print."""
-    cases = {
+    cases: dict[str, Callable[[], float]] = {
         "a bare step of a VirtualLoop": _bare,
         "a silent step of a node": partial(_each, _silent, 100, 8_000, ROUND_STEPS),
         "a step of a pair": partial(_each, networks.partners, 50, 2_000, PAIR_STEPS),

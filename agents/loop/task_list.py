@@ -30,7 +30,7 @@ _CONTEXT = contextvars.Context()
 class TaskList:
     """Tasks and failed futures of one VirtualLoop.
 
-    `failures`: what has failed; its exception may have been retrieved since.
+    `failures`: what has failed; its exception may have been retrieved since. One list, for good.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class TaskList:
     def note_failure(self, future: asyncio.Future[Any]) -> None:
         """Called for each future that got an exception."""
         if len(self.failures) >= self._sweep_failures_at:
-            self.failures = [other for other in self.failures if _failed_unseen(other)]
+            self.failures[:] = filter(_failed_unseen, self.failures)
             self._sweep_failures_at = max(_SWEEP, 2 * len(self.failures))
         self.failures.append(future)
 
@@ -91,7 +91,7 @@ class TaskList:
         """
         if not self.failures:
             return []
-        self.failures = [failed for failed in self.failures if _failed_unseen(failed)]
+        self.failures[:] = filter(_failed_unseen, self.failures)
         awaited = {
             id(child) for outer in self._gathers if not outer.done() for child in outer._children
         }
@@ -114,7 +114,8 @@ class TaskList:
         for future in [*self.failures, *self._tasks.values()]:
             if future._log_traceback:
                 future._log_traceback = False
-        self._tasks, self.failures, self._gathers, self._groups = {}, [], [], []
+        self.failures.clear()
+        self._tasks, self._gathers, self._groups = {}, [], []
 
 
 def _failed_unseen(future: Any) -> bool:

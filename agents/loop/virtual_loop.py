@@ -73,12 +73,16 @@ class VirtualLoop(WithoutIO):
         self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []
         self._unhandled_of = {"": self.unhandled}
+        #: Whether anything was ever unhandled, of any owner.
+        self.had_unhandled = False
         self._ready: deque[Handle | TimerHandle] = deque()
         self._timers: list[tuple[int, int, TimerHandle]] = []
         self._cancelled_timers = 0
         self._number = 0
         self._task_names = 0
         self._task_list = TaskList()
+        #: Tasks and futures that have failed; their exceptions may have been retrieved since.
+        self.failures = self._task_list.failures
         self.note_task = self._task_list.note_task
         self.note_failure = self._task_list.note_failure
         self.note_gather = self._task_list.note_gather
@@ -121,7 +125,10 @@ class VirtualLoop(WithoutIO):
         finally:
             leave(outside)
             self._stepping = False
-        return self.next_timer_ns() if self._timers else None
+        timers = self._timers
+        if timers and timers[0][2]._cancelled:
+            return self.next_timer_ns()
+        return timers[0][0] if timers else None
 
     def next_timer_ns(self) -> int | None:
         """When the earliest live timer is due, or None."""
@@ -340,12 +347,7 @@ class VirtualLoop(WithoutIO):
     @property
     def is_sound(self) -> bool:
         """Whether nothing has failed that could be lost, and nothing is unhandled, of any owner."""
-        unhandled = self._unhandled_of
-        return not (
-            self._task_list.failures
-            or self.unhandled
-            or (len(unhandled) > 1 and any(unhandled.values()))
-        )
+        return not self.failures and not any(self._unhandled_of.values())
 
     def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception was never retrieved, by creation.
@@ -364,6 +366,7 @@ class VirtualLoop(WithoutIO):
         """An error that belongs to no task; without `owner`, of the one whose context this is."""
         name = current().name if owner is None else owner
         self._unhandled_of.setdefault(name, []).append((message, error))
+        self.had_unhandled = True
 
     # --- errors that belong to no task ------------------------------------------------------------
 

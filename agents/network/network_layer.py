@@ -332,18 +332,17 @@ class Network(Service, NetworkWords):
         else:
             self.signalling.on(peer, signal)
 
-    def _on_datum(self, peer: str, datum: Datum) -> None:
+    def _on_datum(self, peer: str, datum: Any) -> None:
+        """A `Datum` has come: anything but a Hello."""
         # By exact types, because nearly all are tracks: to be no instance of a Struct is dear.
-        kind = type(datum)
-        assert kind is not Hello
-        if kind is Forgotten:
+        if type(datum) is Forgotten:
             self.signalling.on_forgotten(peer, datum.id)
             return
         circuit = self.signalling.circuits.get(datum.id)
         if circuit is None:
             self.signalling.unknown(peer, datum.id)
             return
-        if kind is Done or kind is Alive:
+        if type(datum) is Done or type(datum) is Alive:
             if isinstance(circuit, Head) and peer == circuit.path[-1]:
                 if type(datum) is Done:
                     circuit.on_done(datum)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...emulator.wire import (
     Allocate,
-    AnyOperation,
     Apply,
     BellMeasure,
     Discard,
@@ -51,12 +50,6 @@ class HeldQubits:
         self._loop, self._frames = loop, frames
         self.expired: dict[str, None] = {}
         self._waiting: dict[str, list[NamedFuture]] = {}
-
-    def account(self, operation: AnyOperation, value: Any, owner: str) -> None:
-        """The operation of this owner has ended with this result."""
-        done = _ACCOUNTS.get(type(operation))
-        if done is not None:
-            done(self, operation, value, owner)
 
     def _measured(self, operation: Measure, _value: Any, _owner: str) -> None:
         if not operation.keep:
@@ -130,8 +123,8 @@ QUBITS_OF: dict[type, Callable[[Any], Sequence[str]]] = {
     BellMeasure: attrgetter("first", "second"),
     Join: attrgetter("left", "right"),
 }
-#: What an operation's end does to the lists, by its type.
-_ACCOUNTS: dict[type, Callable[[HeldQubits, Any, Any, str], None]] = {
+#: What an operation's end does to the lists, by its type: called with them, the operation, result and owner.
+ACCOUNTS: dict[type, Callable[[HeldQubits, Any, Any, str], None]] = {
     Measure: HeldQubits._measured,
     Entangle: HeldQubits._heralded,
     Allocate: HeldQubits._allocated,

@@ -23,7 +23,7 @@ MOST_NAMES = 10_000
 #: Metrics of every node that the emulator keeps, after the node's name.
 KEPT = {"expired": "qubits past their cut-off", "message_latency_s": "the latency of messages"}
 #: What counts by its size, by the type of operation. Those of pairs are shares, not columns.
-_COLUMNS: dict[type, list[str]] = {
+COLUMNS: dict[type, list[str]] = {
     kind: [name for name in ("bases", "bits", "intensities") if name in kind.__struct_fields__]
     for kind in get_args(AnyOperation)
     if kind is not PairPulses
@@ -56,7 +56,7 @@ class Allowance:
     def operation(self, operation: AnyOperation) -> None:
         """One operation more. Raises OperationError."""
         self.left -= EACH_BYTES
-        for column in _COLUMNS.get(type(operation), ()):
+        for column in COLUMNS.get(type(operation), ()):
             self.left -= len(getattr(operation, column) or b"")
         if self.left < 0:
             raise OperationError(_too_much())

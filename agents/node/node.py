@@ -61,7 +61,7 @@ from ..loop.virtual_loop import VirtualLoop
 from ..messages import unseal
 from ..tracebacks import headline, program_traceback
 from . import waiting
-from .held_qubits import HeldQubits
+from .held_qubits import ACCOUNTS, HeldQubits
 from .limits import MetricNames
 from .local_clock import LocalClock
 from .outgoing import Outgoing
@@ -269,7 +269,8 @@ class Node:
             taker = tenants.taker_of(port)
             if not taker.over:
                 message = self.payloads.message(delivery, self.clock)
-                taker.mailbox(port).offer(message)
+                box = taker.mail.get(port)
+                (taker.mailbox(port) if box is None else box).offer(message)
         for arrival in grant.arrivals:
             if arrival.qubit not in grant.expired:  # both at once: the node was held up in between
                 arrival.t_ns = self.clock.local_ns(arrival.t_ns)
@@ -299,7 +300,9 @@ class Node:
             value = msgspec.convert(value, kind)
         if self.clock.skews:
             self._by_own_clock(value)
-        self.held.account(operation, value, future.owner_name)
+        account = ACCOUNTS.get(type(operation))
+        if account is not None:
+            account(self.held, operation, value, future.owner_name)
         if future.done():
             future.discard(value)
         else:

@@ -43,11 +43,9 @@ class OutgoingGrants:
         #: them fail in the order of their names, not in the order in which they say so.
         self.unbuilt: dict[str, Failed] = {}
 
-    def collect(self) -> bool:
-        """Take what the quantum plane has for the nodes at this instant; whether there was anything."""
+    def collect(self) -> None:
+        """Take what the quantum plane has for the nodes at this instant."""
         plane, receiver, wake = self._quantum, self._nodes.receiver, self._conductor.wake
-        if not (plane.results or plane.arrivals or plane.expired):
-            return False
         if plane.results:
             statuses = self._nodes.statuses
             for name, incarnation, result in plane.results:
@@ -68,7 +66,6 @@ class OutgoingGrants:
                     self._expired.setdefault(name, []).append(qubit)
                     wake(name)
             plane.expired.clear()
-        return True
 
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
@@ -133,7 +130,10 @@ class Steps:
         run, grants = self._run, self._grants
         conductor, statuses = run.conductor, run.nodes.statuses
         # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
-        self.gave_results = grants.collect()
+        plane = run.quantum
+        self.gave_results = bool(plane.results or plane.arrivals or plane.expired)
+        if self.gave_results:
+            grants.collect()
         self.granted = []
         faults, outbox = self._node_faults, run.outbox
         for name in conductor.take_due():
@@ -153,7 +153,8 @@ class Steps:
             clock = faults.take_clock(name) if faults.unsent else None
             dismissed = last and (status.spec.service or bool(status.spec.services))
             outbox.append((name, grants.grant(name, dismissed, clock)))
-        run.wall_clock.granted()
+        stopwatch = run.wall_clock
+        stopwatch.since_s = stopwatch.wall()
 
     def take(self, status: NodeStatus, report: Report | Failed) -> bool:
         """Keep a report; False: it ends no step, as a program that cannot be built has had none."""

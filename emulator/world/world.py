@@ -298,7 +298,7 @@ class World:
 
     def _advance(self) -> None:
         """Let time pass until reports, an answer from outside or the wall clock are awaited."""
-        run, conductor = self._run, self.conductor
+        run, conductor, steps = self._run, self.conductor, self._steps
         awaited = self._barrier.awaited
         while not awaited:
             if run.state is BETWEEN and not self._enter_next():
@@ -309,16 +309,12 @@ class World:
             while conductor.run_phases():
                 if awaited or run.state is not INSTANT:
                     return
-            self._grant()
-
-    def _grant(self) -> None:
-        run, steps, last = self._run, self._steps, self._last_instant
-        run.state = GRANTED
-        steps.grant(last is not None and (self.conductor.now_ns, self.conductor.m) == last)
-        if not steps.granted:
-            run.state = BETWEEN
-        elif not steps.missing:  # none but programs that cannot be built
-            steps.apply()
+            run.state, last = GRANTED, self._last_instant
+            steps.grant(last is not None and (conductor.now_ns, conductor.m) == last)
+            if not steps.granted:
+                run.state = BETWEEN
+            elif not steps.missing:  # none but programs that cannot be built
+                steps.apply()
 
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""

@@ -17,6 +17,7 @@ import asyncio
 import math
 from collections.abc import Collection, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....emulator.wire import LinkInfo
@@ -107,10 +108,8 @@ class Circuit:
             return 0, 0
         return stream.link.heralding.memories_ns[stream.link.end]
 
-    @property
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self.hub.node.now_ns
+    #: Virtual time.
+    now_ns: int = property(attrgetter("hub.node.now_ns"))  # type: ignore[assignment]
 
     def neighbour(self, side: int) -> str:
         """The next node on that side; "" at an end."""

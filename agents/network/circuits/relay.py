@@ -112,8 +112,8 @@ class Relay(Circuit):
     def _join_over(self, left: int, right: int, emitted: tuple[int, int], future: Future) -> None:
         lost = self._joining[LEFT].pop(left, True), self._joining[RIGHT].pop(right, True)
         failed = future.cancelled() or future.exception() is not None or not future.result().ok
-        streams = self.streams
-        if streams[LEFT] is None or streams[LEFT].closed:
+        before, behind = self.streams
+        if before is None or before.closed:
             return
         self._joined(not failed)
         if failed or True in lost:
@@ -123,9 +123,9 @@ class Relay(Circuit):
                     self.tell_gone(side, number)
         else:
             self._note(left, right, emitted, future.result())
-        for stream in streams:
-            if stream is not None:
-                stream.release()
+        before.release()
+        if behind is not None:
+            behind.release()
 
     def _note(self, left: int, right: int, emitted: tuple[int, int], joined: Any) -> None:
         kept = self._base

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,7 +38,8 @@ from ....emulator.wire import (
 from ...loop.owners import PROGRAM, Owner, context_of, current
 from ...mailbox import Mailbox
 from ...messages import Message, body_hash, encode_body, plain_name, unseal
-from ..held_qubits import QUBITS_OF
+from ..held_qubits import ACCOUNTS, QUBITS_OF
+from ..limits import COLUMNS, EACH_BYTES
 from ..waiting import NamedFuture, OperationFuture
 
 if TYPE_CHECKING:
@@ -86,10 +88,8 @@ class Tenant:
         node = self.welcome.name
         return f"service {self.name} of {node}" if self.name else node
 
-    @property
-    def now_ns(self) -> int:
-        """Virtual time in ns, as this node's clock shows it."""
-        return self.loop.now_ns
+    #: Virtual time in ns, as this node's clock shows it. Asked so often that a frame of Python would show.
+    now_ns: int = property(attrgetter("loop.now_ns"))  # type: ignore[assignment]
 
     @property
     def outsides(self) -> Outsides:
@@ -113,7 +113,11 @@ class Tenant:
         if self.name:
             out.owners[number] = self.name
         operation = make(number)
-        out.allowance.operation(operation)
+        allowance = out.allowance
+        if allowance.left < EACH_BYTES or COLUMNS.get(type(operation)):
+            allowance.operation(operation)
+        else:
+            allowance.left -= EACH_BYTES
         named = QUBITS_OF.get(type(operation))
         if named is not None:
             for qubit in named(operation):
@@ -144,7 +148,9 @@ class Tenant:
             return
         self._out.cancels.append(operation.number)
         if not isinstance(operation, (Allocate, Entangle, HandOver)):
-            self._held.account(operation, None, self.name)
+            account = ACCOUNTS.get(type(operation))
+            if account is not None:
+                account(self._held, operation, None, self.name)
 
     def discard_result(self, operation: AnyOperation, value: Any) -> None:
         """No await took this result: its qubit is discarded."""

@@ -189,7 +189,7 @@ class Tenants:
         """What has ended in the step that is over, at this time of the node's clock."""
         loop, main = self._loop, self.program.main
         # The path of nearly all steps: each tenant that has not ended continues.
-        if loop.is_sound:
+        if not (loop.failures or loop.had_unhandled) or loop.is_sound:
             for tenant in self._all:
                 if not tenant.over and (tenant.main is None or tenant.main.done()):
                     break

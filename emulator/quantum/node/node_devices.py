@@ -176,7 +176,7 @@ class NodeDevices:
         that the qubit will need as well.
         """
         taker = pending.owner if owner is None else owner
-        pending.pool = self.slots.pool_of(taker) if taker else ""
+        pending.pool = taker if taker in self.slots.pools else ""
         pending.place = place
         if self.slots.take(pending.pool) if self.places is None else self._take(pending):
             opener()
@@ -257,7 +257,8 @@ class NodeDevices:
             self.busy.pop(qubit, None)
         if self.places is not None:
             self.places.leave(qubit)
-        self.slots.release(self.slots.pool_of(owner) if owner else "")
+        pools = self.slots.pools
+        pools[owner if owner in pools else ""].release()
         if self.waiting:
             self.serve_waiting()
 

@@ -486,9 +486,7 @@ class Registry:
 
     def _decayed(self, state: State, record: Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""
-        if record.touched_ns == now_ns:
-            return state
-        pending = self._pending(record, now_ns)
+        pending = None if record.touched_ns == now_ns else self._pending(record, now_ns)
         if pending is None:
             return state
         indices, u = (record.register.names.index(record.name),), self._number(record)
