@@ -87,7 +87,7 @@ class Frames:
         #: Qubit -> its frame, if that is open.
         self._open: dict[str, Frame] = {}
         #: Qubits whose frame has become another since the last report.
-        self._changed: dict[str, None] = {}
+        self.changed: dict[str, None] = {}
         #: Operations under way or waiting while frames are open, in the order in which they were asked for.
         self._turns: list[Turn] = []
 
@@ -104,7 +104,7 @@ class Frames:
         """From now on that is the qubit's frame."""
         if frame == self.of(qubit):
             return
-        self._changed[qubit] = None
+        self.changed[qubit] = None
         if frame == NONE:
             del self._open[qubit]
         else:
@@ -123,7 +123,7 @@ class Frames:
     def forget(self, qubit: str) -> None:
         """The qubit has left its slot: its frame is of no use any more."""
         self._open.pop(qubit, None)
-        self._changed.pop(qubit, None)
+        self.changed.pop(qubit, None)
 
     def take(self, qubits: Sequence[str]) -> Frame:
         """The frames of consumed qubits, all together; forgotten."""
@@ -134,7 +134,9 @@ class Frames:
 
     def changes(self) -> list[PauliFrame]:
         """The frames that have become others since this was last asked."""
-        changed, self._changed = self._changed, {}
+        if not self.changed:
+            return []
+        changed, self.changed = self.changed, {}
         return [PauliFrame(qubit, *self.of(qubit)) for qubit in changed]
 
     def turn(self, qubits: Sequence[str]) -> Turn:

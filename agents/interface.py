@@ -80,6 +80,9 @@ class NodeInterface(Protocol):
     ) -> Awaitable[Message]:
         """The next message that fits; `port` None: on the own one; `keys`: under one of these."""
 
+    def handle_messages(self, port: str, type: Any, handle: Callable[[str, Any], None]) -> None:
+        """Have `handle(source, body)` called with what comes on the port and is a `type`, from now on."""
+
     def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
         """The next qubit that has arrived over a link."""
 

@@ -41,6 +41,8 @@ class Mailbox(Generic[T]):
         self._items: dict[int, T] = {}
         self._waiters: dict[int, _Waiter[T]] = {}
         self._count = self._asked = 0
+        #: Called when an item is kept and was alone; None: tasks take items by themselves.
+        self.notify: Callable[[], object] | None = None
         self._keys: Callable[[T], Iterable[str]] | None = None
         self._keys_of: dict[int, Sequence[str]] = {}
         self._items_by_key: dict[str, dict[int, T]] = {}
@@ -83,6 +85,8 @@ class Mailbox(Generic[T]):
             self._items = dict(sorted(items.items()))
         if keys:
             self._file(number, item, keys)
+        if self.notify is not None and not last:
+            self.notify()
 
     def _takers(self, keys: Sequence[str]) -> list[_Waiter[T]]:
         """The takers that an item with these keys is shown to, the longest waiting first."""
@@ -120,6 +124,10 @@ class Mailbox(Generic[T]):
             waiter.future.set_exception(error)
         return False
 
+    def take_all(self) -> list[T]:
+        """All items, in their order; none is left."""
+        return [self._remove(number) for number in list(self._items)]
+
     def drop(self, unwanted: Callable[[T], bool]) -> None:
         """Remove waiting items: no receiver gets them."""
         for number in [number for number, item in self._items.items() if unwanted(item)]:
@@ -135,7 +143,7 @@ class Mailbox(Generic[T]):
 
         `keys`: only what lies under one of these, in an indexed box.
         """
-        for number, item in self._shown(keys):
+        for number, item in self._shown(keys) if self._items else ():
             if matches(item):
                 return self._remove(number)
         self._asked += 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -61,6 +61,10 @@ class Envelope(msgspec.Struct, omit_defaults=True):
     body: msgspec.Raw
     port: str = ""
 
+
+#: By the type that a body is decoded to; a program may make types without end.
+_decoders: dict[Any, Callable[[bytes], Any]] = {}
+_MOST_DECODERS = 1024
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 
@@ -121,7 +125,7 @@ class Message:
                     raise MessageError(problem)
                 return value
         try:
-            value = msgspec.json.decode(self._raw, type=Any if type is None else type)
+            value = _decoder(type)(self._raw)
         except UNREADABLE as error:
             problem = f"message {self.kind!r} from {self.source} is not a {type}: {error}"
             self._decoded.append((type, None, problem))
@@ -132,6 +136,19 @@ class Message:
     def __repr__(self) -> str:
         port = f" on {self.port}" if self.port else ""
         return f"<Message {self.kind!r} from {self.source}{port} seq {self.seq}>"
+
+
+def _decoder(type: Any) -> Callable[[bytes], Any]:
+    """Of JSON to a type: each is made once, which costs more than most bodies."""
+    try:
+        found = _decoders.get(type)
+    except TypeError:  # a type that does not hash
+        return msgspec.json.Decoder(type).decode
+    if found is None:
+        found = msgspec.json.Decoder(Any if type is None else type).decode
+        if len(_decoders) < _MOST_DECODERS:
+            _decoders[type] = found
+    return found
 
 
 def encode_body(body: Any, hash_key: bytes | None = None) -> bytes:
@@ -248,6 +265,12 @@ def _check_fields(value: Any, names: Sequence[str], where: str, secrets: bool, l
     """The fields of a class; bytes are allowed, because `receive(type=...)` decodes them, and JSON."""
     for name in names:
         field = getattr(value, name)
+        kind = type(field)
+        # What needs no second look first, as `_is_plain` has it: a message of ours has little else.
+        if kind is str or kind is bool or field is None:
+            continue
+        if (kind is int and _LEAST <= field <= _MOST) or (kind is float and math.isfinite(field)):
+            continue
         if not isinstance(field, (bytes, bytearray, msgspec.Raw)):
             _check(field, f"{where}.{name}", secrets, levels - 1)
 

@@ -159,15 +159,17 @@ class Qubit:
 
     async def measure(self, axis: Axis = "Z", *, keep: bool = False) -> int:
         """0 for the +1 eigenstate along `axis`, else 1. The qubit is gone unless `keep`."""
-        vector = bloch(axis)
-        async with self._node.frames.turn([self.name]):
-            x, y, z = frames.turned(vector, self._node.frames.of(self.name))
+        vector, held = bloch(axis), self._node.frames
+        if held.idle:
+            return await self._measured(vector, keep)
+        async with held.turn([self.name]):
+            x, y, z = frames.turned(vector, held.of(self.name))
             along = (unsigned_zero(x), unsigned_zero(y), unsigned_zero(z))
-            return int(
-                await self._node.operate(
-                    lambda number: Measure(number, self.name, along, bool(keep))
-                )
-            )
+            return await self._measured(along, keep)
+
+    async def _measured(self, along: tuple[float, float, float], keep: bool) -> int:
+        name, keep = self.name, bool(keep)
+        return int(await self._node.operate(lambda number: Measure(number, name, along, keep)))
 
     async def store(self) -> None:
         """Move it to a storage qubit of the node, so that the communication qubit is free; the handle stays.
@@ -271,7 +273,7 @@ class Pair:
     @property
     def expired(self) -> bool:
         """Whether this node's memory has discarded the half here at its cut-off."""
-        return self.qubit.expired
+        return self._node.has_expired(self.qubit.name)
 
     async def wait_expired(self) -> bool:
         """`Qubit.wait_expired` of the half here."""

@@ -46,6 +46,11 @@ def replace(owner: Any, name: str, function: Any) -> None:
     setattr(owner, name, function)
 
 
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a function was before another one was put in its place; itself, if none was."""
+    return next((old for old, new in _exchanged.values() if new is function), function)
+
+
 def exchange_names() -> None:
     """Exchange what has been replaced under all names that loaded modules have for it."""
     for module in list(sys.modules.values()):

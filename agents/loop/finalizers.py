@@ -53,12 +53,15 @@ _owners: dict[int, AsyncGenerators] = {}
 
 @contextmanager
 def hooked() -> Iterator[None]:
-    """The two hooks stand for this long: steps need not set them, which costs as much as a small step."""
-    before = sys.get_asyncgen_hooks()
+    """All hooks stand for this long: steps need not set them, which costs as much as a small step."""
+    before, unraisable = sys.get_asyncgen_hooks(), sys.unraisablehook
     sys.set_asyncgen_hooks(first_iteration, finalizer)
+    if unraisable is not in_destructor:
+        put_aside(unraisable)
     try:
         yield
     finally:
+        sys.unraisablehook = unraisable
         sys.set_asyncgen_hooks(*before)
 
 

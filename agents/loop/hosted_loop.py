@@ -11,21 +11,17 @@ import heapq
 from typing import Any
 
 from .handles import Handle, TimerHandle
-from .owners import owner_in
+from .owners import OWNER, PROGRAM, owner_in
 from .virtual_loop import Callback, VirtualLoop
 
 
 class HostedLoop(VirtualLoop):
-    """A loop of several tenants. `foreground_ran`: since `rest`, a callback of a program was queued."""
+    """A loop of several tenants. `foreground_ran`: since it was cleared, a program's callback was queued."""
 
     def __init__(self, name: str = "", *, cap: int = 200_000) -> None:
         super().__init__(name, cap=cap)
         self.foreground_ran = False
         self._ended: dict[str, None] = {}
-
-    def rest(self) -> None:
-        """A step is over: look at the next one anew."""
-        self.foreground_ran = False
 
     @property
     def has_foreground_timer(self) -> bool:
@@ -47,8 +43,8 @@ class HostedLoop(VirtualLoop):
 
     def call_soon(self, callback: Callback, *args: Any, context: Any = None) -> Handle:  # type: ignore[override]
         handle = Handle(callback, args, self, context)
-        owner = owner_in(handle._context)
-        if self._closed or owner.name in self._ended:
+        owner = handle._context.get(OWNER, PROGRAM)
+        if self._closed or (self._ended and owner.name in self._ended):
             return handle
         if owner.foreground:
             self.foreground_ran = True

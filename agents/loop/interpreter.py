@@ -22,8 +22,12 @@ _swap_current_task: Callable[[Any, Any], Any] | None = getattr(
     asyncio.tasks, "_swap_current_task", None
 )
 
-Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any]
-Settings = tuple[int, Any, Any, Any]
+#: By names of their own, because every step asks twice.
+_hooks, _limit = sys.get_asyncgen_hooks, sys.getrecursionlimit
+_trace, _profile = sys.gettrace, sys.getprofile
+#: What `enter` found: running loop and its task, hooks of generators and destructors, then the settings that
+#: a program may change: recursion limit, trace and profile functions, hook for uncaught exceptions.
+Outside = tuple[asyncio.AbstractEventLoop | None, Any, Any, Any, int, Any, Any, Any]
 
 
 def enter(loop: asyncio.AbstractEventLoop) -> Outside:
@@ -34,42 +38,31 @@ def enter(loop: asyncio.AbstractEventLoop) -> Outside:
         task = asyncio.current_task(outer)
         if task is not None:
             _swap_current_task(outer, None)
-    hooks = sys.get_asyncgen_hooks()
-    unraisable = sys.unraisablehook
+    hooks, unraisable = _hooks(), sys.unraisablehook
     if hooks.firstiter is not first_iteration:
         sys.set_asyncgen_hooks(first_iteration, finalizer)
     if unraisable is not in_destructor:
         put_aside(unraisable)
     _set_running_loop(loop)
-    return outer, task, hooks, unraisable
+    return outer, task, hooks, unraisable, _limit(), _trace(), _profile(), sys.excepthook
 
 
 def leave(outside: Outside) -> None:
-    """Put back what stood before `enter`."""
-    outer, task, hooks, unraisable = outside
+    """Put back what stood before `enter`; called after every step, so it looks before it does anything."""
+    outer, task, hooks, unraisable, limit, trace, profile, hook = outside
+    if _limit() != limit:
+        sys.setrecursionlimit(limit)
+    if _trace() is not trace and not _is_debugger(_trace()):
+        sys.settrace(trace)
+    if _profile() is not profile:
+        sys.setprofile(profile)
+    sys.excepthook = hook
     _set_running_loop(outer)
     sys.unraisablehook = unraisable
     if hooks.firstiter is not first_iteration:
         sys.set_asyncgen_hooks(*hooks)
     if task is not None and _swap_current_task is not None:
         _swap_current_task(outer, task)
-
-
-def settings() -> Settings:
-    """As they are now."""
-    return sys.getrecursionlimit(), sys.gettrace(), sys.getprofile(), sys.excepthook
-
-
-def put_back(before: Settings) -> None:
-    """As they were; asked after every step, so it looks before it does anything."""
-    limit, trace, profile, hook = before
-    if sys.getrecursionlimit() != limit:
-        sys.setrecursionlimit(limit)
-    if sys.gettrace() is not trace and not _is_debugger(sys.gettrace()):
-        sys.settrace(trace)
-    if sys.getprofile() is not profile:
-        sys.setprofile(profile)
-    sys.excepthook = hook
 
 
 def _is_debugger(function: Any) -> bool:

@@ -27,18 +27,19 @@ class Owner:
 
 
 PROGRAM = Owner("", foreground=True)
-_OWNER: ContextVar[Owner] = ContextVar("owner", default=PROGRAM)
+#: What a context says.
+OWNER: ContextVar[Owner] = ContextVar("owner", default=PROGRAM)
 #: The owner whose context this is.
-current = _OWNER.get
+current = OWNER.get
 
 
 def owner_in(context: Context) -> Owner:
     """The owner of what runs in this context."""
-    return context.get(_OWNER, PROGRAM)
+    return context.get(OWNER, PROGRAM)
 
 
 def context_of(owner: Owner, around: Context) -> Context:
     """A copy of `around` in which everything is this owner's."""
     context = around.copy()
-    context.run(_OWNER.set, owner)
+    context.run(OWNER.set, owner)
     return context

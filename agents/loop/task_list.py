@@ -28,11 +28,14 @@ _CONTEXT = contextvars.Context()
 
 
 class TaskList:
-    """Tasks and failed futures of one VirtualLoop."""
+    """Tasks and failed futures of one VirtualLoop.
+
+    `failures`: what has failed; its exception may have been retrieved since. One list, for good.
+    """
 
     def __init__(self) -> None:
         self._tasks: dict[int, Task] = {}
-        self._failures: list[Any] = []
+        self.failures: list[Any] = []
         self._sweep_tasks_at = _SWEEP
         self._sweep_failures_at = _SWEEP
         #: What collects exceptions later: futures of `gather`, and what others wait for side by side.
@@ -54,10 +57,10 @@ class TaskList:
 
     def note_failure(self, future: asyncio.Future[Any]) -> None:
         """Called for each future that got an exception."""
-        if len(self._failures) >= self._sweep_failures_at:
-            self._failures = [other for other in self._failures if _failed_unseen(other)]
-            self._sweep_failures_at = max(_SWEEP, 2 * len(self._failures))
-        self._failures.append(future)
+        if len(self.failures) >= self._sweep_failures_at:
+            self.failures[:] = filter(_failed_unseen, self.failures)
+            self._sweep_failures_at = max(_SWEEP, 2 * len(self.failures))
+        self.failures.append(future)
 
     def note_gather(self, outer: Any) -> None:
         """Called by each new future of a `gather`: it looks at its children when it ends."""
@@ -81,24 +84,19 @@ class TaskList:
         self._groups = [group for group in self._groups if not all(map(_is_over, group))]
         self._groups.append(futures)
 
-    @property
-    def has_failures(self) -> bool:
-        """Whether a task or future has failed; its exception may have been retrieved since."""
-        return bool(self._failures)
-
     def lost(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Name and exception of each failure that no await will retrieve, in order of creation.
 
         Of all owners, or of one.
         """
-        if not self._failures:
+        if not self.failures:
             return []
-        self._failures = [failed for failed in self._failures if _failed_unseen(failed)]
+        self.failures[:] = filter(_failed_unseen, self.failures)
         awaited = {
             id(child) for outer in self._gathers if not outer.done() for child in outer._children
         }
         awaited.update(id(future) for group in self._groups for future in group)
-        return _named((each for each in self._failures if id(each) not in awaited), owner)
+        return _named((each for each in self.failures if id(each) not in awaited), owner)
 
     def live(self) -> list[Task]:
         """The live tasks in order of creation."""
@@ -106,17 +104,18 @@ class TaskList:
 
     def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Name and exception of each failure whose exception was not retrieved, in order of creation."""
-        failed = [*self._failures, *self._tasks.values()]
+        failed = [*self.failures, *self._tasks.values()]
         return _named(filter(_failed_unseen, failed), owner)
 
     def silence(self) -> None:
         """Forget everything; asyncio's own warnings about it stay unsaid."""
         for task in self._tasks.values():
             task._log_destroy_pending = False
-        for future in [*self._failures, *self._tasks.values()]:
+        for future in [*self.failures, *self._tasks.values()]:
             if future._log_traceback:
                 future._log_traceback = False
-        self._tasks, self._failures, self._gathers, self._groups = {}, [], [], []
+        self.failures.clear()
+        self._tasks, self._gathers, self._groups = {}, [], []
 
 
 def _failed_unseen(future: Any) -> bool:

@@ -31,7 +31,7 @@ from ...emulator.errors import InternalError, Refused, Spinning
 from ...emulator.units import LAST_NS, format_ns, to_ns
 from .finalizers import AsyncGenerators, close_for_good
 from .handles import Handle, TimerHandle
-from .interpreter import enter, leave, put_back, settings
+from .interpreter import enter, leave
 from .owners import current, owner_in
 from .refused_io import WithoutIO
 from .task_list import TaskList
@@ -73,12 +73,16 @@ class VirtualLoop(WithoutIO):
         self.output: IO[str] | None = None
         self.unhandled: list[tuple[str, BaseException | None]] = []
         self._unhandled_of = {"": self.unhandled}
+        #: Whether anything was ever unhandled, of any owner.
+        self.had_unhandled = False
         self._ready: deque[Handle | TimerHandle] = deque()
         self._timers: list[tuple[int, int, TimerHandle]] = []
         self._cancelled_timers = 0
         self._number = 0
         self._task_names = 0
         self._task_list = TaskList()
+        #: Tasks and futures that have failed; their exceptions may have been retrieved since.
+        self.failures = self._task_list.failures
         self.note_task = self._task_list.note_task
         self.note_failure = self._task_list.note_failure
         self.note_gather = self._task_list.note_gather
@@ -98,10 +102,12 @@ class VirtualLoop(WithoutIO):
 
     # --- stepping ---------------------------------------------------------------------------------
 
-    def step(self, t_ns: int, inputs: Callable[[], object] | None = None) -> int | None:
+    def step(
+        self, t_ns: int, inputs: Callable[..., object] | None = None, *args: Any
+    ) -> int | None:
         """Run everything that is due at `t_ns`; answers when the next timer is (ns), or None.
 
-        `inputs` runs first, with this loop running and in `context`. Callbacks then run until none is
+        `inputs(*args)` runs first, with this loop running and in `context`. Callbacks then run until none is
         ready, then due timers, and so on until neither is left. A closed loop does nothing.
         Raises Spinning when more than `cap` callbacks ran, InternalError for a step back in time.
         """
@@ -111,16 +117,18 @@ class VirtualLoop(WithoutIO):
             raise InternalError(f"step to {t_ns} ns of {self!r}")
         self.now_ns = t_ns
         self._stepping = True
-        outside, before = enter(self), settings()
+        outside = enter(self)
         try:
             if inputs is not None:
-                self.context.run(inputs)
+                self.context.run(inputs, *args)
             self._run_until_idle()
         finally:
-            put_back(before)
             leave(outside)
             self._stepping = False
-        return self.next_timer_ns()
+        timers = self._timers
+        if timers and timers[0][2]._cancelled:
+            return self.next_timer_ns()
+        return timers[0][0] if timers else None
 
     def next_timer_ns(self) -> int | None:
         """When the earliest live timer is due, or None."""
@@ -339,7 +347,7 @@ class VirtualLoop(WithoutIO):
     @property
     def is_sound(self) -> bool:
         """Whether nothing has failed that could be lost, and nothing is unhandled, of any owner."""
-        return not self._task_list.has_failures and not any(self._unhandled_of.values())
+        return not self.failures and not any(self._unhandled_of.values())
 
     def unretrieved(self, owner: str | None = None) -> list[tuple[str, BaseException]]:
         """Tasks and futures that failed and whose exception was never retrieved, by creation.
@@ -358,6 +366,7 @@ class VirtualLoop(WithoutIO):
         """An error that belongs to no task; without `owner`, of the one whose context this is."""
         name = current().name if owner is None else owner
         self._unhandled_of.setdefault(name, []).append((message, error))
+        self.had_unhandled = True
 
     # --- errors that belong to no task ------------------------------------------------------------
 
@@ -470,8 +479,8 @@ class VirtualLoop(WithoutIO):
     def is_closed(self) -> bool:
         return self._closed
 
-    def get_debug(self) -> bool:
-        return False
+    #: False, without a frame of its own: asyncio asks for each future and task.
+    get_debug = staticmethod(bool)
 
     def set_debug(self, enabled: bool) -> None:
         """Ignored: asyncio's debug mode measures wall time."""

@@ -94,17 +94,18 @@ class Exchange:
                 packet.item,
             )
 
-    async def receive_data(self) -> None:
-        """Take what comes bare."""
-        while True:
-            try:
-                message = await self._data.receive()
-            except MessageError:
-                continue
-            self._service.heard(message.source)
-            if isinstance(message.body, Hello):
-                continue  # says no more than that
-            self._process(self._on_datum, message.source, message.body)
+    def receive_data(self) -> None:
+        """Take what comes bare, from now on."""
+        self._service.node.handle_messages(self._data.name, Datum, self._on_bare)
+
+    def _on_bare(self, source: str, datum: Datum) -> None:
+        self._service.heard(source)
+        if type(datum) is Hello:
+            return  # says no more than that
+        if self._processing_ns:
+            self._process(self._on_datum, source, datum)
+        else:
+            self._on_datum(source, datum)
 
     def _process(self, handle: Callable[[str, Any], None], peer: str, message: Any) -> None:
         """Handle a message, once all before it have had their time."""

@@ -135,7 +135,7 @@ class Network(Service, NetworkWords):
         )
         self._serving = Serving(self)
         self._measuring = Measuring(self)
-        self.background(self._exchange.receive_data(), "data")
+        self._exchange.receive_data()
         self.background(self._exchange.receive_signals(), "signals")
         for peer in self.knowledge.neighbours:
             if self.name < peer or self.incarnation > 1:
@@ -332,18 +332,19 @@ class Network(Service, NetworkWords):
         else:
             self.signalling.on(peer, signal)
 
-    def _on_datum(self, peer: str, datum: Datum) -> None:
-        assert not isinstance(datum, Hello)
-        if isinstance(datum, Forgotten):
+    def _on_datum(self, peer: str, datum: Any) -> None:
+        """A `Datum` has come: anything but a Hello."""
+        # By exact types, because nearly all are tracks: to be no instance of a Struct is dear.
+        if type(datum) is Forgotten:
             self.signalling.on_forgotten(peer, datum.id)
             return
         circuit = self.signalling.circuits.get(datum.id)
         if circuit is None:
             self.signalling.unknown(peer, datum.id)
             return
-        if isinstance(datum, (Done, Alive)):
+        if type(datum) is Done or type(datum) is Alive:
             if isinstance(circuit, Head) and peer == circuit.path[-1]:
-                if isinstance(datum, Done):
+                if type(datum) is Done:
                     circuit.on_done(datum)
                 else:
                     circuit.seen_ns = self.now_ns
@@ -353,7 +354,7 @@ class Network(Service, NetworkWords):
         side = self.signalling.side_of(circuit, peer)
         if side is None:
             self._refused += 1
-        elif isinstance(datum, Track):
+        elif type(datum) is Track:
             if side == LEFT:
                 circuit.on_track(datum)
             else:

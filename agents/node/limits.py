@@ -9,6 +9,8 @@ numbers of another.
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ...emulator.errors import InputError, MessageError, OperationError
 from ...emulator.wire import STATISTICS, AnyOperation, PairPulses
 
@@ -20,24 +22,25 @@ EACH_BYTES = 256
 MOST_NAMES = 10_000
 #: Metrics of every node that the emulator keeps, after the node's name.
 KEPT = {"expired": "qubits past their cut-off", "message_latency_s": "the latency of messages"}
-_COLUMNS = ("bases", "bits", "intensities")
+#: What counts by its size, by the type of operation. Those of pairs are shares, not columns.
+COLUMNS: dict[type, list[str]] = {
+    kind: [name for name in ("bases", "bits", "intensities") if name in kind.__struct_fields__]
+    for kind in get_args(AnyOperation)
+    if kind is not PairPulses
+}
 
 
 class Allowance:
-    """What one node has left; `renew` when a step has been reported."""
+    """What one node has `left` in this step, in bytes: `MOST_BYTES` at its start."""
 
     def __init__(self) -> None:
-        self._left = MOST_BYTES
+        self.left = MOST_BYTES
         self._names: dict[str, None] = {}
-
-    def renew(self) -> None:
-        """A step has ended."""
-        self._left = MOST_BYTES
 
     def message(self, names: int) -> None:
         """One message more, with names of so many characters. Raises MessageError."""
-        self._left -= EACH_BYTES + names
-        if self._left < 0:
+        self.left -= EACH_BYTES + names
+        if self.left < 0:
             raise MessageError(_too_much())
 
     def record(self, name: str, size: int) -> None:
@@ -46,17 +49,16 @@ class Allowance:
             if len(self._names) >= MOST_NAMES:
                 raise MessageError(f"a node records under at most {MOST_NAMES:,} different names")
             self._names[name] = None
-        self._left -= EACH_BYTES + len(name) + size
-        if self._left < 0:
+        self.left -= EACH_BYTES + len(name) + size
+        if self.left < 0:
             raise MessageError(_too_much())
 
     def operation(self, operation: AnyOperation) -> None:
         """One operation more. Raises OperationError."""
-        self._left -= EACH_BYTES
-        if not isinstance(operation, PairPulses):
-            for column in _COLUMNS:
-                self._left -= len(getattr(operation, column, None) or b"")
-        if self._left < 0:
+        self.left -= EACH_BYTES
+        for column in COLUMNS.get(type(operation), ()):
+            self.left -= len(getattr(operation, column) or b"")
+        if self.left < 0:
             raise OperationError(_too_much())
 
 

@@ -14,7 +14,6 @@ report, however many tenants there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -45,7 +44,6 @@ from ...emulator.wire import (
     PairPulses,
     Pulses,
     Release,
-    Report,
     Resend,
     Result,
     Sent,
@@ -63,14 +61,14 @@ from ..loop.virtual_loop import VirtualLoop
 from ..messages import unseal
 from ..tracebacks import headline, program_traceback
 from . import waiting
-from .held_qubits import HeldQubits
+from .held_qubits import ACCOUNTS, HeldQubits
 from .limits import MetricNames
 from .local_clock import LocalClock
 from .outgoing import Outgoing
 from .outsides import Outsides
 from .payloads import Payloads
 from .storages import Storages
-from .tenants.tenants import NOTHING, Tenants, Verdict
+from .tenants.tenants import NOTHING, Tenants
 
 _RESULT_TYPES: dict[type, Any] = {
     Entangle: Herald,
@@ -145,7 +143,7 @@ class Node:
         """A frame of the emulator."""
         if self.dead:
             return
-        if isinstance(message, Grant):
+        if type(message) is Grant:
             if self._over:
                 return  # it is over: the grant crossed its report
             if message.deliveries:
@@ -230,9 +228,9 @@ class Node:
         if grant.clock is not None:
             self.clock = LocalClock(grant.clock)
             self.loop.now_ns = self.clock.local_ns(grant.t_ns)  # a clock that is put wrong jumps
-        local_ns = self.clock.local_ns(grant.t_ns)
+        local_ns = self.clock.local_ns(grant.t_ns) if self.clock.skews else grant.t_ns
         try:
-            self.loop.step(local_ns, partial(self._inputs, grant))
+            next_timer_ns = self.loop.step(local_ns, self._inputs, grant)
             verdict = self.tenants.judge(local_ns)
         except Spinning as error:
             self._fail("spinning", f"node {self.welcome.name}: {error}", self.stacks())
@@ -242,26 +240,25 @@ class Node:
             return
         for forget in grant.forget:
             self.payloads.forget(forget)
-        if verdict is not NOTHING and self.tenants.program.over and not self.tenants.services:
-            self._over = True
-            self.payloads.end()
-            self.outsides.close_all()
-        self.outbox.append(self._report(grant, verdict))
-
-    def _report(self, grant: Grant, verdict: Verdict) -> Report:
-        next_timer_ns = self.loop.next_timer_ns()
+        if verdict is not NOTHING:
+            next_timer_ns = self.loop.next_timer_ns()
+            if self.tenants.program.over and not self.tenants.services:
+                self._over = True
+                self.payloads.end()
+                self.outsides.close_all()
         if next_timer_ns is not None and self.clock.skews:
             next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
-        return self.out.report(
+        report = self.out.report(
             grant,
             next_timer_ns,
             verdict.finished,
             verdict.failed,
-            self.frames.changes(),
+            self.frames.changes() if self.frames.changed else [],
             verdict.broken,
-            self.tenants.take_background(),
-            self.outsides.report(),
+            bool(self.tenants.services) and self.tenants.take_background(),
+            self.outsides.report() if self.outsides.changed else None,
         )
+        self.outbox.append(report)
 
     def _inputs(self, grant: Grant) -> None:
         """What is due, in the order of the clock rule; runs inside the step."""
@@ -272,7 +269,8 @@ class Node:
             taker = tenants.taker_of(port)
             if not taker.over:
                 message = self.payloads.message(delivery, self.clock)
-                taker.mailbox(port).offer(message)
+                box = taker.mail.get(port)
+                (taker.mailbox(port) if box is None else box).offer(message)
         for arrival in grant.arrivals:
             if arrival.qubit not in grant.expired:  # both at once: the node was held up in between
                 arrival.t_ns = self.clock.local_ns(arrival.t_ns)
@@ -297,11 +295,14 @@ class Node:
             if not future.done():
                 future.set_exception(operation_error(*result.error))
             return
-        kind = _RESULT_TYPES.get(type(operation))
-        value = result.value if kind is None else msgspec.convert(result.value, kind)
+        kind, value = _RESULT_TYPES.get(type(operation)), result.value
+        if kind is not None and type(value) is not kind:
+            value = msgspec.convert(value, kind)
         if self.clock.skews:
             self._by_own_clock(value)
-        self.held.account(operation, value, future.owner_name)
+        account = ACCOUNTS.get(type(operation))
+        if account is not None:
+            account(self.held, operation, value, future.owner_name)
         if future.done():
             future.discard(value)
         else:

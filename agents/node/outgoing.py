@@ -17,7 +17,7 @@ from ...emulator.wire import (
     Report,
     Send,
 )
-from .limits import Allowance
+from .limits import MOST_BYTES, Allowance
 
 
 class Outgoing:
@@ -77,5 +77,5 @@ class Outgoing:
             self.notes = []
         if self.owners:
             self.owners = {}
-        self.allowance.renew()
+        self.allowance.left = MOST_BYTES
         return report

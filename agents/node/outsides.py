@@ -28,7 +28,8 @@ class Outsides:
         self._open: dict[int, Outside] = {}
         self._count = 0
         self._replies: list[Replied] = []
-        self._changed = False
+        #: Whether this step has something to report.
+        self.changed = False
 
     def opened(self, outside: Outside, order: Open) -> int:
         """Another one; its number."""
@@ -66,12 +67,12 @@ class Outsides:
 
     def report(self) -> OutsideState | None:
         """What this step has changed; None for nothing."""
-        if not self._changed:
+        if not self.changed:
             return None
-        replies, self._replies, self._changed = self._replies, [], False
+        replies, self._replies, self.changed = self._replies, [], False
         return OutsideState(len(self._open), replies)
 
     def _give(self, order: Order) -> None:
-        self._changed = True
+        self.changed = True
         if self._live:
             self.orders.append(order)

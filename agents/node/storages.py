@@ -37,13 +37,16 @@ class Shelf:
 
 
 class Storages:
-    """Those of one incarnation. `shelf`: where they lie; without one nothing is stored."""
+    """Those of one incarnation. `shelf`: where they lie; without one nothing is stored.
+
+    `changes`: what the step has changed, by tenant.
+    """
 
     def __init__(self, welcome: Welcome) -> None:
         self._welcome = welcome
         self.shelf: Shelf | None = None
         self._open: dict[str, Store] = {}
-        self._changes: dict[str, list[Any]] = {}
+        self.changes: dict[str, list[Any]] = {}
         self._closed = False
 
     def opened(self, tenant: str, open_store: OpenStore, args: tuple[Any, ...]) -> Any:
@@ -77,20 +80,20 @@ class Storages:
     def changed(self, tenant: str, change: Any) -> None:
         """To be stored at the end of the step; nothing is once the node has been killed."""
         if not self._closed:
-            self._changes.setdefault(tenant, []).append(change)
+            self.changes.setdefault(tenant, []).append(change)
 
     def commit(self) -> None:
         """Store what the step has changed; called by the shell. Raises InfrastructureError."""
-        if not self._changes:
+        if not self.changes:
             return
-        changes, self._changes = self._changes, {}
+        changes, self.changes = self.changes, {}
         for tenant, made in changes.items():
             self._open[tenant].commit(made)
 
     def close(self) -> None:
         """Let go of their files; what was changed since the last step is lost, as by a kill."""
         self._closed = True
-        self._changes.clear()
+        self.changes.clear()
         for store in self._open.values():
             store.close()
         self._open.clear()

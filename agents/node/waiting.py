@@ -81,17 +81,14 @@ class NamedFuture(Future):
 class OperationFuture(Future):
     """The future of an operation; cancelling it withdraws the operation."""
 
-    __slots__ = ("_tenant", "operation")
+    __slots__ = ("_tenant", "operation", "owner_name")
 
     def __init__(self, loop: VirtualLoop, tenant: Tenant, operation: AnyOperation) -> None:
         super().__init__(loop=loop)
         self._tenant, self.operation = tenant, operation
+        #: Who has asked for it; "" for the program.
+        self.owner_name = tenant.name
         self.since_ns = loop.now_ns
-
-    @property
-    def owner_name(self) -> str:
-        """Who has asked for it; "" for the program."""
-        return self._tenant.name
 
     def discard(self, value: Any) -> None:
         """No await took the result: a qubit in it is discarded."""

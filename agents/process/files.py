@@ -150,15 +150,15 @@ class Log(io.TextIOWrapper):
         by_line: bool = False,
         trouble: InfrastructureError | None = None,
     ) -> None:
-        self._file = _LogFile(file, path)
-        self._file.trouble = trouble
-        file_buffer = io.BufferedWriter(self._file)
+        self.file = _LogFile(file, path)
+        self.file.trouble = trouble
+        file_buffer = io.BufferedWriter(self.file)
         super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)
 
     @property
     def trouble(self) -> InfrastructureError | None:
         """Why something is missing in it, if something is."""
-        return self._file.trouble
+        return self.file.trouble
 
 
 def redirect_output(path: Path) -> list[Log]:

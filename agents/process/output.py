@@ -79,7 +79,8 @@ _BESIDE: ContextVar[Any] = ContextVar("output beside the steps", default=None)
 #: By thread: what its prints go to, whatever its loop is.
 _printing: dict[int, Any] = {}
 #: The streams by their names in `sys`: one each, for all runs.
-_STREAMS = {"stdout": Routed(), "stderr": Routed()}
+OUT, ERR = Routed(), Routed()
+_STREAMS = {"stdout": OUT, "stderr": ERR}
 
 
 @contextmanager
@@ -133,16 +134,17 @@ class OwnStreams:
     """What one node's program has made its `sys.stdout` and `sys.stderr`, as `redirect_stdout` does.
 
     In a process of its own no other node would have them. Between its steps the streams are as they were.
+    `kept`: what it has put in their place. Without any, a step that leaves `OUT` and `ERR` needs no call.
     """
 
-    __slots__ = ("_own",)
+    __slots__ = ("kept",)
 
     def __init__(self) -> None:
-        self._own: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {}
 
     def begin(self) -> None:
         """A step of the node begins."""
-        for name, stream in self._own.items():
+        for name, stream in self.kept.items():
             setattr(sys, name, stream)
 
     def end(self) -> None:
@@ -150,7 +152,7 @@ class OwnStreams:
         for name, stream in _STREAMS.items():
             current = getattr(sys, name)
             if current is not stream:
-                self._own[name] = current
+                self.kept[name] = current
                 setattr(sys, name, stream)
-            elif self._own:
-                self._own.pop(name, None)
+            elif self.kept:
+                self.kept.pop(name, None)

@@ -32,20 +32,18 @@ from ..units import LAST_NS
 FAULT, HOP, COMPLETION, GRANT = range(4)
 
 
-class Entry:
-    """Something due; `cancel()` makes it not happen."""
+class Entry(list[Any]):
+    """Something due, as it lies on the agenda: (t_ns, m, phase, order, serial, action).
 
-    __slots__ = ("action",)
+    `cancel()` makes it not happen. A list, because entries are compared at every turn of the agenda; no two
+    have one serial.
+    """
 
-    def __init__(self, action: Callable[[], None]) -> None:
-        self.action: Callable[[], None] | None = action
+    __slots__ = ()
 
     def cancel(self) -> None:
         """Take it off the agenda; harmless when it has already happened."""
-        self.action = None
-
-
-_Item = tuple[int, int, int, tuple[Any, ...], int, Entry]
+        self[5] = None
 
 
 class Conductor:
@@ -55,7 +53,7 @@ class Conductor:
         self.now_ns = 0
         self.m = 0
         self.instants = 0
-        self._agenda: list[_Item] = []
+        self._agenda: list[Entry] = []
         self._serial = 0
         self._timers: dict[str, int] = {}
         self._timer_heap: list[tuple[int, str]] = []
@@ -78,21 +76,20 @@ class Conductor:
         now = self.now_ns
         if t_ns < now:
             raise InternalError(f"something is due at {t_ns} ns, before now ({now} ns)")
-        entry = Entry(action)
-        if t_ns > LAST_NS:
-            return entry
         self._serial += 1
         m = 0 if t_ns > now else self.m + 1
-        heappush(self._agenda, (t_ns, m, phase, order, self._serial, entry))
+        entry = Entry((t_ns, m, phase, order, self._serial, action))
+        if t_ns <= LAST_NS:
+            heappush(self._agenda, entry)
         return entry
 
     def at_start(self, order: tuple[Any, ...], action: Callable[[], None], phase: int) -> Entry:
         """Have `action` called in the very first instant (0, 0). Only before the run begins."""
         if self.instants:
             raise InternalError("the run has already begun")
-        entry = Entry(action)
         self._serial += 1
-        heappush(self._agenda, (0, 0, phase, order, self._serial, entry))
+        entry = Entry((0, 0, phase, order, self._serial, action))
+        heappush(self._agenda, entry)
         return entry
 
     def set_timer(self, node: str, t_ns: int | None) -> None:
@@ -114,19 +111,21 @@ class Conductor:
 
     def entries(self) -> int:
         """How many things are due on the agenda; timers of nodes are none."""
-        return sum(item[5].action is not None for item in self._agenda)
+        return sum(entry[5] is not None for entry in self._agenda)
 
     def next_instant(self) -> tuple[int, int] | None:
         """The earliest instant at which something is due, or None."""
         agenda, heap, timers = self._agenda, self._timer_heap, self._timers
         # Cancelled entries and replaced timers stay in their heaps until they come to the top: they are
         # dropped here, so that neither makes an instant of its own.
-        while agenda and agenda[0][5].action is None:
+        while agenda and agenda[0][5] is None:
             heappop(agenda)
         while heap and timers.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
-        if agenda and (not heap or agenda[0][:2] <= (heap[0][0], 0)):
-            return agenda[0][:2]
+        if agenda:
+            first = agenda[0]
+            if not heap or (first[0], first[1]) <= (heap[0][0], 0):
+                return first[0], first[1]
         return (heap[0][0], 0) if heap else None
 
     def enter(self, t_ns: int, m: int) -> None:
@@ -149,10 +148,10 @@ class Conductor:
         # One entry a call: the action may have made time stand (a kill) or ended the run, and the world looks
         # before it has the next one done.
         while agenda and agenda[0][0] == now and agenda[0][1] == m:
-            entry = heappop(agenda)[5]
-            action = entry.action
+            entry = heappop(agenda)
+            action = entry[5]
             if action is not None:
-                entry.action = (
+                entry[5] = (
                     None  # an object that keeps its entry is often kept by the action: no cycle
                 )
                 action()

@@ -21,20 +21,16 @@ class WallClock:
     def __init__(self, wall: Callable[[], float], speed: float) -> None:
         self.worked_s: defaultdict[str, float] = defaultdict(float)
         self.grants: Counter[str] = Counter()
-        self._wall, self._speed = wall, speed
+        self.wall, self._speed = wall, speed
         self._begun: dict[str, int] = {}
         self._measured: dict[str, float] = {}
         self._began_s: float | None = None
-        #: When grants last went out or a report came, and when the last report did.
-        self._since_s = self._reported_s = 0.0
+        #: When grants last went out, so that reports are awaited, or a report came; when the last one did.
+        self.since_s = self._reported_s = 0.0
 
     def begin(self) -> None:
         """The first instant."""
-        self._began_s = self._reported_s = self._wall()
-
-    def granted(self) -> None:
-        """Grants have gone out: reports are awaited from now on."""
-        self._since_s = self._wall()
+        self._began_s = self._reported_s = self.wall()
 
     def measured(self, node: str, worked_s: float) -> None:
         """How long the step took that the node reports next: reports that come together do not tell."""
@@ -42,18 +38,20 @@ class WallClock:
 
     def reported(self, node: str, incarnation: int) -> None:
         """A node has reported."""
-        now_s = self._wall()
-        worked_s = self._measured.pop(node, now_s - self._since_s)
+        now_s = self.wall()
+        worked_s = now_s - self.since_s
+        if self._measured:
+            worked_s = self._measured.pop(node, worked_s)
         if self._begun.get(node) == incarnation:
             self.worked_s[node] += worked_s
         self.grants[node] += 1
         self._begun[node] = incarnation
-        self._since_s = self._reported_s = now_s
+        self.since_s = self._reported_s = now_s
 
     @property
     def wall_s(self) -> float:
         """Real seconds since the first instant; 0 before it."""
-        return 0.0 if self._began_s is None else self._wall() - self._began_s
+        return 0.0 if self._began_s is None else self.wall() - self._began_s
 
     @property
     def wall_ns(self) -> int:

@@ -80,6 +80,8 @@ class FaultHistory(Generic[_C]):
 
     def at(self, t_ns: int) -> Interval[_C]:
         """The interval in which `t_ns` lies."""
+        if len(self._since) == 1:
+            return self._intervals[0]
         return self._intervals[max(bisect_right(self._since, t_ns) - 1, 0)]
 
     def between(self, from_ns: int, to_ns: int) -> Iterable[Interval[_C]]:

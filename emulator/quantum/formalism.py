@@ -112,7 +112,7 @@ class Formalism:
 
     def settled(self, state: State) -> State:
         """The state after qubits have left it: four numbers again, if it is a Bell-diagonal pair."""
-        if isinstance(state, DensityMatrix) and state.size == 2 and self._four_numbers:
+        if type(state) is DensityMatrix and state.size == 2 and self._four_numbers:
             return BellDiagonal.of(state) or state
         return state
 

@@ -441,10 +441,10 @@ def _show_measured(value: MeasuredPairs) -> list[Any]:
 
 
 def _show_entangle(operation: Entangle) -> tuple[Any, ...]:
-    shown = _fields(operation)
+    shown: tuple[Any, ...] = (operation.peer, operation.link, operation.raw)
     if operation.alpha is not None:
-        return (*shown[:-1], rounded(float(operation.alpha)))
-    return shown[:-1] if operation.purpose else shown[:-2]
+        return *shown, operation.purpose, rounded(float(operation.alpha))
+    return (*shown, operation.purpose) if operation.purpose else shown
 
 
 # --- to a storage qubit ---------------------------------------------------------------------------

@@ -129,7 +129,9 @@ class QuantumPlane:
         if owner:
             devices.operation_owners[number] = owner
             whose = ({"service": owner},)
-        shown = self._private(*row.arguments(operation))
+        shown = row.arguments(operation)
+        if self._private.hides:
+            shown = self._private(*shown)
         self._journal.event(node, "operation", number, row.verb, *shown, *whose)
         try:
             if row.plan is not None:
@@ -292,7 +294,9 @@ class QuantumPlane:
     ) -> None:
         """The operation takes so long, once all that were issued before on its qubits have ended."""
         self.registry.require(devices.name, qubits)
-        end_ns = devices.occupy(qubits, self._clock.now_ns, duration_ns)
+        end_ns = self._clock.now_ns
+        if duration_ns or devices.busy:
+            end_ns = devices.occupy(qubits, end_ns, duration_ns)
         self._schedule(Pending(devices, operation), end_ns)
 
     def end_after(self, pending: Pending, duration_ns: int) -> None:
@@ -368,7 +372,9 @@ class QuantumPlane:
         kind = "dropped" if pending.withdrawn else "result"
         shown: Any = None
         if value is not None:
-            (shown,) = self._private(ROWS[type(pending.operation)].outcome(value))
+            shown = ROWS[type(pending.operation)].outcome(value)
+            if self._private.hides:
+                (shown,) = self._private(shown)
         self._journal.event(node, kind, number, shown, error)
         if not pending.withdrawn:
             self.results.append((node, pending.incarnation, Result(number, value, error)))

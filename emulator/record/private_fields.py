@@ -20,10 +20,12 @@ _encode = msgspec.json.Encoder().encode
 class PrivateFields:
     """The fields of an event that may be key material, as a run of this `record` and `seed` shows them."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "hides")
 
     def __init__(self, record: str, seed: int) -> None:
         self._key = hash_key(seed) if record == "hashes" else None
+        #: Whether it shows anything else than the fields themselves.
+        self.hides = self._key is not None
 
     def __call__(self, *fields: Any) -> tuple[Any, ...]:
         """The fields, or one hash for all of them; none for none."""

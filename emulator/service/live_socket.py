@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import selectors
 import socket
 import time
@@ -36,9 +37,6 @@ MOST_UNFETCHED = 16 * 1024 * 1024
 HURRY_S = 1.0
 #: How often a run without an event loop polls the socket.
 POLL_S = 0.05
-
-#: Bound before a program's guards are there: inside a step the clock would be virtual.
-_monotonic = time.monotonic
 
 
 class LiveCore(Protocol):
@@ -198,16 +196,24 @@ class LiveSocket:
 
 
 class PolledLiveSocket:
-    """The live socket of a run without an event loop: `poll()` between two batches."""
+    """The live socket of a run without an event loop: `poll()` between two batches.
 
-    def __init__(self, live: LiveCore, listener: socket.socket) -> None:
-        self._live, self._listener = live, listener
+    `monotonic` gives real seconds, inside a step too; `next_poll_s`: a poll before that does nothing.
+    """
+
+    def __init__(
+        self,
+        live: LiveCore,
+        listener: socket.socket,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._live, self._listener, self._monotonic = live, listener, monotonic
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
         self._clients: dict[socket.socket, _PolledConnection] = {}
         self._overdue: list[tuple[float, Callable[[], None]]] = []
-        self._next_poll_s = 0.0
+        self.next_poll_s = 0.0
         self._closed = False
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -215,7 +221,7 @@ class PolledLiveSocket:
 
         Returns early when a client comes or asks.
         """
-        if not self._closed and (seconds or _monotonic() >= self._next_poll_s):
+        if not self._closed and (seconds or self._monotonic() >= self.next_poll_s):
             self._serve_all(seconds)
 
     def fileno(self) -> int | None:
@@ -234,8 +240,8 @@ class PolledLiveSocket:
                 self._accept()
             else:
                 self._clients[key.fileobj].on_data()  # type: ignore[index]
-        now_s = _monotonic()
-        self._next_poll_s = now_s + POLL_S
+        now_s = self._monotonic()
+        self.next_poll_s = now_s + POLL_S
         due = [action for when_s, action in self._overdue if when_s <= now_s]
         self._overdue = [entry for entry in self._overdue if entry[0] > now_s]
         for action in due:
@@ -245,7 +251,7 @@ class PolledLiveSocket:
         """The run is over. May be called again."""
         if self._closed:
             return
-        self._closed = True
+        self._closed, self.next_poll_s = True, math.inf
         self._live.close()
         for client in list(self._clients.values()):
             client.hang_up()
@@ -276,7 +282,7 @@ class PolledLiveSocket:
         return True
 
     def _later(self, action: Callable[[], None]) -> None:
-        self._overdue.append((_monotonic() + HURRY_S, action))
+        self._overdue.append((self._monotonic() + HURRY_S, action))
 
 
 class _PolledConnection:

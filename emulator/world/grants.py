@@ -20,8 +20,8 @@ from ..wire import Arrival, Failed, Finished, Grant, Input, Note, Release, Repor
 from ..wire.keyed_hash import keyed_hash
 from .end import End
 from .node_faults import NodeFaults
-from .nodes import NodeStatus
-from .run import Run
+from .nodes import RUNS, NodeStatus
+from .run import Run, State
 
 #: A round in which a node asks something of the physical world counts so much less towards an endless
 #: exchange in no time: many free operations in a row are a program at work.
@@ -43,13 +43,14 @@ class OutgoingGrants:
         #: them fail in the order of their names, not in the order in which they say so.
         self.unbuilt: dict[str, Failed] = {}
 
-    def collect(self) -> bool:
-        """Take what the quantum plane has for the nodes at this instant; whether there was anything."""
+    def collect(self) -> None:
+        """Take what the quantum plane has for the nodes at this instant."""
         plane, receiver, wake = self._quantum, self._nodes.receiver, self._conductor.wake
-        found = bool(plane.results or plane.arrivals or plane.expired)
         if plane.results:
+            statuses = self._nodes.statuses
             for name, incarnation, result in plane.results:
-                if receiver(name) == incarnation:
+                status = statuses[name]
+                if status.incarnation == incarnation and status.state in RUNS:
                     self._results.setdefault(name, []).append(result)
                     wake(name)
             plane.results.clear()
@@ -65,7 +66,6 @@ class OutgoingGrants:
                     self._expired.setdefault(name, []).append(qubit)
                     wake(name)
             plane.expired.clear()
-        return found
 
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
@@ -80,7 +80,7 @@ class OutgoingGrants:
             last,
             clock,
             self._expired.pop(name, []),
-            self._take_inputs(name),
+            self._take_inputs(name) if name in self._inputs else [],
         )
 
     def add_input(self, name: str, item: Input) -> None:
@@ -89,8 +89,6 @@ class OutgoingGrants:
         self._conductor.wake(name)
 
     def _take_inputs(self, name: str) -> list[Input]:
-        if name not in self._inputs:
-            return []
         inputs, status = self._inputs.pop(name), self._nodes[name]
         status.inputs += len(inputs)
         for each in inputs:
@@ -132,11 +130,15 @@ class Steps:
         run, grants = self._run, self._grants
         conductor, statuses = run.conductor, run.nodes.statuses
         # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
-        self.gave_results = grants.collect()
+        plane = run.quantum
+        self.gave_results = bool(plane.results or plane.arrivals or plane.expired)
+        if self.gave_results:
+            grants.collect()
         self.granted = []
+        faults, outbox = self._node_faults, run.outbox
         for name in conductor.take_due():
             status = statuses[name]
-            if not status.runs:
+            if status.state not in RUNS:
                 continue
             if status.paused:
                 status.missed = True
@@ -148,18 +150,19 @@ class Steps:
             status.awaited = True
             status.granted_ns = conductor.now_ns
             self.missing += 1
-            clock = self._node_faults.take_clock(name)
+            clock = faults.take_clock(name) if faults.unsent else None
             dismissed = last and (status.spec.service or bool(status.spec.services))
-            grant = grants.grant(name, dismissed, clock)
-            run.outbox.append((name, grant))
-        run.wall_clock.granted()
+            outbox.append((name, grants.grant(name, dismissed, clock)))
+        stopwatch = run.wall_clock
+        stopwatch.since_s = stopwatch.wall()
 
     def take(self, status: NodeStatus, report: Report | Failed) -> bool:
         """Keep a report; False: it ends no step, as a program that cannot be built has had none."""
         if status.awaited:
             self._reports[status.name] = report
             self._run.wall_clock.reported(status.name, status.incarnation)
-            self.done(status)
+            status.awaited = False
+            self.missing -= 1
             return True
         if not isinstance(report, Failed):
             raise InternalError(f"{status.name} reports without having been granted")
@@ -195,11 +198,14 @@ class Steps:
         run.classical.taken()
         for name, forgets in run.classical.overdue():
             run.outbox.append((name, Release(forgets)))
+        if run.state is State.GRANTED:
+            run.state = State.BETWEEN
 
     def _apply(self, status: NodeStatus, report: Report) -> None:
         name, incarnation, run = status.name, status.incarnation, self._run
         quantum = run.quantum
-        if report.t_ns != run.conductor.now_ns or report.m != run.conductor.m:
+        conductor = run.conductor
+        if report.t_ns != conductor.now_ns or report.m != conductor.m:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
             run.classical.send(name, incarnation, send)
@@ -232,8 +238,8 @@ class Steps:
             self._fail(status, report.failed)
         elif report.finished is not None:
             self._finish(status, report.finished)
-        if status.runs:
-            run.conductor.set_timer(name, report.next_timer_ns)
+        if status.state in RUNS:
+            conductor.set_timer(name, report.next_timer_ns)
 
     def _note(self, node: str, note: Note) -> None:
         value = rounded(note.value)

@@ -36,7 +36,7 @@ class NodeFaults:
         self._never_grant = never_grant
         #: Node -> fault -> how it puts the clock wrong; and the nodes whose next grant carries that.
         self._skews: dict[str, dict[str, Skew]] = {}
-        self._unsent: dict[str, None] = {}
+        self.unsent: dict[str, None] = {}
         #: Link -> fault -> who takes its light.
         self._taps: dict[str, dict[str, str]] = {}
 
@@ -152,7 +152,7 @@ class NodeFaults:
             self._journal.event(node, "restarted", status.incarnation)
             status.begin_anew()
             self.quantum.node_joined(node, status.incarnation)
-            self._unsent.pop(node, None)
+            self.unsent.pop(node, None)
             self._conductor.wake(node)
 
         self._barrier.afterwards(joined)
@@ -190,9 +190,9 @@ class NodeFaults:
 
     def take_clock(self, node: str) -> list[Skew] | None:
         """The same if it has changed since the last grant; else None."""
-        if node not in self._unsent:
+        if node not in self.unsent:
             return None
-        del self._unsent[node]
+        del self.unsent[node]
         return self.clock(node)
 
     # --- steps of a fault that lasts ---
@@ -206,6 +206,6 @@ class NodeFaults:
         self._journal.event(entity, kind, *fields)
 
     def _send_clock(self, node: str) -> None:
-        self._unsent[node] = None
+        self.unsent[node] = None
         if self._nodes[node].runs:
             self._conductor.wake(node)

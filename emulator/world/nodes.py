@@ -24,6 +24,9 @@ from ..topology.model.topology import LinkSpec, NodeSpec, Topology
 from ..wire import Heralding, JoinFacts, LinkInfo, Optics, Resend, ServiceInfo, Skew, Welcome
 from ..wire.control import NodeState
 
+#: The states in which anything on a node still runs, so that it takes grants.
+RUNS = ("running", "serving")
+
 
 class NodeStatus:
     """The state of one node."""
@@ -81,7 +84,7 @@ class NodeStatus:
     @property
     def runs(self) -> bool:
         """Whether anything on it still runs, so that it takes grants."""
-        return self.state in ("running", "serving")
+        return self.state in RUNS
 
     @property
     def program_state(self) -> str:
@@ -112,7 +115,7 @@ class Nodes:
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
         #: The node that `busy` found at work last: most likely it still is.
-        self._found_busy: NodeStatus | None = None
+        self.found_busy: NodeStatus | None = None
 
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
@@ -151,9 +154,9 @@ class Nodes:
 
     def busy(self) -> bool:
         """Whether any program is unfinished. Asked at every instant, so it looks at one node, not at all."""
-        if self._found_busy is None or not _at_work(self._found_busy):
-            self._found_busy = next(filter(_at_work, self.statuses.values()), None)
-        return self._found_busy is not None
+        if self.found_busy is None or not _at_work(self.found_busy):
+            self.found_busy = next(filter(_at_work, self.statuses.values()), None)
+        return self.found_busy is not None
 
     def services(self) -> list[NodeStatus]:
         """Nodes on which a service runs, or a program that is one."""

@@ -149,11 +149,13 @@ class World:
         if self._run.state is OVER or status.incarnation != incarnation or status.state == "lost":
             return
         try:
-            if isinstance(message, (Report, Failed)):
+            if type(message) is Report or type(message) is Failed:
                 if node in self._written_off:
                     return  # the run is about to end without it
-                self._lacking.pop(node, None)
-                if self._steps.take(status, message):
+                if self._lacking:
+                    self._lacking.pop(node, None)
+                steps = self._steps
+                if steps.take(status, message) and not steps.missing:
                     self._step_done()
             elif isinstance(message, Hello):
                 self._on_hello(status, message)
@@ -277,9 +279,10 @@ class World:
     def _step_done(self) -> None:
         """A granted node has reported, or has died: with the last one the instant is over."""
         if not self._steps.missing:
-            self._apply_reports()
+            self._steps.apply()
             # After the reports: a program that has failed in this instant is named before a lost node.
-            self.settle()
+            if self._lost:
+                self.settle()
             self._advance()
 
     def _write_off(self) -> bool:
@@ -293,14 +296,9 @@ class World:
                 found = True
         return found
 
-    def _apply_reports(self) -> None:
-        self._steps.apply()
-        if self._run.state is GRANTED:
-            self._run.state = BETWEEN
-
     def _advance(self) -> None:
         """Let time pass until reports, an answer from outside or the wall clock are awaited."""
-        run, conductor = self._run, self.conductor
+        run, conductor, steps = self._run, self.conductor, self._steps
         awaited = self._barrier.awaited
         while not awaited:
             if run.state is BETWEEN and not self._enter_next():
@@ -311,16 +309,12 @@ class World:
             while conductor.run_phases():
                 if awaited or run.state is not INSTANT:
                     return
-            self._grant()
-
-    def _grant(self) -> None:
-        run, steps = self._run, self._steps
-        run.state = GRANTED
-        steps.grant((self.conductor.now_ns, self.conductor.m) == self._last_instant)
-        if not steps.granted:
-            run.state = BETWEEN
-        elif not steps.missing:  # none but programs that cannot be built
-            self._apply_reports()
+            run.state, last = GRANTED, self._last_instant
+            steps.grant(last is not None and (conductor.now_ns, conductor.m) == last)
+            if not steps.granted:
+                run.state = BETWEEN
+            elif not steps.missing:  # none but programs that cannot be built
+                steps.apply()
 
     def _enter_next(self) -> bool:
         """Enter the next instant; False when there is none (the run has ended, or asks why)."""
@@ -332,7 +326,9 @@ class World:
         if broken or (self._last_instant is not None and not self._cleaning_up()):
             end.end(end.problem)
             return False
-        if self._last_instant is None and self._programs_ended():
+        found = self.nodes.found_busy  # most instants find the same program at work
+        works = found is not None and found.state == "running"
+        if not works and self._last_instant is None and self._programs_ended():
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns

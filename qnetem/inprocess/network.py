@@ -23,12 +23,13 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from ..agents.guards import guards
+from ..agents.guards.patches import plain
 from ..agents.guards.running_program import aside
 from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
 from ..agents.node.storages import Shelf
 from ..agents.process.files import Log, NodeJournal, Payload
-from ..agents.process.output import NOWHERE, OwnStreams, printing, unrouted
+from ..agents.process.output import ERR, NOWHERE, OUT, OwnStreams, printing, unrouted
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
 from ..emulator.service.live_socket import PolledLiveSocket
@@ -58,18 +59,20 @@ _PROGRESS_S = 0.1
 _LONGEST_NAP_S = 0.1
 #: A turn takes so long where something else waits.
 _SLICE_S = 0.01
-#: Bound before the guards are there: asked at every instant, and never by a program.
-_monotonic = time.monotonic
+#: Without the guards, which may be there already: asked at every instant, and never by a program.
+_monotonic = plain(time.monotonic)
 
 
 class Seat:
     """One incarnation of a node: where its lines go, and its journal (None: it keeps none)."""
 
-    __slots__ = ("journal", "name", "node", "own", "stream")
+    __slots__ = ("incarnation", "journal", "log", "name", "node", "own", "stream")
 
     def __init__(self, name: str, node: Node, stream: IO[str]) -> None:
         self.name, self.node, self.stream = name, node, stream
+        self.incarnation = node.welcome.incarnation
         self.own = OwnStreams()
+        self.log = stream if isinstance(stream, Log) else None
         self.journal: NodeJournal | None = None
 
 
@@ -136,17 +139,21 @@ class InProcessNetwork:
         It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
         """
         ends = _monotonic() + _SLICE_S
-        if self.live_socket is not None:
-            self.live_socket.poll()
+        door = self.live_socket
+        if door is not None:
+            door.poll()
         try:
             with self._share.turn(), hooked():
                 for pause_s in batches:
                     if pause_s:
                         return pause_s
-                    if self.live_socket is not None:
-                        self.live_socket.poll()
-                    if _monotonic() >= ends and (polite or self._share.wanted):
-                        return 0.0
+                    now_s = _monotonic()
+                    if door is not None and now_s >= door.next_poll_s:
+                        door.poll()
+                    if now_s >= ends:
+                        if polite or self._share.wanted:
+                            return 0.0
+                        ends = now_s + _SLICE_S
         except KeyboardInterrupt:  # a program that did not come back was broken off
             if self.world.outcome is None:
                 raise
@@ -160,7 +167,22 @@ class InProcessNetwork:
         """
         try:
             with self._journals_closed():
-                yield from self._batches()
+                world, outbox = self.world, self.world.outbox
+                self._begin()
+                while outbox or world.resume_in_s is not None:
+                    if world.resume_in_s is not None:
+                        yield min(world.resume_in_s, _LONGEST_NAP_S)
+                        world.resume()
+                    batch = outbox[:]
+                    outbox.clear()
+                    for destination, message in batch:
+                        if destination:
+                            self._to_node(destination, message)
+                        else:
+                            self._from_world(message)
+                    if self._on_progress is not None:
+                        self._progress()
+                    yield 0.0
         except InfrastructureError as error:
             if self.world.over:
                 raise
@@ -170,26 +192,10 @@ class InProcessNetwork:
             if self.live_socket is not None:
                 self.live_socket.close()
 
-    def _batches(self) -> Iterator[float]:
-        world = self.world
-        world.start()
-        for name in world.nodes.statuses:
+    def _begin(self) -> None:
+        self.world.start()
+        for name in self.world.nodes.statuses:
             self._hello(name, 1)
-        outbox = world.outbox
-        while outbox or world.resume_in_s is not None:
-            if world.resume_in_s is not None:
-                yield min(world.resume_in_s, _LONGEST_NAP_S)
-                world.resume()
-            batch = outbox[:]
-            outbox.clear()
-            for destination, message in batch:
-                if destination:
-                    self._to_node(destination, message)
-                else:
-                    self._from_world(message)
-            if self._on_progress is not None:
-                self._progress()
-            yield 0.0
 
     def interrupt(self, reason: str, exit_code: int = 130) -> None:
         """Stop after the present instant; safe from a signal handler."""
@@ -217,14 +223,25 @@ class InProcessNetwork:
         self.world.receive(name, incarnation, hello)
 
     def _to_node(self, name: str, message: msgspec.Struct) -> None:
+        """Carry a frame to a node, and what it makes of it: payloads to other nodes, frames to the world."""
         if type(message) is Welcome:
             seat = self.seats[name] = self._seat(name, message)
         else:
             seat = self.seats[name]
             self._hand_over(seat, message)
-        if seat.node.stopped:
-            _kill(seat.node)  # ends what still waits now, not when its memory is freed
-        self._carry(seat)
+        node, journal = seat.node, seat.journal
+        if node.stopped:
+            _kill(node)  # ends what still waits now, not when its memory is freed
+        if node.storages.changes:
+            node.storages.commit()
+        if node.publishes:
+            self._publish(seat)
+        outbox, receive = node.outbox, self.world.receive
+        for frame in outbox:
+            if journal is not None and type(frame) in RECORDED_OUTPUT:
+                journal.record(frame)  # type: ignore[arg-type]
+            receive(name, seat.incarnation, frame)
+        outbox.clear()
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
         """The first message makes the node, and what goes with it."""
@@ -244,37 +261,32 @@ class InProcessNetwork:
 
     def _hand_over(self, seat: Seat, message: Any) -> None:
         """Hand the node a message."""
-        if seat.journal is not None and type(message) in RECORDED_INPUT:
-            seat.journal.record(message)
+        journal, own = seat.journal, seat.own
+        if journal is not None and type(message) in RECORDED_INPUT:
+            journal.record(message)
         self.calls += 1
         self.inside = seat.node
-        seat.own.begin()
+        if own.kept:
+            own.begin()
         try:
             seat.node.receive(message)
         finally:
             self.inside = None
-            seat.own.end()
-        if isinstance(seat.stream, Log) and seat.stream.trouble is not None:
-            raise seat.stream.trouble
+            if own.kept or sys.stdout is not OUT or sys.stderr is not ERR:
+                own.end()
+        if seat.log is not None and seat.log.file.trouble is not None:
+            raise seat.log.file.trouble
 
-    def _carry(self, seat: Seat) -> None:
-        """Payloads straight into the other nodes' buffers, then frames to the world."""
-        node = seat.node
-        node.storages.commit()
-        if node.publishes:
-            for destination, payload in node.publishes:
-                receiver = self.seats.get(destination)
-                if receiver is not None and not receiver.node.dead:
-                    if receiver.journal is not None:
-                        receiver.journal.record(Payload(seat.name, payload))
-                    receiver.node.payload(seat.name, payload)
-            node.publishes.clear()
-        if node.outbox:
-            for frame in node.outbox:
-                if seat.journal is not None and type(frame) in RECORDED_OUTPUT:
-                    seat.journal.record(frame)  # type: ignore[arg-type]
-                self.world.receive(seat.name, node.welcome.incarnation, frame)
-            node.outbox.clear()
+    def _publish(self, seat: Seat) -> None:
+        """Payloads straight into the other nodes' buffers."""
+        publishes = seat.node.publishes
+        for destination, payload in publishes:
+            receiver = self.seats.get(destination)
+            if receiver is not None and not receiver.node.dead:
+                if receiver.journal is not None:
+                    receiver.journal.record(Payload(seat.name, payload))
+                receiver.node.payload(seat.name, payload)
+        publishes.clear()
 
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):
@@ -373,7 +385,7 @@ def recorded(
             stores=folder.stores,
         )
         with live_listener(folder) as listener:
-            network.live_socket = PolledLiveSocket(network.world.live, listener)
+            network.live_socket = PolledLiveSocket(network.world.live, listener, _monotonic)
             try:
                 yield network
             finally:

@@ -113,3 +113,14 @@ def _looks(plain: Keyed, name: str, wanted: str) -> asyncio.Task[None]:
     task: asyncio.Task[None] = plain.loop.create_task(take(), name=name)
     plain.loop.step(0)
     return task
+
+
+def test_who_is_told_hears_of_the_first_item_and_takes_all() -> None:
+    box: Mailbox[int] = Mailbox()
+    heard: list[int] = []
+    box.notify = lambda: heard.append(len(box))
+    for item in (1, 2):
+        box.offer(item)
+    assert (heard, box.take_all(), len(box)) == ([1], [1, 2], 0)
+    box.offer(3)
+    assert (heard, box.take_all()) == ([1, 1], [3])

@@ -17,6 +17,7 @@ import asyncio
 import math
 from collections.abc import Collection, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....emulator.wire import LinkInfo
@@ -83,6 +84,7 @@ class Circuit:
         #: Halves that lie here, by side and number, in the order in which they came.
         self.halves: tuple[dict[int, Pair], dict[int, Pair]] = ({}, {})
         self._memories = [self._memory(side) for side in (LEFT, RIGHT)]
+        self._decays = [any(times_ns) for times_ns in self._memories]
         self._timers: list[asyncio.TimerHandle | None] = [None, None]
 
     def _stream(self, side: int, hop: int, window: int) -> Stream:
@@ -106,10 +108,8 @@ class Circuit:
             return 0, 0
         return stream.link.heralding.memories_ns[stream.link.end]
 
-    @property
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self.hub.node.now_ns
+    #: Virtual time.
+    now_ns: int = property(attrgetter("hub.node.now_ns"))  # type: ignore[assignment]
 
     def neighbour(self, side: int) -> str:
         """The next node on that side; "" at an end."""

@@ -91,44 +91,47 @@ class Relay(Circuit):
     def _match(self) -> None:
         left, right = self._ready
         while left and right and self.is_open:
-            pair = next(iter(left)), next(iter(right))
-            lost = [s for s in (LEFT, RIGHT) if self.halves[s][pair[s]].expired]
-            for side in lost:
-                self.lose(side, pair[side])
-            if not lost:
-                self._join(*pair)
+            first, second = next(iter(left)), next(iter(right))
+            is_lost = self.halves[LEFT][first].expired, self.halves[RIGHT][second].expired
+            if True not in is_lost:
+                self._join(first, second)
+                continue
+            for side, number in ((LEFT, first), (RIGHT, second)):
+                if is_lost[side]:
+                    self.lose(side, number)
 
     def _join(self, left: int, right: int) -> None:
-        halves = [self.halves[side].pop(number) for side, number in ((LEFT, left), (RIGHT, right))]
-        for side, number in ((LEFT, left), (RIGHT, right)):
-            del self._ready[side][number]
-            self._joining[side][number] = False
-        names = [half.qubit.name for half in halves]
-        future: Any = self.hub.node.operate(lambda serial: Join(serial, *names))
-        emitted = halves[LEFT].emitted_ns, halves[RIGHT].emitted_ns
+        first, second = self.halves[LEFT].pop(left), self.halves[RIGHT].pop(right)
+        del self._ready[LEFT][left], self._ready[RIGHT][right]
+        self._joining[LEFT][left] = self._joining[RIGHT][right] = False
+        here, there = first.qubit.name, second.qubit.name
+        future: Any = self.hub.node.operate(lambda serial: Join(serial, here, there))
+        emitted = first.emitted_ns, second.emitted_ns
         future.add_done_callback(partial(self._join_over, left, right, emitted))
 
     def _join_over(self, left: int, right: int, emitted: tuple[int, int], future: Future) -> None:
         lost = self._joining[LEFT].pop(left, True), self._joining[RIGHT].pop(right, True)
         failed = future.cancelled() or future.exception() is not None or not future.result().ok
-        if self.streams[LEFT] is None or self.stream(LEFT).closed:
+        before, behind = self.streams
+        if before is None or before.closed:
             return
         self._joined(not failed)
-        if failed or any(lost):
+        if failed or True in lost:
             for side, number in ((LEFT, left), (RIGHT, right)):
                 if not lost[side]:
                     self._tracks.pop(left, None)
                     self.tell_gone(side, number)
         else:
             self._note(left, right, emitted, future.result())
-        for side in (LEFT, RIGHT):
-            self.stream(side).release()
+        before.release()
+        if behind is not None:
+            behind.release()
 
     def _note(self, left: int, right: int, emitted: tuple[int, int], joined: Any) -> None:
-        kept, now_ns = self._base, self.now_ns
+        kept = self._base
         for side in (LEFT, RIGHT):
-            if any(self._memories[side]):
-                kept = self.decayed(kept, side, emitted[side], now_ns)
+            if self._decays[side]:
+                kept = self.decayed(kept, side, emitted[side], self.now_ns)
         self._joins[left] = _Link(right, int(joined.z), int(joined.x), kept)
         self._left_of[right] = left
         if len(self._joins) > REMEMBERED:

@@ -100,7 +100,7 @@ class Stream:
             self.in_use < self.window
             and not self.closed
             and (self.limit is None or self.next <= self.limit)
-            and self._share.may_begin(self)
+            and (len(self._share.streams) < 2 or self._share.may_begin(self))
         ):
             if self.next in self._skipped:
                 self._skipped.remove(self.next)
@@ -160,12 +160,12 @@ class Stream:
     def _heralded(self, number: int, future: Future) -> None:
         if future.cancelled():
             return
-        error = future.exception()
-        if error is not None:
+        if future.exception() is not None:
             self._fail(number)
             return
         herald: Herald = future.result()
-        if self.open.get(number, (None, 0))[0] is not future:
+        asked = self.open.get(number)
+        if asked is None or asked[0] is not future:
             self.discard(herald.qubit)  # dropped in this very step
             return
         node = self._node
@@ -177,7 +177,7 @@ class Stream:
         )  # fmt: skip
         if self._stores:
             stored: Any = node.operate(lambda serial: StoreOperation(serial, herald.qubit))
-            self.open[number] = stored, self.open[number][1]
+            self.open[number] = stored, asked[1]
             stored.add_done_callback(partial(self._stored, number, pair))
             return
         self._arrived(number, pair)
@@ -196,7 +196,7 @@ class Stream:
     def _arrived(self, number: int, pair: Pair) -> None:
         del self.open[number]
         self._came(number, pair)
-        if not self.open and not self.closed:
+        if not self.open and not self.closed and len(self._share.streams) > 1:
             self._share.rests(self)
 
     def _fail(self, number: int) -> None:

@@ -16,6 +16,8 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,7 +38,8 @@ from ....emulator.wire import (
 from ...loop.owners import PROGRAM, Owner, context_of, current
 from ...mailbox import Mailbox
 from ...messages import Message, body_hash, encode_body, plain_name, unseal
-from ..held_qubits import qubits_of
+from ..held_qubits import ACCOUNTS, QUBITS_OF
+from ..limits import COLUMNS, EACH_BYTES
 from ..waiting import NamedFuture, OperationFuture
 
 if TYPE_CHECKING:
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     from ..outsides import Outsides
     from ..storages import Storages
     from .handles import Call, Services
+
+
+#: Ports that a tenant has used and need not be looked at again.
+_MOST_PORTS = 256
 
 
 class Tenant:
@@ -62,6 +69,8 @@ class Tenant:
         #: Its mail by port; its own port has the tenant's name.
         self.mail: dict[str, Mailbox[Message]] = {name: Mailbox()}
         self.landed: Mailbox[Arrival] = Mailbox()
+        #: Ports that it has been found to be allowed to send to.
+        self._sends_to: dict[str, None] = {}
         self.agent: Agent | None = None
         self.main: asyncio.Task[Any] | None = None
         #: It has ended: nothing is handed to it any more. `failed`: by an exception.
@@ -79,15 +88,8 @@ class Tenant:
         node = self.welcome.name
         return f"service {self.name} of {node}" if self.name else node
 
-    @property
-    def continues(self) -> bool:
-        """Whether its `run()` has not ended, or has been seen to the end."""
-        return self.over or (self.main is not None and not self.main.done())
-
-    @property
-    def now_ns(self) -> int:
-        """Virtual time in ns, as this node's clock shows it."""
-        return self.loop.now_ns
+    #: Virtual time in ns, as this node's clock shows it. Asked so often that a frame of Python would show.
+    now_ns: int = property(attrgetter("loop.now_ns"))  # type: ignore[assignment]
 
     @property
     def outsides(self) -> Outsides:
@@ -111,13 +113,19 @@ class Tenant:
         if self.name:
             out.owners[number] = self.name
         operation = make(number)
-        out.allowance.operation(operation)
-        for qubit in qubits_of(operation):
-            if qubit not in self._held.names:  # a handle that the program has made or changed
-                plain_name(qubit, "a qubit")
+        allowance = out.allowance
+        if allowance.left < EACH_BYTES or COLUMNS.get(type(operation)):
+            allowance.operation(operation)
+        else:
+            allowance.left -= EACH_BYTES
+        named = QUBITS_OF.get(type(operation))
+        if named is not None:
+            for qubit in named(operation):
+                if qubit not in self._held.names:  # a handle that the program has made or changed
+                    plain_name(qubit, "a qubit")
         future = OperationFuture(self.loop, self, operation)
         if not self.node.dead:
-            self.node.operations[operation.number] = future
+            self.node.operations[number] = future
             out.operations.append(operation)
         return future
 
@@ -140,7 +148,9 @@ class Tenant:
             return
         self._out.cancels.append(operation.number)
         if not isinstance(operation, (Allocate, Entangle, HandOver)):
-            self._held.account(operation, None, self.name)
+            account = ACCOUNTS.get(type(operation))
+            if account is not None:
+                account(self._held, operation, None, self.name)
 
     def discard_result(self, operation: AnyOperation, value: Any) -> None:
         """No await took this result: its qubit is discarded."""
@@ -152,7 +162,7 @@ class Tenant:
 
     def has_expired(self, qubit: str) -> bool:
         """Whether the memory has discarded the qubit at its cut-off."""
-        return self._held.has_expired(qubit)
+        return qubit in self._held.expired
 
     async def departure(self, qubit: str) -> bool:
         """Wait until the qubit has left its slot; whether the memory has discarded it."""
@@ -189,12 +199,16 @@ class Tenant:
         `claims`: a forgery, which shall pass as that node's. `port`: the mailbox at the destination.
         """
         node, out = self.node, self._out
-        destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
-        if destination not in node.peers:
-            why = f"no node is called {destination!r}"
-            raise LinkError(node=self.welcome.name, peer=destination, why=why)
-        claims = plain_name(claims, "a node")
-        port = self.name if port is None else self._checked(port)
+        if type(destination) is not str or destination not in node.peers:
+            destination = self._peer(destination)
+        if type(kind) is not str or kind:
+            kind = plain_name(kind, "a kind")
+        if type(claims) is not str or claims:
+            claims = plain_name(claims, "a node")
+        if port is None:
+            port = self.name
+        elif type(port) is not str or port not in self._sends_to:
+            port = self._checked(port)
         encoded = encode_body(body)
         out.allowance.message(len(destination) + len(kind) + len(port))
         if node.dead:
@@ -207,16 +221,27 @@ class Tenant:
         else:
             node.publishes.append((destination, payload))
 
+    def _peer(self, destination: object) -> str:
+        """The name of a node of the network. Raises MessageError, LinkError."""
+        name = plain_name(destination, "a node")
+        if name not in self.node.peers:
+            raise LinkError(node=self.welcome.name, peer=name, why=f"no node is called {name!r}")
+        return name
+
     def _checked(self, port: str) -> str:
         """A port that this tenant may send to. Raises MessageError for another's, and for programs'."""
         port = plain_name(port, "a port")
         owner = self.node.tenants.owner_of(port)
         if owner != self.name and (owner or not port):
             raise MessageError(f"{self.where} cannot use the port {port!r}, which is {_of(owner)}")
+        if len(self._sends_to) < _MOST_PORTS:
+            self._sends_to[port] = None
         return port
 
     def _own(self, port: str) -> str:
         """A port that this tenant may receive on. Raises MessageError for another tenant's."""
+        if type(port) is str and port in self.mail:
+            return port
         port = plain_name(port, "a port")
         owner = self.node.tenants.owner_of(port)
         if owner != self.name:
@@ -268,9 +293,34 @@ class Tenant:
 
         port = self.name if port is None else self._own(port)
         shown = "" if port == self.name else port
+        plain = source is None and kind is None and where is None and not damaged
         return self.mailbox(port).take(
-            fits, lambda: NamedFuture(self.loop, "a message", source, kind, shown), keys
+            _is_whole if plain else fits,
+            lambda: NamedFuture(self.loop, "a message", source, kind, shown),
+            keys,
         )
+
+    def handle_messages(self, port: str, type: Any, handle: Callable[[str, Any], None]) -> None:
+        """Have `handle(source, body)` called with what comes on the port and is a `type`, from now on.
+
+        In this context, message after message, at the turn at which a task that awaits them would run, and
+        without that task, its futures and its turns. Damaged messages are skipped.
+        """
+        box, context = self.mailbox(self._own(port)), copy_context()
+
+        def drain() -> None:
+            for message in box.take_all():
+                if message.damaged:
+                    continue
+                try:
+                    body = message.decoded(type)
+                except MessageError:
+                    continue
+                handle(message.source, body)
+
+        box.notify = lambda: self.loop.call_soon(drain, context=context)
+        if box:
+            box.notify()
 
     def receive_arrival(self, source: str | None) -> Awaitable[Arrival]:
         """The next qubit that has landed."""
@@ -355,6 +405,10 @@ def generator_of(entropy: list[int], service: str) -> np.random.Generator:
         key = tuple(int.from_bytes(digest[at : at + 4], "big") for at in range(0, 16, 4))
     seed = np.random.SeedSequence(entropy, spawn_key=key)
     return np.random.Generator(np.random.PCG64(seed))
+
+
+def _is_whole(message: Message) -> bool:
+    return not message.damaged
 
 
 def _of(owner: str) -> str:

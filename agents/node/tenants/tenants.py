@@ -71,12 +71,12 @@ class Tenants:
             name: tenant(name, welcome.slots if info.slots is None else info.slots)
             for name, info in self._infos.items()
         }
+        self._all = *self.services.values(), self.program
         #: The program was cancelled, because the run is over.
         self._dismissed = False
 
     def __iter__(self) -> Iterator[Tenant]:
-        yield from self.services.values()
-        yield self.program
+        return iter(self._all)
 
     def named(self, name: str) -> Tenant | None:
         """The tenant of that name, "" for the program; None if there is none."""
@@ -189,8 +189,12 @@ class Tenants:
         """What has ended in the step that is over, at this time of the node's clock."""
         loop, main = self._loop, self.program.main
         # The path of nearly all steps: each tenant that has not ended continues.
-        if loop.is_sound and all(tenant.continues for tenant in self):
-            return NOTHING
+        if not (loop.failures or loop.had_unhandled) or loop.is_sound:
+            for tenant in self._all:
+                if not tenant.over and (tenant.main is None or tenant.main.done()):
+                    break
+            else:
+                return NOTHING
         verdict = Verdict()
         # Services first: a call of one that has failed raises in the program, in the same step.
         while self.services and (failed := self._first_broken(local_ns)) is not None:
@@ -249,8 +253,7 @@ class Tenants:
         loop = self._loop
         if not self.services or not isinstance(loop, HostedLoop):
             return False
-        background = not loop.foreground_ran
-        loop.rest()
+        background, loop.foreground_ran = not loop.foreground_ran, False
         return background
 
     def waits(self) -> list[Wait]:

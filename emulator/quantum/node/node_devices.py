@@ -159,7 +159,8 @@ class NodeDevices:
 
     def rng_of(self, operation: Operation) -> np.random.Generator:
         """The generator that the operation's owner draws from."""
-        owner = self.owner_of(operation.number)
+        owners = self.operation_owners
+        owner = owners.get(operation.number, "") if owners else ""
         return self.rngs[owner] if owner else self.rng
 
     def claim(
@@ -175,9 +176,9 @@ class NodeDevices:
         that the qubit will need as well.
         """
         taker = pending.owner if owner is None else owner
-        pending.pool = self.slots.pool_of(taker) if taker else ""
+        pending.pool = taker if taker in self.slots.pools else ""
         pending.place = place
-        if self._take(pending):
+        if self.slots.take(pending.pool) if self.places is None else self._take(pending):
             opener()
         else:
             pending.opener = opener
@@ -251,14 +252,15 @@ class NodeDevices:
 
     def vacate(self, qubit: str) -> None:
         """The qubit has left its slot."""
-        pool = ""
-        if self.owners:
-            pool = self.pool_with(qubit)
-            self.owners.pop(qubit, None)
-        self.busy.pop(qubit, None)
+        owner = self.owners.pop(qubit, "") if self.owners else ""
+        if self.busy:
+            self.busy.pop(qubit, None)
         if self.places is not None:
             self.places.leave(qubit)
-        self.release(pool)
+        pools = self.slots.pools
+        pools[owner if owner in pools else ""].release()
+        if self.waiting:
+            self.serve_waiting()
 
     def occupy(self, qubits: Sequence[str], now_ns: int, duration_ns: int) -> int:
         """Queue an operation behind all issued on its qubits: its end, in ns."""

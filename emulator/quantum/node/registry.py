@@ -189,7 +189,8 @@ class Registry:
         """
         record = self._record(qubit)
         unit = unit_axis(axis)
-        self._used((qubit,), now_ns)
+        if self.before_use is not None:
+            self._used((qubit,), now_ns)
         register = record.register
         state = self._decayed(register.state, record, now_ns)
         outcome, rest = state.measure(register.names.index(qubit), unit, u)
@@ -210,7 +211,8 @@ class Registry:
         Phi+. Raises OperationError for twice the same qubit, and RegisterTooLarge.
         """
         records = left, right = self._records((first, second))
-        self._used((first, second), now_ns)
+        if self.before_use is not None:
+            self._used((first, second), now_ns)
         states = self._all_decayed(records, now_ns)
         register, other = left.register, right.register
         index, other_index = register.names.index(first), other.names.index(second)
@@ -471,8 +473,10 @@ class Registry:
 
     def _pending(self, record: Qubit, now_ns: int) -> Superoperator | None:
         """The decay that the qubit has not yet had at `now_ns`."""
-        self._check_time(record, now_ns)
-        if now_ns == record.touched_ns or record.holder == FLYING:
+        if now_ns <= record.touched_ns:
+            self._check_time(record, now_ns)
+            return None
+        if record.holder == FLYING:
             return None
         memory = self._memory(record.holder)
         if memory is None:
@@ -482,7 +486,7 @@ class Registry:
 
     def _decayed(self, state: State, record: Qubit, now_ns: int) -> State:
         """`state`, of the qubit's register, with the decay that the qubit has not yet had."""
-        pending = self._pending(record, now_ns)
+        pending = None if record.touched_ns == now_ns else self._pending(record, now_ns)
         if pending is None:
             return state
         indices, u = (record.register.names.index(record.name),), self._number(record)

@@ -103,7 +103,8 @@ class HeraldedLink:
         self._opened += 1
         request.opened = self._opened
         self._queues[request.devices.name].append(request)
-        self.match()
+        if self._first and self._second:
+            self.match()
 
     def withdraw(self, request: Request) -> None:
         """The request is no more; one matched with it goes back to its place, or hears of what has left.
@@ -237,7 +238,7 @@ class HeraldedLink:
             if log is not None:
                 rhythm_ns = self.source.timing.attempt_ns
                 log.begin(self.name, self._numbered, self._clock.now_ns, rhythm_ns)
-        if isinstance(first.operation, MeasurePairs):
+        if type(first.operation) is MeasurePairs:
             block = OutcomeBlock(self, self._numbered, first, second)
             self._blocks[block.number] = block
             first.block = second.block = block
@@ -279,7 +280,8 @@ class HeraldedLink:
         """The attempts are over, one way or another."""
         del self._attempts[attempt.number]
         for request in attempt.requests:
-            self._end_attempts(attempt, request)
+            if request.devices.attempts is not None:
+                self._end_attempts(attempt, request)
             if request.attempt is attempt:
                 request.attempt = None
         if attempt.entry is not None:
@@ -308,8 +310,14 @@ class HeraldedLink:
         attempt.unheard = dict(zip(attempt.requests, attempt.success.heralds_ns, strict=True))
         self.pairs += 1
         pair = attempt.pair = HeraldedPair(self, attempt, f"{self.name}#{self.pairs}")
+        if lost_at or attempt.given_up:
+            self._leave_unheard(attempt, pair)
+        self._hear(attempt)
+
+    def _leave_unheard(self, attempt: Attempt, pair: HeraldedPair) -> None:
+        """Ends that a fault keeps from hearing of the pair, and those that no longer want it."""
         for end, request in zip(self.ends, attempt.requests, strict=True):
-            given_up, lost = request in attempt.given_up, end in lost_at
+            given_up, lost = request in attempt.given_up, end in attempt.outcome.lost
             if lost:
                 pair.lose(request)
             elif given_up:
@@ -318,7 +326,6 @@ class HeraldedLink:
                 del attempt.unheard[request]
             if lost and not given_up:
                 self._put_back(request)
-        self._hear(attempt)
 
     def _hear(self, attempt: Attempt) -> None:
         """Each end that is to hear now does. The attempts are over with the last."""
@@ -326,13 +333,15 @@ class HeraldedLink:
         now_ns = self._clock.now_ns - attempt.start_ns
         for request in [each for each, due_ns in attempt.unheard.items() if due_ns <= now_ns]:
             del attempt.unheard[request]
-            self._end_attempts(attempt, request)
+            if request.devices.attempts is not None:
+                self._end_attempts(attempt, request)
             attempt.pair.herald(request)
         if attempt.unheard:
             self._schedule(attempt, min(attempt.unheard.values()), self._hear)
         else:
             self._forget(attempt)
-        self.match()
+        if self._first and self._second:
+            self.match()
 
     def _continue(self, attempt: Attempt) -> None:
         """Neither end hears of the success: for both it was a failure like those before.

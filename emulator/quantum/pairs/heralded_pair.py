@@ -42,7 +42,7 @@ class Request(Pending):
         self, devices: NodeDevices, operation: Entangle | MeasurePairs, link: HeraldedLink
     ) -> None:
         super().__init__(devices, operation)
-        self.raw = isinstance(operation, Entangle) and operation.raw
+        self.raw = type(operation) is Entangle and operation.raw
         #: Only requests that are equal in this are matched.
         self.matches = operation.purpose, operation.alpha, type(operation)
         self.block: OutcomeBlock | None = None
@@ -137,37 +137,41 @@ class Attempt:
 class HeraldedPair:
     """What attempts have come to: two halves, and a herald for each end. Both halves exist from the start."""
 
-    __slots__ = ("attempt", "link", "name")
+    __slots__ = ("attempt", "bell", "link", "name")
 
     def __init__(self, link: HeraldedLink, attempt: Attempt, name: str) -> None:
         assert attempt.success is not None
-        self.link, self.attempt, self.name = link, attempt, name
+        self.link, self.attempt, self.name, self.bell = link, attempt, name, attempt.bell
         first, second = link.ends
         half, other = f"{name}@{first}", f"{name}@{second}"
         attempt.first.half, attempt.second.half = half, other
-        emitted_ns, other_ns = (attempt.start_ns + each for each in attempt.success.emissions_ns)
+        emitted_ns, other_ns = attempt.success.emissions_ns
+        emitted_ns, other_ns = attempt.start_ns + emitted_ns, attempt.start_ns + other_ns
         density = link.density(attempt)
         link.registry.create_pair(half, first, other, second, density, emitted_ns, other_ns)
-        link.history.at(min(emitted_ns, other_ns)).count_hits(_any)
+        met = link.history.at(min(emitted_ns, other_ns))
+        if met.by:
+            met.count_hits(_any)
         self._record_creation(emitted_ns, other_ns)
-        for request, since_ns in zip(attempt.requests, (emitted_ns, other_ns), strict=True):
-            request.devices.bring(request.number, request.half)
+        for request, since_ns in ((attempt.first, emitted_ns), (attempt.second, other_ns)):
+            devices = request.devices
+            if devices.places is not None:
+                devices.bring(request.number, request.half)
             if request.owner:
-                request.devices.hold(request.half, request.owner)
-            reset_ns = request.devices.memory_reset_ns
+                devices.hold(request.half, request.owner)
+            reset_ns = devices.memory_reset_ns
             if since_ns < reset_ns:
                 link.registry.reset(request.half, reset_ns, silently=True)
 
     def herald(self, request: Request) -> None:
         """This request's end hears of the pair, and has its half."""
-        link, attempt, node = self.link, self.attempt, request.devices.name
+        link, attempt = self.link, self.attempt
         assert attempt.success is not None
         del request.devices.pending[request.number]
-        emitted_ns = attempt.start_ns + attempt.success.emissions_ns[link.ends.index(node)]
-        peer, goodness = link.other_end(node), attempt.source.fidelity
-        herald = Herald(
-            self.name, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
-        )
+        end = 0 if request is attempt.first else 1
+        emitted_ns = attempt.start_ns + attempt.success.emissions_ns[end]
+        peer, goodness = link.ends[1 - end], attempt.source.fidelity
+        herald = Herald(self.name, request.half, peer, link.name, emitted_ns, goodness, self.bell)
         request.half = ""
         link.give(request, herald)
 
@@ -191,8 +195,8 @@ class HeraldedPair:
         link, attempt, around = self.link, self.attempt, self.link.around
         around.metrics.count(link.metric)
         fields = [self.name, *attempt.numbers, attempt.start_ns, emitted_ns]
-        if other_ns != emitted_ns or attempt.bell:
-            fields += [other_ns, attempt.bell]
+        if other_ns != emitted_ns or self.bell:
+            fields += [other_ns, self.bell]
         around.journal.event(link.name, "herald", *fields)
         if attempt.outcome.false:
             around.journal.event(link.name, "false_herald", self.name)

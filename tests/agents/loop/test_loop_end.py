@@ -116,7 +116,7 @@ def test_failures_that_were_seen_are_not_kept() -> None:
 
     loop.create_task(program())
     drain(loop)
-    assert len(loop._task_list._failures) < 200
+    assert len(loop._task_list.failures) < 200
 
 
 def test_a_callback_that_raises_is_collected_and_stops_no_other() -> None:

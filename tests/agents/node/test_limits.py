@@ -33,7 +33,7 @@ def test_a_step_makes_so_many_messages_and_the_next_step_as_many_again() -> None
     for _ in range(2):
         for _ in range(most):
             allowance.message(4)
-        allowance.renew()
+        allowance.left = MOST_BYTES
     for _ in range(most):
         allowance.message(4)
     with pytest.raises(MessageError, match=r"more than 33,554,432 bytes .* virtual time pass"):
@@ -52,7 +52,7 @@ def test_a_node_records_under_so_many_names() -> None:
     allowance = Allowance()
     for number in range(MOST_NAMES):
         allowance.record(f"x{number}", 1)
-        allowance.renew()
+        allowance.left = MOST_BYTES
     allowance.record("x0", 1)
     with pytest.raises(MessageError, match="at most 10,000 different names"):
         allowance.record("another", 1)

@@ -398,3 +398,27 @@ def test_open_operations_do_not_pile_up() -> None:
         assert isinstance(operation, (Allocate, Transmit))
         report = bench.ran(t_ns, results=[Result(operation.number, value)])
     assert len(bench.node.operations) == 1 and bench.node.tenants.program.slots_in_use <= 1
+
+
+def test_a_port_that_is_handled_has_no_task_and_the_order_of_its_messages() -> None:
+    """What has come before counts as well; what is no such body is skipped, and damaged messages are."""
+    heard: list[tuple[str, int, int]] = []
+
+    async def program(me: Agent) -> None:
+        await asyncio.sleep(1e-6)
+        port = me.port("numbers")
+        me._node.handle_messages(
+            port.name, int, lambda source, body: heard.append((source, body, me.now_ns))
+        )
+        await asyncio.sleep(1.0)
+
+    async def sender(me: Agent) -> None:
+        port = me.port("numbers")
+        for body in (1, "two", 3):
+            await port.send("bob", body)
+        await asyncio.sleep(5e-6)
+        await port.send("bob", 4)
+
+    early = [harness.link("alice", "bob", 500)]
+    harness.run(harness.network({"alice": sender, "bob": program}, early))
+    assert heard == [("alice", 1, 1000), ("alice", 3, 1000), ("alice", 4, 5500)]

@@ -203,7 +203,7 @@ def test_what_has_happened_is_let_go_though_its_entry_is_kept() -> None:
     entry = conductor.at(5, (), thing.happen)
     instants(conductor)
     del thing
-    assert entry.action is None and gone() is None
+    assert entry[5] is None and gone() is None
 
 
 def test_what_is_due_after_the_last_instant_never_comes() -> None:

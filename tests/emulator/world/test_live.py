@@ -69,6 +69,8 @@ def busy(**settings: Any) -> Topology:
 class Visitor(PolledLiveSocket):
     """Asks at chosen polls of the run: `visits` maps a poll's number to requests."""
 
+    next_poll_s = 0.0  # polled after every batch
+
     def __init__(self, world: World, visits: dict[int, list[Any]]) -> None:
         self._world, self._visits = world, visits
         self.polls = 0
