@@ -362,10 +362,18 @@ class World:
             if ahead_s > 0:
                 self.resume_in_s = ahead_s
                 return
+        if until_ns is not None:
+            self._pass_switches(until_ns)
         if instant is None and self.nodes.busy() and not (is_open and until_ns is not None):
             self._end.stuck()
         else:
             self._end.at_until()
+
+    def _pass_switches(self, until_ns: int) -> None:
+        """The run ends at the last instant at which something happens, if only at a switch."""
+        t_ns = self.classical.last_switch_ns(until_ns)
+        if t_ns > self.conductor.now_ns:
+            self.conductor.enter(t_ns, 0)
 
     def _may_be_stuck(self) -> bool:
         """Nothing but background was seen for long: False if nothing else is known to come.
