@@ -1,8 +1,8 @@
 """The classical plane: when each message arrives, or why it does not.
 
-Owns the messages in flight (never their payloads, which travel by MQTT from node to node): what happens to them
-on each hop, and who may forget which payload. Does not own routes (routes.py), the state of a link (hops.py) or
-what a fault decides (faults/).
+Owns the messages in flight (never their payloads, which travel by MQTT from node to node): what happens to
+them on each hop, and who may forget which payload. Does not own routes (routes.py), the state of a link
+(hops.py) or what a fault decides (faults/).
 
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one after the
 other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in first out per
@@ -77,9 +77,7 @@ class ClassicalPlane:
             for name, link in sorted(topology.links.items())
         }
         #: Links that move, by the instant until which each is known to be open or closed.
-        self._contacts = [
-            (0, name) for name, hop in self._hops.items() if hop.geometry is not None
-        ]
+        self._contacts = [(0, name) for name, hop in self._hops.items() if hop.geometry is not None]
         self._stretches = Stretches(conductor, self.routes, self._hops, self._reach)
         #: Node -> the links that it listens on, each as often as it does.
         self._listening: dict[str, list[str]] = {}

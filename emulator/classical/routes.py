@@ -4,9 +4,9 @@ Owns the routing table and nothing of what happens on the way. Rule: a route dep
 nominal latencies and on which links are cut, never on load or on a delay fault (a switch does not see
 those), so two runs that cut the same links at the same instants route alike.
 
-Theory of operation. A search (Dijkstra) goes from a destination outwards, only as far as was asked: it stops at
-the node that sends, and goes on from there for one that is farther away. So a message to a neighbour costs a
-few steps, however large the network is.
+Theory of operation. A search (Dijkstra) goes from a destination outwards, only as far as was asked: it
+stops at the node that sends, and continues from there for one that is farther away. So a message to a
+neighbour costs a few steps, however large the network is.
 """
 
 from __future__ import annotations
