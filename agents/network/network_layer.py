@@ -161,7 +161,7 @@ class Network(Service, NetworkWords):
             raise InputError("expected 1 or more for window, end_window and misses")
         if (mode == "controller") != bool(controller):
             raise InputError("expected `controller` with mode: controller, and not without")
-        if controller and controller != self.name and controller not in self.peers:
+        if controller and controller != self.name and not self._node.knows(controller):
             raise InputError(f"controller is {controller!r}, which is no node of the network")
 
     async def _close(self) -> None:

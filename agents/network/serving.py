@@ -70,7 +70,7 @@ class Serving:
         """Raises Unreachable for what is no node, InputError for this one."""
         if peer == self._service.name:
             raise InputError(f"{peer} is this node itself")
-        if peer not in self._service.peers:
+        if not self._service.node.knows(peer):
             raise Unreachable(f"no node is called {peer!r}", peer)
 
     def begin(self, peer: str, count: int, want: Want, limit_s: float | None) -> PathRequest:

@@ -7,9 +7,10 @@ them on each hop, and who may forget which payload. Does not own routes (routes.
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one after the
 other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in first out per
 direction), then takes the hop's latency. Hops on which nothing but latency happens are crossed at once
-(stretches.py). At the last node the flight is handed over as a `Delivery` in the grant of that instant. An eavesdropper stands where messages enter a link, at either end, as for light: it gets a copy
-when the message has left, and a message that it takes goes no further. What it forges enters at the other end
-and takes the whole latency: no message comes sooner by it.
+(stretches.py). At the last node the flight is handed over as a `Delivery` in the grant of that instant. An
+eavesdropper stands where messages enter a link, at either end, as for light: it gets a copy when the message
+has left, and a message that it takes goes no further. What it forges enters at the other end and takes the
+whole latency: no message comes sooner by it.
 
 Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that one is
 dead, replaced or finished when the message is due, it is journalled as undelivered. A link that is cut while

@@ -110,6 +110,12 @@ class Nodes:
         self._topology, self._outbox = topology, outbox
         self._facts: dict[str, Heralding | None] = {}
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
+        self._names = list(self.statuses)
+        #: Node -> its links, in the order of their names.
+        self._links_of: dict[str, list[LinkSpec]] = {}
+        for _, link in sorted(topology.links.items()):
+            for end in link.ends:
+                self._links_of.setdefault(end, []).append(link)
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
         #: The node that `busy` found at work last: most likely it still is.
         self._found_busy: NodeStatus | None = None
@@ -190,8 +196,7 @@ class Nodes:
         topology, spec = self._topology, status.spec
         links = [
             _link_info(topology, link, status.name, self._heralding(link))
-            for _, link in sorted(topology.links.items())
-            if status.name in link.ends
+            for link in self._links_of.get(status.name, ())
         ]
         return Welcome(
             name=status.name,
@@ -201,7 +206,7 @@ class Nodes:
             options=dict(spec.options),
             service=spec.service,
             entropy=entropy(seed, "node", status.name, status.incarnation),
-            peers=[name for name in self.statuses if name != status.name],
+            nodes=self._names,
             links=links,
             slots=spec.own_slots,
             t_ns=t_ns,

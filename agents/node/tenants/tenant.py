@@ -89,6 +89,10 @@ class Tenant:
         """Virtual time in ns, as this node's clock shows it."""
         return self.loop.now_ns
 
+    def knows(self, node: str) -> bool:
+        """Whether there is a node of that name in the network."""
+        return node in self.node.names
+
     @property
     def outsides(self) -> Outsides:
         """The node's openings to the outside."""
@@ -190,7 +194,7 @@ class Tenant:
         """
         node, out = self.node, self._out
         destination, kind = plain_name(destination, "a node"), plain_name(kind, "a kind")
-        if destination not in node.peers:
+        if destination not in node.names:
             why = f"no node is called {destination!r}"
             raise LinkError(node=self.welcome.name, peer=destination, why=why)
         claims = plain_name(claims, "a node")
