@@ -14,6 +14,7 @@ from qnetem import Agent, Secret
 from qnetem.agents.protocols.qkd import prepared
 from qnetem.agents.protocols.qkd.processing.distillation import Distillation, Distiller
 from qnetem.agents.protocols.session import RetryPolicy
+from tests.harness import content
 
 from .qnetem.front_door import open_to_others
 
@@ -123,7 +124,7 @@ def test_a_run_with_hashes_leaves_no_key_behind(
 
 def test_a_full_record_has_the_key_as_the_page_says(tmp_path: Path) -> None:
     run = qnetem.run(source("full", reveal=True), in_process=True, runs_folder=tmp_path)
-    journal = (run.run_folder / "journal.jsonl").read_bytes()
+    journal = content(run.run_folder / "journal.jsonl.gz")
     assert run.results["owner"].encode() in journal
 
 

@@ -162,9 +162,9 @@ class _UnheldLogFile(io.RawIOBase):
 class Log(io.TextIOWrapper):
     """What programs print to. On a full disk the run ends, by its shell; no `print` in a program fails.
 
-    `file`: a path, which is opened for each write, or a descriptor that is open already; `by_line`: written out
-    after every line; `trouble`: why the descriptor is not that of the file. Raises OSError when the file cannot
-    be opened.
+    `file`: a path, which is opened for each write, or a descriptor that is open already; `by_line`: written
+    out after every line; `trouble`: why the descriptor is not that of the file. Raises OSError when the file
+    cannot be opened.
     """
 
     def __init__(

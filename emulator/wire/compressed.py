@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 
 from ..errors import InputError
 
-SUFFIX = ".gz"
+#: What a gzip file begins with; no line of JSON does, and no record is so long.
+_MAGIC = b"\x1f\x8b"
 #: The fastest: a sixth of a journal is left, and little more by slower ones.
 _LEVEL = 1
 #: To zlib: with gzip's head and checksum.
@@ -99,9 +100,8 @@ def _write_whole(file: BinaryIO, data: bytes, size: int) -> None:
 class _Decompressed(io.RawIOBase):
     """What is in a compressed file, as far as it can be read. Raises InputError for what is no gzip."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+    def __init__(self, path: Path, file: io.FileIO) -> None:
+        self._path, self._file = path, file
         self._decompressor = zlib.decompressobj(_GZIP)
 
     def readable(self) -> bool:
@@ -130,10 +130,13 @@ class _Decompressed(io.RawIOBase):
 
 
 def open_stream(path: Path) -> BinaryIO:
-    """Read a file, decompressed if its name says that it is compressed. Raises OSError, InputError."""
-    if path.suffix != SUFFIX:
-        return path.open("rb")
-    return io.BufferedReader(_Decompressed(path), _READ_BYTES)
+    """Read a file, decompressed if it is compressed. Raises OSError; reading it raises InputError, too."""
+    file = open(path, "rb", buffering=0)  # noqa: SIM115
+    if file.read(len(_MAGIC)) != _MAGIC:
+        file.close()
+        return open(path, "rb")
+    file.seek(0)
+    return io.BufferedReader(_Decompressed(path, file), _READ_BYTES)
 
 
 def _private(path: str, flags: int) -> int:

@@ -164,9 +164,9 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
     assert open_to_others(folder) == []
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names >= {
-        "topology.json", "run.json", "versions.json", "journal.jsonl",
+        "topology.json", "run.json", "versions.json", "journal.jsonl.gz",
         "logs/alice.1.log", "logs/bob.1.log", "logs/emulator.log", "logs/zygote.log",
-        "nodes/alice.1.bin", "nodes/bob.1.bin", "broker/broker.log",
+        "nodes/alice.1.bin.gz", "nodes/bob.1.bin.gz", "broker/broker.log",
     }  # fmt: skip
     assert "a word of bob" in (folder / "logs/alice.1.log").read_text()
     assert msgspec.json.decode((folder / "run.json").read_bytes())["seed"] == 7
