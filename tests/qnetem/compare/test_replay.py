@@ -20,14 +20,13 @@ from qnetem.emulator.wire import HEADER, Grant, control, frame
 from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.node_record import NodeRecord
 from qnetem.runs.recorded import open_run
+from tests.harness import content
 
 #: Alice and Bob measure pairs; Bob tells Alice how many; a counter beside them is killed and comes back.
 PROGRAMS = """\
 import asyncio
 
 from qnetem import Agent
-
-from tests.harness import content
 
 
 class Alice(Agent):
