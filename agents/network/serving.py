@@ -259,10 +259,7 @@ class Serving:
         service = self._service
         if service.now_ns >= settled_ns:
             return True
-        adverts = service.knowledge.adverts
-        return not service.controller and all(
-            link.peer in adverts for advert in adverts.values() for link in advert.links
-        )
+        return not service.controller and service.knowledge.is_complete
 
     async def _find(self, peer: str, fidelity: float, avoid: Collection[str]) -> Route:
         service = self._service
