@@ -22,6 +22,8 @@ switch still forwards.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from heapq import heapreplace
 from typing import Protocol
 
@@ -88,18 +90,20 @@ class ClassicalPlane:
         self._handed: list[Sent] = []
         #: Nodes that have much to forget.
         self._full: dict[str, None] = {}
-        self._sent: dict[tuple[str, int, int], Sent] = {}
+        #: Sender -> its messages on their way, by (incarnation, number).
+        self._sent: dict[str, dict[tuple[int, int], Sent]] = {}
 
     # --- from the nodes ---
 
     def send(self, src: str, inc: int, send: Send) -> None:
         """A node has published a message at the present instant. Raises InternalError for a number again."""
-        if (src, inc, send.seq) in self._sent:
+        sent_by = self._sent.setdefault(src, {})
+        if (inc, send.seq) in sent_by:
             raise InternalError(f"{src} ({inc}) sends message {send.seq} twice")
         port = send.port
         service = port.partition(".")[0] if port and self._is_background(src, port) else ""
         sent = Sent(src, inc, send, self._conductor.now_ns, service)
-        self._sent[src, inc, send.seq] = sent
+        sent_by[inc, send.seq] = sent
         fields = [send.dst, inc, send.seq, send.kind, send.size, send.hash.hex()]
         if port or send.claims:
             fields += [send.claims, port] if port else [send.claims]
@@ -119,8 +123,8 @@ class ClassicalPlane:
             for copy in deliveries:
                 if copy.src == src and copy.inc == inc:
                     found.setdefault(to, {})[copy.seq] = None
-        for sent in self._sent.values():
-            if sent.src == src and sent.inc == inc:
+        for sent in self._sent.get(src, {}).values():
+            if sent.inc == inc:
                 for flight in sent.flights:
                     if self._bound(flight):
                         found.setdefault(flight.to, {})[sent.seq] = None
@@ -128,15 +132,19 @@ class ClassicalPlane:
 
     def in_flight(self) -> int:
         """How many messages are on their way."""
-        return len(self._sent)
+        return sum(map(len, self._sent.values()))
 
     def background(self) -> int:
         """How many copies of services' messages are on their way."""
-        return sum(len(sent.flights) for sent in self._sent.values() if sent.service)
+        return sum(len(sent.flights) for sent in self._on_their_way() if sent.service)
 
-    def in_flight_to(self, node: str) -> int:
-        """How many copies of messages are on their way to a node."""
-        return sum(flight.to == node for sent in self._sent.values() for flight in sent.flights)
+    def in_flight_by_node(self) -> Counter[str]:
+        """How many copies of messages are on their way to each node."""
+        return Counter(flight.to for sent in self._on_their_way() for flight in sent.flights)
+
+    def _on_their_way(self) -> Iterator[Sent]:
+        for sent_by in self._sent.values():
+            yield from sent_by.values()
 
     # --- from the faults ---
 
@@ -381,7 +389,7 @@ class ClassicalPlane:
             self._let_forget(to, forget)
         if sent.flights:
             return
-        del self._sent[sent.src, sent.inc, sent.seq]
+        del self._sent[sent.src][sent.inc, sent.seq]
         if sent.src != flight.dst:
             self._handed.append(sent)
 

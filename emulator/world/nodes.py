@@ -117,8 +117,9 @@ class Nodes:
             for end in link.ends:
                 self._links_of.setdefault(end, []).append(link)
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
-        #: The node that `busy` found at work last: most likely it still is.
-        self._found_busy: NodeStatus | None = None
+        #: The node that `busy` found at work last: most likely it still is; and where it looks on.
+        self.found_busy: NodeStatus | None = None
+        self._in_order, self._at = list(self.statuses.values()), 0
 
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
@@ -157,9 +158,18 @@ class Nodes:
 
     def busy(self) -> bool:
         """Whether any program is unfinished. Asked at every instant, so it looks at one node, not at all."""
-        if self._found_busy is None or not _at_work(self._found_busy):
-            self._found_busy = next(filter(_at_work, self.statuses.values()), None)
-        return self._found_busy is not None
+        if self.found_busy is None or not _at_work(self.found_busy):
+            self.found_busy = self._next_at_work()
+        return self.found_busy is not None
+
+    def _next_at_work(self) -> NodeStatus | None:
+        """Round and round from the one before: not over all that have ended, each time that one ends."""
+        for _ in self._in_order:
+            status = self._in_order[self._at]
+            if _at_work(status):
+                return status
+            self._at = (self._at + 1) % len(self._in_order)
+        return None
 
     def services(self) -> list[NodeStatus]:
         """Nodes on which a service runs, or a program that is one."""
