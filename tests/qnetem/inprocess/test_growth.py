@@ -26,8 +26,8 @@ from ...harness import link
 
 #: Each twice as large as the one before.
 SIZES = (16, 32, 64)
-#: Of the growth from one size to the next: 2 is linear. In lines one look at all nodes for each node makes 2.014
-#: of it; in bytes tables double now and then.
+#: Of the growth from one size to the next: 2 is linear. In lines one look at all nodes for each node makes
+#: 2.014 of it; in bytes tables double now and then.
 LINES, BYTES = 2.01, 2.25
 
 
