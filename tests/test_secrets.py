@@ -113,7 +113,7 @@ def test_a_run_with_hashes_leaves_no_key_behind(
     capfd.readouterr()
     run = qnetem.run(source("hashes", crash=crash), in_process=True, runs_folder=tmp_path / "b")
     files = [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
-    left = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    left = {str(path.relative_to(tmp_path)): content(path) for path in files}
     left["stdout"], left["stderr"] = (text.encode() for text in capfd.readouterr())
     left["outcome"] = repr((run.outcome, run.problem, run)).encode()
     assert (run.problem is not None) == crash and any(b"check" in text for text in left.values())
@@ -182,7 +182,7 @@ def test_a_key_that_was_distilled_is_in_no_file(
     assert run.results["alice"]["key"]["secret"]["bits"] == len(bits)
     assert run.results["alice"]["key"]["secret"] == run.results["bob"]["key"]["secret"]
     files = [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
-    left = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    left = {str(path.relative_to(tmp_path)): content(path) for path in files}
     left["stdout"], left["stderr"] = (text.encode() for text in capfd.readouterr())
     left["outcome"] = repr((run.outcome, run)).encode()
     ways = ways_to_write(key)

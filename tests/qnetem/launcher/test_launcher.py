@@ -31,6 +31,7 @@ PATIENCE_S = 30.0
 PROGRAMS = '''
 import asyncio, sys
 from qnetem.agents.agent import Agent
+from tests import harness
 
 class Caller(Agent):
     """Exchanges messages with its peer; ends only if `rounds` is not negative."""
@@ -181,7 +182,7 @@ async def test_no_secret_is_left_in_the_folder(tmp_path: Path) -> None:
     secrets = [launcher._secret, control.token(launcher._secret, "alice", 1)]
     for path in launcher.run_folder.rglob("*"):
         if path.is_file():
-            data = path.read_bytes()
+            data = harness.content(path)
             assert not any(secret.encode() in data for secret in secrets), path
 
 
