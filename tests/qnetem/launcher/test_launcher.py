@@ -24,6 +24,7 @@ from qnetem.emulator.wire import control
 from qnetem.launcher.early import EarlyProcesses
 from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launcher.zygote import Forked, decode_answer
+from tests import harness
 
 from ..front_door import no_umask, open_to_others
 
@@ -31,7 +32,6 @@ PATIENCE_S = 30.0
 PROGRAMS = '''
 import asyncio, sys
 from qnetem.agents.agent import Agent
-from tests import harness
 
 class Caller(Agent):
     """Exchanges messages with its peer; ends only if `rounds` is not negative."""
