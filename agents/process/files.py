@@ -71,7 +71,9 @@ class NodeJournal:
         self._file: CompressedFile | CompressedMembers
         with self._named():
             path.parent.mkdir(exist_ok=True)
-            self._file = CompressedFile(path) if gathered is None else CompressedMembers(path)
+            self._file = (
+                CompressedFile(path, small=True) if gathered is None else CompressedMembers(path)
+            )
 
     def frame(self, body: bytes) -> None:
         """A frame of the emulator, as its body came."""

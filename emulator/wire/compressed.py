@@ -25,18 +25,22 @@ _MAGIC = b"\x1f\x8b"
 _LEVEL = 1
 #: To zlib: with gzip's head and checksum.
 _GZIP = 31
+#: The same with a window of 4 kB, and the memory level.
+_SMALL = 16 + 12, 5
 _READ_BYTES = 256 * 1024
 
 
 class CompressedFile:
     """A file that is kept open, and one stream: short portions are compressed well, too.
 
-    Raises OSError when it cannot be opened or written.
+    `small`: with 32 kB of memory instead of 256, for one of many processes. Raises OSError when it cannot be
+    opened or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, small: bool = False) -> None:
         self.file: BinaryIO = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
-        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+        window, memory = _SMALL if small else (_GZIP, zlib.DEF_MEM_LEVEL)
+        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, memory)
         self._size = 0
 
     @property
