@@ -106,7 +106,8 @@ class Agent(PulseWords):
     @property
     def peers(self) -> tuple[str, ...]:
         """All other nodes of the network, in the order of their names."""
-        return tuple(self._node.welcome.peers)
+        own = self._node.welcome.name
+        return tuple(name for name in self._node.welcome.nodes if name != own)
 
     async def compute(self, duration: str | float) -> None:
         """Let virtual time pass as if something were computed: `"3 us"`, or seconds as a number."""

@@ -38,6 +38,9 @@ class NodeInterface(Protocol):
     def storages(self) -> Storages:
         """What its services keep beyond their lives."""
 
+    def knows(self, node: str) -> bool:
+        """Whether there is a node of that name in the network."""
+
     @property
     def now_ns(self) -> int:
         """Virtual time in ns, as this node's clock shows it."""

@@ -81,8 +81,7 @@ def _checked(node: NodeInterface, parties: Sequence[str], names: list[str]) -> l
     """The parties by name: this node and others, each once, with one qubit each."""
     found = [plain_name(party, "a party") for party in parties]
     here = node.welcome.name
-    known = [here, *node.welcome.peers]
-    unknown = [party for party in found if party not in known]
+    unknown = [party for party in found if not node.knows(party)]
     if isinstance(parties, str) or unknown or here not in found:
         what = f"no node is called {unknown[0]!r}" if unknown else f"{here} is not among them"
         raise OperationError(why=f"probe: the parties are names of nodes, this one too: {what}")

@@ -16,6 +16,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from qnetem.emulator.topology.model.topology import (
     Time,
     Topology,
 )
+from qnetem.emulator.wire.compressed import open_stream
 from qnetem.emulator.wire.control import Freeze, Kill, Outcome, Spawn, Thaw
 from qnetem.emulator.world.world import World
 from qnetem.inprocess.network import InProcessNetwork
@@ -182,6 +184,12 @@ class Run:
             "metrics": metrics,
             "logs": self.logs,
         }
+
+
+def content(path: Path) -> bytes:
+    """All that is in a file, decompressed if it is compressed."""
+    with open_stream(path) as stream:
+        return stream.read()
 
 
 def recorded(world: World) -> list[tuple[Any, ...]]:

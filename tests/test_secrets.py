@@ -14,6 +14,7 @@ from qnetem import Agent, Secret
 from qnetem.agents.protocols.qkd import prepared
 from qnetem.agents.protocols.qkd.processing.distillation import Distillation, Distiller
 from qnetem.agents.protocols.session import RetryPolicy
+from tests.harness import content
 
 from .qnetem.front_door import open_to_others
 
@@ -112,7 +113,7 @@ def test_a_run_with_hashes_leaves_no_key_behind(
     capfd.readouterr()
     run = qnetem.run(source("hashes", crash=crash), in_process=True, runs_folder=tmp_path / "b")
     files = [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
-    left = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    left = {str(path.relative_to(tmp_path)): content(path) for path in files}
     left["stdout"], left["stderr"] = (text.encode() for text in capfd.readouterr())
     left["outcome"] = repr((run.outcome, run.problem, run)).encode()
     assert (run.problem is not None) == crash and any(b"check" in text for text in left.values())
@@ -123,7 +124,7 @@ def test_a_run_with_hashes_leaves_no_key_behind(
 
 def test_a_full_record_has_the_key_as_the_page_says(tmp_path: Path) -> None:
     run = qnetem.run(source("full", reveal=True), in_process=True, runs_folder=tmp_path)
-    journal = (run.run_folder / "journal.jsonl").read_bytes()
+    journal = content(run.run_folder / "journal.jsonl.gz")
     assert run.results["owner"].encode() in journal
 
 
@@ -181,7 +182,7 @@ def test_a_key_that_was_distilled_is_in_no_file(
     assert run.results["alice"]["key"]["secret"]["bits"] == len(bits)
     assert run.results["alice"]["key"]["secret"] == run.results["bob"]["key"]["secret"]
     files = [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
-    left = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    left = {str(path.relative_to(tmp_path)): content(path) for path in files}
     left["stdout"], left["stderr"] = (text.encode() for text in capfd.readouterr())
     left["outcome"] = repr((run.outcome, run)).encode()
     ways = ways_to_write(key)

@@ -146,9 +146,8 @@ class KeyService(Service):
             raise ProgramError("key_size: expected it between min_key_size and max_key_size")
         if not 0 <= low < high or tries < 1:
             raise ProgramError("expected low below high, and at least one try")
-        nodes = {self.name, *self.peers}
         for name, each in applications.items():
-            if each.site not in nodes:
+            if not self._node.knows(each.site):
                 raise ProgramError(f"application {name!r} is at {each.site!r}, which is no node")
             if not name or len(name) > 64 or "/" in name:
                 raise ProgramError(f"application {name!r}: expected 1 to 64 characters without /")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
+from itertools import takewhile
 from typing import Any
 
 #: (incarnation, how often the other end has been given up); before an end is known.
@@ -37,7 +38,8 @@ class Channel:
     """One end. `send(number, acknowledged, life, to, item)` puts a packet on its way; number 0: a bare one.
 
     `deliver(item)` gets what has come. `lost(why)`: what was agreed before is lost, for one of the reasons.
-    `context`: whose timers are set; a program that calls the service must not be taken for it.
+    `context`: whose timers are set; a program that calls the service must not be taken for it. `first()` is
+    called before a bare acknowledgement: it may post what carries it.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Channel:
         repeat_s: float,
         tries: int,
         context: Context | None = None,
+        first: Callable[[], None] | None = None,
     ) -> None:
+        self._first = first
         self._send, self._deliver, self._lost = send, deliver, lost
         self._repeat_s, self._tries, self._context = repeat_s, tries, context
         self._life: Life = (incarnation, 0)
@@ -103,7 +107,7 @@ class Channel:
             self._transmit(number, item)
 
     def _take_acknowledgement(self, acknowledged: int) -> None:
-        taken = [number for number in self._waiting if number <= acknowledged]
+        taken = list(takewhile(lambda number: number <= acknowledged, self._waiting))
         for number in taken:
             del self._waiting[number]
         if taken:
@@ -127,6 +131,8 @@ class Channel:
                 return  # what it says has ended the conversation
 
     def _acknowledge(self) -> None:
+        if self._acknowledges and self._first is not None:
+            self._first()
         if self._acknowledges:  # no message of our own has carried it
             self._transmit(0, None)
 

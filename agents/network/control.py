@@ -26,7 +26,7 @@ class LinkState(msgspec.Struct, array_like=True):
     heralding: Heralding
 
 
-class Advert(msgspec.Struct, tag="advert"):
+class Advert(msgspec.Struct):
     """What a node says of itself; a later one, by (incarnation, number), replaces an earlier one.
 
     `join`: what a join here leaves of the correlations ZZ, XX and YY; `success`: how often one succeeds.
@@ -44,6 +44,12 @@ class Advert(msgspec.Struct, tag="advert"):
     def age(self) -> tuple[int, int]:
         """Orders the adverts of one node."""
         return self.incarnation, self.number
+
+
+class Adverts(msgspec.Struct, tag="adverts"):
+    """What a neighbour has learnt in one step."""
+
+    adverts: list[Advert]
 
 
 # --- circuits --------------------------------------------------------------------------------------
@@ -132,7 +138,7 @@ class Finished(msgspec.Struct, tag="finished"):
     unconfirmed: list[str]
 
 
-Signal = Advert | Setup | Accept | Refuse | Teardown | PathQuery | PathAnswer | Finished
+Signal = Adverts | Setup | Accept | Refuse | Teardown | PathQuery | PathAnswer | Finished
 
 
 class Packet(msgspec.Struct, omit_defaults=True):

@@ -13,6 +13,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Raw
+
 from ...emulator.errors import MessageError
 from .channel import Channel, Life
 from .control import Datum, Hello, Packet, Signal
@@ -48,8 +50,8 @@ class Exchange:
         """Send a bare message."""
         self._service.node.send(peer, datum, "", port=self._data.name)
 
-    def post(self, peer: str, signal: Signal) -> None:
-        """Say something over a channel."""
+    def post(self, peer: str, signal: Signal | Raw) -> None:
+        """Say something over a channel; `Raw`: a signal that is encoded already."""
         self.channel(peer).post(signal)
 
     def channel(self, peer: str) -> Channel:
@@ -72,7 +74,8 @@ class Exchange:
         def lost(why: str) -> None:
             service.peer_lost(peer, why)
 
-        channel = Channel(service.incarnation, send, deliver, lost, repeat_s, _TRIES)
+        first = service.knowledge.pass_on
+        channel = Channel(service.incarnation, send, deliver, lost, repeat_s, _TRIES, first=first)
         self._channels[peer] = channel
         return channel
 

@@ -15,9 +15,11 @@ once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Literal
+
+from msgspec import Raw
 
 from ...emulator.errors import InputError, QubitError
 from ...emulator.units import to_ns
@@ -36,7 +38,7 @@ from .circuits.signalling import Signalling
 from .circuits.stream import LinkShare
 from .circuits.tail import Tail
 from .control import (
-    Advert,
+    Adverts,
     Alive,
     Asks,
     Awaits,
@@ -113,7 +115,9 @@ class Network(Service, NetworkWords):
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused = 0
         self.controller = controller
-        self.knowledge = Knowledge(self._node.welcome, memory.slots, controller, self.post)
+        self.knowledge = Knowledge(
+            self._node.welcome, memory.slots, controller, self.post, self._call_soon
+        )
         silence_ns = to_ns(hello * (misses + 0.5))
         self._neighbours = Neighbours(
             self.knowledge.neighbours, self.now_ns, silence_ns, self._neighbour_changed
@@ -161,7 +165,7 @@ class Network(Service, NetworkWords):
             raise InputError("expected 1 or more for window, end_window and misses")
         if (mode == "controller") != bool(controller):
             raise InputError("expected `controller` with mode: controller, and not without")
-        if controller and controller != self.name and controller not in self.peers:
+        if controller and controller != self.name and not self._node.knows(controller):
             raise InputError(f"controller is {controller!r}, which is no node of the network")
 
     async def _close(self) -> None:
@@ -313,15 +317,18 @@ class Network(Service, NetworkWords):
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _call_soon(self, action: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(action, context=self.context)
+
     # --- messages ---
 
-    def post(self, peer: str, signal: Signal) -> None:
-        """Say something over a channel."""
+    def post(self, peer: str, signal: Signal | Raw) -> None:
+        """Say something over a channel; `Raw`: a signal that is encoded already."""
         self._exchange.post(peer, signal)
 
     def _on_signal(self, peer: str, signal: Signal) -> None:
-        if isinstance(signal, Advert):
-            if self.knowledge.learn(signal, peer):
+        if isinstance(signal, Adverts):
+            if self.knowledge.learn(signal.adverts, peer):
                 self._serving.news()
         elif isinstance(signal, PathQuery):
             self.post(peer, self._serving.answer(peer, signal))

@@ -70,7 +70,7 @@ class Serving:
         """Raises Unreachable for what is no node, InputError for this one."""
         if peer == self._service.name:
             raise InputError(f"{peer} is this node itself")
-        if peer not in self._service.peers:
+        if not self._service.node.knows(peer):
             raise Unreachable(f"no node is called {peer!r}", peer)
 
     def begin(self, peer: str, count: int, want: Want, limit_s: float | None) -> PathRequest:
@@ -259,10 +259,7 @@ class Serving:
         service = self._service
         if service.now_ns >= settled_ns:
             return True
-        adverts = service.knowledge.adverts
-        return not service.controller and all(
-            link.peer in adverts for advert in adverts.values() for link in advert.links
-        )
+        return not service.controller and service.knowledge.is_complete
 
     async def _find(self, peer: str, fidelity: float, avoid: Collection[str]) -> Route:
         service = self._service

@@ -13,7 +13,7 @@ report, however many tenants there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import IO, Any
 
 import msgspec
@@ -90,7 +90,7 @@ class Node:
     """One incarnation of a node, from its Welcome on.
 
     `log_stream` takes the tenants' log lines and, where nodes share a process, their prints; `modules` are
-    those of the run (None: it has its own).
+    those of the run (None: it has its own), `names` all nodes of the network (None: those of the Welcome).
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Node:
         welcome: Welcome,
         log_stream: IO[str] | None = None,
         modules: ProgramModules | None = None,
+        names: Collection[str] | None = None,
     ) -> None:
         self.welcome = welcome
         self.outbox: list[ToEmulator] = []
@@ -120,8 +121,7 @@ class Node:
             welcome, lambda: waiting.NamedFuture(self.loop, "a request from outside", None)
         )
         self.storages = Storages(welcome)
-        #: All nodes of the network, this one first.
-        self.peers = dict.fromkeys([welcome.name, *welcome.peers])
+        self.names = dict.fromkeys([welcome.name, *welcome.nodes]) if names is None else names
         self.tenants = Tenants(self, log_stream)
         self._waiting_grant: Grant | None = None
         self._settles: list[Settle] = []

@@ -21,11 +21,14 @@ import msgspec
 
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire import HEADER, UNDER_A_DEBUGGER, Failed, Grant, Release, Report, Welcome
+from ...emulator.wire.compressed import CompressedFile, CompressedMembers
 from ..guards.running_program import aside
 from ..tracebacks import program_stack
 
 #: So many records are written at once, if `flush` is not called before.
 _MOST_RECORDS = 1_000
+#: Characters gather in the text layer above: the bytes below it need no room of their own.
+_LOG_BYTES = 512
 _length = HEADER.pack
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -40,6 +43,15 @@ class Payload(msgspec.Struct, array_like=True, tag=True):
 JournalRecord = Welcome | Grant | Release | Payload | Report | Failed
 
 
+class Gathered:
+    """`size`: bytes of all records that journals of one process hold in memory."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
 class NodeJournal:
     """Appends what a node received and did, framed as on the wire, in the order in which it happened.
 
@@ -48,14 +60,20 @@ class NodeJournal:
     token, is neither. Gathered in memory until `flush`, which a shell calls before the emulator can know
     of a step: so the file of a killed process holds every step that counts. A replay reads it with
     `decode_record`. Raises InfrastructureError when the disk does not take it.
+
+    `gathered`: of journals that share a process, in which none keeps its file open; None: it is alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gathered: Gathered | None = None) -> None:
         self._path = path
         self._bodies: list[bytes] = []
+        self._gathered = gathered
+        self._file: CompressedFile | CompressedMembers
         with self._named():
             path.parent.mkdir(exist_ok=True)
-            self._file = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
+            self._file = (
+                CompressedFile(path, small=True) if gathered is None else CompressedMembers(path)
+            )
 
     def frame(self, body: bytes) -> None:
         """A frame of the emulator, as its body came."""
@@ -67,8 +85,10 @@ class NodeJournal:
 
     def record(self, record: JournalRecord) -> None:
         """Whatever the record is; written to the file whenever there are many."""
-        bodies = self._bodies
-        bodies.append(_encode(record))
+        bodies, body = self._bodies, _encode(record)
+        bodies.append(body)
+        if self._gathered is not None:
+            self._gathered.size += len(body)
         if len(bodies) > _MOST_RECORDS:
             self.flush()
 
@@ -77,23 +97,12 @@ class NodeJournal:
         bodies, self._bodies = self._bodies, []
         if self._file.closed:  # it has been given up
             return
-        data, taken = b"".join([_length(len(body)) + body for body in bodies]), 0
-        try:
-            # A disk that is nearly full takes a part, and refuses the rest.
-            while taken < len(data):
-                taken += self._file.write(memoryview(data)[taken:])
-        except OSError as error:
-            self._give_up(bodies, taken)
-            raise self._refused(error) from error
-
-    def _give_up(self, bodies: list[bytes], taken: int) -> None:
-        """Leave whole records only, and write no more: what came later would hide the gap before it."""
-        for body in bodies:
-            if taken < HEADER.size + len(body):
-                break
-            taken -= HEADER.size + len(body)
-        with self._file, contextlib.suppress(OSError):  # a device has no length
-            self._file.truncate(self._file.tell() - taken)
+        if not bodies:
+            return
+        if self._gathered is not None:
+            self._gathered.size -= sum(map(len, bodies))
+        with self._named():
+            self._file.append(b"".join([_length(len(body)) + body for body in bodies]))
 
     def close(self) -> None:
         """Flush and close; may be called again."""
@@ -110,10 +119,7 @@ class NodeJournal:
         try:
             yield
         except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> InfrastructureError:
-        return InfrastructureError(f"{self._path} cannot be written: {error.strerror or error}")
+            raise _refused(self._path, error) from error
 
 
 decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(JournalRecord).decode
@@ -122,8 +128,8 @@ decode_record: Callable[[bytes], JournalRecord] = msgspec.msgpack.Decoder(Journa
 class _LogFile(io.FileIO):
     """A file whose `write` never fails: `trouble` is why something is missing in it."""
 
-    def __init__(self, file: Path | int, path: Path) -> None:
-        super().__init__(file, "w", closefd=not isinstance(file, int), opener=_private)
+    def __init__(self, file: int, path: Path) -> None:
+        super().__init__(file, "w", closefd=False)
         self._path = path
         self.trouble: InfrastructureError | None = None
 
@@ -131,16 +137,36 @@ class _LogFile(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            problem = f"{self._path} cannot be written: {error.strerror or error}"
-            self.trouble = self.trouble or InfrastructureError(problem)
+            self.trouble = self.trouble or _refused(self._path, error)
+            return memoryview(data).nbytes
+
+
+class _UnheldLogFile(io.RawIOBase):
+    """The same for one of thousands of logs: it is opened for each write, and holds no descriptor."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.trouble: InfrastructureError | None = None
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        try:
+            with open(self._path, "ab", buffering=0) as file:
+                return file.write(data)
+        except OSError as error:
+            self.trouble = self.trouble or _refused(self._path, error)
             return memoryview(data).nbytes
 
 
 class Log(io.TextIOWrapper):
     """What programs print to. On a full disk the run ends, by its shell; no `print` in a program fails.
 
-    `file`: a path, or a descriptor that is open already; `by_line`: written out after every line; `trouble`:
-    why the descriptor is not that of the file. Raises OSError when the file cannot be opened.
+    `file`: a path, which is opened for each write, or a descriptor that is open already; `by_line`: written
+    out after every line; `trouble`: why the descriptor is not that of the file. Raises OSError when the file
+    cannot be opened.
     """
 
     def __init__(
@@ -150,9 +176,9 @@ class Log(io.TextIOWrapper):
         by_line: bool = False,
         trouble: InfrastructureError | None = None,
     ) -> None:
-        self.file = _LogFile(file, path)
+        self.file = _LogFile(file, path) if isinstance(file, int) else _UnheldLogFile(file)
         self.file.trouble = trouble
-        file_buffer = io.BufferedWriter(self.file)
+        file_buffer = io.BufferedWriter(self.file, _LOG_BYTES)
         super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)
 
     @property
@@ -209,6 +235,10 @@ def debugged() -> bool:
         return True
     monitoring = getattr(sys, "monitoring", None)
     return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _refused(path: Path, error: OSError) -> InfrastructureError:
+    return InfrastructureError(f"{path} cannot be written: {error.strerror or error}")
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,15 +1,16 @@
 """The classical plane: when each message arrives, or why it does not.
 
-Owns the messages in flight (never their payloads, which travel by MQTT from node to node): hops, latency,
-bandwidth, cuts, the faults and listeners on a link, and who may forget which payload. Does not own routes
-(routes.py) or what a fault decides (faults/).
+Owns the messages in flight (never their payloads, which travel by MQTT from node to node): what happens to
+them on each hop, and who may forget which payload. Does not own routes (routes.py), the state of a link
+(hops.py) or what a fault decides (faults/).
 
 Theory of operation. A report carries `Send`s. Each becomes a `Flight`, which crosses its links one after the
 other: on every hop it waits for the link's transmitter (bandwidth: size * 8 / rate, first in first out per
-direction), then takes the hop's latency. At the last node it is handed over as a `Delivery` in the grant of
-that instant. An eavesdropper stands where messages enter a link, at either end, as for light: it gets a copy
-when the message has left, and a message that it takes goes no further. What it forges enters at the other end
-and takes the whole latency: no message comes sooner by it.
+direction), then takes the hop's latency. Hops on which nothing but latency happens are crossed at once
+(stretches.py). At the last node the flight is handed over as a `Delivery` in the grant of that instant. An
+eavesdropper stands where messages enter a link, at either end, as for light: it gets a copy when the message
+has left, and a message that it takes goes no further. What it forges enters at the other end and takes the
+whole latency: no message comes sooner by it.
 
 Rules: a message is bound at its send instant to the incarnation of the destination then alive; if that one is
 dead, replaced or finished when the message is due, it is journalled as undelivered. A link that is cut while
@@ -21,6 +22,9 @@ switch still forwards.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
+from heapq import heapreplace
 from typing import Protocol
 
 from ..errors import InternalError
@@ -28,12 +32,13 @@ from ..faults.verdicts import Damage, Drop, Later, LinkFault, Listener, Twice
 from ..kernel.conductor import GRANT, HOP, Conductor
 from ..kernel.ports import Surroundings
 from ..places import moving_geometry
-from ..space.contacts import Geometry
 from ..topology.model.topology import LinkSpec, Topology
 from ..units import LAST_NS
 from ..wire import Delivery, Forget, Send
 from .flights import Flight, Sent
+from .hops import Hop
 from .routes import Routes
+from .stretches import Stretches
 
 #: A node that is not granted gets a frame of its own with what to forget, once there is so much of it.
 FORGETS_AT_ONCE = 256
@@ -55,44 +60,6 @@ class Receivers(Protocol):
         """Have a sender publish a payload to a node that it was not addressed to."""
 
 
-class _Hop:
-    """The live state of one link's classical side."""
-
-    __slots__ = (
-        "busy_until",
-        "cut_count",
-        "cuts",
-        "faults",
-        "geometry",
-        "limits_bps",
-        "listeners",
-        "spec",
-    )
-
-    def __init__(self, spec: LinkSpec, geometry: Geometry | None = None) -> None:
-        self.spec, self.geometry = spec, geometry
-        self.cuts = 0
-        self.cut_count = 0
-        self.busy_until: dict[str, int] = {}
-        self.faults: list[LinkFault] = []
-        self.limits_bps: list[float] = []
-        self.listeners: list[Listener] = []
-
-    @property
-    def bandwidth_bps(self) -> float | None:
-        """What the transmitter does now; None: it takes no time."""
-        nominal = self.spec.classical.bandwidth_bps if self.spec.classical else None
-        limits = self.limits_bps if nominal is None else [nominal, *self.limits_bps]
-        return min(limits) if limits else None
-
-    def latency_ns(self, t_ns: int, source: str) -> int:
-        """How long what leaves an end at `t_ns` takes: as light does, of a link that moves."""
-        assert self.spec.classical is not None
-        if self.geometry is None:
-            return self.spec.classical.latency_ns
-        return self.geometry.delay_ns(t_ns, source != self.spec.ends[0])
-
-
 class ClassicalPlane:
     """Messages in flight, between the nodes of one run."""
 
@@ -109,29 +76,34 @@ class ClassicalPlane:
         self._is_background = nodes.is_background
         self.routes = Routes(topology.links)
         self._hops = {
-            name: _Hop(link, moving_geometry(topology, link))
+            name: Hop(link, moving_geometry(topology, link))
             for name, link in sorted(topology.links.items())
         }
-        self._moving = [hop for hop in self._hops.values() if hop.geometry is not None]
-        #: Until when the links that move are known to be open or closed.
-        self._known_until_ns = 0 if self._moving else LAST_NS
+        #: Links that move, by the instant until which each is known to be open or closed.
+        self._contacts = [(0, name) for name, hop in self._hops.items() if hop.geometry is not None]
+        self._stretches = Stretches(conductor, self.routes, self._hops, self._reach)
+        #: Node -> the links that it listens on, each as often as it does.
+        self._listening: dict[str, list[str]] = {}
         self.deliveries: dict[str, list[Delivery]] = {}
         self.forgets: dict[str, list[Forget]] = {}
         #: Handed over: their senders keep the payloads until the granted receivers have reported.
         self._handed: list[Sent] = []
-        self._most_forgets = 0
-        self._sent: dict[tuple[str, int, int], Sent] = {}
+        #: Nodes that have much to forget.
+        self._full: dict[str, None] = {}
+        #: Sender -> its messages on their way, by (incarnation, number).
+        self._sent: dict[str, dict[tuple[int, int], Sent]] = {}
 
     # --- from the nodes ---
 
     def send(self, src: str, inc: int, send: Send) -> None:
         """A node has published a message at the present instant. Raises InternalError for a number again."""
-        if (src, inc, send.seq) in self._sent:
+        sent_by = self._sent.setdefault(src, {})
+        if (inc, send.seq) in sent_by:
             raise InternalError(f"{src} ({inc}) sends message {send.seq} twice")
         port = send.port
         service = port.partition(".")[0] if port and self._is_background(src, port) else ""
         sent = Sent(src, inc, send, self._conductor.now_ns, service)
-        self._sent[src, inc, send.seq] = sent
+        sent_by[inc, send.seq] = sent
         fields = [send.dst, inc, send.seq, send.kind, send.size, send.hash.hex()]
         if port or send.claims:
             fields += [send.claims, port] if port else [send.claims]
@@ -151,8 +123,8 @@ class ClassicalPlane:
             for copy in deliveries:
                 if copy.src == src and copy.inc == inc:
                     found.setdefault(to, {})[copy.seq] = None
-        for sent in self._sent.values():
-            if sent.src == src and sent.inc == inc:
+        for sent in self._sent.get(src, {}).values():
+            if sent.inc == inc:
                 for flight in sent.flights:
                     if self._bound(flight):
                         found.setdefault(flight.to, {})[sent.seq] = None
@@ -160,20 +132,25 @@ class ClassicalPlane:
 
     def in_flight(self) -> int:
         """How many messages are on their way."""
-        return len(self._sent)
+        return sum(map(len, self._sent.values()))
 
     def background(self) -> int:
         """How many copies of services' messages are on their way."""
-        return sum(len(sent.flights) for sent in self._sent.values() if sent.service)
+        return sum(len(sent.flights) for sent in self._on_their_way() if sent.service)
 
-    def in_flight_to(self, node: str) -> int:
-        """How many copies of messages are on their way to a node."""
-        return sum(flight.to == node for sent in self._sent.values() for flight in sent.flights)
+    def in_flight_by_node(self) -> Counter[str]:
+        """How many copies of messages are on their way to each node."""
+        return Counter(flight.to for sent in self._on_their_way() for flight in sent.flights)
+
+    def _on_their_way(self) -> Iterator[Sent]:
+        for sent_by in self._sent.values():
+            yield from sent_by.values()
 
     # --- from the faults ---
 
     def cut(self, link: str) -> None:
         """The link carries nothing from now on; cuts nest."""
+        self._stretches.stop()
         hop = self._hops[link]
         hop.cuts += 1
         hop.cut_count += 1
@@ -181,6 +158,7 @@ class ClassicalPlane:
 
     def heal(self, link: str) -> None:
         """One cut less."""
+        self._stretches.stop()
         hop = self._hops[link]
         hop.cuts -= 1
         if hop.cuts == 0:
@@ -188,51 +166,73 @@ class ClassicalPlane:
 
     def add_fault(self, link: str, fault: LinkFault) -> None:
         """Have `fault` look at each message that enters the link, after those already there."""
-        self._hops[link].faults.append(fault)
+        self._disturb(link).faults.append(fault)
+        self._hops[link].changed()
 
     def remove_fault(self, link: str, fault: LinkFault) -> None:
         """The fault is healed."""
         self._hops[link].faults.remove(fault)
+        self._hops[link].changed()
 
     def limit(self, link: str, bandwidth_bps: float) -> None:
         """The link's transmitters do no more than this from now on; the lowest of several counts."""
-        self._hops[link].limits_bps.append(bandwidth_bps)
+        self._disturb(link).limits_bps.append(bandwidth_bps)
+        self._hops[link].changed()
 
     def unlimit(self, link: str, bandwidth_bps: float) -> None:
         """That limit is gone; what waits already still waits its time."""
         self._hops[link].limits_bps.remove(bandwidth_bps)
+        self._hops[link].changed()
 
     def listen(self, link: str, listener: Listener) -> None:
         """From now on the listener hears what enters the link, after those already there."""
-        self._hops[link].listeners.append(listener)
+        self._disturb(link).listeners.append(listener)
+        self._hops[link].changed()
+        self._listening.setdefault(listener.node, []).append(link)
 
     def unlisten(self, link: str, listener: Listener) -> None:
         """It hears nothing more; copies on their way still come."""
         self._hops[link].listeners.remove(listener)
+        self._hops[link].changed()
+        self._listening[listener.node].remove(link)
+
+    def _disturb(self, link: str) -> Hop:
+        """The hop, before something comes to it that messages under way must meet."""
+        hop = self._hops[link]
+        if hop.is_quiet:
+            self._stretches.stop()
+        return hop
 
     # --- on the way ---
 
-    def _look_at_contacts(self) -> None:
-        """Routes follow the contacts of links that move: nothing is planned for their begin and end."""
-        now_ns = self._conductor.now_ns
-        if now_ns < self._known_until_ns:
-            return
-        self._known_until_ns = LAST_NS
-        for hop in self._moving:
-            assert hop.geometry is not None
-            contact = hop.geometry.contact_at(now_ns)
-            self.routes.set_down(hop.spec.name, not contact.open, "out of sight")
-            self._known_until_ns = min(self._known_until_ns, contact.until_ns)
+    def _look_at_contacts(self) -> int:
+        """Until when routes are known: they follow the contacts of links that move.
+
+        Nothing is planned for the begin and the end of a contact.
+        """
+        contacts, now_ns = self._contacts, self._conductor.now_ns
+        while contacts and contacts[0][0] <= now_ns:
+            name = contacts[0][1]
+            geometry = self._hops[name].geometry
+            assert geometry is not None
+            contact = geometry.contact_at(now_ns)
+            self.routes.set_down(name, not contact.open, "out of sight")
+            heapreplace(contacts, (contact.until_ns, name))
+        return contacts[0][0] if contacts else LAST_NS
 
     def _forward(self, flight: Flight, at: str) -> None:
-        self._look_at_contacts()
+        known_until_ns = self._look_at_contacts() if self._contacts else LAST_NS
         spec = self.routes.next_link(at, flight.dst)
-        if spec is None or spec.classical is None:
+        if spec is None:
             self._lose(flight, f"no path from {at} to {flight.dst}")
             return
-        self._enter(flight, self._hops[spec.name], at)
+        hop = self._hops[spec.name]
+        if hop.is_quiet:
+            self._stretches.begin(flight, hop, at, known_until_ns)
+        else:
+            self._enter(flight, hop, at)
 
-    def _enter(self, flight: Flight, hop: _Hop, at: str) -> None:
+    def _enter(self, flight: Flight, hop: Hop, at: str) -> None:
         """The message leaves `at` on this link: faults look at it, then eavesdroppers."""
         # In the order in which the faults began: what is dropped by one is not looked at by the next, so
         # that this takes no number of the next one's generator.
@@ -259,7 +259,7 @@ class ClassicalPlane:
         for echo, after_ns in echoes:
             self._transmit(echo, hop, at, extra_ns + after_ns)
 
-    def _transmit(self, flight: Flight, hop: _Hop, at: str, extra_ns: int) -> None:
+    def _transmit(self, flight: Flight, hop: Hop, at: str, extra_ns: int) -> None:
         leaves_ns = self._transmitted(hop, at, flight.size) + extra_ns
         latency_ns = hop.latency_ns(leaves_ns, at)
         for listener in hop.listeners:
@@ -269,7 +269,7 @@ class ClassicalPlane:
                 return
         self._cross(flight, hop, hop.spec.other_end(at), leaves_ns + latency_ns)
 
-    def _transmitted(self, hop: _Hop, at: str, size: int) -> int:
+    def _transmitted(self, hop: Hop, at: str, size: int) -> int:
         """When the last bit has left `at` on this link, in ns."""
         now = self._conductor.now_ns
         bandwidth_bps = hop.bandwidth_bps
@@ -280,20 +280,29 @@ class ClassicalPlane:
         hop.busy_until[at] = done
         return done
 
-    def _cross(self, flight: Flight, hop: _Hop, to: str, arrives_ns: int) -> None:
-        # Cuts are counted, not looked at: one that healed while the message was under way has lost it too.
+    def _cross(self, flight: Flight, hop: Hop, to: str, arrives_ns: int) -> None:
         cut_count = hop.cut_count
-
-        def reach() -> None:
-            if hop.cut_count != cut_count:
-                self._lose(flight, f"{hop.spec.name} was cut")
-            elif to == flight.dst:
-                self._deliver(flight)
-            else:
-                self._forward(flight, to)
-
         phase = GRANT if to == flight.dst else HOP
-        self._conductor.at(arrives_ns, (to, *flight.order), reach, phase)
+        self._conductor.at(
+            arrives_ns,
+            (to, *flight.order),
+            lambda: self._reach(flight, hop, cut_count, to),
+            phase,
+        )
+
+    def _reach(self, flight: Flight, hop: Hop, cut_count: int, to: str) -> None:
+        """The message comes to `to`, over a hop that had been cut so often when it was entered."""
+        # Cuts are counted, not looked at: one that healed while the message was under way has lost it too.
+        if hop.cut_count != cut_count:
+            self._lose(flight, f"{hop.spec.name} was cut")
+        elif to == flight.dst:
+            self._deliver(flight)
+        else:
+            self._forward(flight, to)
+
+    def last_switch_ns(self, until_ns: int) -> int:
+        """When a message under way comes to a switch for the last time until then; 0 if none does."""
+        return self._stretches.last_switch_ns(until_ns)
 
     def _arrive_at(self, flight: Flight, t_ns: int) -> None:
         order = (flight.to, *flight.order)
@@ -314,14 +323,14 @@ class ClassicalPlane:
 
         Of several such links the first by name from which a route leads there.
         """
-        for hop in self._hops.values():
-            if any(listener.node == flight.sent.src for listener in hop.listeners):
-                near = self._nearer_end(hop.spec, flight.dst)
-                if near is not None and hop.spec.classical is not None:
-                    now_ns = self._conductor.now_ns
-                    arrives_ns = now_ns + hop.latency_ns(now_ns, hop.spec.other_end(near))
-                    self._cross(flight, hop, near, arrives_ns)
-                    return
+        for link in sorted(self._listening.get(flight.sent.src, ())):
+            hop = self._hops[link]
+            near = self._nearer_end(hop.spec, flight.dst)
+            if near is not None and hop.spec.classical is not None:
+                now_ns = self._conductor.now_ns
+                arrives_ns = now_ns + hop.latency_ns(now_ns, hop.spec.other_end(near))
+                self._cross(flight, hop, near, arrives_ns)
+                return
         self._lose(flight, f"{flight.sent.src} listens on no link that leads to {flight.dst}")
 
     def _nearer_end(self, link: LinkSpec, dst: str) -> str | None:
@@ -380,7 +389,7 @@ class ClassicalPlane:
             self._let_forget(to, forget)
         if sent.flights:
             return
-        del self._sent[sent.src, sent.inc, sent.seq]
+        del self._sent[sent.src][sent.inc, sent.seq]
         if sent.src != flight.dst:
             self._handed.append(sent)
 
@@ -400,22 +409,23 @@ class ClassicalPlane:
     def _let_forget(self, node: str, forget: Forget) -> None:
         waiting = self.forgets.setdefault(node, [])
         waiting.append(forget)
-        self._most_forgets = max(self._most_forgets, len(waiting))
+        if len(waiting) == FORGETS_AT_ONCE:
+            self._full[node] = None
 
     def overdue(self) -> list[tuple[str, list[Forget]]]:
         """What nodes that are not granted have still to forget, once it has become much.
 
         A node that is being restarted gets it in its first grant: it may hold older payloads then.
         """
-        if self._most_forgets < FORGETS_AT_ONCE:
+        if not self._full:
             return []
-        self._most_forgets = 0
-        full = [
-            node
-            for node in sorted(self.forgets)
-            if len(self.forgets[node]) >= FORGETS_AT_ONCE and self._receiver(node) is not None
-        ]
-        return [(node, self.forgets.pop(node)) for node in full]
+        full = [node for node in sorted(self._full) if self._receiver(node) is not None]
+        self._full.clear()
+        waiting = [(node, self.forgets.get(node, [])) for node in full]
+        found = [(node, forgets) for node, forgets in waiting if len(forgets) >= FORGETS_AT_ONCE]
+        for node, _ in found:
+            del self.forgets[node]
+        return found
 
     def forget_node(self, node: str) -> None:
         """The node is dead, or has finished: nothing can be handed to it."""

@@ -53,6 +53,8 @@ class Conductor:
         self.now_ns = 0
         self.m = 0
         self.instants = 0
+        #: The phase of this instant that is under way, or over.
+        self.phase = FAULT
         self._agenda: list[Entry] = []
         self._serial = 0
         self._timers: dict[str, int] = {}
@@ -89,6 +91,28 @@ class Conductor:
             raise InternalError("the run has already begun")
         self._serial += 1
         entry = Entry((0, 0, phase, order, self._serial, action))
+        heappush(self._agenda, entry)
+        return entry
+
+    def is_past(self, t_ns: int, phase: int) -> bool:
+        """Whether what was due at (t_ns, 0) in this phase has happened."""
+        if t_ns != self.now_ns:
+            return t_ns < self.now_ns
+        return self.m > 0 or phase <= self.phase
+
+    def instead(
+        self, t_ns: int, order: tuple[Any, ...], action: Callable[[], None], phase: int
+    ) -> Entry:
+        """Have `action` called at (t_ns, 0), in place of an entry made earlier: even in this very instant.
+
+        Raises InternalError when that phase of the instant has passed.
+        """
+        if t_ns > self.now_ns:
+            return self.at(t_ns, order, action, phase)
+        if self.is_past(t_ns, phase):
+            raise InternalError(f"something is due in a phase of {t_ns} ns that has passed")
+        self._serial += 1
+        entry = Entry((t_ns, 0, phase, order, self._serial, action))
         heappush(self._agenda, entry)
         return entry
 
@@ -132,7 +156,7 @@ class Conductor:
         """Make `(t_ns, m)` the current instant, and wake the nodes whose timer is due at it."""
         if self.instants and (t_ns, m) <= (self.now_ns, self.m):
             raise InternalError(f"time would go back from {self.now_ns, self.m} to {t_ns, m}")
-        self.now_ns, self.m = t_ns, m
+        self.now_ns, self.m, self.phase = t_ns, m, FAULT
         self.instants += 1
         heap, timers = self._timer_heap, self._timers
         while heap and heap[0][0] <= t_ns:
@@ -149,13 +173,14 @@ class Conductor:
         # before it has the next one done.
         while agenda and agenda[0][0] == now and agenda[0][1] == m:
             entry = heappop(agenda)
-            action = entry[5]
+            self.phase, action = entry[2], entry[5]
             if action is not None:
                 entry[5] = (
                     None  # an object that keeps its entry is often kept by the action: no cycle
                 )
                 action()
                 return True
+        self.phase = GRANT
         return False
 
     def take_due(self) -> list[str]:

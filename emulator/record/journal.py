@@ -4,21 +4,21 @@ Owns the event lines and the hash chain of each entity. Does not own metrics (me
 
 Rule: one event is one JSON line `[t_ns, m, entity, kind, ...fields]`; the same bytes go to the file and
 into the entity's chain, so the digest is of exactly what a reader can see. Lines are gathered, and hashed
-when they are written: a hash of the joined lines is that of the lines. Never an event: grants, timers,
-waits, process ids, wall-clock time, logs, secrets.
+when they are written, compressed: a hash of the joined lines is that of the lines. Never an event: grants,
+timers, waits, process ids, wall-clock time, logs, secrets.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import InfrastructureError
 from ..units import unsigned_zero
+from ..wire.compressed import CompressedFile
 
 _encode = msgspec.json.Encoder().encode
 _FLUSH_BYTES = 256 * 1024
@@ -68,9 +68,9 @@ class Journal:
         self._entities: list[str] = []
         self._gathered_bytes = 0
         self._path = path
-        self._file: BinaryIO | None = None
+        self._file: CompressedFile | None = None
         if path is not None:
-            self._file = _open_private(path)
+            self._file = _open(path)
 
     def event(self, entity: str, kind: str, *fields: Any) -> None:
         """Record that `kind` happened to `entity` now. `fields` are JSON values; round floats first."""
@@ -97,31 +97,22 @@ class Journal:
         if self._file is None:
             return
         lines.append(b"")
-        data, taken = b"\n".join(lines), 0
         try:
-            while taken < len(
-                data
-            ):  # a disk that is nearly full takes a part, and says no to the rest
-                taken += self._file.write(memoryview(data)[taken:])
+            self._file.append(b"\n".join(lines))
         except OSError as error:
-            self._give_up(taken - (data.rfind(b"\n", 0, taken) + 1))
+            self._file = None  # what came later would hide the gap before it
             raise _not_written(self._path, error) from error
-
-    def _give_up(self, half_bytes: int) -> None:
-        """Leave whole lines only, and write no more: what came later would hide the gap before it."""
-        file, self._file = self._file, None
-        assert file is not None
-        with file, contextlib.suppress(OSError):  # a device has no length
-            file.truncate(file.tell() - half_bytes)
 
     def close(self) -> None:
         """Flush and close; the journal takes no event afterwards."""
         try:
             self.flush()
-        finally:
             if self._file is not None:
                 self._file.close()
-                self._file = None
+        except OSError as error:
+            raise _not_written(self._path, error) from error
+        finally:
+            self._file = None
 
 
 def rounded(value: Any) -> Any:
@@ -142,10 +133,9 @@ def _not_written(path: Path | None, error: OSError) -> InfrastructureError:
     return InfrastructureError(f"the journal {path} cannot be written: {error.strerror or error}")
 
 
-def _open_private(path: Path) -> BinaryIO:
+def _open(path: Path) -> CompressedFile:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        return path.open("wb", buffering=0)
+        return CompressedFile(path)
     except OSError as error:
         raise _not_written(path, error) from error

@@ -210,8 +210,9 @@ class JoinFacts(Record):
 class Welcome(Frame):
     """Answer to Hello: everything a node knows at its start. `entropy` seeds its generator.
 
-    `folder`: what relative paths in `options` are relative to. `slots` are those of the program; `services`
-    stand in the order in which they are started.
+    `nodes`: all nodes of the network, in the order of their names; the record of a node in one process leaves
+    them out, because the topology has them. `folder`: what relative paths in `options` are relative to.
+    `slots` are those of the program; `services` stand in the order in which they are started.
     """
 
     name: str
@@ -221,7 +222,7 @@ class Welcome(Frame):
     options: dict[str, Any]
     service: bool
     entropy: list[int]
-    peers: list[str]
+    nodes: list[str]
     links: list[LinkInfo]
     slots: int
     t_ns: int

@@ -10,12 +10,12 @@ import os
 from pathlib import Path
 
 Folder = str | os.PathLike[str]
-RECORD_SUFFIX = ".bin"
+RECORD_SUFFIX = ".bin.gz"
 
 
 def journal(run_folder: Folder) -> Path:
-    """Events, with `record: full` only (emulator/record/journal.py)."""
-    return Path(run_folder, "journal.jsonl")
+    """Events, compressed, with `record: full` only (emulator/record/journal.py)."""
+    return Path(run_folder, "journal.jsonl.gz")
 
 
 def inputs(run_folder: Folder) -> Path:
@@ -69,5 +69,5 @@ def stores(run_folder: Folder) -> Path:
 
 
 def node_record(run_folder: Folder, node: str, incarnation: int) -> Path:
-    """What an incarnation of a node received and did (agents/process/files.py)."""
+    """What an incarnation of a node received and did, compressed (agents/process/files.py)."""
     return records(run_folder) / f"{node}.{incarnation}{RECORD_SUFFIX}"

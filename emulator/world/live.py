@@ -202,8 +202,9 @@ class _View:
     def __init__(self, run: Run, faults: Faults) -> None:
         self.asked: dict[str, int] = {}
         self._nodes = {}
+        in_flight = run.classical.in_flight_by_node()
         for status in run.nodes.statuses.values():
-            node = self._nodes[status.name] = _node_view(run, status)
+            node = self._nodes[status.name] = _node_view(run, status, in_flight[status.name])
             if node.activity == "parked":
                 self.asked[status.name] = status.incarnation
         self.view = RunView(
@@ -227,7 +228,7 @@ class _View:
         return not self.asked
 
 
-def _node_view(run: Run, status: NodeStatus) -> NodeView:
+def _node_view(run: Run, status: NodeStatus, in_flight: int) -> NodeView:
     return NodeView(
         name=status.name,
         kind=status.spec.kind,
@@ -238,7 +239,7 @@ def _node_view(run: Run, status: NodeStatus) -> NodeView:
         slots_used=run.quantum.slots_used(status.name),
         slots=status.spec.memory.slots,
         pools=run.quantum.pools(status.name),
-        in_flight=run.classical.in_flight_to(status.name),
+        in_flight=in_flight,
         waits=[],
     )
 

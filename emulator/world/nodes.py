@@ -113,9 +113,16 @@ class Nodes:
         self._topology, self._outbox = topology, outbox
         self._facts: dict[str, Heralding | None] = {}
         self.statuses = {name: NodeStatus(topology.nodes[name]) for name in sorted(topology.nodes)}
+        self._names = list(self.statuses)
+        #: Node -> its links, in the order of their names.
+        self._links_of: dict[str, list[LinkSpec]] = {}
+        for _, link in sorted(topology.links.items()):
+            for end in link.ends:
+                self._links_of.setdefault(end, []).append(link)
         self._has_programs = any(not status.spec.service for status in self.statuses.values())
-        #: The node that `busy` found at work last: most likely it still is.
+        #: The node that `busy` found at work last: most likely it still is; and where it looks on.
         self.found_busy: NodeStatus | None = None
+        self._in_order, self._at = list(self.statuses.values()), 0
 
     def __getitem__(self, name: str) -> NodeStatus:
         return self.statuses[name]
@@ -155,8 +162,17 @@ class Nodes:
     def busy(self) -> bool:
         """Whether any program is unfinished. Asked at every instant, so it looks at one node, not at all."""
         if self.found_busy is None or not _at_work(self.found_busy):
-            self.found_busy = next(filter(_at_work, self.statuses.values()), None)
+            self.found_busy = self._next_at_work()
         return self.found_busy is not None
+
+    def _next_at_work(self) -> NodeStatus | None:
+        """Round and round from the one before: not over all that have ended, each time that one ends."""
+        for _ in self._in_order:
+            status = self._in_order[self._at]
+            if _at_work(status):
+                return status
+            self._at = (self._at + 1) % len(self._in_order)
+        return None
 
     def services(self) -> list[NodeStatus]:
         """Nodes on which a service runs, or a program that is one."""
@@ -193,8 +209,7 @@ class Nodes:
         topology, spec = self._topology, status.spec
         links = [
             _link_info(topology, link, status.name, self._heralding(link))
-            for _, link in sorted(topology.links.items())
-            if status.name in link.ends
+            for link in self._links_of.get(status.name, ())
         ]
         return Welcome(
             name=status.name,
@@ -204,7 +219,7 @@ class Nodes:
             options=dict(spec.options),
             service=spec.service,
             entropy=entropy(seed, "node", status.name, status.incarnation),
-            peers=[name for name in self.statuses if name != status.name],
+            nodes=self._names,
             links=links,
             slots=spec.own_slots,
             t_ns=t_ns,

@@ -100,6 +100,8 @@ class World:
         self.resume_in_s: float | None = None
         #: Set when a node is lost and others are awaited: seconds until `settle()`.
         self.settle_in_s: float | None = None
+        #: All nodes are asked then: more seldom in a large network, so that an instant pays no more for it.
+        self._most_quiet = max(QUIET_INSTANTS, len(topology.nodes))
         self._lost: dict[str, RunError] = {}
         #: Node -> whose payloads it lacks, for its report of this instant; and those whose never come.
         self._lacking: dict[str, str] = {}
@@ -332,7 +334,7 @@ class World:
             self._plan_last_instant()
         instant = conductor.next_instant()
         until_ns = self.topology.time.until_ns
-        if self._run.quiet_instants >= QUIET_INSTANTS and not self._may_be_stuck():
+        if self._run.quiet_instants >= self._most_quiet and not self._may_be_stuck():
             return False
         if instant is None or (until_ns is not None and instant[0] > until_ns):
             self._nothing_more(instant, until_ns)
@@ -358,10 +360,18 @@ class World:
             if ahead_s > 0:
                 self.resume_in_s = ahead_s
                 return
+        if until_ns is not None:
+            self._pass_switches(until_ns)
         if instant is None and self.nodes.busy() and not (is_open and until_ns is not None):
             self._end.stuck()
         else:
             self._end.at_until()
+
+    def _pass_switches(self, until_ns: int) -> None:
+        """The run ends at the last instant at which something happens, if only at a switch."""
+        t_ns = self.classical.last_switch_ns(until_ns)
+        if t_ns > self.conductor.now_ns:
+            self.conductor.enter(t_ns, 0)
 
     def _may_be_stuck(self) -> bool:
         """Nothing but background was seen for long: False if nothing else is known to come.

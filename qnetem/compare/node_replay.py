@@ -124,6 +124,8 @@ def _replayed(
     if program is not None:
         spec = absolute(program, base or Path.cwd())
         welcome = msgspec.structs.replace(welcome, program=spec)
+    if not welcome.nodes:
+        welcome = msgspec.structs.replace(welcome, nodes=sorted(run.topology["nodes"]))
     if welcome.outside:
         welcome = msgspec.structs.replace(welcome, outside="replay")
     guards.install()

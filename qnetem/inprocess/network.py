@@ -28,7 +28,7 @@ from ..agents.guards.running_program import aside
 from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
 from ..agents.node.storages import Shelf
-from ..agents.process.files import Log, NodeJournal, Payload
+from ..agents.process.files import Gathered, Log, NodeJournal, Payload
 from ..agents.process.output import ERR, NOWHERE, OUT, OwnStreams, printing, unrouted
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
@@ -48,6 +48,7 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.files import unwritable
 from ..runs.fingerprints import hash_seed
 from ..runs.run_folder import RunFolder, RunResult
+from .collector import collector_paused, start_kept
 from .turns import Share, alone
 from .watchdog import watched
 
@@ -59,6 +60,8 @@ _PROGRESS_S = 0.1
 _LONGEST_NAP_S = 0.1
 #: A turn takes so long where something else waits.
 _SLICE_S = 0.01
+#: Bytes of nodes' records that are kept in memory until they are written.
+_MOST_GATHERED = 64 * 1024 * 1024
 #: Without the guards, which may be there already: asked at every instant, and never by a program.
 _monotonic = plain(time.monotonic)
 
@@ -102,10 +105,13 @@ class InProcessNetwork:
         with self._share.turn():
             guards.install()
             self.world = World(topology, journal_path=journal_path, wall=_monotonic, inputs=inputs)
+        #: All nodes of the network, for each of them.
+        self._names = dict.fromkeys(sorted(topology.nodes))
         #: The nodes that are alive, by name.
         self.seats: dict[str, Seat] = {}
         self._log_stream, self._on_progress = log_stream, on_progress
         self._record_path = record_path
+        self._gathered = Gathered()
         self._stores, self._shelves = stores, dict[str, Shelf]()
         self._modules = ProgramModules()
         self._next_progress = 0.0
@@ -166,23 +172,8 @@ class InProcessNetwork:
         cannot be written ends the run.
         """
         try:
-            with self._journals_closed():
-                world, outbox = self.world, self.world.outbox
-                self._begin()
-                while outbox or world.resume_in_s is not None:
-                    if world.resume_in_s is not None:
-                        yield min(world.resume_in_s, _LONGEST_NAP_S)
-                        world.resume()
-                    batch = outbox[:]
-                    outbox.clear()
-                    for destination, message in batch:
-                        if destination:
-                            self._to_node(destination, message)
-                        else:
-                            self._from_world(message)
-                    if self._on_progress is not None:
-                        self._progress()
-                    yield 0.0
+            with self._journals_closed(), start_kept():
+                yield from self._batches()
         except InfrastructureError as error:
             if self.world.over:
                 raise
@@ -192,10 +183,38 @@ class InProcessNetwork:
             if self.live_socket is not None:
                 self.live_socket.close()
 
-    def _begin(self) -> None:
-        self.world.start()
-        for name in self.world.nodes.statuses:
-            self._hello(name, 1)
+    def _batches(self) -> Iterator[float]:
+        world = self.world
+        outbox = world.outbox
+        with collector_paused():
+            world.start()
+            for name in world.nodes.statuses:
+                self._hello(name, 1)
+            self._welcome_all()
+        while outbox or world.resume_in_s is not None:
+            if world.resume_in_s is not None:
+                yield min(world.resume_in_s, _LONGEST_NAP_S)
+                world.resume()
+            batch = outbox[:]
+            outbox.clear()
+            for destination, message in batch:
+                if destination:
+                    self._to_node(destination, message)
+                else:
+                    self._from_world(message)
+            if self._gathered.size > _MOST_GATHERED:
+                self._write_records()
+            if self._on_progress is not None:
+                self._progress()
+            yield 0.0
+
+    def _welcome_all(self) -> None:
+        """Make the nodes. The frames behind their Welcomes, the first grants, stay in the outbox."""
+        outbox = self.world.outbox
+        welcomes = [each for each in outbox if type(each[1]) is Welcome]
+        outbox[:] = [each for each in outbox if type(each[1]) is not Welcome]
+        for name, welcome in welcomes:
+            self._to_node(name, welcome)
 
     def interrupt(self, reason: str, exit_code: int = 130) -> None:
         """Stop after the present instant; safe from a signal handler."""
@@ -252,11 +271,12 @@ class InProcessNetwork:
         )
         welcome = _own(welcome)
         with printing(stream):  # importing the program may print
-            seat = Seat(name, Node(welcome, stream, self._modules), stream)
+            seat = Seat(name, Node(welcome, stream, self._modules, self._names), stream)
         seat.node.storages.shelf = self._shelves.setdefault(name, Shelf(self._stores))
         if self._record_path is not None:
-            seat.journal = NodeJournal(self._record_path(name, welcome.incarnation))
-            seat.journal.record(welcome)
+            path = self._record_path(name, welcome.incarnation)
+            seat.journal = NodeJournal(path, self._gathered)
+            seat.journal.record(msgspec.structs.replace(welcome, nodes=[]))
         return seat
 
     def _hand_over(self, seat: Seat, message: Any) -> None:
@@ -288,6 +308,12 @@ class InProcessNetwork:
                 receiver.node.payload(seat.name, payload)
         publishes.clear()
 
+    def _write_records(self) -> None:
+        """Have the nodes' records written that are gathered in memory."""
+        for seat in self.seats.values():
+            if seat.journal is not None:
+                seat.journal.flush()
+
     def _from_world(self, message: msgspec.Struct) -> None:
         if isinstance(message, Kill):
             seat = self.seats.pop(message.node)
@@ -317,7 +343,10 @@ def _own(welcome: Welcome) -> Welcome:
 
     There is no ordinary loop here on which a node could be open to the outside.
     """
-    copied = msgspec.msgpack.decode(msgspec.msgpack.encode(welcome), type=Welcome)
+    # All but the names of the nodes, which are the same for each of them.
+    bare = msgspec.structs.replace(welcome, nodes=[])
+    copied = msgspec.msgpack.decode(msgspec.msgpack.encode(bare), type=Welcome)
+    copied.nodes = welcome.nodes
     if copied.outside == "live":
         copied.outside = "in process"
     return copied

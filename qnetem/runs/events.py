@@ -19,6 +19,7 @@ from ..emulator.errors import InputError
 from ..emulator.record.journal import Chains
 from ..emulator.units import format_ns
 from ..emulator.wire import UNREADABLE
+from ..emulator.wire.compressed import open_stream
 from .files import unreadable
 from .run_folder import RunFolder
 
@@ -83,7 +84,7 @@ class Lines:
 
     def __enter__(self) -> Lines:
         try:
-            self._file = self.path.open("rb")
+            self._file = open_stream(self.path)
         except OSError as error:
             raise InputError(unreadable(self.path, error)) from error
         try:

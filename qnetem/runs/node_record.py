@@ -16,6 +16,7 @@ from ..agents.process.files import JournalRecord, Payload, decode_record
 from ..emulator.errors import InfrastructureError, InputError, MessageError
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import HEADER, UNREADABLE, Welcome
+from ..emulator.wire.compressed import open_stream
 from ..emulator.wire.framing import FrameSplitter
 from .files import unreadable
 from .recorded import RecordedRun
@@ -49,7 +50,7 @@ class NodeRecord:
     def _bodies(self) -> Iterator[bytes]:
         splitter, read = FrameSplitter(), 0
         try:
-            with self.path.open("rb") as file:
+            with open_stream(self.path) as file:
                 while data := file.read(_READ_BYTES):
                     read += len(data)
                     yield from splitter.feed(data)

@@ -33,7 +33,7 @@ LATEST = "latest"
 PRIVATE_FOLDER = 0o700
 _NAME_LENGTH = 40
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_RECORD = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin")
+_RECORD = re.compile(r"(?P<node>.+)\.(?P<incarnation>[0-9]+)\.bin(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """Events (emulator/record/journal.py); with `record: full` only."""
-        return run_files.journal(self.path)
+        return _as_it_is(run_files.journal(self.path))
 
     @property
     def refusals(self) -> Path:
@@ -186,22 +186,25 @@ class RunFolder:
 
     def record(self, node: str, incarnation: int) -> Path:
         """What an incarnation of a node received and did (agents/process/files.py)."""
-        return run_files.node_record(self.path, node, incarnation)
+        return _as_it_is(run_files.node_record(self.path, node, incarnation))
 
     def recorded(self) -> list[tuple[str, int]]:
         """The node and incarnation of each record that is there."""
-        names = (path.name for path in self.records.glob("*.bin"))
+        names = (path.name for path in self._records())
         found = [match for name in names if (match := _RECORD.fullmatch(name))]
         return sorted((match["node"], int(match["incarnation"])) for match in found)
 
     def replayed(self) -> list[Path]:
         """The files that a replay reads, as far as they are there."""
         files = [self.topology, self.facts, self.versions, self.programs, self.journal]
-        files += sorted(self.records.glob("*.bin"))
+        files += self._records()
         return [path for path in files if path.is_file()]
 
+    def _records(self) -> list[Path]:
+        return sorted(path for path in self.records.glob("*.bin*") if _RECORD.fullmatch(path.name))
+
     def within(self, path: Path) -> str:
-        """How outcome.json names a file of this folder, e.g. `nodes/alice.1.bin`."""
+        """How outcome.json names a file of this folder, e.g. `nodes/alice.1.bin.gz`."""
         return path.relative_to(self.path).as_posix()
 
     # --- what the launcher writes -----------------------------------------------------------------
@@ -276,6 +279,12 @@ class RunFolder:
     def read_nodes(self) -> list[str]:
         """The names of the run's nodes. Raises InputError."""
         return list(read_json(self.topology).get("nodes", {}))
+
+
+def _as_it_is(path: Path) -> Path:
+    """A compressed file, or the plain one of an earlier version that is there in its place."""
+    plain = path.with_suffix("")
+    return plain if not path.exists() and plain.exists() else path
 
 
 def _node_at_end(outcome: Outcome, name: str) -> dict[str, Any]:

@@ -102,9 +102,9 @@ def _slow(outcome: Outcome) -> list[dict[str, Any]]:
     for name, per_grant_s in each.items():
         worked_s = outcome.left[name].worked_s
         share = worked_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
+        if worked_s < SLOW_S or share < SLOW_SHARE or len(each) == 1:
+            continue  # few have such a share, so all others are looked at for few
         others = [value for other, value in each.items() if other != name]
-        if worked_s < SLOW_S or share < SLOW_SHARE or not others:
-            continue
         if per_grant_s >= SLOW_RATIO * statistics.median(others):
             found.append({"what": "slow", "node": name, "share": share, "per_grant_s": per_grant_s})
     return found

@@ -53,7 +53,7 @@ class Ended:
 def in_process(topology: Topology) -> Ended:
     """Run it here."""
     with TemporaryDirectory() as folder:
-        journal = Path(folder) / "journal.jsonl"
+        journal = Path(folder) / "journal.jsonl.gz"
         network = InProcessNetwork(
             topology, journal_path=journal, log_stream=lambda node, incarnation: io.StringIO()
         )

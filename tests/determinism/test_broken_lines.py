@@ -16,6 +16,7 @@ from qnetem.runs.events import digest_of
 from qnetem.runs.node_record import NodeRecord
 from qnetem.runs.recorded import open_run
 from tests.counts import count
+from tests.harness import content
 
 from .detours import Delays, Detour, Detoured, detoured_run, front
 from .lab import PATIENCE_S, at_its_own_pace, in_process, scenario, seen
@@ -121,7 +122,7 @@ def _see_that_it_is_whole(folder: Path, digest: str) -> None:
     recorded = open_run(folder)
     assert recorded.cut_short and recorded.digest == digest
     assert recorded.journal is not None
-    text = recorded.journal.read_bytes()
+    text = content(recorded.journal)
     assert text == b"" or text.endswith(b"\n")
     assert all(msgspec.json.decode(line) for line in text.splitlines())
     assert digest_of(recorded.journal) == digest

@@ -15,6 +15,7 @@ from qnetem import Agent
 from qnetem.agents.protocols.qkd.key_link import KeyLink
 from qnetem.agents.protocols.qkd.production.alignment import turned_axes
 from qnetem.emulator.closed_forms.finite_decoy import DecoySystem, decoy_key
+from tests import harness
 
 from ..physics.bench import Ran, attempt
 from .test_pulses import Script, between, stage
@@ -431,7 +432,7 @@ def test_what_a_counted_train_is_made_of_is_in_no_file(tmp_path: Path) -> None:
     ran = qnetem.run(f"name: keys\nseed: 3\n{text}", runs_folder=tmp_path, in_process=True)
     assert ran.problem is None
     assert len(seen) == 3
-    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    files = [harness.content(path) for path in tmp_path.rglob("*") if path.is_file()]
     assert files
     for secret in seen:
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)[:40]):

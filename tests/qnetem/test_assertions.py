@@ -32,7 +32,7 @@ def a_run(folder: Path, **changes: Any) -> Run:
     }
     run = ended(loaded(folder), results={"bob": {"qber": 0.143}}, metrics=metrics, **changes)
     run.run_folder.mkdir(parents=True, exist_ok=True)
-    (run.run_folder / "journal.jsonl").write_text(JOURNAL, encoding="utf-8")
+    (run.run_folder / "journal.jsonl.gz").write_text(JOURNAL, encoding="utf-8")
     return run
 
 
@@ -141,6 +141,6 @@ def test_a_mistake_in_an_assertion_is_no_failure(run: Run) -> None:
 def test_without_a_journal_there_are_no_events(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="events are kept with `record: full` only"):
         read_events(tmp_path)
-    (tmp_path / "journal.jsonl").write_text("[1,2]\n", encoding="utf-8")
+    (tmp_path / "journal.jsonl.gz").write_text("[1,2]\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"expected \[t_ns, m, entity, kind"):
         read_events(tmp_path)

@@ -131,7 +131,7 @@ def test_a_failure_shows_run_folder_seed_and_command(
     )
     folder = re.search(r"run folder  (.*)", result.stdout.str())
     assert folder is not None
-    assert (Path(folder[1]) / "journal.jsonl").is_file()
+    assert (Path(folder[1]) / "journal.jsonl.gz").is_file()
     assert "assertions.py" not in result.stdout.str()
 
 
@@ -241,7 +241,7 @@ def test_ctrl_c_ends_the_session_and_not_the_run_alone(
                     await asyncio.sleep(1e-3)
 
         def press_ctrl_c_once_it_runs(folder):
-            while not any(path.stat().st_size for path in folder.glob("runs/*/nodes/a.1.bin")):
+            while not any(path.stat().st_size for path in folder.glob("runs/*/nodes/a.1.bin.gz")):
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
 

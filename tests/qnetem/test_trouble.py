@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qnetem.runs.node_record import NodeRecord
+from tests.harness import content
 
 from .trouble import SILENT_S, Told, both_ways, command, in_process, typed, written
 
@@ -314,7 +315,7 @@ def test_a_disk_that_is_full_ends_the_run_by_the_name_of_the_file(tmp_path: Path
 
 def see_whole_lines_and_records(folder: Path) -> None:
     """Nothing is half written."""
-    journal = (folder / "journal.jsonl").read_bytes()
+    journal = content(folder / "journal.jsonl.gz")
     assert len(journal) > 20_000 and journal.endswith(b"\n")
     assert all(json.loads(line) for line in journal.splitlines())
     for path in (folder / "nodes").iterdir():

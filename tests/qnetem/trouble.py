@@ -333,7 +333,7 @@ class Running:
         """Time passes, and each of the five processes is there."""
         if self.process.poll() is not None:
             pytest.fail(f"ended too early: {self.process.communicate()}")
-        journals = list(self.folder.glob("runs/*/nodes/bob.1.bin"))
+        journals = list(self.folder.glob("runs/*/nodes/bob.1.bin.gz"))
         if not journals or journals[0].stat().st_size == 0:
             return False
         kinds = [len(self.pids(what)) for what in ("emulator", "zygote", "broker", "node")]

@@ -1,4 +1,4 @@
-"""Applications at two stations that a satellite serves: one asks for keys, the other fetches the same ones."""
+"""Applications at two stations of a satellite: one asks for keys, the other fetches the same ones."""
 
 from __future__ import annotations
 

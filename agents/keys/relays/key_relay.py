@@ -155,7 +155,7 @@ class KeyRelay(Service):
     def _check(self, hops: list[str], targets: dict[str, Target], application: str) -> None:
         """Raises ProgramError for options that cannot be."""
         for site in (*hops, *targets):
-            if site not in self.peers:
+            if site == self.name or not self._node.knows(site):
                 raise ProgramError(f"a key relay with {site!r}: expected another node")
         if application.count("{site}") != 1:
             raise ProgramError(f"application {application!r}: expected a name with {{site}} once")
@@ -179,7 +179,8 @@ class KeyRelay(Service):
 
         Raises Denied: 503 without a path that has enough key, or when all attempts fail.
         """
-        if site == self.name or site not in self.peers or not _is_block(bits) or paths < 1:
+        known = site != self.name and self._node.knows(site)
+        if not known or not _is_block(bits) or paths < 1:
             raise Denied(
                 BAD_REQUEST,
                 f"expected another site, a path, and whole bytes of {MOST_BITS} bits at most",

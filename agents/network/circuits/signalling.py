@@ -226,7 +226,7 @@ class Signalling:
     def unknown(self, peer: str, id: str) -> None:
         """A message names a circuit that is not known here."""
         self._hub.count_refused()
-        if peer in self._hub.node.welcome.peers:
+        if self._hub.node.knows(peer):
             self._hub.tell(peer, Forgotten(id))
 
     # --- soft state ---

@@ -7,32 +7,53 @@ Theory of operation. A node advertises its links with what they promise, whether
 each advert has a number, and later ones replace earlier ones (link-state routing). Distributed, a node passes
 each new advert on to its other neighbours; with a controller it sends its own there only, and asks there for
 paths. A link counts as up where both of its ends say so.
+
+Rule: what a step has brought goes to a neighbour in one message, at the end of the step, and each advert is
+encoded once for all neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
 
 from ....emulator.wire import LinkInfo, Welcome
 from ..control import Advert, LinkState
 from .routing import Graph
 
 
+class _Encoded(msgspec.Struct, tag="adverts"):
+    """`Adverts` whose parts are encoded already."""
+
+    adverts: list[msgspec.Raw]
+
+
 class Knowledge:
-    """`send(peer, advert)` posts to a neighbour; `to`: the controller, "" for the distributed mode."""
+    """`send(peer, adverts)` posts to a node; `controller`: that, "" for the distributed mode.
+
+    `soon(action)` has something done at the end of the step.
+    """
 
     def __init__(
         self,
         welcome: Welcome,
         slots: int,
         controller: str,
-        send: Callable[[str, Advert], None],
+        send: Callable[[str, msgspec.Raw], None],
+        soon: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._welcome, self._slots, self._controller, self._send = welcome, slots, controller, send
+        self._welcome, self._slots, self._controller = welcome, slots, controller
+        self._send, self._soon = send, soon
         self.links: dict[str, LinkInfo] = {
             info.name: info for info in welcome.links if info.heralding is not None
         }
         self.adverts: dict[str, Advert] = {}
+        #: The same as JSON; and nodes that an advert names and that have sent none yet.
+        self._encoded: dict[str, msgspec.Raw] = {}
+        self._missing: dict[str, None] = {}
+        #: Node -> the nodes whose adverts it gets at the end of this step.
+        self._pending: dict[str, dict[str, None]] = {}
         #: Links of this node that are down, and why.
         self.down: dict[str, str] = {}
         self._number = 0
@@ -72,36 +93,63 @@ class Knowledge:
             joins.success,
             states,
         )
-        self.learn(advert, "")
+        self.learn([advert], "")
 
     def _is_up(self, info: LinkInfo) -> bool:
         return info.name not in self.down and self._reachable(info.peer)
 
-    def learn(self, advert: Advert, source: str) -> bool:
-        """An advert has come; whether it is news, which is then passed on."""
-        known = self.adverts.get(advert.node)
-        if known is not None and known.age >= advert.age:
-            return False
-        self.adverts[advert.node] = advert
-        self.adverts = dict(sorted(self.adverts.items()))
+    @property
+    def is_complete(self) -> bool:
+        """Whether each node that an advert names has sent its own."""
+        return not self._missing
+
+    def learn(self, adverts: Sequence[Advert], source: str) -> bool:
+        """Adverts have come; whether one of them is news, which is then passed on."""
+        found = False
+        for advert in adverts:
+            known = self.adverts.get(advert.node)
+            if known is None or known.age < advert.age:
+                self._keep(advert, source)
+                found = True
+        return found
+
+    def _keep(self, advert: Advert, source: str) -> None:
+        name = advert.node
+        self.adverts[name] = advert
+        self._encoded[name] = msgspec.Raw(msgspec.json.encode(advert))
+        self._missing.pop(name, None)
+        for link in advert.links:
+            if link.peer not in self.adverts:
+                self._missing[link.peer] = None
         self._graph = None
-        for peer in self._receivers(advert.node):
-            if peer not in (source, advert.node):
-                self._send(peer, advert)
-        return True
+        for peer in self._receivers(name):
+            if peer not in (source, name):
+                self._add(peer, name)
 
     def greet(self, peer: str) -> None:
         """A neighbour has come, or has forgotten what it knew: tell it all."""
         if not self._controller:
-            for advert in self.adverts.values():
-                if advert.node != peer:
-                    self._send(peer, advert)
+            for name in sorted(self.adverts):
+                if name != peer:
+                    self._add(peer, name)
 
     def report(self) -> None:
         """The controller has forgotten what it knew."""
-        own = self.adverts.get(self._welcome.name)
-        if self._controller not in ("", self._welcome.name) and own is not None:
-            self._send(self._controller, own)
+        own = self._welcome.name
+        if self._controller not in ("", own) and own in self.adverts:
+            self._add(self._controller, own)
+
+    def _add(self, peer: str, name: str) -> None:
+        if not self._pending:
+            self._soon(self.pass_on)
+        self._pending.setdefault(peer, {})[name] = None
+
+    def pass_on(self) -> None:
+        """Send what has been learnt since the last time."""
+        pending, self._pending = self._pending, {}
+        for peer, names in pending.items():
+            adverts = _Encoded([self._encoded[name] for name in names])
+            self._send(peer, msgspec.Raw(msgspec.json.encode(adverts)))
 
     def _receivers(self, node: str) -> Iterable[str]:
         if not self._controller:

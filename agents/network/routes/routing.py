@@ -16,6 +16,7 @@ wait for one mean interval between pairs of the path, and until both ends have h
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -95,15 +96,17 @@ class Graph:
                 }
         return fewer
 
-    def reaches(self, source: str, target: str) -> bool:
-        """Whether any path leads there."""
-        seen, open_ = {source}, [source]
-        while open_:
-            for info in self.links.get(open_.pop(), {}).values():
+    def distance(self, source: str, target: str) -> float:
+        """The fewest hops that lead there; infinite if none do."""
+        seen = {source: 0}
+        open_ = deque(seen)
+        while open_ and target not in seen:
+            name = open_.popleft()
+            for info in self.links.get(name, {}).values():
                 if info.peer not in seen:
-                    seen.add(info.peer)
+                    seen[info.peer] = seen[name] + 1
                     open_.append(info.peer)
-        return target in seen
+        return seen.get(target, math.inf)
 
 
 def find_route(
@@ -116,7 +119,7 @@ def find_route(
 ) -> Route:
     """The best path at that fidelity. Raises NoPath."""
     graph = graph.without(set(avoid) - {source, target})
-    if not graph.reaches(source, target):
+    if math.isinf(graph.distance(source, target)):
         raise NoPath
     found: list[Route] = []
     best = 0.0
@@ -138,9 +141,10 @@ _Way = tuple[tuple[str, ...], tuple[str, ...]]
 def _candidates(graph: Graph, source: str, target: str, fidelity: float) -> Iterable[_Way]:
     """For each number of hops the widest path at an equal share; and the most faithful one."""
     ways: dict[_Way, None] = {}
+    fewest = graph.distance(source, target)
     for hops in range(1, len(graph.adverts)):
         share = _share(fidelity, hops)
-        found = _widest(graph, source, target, hops, share)
+        found = _widest(graph, source, target, hops, share) if hops >= fewest else None
         if found is not None:
             ways[found] = None
         elif share > 1:

@@ -91,6 +91,10 @@ class Tenant:
     #: Virtual time in ns, as this node's clock shows it. Asked so often that a frame of Python would show.
     now_ns: int = property(attrgetter("loop.now_ns"))  # type: ignore[assignment]
 
+    def knows(self, node: str) -> bool:
+        """Whether there is a node of that name in the network."""
+        return node in self.node.names
+
     @property
     def outsides(self) -> Outsides:
         """The node's openings to the outside."""
@@ -199,7 +203,7 @@ class Tenant:
         `claims`: a forgery, which shall pass as that node's. `port`: the mailbox at the destination.
         """
         node, out = self.node, self._out
-        if type(destination) is not str or destination not in node.peers:
+        if type(destination) is not str or destination not in node.names:
             destination = self._peer(destination)
         if type(kind) is not str or kind:
             kind = plain_name(kind, "a kind")
@@ -224,7 +228,7 @@ class Tenant:
     def _peer(self, destination: object) -> str:
         """The name of a node of the network. Raises MessageError, LinkError."""
         name = plain_name(destination, "a node")
-        if name not in self.node.peers:
+        if name not in self.node.names:
             raise LinkError(node=self.welcome.name, peer=name, why=f"no node is called {name!r}")
         return name
 

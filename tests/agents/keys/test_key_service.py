@@ -14,6 +14,7 @@ from qnetem.agents.keys.key_service import KeyService
 from qnetem.compare.replay import replay
 from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.recorded import open_run
+from tests import harness
 
 from ... import counts
 from .sites import APPLICATIONS, User, Waits, content, delivered, ran, recorded, trail, two_sites
@@ -68,7 +69,7 @@ def test_no_file_of_a_run_but_its_sealed_stores_has_a_key(tmp_path: Path) -> Non
     forms = {form for needle in needles for form in (needle, needle.hex().encode())}
     for file in run.run_folder.rglob("*"):
         if file.is_file():
-            data = file.read_bytes()
+            data = harness.content(file)
             assert not any(form in data for form in forms), file
 
 

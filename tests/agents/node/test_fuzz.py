@@ -56,7 +56,7 @@ def born() -> Node:
         options={},
         service=False,
         entropy=[1, 2, 3, 4],
-        peers=["bob"],
+        nodes=["bob"],
         links=[],
         slots=1,
         t_ns=0,

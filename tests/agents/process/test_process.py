@@ -35,6 +35,7 @@ from qnetem.emulator import wire
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.wire.framing import FrameSplitter
 from tests.accounts import address, client, open_broker
+from tests.harness import content
 
 PATIENCE_S = 20.0
 WELCOME = wire.Welcome("bob", 1, "endpoint", "p", {}, False, [1], ["alice"], [], 4, 0, "hashes")
@@ -373,7 +374,7 @@ async def test_a_full_record_holds_what_was_received_and_done_and_is_private(her
     await here.emulator.hears()
     await here.shell.close()
     path = here.settings.journal_path
-    records = [decode_record(body) for body in FrameSplitter().feed(path.read_bytes())]
+    records = [decode_record(body) for body in FrameSplitter().feed(content(path))]
     payload = Payload("alice", b"secret key")
     assert records == [full, wire.Grant(5, 0), payload, wire.Report(5, 0)]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -63,6 +63,9 @@ class Bench:
     def at(self, t_ns: int, action: Callable[[], object], phase: int = FAULT) -> None:
         self.clock.at(t_ns, (0,), lambda: action() and None, phase)
 
+    def reports(self) -> None:
+        """What nodes do once an instant is over."""
+
     def run(self) -> Bench:
         while (instant := self.clock.next_instant()) is not None:
             self.clock.enter(*instant)
@@ -71,6 +74,7 @@ class Bench:
             for name in self.clock.take_due():
                 for copy in self.plane.deliveries.pop(name, []):
                     self.seen.append((*instant, copy.src, name, copy.seq))
+            self.reports()
             self.plane.taken()
         return self
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
-from qnetem.agents.process.files import NodeJournal, Payload, decode_record
+from qnetem.agents.process.files import Gathered, NodeJournal, Payload, decode_record
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.loading.loader import parse_topology
 from qnetem.emulator.record.journal import Journal
+from qnetem.emulator.wire import compressed as compressed_files
+from qnetem.emulator.wire.compressed import CompressedFile
 from qnetem.emulator.wire.framing import FrameSplitter
 from qnetem.inprocess.network import InProcessNetwork
 from qnetem.runs.run_folder import RunFolder
+from tests.harness import content
 
 CLOCK = SimpleNamespace(now_ns=5, m=0)
 FILE = """
@@ -32,33 +35,11 @@ links:
 """
 
 
-class Reluctant:
-    """A file that takes seven bytes at a time, as an unbuffered one may when its disk is nearly full."""
-
-    def __init__(self) -> None:
-        self.taken = b""
-
-    def write(self, data: Any) -> int:
-        self.taken += bytes(data[:7])
-        return len(data[:7])
-
-
-def test_a_write_that_takes_a_part_is_followed_by_the_rest(tmp_path: Path) -> None:
-    journal = Journal(CLOCK, tmp_path / "journal.jsonl")
-    assert journal._file is not None
-    journal._file.close()
-    reluctant = Reluctant()
-    journal._file = reluctant  # type: ignore[assignment]
-    journal.event("alice", "note", "a value", 1)
-    journal.flush()
-    assert reluctant.taken == b'[5,0,"alice","note","a value",1]\n'
-
-
 class NearlyFull:
     """A real file on a disk that takes so many bytes more, and later some again."""
 
-    def __init__(self, path: Path, room_bytes: int) -> None:
-        self.file = path.open("wb", buffering=0)
+    def __init__(self, path: Path, room_bytes: int, file: Any = None) -> None:
+        self.file = file or path.open("ab", buffering=0)
         self.room_bytes = room_bytes
 
     def write(self, data: Any) -> int:
@@ -80,48 +61,67 @@ class NearlyFull:
 
 
 @contextlib.contextmanager
-def nearly_full(file: Any, path: Path, room_bytes: int) -> Iterator[NearlyFull]:
-    file.close()
+def nearly_full(compressed: CompressedFile, path: Path, room_bytes: int) -> Iterator[None]:
+    compressed.file.close()
     stand_in = NearlyFull(path, room_bytes)
-    yield stand_in
+    compressed.file = stand_in  # type: ignore[assignment]
+    yield
     assert stand_in.file.closed
 
 
-def test_a_journal_on_a_full_disk_ends_with_a_whole_line_and_takes_none_after_the_gap(
+@contextlib.contextmanager
+def nearly_full_for_all(monkeypatch: pytest.MonkeyPatch, room_bytes: int) -> Iterator[None]:
+    """The same for files that are opened for each write."""
+    write_whole = compressed_files._write_whole
+
+    def write(file: Any, data: bytes, size: int) -> None:
+        write_whole(NearlyFull(Path(), room_bytes, file), data, size)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compressed_files, "_write_whole", write)
+    yield
+
+
+def test_a_journal_on_a_full_disk_ends_with_what_was_written_before_and_takes_none_after_the_gap(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "journal.jsonl.gz"
     journal = Journal(CLOCK, path)
-    with nearly_full(journal._file, path, 50) as file:
-        journal._file = file  # type: ignore[assignment]
-        for number in range(3):
-            journal.event("alice", "note", "a value", number)
+    journal.event("alice", "note", "a value", 0)
+    journal.flush()
+    assert journal._file is not None
+    with nearly_full(journal._file, path, 9):
+        journal.event("alice", "note", "a value", 1)
         with pytest.raises(InfrastructureError, match="No space left on device"):
             journal.flush()
-        journal.event("alice", "note", "a value", 3)
+        journal.event("alice", "note", "a value", 2)
         journal.close()
-    assert path.read_bytes() == b'[5,0,"alice","note","a value",0]\n'
+    assert content(path) == b'[5,0,"alice","note","a value",0]\n'
 
 
-def test_a_nodes_journal_on_a_full_disk_ends_with_a_whole_record_and_takes_none_after_the_gap(
-    tmp_path: Path,
+@pytest.mark.parametrize("gathered", [None, Gathered()], ids=["alone", "with others"])
+def test_a_nodes_journal_on_a_full_disk_ends_with_what_was_written_before(
+    tmp_path: Path, gathered: Gathered | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "bob.1.bin"
-    journal = NodeJournal(path)
-    with nearly_full(journal._file, path, 50) as file:
-        journal._file = file  # type: ignore[assignment]
-        for number in range(3):
-            journal.payload("alice", bytes([number]) * 20)
+    path = tmp_path / "bob.1.bin.gz"
+    journal = NodeJournal(path, gathered)
+    journal.payload("alice", bytes(20))
+    journal.flush()
+    if isinstance(journal._file, CompressedFile):
+        full = nearly_full(journal._file, path, 9)
+    else:
+        full = nearly_full_for_all(monkeypatch, 9)
+    with full:
+        journal.payload("alice", bytes(range(20)))
         with pytest.raises(InfrastructureError, match="No space left on device"):
             journal.flush()
         journal.payload("alice", b"later")
         journal.close()
-    [body] = FrameSplitter().feed(path.read_bytes())
+    [body] = FrameSplitter().feed(content(path))
     assert decode_record(body) == Payload("alice", bytes(20))
 
 
 def test_a_full_disk_is_named_with_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "journal.jsonl.gz"
     path.symlink_to("/dev/full")
     journal = Journal(CLOCK, path)
     journal.event("alice", "note", "a value", 1)
@@ -136,7 +136,7 @@ def test_a_run_whose_journal_cannot_be_written_ends_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush_bytes: int
 ) -> None:
     monkeypatch.setattr("qnetem.emulator.record.journal._FLUSH_BYTES", flush_bytes)
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "journal.jsonl.gz"
     path.symlink_to("/dev/full")
     outcome = InProcessNetwork(parse_topology(FILE), journal_path=path).run()
     assert outcome.problem is not None
@@ -146,7 +146,7 @@ def test_a_run_whose_journal_cannot_be_written_ends_by_name(
 
 def test_a_journal_that_cannot_be_written_when_a_process_ends_is_named_too(tmp_path: Path) -> None:
     """The word of an exit comes from the launcher, on another way than the reports."""
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "journal.jsonl.gz"
     network = InProcessNetwork(parse_topology(FILE), journal_path=path)
     world = network.world
     world._barrier.add("exit", "bob")
@@ -162,7 +162,7 @@ def test_a_journal_that_cannot_be_written_when_a_process_ends_is_named_too(tmp_p
 
 def test_a_nodes_journal_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path) -> None:
     (tmp_path / "nodes").mkdir()
-    path = tmp_path / "nodes" / "bob.1.bin"
+    path = tmp_path / "nodes" / "bob.1.bin.gz"
     path.symlink_to("/dev/full")
     with pytest.raises(InfrastructureError, match="No space left on device") as caught:
         InProcessNetwork(parse_topology(FILE), record_path=RunFolder(tmp_path).record).run()
@@ -174,7 +174,7 @@ def test_a_nodes_journal_that_cannot_be_written_under_way_is_the_runs_problem(
 ) -> None:
     monkeypatch.setattr("qnetem.agents.process.files._MOST_RECORDS", 0)
     (tmp_path / "nodes").mkdir()
-    (tmp_path / "nodes" / "bob.1.bin").symlink_to("/dev/full")
+    (tmp_path / "nodes" / "bob.1.bin.gz").symlink_to("/dev/full")
     outcome = InProcessNetwork(parse_topology(FILE), record_path=RunFolder(tmp_path).record).run()
     assert outcome.problem is not None
     assert (outcome.problem.kind, outcome.problem.exit_code) == ("InfrastructureError", 3)

@@ -12,6 +12,7 @@ import pytest
 
 from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.record.journal import Journal, rounded
+from tests.harness import content
 
 
 def journal(path: Path | None = None) -> Journal:
@@ -26,15 +27,15 @@ def digest(*events: tuple[str, ...], now_ns: int = 5, m: int = 1) -> str:
 
 
 def test_an_event_is_one_line_of_json_with_its_instant_first(tmp_path: Path) -> None:
-    found = journal(tmp_path / "journal.jsonl")
+    found = journal(tmp_path / "journal.jsonl.gz")
     found.event("alice", "note", "bit", 1)
     found.close()
-    lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+    lines = content(tmp_path / "journal.jsonl.gz").splitlines(keepends=True)
     assert [json.loads(line) for line in lines] == [[5, 1, "alice", "note", "bit", 1]]
 
 
 def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "journal.jsonl"
+    path = tmp_path / "new" / "journal.jsonl.gz"
     journal(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -85,14 +86,14 @@ def test_more_events_than_the_buffer_holds_are_all_written(tmp_path: Path) -> No
     for number in range(6000):
         found.event("alice", "note", number, "x" * 50)
     found.close()
-    lines = (tmp_path / "j").read_text().splitlines()
+    lines = content(tmp_path / "j").splitlines(keepends=True)
     assert [json.loads(line)[4] for line in lines] == list(range(6000))
 
 
 def test_a_journal_that_cannot_be_opened_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InfrastructureError, match="journal"):
-        journal(tmp_path / "file" / "journal.jsonl")
+        journal(tmp_path / "file" / "journal.jsonl.gz")
 
 
 def test_a_disk_that_is_full_is_a_named_error() -> None:

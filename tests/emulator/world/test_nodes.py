@@ -68,7 +68,7 @@ def test_a_welcome_tells_what_a_node_knows_of_its_surroundings() -> None:
     welcome = found.welcome(found["hub"], 9, 1234)
     assert (welcome.name, welcome.incarnation, welcome.t_ns) == ("hub", 1, 1234)
     assert (welcome.service, welcome.slots) == (True, 3)
-    assert welcome.peers == ["alice", "bob"]
+    assert welcome.nodes == ["alice", "bob", "hub"]
     assert [each.name for each in welcome.links] == ["hub-alice", "hub-bob"]
     first, second = welcome.links
     assert (first.peer, first.entangle, first.quantum, first.latency_ns) == ("alice", True, True, 7)

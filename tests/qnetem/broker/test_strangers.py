@@ -15,6 +15,7 @@ from qnetem.emulator.record.refusals import count_refusals
 from qnetem.emulator.wire import control
 from qnetem.emulator.wire.framing import FrameSplitter, short_path
 from qnetem.launcher.launcher import RunOptions, run_processes
+from tests.harness import content
 
 from ..launcher.test_launcher import PATIENCE_S, Running, topology
 
@@ -108,11 +109,11 @@ async def test_no_secret_is_in_any_file_but_the_observers(tmp_path: Path) -> Non
         launcher.interrupt("enough", 3)
         await launcher.wait()
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {"journal.jsonl", "emulator.log", "broker.log", "alice.1.bin", "access.jsonl"} <= {
+    assert {"journal.jsonl.gz", "emulator.log", "broker.log", "alice.1.bin.gz", "access.jsonl"} <= {
         path.name for path in files
     }
     for path in files:
-        found = [name for name in everything if any(told(everything[name], [path.read_bytes()]))]
+        found = [name for name in everything if any(told(everything[name], [content(path)]))]
         assert not found, path
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qnetem.cli import main as cli
 from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
+from tests.harness import content
 
 from .test_replay import PROGRAMS, TOPOLOGY
 
@@ -66,7 +67,7 @@ def test_diff_says_the_seeds_first_and_then_the_first_event(
 
 
 def test_diff_of_a_run_with_itself_is_zero(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = typed(lab, monkeypatch, "diff", "seven", "seven/journal.jsonl")
+    result = typed(lab, monkeypatch, "diff", "seven", "seven/journal.jsonl.gz")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1].startswith("the same: ")
 
@@ -85,7 +86,7 @@ def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) 
     present = first["a"] or first["b"]
     assert (present["t_ns"], present["entity"]) == (first["t_ns"], first["entity"])
     there = "seven" if first["a"] else "eight"
-    line = (lab / there / "journal.jsonl").read_text().splitlines()[present["line"] - 1]
+    line = content(lab / there / "journal.jsonl.gz").splitlines(keepends=True)[present["line"] - 1]
     assert json.loads(line)[:2] == [first["t_ns"], first["m"]]
 
 
@@ -104,7 +105,7 @@ def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) 
         (("replay", "seven", "--node", "bob", "--program", "./none.py:Bob"), "there is no file"),
         (("replay", "seven", "--broker", "mosquitto"), "an in-process replay has no broker"),
         (
-            ("replay", "seven/journal.jsonl", "--node", "bob", "--incarnation", "2"),
+            ("replay", "seven/journal.jsonl.gz", "--node", "bob", "--incarnation", "2"),
             "expected one of 1",
         ),
     ],

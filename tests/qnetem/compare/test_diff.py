@@ -276,7 +276,7 @@ def test_a_run_without_a_journal_is_compared_by_its_digest_and_that_is_said(tmp_
 
 def test_a_run_without_journal_and_outcome_cannot_be_compared(tmp_path: Path) -> None:
     a = run_folder(tmp_path / "a", None)
-    with pytest.raises(InputError, match=r"has no journal\.jsonl, and it was broken off"):
+    with pytest.raises(InputError, match=r"has no journal\.jsonl\.gz, and it was broken off"):
         compare(open_run(a), open_run(a))
 
 

@@ -20,6 +20,7 @@ from qnetem.emulator.wire import HEADER, Grant, control, frame
 from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.node_record import NodeRecord
 from qnetem.runs.recorded import open_run
+from tests.harness import content
 
 #: Alice and Bob measure pairs; Bob tells Alice how many; a counter beside them is killed and comes back.
 PROGRAMS = """\
@@ -145,11 +146,11 @@ def test_a_run_of_processes_is_replayed_in_either_way_and_so_is_each_life_of_eac
     assert replayed(run, in_process=False).same
     in_one = replayed(run)
     assert in_one.same
-    names = ["alice.1.bin", "bob.1.bin", "carol.1.bin", "carol.2.bin"]
+    names = ["alice.1.bin.gz", "bob.1.bin.gz", "carol.1.bin.gz", "carol.2.bin.gz"]
     for folder in (run.run_folder, in_one.comparison.b.path):
         assert sorted(path.name for path in (folder / "nodes").iterdir()) == names
     for name in names:
-        node, incarnation, _ = name.split(".")
+        node, incarnation, *_ = name.split(".")
         there = alone(run, node, incarnation=int(incarnation))
         again = replay_node(open_run(in_one.comparison.b.path), node, incarnation=int(incarnation))
         assert there.same and there.steps == again.steps > 1
@@ -194,8 +195,8 @@ def test_real_time_is_replayed_in_virtual_time(topology: Path) -> None:
 def cut_short(run: Run, lines: int) -> Path:
     """The run as if something had ended it after so many events."""
     (run.run_folder / "outcome.json").unlink()
-    journal = run.run_folder / "journal.jsonl"
-    kept = journal.read_bytes().splitlines(keepends=True)[:lines]
+    journal = run.run_folder / "journal.jsonl.gz"
+    kept = content(journal).splitlines(keepends=True)[:lines]
     journal.write_bytes(b"".join(kept) + b'[99999999999,0,"al')
     return run.run_folder
 
@@ -209,7 +210,7 @@ def test_a_run_that_was_broken_off_is_replayed_as_far_as_it_went(run: Run) -> No
 
 def test_a_broken_off_run_that_went_otherwise_is_no_beginning(run: Run) -> None:
     folder = cut_short(run, 11)
-    journal = folder / "journal.jsonl"
+    journal = folder / "journal.jsonl.gz"
     journal.write_bytes(journal.read_bytes().replace(b'"operation"', b'"result"', 1))
     assert not replayed(folder).same
 
@@ -269,7 +270,7 @@ def test_the_recorded_program_does_the_same_to_the_end(run: Run) -> None:
 
 def heralds(run: Run, end: str) -> list[int]:
     """When the pairs came, in ns."""
-    lines = (run.run_folder / "journal.jsonl").read_text().splitlines()
+    lines = content(run.run_folder / "journal.jsonl.gz").splitlines(keepends=True)
     events = [json.loads(line) for line in lines]
     return [e[0] for e in events if e[2:4] == [end, "result"] and str(e[5]).endswith(f"@{end}")]
 
@@ -356,7 +357,7 @@ def test_a_record_is_closed_though_somebody_keeps_the_error(run: Run) -> None:
     opened = [
         os.readlink(entry) for entry in Path("/proc/self/fd").glob("[0-9]*") if entry.is_symlink()
     ]
-    assert not [path for path in opened if path.endswith(".bin")], kept.value
+    assert not [path for path in opened if ".bin" in path], kept.value
 
 
 def test_an_unknown_node_or_life_is_told_with_those_that_are_known(run: Run) -> None:
@@ -380,7 +381,7 @@ def cut_in_half(path: Path) -> None:
 
 
 CHANGES = pytest.mark.parametrize("change", [append_a_line, cut_in_half, Path.unlink])
-FILES = ["topology.json", "run.json", "versions.json", "programs.json", "journal.jsonl"]
+FILES = ["topology.json", "run.json", "versions.json", "programs.json", "journal.jsonl.gz"]
 
 
 @CHANGES
@@ -400,8 +401,8 @@ def test_a_node_with_a_changed_record_is_not_replayed(
     run: Run, change: Callable[[Path], None]
 ) -> None:
     alone(run, "carol", incarnation=2)
-    change(run.run_folder / "nodes" / "carol.2.bin")
-    told = r"carol\.2\.bin has been changed since|no incarnation 2 on record"
+    change(run.run_folder / "nodes" / "carol.2.bin.gz")
+    told = r"carol\.2\.bin\.gz has been changed since|no incarnation 2 on record"
     with pytest.raises(InputError, match=told):
         alone(run, "carol", incarnation=2)
     assert alone(run, "alice").same
@@ -409,14 +410,14 @@ def test_a_node_with_a_changed_record_is_not_replayed(
 
 def test_the_record_of_another_node_is_told_by_its_name(run: Run) -> None:
     folder = run.run_folder / "nodes"
-    shutil.copy(folder / "bob.1.bin", folder / "alice.1.bin")
-    with pytest.raises(InputError, match=r"alice\.1\.bin has been changed since"):
+    shutil.copy(folder / "bob.1.bin.gz", folder / "alice.1.bin.gz")
+    with pytest.raises(InputError, match=r"alice\.1\.bin\.gz has been changed since"):
         alone(run, "alice")
-    shutil.copy(folder / "bob.1.bin", folder / "alice.2.bin")
-    with pytest.raises(InputError, match=r"alice\.2\.bin is not of this run"):
+    shutil.copy(folder / "bob.1.bin.gz", folder / "alice.2.bin.gz")
+    with pytest.raises(InputError, match=r"alice\.2\.bin\.gz is not of this run"):
         alone(run, "alice", incarnation=2)
     as_an_older_version_left_it(run)
-    with pytest.raises(InputError, match=r"alice\.1\.bin is the record of bob\.1"):
+    with pytest.raises(InputError, match=r"alice\.1\.bin\.gz is the record of bob\.1"):
         alone(run, "alice")
 
 
@@ -432,7 +433,12 @@ def test_a_run_of_an_older_version_is_replayed_unchecked_and_says_so(run: Run) -
 
 
 def record_of(run: Run, node: str) -> Path:
-    return as_an_older_version_left_it(run) / "nodes" / f"{node}.1.bin"
+    """A record as a version left it that did not compress."""
+    path = as_an_older_version_left_it(run) / "nodes" / f"{node}.1.bin.gz"
+    plain = path.with_suffix("")
+    plain.write_bytes(content(path))
+    path.unlink()
+    return plain
 
 
 def test_a_record_that_ends_anywhere_is_replayed_up_to_there(run: Run) -> None:
@@ -497,7 +503,8 @@ def test_no_file_of_a_run_holds_a_token(topology: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(control, "token", noted)
     run = recorded_run(topology, in_process=False)
-    kept = b"".join(path.read_bytes() for path in run.run_folder.rglob("*") if path.is_file())
+    files = [path for path in run.run_folder.rglob("*") if path.is_file()]
+    kept = b"".join(content(path) for path in files)
     assert len(handed_out) == 8 and b"entangle" in kept
     for secret in handed_out:
         assert secret.encode() not in kept and bytes.fromhex(secret) not in kept

@@ -15,6 +15,7 @@ from qnetem.emulator.loading import load_topology, with_seed
 from qnetem.emulator.topology.model.topology import Time
 from qnetem.emulator.wire.control import Progress
 from qnetem.inprocess.network import InProcessNetwork
+from tests.harness import content
 
 from ... import harness
 from ...harness import fault, idle, link, network
@@ -86,9 +87,9 @@ def test_a_killed_node_is_closed_before_its_next_life_begins() -> None:
 
 def test_the_journal_on_disk_does_not_change_the_run(tmp_path: Path) -> None:
     topology = harness.pair(idle, idle)
-    with_file = InProcessNetwork(topology, journal_path=tmp_path / "journal.jsonl")
+    with_file = InProcessNetwork(topology, journal_path=tmp_path / "journal.jsonl.gz")
     assert with_file.run().digest == InProcessNetwork(topology).run().digest
-    assert len((tmp_path / "journal.jsonl").read_text().splitlines()) == 2
+    assert len(content(tmp_path / "journal.jsonl.gz").splitlines(keepends=True)) == 2
 
 
 def test_progress_is_told_on_the_way() -> None:

@@ -25,6 +25,7 @@ from qnetem.keys.listing import keys_of_run
 from qnetem.launcher.launcher import RunOptions
 from qnetem.runs.recorded import open_run
 from qnetem.testing import KeyNetwork
+from tests import harness
 
 from ... import counts
 from .clients import client, eventually
@@ -228,7 +229,7 @@ def no_file_has_a_key(folder: Path, served: list[bytes]) -> None:
         "logs" in each.parts for each in files
     )
     for file in files:
-        data = file.read_bytes()
+        data = harness.content(file)
         assert not any(form in data for form in forms), file
 
 

@@ -24,6 +24,7 @@ from qnetem.emulator.wire import control
 from qnetem.launcher.early import EarlyProcesses
 from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launcher.zygote import Forked, decode_answer
+from tests import harness
 
 from ..front_door import no_umask, open_to_others
 
@@ -164,9 +165,9 @@ async def test_a_run_returns_results_and_leaves_a_folder_but_no_process(tmp_path
     assert open_to_others(folder) == []
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names >= {
-        "topology.json", "run.json", "versions.json", "journal.jsonl",
+        "topology.json", "run.json", "versions.json", "journal.jsonl.gz",
         "logs/alice.1.log", "logs/bob.1.log", "logs/emulator.log", "logs/zygote.log",
-        "nodes/alice.1.bin", "nodes/bob.1.bin", "broker/broker.log",
+        "nodes/alice.1.bin.gz", "nodes/bob.1.bin.gz", "broker/broker.log",
     }  # fmt: skip
     assert "a word of bob" in (folder / "logs/alice.1.log").read_text()
     assert msgspec.json.decode((folder / "run.json").read_bytes())["seed"] == 7
@@ -181,7 +182,7 @@ async def test_no_secret_is_left_in_the_folder(tmp_path: Path) -> None:
     secrets = [launcher._secret, control.token(launcher._secret, "alice", 1)]
     for path in launcher.run_folder.rglob("*"):
         if path.is_file():
-            data = path.read_bytes()
+            data = harness.content(path)
             assert not any(secret.encode() in data for secret in secrets), path
 
 

@@ -147,7 +147,7 @@ def test_stopped_in_process_is_130_too(tmp_path: Path, number: signal.Signals) -
         cwd=tmp_path,
     )
     deadline = time.monotonic() + PATIENCE_S
-    while not any(path.stat().st_size for path in tmp_path.glob("runs/*/journal.jsonl")):
+    while not any(path.stat().st_size for path in tmp_path.glob("runs/*/journal.jsonl.gz")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)

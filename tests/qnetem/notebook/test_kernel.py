@@ -106,6 +106,6 @@ async def _begun(runs: Path) -> None:
     """Wait until a run there has written events."""
     async with asyncio.timeout(PATIENCE_S):
         while not any(  # noqa: ASYNC110 a file does not tell
-            path.stat().st_size for path in runs.glob("*/journal.jsonl")
+            path.stat().st_size for path in runs.glob("*/journal.jsonl.gz")
         ):
             await asyncio.sleep(0.05)

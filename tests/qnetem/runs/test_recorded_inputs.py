@@ -90,7 +90,7 @@ def test_a_record_whose_requests_were_changed_is_refused_by_name(tmp_path: Path)
     for each in records:
         rewritten.record(_with_other_inputs(each))
     rewritten.close()
-    with pytest.raises(InputError, match=r"a\.1\.bin has been changed since the run"):
+    with pytest.raises(InputError, match=r"a\.1\.bin\.gz has been changed since the run"):
         again(run)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from qnetem.runs.node_record import NodeRecord
 from tests.counts import count
+from tests.harness import content
 
 from ..trouble import Told, in_process, typed, written
 
@@ -93,14 +94,14 @@ def see_the_name(told: Told, disk: Path) -> None:
 
 
 def see_that_it_is_whole(path: Path) -> None:
-    data = path.read_bytes()
+    data = content(path)
     assert not path.name.startswith("."), path  # a draft
     if path.suffix == ".json":
         assert json.loads(data)
-    elif path.suffix == ".jsonl":
+    elif ".jsonl" in path.suffixes:
         assert data == b"" or data.endswith(b"\n")
         assert all(json.loads(line) for line in data.splitlines())
-    elif path.suffix == ".bin" and data:
+    elif ".bin" in path.suffixes and data:
         record = NodeRecord(path)
         assert list(record.records())
         assert not record.cut

@@ -10,6 +10,7 @@ import qnetem
 from qnetem.keys.listing import keys_of_run
 from qnetem.keys.reach import Reach, reach_of
 from qnetem.runs.recorded import open_run
+from tests import harness
 
 from .... import counts
 from ..sites import User, content, delivered, ran, recorded, trail
@@ -80,7 +81,7 @@ def test_nothing_of_a_relay_holds_a_byte_of_a_key_that_it_passed(tmp_path: Path)
     forms = {form for needle in needles for form in (needle, needle.hex().encode())}
     for file in run.run_folder.rglob("*"):
         if file.is_file():
-            data = file.read_bytes()
+            data = harness.content(file)
             assert not any(form in data for form in forms), file
     for node in ("r1", "r2"):  # nor what lies sealed in its store
         held = content(run, node)

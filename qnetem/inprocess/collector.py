@@ -1,0 +1,47 @@
+"""The garbage collector beside a run: what the start has made is not looked through again.
+
+Owns when it is paused and what it leaves alone. A network of thousands of nodes is millions of objects that
+live as long as the run; each full collection would look through all of them.
+
+Rules: after the last of the runs in this process the collector is as it was before the first one. Where the
+process had frozen something itself (a worker of a sweep), nothing is frozen and nothing is thawed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator
+
+#: Runs under way that have what was made before them frozen.
+_runs = 0
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """No collection; what has been made meanwhile, and before, is left alone from then on (`start_kept`)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+        if _runs:
+            gc.freeze()
+
+
+@contextlib.contextmanager
+def start_kept() -> Iterator[None]:
+    """A run: what its start has made is collected after its end."""
+    global _runs  # noqa: PLW0603 there is one collector in a process
+    if not _runs and gc.get_freeze_count():
+        yield
+        return
+    _runs += 1
+    try:
+        yield
+    finally:
+        _runs -= 1
+        if not _runs:
+            gc.unfreeze()
