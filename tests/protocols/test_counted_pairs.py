@@ -11,7 +11,7 @@ from qnetem import Agent
 from qnetem.agents.protocols.qkd.key_link import KeyLink
 from qnetem.agents.protocols.qkd.pair_source import PairSource
 from qnetem.emulator.closed_forms.qkd import binary_entropy
-from qnetem.emulator.errors import OperationError
+from qnetem.emulator.errors import LinkError, OperationError
 
 from ..physics.bench import attempt
 from .test_key_link import gathering, play
@@ -110,6 +110,18 @@ def test_what_does_not_fit_is_refused(charlie: Any, alice: Any, why: str) -> Non
 
     around(noting(alice), noting(lambda me: None), noting(charlie))
     assert [why in each for each in refusals] == [True]
+
+
+def test_a_contact_is_with_nodes_that_there_are() -> None:
+    async def asks(me: Agent) -> Any:
+        assert await me.contact("bob", "charlie") is None  # links that stay
+        with pytest.raises(LinkError, match="alice -> dave: no such node"):
+            await me.contact("charlie", "dave")
+
+    async def idle(me: Agent) -> None:
+        del me
+
+    around(asks, idle, idle)
 
 
 # --- key links --------------------------------------------------------------------------------------
