@@ -63,6 +63,8 @@ def _losses(axes: Axes, links: Sequence[LinkPasses], rows: Sequence[PassRow]) ->
 
 def _common_losses(axes: Axes, arms: Sequence[CommonPasses], until_ns: int) -> None:
     """Both arms together, since the moment of the least loss."""
+    if arms:
+        axes.set_xlabel("time since the highest point, together since the least loss (s)")
     for index, each in enumerate(arms):
         label = f"{' and '.join(each.ends)}, together"
         for row in each.rows(until_ns)[:_MOST_PASSES]:
