@@ -3,8 +3,9 @@
 Owns what requests ask of every kind of link (`HeraldedSource`), the arithmetic of repeated independent
 attempts, when the surviving halves came into being and when each end hears of it, and the simple link.
 Does not own the physics of the other kinds (single_click.py, double_click.py, midpoint.py: each makes
-`Attempts` of its parameters). Does not schedule: the plane starts, withdraws and redraws attempts (they
-have no memory, so whatever changes the link draws the rest anew).
+`Attempts` of its parameters), nor attempts whose chances change with time (hazard.py). Does not schedule: the
+plane starts, withdraws and redraws attempts (they have no memory, so whatever changes the link draws the rest
+anew).
 
 Rules. Every outcome of one link costs the same number of draws, whatever the probability, so that a
 changed parameter shifts no later draws: one, and one more where the heralded Bell state is random.
@@ -22,7 +23,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from ..errors import InputError
 from ..states import noise, states
 from ..states.pauli import PAULIS
 from ..wire.bit_planes import read_only
+from .timing import Rhythm, Success, Successes, Timing
 
 Density = NDArray[np.complex128]
 
@@ -55,73 +57,6 @@ def attempts_until_success(success: float, rng: np.random.Generator) -> int | No
     return 1 + math.floor(failures) if math.isfinite(failures) else None
 
 
-class Success(NamedTuple):
-    """When it succeeds, and as what: offsets from the start of the attempts, in ns.
-
-    Pairs are in the order of the link's ends. `heralds_ns`: when each end hears of it. `emissions_ns`:
-    since when each half decays. `bell` is the heralded Bell state, before the herald's correction.
-    """
-
-    heralds_ns: tuple[int, int]
-    emissions_ns: tuple[int, int]
-    bell: int = 0
-
-    @property
-    def herald_ns(self) -> int:
-        """When both ends have heard of it."""
-        return max(self.heralds_ns)
-
-    @property
-    def emission_ns(self) -> int:
-        """When the first half came into being."""
-        return min(self.emissions_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """One attempt in time, in ns; pairs in the order of the link's ends.
-
-    `attempt_ns` from one attempt to the next; `emissions_ns` and `heralds_ns` from the start of the
-    successful one. Raises InputError unless an attempt takes at least 1 ns and every half is emitted
-    not before its start and not after its herald.
-    """
-
-    attempt_ns: int
-    emissions_ns: tuple[int, int]
-    heralds_ns: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        if self.attempt_ns < 1:
-            raise InputError(f"attempt is {self.attempt_ns} ns, expected at least 1 ns")
-        for emission_ns, herald_ns in zip(self.emissions_ns, self.heralds_ns, strict=True):
-            if not 0 <= emission_ns <= herald_ns:
-                raise InputError(
-                    f"a half emitted at {emission_ns} ns of its attempt and heralded at {herald_ns} ns; "
-                    "expected 0 or more, and no herald before the emission"
-                )
-
-    @property
-    def emission_ns(self) -> int:
-        """When the first half comes into being."""
-        return min(self.emissions_ns)
-
-    @property
-    def ages_ns(self) -> tuple[int, int]:
-        """How old each half is when its end hears of it."""
-        (first, second), (herald, other_herald) = self.emissions_ns, self.heralds_ns
-        return herald - first, other_herald - second
-
-    def success_in(self, attempt: int, bell: int = 0) -> Success:
-        """The success of the attempt of that number, from 1."""
-        start_ns = (attempt - 1) * self.attempt_ns
-        (herald, other_herald), (emission, other_emission) = self.heralds_ns, self.emissions_ns
-        return Success(
-            (start_ns + herald, start_ns + other_herald),
-            (start_ns + emission, start_ns + other_emission),
-            bell,
-        )
-
-
 class HeraldedSource(Protocol):
     """What heralds pairs on a link, of whatever kind."""
 
@@ -139,10 +74,27 @@ class HeraldedSource(Protocol):
 
     @property
     def timing(self) -> Timing:
-        """One attempt in time."""
+        """One attempt in time; the longest one, if they change."""
 
-    def draw(self, rng: np.random.Generator) -> Success | None:
-        """When attempts that start now succeed, and as what; None if they never do."""
+    @property
+    def rhythm(self) -> Rhythm:
+        """When attempts begin."""
+
+    @property
+    def ends_ns(self) -> int | None:
+        """No attempt begins from then on; None: they never end."""
+
+    def draw(self, rng: np.random.Generator, start_ns: int = 0) -> Success | None:
+        """When attempts that start at `start_ns` succeed, and as what; None if they never do."""
+
+    def successes(self, u: NDArray[np.float64], start_ns: int, longest_ns: int) -> Successes:
+        """Successes one after the other, each from the herald of the one before on, one number of `u` each.
+
+        Only those that are heralded within `longest_ns` from the first attempt on.
+        """
+
+    def pair_of(self, start_ns: int, success: Success) -> HeraldedSource:
+        """What has the state and the goodness of that success of attempts from `start_ns` on."""
 
     def density(self, bell: int = 0) -> Density:
         """The pair at emission, shape (4, 4), read-only.
@@ -204,12 +156,32 @@ class Attempts:
         """Mean number of pairs a second while attempts run: P / T_attempt."""
         return self.success * 1e9 / self.timing.attempt_ns
 
-    def draw(self, rng: np.random.Generator) -> Success | None:
+    @property
+    def rhythm(self) -> Timing:
+        """See HeraldedSource."""
+        return self.timing
+
+    @property
+    def ends_ns(self) -> None:
+        """See HeraldedSource."""
+        return
+
+    def draw(self, rng: np.random.Generator, start_ns: int = 0) -> Success | None:
         """See HeraldedSource: one draw, and one more if there are several `bells`."""
+        del start_ns
         attempt = attempts_until_success(self.success, rng)
         bells = self.bells
         bell = bells[int(rng.random() * len(bells))] if len(bells) > 1 else bells[0]
         return None if attempt is None else self.timing.success_in(attempt, bell)
+
+    def successes(self, u: NDArray[np.float64], start_ns: int, longest_ns: int) -> Successes:
+        """See HeraldedSource."""
+        return steady_successes(self, u, start_ns, longest_ns)
+
+    def pair_of(self, start_ns: int, success: Success) -> Attempts:
+        """See HeraldedSource."""
+        del start_ns, success
+        return self
 
     def density(self, bell: int = 0) -> Density:
         """See HeraldedSource."""
@@ -230,6 +202,24 @@ class Attempts:
             return self
         rest = None if tuned is None else lambda alpha: tuned(alpha).scaled(factor)
         return replace(self, success=self.success * factor, tuned=rest)
+
+
+def steady_successes(
+    source: HeraldedSource, u: NDArray[np.float64], start_ns: int, longest_ns: int
+) -> Successes:
+    """`HeraldedSource.successes` of attempts that never change."""
+    timing, success = source.timing, source.success
+    heard_ns = max(timing.heralds_ns)
+    failures = np.zeros(len(u))
+    if 0 < success < 1:
+        failures = np.floor(np.log1p(-u) / np.log1p(-success))
+    offsets = np.cumsum(failures * timing.attempt_ns) + heard_ns * np.arange(len(u))
+    in_time = (offsets <= longest_ns - heard_ns) & (success > 0)
+    begins_ns = start_ns + offsets[in_time].astype(np.int64)
+    emissions_ns, heralds_ns = (
+        begins_ns + np.array(times)[:, None] for times in (timing.emissions_ns, timing.heralds_ns)
+    )
+    return Successes(begins_ns, emissions_ns, heralds_ns, (source,))
 
 
 def kept_by_alpha(make: Callable[[float], Attempts]) -> Callable[[float], Attempts]:
@@ -272,9 +262,28 @@ class SimpleLink:
         """One attempt in time."""
         return self._attempts.timing
 
-    def draw(self, rng: np.random.Generator) -> Success | None:
+    @property
+    def rhythm(self) -> Timing:
+        """See HeraldedSource."""
+        return self._attempts.timing
+
+    @property
+    def ends_ns(self) -> None:
+        """See HeraldedSource."""
+        return
+
+    def draw(self, rng: np.random.Generator, start_ns: int = 0) -> Success | None:
         """When attempts that start now succeed; None if they never do."""
-        return self._attempts.draw(rng)
+        return self._attempts.draw(rng, start_ns)
+
+    def successes(self, u: NDArray[np.float64], start_ns: int, longest_ns: int) -> Successes:
+        """See HeraldedSource."""
+        return steady_successes(self, u, start_ns, longest_ns)
+
+    def pair_of(self, start_ns: int, success: Success) -> SimpleLink:
+        """See HeraldedSource."""
+        del start_ns, success
+        return self
 
     def density(self, bell: int = 0) -> Density:
         """The pair at emission, shape (4, 4), read-only: Werner, Phi+ with `fidelity`."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..states.noise import check_probability
-from .attempts import Attempts, Timing
+from .attempts import Attempts
 from .midpoint import (
     Arm,
     Station,
@@ -33,6 +33,7 @@ from .midpoint import (
     meet_in_the_middle,
     whole_delay_ns,
 )
+from .timing import Timing
 
 #: Psi+ and Psi-: clicks in the same port, or in different ones.
 BELLS = (1, 3)

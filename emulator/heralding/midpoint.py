@@ -18,7 +18,8 @@ from ..optics.fibre import Fibre
 from ..states import states
 from ..states.noise import check_probability
 from ..units import to_ns
-from .attempts import Attempts, Density, Timing
+from .attempts import Attempts, Density
+from .timing import Timing
 
 #: Of a beam splitter, a detector at each.
 PORTS = 2

@@ -44,8 +44,9 @@ from ..states.noise import check_probability
 from ..states.pauli import PAULIS
 from ..states.superoperators import tensor
 from ..wire.bit_planes import read_only
-from .attempts import MIXED, Attempts, Density, Timing, kept_by_alpha
+from .attempts import MIXED, Attempts, Density, kept_by_alpha
 from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
+from .timing import Timing
 
 #: Rows and columns of |01> and |10>, the first memory's bit first.
 _DARK_BRIGHT, _BRIGHT_DARK = 1, 2
@@ -124,7 +125,7 @@ class SingleClick:
         for arm in (first, second):
             if arm.fibre.depolarising:
                 raise InputError(
-                    f"single click: the fibre depolarises ({arm.fibre.depolarising}), but the qubit is "
+                    f"single click: the fibre depolarises ({arm.fibre.depolarising:g}), but the qubit is "
                     "a photon or none; expected `dephasing`, `visibility` or `phase_noise`"
                 )
         return cls(

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 
 from ..emulator.closed_forms import links
-from ..emulator.heralding.attempts import Timing
 from ..emulator.heralding.double_click import DoubleClick
 from ..emulator.heralding.midpoint import MidpointSource, meet_in_the_middle
 from ..emulator.heralding.single_click import SingleClick
+from ..emulator.heralding.timing import Timing
 from ..emulator.optics.fibre import Fibre
 from . import runs, waits
 from .vectors import Kind, Sample, Source, Vector, absolute, between, item, relative, sigmas

@@ -10,9 +10,9 @@ from qnetem.emulator import closed_forms
 from qnetem.emulator.closed_forms import free_space, limits, qkd
 from qnetem.emulator.closed_forms import links as link_forms
 from qnetem.emulator.devices.sources import Pairs, WeakCoherent, mean_photons
-from qnetem.emulator.heralding.attempts import Timing
 from qnetem.emulator.heralding.double_click import DoubleClick
 from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.optics import raman
 from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states import states

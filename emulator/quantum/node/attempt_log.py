@@ -3,16 +3,19 @@
 Owns that count, which is what stored qubits suffer from (`dephasing_per_attempt`). Does not own the attempts
 (pairs/heralded_link.py) nor what each does to a qubit (memories.py).
 
-Rules: an attempt counts at its start. Attempts of one series begin one after the other in its rhythm, from
-its begin until it is ended; what follows is not known, so nothing after the present is asked about.
+Rules: an attempt counts at its start. Attempts of one series begin one after the other in the rhythm of its
+link, from its begin until it is ended; what follows is not known, so nothing after the present is asked
+about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: (start_ns, attempt_ns, end_ns): attempts that begin before the end.
-_Series = tuple[int, int, int]
+from ...heralding.timing import Rhythm
+
+#: (start_ns, rhythm, end_ns): attempts that begin before the end.
+_Series = tuple[int, Rhythm, int]
 #: Series that are over, before the first look for those that concern no qubit any more.
 _MANY = 1024
 
@@ -24,14 +27,14 @@ class AttemptLog:
 
     def __init__(self, oldest_ns: Callable[[], int]) -> None:
         self._oldest_ns = oldest_ns
-        self._running: dict[tuple[str, int], tuple[int, int]] = {}
+        self._running: dict[tuple[str, int], tuple[int, Rhythm]] = {}
         #: By their ends.
         self._over: list[_Series] = []
         self._many = _MANY
 
-    def begin(self, link: str, number: int, start_ns: int, attempt_ns: int) -> None:
+    def begin(self, link: str, number: int, start_ns: int, rhythm: Rhythm) -> None:
         """A series of attempts on a link begins."""
-        self._running[link, number] = start_ns, attempt_ns
+        self._running[link, number] = start_ns, rhythm
 
     def end(self, link: str, number: int, now_ns: int) -> None:
         """It has ended; harmless if it had."""
@@ -47,13 +50,12 @@ class AttemptLog:
     def between(self, from_ns: int, to_ns: int) -> int:
         """How many attempts began since `from_ns` and before `to_ns`, which is not after the present."""
         total = sum(
-            _begun(start_ns, attempt_ns, from_ns, to_ns)
-            for start_ns, attempt_ns in self._running.values()
+            _begun(start_ns, rhythm, from_ns, to_ns) for start_ns, rhythm in self._running.values()
         )
-        for start_ns, attempt_ns, end_ns in reversed(self._over):
+        for start_ns, rhythm, end_ns in reversed(self._over):
             if end_ns <= from_ns:
                 break
-            total += _begun(start_ns, attempt_ns, from_ns, min(to_ns, end_ns))
+            total += _begun(start_ns, rhythm, from_ns, min(to_ns, end_ns))
         return total
 
     def clear(self) -> None:
@@ -62,11 +64,6 @@ class AttemptLog:
         self._over.clear()
 
 
-def _begun(start_ns: int, attempt_ns: int, from_ns: int, to_ns: int) -> int:
-    """Attempts of a rhythm that begin in [from, to)."""
-    return max(0, _before(to_ns - start_ns, attempt_ns) - _before(from_ns - start_ns, attempt_ns))
-
-
-def _before(span_ns: int, attempt_ns: int) -> int:
-    """How many begin in the first `span_ns` of a rhythm."""
-    return max(0, -(-span_ns // attempt_ns))
+def _begun(start_ns: int, rhythm: Rhythm, from_ns: int, to_ns: int) -> int:
+    """Attempts of a rhythm from `start_ns` on that begin in [from, to)."""
+    return max(0, rhythm.begun(start_ns, to_ns) - rhythm.begun(start_ns, from_ns))

@@ -39,12 +39,13 @@ from functools import partial
 from itertools import pairwise
 from operator import attrgetter
 
-from ...errors import InternalError
+from ...errors import InternalError, LinkError
 from ...faults.changes import Changes
 from ...heralding.attempts import MIXED, Density, HeraldedSource
 from ...heralding.pair_drift import PairDrift
 from ...kernel.ports import HERALD, Surroundings
-from ...wire import Herald, MeasuredPairs, MeasurePairs
+from ...units import format_ns
+from ...wire import MeasurePairs
 from ..fault_history import FaultHistory
 from ..node.memories import NodeMemory
 from ..node.registry import Registry
@@ -57,7 +58,8 @@ _age = attrgetter("opened")
 class HeraldedLink:
     """Matching on one link. `drift` is what the link's environment does to its pairs, if anything.
 
-    `give(request, herald)` hands a request its result; `history` holds what faults change about the link.
+    `give(request, herald, refusal=None)` hands a request its result; `history` holds what faults change about
+    the link.
 
     Draws from ("link", name), and from a stream apart for attempts that continue after a lost success.
     """
@@ -71,7 +73,7 @@ class HeraldedLink:
         around: Surroundings,
         registry: Registry,
         history: FaultHistory[Changes],
-        give: Callable[[Request, Herald | MeasuredPairs], None],
+        give: Callable[..., None],
         memories: Mapping[str, NodeMemory],
         drift: PairDrift | None = None,
     ) -> None:
@@ -186,7 +188,7 @@ class HeraldedLink:
         assert attempt.success is not None
         if attempt.outcome.false:
             return MIXED
-        aligned = attempt.source.density(attempt.bell)
+        aligned = attempt.made.density(attempt.bell)
         if self.drift is None:
             return aligned
         return self.drift.applied(aligned, attempt.start_ns + attempt.success.emission_ns)
@@ -223,7 +225,7 @@ class HeraldedLink:
         if self._cuts:
             return f"a pair with {peer}: {self.name} is cut"
         if request.attempt is not None:
-            return f"a pair with {peer}: attempts on {self.name} have not succeeded"
+            return f"a pair with {peer}: {self._while_waiting()}"
         if all(other.matches != request.matches for other in self._queues[peer]):
             purpose, alpha, _ = request.matches
             use = f" for {purpose}" if purpose else ""
@@ -231,13 +233,21 @@ class HeraldedLink:
             return f"a pair with {peer}{use}: {peer} has not asked for one on {self.name}"
         return f"a pair with {peer}: other requests are before it on {self.name}"
 
+    def _while_waiting(self) -> str:
+        now_ns = self._clock.now_ns
+        first_ns = self.source.rhythm.first_ns(now_ns)
+        if first_ns is None:
+            return f"no more contacts are planned on {self.name}"
+        if first_ns > now_ns + self.source.timing.attempt_ns:
+            return f"{self.name} has no contact before {format_ns(first_ns)}"
+        return f"attempts on {self.name} have not succeeded"
+
     def _start(self, first: Request, second: Request) -> None:
         self._numbered += 1
         for request in (first, second):
             log = request.devices.attempts
             if log is not None:
-                rhythm_ns = self.source.timing.attempt_ns
-                log.begin(self.name, self._numbered, self._clock.now_ns, rhythm_ns)
+                log.begin(self.name, self._numbered, self._clock.now_ns, self.source.rhythm)
         if type(first.operation) is MeasurePairs:
             block = OutcomeBlock(self, self._numbered, first, second)
             self._blocks[block.number] = block
@@ -254,9 +264,17 @@ class HeraldedLink:
             attempt.entry.cancel()
             attempt.entry = None
         rng = self.rng if attempt.rng is None else attempt.rng
-        attempt.success = attempt.source.draw(rng)
+        attempt.success = attempt.source.draw(rng, attempt.start_ns)
+        self._await(attempt)
+
+    def _await(self, attempt: Attempt) -> None:
+        """What was drawn comes: the success, or the end of all attempts without one."""
+        ends_ns = attempt.source.ends_ns
         if attempt.success is not None:
             self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
+        elif ends_ns is not None:
+            due_ns = max(ends_ns, self._clock.now_ns)
+            self._schedule(attempt, due_ns - attempt.start_ns, self._fail)
 
     def _schedule(
         self, attempt: Attempt, offset_ns: int, action: Callable[[Attempt], None]
@@ -353,27 +371,44 @@ class HeraldedLink:
         around = self.around
         around.journal.event(self.name, "herald_lost", "", *attempt.numbers, attempt.start_ns)
         around.metrics.count(f"links.{self.name}.heralds_lost")
-        timing = attempt.source.timing
-        attempt.start_ns += attempt.success.herald_ns - max(timing.heralds_ns) + timing.attempt_ns
+        rhythm = attempt.source.rhythm
+        attempt.start_ns = rhythm.after(attempt.start_ns, attempt.success)
         attempt.entry = None
         if attempt.rng is None:
             attempt.rng = around.streams.apart("link", self.name, attempt.number)
         for (_, source), (until_ns, _) in pairwise(self._sources):
-            if attempt.start_ns + timing.emission_ns >= until_ns:
+            emits_ns = rhythm.emits_ns(attempt.start_ns)
+            if emits_ns is None or emits_ns >= until_ns:
                 continue
             attempt.source = source.at(attempt.alpha)
-            attempt.success = attempt.source.draw(attempt.rng)
+            attempt.success = attempt.source.draw(attempt.rng, attempt.start_ns)
             if attempt.emitted_before(until_ns):
                 break
             attempt.start_ns = attempt.resumes_ns(until_ns)
         else:
             attempt.source = self.source.at(attempt.alpha)
-            attempt.success = attempt.source.draw(attempt.rng)
+            attempt.success = attempt.source.draw(attempt.rng, attempt.start_ns)
         if not all(attempt.has_left(*each) for each in attempt.given_up.items()):
             self._stop(attempt)
             self.match()
-        elif attempt.success is not None:
-            self._schedule(attempt, min(attempt.success.heralds_ns), self._succeed)
+        else:
+            self._await(attempt)
+
+    def _fail(self, attempt: Attempt) -> None:
+        """No attempt will succeed, as none will begin any more: nothing is awaited."""
+        self._forget(attempt)
+        for request in attempt.requests:
+            if request not in attempt.given_up:
+                self.refuse(request)
+        self.match()
+
+    def refuse(self, request: Request) -> None:
+        """The request ends without a pair: the ends of the link are not planned to see each other again."""
+        node, number = request.devices.name, request.number
+        del request.devices.pending[number]
+        why = "no more contacts are planned between them"
+        self.give(request, None, LinkError(node=node, peer=self.other_end(node), why=why))
+        request.devices.give_back(request)
 
     def __repr__(self) -> str:
         waiting = ", ".join(f"{len(queue)} at {end}" for end, queue in self._queues.items())

@@ -19,7 +19,8 @@ import numpy as np
 
 from ...faults.changes import Changes
 from ...faults.verdicts import HEARD, HeraldFault, HeraldOutcome
-from ...heralding.attempts import HeraldedSource, Success
+from ...heralding.attempts import HeraldedSource
+from ...heralding.timing import Success
 from ...kernel.ports import Clock, Entry
 from ...wire import Entangle, Herald, MeasurePairs
 from ..node.node_devices import NodeDevices, Pending
@@ -129,9 +130,13 @@ class Attempt:
 
     def resumes_ns(self, now_ns: int) -> int:
         """When the first of the attempts begins that emits nothing before `now_ns`."""
-        timing = self.source.timing
-        since_ns = now_ns - self.start_ns - timing.emission_ns
-        return self.start_ns + max(0, -(-since_ns // timing.attempt_ns)) * timing.attempt_ns
+        return self.source.rhythm.resumes_ns(self.start_ns, now_ns)
+
+    @property
+    def made(self) -> HeraldedSource:
+        """What has the state and the goodness of the success."""
+        assert self.success is not None
+        return self.source.pair_of(self.start_ns, self.success)
 
 
 class HeraldedPair:
@@ -170,7 +175,7 @@ class HeraldedPair:
         del request.devices.pending[request.number]
         end = 0 if request is attempt.first else 1
         emitted_ns = attempt.start_ns + attempt.success.emissions_ns[end]
-        peer, goodness = link.ends[1 - end], attempt.source.fidelity
+        peer, goodness = link.ends[1 - end], attempt.made.fidelity
         herald = Herald(self.name, request.half, peer, link.name, emitted_ns, goodness, self.bell)
         request.half = ""
         link.give(request, herald)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ...kernel.ports import Entry
     from .heralded_link import HeraldedLink
 
-Times = NDArray[np.int64]
 #: What a reset leaves of any qubit: |0>.
 _RESET = read_only(np.array([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1.0, 0, 0, 0]]))
 
@@ -48,7 +47,7 @@ class OutcomeBlock:
         "_gone",
         "_link",
         "_source",
-        "_starts_ns",
+        "_successes",
         "number",
         "requests",
     )
@@ -61,35 +60,24 @@ class OutcomeBlock:
         asked = [_asked(request) for request in self.requests]
         count, longest_ns = min(a.count for a in asked), min(a.longest_ns for a in asked)
         now_ns = link.around.clock.now_ns
-        heard_ns = max(self._source.timing.heralds_ns)
-        offsets = self._successes(count, longest_ns - heard_ns)
-        self._starts_ns: Times = now_ns + offsets
-        complete = len(offsets) == count
-        self._end_at(self._last_ns() if complete else now_ns + longest_ns + self._measuring_ns())
+        u = link.rng.random(count)
+        self._successes = self._source.successes(u, now_ns, longest_ns)
+        complete = self._count == count
+        first_ns = self._source.rhythm.first_ns(now_ns)
+        end_ns = now_ns if first_ns is None else first_ns + longest_ns + self._measuring_ns()
+        self._end_at(self._last_ns() if complete else end_ns)
 
-    def _successes(self, count: int, longest_ns: int) -> Times:
-        """When the successful attempts begin, from the block's begin: up to `count`, within that time."""
-        timing, success = self._source.timing, self._source.success
-        u = self._link.rng.random(count)
-        if success <= 0:
-            return np.zeros(0, dtype=np.int64)
-        failures = np.zeros(count)
-        if success < 1:
-            failures = np.floor(np.log1p(-u) / np.log1p(-success))
-        waits = failures * timing.attempt_ns
-        starts = np.cumsum(waits) + max(timing.heralds_ns) * np.arange(count)
-        return starts[starts <= longest_ns].astype(np.int64)
+    @property
+    def _count(self) -> int:
+        return len(self._successes.begins_ns)
 
     # --- its end ---
 
     def interrupt(self, *, unheard_too: bool = True) -> None:
         """What has not left by now does not come; `unheard_too` False: nor what neither end has heard of."""
         now_ns, timing = self._link.around.clock.now_ns, self._source.timing
-        if unheard_too:
-            comes = self._starts_ns + timing.emission_ns < now_ns
-        else:
-            comes = self._starts_ns + min(timing.heralds_ns) < now_ns
-        self._starts_ns = self._starts_ns[comes]
+        times_ns = self._successes.emissions_ns if unheard_too else self._successes.heralds_ns
+        self._successes = self._successes.those(times_ns.min(axis=0) < now_ns)
         # No end learns of the other's act before light does.
         self._end_at(max(now_ns + max(timing.heralds_ns), self._last_ns()))
 
@@ -106,10 +94,9 @@ class OutcomeBlock:
 
     def _last_ns(self) -> int:
         """When the last measurement ends."""
-        if not len(self._starts_ns):
+        if not self._count:
             return 0
-        heard_ns = max(self._source.timing.heralds_ns)
-        return int(self._starts_ns[-1]) + heard_ns + self._measuring_ns()
+        return int(self._successes.heralds_ns[:, -1].max()) + self._measuring_ns()
 
     def _measuring_ns(self) -> int:
         return max(request.devices.measure_ns for request in self.requests)
@@ -122,15 +109,17 @@ class OutcomeBlock:
         self._entry = clock.at(max(end_ns, clock.now_ns), order, partial(self._finish))
 
     def _finish(self) -> None:
-        link, around = self._link, self._link.around
-        count = len(self._starts_ns)
+        link, around, count = self._link, self._link.around, self._count
+        if not count and self._source.rhythm.first_ns(around.clock.now_ns) is None:
+            self._refuse()
+            return
         heard, tables = self._heralds()
         bits = self._outcomes(tables) if count else [np.zeros(0, dtype=np.uint8)] * 2
         first_pair, link.pairs = link.pairs + 1, link.pairs + count
         around.metrics.count(link.metric, count)
         numbers = [request.number for request in self.requests]
         around.journal.event(link.name, "outcomes", first_pair, count, *numbers)
-        goodness = self._source.fidelity
+        goodness = self._goodness()
         link.forget_block(self)
         for side, request in enumerate(self.requests):
             if request in self._gone:
@@ -143,21 +132,36 @@ class OutcomeBlock:
             request.devices.give_back(request)
         link.match()
 
+    def _refuse(self) -> None:
+        """No pair will come any more."""
+        self._link.forget_block(self)
+        for request in self.requests:
+            request.block = None
+            if request not in self._gone:
+                self._link.refuse(request)
+        self._link.match()
+
     # --- what its pairs are ---
+
+    def _goodness(self) -> float:
+        """The fidelity at emission, on average over pairs that are not alike."""
+        pairs = self._successes.pairs or (self._source,)
+        return sum(pair.fidelity for pair in pairs) / len(pairs)
 
     def _heralds(self) -> tuple[list[NDArray[np.bool_]], Table]:
         """Which pairs each end hears of, and their tables at emission: one for all, or one each."""
-        link, count = self._link, len(self._starts_ns)
+        link, count = self._link, self._count
         heard = [np.ones(count, dtype=np.bool_) for _ in link.ends]
-        emitted_ns = (self._starts_ns + self._source.timing.emission_ns).tolist()
+        emitted_ns = self._successes.emissions_ns.min(axis=0).tolist()
         for at_ns in {emitted_ns[0], emitted_ns[-1]} if count else ():
             link.history.at(at_ns).count_hits(lambda _: True)
-        density, drift = self._source.density(), link.drift
-        tables = table_of(density)
-        if drift is not None:
-            tables = np.array([table_of(drift.applied(density, at_ns)) for at_ns in emitted_ns])
+        densities = [pair.density() for pair in self._successes.pairs if count]
+        drift = link.drift
+        if drift is not None and count:
+            densities = [drift.applied(densities[0], at_ns) for at_ns in emitted_ns]
+        tables = np.array([table_of(density) for density in densities]).reshape(-1, 4, 4)
         if not link.faults.are_watching:
-            return heard, tables.reshape(-1, 4, 4)
+            return heard, tables
         tables = np.array(np.broadcast_to(tables, (count, 4, 4)))
         for row, at_ns in enumerate(emitted_ns):
             outcome = link.faults.outcome(at_ns)
@@ -169,7 +173,7 @@ class OutcomeBlock:
 
     def _outcomes(self, tables: Table) -> list[NDArray[np.uint8]]:
         """The outcomes of both ends, readout errors included."""
-        count = len(self._starts_ns)
+        count = self._count
         kept = [self._kept(side, request) for side, request in enumerate(self.requests)]
         tables = mapped(tables, *kept)
         axes, numbers = [], []
@@ -192,12 +196,13 @@ class OutcomeBlock:
 
     def _kept(self, side: int, request: Request) -> Any:
         """What an end's memory does to its halves until they are measured: one map, or one each."""
-        timing, devices = self._source.timing, request.devices
-        emitted_ns = self._starts_ns + timing.emissions_ns[side]
-        measured_ns = self._starts_ns + timing.heralds_ns[side] + devices.measure_ns
+        devices = request.devices
+        emitted_ns = self._successes.emissions_ns[side]
+        measured_ns = self._successes.heralds_ns[side] + devices.measure_ns
         memory, reset_ns = self._link.memories[devices.name], devices.memory_reset_ns
         is_reset = (emitted_ns < reset_ns) & (reset_ns <= measured_ns)
-        if not is_reset.any() and memory.is_steady:
+        alike = len(self._successes.pairs) == 1
+        if alike and not is_reset.any() and memory.is_steady:
             return memory.between(int(emitted_ns[0]), int(measured_ns[0]))
         maps = np.broadcast_to(np.eye(4), (len(emitted_ns), 4, 4)).copy()
         for row, (from_ns, to_ns) in enumerate(zip(emitted_ns, measured_ns, strict=True)):

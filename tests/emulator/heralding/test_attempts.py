@@ -11,14 +11,13 @@ from qnetem.emulator.heralding.attempts import (
     Attempts,
     HeraldedSource,
     SimpleLink,
-    Success,
-    Timing,
     attempts_until_success,
     in_frame,
 )
 from qnetem.emulator.heralding.double_click import DoubleClick
 from qnetem.emulator.heralding.midpoint import MidpointSource, meet_in_the_middle
 from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.heralding.timing import Success, Timing
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states.states import bell_density, bell_vector, werner
@@ -178,7 +177,7 @@ def test_each_end_has_its_own_times() -> None:
     success = attempts.draw(rng())
     assert success == Success((400, 600), (200, 0))
     assert (success.herald_ns, success.emission_ns) == (600, 0)
-    assert attempts.timing.success_in(4, bell=3) == Success((2200, 2400), (2000, 1800), 3)
+    assert attempts.timing.success_in(4, bell=3) == Success((2200, 2400), (2000, 1800), 3, 1800)
 
 
 @pytest.mark.parametrize("bell", range(4))

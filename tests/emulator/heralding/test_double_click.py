@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.heralding.attempts import Density, Timing
+from qnetem.emulator.heralding.attempts import Density
 from qnetem.emulator.heralding.double_click import DoubleClick
 from qnetem.emulator.heralding.midpoint import Arm, Station
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states import states

@@ -8,7 +8,7 @@ import pytest
 
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.heralding.attempts import SimpleLink, Timing
+from qnetem.emulator.heralding.attempts import SimpleLink
 from qnetem.emulator.heralding.double_click import DoubleClick
 from qnetem.emulator.heralding.midpoint import (
     Arm,
@@ -19,6 +19,7 @@ from qnetem.emulator.heralding.midpoint import (
     split_fibre,
 )
 from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.states import bell_vector, werner

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.heralding.attempts import Density, Timing, in_frame
+from qnetem.emulator.heralding.attempts import Density, in_frame
 from qnetem.emulator.heralding.pair_drift import (
     PairDrift,
     double_click_drift,
@@ -17,6 +17,7 @@ from qnetem.emulator.heralding.pair_drift import (
     single_click_drift,
 )
 from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.optics import phase, polarisation
 from qnetem.emulator.optics.environment import Environment, Temperature
 from qnetem.emulator.optics.fibre import Fibre, FibreLink

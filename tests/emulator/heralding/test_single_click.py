@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from qnetem.emulator.closed_forms import links as theory
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.heralding.attempts import Timing, in_frame
+from qnetem.emulator.heralding.attempts import in_frame
 from qnetem.emulator.heralding.midpoint import Arm, Station
 from qnetem.emulator.heralding.single_click import SingleClick
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states.qutip_import import qutip

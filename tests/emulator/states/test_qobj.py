@@ -15,7 +15,7 @@ _COMPUTING = """
 import sys
 import numpy as np
 from qnetem.emulator.devices.memory import MemoryDecay
-from qnetem.emulator.heralding.attempts import Timing
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.heralding.single_click import SingleClick
 from qnetem.emulator.states import gates, noise, qobj
 from qnetem.emulator.states.density_matrix import DensityMatrix

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from qnetem.emulator.errors import TopologyError
+from qnetem.emulator.heralding.timing import Timing
 from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.quantum.node.attempt_log import AttemptLog
 from qnetem.emulator.topology.model.topology import Gates, Memory
@@ -108,7 +109,7 @@ def test_attempts_of_either_end_dephase_what_both_have_stored(attempts: int) -> 
     other = bench.plane.devices["bob"].attempts
     assert log is not None and other is not None
     for each in (log, other):
-        each.begin("alice-bob", 99, begun_ns, ATTEMPT_NS)
+        each.begin("alice-bob", 99, begun_ns, Timing(ATTEMPT_NS, (0, 0), (0, 0)))
     now_ns = begun_ns + attempts * ATTEMPT_NS
     kept = (1 - 2 * PER_ATTEMPT) ** (2 * attempts)
     found = bench.plane.registry.fidelity([half], None, now_ns)
@@ -134,7 +135,7 @@ def test_what_lies_in_the_communication_qubit_is_spared() -> None:
     half, _ = pair(bench)
     log = bench.plane.devices["alice"].attempts
     assert log is not None
-    log.begin("alice-bob", 99, bench.clock.now_ns, ATTEMPT_NS)
+    log.begin("alice-bob", 99, bench.clock.now_ns, Timing(ATTEMPT_NS, (0, 0), (0, 0)))
     found = bench.plane.registry.fidelity([half], None, bench.clock.now_ns + 10**6)
     assert found == pytest.approx(1.0, abs=1e-12)
 
@@ -142,7 +143,7 @@ def test_what_lies_in_the_communication_qubit_is_spared() -> None:
 def test_old_series_are_forgotten_when_no_stored_qubit_owes_them() -> None:
     log = AttemptLog(lambda: 10**9)
     for number in range(5000):
-        log.begin("l", number, 10 * number, 1)
+        log.begin("l", number, 10 * number, Timing(1, (0, 0), (0, 0)))
         log.end("l", number, 10 * number + 5)
     assert len(log._over) <= 1025
     assert log.between(49_990, 50_000) == 5
