@@ -209,6 +209,7 @@ from .emulator.closed_forms.qkd import (
 from .emulator.closed_forms.turbulence import (
     aperture_averaging,
     fried_parameter_m,
+    horizontal_aperture_averaging,
     horizontal_rytov_variance,
     horizontal_wander_m,
     isoplanatic_angle_urad,
@@ -310,6 +311,7 @@ __all__ = [
     "half_angle_of_waist",
     "haze_extinction_per_km",
     "haze_transmittance",
+    "horizontal_aperture_averaging",
     "horizontal_rytov_variance",
     "horizontal_wander_m",
     "hypergeometric_deviation",

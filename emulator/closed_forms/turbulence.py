@@ -126,6 +126,17 @@ def aperture_averaging(
     return float(1 / (1 + 1.1 * (aperture_m**2 / fresnel_m2) ** (7 / 6)))
 
 
+def horizontal_aperture_averaging(
+    aperture_m: float, wavelength_nm: float, distance_km: float
+) -> float:
+    """What a telescope leaves of scintillation near the ground: (1 + 1.062 k D^2/(4 L))^(-7/6), plane waves.
+
+    In weak turbulence (Andrews, Phillips, Laser Beam Propagation, chapter 10).
+    """
+    fresnel = _wave_number(wavelength_nm) * aperture_m**2 / (4 * distance_km * 1e3)
+    return float((1 + 1.062 * fresnel) ** (-7 / 6))
+
+
 def scintillation_variance(index: float) -> float:
     """Variance of the logarithm of log-normal light: ln(1 + index)."""
     return math.log1p(index)

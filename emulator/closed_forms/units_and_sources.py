@@ -298,6 +298,7 @@ RESULTS: dict[str, str] = {
     "haze_extinction_per_km": "1/km",
     "haze_transmittance": TRANSMITTANCE,
     "horizontal_rytov_variance": "variance",
+    "horizontal_aperture_averaging": "ratio of variances",
     "horizontal_wander_m": "m (for each axis)",
     "hypergeometric_deviation": ERROR_RATE,
     "hypergeometric_length": BITS,
@@ -479,7 +480,8 @@ _BY_SOURCE: dict[str, tuple[str, ...]] = {
     "Hufnagel and Valley's profile": ("structure_constant", "turbulence_moment"),
     "Andrews, Phillips, Laser Beam Propagation through Random Media": (
         "fried_parameter_m", "isoplanatic_angle_urad", "rytov_variance", "horizontal_rytov_variance",
-        "scintillation_index", "scintillation_variance", "uplink_spread", "uplink_wander_urad",
+        "horizontal_aperture_averaging", "scintillation_index", "scintillation_variance",
+        "uplink_spread", "uplink_wander_urad",
     ),
     "Yura, McKinley, Appl. Opt. 22, 3353 (1983)": ("aperture_averaging",),
     "Vasylyev, Semenov, Vogel, PRL 108, 220501 (2012)": (

@@ -112,7 +112,7 @@ def stretches_of(
     blind = np.zeros(len(starts), dtype=bool)
     for low, high, trouble in windows:
         here = (starts >= low) & (starts < high)
-        background[here] += receiver.more_background(trouble.dark_count_rate_hz, period_ps)
+        background[here] += receiver.more_background(trouble, period_ps)
         blind[here] |= trouble.blind
     steps = np.broadcast_to(light.channel.steps_of(starts), starts.shape)
     return Stretches(starts, np.diff(grid), steps, background, blind)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from ..closed_forms import fibre_latency_ns, free_space, turbulence
@@ -26,9 +27,12 @@ from ..errors import InputError
 from ..space.contacts import Geometry
 from ..space.earth import Station
 from .dispersion import Pulse
+from .fading import FadeShape, Fading, Floats
 from .fibre import Fibre, FibreLink, FibreState
 
 GRID_NS = 10**9
+#: Cells whose transmittance is kept at hand.
+_CELLS_AT_HAND = 4096
 #: Below that radius of the aperture by the beam's, pointing errors have a closed form.
 _SMALL = 0.05
 #: Higher than that there is no link through air (and no airmass below the horizon).
@@ -40,6 +44,17 @@ class Weather(Protocol):
 
     def at(self, t_ns: int) -> tuple[float, int]:
         """The loss at a moment in dB, and until when it stays."""
+
+
+class Sky(Protocol):
+    """The light of a sky that changes."""
+
+    @property
+    def brightest_hz(self) -> float:
+        """Its most photons per second."""
+
+    def at(self, t_ns: int) -> tuple[float, int]:
+        """Photons per second at a moment, and until when they stay so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,45 @@ class Optics:
         self, distance_km: float, elevation_deg: float | None = None, uplink: bool = False
     ) -> float:
         """Mean part of the light in the receiver's aperture; an elevation of None is near the ground."""
+        radius_m, wander_m, bias_m = self._beam(distance_km, elevation_deg, uplink)
+        return self._through() * self._in_aperture(radius_m, wander_m, bias_m)
+
+    def fades(
+        self, distance_km: float, elevation_deg: float | None = None, uplink: bool = False
+    ) -> FadeShape:
+        """What makes that fade; a beam on its way up is spread already by what the air does to its centre."""
+        radius_m, wander_m, bias_m = self._beam(distance_km, elevation_deg, uplink)
+        index = self._scintillation(distance_km, elevation_deg, uplink)
+        variance = turbulence.scintillation_variance(index)
+        if not wander_m:
+            return FadeShape(variance)
+        most, exponent, scale_m = turbulence.wandering_beam(radius_m, self.aperture_m)
+        mean = turbulence.wander_transmittance(radius_m, self.aperture_m, wander_m, bias_m) / most
+        return FadeShape(variance, wander_m / scale_m, bias_m / scale_m, exponent, mean)
+
+    def _scintillation(
+        self, distance_km: float, elevation_deg: float | None, uplink: bool
+    ) -> float:
+        """The index of what the aperture takes; one in orbit is small in what flickers as a whole."""
+        air, wavelength_nm = self.air, self.wavelength_nm
+        if air.wind_m_per_s is None:
+            return 0.0
+        if elevation_deg is None:
+            rytov = turbulence.horizontal_rytov_variance(air.ground, wavelength_nm, distance_km)
+            averaged = turbulence.horizontal_aperture_averaging(
+                self.aperture_m, wavelength_nm, distance_km
+            )
+            return turbulence.scintillation_index(rytov) * averaged
+        profile = max(1.0, elevation_deg), air.wind_m_per_s, air.ground
+        index = turbulence.scintillation_index(turbulence.rytov_variance(wavelength_nm, *profile))
+        if uplink:
+            return index
+        return index * turbulence.aperture_averaging(self.aperture_m, wavelength_nm, *profile)
+
+    def _beam(
+        self, distance_km: float, elevation_deg: float | None, uplink: bool
+    ) -> tuple[float, float, float]:
+        """In m: its radius at the receiver, how far its centre wanders in each axis, how far it is off."""
         radius_m = free_space.beam_radius_m(self._start_m, self.wavelength_nm, distance_km)
         wander_m = self.jitter_urad * distance_km * 1e-3
         if self.air.wind_m_per_s is not None:
@@ -132,8 +186,7 @@ class Optics:
                 wander_m = math.hypot(wander_m, by_air)
             elif uplink:
                 radius_m *= self._spread(elevation_deg)
-        bias_m = self.bias_urad * distance_km * 1e-3
-        return self._through() * self._in_aperture(radius_m, wander_m, bias_m)
+        return radius_m, wander_m, self.bias_urad * distance_km * 1e-3
 
     def _spread(self, elevation_deg: float) -> float:
         assert self.air.wind_m_per_s is not None
@@ -165,8 +218,8 @@ class FreeSpaceLink:
     """A beam between two places. `fibre` has what else light suffers, as a fibre of no length.
 
     `geometry` says where the ends are; without one, or while they stand still, the way is `length_km`, near
-    the ground. `background_hz` counts photons of the sky in the receiver's aperture, `weather` is that of
-    both ends.
+    the ground. `background_hz` counts photons of the sky in the receiver's aperture, or a `sky` does that
+    changes; `weather` is that of both ends.
     """
 
     #: As a fibre's; nothing here drifts.
@@ -183,10 +236,14 @@ class FreeSpaceLink:
         weather: Sequence[Weather] = (),
         pulse: Pulse | None = None,
         clear: bool = False,
+        sky: Sky | None = None,
+        fading: Fading | None = None,
     ) -> None:
         self.optics, self.fibre, self.length_km, self.geometry = optics, fibre, length_km, geometry
         self.background_hz, self.weather, self.pulse = background_hz, tuple(weather), pulse
-        self._clear = clear
+        self._clear, self.sky = clear, sky
+        #: None: only the mean comes through.
+        self.fading = None if clear else fading
         self.moves = geometry is not None and geometry.moves
         straight = FibreLink(fibre)
         #: What damages a qubit, by direction.
@@ -194,6 +251,8 @@ class FreeSpaceLink:
         self._spread_ps = pulse.duration_ps if pulse is not None else 0.0
         #: The latest state for each direction, and the beginning of its cell.
         self._latest: dict[bool, tuple[int, FibreState]] = {}
+        self._clear_cell = lru_cache(_CELLS_AT_HAND)(self._clear_of)
+        self._shape = lru_cache(_CELLS_AT_HAND)(self._fade_shape)
 
     def at(self, t_ns: int, reverse: bool = False) -> FibreState:
         """The link for light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
@@ -222,6 +281,35 @@ class FreeSpaceLink:
             return caught * self.fibre.transmittance
         air = optics.air.transmittance(elevation_deg, distance_km, optics.wavelength_nm)
         return caught * air * self.fibre.transmittance
+
+    def fades(self, from_ns: int, until_ns: int, reverse: bool = False) -> Floats:
+        """By what the mean is multiplied in each block of the correlation time, of a stretch in one cell."""
+        assert self.fading is not None
+        middle_ns = self._middle_ns(from_ns) if self.moves else 0
+        shape = self._shape(middle_ns, reverse)
+        return self.fading.factors(shape, from_ns, until_ns, reverse)
+
+    def fade(self, t_ns: int, reverse: bool = False) -> float:
+        """The factor at a moment; 1 if nothing fades."""
+        return 1.0 if self.fading is None else float(self.fades(t_ns, t_ns + 1, reverse)[0])
+
+    def _fade_shape(self, t_ns: int, reverse: bool) -> FadeShape:
+        if self.geometry is None or not self.moves:
+            return self.optics.fades(self.length_km)
+        if not self.geometry.contact_at(t_ns).open:
+            return FadeShape()
+        distance_km = self.geometry.range_km(t_ns)
+        elevation_deg = self.geometry.elevation_deg(t_ns)
+        return self.optics.fades(distance_km, elevation_deg, self._rises(reverse))
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything about it does: ends, clouds or sky."""
+        return self.moves or bool(self.weather) or self.sky is not None
+
+    def noise_rate_hz(self, t_ns: int) -> float:
+        """Photons per second of the sky at a moment."""
+        return self.background_hz if self.sky is None else self.sky.at(t_ns)[0]
 
     def delay_ns(self, t_ns: int, reverse: bool = False) -> int:
         """Time of flight of light that enters at `t_ns`."""
@@ -256,6 +344,8 @@ class FreeSpaceLink:
             self.weather,
             self.pulse,
             lossless,
+            self.sky,
+            self.fading,
         )
 
     def _rises(self, reverse: bool) -> bool:
@@ -269,29 +359,45 @@ class FreeSpaceLink:
         """The cell of a moment: when it begins, and what holds in it."""
         since_ns: int = 0
         until_ns: int | None = None
-        if self.moves and self.geometry is not None:
-            contact = self.geometry.contact_at(t_ns)
-            begin_ns, end_ns = contact.since_ns, contact.until_ns
-            if contact.open:
-                cell_ns = t_ns // GRID_NS * GRID_NS
-                begin_ns, end_ns = max(begin_ns, cell_ns), min(end_ns, cell_ns + GRID_NS)
-            since_ns, until_ns = begin_ns, end_ns
+        if self.moves:
+            since_ns, until_ns = self._borders_ns(t_ns)
         middle_ns = t_ns if until_ns is None else (since_ns + until_ns) // 2
-        eta = self.transmittance(middle_ns, reverse)
+        eta, delay_s = self._clear_cell(middle_ns if self.moves else 0, reverse)
         for weather in () if self._clear else self.weather:
             loss_db, changes_ns = weather.at(t_ns)
             eta *= 10 ** (-loss_db / 10)
             until_ns = changes_ns if until_ns is None else min(until_ns, changes_ns)
             since_ns = t_ns  # clouds are looked at forwards only
+        noise_hz = self.background_hz
+        if self.sky is not None:
+            noise_hz, changes_ns = self.sky.at(t_ns)
+            until_ns = changes_ns if until_ns is None else min(until_ns, changes_ns)
+            since_ns = t_ns
         state = FibreState(
             transmittance=eta,
-            delay_s=self.delay_ns(middle_ns, reverse) * 1e-9,
+            delay_s=delay_s,
             noise=self._damage[reverse],
             spread_ps=self._spread_ps,
-            noise_rate_hz=self.background_hz,
+            noise_rate_hz=noise_hz,
             valid_until_ns=until_ns,
         )
         return since_ns, state
+
+    def _clear_of(self, t_ns: int, reverse: bool) -> tuple[float, float]:
+        """Transmittance without clouds and time of flight in s at a moment."""
+        return self.transmittance(t_ns, reverse), self.delay_ns(t_ns, reverse) * 1e-9
+
+    def _middle_ns(self, t_ns: int) -> int:
+        return sum(self._borders_ns(t_ns)) // 2
+
+    def _borders_ns(self, t_ns: int) -> tuple[int, int]:
+        """The cell of a moment between ends that move, clouds and sky aside."""
+        assert self.geometry is not None
+        contact = self.geometry.contact_at(t_ns)
+        if not contact.open:
+            return contact.since_ns, contact.until_ns
+        cell_ns = t_ns // GRID_NS * GRID_NS
+        return max(contact.since_ns, cell_ns), min(contact.until_ns, cell_ns + GRID_NS)
 
     def __repr__(self) -> str:
         return f"<FreeSpaceLink {self.optics}, {self.geometry or self.length_km}>"

@@ -36,6 +36,11 @@ def sun_km(unix_s: float) -> Vector:
     )
 
 
+def sun_elevation_deg(station: Station, unix_s: float) -> float:
+    """How high the sun stands over a station, without refraction."""
+    return station.elevation_deg(sun_km(unix_s), unix_s)
+
+
 def in_shadow(position_km: Vector, unix_s: float) -> bool:
     """Whether the Earth stands before the sun, its penumbra left out."""
     sun = sun_km(unix_s)

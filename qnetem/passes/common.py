@@ -102,7 +102,7 @@ class CommonPasses:
         at_ns = start_ns
         for _, one, other in losses:
             after_ns = min(end_ns, (at_ns // GRID_NS + 1) * GRID_NS)
-            rate_hz, qber = self._rate(window_ns, one, other)
+            rate_hz, qber = self._rate(at_ns, window_ns, one, other)
             lasts_s, at_ns = (after_ns - at_ns) * 1e-9, after_ns
             pairs += rate_hz * lasts_s
             bits += rate_hz * lasts_s * max(0.0, 1 - 2 * binary_entropy(min(0.5, qber)))
@@ -123,8 +123,8 @@ class CommonPasses:
                     continue
         return None
 
-    def _rate(self, window_ns: float, *losses_db: float) -> tuple[float, float]:
-        """(coincidences a second, their error rate) at these losses."""
+    def _rate(self, t_ns: int, window_ns: float, *losses_db: float) -> tuple[float, float]:
+        """(coincidences a second, their error rate) at these losses, under the sky of a time."""
         source = self._topology.nodes[self.source].source
         assert source is not None
         specs = [self._topology.nodes[end].detector for end in self.ends]
@@ -132,7 +132,7 @@ class CommonPasses:
         for spec, arm, loss_db in zip(specs, self.arms, losses_db, strict=True):
             assert spec is not None
             etas.append(spec.efficiency * spec.transmittance * 10 ** (-loss_db / 10))
-            darks_hz.append(arm.dark_counts(spec, source) / (source.period_ps * 1e-12))
+            darks_hz.append(arm.dark_counts(spec, source, t_ns) / (source.period_ps * 1e-12))
             jitters_ps.append(Detector(1.0, jitter_fwhm_ps=spec.jitter_fwhm_ps).jitter_sigma_ps())
         e_d = (1 - self._visibility()) / 2
         if source.clocked:

@@ -152,12 +152,13 @@ class LinkPasses:
         orbiting = [each for each in self.geometry.places if not isinstance(each, Station)]
         return not any(in_shadow(each.position_km(unix_s), unix_s) for each in orbiting)
 
-    def dark_counts(self, detector: DetectorSpec, source: SourceSpec) -> float:
-        """Counts a slot of all detectors of an end without a signal, those of the sky among them."""
+    def dark_counts(self, detector: DetectorSpec, source: SourceSpec, t_ns: int) -> float:
+        """Counts a slot of all detectors of an end without a signal, those of the sky of a time too."""
         quantum = self.link.quantum
         assert quantum is not None
         try:
-            seen = receiver(detector, source.period_ps, self._space.background_hz, quantum.gate_ps)
+            noise_hz = self._space.noise_rate_hz(t_ns)
+            seen = receiver(detector, source.period_ps, noise_hz, quantum.gate_ps)
         except OperationError as error:
             raise InputError(f"links.{self.link.name}: {error}") from error
         return float(seen.background(source.period_ps).sum())
@@ -174,7 +175,7 @@ class LinkPasses:
         means = source.intensities or []
         shares = source.probabilities or [1 / len(means)] * len(means)
         mu, share = max(zip(means, shares, strict=True))
-        y0 = self.dark_counts(detector, source)
+        y0 = self.dark_counts(detector, source, (start_ns + end_ns) // 2)
         behind = detector.efficiency * detector.transmittance
         flips = (quantum.depolarising + quantum.dephasing) / 2
         pulses_per_s = share * 1e12 / source.period_ps

@@ -121,6 +121,13 @@ class LightChannel:
             return latest[1]._replace(delay_ns=self.medium.delay_ns(t_ns, reverse))
         return latest[1]
 
+    def fade(self, t_ns: int, source: str) -> float:
+        """By what the survival of light that `source` sends at `t_ns` is multiplied; 1 on average."""
+        medium = self.medium
+        return (
+            medium.fade(t_ns, source != self._first) if isinstance(medium, FreeSpaceLink) else 1.0
+        )
+
     def train_delay_ns(self, start_ns: int, t_ns: int, source: str) -> int:
         """Time of flight of what leaves `source` at `t_ns` in a train that began at `start_ns`."""
         return self.medium.train_delay_ns(start_ns, t_ns, source != self._first)
@@ -189,7 +196,7 @@ def light_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> Li
     with placed(topology, *path, "environment"):
         environment = environment_of(topology, link, streams)
     if quantum.medium == "free_space":
-        fibre = free_space_of(topology, link, _bare_fibre(quantum), pulse, streams)
+        fibre = free_space_of(topology, link, bare_fibre(quantum), pulse, streams)
     else:
         with placed(topology, *path, "coexistence"):
             fibre = FibreLink(
@@ -229,7 +236,7 @@ def _fibre(quantum: Quantum) -> Fibre:
     )
 
 
-def _bare_fibre(quantum: Quantum) -> Fibre:
+def bare_fibre(quantum: Quantum) -> Fibre:
     """What damages a photon in free space too, without a way."""
     return Fibre(
         length_km=0.0,

@@ -9,14 +9,20 @@ Rule: what a topology says and physics forbids is a TopologyError at its place, 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from ...closed_forms import free_space
 from ...errors import InputError
 from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
+from ...optics.fading import Fading
 from ...optics.fibre import Fibre
 from ...optics.free_space import Air, FreeSpaceLink, Optics, Weather
-from ...places import geometry_of
+from ...places import geometry_of, place_of
+from ...space.earth import Station
+from ...space.sky import FollowedSky
 from ...space.weather import Cover, Record
 from ...topology.model.space_sections import (
     AtmosphereSpec,
@@ -27,26 +33,39 @@ from ...topology.model.topology import LinkSpec, NodeSpec, Quantum, Topology
 
 
 def free_space_of(
-    topology: Topology, link: LinkSpec, bare: Fibre, pulse: Pulse | None, streams: Streams
+    topology: Topology,
+    link: LinkSpec,
+    bare: Fibre,
+    pulse: Pulse | None,
+    streams: Streams,
+    share: float = 1.0,
+    under: Sequence[str] | None = None,
 ) -> FreeSpaceLink:
-    """The beam of a link; `bare` has what damages light as in a fibre. Raises TopologyError."""
+    """The beam of a link; `bare` has what damages light as in a fibre. Raises TopologyError.
+
+    A `share` below 1 is a part of the way between ends that stand still, `under` the clouds of some nodes.
+    """
     quantum = link.quantum
     assert quantum is not None
     path = ("links", link.name, "quantum")
     try:
         optics = optics_of(quantum)
-        background_hz = background_of(quantum.background, optics)
+        sky = sky_of(topology, link, optics)
+        background_hz = 0.0 if sky is not None else background_of(quantum.background, optics)
     except InputError as error:
         raise topology.error(f"{'.'.join(path)}: {error}", *path, "beam") from error
-    weather = [weather_of(topology, topology.nodes[end], streams) for end in link.ends]
+    nodes = [topology.nodes[end] for end in (link.ends if under is None else under)]
+    weather = [weather_of(topology, node, streams) for node in nodes]
     return FreeSpaceLink(
         optics,
         bare,
-        link.length_km,
-        geometry_of(topology, link),
+        link.length_km * share,
+        geometry_of(topology, link) if share == 1 else None,
         background_hz,
         [each for each in weather if each is not None],
         pulse,
+        sky=sky,
+        fading=fading_of(link, streams),
     )
 
 
@@ -102,11 +121,41 @@ def background_of(spec: BackgroundSpec | None, optics: Optics) -> float:
     radiance = spec.radiance
     if radiance is None:
         assert spec.sky is not None
-        radiance = free_space.sky_radiance(spec.sky, optics.wavelength_nm)
+        radiance = free_space.sky_radiance(spec.sky.day, optics.wavelength_nm)
+    return _rate_hz(radiance, spec, optics)
+
+
+def _rate_hz(radiance: float, spec: BackgroundSpec, optics: Optics) -> float:
     area_m = optics.aperture_m * math.sqrt(1 - optics.obscuration**2)
     return free_space.background_rate_hz(
         radiance, spec.field_of_view_urad, area_m, spec.filter_width_nm, optics.wavelength_nm
     )
+
+
+def sky_of(topology: Topology, link: LinkSpec, optics: Optics) -> FollowedSky | None:
+    """The sky of the link's station that follows the sun, if it does; of two stations, the second end."""
+    spec = None if link.quantum is None else link.quantum.background
+    if spec is None or spec.follows is None:
+        return None
+    stations = [place_of(topology, topology.nodes[end]) for end in link.ends[::-1]]
+    station = next(each for each in stations if isinstance(each, Station))
+    day_hz, night_hz = (
+        _rate_hz(free_space.sky_radiance(sky, optics.wavelength_nm), spec, optics)
+        for sky in (spec.follows.day, spec.follows.night)
+    )
+    return FollowedSky(station, topology.time.epoch_ns * 1e-9, day_hz, night_hz)
+
+
+def fading_of(link: LinkSpec, streams: Streams) -> Fading | None:
+    """The fades of the link's light; None if only the mean counts."""
+    spec = None if link.quantum is None else link.quantum.fading
+    if spec is None:
+        return None
+
+    def generator(reverse: bool, chunk: int) -> np.random.Generator:
+        return streams.apart("fading", link.name, int(reverse), chunk)
+
+    return Fading(spec.correlation_ns, generator)
 
 
 # --- weather --------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ class PhotonLink:
         channel, interval = self.faulted.at(now)
         transit = channel.at(now, source)
         interval.count_hits(_on_light)
-        survives = self._draw(source, destination.name) < transit.survival
+        survival = transit.survival * channel.fade(now, source)
+        survives = self._draw(source, destination.name) < survival
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_sent")
         self._registry.lift(qubit, now, f"sent to {destination.name}")

@@ -195,7 +195,9 @@ class PulsePlane:
             onward = self._send_on(train, operation.to)
             kind = PulseSplitter(train, onward, self.stores.new(name, train), splitter)
             return TrainReception(train, kind, self._around.clock, self._give, 0)
-        optics = receiver(spec, train.period_ps, noise_rate_hz, link.gate_ps(train))
+        optics = receiver(
+            spec, train.period_ps, noise_rate_hz, link.gate_ps(train), link.most_sky_hz(train)
+        )
         effects = EFFECTS if operation.axes is None else effects_along(operation.axes)
         if isinstance(operation, CountClicks) and train.entangled:
             kind = ArmCounter(

@@ -260,7 +260,8 @@ class PulseDetector(ReceiverKind):
         slot_s = self.train.period_ps * 1e-12
         troubles = troubles_of(self.train, block, self._history, count=False)
         darks = max((trouble.dark_count_rate_hz for trouble in troubles), default=0.0)
-        return photons + self._background + darks * slot_s * self._counters
+        sky = max((trouble.noise_rate_hz for trouble in troubles), default=0.0)
+        return photons + self._background + (darks * self._counters + sky) * slot_s
 
     def take(
         self, operation: Detect, block: Block, layers: list[PulseTrain], over: bool
@@ -415,7 +416,7 @@ def _any_bright(layers: list[PulseTrain]) -> bool:
 def troubles_of(
     train: Train, block: Block, history: FaultHistory[NodeChanges], count: bool = True
 ) -> list[Trouble]:
-    """What faults did to a node's detectors while the block's slots arrived, one after the other.
+    """What faults did to a node's detectors while the block's slots arrived, and a sky that changes.
 
     `count`: they count the slots that they have hit.
     """
@@ -432,7 +433,7 @@ def troubles_of(
             if count:
                 interval.count_hits(_on_detectors, end - first)
             found.append(Trouble(first, end, changes.dark_count_rate_hz, changes.blind))
-    return found
+    return found + train.link.light_of_sky(train, block.first, block.first + block.slots)
 
 
 def _on_detectors(changes: NodeChanges) -> bool:
@@ -507,12 +508,17 @@ def _check_choice(chosen: bool, passive: bool, kinds: int) -> None:
 
 
 def receiver(
-    spec: DetectorSpec, period_ps: int, noise_rate_hz: float, link_gate_ps: float | None = None
+    spec: DetectorSpec,
+    period_ps: int,
+    noise_rate_hz: float,
+    link_gate_ps: float | None = None,
+    most_more_hz: float = 0.0,
 ) -> Receiver:
     """The node's receiver for slots of `period_ps`.
 
     `noise_rate_hz` counts photons that come out of the fibre besides the signal (Raman light): those that
-    pass the link's gate, if there is one, and meet an open gate of the detectors. Raises OperationError for
+    pass the link's gate, if there is one, and meet an open gate of the detectors. `most_more_hz`: the most
+    that will come on top of them. Raises OperationError for
     a detector's gate that is longer than a slot, and for more noise than MOST_COUNTS.
     """
     detector = Detector(
@@ -533,8 +539,11 @@ def receiver(
         open_ps = overlap_ps(link_gate_ps, open_ps, detector.jitter_sigma_ps(), period_ps)
     noise_photons = noise_rate_hz * open_ps * 1e-12
     splitting = None if spec.splitting is None else tuple(spec.splitting)
-    found = Receiver(detector, spec.transmittance, noise_photons, splitting, spec.mismatch)
-    counts = float(found.background(period_ps).max())
+    found = Receiver(detector, spec.transmittance, noise_photons, splitting, spec.mismatch, open_ps)
+    most = found.background(period_ps)
+    if most_more_hz:
+        most = most + found.more_background(Trouble(0, 0, noise_rate_hz=most_more_hz), period_ps)
+    counts = float(most.max())
     if counts > MOST_COUNTS:
         raise OperationError(
             why=f"{counts:.3g} noise counts in each slot of a detector: expected at most {MOST_COUNTS}"

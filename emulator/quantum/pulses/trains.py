@@ -28,7 +28,9 @@ import numpy as np
 from ...errors import LinkError
 from ...faults.changes import NOTHING, Changes, NodeChanges
 from ...kernel.ports import PULSES, Entry, Surroundings
+from ...optics.detection import Trouble
 from ...optics.fibre import Fibre, FibreLink
+from ...optics.free_space import FreeSpaceLink, Sky
 from ...optics.pulses import NO_CHANNEL, PulseChannel, PulseTrain, pulse_channel
 from ...topology.model.topology import NodeSpec
 from ...wire import BLOCK_SLOTS
@@ -253,11 +255,35 @@ class PulseLink:
             self._dark[-1] = (self._dark[-1][0], self._clock.now_ns)
 
     def noise_rate_hz(self, train: Train) -> float:
-        """Photons of classical channels that come out with the train."""
-        if train.entrance is None:
+        """Photons of classical channels, or of a sky that stays, that come out with the train."""
+        if train.entrance is None or self._sky(train) is not None:
             return 0.0
         reverse = train.entrance != self.ends[0]
         return self.faulted.channel.medium.at(train.start_ns, reverse).noise_rate_hz
+
+    def most_sky_hz(self, train: Train) -> float:
+        """The most photons per second that ever come from a sky that changes."""
+        sky = self._sky(train)
+        return 0.0 if sky is None else sky.brightest_hz
+
+    def light_of_sky(self, train: Train, first: int, end: int) -> list[Trouble]:
+        """Of a sky that changes: what comes with the slots from `first` to before `end`."""
+        sky = self._sky(train)
+        found: list[Trouble] = []
+        slot = first
+        while sky is not None and slot < end:
+            rate_hz, until_ns = sky.at(train.comes_ns(train.leaves_ns(slot)))
+            after = min(end, max(slot + 1, train.slot_at(train.left_ns(until_ns))))
+            if rate_hz:
+                found.append(Trouble(slot, after, noise_rate_hz=rate_hz))
+            slot = after
+        return found
+
+    def _sky(self, train: Train) -> Sky | None:
+        medium = self.faulted.channel.medium
+        if train.entrance is None or not isinstance(medium, FreeSpaceLink):
+            return None
+        return medium.sky
 
     def gate_ps(self, train: Train) -> float | None:
         """Full width of the gate through which the train comes out of the fibre; None: without one."""
@@ -296,13 +322,14 @@ class PulseLink:
             t_ns = train.leaves_ns(slot)
             channel, interval = self.faulted.at(t_ns)
             here, noise = channel.medium.at(t_ns, reverse), channel.at(t_ns, train.entrance).noise
-            starts.append(slot if starts else 0)
-            etas.append(here.transmittance)
-            maps.append(np.eye(4) if noise is None else noise)
             spread_ps = here.spread_ps
             ends_ns = [t for t in (here.valid_until_ns, interval.until_ns) if t is not None]
             after = train.slot_at(min(ends_ns)) if ends_ns else end
             after = max(slot + 1, after)
+            faded = _faded(train, channel.medium, here.transmittance, slot, min(after, end))
+            starts += [start if starts or at else 0 for at, (start, _) in enumerate(faded)]
+            etas += [eta for _, eta in faded]
+            maps += [np.eye(4) if noise is None else noise] * len(faded)
             if count:
                 interval.count_hits(_on_light, max(0, min(after, end) - slot))
             slot = after
@@ -325,6 +352,29 @@ class PulseLink:
 
     def __repr__(self) -> str:
         return f"<PulseLink {self.name}: {self._trains} trains, {self._cuts} cuts>"
+
+
+def _faded(
+    train: Train, medium: FibreLink | FreeSpaceLink, eta: float, slot: int, end: int
+) -> list[tuple[int, float]]:
+    """Steps of slots that have one mean transmittance: from which slot on, and what comes through.
+
+    A train that is counted has one step, faded as much as its blocks are on average.
+    """
+    if not isinstance(medium, FreeSpaceLink) or medium.fading is None or not eta or slot >= end:
+        return [(slot, eta)]
+    from_ns, until_ns = train.leaves_ns(slot), max(train.leaves_ns(end), train.leaves_ns(slot) + 1)
+    reverse = train.entrance != train.link.ends[0]
+    faded = np.minimum(eta * medium.fades(from_ns, until_ns, reverse), 1.0)
+    if train.secret is not None:
+        return [(slot, float(faded.mean()))]
+    block_ns = medium.fading.correlation_ns
+    first = from_ns // block_ns
+    begins = [slot, *(train.slot_at((first + i) * block_ns) for i in range(1, len(faded)))]
+    steps = dict(
+        zip(begins, faded.tolist(), strict=True)
+    )  # of blocks shorter than a slot, the last
+    return [(begin, value) for begin, value in steps.items() if begin < end]
 
 
 def _slots_of(

@@ -10,11 +10,20 @@ exactly one.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
-from ..written.vocabulary import NoneWord, Section, missing, problem, written_keys
+from ...suggestions import did_you_mean
+from ..written.names import shown
+from ..written.vocabulary import NoneWord, Section, is_written, missing, problem, written_keys
 from .quantities import (
     AltitudeKm,
     DurationNs,
@@ -213,16 +222,57 @@ class AtmosphereSpec(Section):
         return self
 
 
+class FadingSpec(Section):
+    """Fades drawn in blocks of `correlation_ns`, instead of their mean."""
+
+    correlation_ns: PositiveNs = Field(validation_alias="correlation")
+
+
+SkyName = Literal["bright_sun", "normal_sun", "overcast", "full_moon", "night", "moonless"]
+_SKY_WORDS = ("auto", *get_args(SkyName))
+
+
+class SkySpec(Section):
+    """Which sky it is by day, and by night. A word in a file is one sky all day, or `auto`: these."""
+
+    day: SkyName = "normal_sun"
+    night: SkyName = "moonless"
+
+
+class _SkyWord:
+    """Annotation of a sky that a word may say in a file."""
+
+    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        if not is_written(info) or isinstance(value, dict):
+            return value
+        if value not in _SKY_WORDS:
+            words = ", ".join(_SKY_WORDS)
+            raise problem(
+                f"expected one of {words}, or a mapping of day and night, found {shown(value)}"
+                f"{did_you_mean(str(value), _SKY_WORDS)}"
+            )
+        return {} if value == "auto" else {"day": value, "night": value}
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        choices = [each for each in handler(schema)["anyOf"] if each.get("type") != "null"]
+        return {"anyOf": [{"enum": [*_SKY_WORDS]}, *choices]}
+
+
 class BackgroundSpec(Section):
-    """Light of the sky in the receiver: a radiance in W/(m2 sr um) or a sky by its name.
+    """Light of the sky in the receiver: a radiance in W/(m2 sr um) or a sky, which may follow the sun.
 
     `field_of_view_urad` is a full angle.
     """
 
     radiance: Radiance | None = None
-    sky: (
-        Literal["bright_sun", "normal_sun", "overcast", "full_moon", "night", "moonless"] | None
-    ) = None
+    sky: Annotated[SkySpec | None, _SkyWord()] = None
     field_of_view_urad: SmallAngleUrad = Field(validation_alias="field_of_view")
     filter_width_nm: WidthNm = Field(validation_alias="filter")
 
@@ -231,9 +281,14 @@ class BackgroundSpec(Section):
         _exactly_one(self, ("radiance", "sky"))
         return self
 
+    @property
+    def follows(self) -> SkySpec | None:
+        """The sky, if it follows the sun."""
+        return None if self.sky is None or self.sky.day == self.sky.night else self.sky
+
 
 #: Keys of a link's `quantum:` that one medium has, as written.
-OF_FREE_SPACE = ("beam", "telescope", "pointing", "atmosphere", "background")
+OF_FREE_SPACE = ("beam", "telescope", "pointing", "atmosphere", "background", "fading")
 OF_FIBRES = (
     "preset",
     "attenuation",

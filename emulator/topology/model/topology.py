@@ -68,6 +68,7 @@ from .space_sections import (
     AtmosphereSpec,
     BackgroundSpec,
     BeamSpec,
+    FadingSpec,
     OrbitSpec,
     PointingSpec,
     PositionSpec,
@@ -377,6 +378,7 @@ class Quantum(Section):
     pointing: PointingSpec = PointingSpec()
     atmosphere: Annotated[AtmosphereSpec | None, NoneWord] = None
     background: Annotated[BackgroundSpec | None, NoneWord] = None
+    fading: Annotated[FadingSpec | None, NoneWord] = None
 
     @model_validator(mode="after")
     def _has_the_keys_of_its_medium(self, info: ValidationInfo[Any]) -> Quantum:
@@ -396,14 +398,14 @@ class Quantum(Section):
         for key in ("beam", "telescope"):
             if getattr(self, key) is None:
                 raise missing(key)
-        if self.entangle is not None and self.entangle.kind != "simple":
-            raise problem(
-                f"kind {self.entangle.kind} heralds pairs over fibres: expected kind: simple with medium: "
-                "free_space",
-                "entangle",
-            )
         if self.environment is not None:
             raise problem("an environment is a fibre's: expected none", "environment")
+        turbulent = self.atmosphere is not None and self.atmosphere.turbulence is not None
+        if self.fading is not None and not turbulent and not self.pointing.jitter_urad:
+            raise problem(
+                "nothing fades here: expected 'turbulence' in 'atmosphere', or 'jitter' in 'pointing'",
+                "fading",
+            )
 
     @property
     def light_index(self) -> float:
