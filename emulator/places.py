@@ -6,18 +6,23 @@ geometry serves both planes of a link, and one run what another has computed of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 
 from .errors import InputError
 from .space.contacts import DAY_NS, Geometry, Place
 from .space.earth import EQUATOR_KM, Station
 from .space.mean_elements import orbit_of_omm, orbit_of_tle
 from .space.orbits import KeplerOrbit
+from .space.sun import in_shadow, sun_elevation_deg
 from .topology.model.space_sections import OrbitSpec
 from .topology.model.topology import LinkSpec, NodeSpec, Topology
 
 #: Contacts are planned ahead up to the run's end or for a day without one, and not for longer than that.
 MOST_DAYS = 32
+#: How often a contact is looked at for sunlight.
+_LOOK_NS = 10 * 10**9
 
 
 def geometry_of(topology: Topology, link: LinkSpec, above_deg: float = 0.0) -> Geometry | None:
@@ -48,8 +53,60 @@ def planned_contacts(topology: Topology, link: LinkSpec) -> list[int] | None:
     geometry = geometry_of(topology, link)
     if geometry is None or not geometry.moves:
         return None
-    until_ns = min(topology.time.until_ns or DAY_NS, MOST_DAYS * DAY_NS)
-    return [t for each in geometry.passes(0, until_ns) for t in (each.since_ns, each.until_ns)]
+    planned = geometry.passes(0, planned_until_ns(topology))
+    return [t for each in planned for t in (each.since_ns, each.until_ns)]
+
+
+def planned_sunlight(topology: Topology, link: LinkSpec) -> tuple[list[int], list[float]] | None:
+    """In planned contacts: sunlight on satellites, begins and ends in turn, and the elevation of the sun.
+
+    In degrees over the link's station where contacts begin and end. None of a link that stays, and without an
+    epoch.
+    """
+    contacts = planned_contacts(topology, link)
+    geometry = geometry_of(topology, link)
+    if contacts is None or geometry is None or "epoch_ns" not in topology.time.model_fields_set:
+        return None
+    passes = zip(contacts[::2], contacts[1::2], strict=True)
+    lit = [t for since, until in passes for t in _sunlit(geometry, since, until)]
+    stations = [place for place in geometry.places if isinstance(place, Station)]
+    heights = [sun_elevation_deg(each, geometry.unix_s(t)) for each in stations for t in contacts]
+    return lit, heights
+
+
+def _sunlit(geometry: Geometry, since_ns: int, until_ns: int) -> list[int]:
+    """Begins and ends in turn of the sunlight in a contact, to a ms: all satellites of the link are in it."""
+    orbits = [place for place in geometry.places if not isinstance(place, Station)]
+
+    def is_lit(t_ns: int) -> bool:
+        unix_s = geometry.unix_s(t_ns)
+        return not any(in_shadow(each.position_km(unix_s), unix_s) for each in orbits)
+
+    times, found = [*range(since_ns, until_ns, _LOOK_NS), until_ns], []
+    lit = is_lit(since_ns)
+    if lit:
+        found.append(since_ns)
+    for low_ns, high_ns in pairwise(times):
+        if is_lit(high_ns) != lit:
+            found.append(_change(is_lit, low_ns, high_ns))
+            lit = not lit
+    return [*found, until_ns] if lit else found
+
+
+def _change(is_lit: Callable[[int], bool], low_ns: int, high_ns: int) -> int:
+    was = is_lit(low_ns)
+    while high_ns - low_ns > 10**6:
+        middle_ns = (low_ns + high_ns) // 2
+        if is_lit(middle_ns) == was:
+            low_ns = middle_ns
+        else:
+            high_ns = middle_ns
+    return high_ns
+
+
+def planned_until_ns(topology: Topology) -> int:
+    """How far contacts are planned ahead."""
+    return min(topology.time.until_ns or DAY_NS, MOST_DAYS * DAY_NS)
 
 
 @lru_cache(64)

@@ -145,6 +145,9 @@ class LinkInfo(Record):
         end: which of the link's ends this node is, 0 or 1.
         contacts: of a link that moves, when its ends see each other, as far as it is planned: begins and ends
             in turn, in ns. Its length, latency and delay are the longest then. None: it stays.
+        sunlit: in these contacts, when the satellites are in sunlight: begins and ends in turn. None without
+            an epoch.
+        sun_deg: the sun's elevation over the station where contacts begin and end. None without an epoch.
         light_only: messages too pass in contacts only, as fast as light.
     """
 
@@ -158,6 +161,8 @@ class LinkInfo(Record):
     heralding: Heralding | None = None
     end: int = 0
     contacts: list[int] | None = None
+    sunlit: list[int] | None = None
+    sun_deg: list[float] | None = None
     light_only: bool = False
 
 

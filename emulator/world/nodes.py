@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ..kernel.streams import entropy, hash_key
-from ..places import planned_contacts
+from ..places import planned_contacts, planned_sunlight
 from ..quantum.links.heralding_facts import heralding_facts
 from ..quantum.pulses.sending import mean_photon_numbers, several_photons
 from ..topology.model.topology import LinkSpec, NodeSpec, Topology
@@ -261,6 +261,7 @@ def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:
 def _link_info(
     topology: Topology, link: LinkSpec, node: str, heralding: Heralding | None
 ) -> LinkInfo:
+    sunlit, sun_deg = planned_sunlight(topology, link) or (None, None)
     return LinkInfo(
         name=link.name,
         peer=link.other_end(node),
@@ -272,6 +273,8 @@ def _link_info(
         heralding=heralding,
         end=link.ends.index(node),
         contacts=planned_contacts(topology, link),
+        sunlit=sunlit,
+        sun_deg=sun_deg,
         light_only=link.classical is not None and link.classical.moving,
     )
 
