@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -456,7 +457,15 @@ class LinkEnd:
             self._silence_s = max(longer_s, self._patience_s())
             loop = asyncio.get_running_loop()
             own = self._service.own_context
-            self._watch = loop.call_later(self._silence_s, self._speak, context=own)
+            wait_s = self._silence_s + self._pause_s()
+            self._watch = loop.call_later(wait_s, self._speak, context=own)
+
+    def _pause_s(self) -> float:
+        """How long no pair can come, as the ends do not see each other."""
+        contacts, now_ns = self.info.contacts or [], self._service.now_ns
+        found = bisect_right(contacts, now_ns)
+        between = found % 2 == 0 and found < len(contacts)
+        return (contacts[found] - now_ns) * 1e-9 if between else 0.0
 
     def _patience_s(self) -> float:
         return self._pace.patience_s(request.asked for request in self.requests.values())

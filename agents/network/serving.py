@@ -12,6 +12,7 @@ waits for a path to come back, until its deadline or for `outage`.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -237,7 +238,7 @@ class Serving:
             except NoPath as problem:
                 if avoid:
                     return None
-                waits_on = had or not problem.known
+                waits_on = had or not problem.known or self._awaits_contact()
                 if settled and problem.best is not None and not had:
                     raise FidelityImpossible(
                         request.peer, want.fidelity, problem.best, f"no path to {request.peer}"
@@ -249,10 +250,18 @@ class Serving:
                     f"no path leads from {service.name} to {request.peer}", request.peer
                 )
             until_ns = outage_ns if settled else settled_ns
+            if service.now_ns >= until_ns:  # it waits for its deadline, and for what changes
+                until_ns = service.now_ns + to_ns(_LONGEST_PAUSE_S)
             if service.controller not in ("", service.name):  # news come to the controller only
                 until_ns = min(until_ns, service.now_ns + to_ns(again_s))
                 again_s = min(2 * again_s, _LONGEST_PAUSE_S)
             await self._change(until_ns)
+
+    def _awaits_contact(self) -> bool:
+        """Whether a neighbour is planned to be seen that is not seen now."""
+        now_ns = self._service.now_ns
+        plans = [link.contacts for link in self._service.knowledge.links.values() if link.contacts]
+        return any(bisect_right(plan, now_ns) < len(plan) for plan in plans)
 
     def _is_settled(self, settled_ns: int) -> bool:
         """Whether all is known that can be: each node that an advert names has sent its own."""

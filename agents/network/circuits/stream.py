@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ....emulator.errors import LinkError
 from ....emulator.wire import Discard, Entangle, Herald, LinkInfo
 from ....emulator.wire import Store as StoreOperation
 from ...qubits import Pair, Qubit
@@ -160,7 +161,10 @@ class Stream:
     def _heralded(self, number: int, future: Future) -> None:
         if future.cancelled():
             return
-        if future.exception() is not None:
+        error = future.exception()
+        if isinstance(error, LinkError):
+            return  # no more contacts are planned: none of its numbers will come, as over a silent link
+        if error is not None:
             self._fail(number)
             return
         herald: Herald = future.result()
