@@ -48,6 +48,8 @@ def _of_link(
             yield keys, f"no effect on light with encoding: {quantum.encoding}"
     else:
         of_pairs = _of_pairs(quantum, entangle)
+        if any(topology.nodes[end].orbit is not None for end in link.ends):
+            of_pairs |= {"insertion_loss"}  # all of a beam that moves is in its pairs, of any kind
         if keys := [key for key in [*given, *_turning(quantum)] if key in _LIGHT - of_pairs]:
             yield (
                 keys,
@@ -85,6 +87,8 @@ _LIGHT = {
     "pulse",
     "gate",
     "coexistence",
+    "background",
+    "fading",
     *(f"environment.{key}" for keys in _TURNS.values() for key in keys),
     "environment.temperature",
 }
@@ -95,7 +99,7 @@ def _of_pairs(quantum: Quantum, entangle: EntangleSpec) -> set[str]:
     kind = entangle.kind
     if kind == "simple":
         return set()
-    keys = {"dephasing", "coexistence"}
+    keys = {"dephasing", "coexistence", "background"}
     if entangle.detection is None:
         keys |= {"attenuation", "insertion_loss"}
     if kind == "midpoint_source":

@@ -112,6 +112,41 @@ def _check_air(topology: Topology, link: LinkSpec) -> None:
     raise topology.error(f"{'.'.join(path)}: {wrong}", *path)
 
 
+def _check_sky(topology: Topology, link: LinkSpec) -> None:
+    """Raises TopologyError for a sky that follows the sun without a date, or without a station."""
+    background = None if link.quantum is None else link.quantum.background
+    if background is None or background.follows is None:
+        return
+    if "epoch_ns" not in topology.time.model_fields_set:
+        wrong = (
+            "a sky that follows the sun needs a date: expected 'epoch' under time, such as time: {epoch: "
+            "2026-03-20T12:00:00Z}"
+        )
+    elif all(topology.nodes[end].position is None for end in link.ends):
+        wrong = (
+            "neither end has a position over which the sun could rise: expected a sky by its name"
+        )
+    else:
+        return
+    path = ("links", link.name, "quantum", "background", "sky")
+    raise topology.error(f"{'.'.join(path)}: {wrong}", *path)
+
+
+def _check_station(topology: Topology, link: LinkSpec, orbiting: list[str]) -> None:
+    """Raises TopologyError for a station, or a source of pairs, between ends that move."""
+    spec = None if link.quantum is None else link.quantum.entangle
+    if spec is None or not orbiting or spec.kind == "simple" or spec.station in (0.0, 1.0):
+        return
+    first, second = link.ends
+    what = "source" if spec.kind == "midpoint_source" else "station"
+    path = ("links", link.name, "quantum", "entangle")
+    raise topology.error(
+        f"{'.'.join(path)}: no {what} floats between {first} and {second}, which move: expected 'station: 0' "
+        f"for one at {first}, or 'station: 1' at {second}",
+        *(path if spec.station is None else (*path, "station")),
+    )
+
+
 def _with_length(topology: Topology, link: LinkSpec) -> LinkSpec:
     from ..places import geometry_of
 
@@ -124,14 +159,9 @@ def _with_length(topology: Topology, link: LinkSpec) -> LinkSpec:
             f"{'.'.join(path)}: the length follows from the orbit of {orbiting[0]}: expected none",
             *("links", link.name, "length"),
         )
-    if quantum.entangle is not None and orbiting:
-        raise topology.error(
-            f"{'.'.join(path)}: pairs are heralded between ends that stand still, and {orbiting[0]} is in "
-            "orbit: expected no 'entangle'",
-            *path,
-            "entangle",
-        )
+    _check_station(topology, link, orbiting)
     _check_air(topology, link)
+    _check_sky(topology, link)
     if quantum.length_km:
         return link
     geometry = geometry_of(topology, link)

@@ -44,10 +44,12 @@ def try_links(topology: Topology) -> None:
 
 
 def try_sources(topology: Topology) -> None:
-    """Raises TopologyError for the first link whose pairs cannot be heralded. A simple link's can."""
+    """Raises TopologyError for the first link whose pairs cannot be heralded. Those of a simple fibre can."""
     for link in topology.links.values():
         entangle = link.quantum.entangle if link.quantum is not None else None
-        if entangle is None or entangle.kind == "simple":
+        if entangle is None or link.quantum is None:
+            continue
+        if entangle.kind == "simple" and link.quantum.medium == "fibre":
             continue
         from ..quantum.links.heralding import source_of
 

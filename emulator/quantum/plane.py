@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import InternalError, LinkError, OperationError
+from ..faults.changes import NOTHING
 from ..faults.verdicts import HeraldFault
 from ..kernel.ports import OPERATION, Surroundings
 from ..optics.free_space import FreeSpaceLink
@@ -37,7 +38,7 @@ from .formalism import formalism_of, qubit_numbers
 from .joint_probes import JointProbes
 from .links.beacons import BeaconLink, Beacons
 from .links.channels import FaultedChannel, LightChannel, LinksByEnds, light_channel_of
-from .links.heralding import changing_source, drift_of, multiplexing_of, source_of
+from .links.heralding import changing_source, drift_of, multiplexing_of
 from .links.photons import PhotonLink
 from .node.attempt_log import AttemptLog
 from .node.memories import CutOffs, NodeMemory, check_cutoffs, decay_of
@@ -383,10 +384,8 @@ class QuantumPlane:
 
     def _connect(self, topology: Topology, link: LinkSpec) -> None:
         name, ends, around = link.name, link.ends, self.around
-        channel, source = (
-            light_channel_of(topology, link, around.streams),
-            source_of(topology, link),
-        )
+        channel = light_channel_of(topology, link, around.streams)
+        changed = changing_source(topology, link, around.streams)
         history = self.fault_histories.links[name]
         if channel is not None:
             faulted = FaultedChannel(channel, history)
@@ -398,11 +397,11 @@ class QuantumPlane:
                 self.beacons.add(
                     BeaconLink(name, ends, channel.medium, history, above, around, self._give)
                 )
-        if source is not None:
+        if changed is not None:
             heralded = HeraldedLink(
                 name,
                 ends,
-                source,
+                changed(NOTHING),
                 multiplexing_of(link),
                 around,
                 self.registry,
@@ -412,7 +411,6 @@ class QuantumPlane:
                 None if channel is None else drift_of(link, channel.medium),
             )
             self.heralded_links.add(name, ends, heralded)
-            changed = changing_source(link)
             history.on_change(lambda changes: heralded.change(changed(changes)))
 
     def _channels(self, link: str) -> list[PhotonLink | HeraldedLink | PulseLink | BeaconLink]:

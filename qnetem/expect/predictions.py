@@ -225,15 +225,26 @@ class _Readers:
         entangle = self._quantum(link).entangle
         if entangle is None:
             raise InputError(f"link {link!r} makes no pairs: it has no `entangle`")
+        if entangle.kind == "simple" and self._quantum(link).medium == "free_space":
+            self._check_steady(link)
         return entangle
+
+    def _check_steady(self, link: str) -> None:
+        """Raises InputError for a simple link through free space whose pairs change with time."""
+        from ..emulator.heralding.attempts import SimpleLink
+        from ..emulator.quantum.links.heralding import source_of
+
+        if not isinstance(source_of(self._topology, self._link(link)), SimpleLink):
+            raise InputError(f"the pairs of {link} change with time: expected a number")
 
     def _attempts(self, link: str) -> Attempts:
         """What a kind that is not simple comes to."""
         from ..emulator.heralding.attempts import Attempts
-        from ..emulator.quantum.links.heralding import heralding
+        from ..emulator.quantum.links.heralding import source_of
 
-        source = heralding(self._link(link))
-        assert isinstance(source, Attempts), "only a simple link heralds otherwise"
+        source = source_of(self._topology, self._link(link))
+        if not isinstance(source, Attempts):
+            raise InputError(f"the pairs of {link} change with time: expected a number")
         return source
 
     def _link(self, link: str) -> LinkSpec:

@@ -232,6 +232,8 @@ def _quantum_text(link: LinkSpec) -> str:
     pairs = _pairs(link)
     if pairs is not None:
         success, fidelity, attempt_ns = pairs
+        if success is None or fidelity is None or attempt_ns is None:
+            return "free space, heralds pairs"
         return f"pairs F={fidelity:g} p={success:g} per {format_ns(attempt_ns)}"
     way = f"{quantum.attenuation_db_per_km:g} dB/km" if quantum.medium == "fibre" else "free space"
     noise = [way]
@@ -260,11 +262,16 @@ def _link_data(link: LinkSpec) -> dict[str, Any]:
     return data
 
 
-def _pairs(link: LinkSpec) -> tuple[float, float, int] | None:
-    """Success probability of an attempt, fidelity at emission, and an attempt's time; None without pairs."""
+def _pairs(link: LinkSpec) -> tuple[float | None, float | None, int | None] | None:
+    """Success probability of an attempt, fidelity at emission, and an attempt's time; None without pairs.
+
+    Each of them is None through free space: what comes through is drawn nowhere here.
+    """
     entangle = link.quantum.entangle if link.quantum is not None else None
-    if entangle is None:
+    if entangle is None or link.quantum is None:
         return None
+    if link.quantum.medium == "free_space":
+        return None, None, None
     given = (entangle.success, entangle.fidelity, entangle.attempt_ns)
     if given[0] is not None and given[1] is not None and given[2] is not None:
         return given[0], given[1], given[2]

@@ -8,19 +8,22 @@ Rule: faults and drifts are not in it. A node that knew them at once would know 
 
 from __future__ import annotations
 
+from ...kernel.streams import Streams
 from ...topology.model.topology import LinkSpec, NodeSpec, Topology
 from ...wire import Heralding
+from .beams import beams_of
 from .heralding import clicks_of, heralding, multiplexing_of
 
 
 def heralding_facts(topology: Topology, link: LinkSpec) -> Heralding | None:
     """How the link heralds pairs; None if it does not."""
-    source = heralding(link)
+    beams = beams_of(topology, link, Streams(topology.seed))
+    source = heralding(link, beams=beams)
     if source is None:
         return None
     density, timing = source.density(), source.timing
     p00, p01, p10, p11 = density.diagonal().real.tolist()
-    alpha, clicks = clicks_of(link)
+    alpha, clicks = clicks_of(link, beams)
     first, second = (_decay_times_ns(topology.nodes[end]) for end in link.ends)
     return Heralding(
         attempt_ns=timing.attempt_ns,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,17 +12,19 @@ from hypothesis import strategies as st
 
 from qnetem.emulator.classical.plane import ClassicalPlane
 from qnetem.emulator.closed_forms import LIGHT_KM_PER_S
+from qnetem.emulator.closed_forms.free_space import gaussian_capture
 from qnetem.emulator.kernel.conductor import FAULT, Conductor
 from qnetem.emulator.kernel.ports import Surroundings
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.loading import Topology, parse_topology
 from qnetem.emulator.places import geometry_of
+from qnetem.emulator.quantum.pairs.heralded_pair import Request
 from qnetem.emulator.quantum.plane import QuantumPlane
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.record.metrics import Metrics
 from qnetem.emulator.space.contacts import Geometry
 from qnetem.emulator.space.vectors import minus, norm
-from qnetem.emulator.wire import Send
+from qnetem.emulator.wire import Entangle, Send
 
 S = 10**9
 NETWORK = """
@@ -234,3 +237,92 @@ def test_a_message_over_two_links_takes_both_their_times() -> None:
     assert fibre is not None
     assert came_ns == BEGIN_NS + geometry().delay_ns(BEGIN_NS) + fibre.latency_ns
     assert pytest.approx(1730, abs=30) == geometry().range_km(BEGIN_NS)
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+KINDS = {
+    "double_click": "kind: double_click, station: 1, emitter: {collection: 1}, detector: {window: 10 ns}",
+    "single_click": "kind: single_click, alpha: 0.5, station: 0, emitter: {}, detector: {window: 10 ns}",
+    "midpoint_source": "kind: midpoint_source, station: 0, clock: 1 ms, pair_probability: 1, latching: {}",
+    "simple": "success: 1, fidelity: 1, attempt: 2 ms",
+}
+
+
+@cache
+def pairs(kind: str) -> Topology:
+    entangle = f"      entangle: {{{KINDS[kind]}}}\n  - {{between: [ogs, home]"
+    return parse_topology(NETWORK.replace("  - {between: [ogs, home]", entangle))
+
+
+class Heralds:
+    """The pairs' link of the network; notes when each end hears, and since when its half exists."""
+
+    def __init__(self, kind: str) -> None:
+        self.clock = Conductor()
+        self.plane = QuantumPlane(pairs(kind), surroundings(self.clock))
+        self.heard: dict[str, list[tuple[int, int]]] = {"sat": [], "ogs": []}
+        link = self.plane.heralded_links.by_name["sat-ogs"]
+        give = link.give
+
+        def noted(request: Request, herald: Any, refusal: Any = None) -> None:
+            if herald is not None:
+                times = self.clock.now_ns, herald.emitted_ns
+                self.heard[request.devices.name].append(times)
+            give(request, herald, refusal)
+
+        link.give = noted
+
+    def ask_at(self, t_ns: int, number: int) -> None:
+        for name, peer in (("sat", "ogs"), ("ogs", "sat")):
+            ask = partial(self.plane.issue, name, 1, Entangle(number, peer))
+            self.clock.at(t_ns, (name, number), ask, FAULT)
+
+    def run(self) -> Heralds:
+        while (instant := self.clock.next_instant()) is not None:
+            self.clock.enter(*instant)
+            while self.clock.run_phases():
+                pass
+            self.clock.take_due()
+        return self
+
+
+@given(st.lists(MOMENTS, min_size=1, max_size=4), st.sampled_from(sorted(KINDS)))
+@settings(max_examples=25, deadline=None)
+def test_no_end_hears_of_a_pair_before_light_has_come_from_the_other(
+    moments: list[int], kind: str
+) -> None:
+    bench = Heralds(kind)
+    for number, t_ns in enumerate(sorted(moments)):
+        bench.ask_at(t_ns, number)
+    heard = bench.run().heard
+    assert len(heard["sat"]) == len(heard["ogs"])
+    assert heard["sat"] or min(moments) > END_NS - 60 * S
+    for there, here in zip(heard["sat"], heard["ogs"], strict=True):
+        for source, left_ns, came_ns in (("sat", there[1], here[0]), ("ogs", here[1], there[0])):
+            assert never_early(source, left_ns, came_ns)
+            assert geometry().contact_at(left_ns).open and geometry().contact_at(came_ns).open
+
+
+# --- between satellites ---------------------------------------------------------------------------
+
+
+def test_a_train_between_satellites_is_lit_in_their_contacts_and_comes_with_its_light() -> None:
+    text = NETWORK.replace(
+        "position: {latitude: 40.4 deg, longitude: 180 deg}",
+        "orbit: {altitude: 900 km, inclination: 60 deg, anomaly: 10 deg}",
+    )
+    topology = parse_topology(text)
+    place = geometry_of(topology, topology.links["sat-ogs"])
+    assert place is not None
+    first = place.passes(0, 20 * 3600 * S)[1]
+    plane = QuantumPlane(topology, surroundings(Conductor()))
+    start_ns = first.until_ns - 10 * S
+    train = plane.pulses.links["sat-ogs"].open("sat", "sat", start_ns, 10**6)
+    channel = plane.pulses.links["sat-ogs"].channel(train, 0, 20_000_000)
+    dark_from = int(channel.starts[channel.etas.tolist().index(0.0)])
+    assert dark_from == math.ceil((first.until_ns - start_ns) / 1000)
+    lit = channel.etas[: channel.etas.tolist().index(0.0)]
+    middle_km = place.range_km(first.until_ns - 5 * S)
+    assert lit.mean() == pytest.approx(gaussian_capture(5.0, middle_km, 1.0), rel=0.01)
+    assert train.comes_ns(first.until_ns) == first.until_ns + place.delay_ns(first.until_ns)

@@ -24,6 +24,9 @@ BEAM = (
 )
 ORBIT = "orbit: {altitude: 500 km, inclination: 97 deg}"
 GROUND = "position: {latitude: 40.4 deg, longitude: 117.6 deg, altitude: 900 m}"
+CLICKS = "kind: single_click, alpha: 0.1, emitter: {collection: 0.5}, detector: {window: 9 ns}"
+SOURCE = "kind: midpoint_source, clock: 1 us, pair_probability: 0.01, latching: {}"
+SKY = "background: {sky: %s, field_of_view: 100 urad, filter: 1 nm}"
 TLE = """tle: |
         1 25544U 98067A   19343.69339541  .00001764  00000-0  38792-4 0  9991
         2 25544  51.6439 211.2001 0007417  17.6667  85.6398 15.50103472202482"""
@@ -70,6 +73,7 @@ links:
         table: [{{elevation: 10 deg, transmittance: 0.54}}, {{elevation: 90 deg, transmittance: 0.9}}]
         turbulence: {{wind: 10 m/s, ground: 1.0e-14}}
       background: {{sky: moonless, field_of_view: 100 urad, filter: 1 nm}}
+      fading: {{correlation: 5 ms}}
       insertion_loss: 8 dB
       depolarising: 0.01
       pulse: {{wavelength: 848.6 nm, duration: 80 ps}}
@@ -97,6 +101,29 @@ def test_every_key_reaches_the_model_and_stays_the_same_as_data() -> None:
     )
     document = yaml.safe_load(EVERYTHING.replace("2026-03-20T12:00:00Z", "'2026-03-20T12:00:00Z'"))
     assert fits(document, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("sky", "day", "night"),
+    [
+        ("auto", "normal_sun", "moonless"),
+        ("{day: overcast}", "overcast", "moonless"),
+        ("{day: bright_sun, night: full_moon}", "bright_sun", "full_moon"),
+    ],
+)
+def test_a_sky_that_follows_the_sun_has_two_names(sky: str, day: str, night: str) -> None:
+    written = text(quantum=f"{BEAM}, {SKY % sky}", more="time: {epoch: '2026-03-20T00:00:00Z'}")
+    topology = parse_topology(written)
+    channel = light_channel_of(topology, topology.links["sat-ogs"], Streams(1))
+    assert channel is not None and fits(yaml.safe_load(written), SCHEMA)
+    # noon at the station is 4:10 UTC
+    rates = [channel.medium.at(hour * 3600 * 10**9).noise_rate_hz for hour in (4, 16)]
+    assert rates == pytest.approx(
+        [
+            free_space.background_rate_hz(free_space.sky_radiance(name, 850), 100, 1.0, 1, 850)
+            for name in (day, night)
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,10 +241,61 @@ def test_pairs_of_kind_simple_are_heralded_between_stations() -> None:
         ),
         ({"quantum": f"{BEAM}, length: 5 km"}, 9, "the length follows from the orbit of sat"),
         (
-            {"quantum": f"{BEAM}, entangle: {{success: 1 %, fidelity: 95 %, attempt: 1 ms}}"},
+            {"quantum": f"{BEAM}, entangle: {{{CLICKS}}}"},
             9,
-            "pairs are heralded between ends that stand still, and sat is in orbit",
+            "entangle: no station floats between sat and ogs, which move: expected 'station: 0'",
         ),
+        (
+            {"quantum": f"{BEAM}, entangle: {{{SOURCE}, station: 0.5}}"},
+            9,
+            "entangle: no source floats between sat and ogs",
+        ),
+        (
+            {"quantum": f"{BEAM}, {SKY % 'night'}, entangle: {{{SOURCE}, station: 0}}"},
+            9,
+            "how long a memory is open to the light of the sky is not known: expected 'window'",
+        ),
+        (
+            {
+                "quantum": f"{BEAM}, {SKY % 'night'}, entangle: {{kind: double_click, station: 1, "
+                "detection: {first: 0.1, second: 0.2}}"
+            },
+            9,
+            "how much light of the sky the detectors count is not known",
+        ),
+        (
+            {"quantum": f"{BEAM}, depolarising: 0.1, entangle: {{{CLICKS}, station: 1}}"},
+            9,
+            "single click: the fibre depolarises (0.1), but the qubit is a photon or none",
+        ),
+        (
+            {"quantum": f"{BEAM}, {SKY % 'auto'}"},
+            9,
+            "background.sky: a sky that follows the sun needs a date: expected 'epoch' under time",
+        ),
+        (
+            {
+                "ogs": "orbit: {altitude: 900 km}",
+                "quantum": f"{BEAM}, {SKY % '{night: moonless}'}",
+                "more": "time: {epoch: 2026-03-20T00:00:00Z}",
+            },
+            9,
+            "background.sky: neither end has a position over which the sun could rise",
+        ),
+        ({"quantum": f"{BEAM}, {SKY % '{day: sunny}'}"}, 9, "sky.day: 'sunny' is not known here"),
+        ({"quantum": f"{BEAM}, {SKY % 'noon'}"}, 9, "expected one of auto, bright_sun, normal_sun"),
+        (
+            {"quantum": f"{BEAM}, fading: {{correlation: 5 ms}}"},
+            9,
+            "nothing fades here: expected 'turbulence' in 'atmosphere', or 'jitter' in 'pointing'",
+        ),
+        ({"quantum": f"{BEAM}, pointing: {{jitter: 1 urad}}, fading: {{}}"}, 9, "'correlation' is missing"),
+        (
+            {"quantum": f"{BEAM}, pointing: {{jitter: 1 urad}}, fading: {{correlation: 0 s}}"},
+            9,
+            "expected",
+        ),
+        ({"quantum": "length: 3 km, fading: {correlation: 5 ms}"}, 9, "'fading' is no key of medium: fibre"),
         ({"sat": ""}, 9, "free space needs a length, or a position or orbit of both ends"),
         ({"sat": "orbit: {inclination: 3 deg}"}, 4, "expected one of altitude, semi_major_axis, tle"),
         ({"sat": "orbit: {altitude: 20 km}"}, 4, "the orbit comes down to 20 km"),
