@@ -176,9 +176,7 @@ class HeraldedPair:
         end = 0 if request is attempt.first else 1
         emitted_ns = attempt.start_ns + attempt.success.emissions_ns[end]
         peer, goodness = link.ends[1 - end], attempt.made.fidelity
-        herald = Herald(
-            self.name, request.half, peer, link.name, emitted_ns, goodness, attempt.bell
-        )
+        herald = Herald(self.name, request.half, peer, link.name, emitted_ns, goodness, self.bell)
         request.half = ""
         link.give(request, herald)
 
