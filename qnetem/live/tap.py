@@ -228,7 +228,9 @@ class Table:
         if message.port:
             kind = f"[{printable(message.port)}] {kind}".rstrip()
         self._kind = max(self._kind, len(kind))  # grows: later kinds are not known yet
-        head = f"{message.source:>{self._name}} -> {message.destination:<{self._name}}  "
+        # Names come from a topic: at a broker that is not ours any client may have chosen them.
+        source, destination = printable(message.source), printable(message.destination)
+        head = f"{source:>{self._name}} -> {destination:<{self._name}}  "
         head += f"{kind:<{self._kind}}  "
         room = max(self._width - len(head), _LEAST_BODY)
         body = printable(bytes(message.body)[: 8 * self._width].decode(errors="replace"))

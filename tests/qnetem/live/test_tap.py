@@ -340,6 +340,7 @@ async def test_the_users_own_login_is_not_handed_to_an_address_that_another_user
     st.binary(max_size=60) | st.just(b'{"seq":1,"inc":1,"kind":"k","body":1}'),
 )
 @example(["qnetem", "v1", "run", "bob", "inbox", "alice"], b"[" * 100_000)
+@example(["", "", "", "\x9b", "inbox", "\x1f"], b'{"seq":1,"inc":1,"kind":"k","body":1}')
 def test_whatever_a_broker_hands_over_is_a_message_with_a_line_or_nothing(
     levels: list[str], payload: bytes
 ) -> None:
