@@ -35,9 +35,10 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What docs/ shows of the code: the reference, the examples, outputs of commands.
+# What docs/ shows of the code: the reference, the examples, outputs of commands, figures of benchmarks.
 docs: $(STAMP)
 	$(BIN)/python -m tests.docs.written
+	$(BIN)/python benchmarks/page.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 
 import networks
-from measure import medians, table
+from suite.measure import Plan, measured
+from suite.results import Aim, Result
 
 import qnetem
 from qnetem.agents.loop.virtual_loop import VirtualLoop
@@ -22,6 +23,7 @@ from qnetem.agents.loop.virtual_loop import VirtualLoop
 STEPS = 100_000
 #: Of a pair at two nodes, and of a silent round.
 PAIR_STEPS, ROUND_STEPS = 6, 2
+BARE = "a bare step of a VirtualLoop"
 #: What a step may cost, in bare steps of the loop.
 AIM = 3.5
 
@@ -61,20 +63,16 @@ def _silent(rounds: int) -> Path:
     return networks.crowd(2, "Ticker", {"rounds": rounds})
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+def main(plan: Plan) -> list[Result]:
+    """Measure."""
     cases: dict[str, Callable[[], float]] = {
-        "a bare step of a VirtualLoop": _bare,
+        BARE: _bare,
         "a silent step of a node": partial(_each, _silent, 100, 8_000, ROUND_STEPS),
         "a step of a pair": partial(_each, networks.partners, 50, 2_000, PAIR_STEPS),
         "a pair and link of 8 nodes in a row": partial(
             _each, partial(networks.chain, 8, layer=True), 10, 150, 7
         ),
     }
-    found = medians(cases, runs)
-    bare = found["a bare step of a VirtualLoop"]
-    aims = {"a step of a pair": f"<= {AIM:g}"}
-    rows = [
-        [name, f"{us:,.1f}", f"{us / bare:,.1f}", aims.get(name, "")] for name, us in found.items()
-    ]
-    table("CPU time in one process", ["what", "us", "x bare", "aim"], rows)
+    bounds = {"a step of a pair": AIM}
+    aims = [Aim(case=name, beside=BARE, at_most=bounds.get(name)) for name in cases if name != BARE]
+    return [measured("steps in one process", "us of CPU", cases, plan, aims)]

@@ -5,8 +5,10 @@ each, and is left with the state of the far halves. QuTiP and numpy get the quic
 compiled superoperator for both halves, one compiled projector, one outcome and no draw. Ours get one map
 for each half and decide the outcome. At registry level qubits also come into being, and vanish, by name.
 
-Owns the cases, and GHZ states under `stabilizer`. Other simulators are peers.py's. Rule: every case is
-first asked for the fidelity it ends with, and is not timed unless that is right.
+Beside them SimQN and SeQUeNCe, each of which can do a part (peers/with_*.py). All by CPU time.
+
+Owns the cases, and GHZ states under `stabilizer`. Rule: every case is first asked for the fidelity it ends
+with, and is not timed unless that is right.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import peers
-from measure import medians, table, verdict
+from suite.measure import Plan, measured
+from suite.results import Aim, Result
 
 from qnetem.emulator.quantum.formalism import Formalism
 from qnetem.emulator.quantum.node.registry import Registry
@@ -29,13 +31,25 @@ from qnetem.emulator.states.qobj import superoperator_of
 from qnetem.emulator.states.qutip_import import qutip
 from qnetem.emulator.states.stabilizer import Stabilizer
 
-FIDELITY, DEPOLARISING = peers.FIDELITY, peers.DEPOLARISING
-#: How many times plain QuTiP each is to be.
-AIMS = {"bell_diagonal": 50, "density_matrix": 4}
+#: The Werner pairs that all begin with, and what happens to each of their halves.
+FIDELITY, DEPOLARISING = 0.95, 0.01
 PLAIN = "plain QuTiP"
+#: How many times plain QuTiP each is to be.
+AIMS = {"bell_diagonal": 50.0, "density_matrix": 4.0}
 #: CPU time that one counted run of a case takes, about.
 RUN_S = 0.2
 GHZ_QUBITS = 400
+
+
+def _fidelity_of(werner: float) -> float:
+    return (1 + 3 * werner) / 4
+
+
+_NOISY = (4 * FIDELITY - 1) / 3 * (1 - DEPOLARISING) ** 2
+#: Fidelity of one pair with both halves depolarised; of two such pairs joined; of two fresh pairs joined.
+EXPECTED_NOISY = _fidelity_of(_NOISY)
+EXPECTED = _fidelity_of(_NOISY**2)
+EXPECTED_JOINED = _fidelity_of(((4 * FIDELITY - 1) / 3) ** 2)
 
 #: Does the operation once, and answers with the fidelity of what is left.
 Operation = Callable[[], float]
@@ -123,8 +137,8 @@ def _fidelity(density: np.ndarray) -> float:
 def _case(name: str, operation: Callable[[], object], fidelity: Operation) -> Case:
     """The operation, checked, as a case whose runs take about RUN_S."""
     found = fidelity()
-    if abs(found - peers.EXPECTED) > 1e-10:
-        raise AssertionError(f"{name} ends with a fidelity of {found}, not {peers.EXPECTED}")
+    if abs(found - EXPECTED) > 1e-10:
+        raise AssertionError(f"{name} ends with a fidelity of {found}, not {EXPECTED}")
     count = 16
     while (took_s := _timed(operation, count)) < RUN_S / 10:
         count *= 2
@@ -151,7 +165,7 @@ def ghz(qubits: int) -> tuple[Stabilizer, float]:
     return state, time.process_time() - began
 
 
-def measured(state: State, rng: np.random.Generator) -> tuple[list[int], float]:
+def taken(state: State, rng: np.random.Generator) -> tuple[list[int], float]:
     """All qubits measured along Z, the last first; CPU seconds it took."""
     began = time.process_time()
     outcomes = []
@@ -161,21 +175,39 @@ def measured(state: State, rng: np.random.Generator) -> tuple[list[int], float]:
     return outcomes, time.process_time() - began
 
 
-def _ghz_rows(runs: int) -> list[list[str]]:
-    made, taken = [], []
-    for run in range(runs):
-        state, seconds = ghz(GHZ_QUBITS)
-        made.append(seconds)
-        outcomes, seconds = measured(state, np.random.Generator(np.random.PCG64(run)))
-        taken.append(seconds)
+def _ghz(plan: Plan) -> Result:
+    """A state made and one measured, qubit by qubit."""
+
+    def make() -> float:
+        return ghz(GHZ_QUBITS)[1] * 1e3
+
+    def take() -> float:
+        outcomes, seconds = taken(ghz(GHZ_QUBITS)[0], np.random.Generator(np.random.PCG64(1)))
         if len(set(outcomes)) != 1:
             raise AssertionError(f"a GHZ state was measured as {outcomes}")
-    rows = (("made, qubit by qubit", made), ("measured, qubit by qubit", taken))
-    return [[what, f"{float(np.median(seconds)) * 1e3:,.0f}"] for what, seconds in rows]
+        return seconds * 1e3
+
+    title = f"a GHZ state of {GHZ_QUBITS} qubits, stabilizer, qubit by qubit"
+    return measured(title, "ms of CPU", {"made": make, "measured": take}, plan)
 
 
-def main(runs: int, with_peers: bool = False) -> None:
-    """Measure and print."""
+def _beside(plan: Plan) -> dict[str, Case]:
+    """What the peers can do of it."""
+    pair = {"fidelity": FIDELITY, "depolarising": DEPOLARISING}
+    cases: dict[str, Case] = {}
+    for name, run in plan.peers.cases("engines_mixed", "SimQN").items():
+        cases[f"{name}, mixed"] = partial(run, **pair, expected=EXPECTED)
+    for name, run in plan.peers.cases("engines_noise", "SeQUeNCe").items():
+        cases[f"{name}, bell_diagonal (noise only)"] = partial(run, **pair, expected=EXPECTED_NOISY)
+    for name, run in plan.peers.cases("engines_joining", "SeQUeNCe").items():
+        cases[f"{name}, density_matrix (joining only)"] = partial(
+            run, fidelity=FIDELITY, expected=EXPECTED_JOINED
+        )
+    return cases
+
+
+def main(plan: Plan) -> list[Result]:
+    """Measure."""
     pair = BellDiagonal.from_weights([FIDELITY] + 3 * [(1 - FIDELITY) / 3])
     made = {
         PLAIN: plain_qutip(),
@@ -185,15 +217,9 @@ def main(runs: int, with_peers: bool = False) -> None:
         "bell_diagonal": engine(pair),
         "bell_diagonal, registry": registry("bell_diagonal"),
     }
-    cases = {name: _case(name, *both) for name, both in made.items()}
-    with peers.started(with_peers) as others:
-        rates = medians(cases | others, runs)
-    rows = []
-    for name, rate in rates.items():
-        ratio, aim = rate / rates[PLAIN], AIMS.get(name)
-        text = "" if aim is None else f">= {aim}: {verdict(ratio >= aim)}"
-        rows.append([name, f"{rate:,.0f}", f"{ratio:,.1f}", text])
-    head = ["how", "a second", "x QuTiP", "aim"]
-    table("two pairs: all halves depolarised, joined (CPU time)", head, rows)
-    what = f"a GHZ state of {GHZ_QUBITS} qubits, stabilizer"
-    table(what, ["what", "ms of CPU"], _ghz_rows(runs))
+    cases = {name: _case(name, *both) for name, both in made.items()} | _beside(plan)
+    aims = [
+        Aim(case=name, beside=PLAIN, at_least=AIMS.get(name)) for name in cases if name != PLAIN
+    ]
+    title = "two pairs: all halves depolarised, joined"
+    return [measured(title, "a second of CPU", cases, plan, aims), _ghz(plan)]

@@ -2,8 +2,8 @@
 
 One process grants, `NODES` forked ones report; each side is a bare `asyncio.Protocol` on a Unix socket
 that encodes and decodes the very structs of the emulator plane. No clock, no program, no journal, and
-not even a splitter: in lock-step one read is one frame. Nothing with these structs in Python and
-asyncio can be faster, so the ratio to this tells what time, programs and records cost.
+not even a splitter: in lock-step one read is one frame. The event loop is that of our processes. Nothing
+with these structs in Python can be faster, so the ratio to this tells what time, programs and records cost.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import os
 import socket
 import sys
 import time
+from typing import cast
 
 from qnetem.emulator import wire
+from qnetem.emulator.event_loops import new_event_loop
 
 _HEADER = wire.HEADER.size
 _STEP_NS = 1_000_000
@@ -28,8 +30,7 @@ class _Reporter(asyncio.Protocol):
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         grant = wire.decode_to_node(data[_HEADER:])
@@ -74,8 +75,7 @@ class _Connection(asyncio.Protocol):
         self._granter = granter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self._granter.connections.append(self)
 
     def data_received(self, data: bytes) -> None:
@@ -110,7 +110,8 @@ def _fork(streams: list[socket.socket]) -> int:
         for stream in (*streams, ours):
             stream.close()
         theirs.setblocking(False)
-        asyncio.run(_report(theirs))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_report(theirs))
         os._exit(0)
     theirs.close()
     ours.setblocking(False)
@@ -123,7 +124,8 @@ def main(nodes: int, rounds: int) -> None:
     gc.freeze()
     streams: list[socket.socket] = []
     pids = [_fork(streams) for _ in range(nodes)]
-    print(asyncio.run(_grant(streams, rounds)))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        print(runner.run(_grant(streams, rounds)))
     for pid in pids:
         os.waitpid(pid, 0)
 

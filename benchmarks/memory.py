@@ -9,14 +9,15 @@ import asyncio
 from pathlib import Path
 
 import networks
-from measure import medians, table, verdict
+from suite.measure import Plan, grown
+from suite.results import Aim, Result
 
 from qnetem.emulator.loading import load_topology
 from qnetem.emulator.wire.control import Progress
 from qnetem.launcher.launcher import Launcher, RunOptions
 
 NODES = (2, 10, 100)
-AIM_MB = 15.0
+AIMS = [Aim(case="a node process", at_most=15.0)]
 PATIENCE_S = 60.0
 
 
@@ -51,14 +52,10 @@ def mb_a_node(nodes: int, workers: int | None = None) -> float:
     return asyncio.run(_measure(nodes, workers))
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+def main(plan: Plan) -> list[Result]:
+    """Measure; nothing where the kernel does not tell."""
     if not Path("/proc/self/smaps_rollup").exists():
-        print("\nmemory: this system has no /proc/PID/smaps_rollup")
-        return
-    cases = {str(nodes): lambda n=nodes: mb_a_node(n) for nodes in NODES}
-    rows = [
-        [name, f"{value:.1f}", f"<= {AIM_MB:g}: {verdict(value <= AIM_MB)}"]
-        for name, value in medians(cases, runs).items()
-    ]
-    table("memory: proportional set size, MB a node", ["nodes", "MB", "aim"], rows)
+        print("memory: this system has no /proc/PID/smaps_rollup")
+        return []
+    cases = {"a node process": mb_a_node}
+    return [grown("proportional set size", "MB", ("nodes", NODES), cases, plan, AIMS)]

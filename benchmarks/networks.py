@@ -49,6 +49,39 @@ def crowd(count: int, program: str, options: dict[str, Any], **more: Any) -> Pat
     return write(f"{program.lower()}-{count}", data)
 
 
+def ring(count: int, rounds: int) -> Path:
+    """`count` nodes in a ring: each sends one neighbour a message and waits for the other's."""
+    names = [f"n{number:05}" for number in range(count)]
+    nodes = {
+        name: {
+            "program": f"{PROGRAMS}:Passes",
+            "with": {
+                "to": names[(number + 1) % count],
+                "source": names[number - 1],
+                "rounds": rounds,
+            },
+        }
+        for number, name in enumerate(names)
+    }
+    ends = pairwise([*names, names[0]] if count > 2 else names)
+    links = [{"between": list(each), "classical": {"latency": "10 us"}} for each in ends]
+    return write(f"ring-{count}", {"nodes": nodes, "links": links})
+
+
+def teleportation(states: int) -> Path:
+    """Two nodes, 20 km apart: the protocol that comes along."""
+    protocol = "qnetem.agents.protocols.teleportation"
+    nodes = {
+        name: {"program": f"{protocol}:{role}", "with": {"peer": peer, "rounds": states}}
+        for name, role, peer in (("alice", "Sender", "bob"), ("bob", "Receiver", "alice"))
+    }
+    link = {
+        "between": ["alice", "bob"],
+        "quantum": {"length": "20 km", "entangle": CHAIN_LINK},
+    }
+    return write(f"teleportation-{states}", {"nodes": nodes, "links": [link]})
+
+
 def partners(rounds: int) -> Path:
     """Two nodes that share pairs and talk about them."""
     nodes = {
@@ -101,3 +134,13 @@ def run(topology: Path, *options: str) -> dict[str, Any]:
         raise RuntimeError(f"{topology.name}: exit code {done.returncode}\n{done.stderr}")
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
+
+
+def cpu_seconds(topology: Path, warm_up: dict[str, Any]) -> float:
+    """CPU time of a run in one process, by an interpreter of its own (in_process.py)."""
+    far_end = [sys.executable, str(Path(__file__).with_name("in_process.py")), str(topology)]
+    words = [*far_end, str(folder() / "runs"), json.dumps(warm_up)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{topology.name}:\n{done.stderr}")
+    return float(done.stdout.split()[-1])

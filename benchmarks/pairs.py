@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import networks
-from measure import medians, table, verdict
+from suite.measure import Plan, measured
+from suite.results import Aim, Result
 
 PAIRS, PAIRS_IN_PROCESS = 600, 4_000
-#: How it is run -> pairs/s to reach (None: reported only).
-AIMS = {"processes, mosquitto": 800, "processes, amqtt": None, "in process": 8_000}
+AIMS = [
+    Aim(case="processes, mosquitto", at_least=800),
+    Aim(case="in process", at_least=8_000),
+]
 
 
 def _run(pairs: int, *options: str) -> Callable[[], float]:
@@ -25,16 +28,11 @@ def _run(pairs: int, *options: str) -> Callable[[], float]:
     return case
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+def main(plan: Plan) -> list[Result]:
+    """Measure."""
     cases = {
         "processes, mosquitto": _run(PAIRS, "--broker", "mosquitto"),
         "processes, amqtt": _run(PAIRS, "--broker", "amqtt"),
         "in process": _run(PAIRS_IN_PROCESS, "--in-process"),
     }
-    rows = []
-    for name, rate in medians(cases, runs).items():
-        aim = AIMS[name]
-        text = "" if aim is None else f">= {aim:,}: {verdict(rate >= aim)}"
-        rows.append([name, f"{rate:,.0f}", text])
-    table("pairs/s, two nodes", ["how", "pairs/s", "aim"], rows)
+    return [measured("pairs between two nodes", "pairs/s", cases, plan, AIMS)]

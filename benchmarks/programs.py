@@ -16,6 +16,15 @@ class Ticker(Agent):
             await asyncio.sleep(1e-3)
 
 
+class Passes(Agent):
+    """Each round: a message to one neighbour, one from the other."""
+
+    async def run(self, to: str, source: str, rounds: int) -> None:
+        for number in range(rounds):
+            await self.send(to, {"number": number % 10})
+            await self.receive(source)
+
+
 class Neighbour(Agent):
     """Each round: a message to the next node of the chain, one from the node before."""
 

@@ -7,19 +7,19 @@ signal's mean. Pairs: entangled pairs, an arm over the same fibre to each of two
 slots/s, each of which two receivers see. Time counts from the first grant to the last report.
 
 Growth: the same stack with lazy settings at both ends, from 10^6 to 10^11 slots, the loss such that as many
-clicks are to be expected each time. `python benchmarks/pulses.py growth` prints it alone, once.
+clicks are to be expected each time.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable
 
 import networks
 import numpy as np
-from measure import medians, table, verdict
+from suite.measure import Plan, grown, measured
+from suite.results import Aim, Result
 
 from qnetem.emulator.devices.detectors import Detector
 from qnetem.emulator.devices.sources import decoy_table
@@ -34,9 +34,8 @@ STACK = "whole stack, in process"
 LAZY = "whole stack, in process, lazy settings"
 PAIRS = "pairs to two nodes, whole stack"
 MEAN_PAIRS = 0.05
-AIM = 5e6
-LAZY_AIM = 20e6
-GROWTH = range(6, 12)
+AIMS = [Aim(case=STACK, at_least=5e6), Aim(case=LAZY, at_least=20e6)]
+GROWTH = [10**power for power in range(6, 12)]
 GROWTH_CLICKS = 10_000
 
 
@@ -68,17 +67,11 @@ def _lazy() -> float:
     return SLOTS / _decoy(SLOTS, 0.2 * LENGTH_KM, lazy=True)
 
 
-def growth() -> None:
-    """From 10^6 to 10^11 slots at the same number of clicks, each once."""
+def _growing(slots: int) -> float:
+    """Slots a second at the same number of clicks, by the loss."""
     mean = sum(share * each for share, each in zip(SHARES, MEANS, strict=True)) * EFFICIENCY
-    rows = []
-    for power in GROWTH:
-        slots = 10**power
-        loss_db = 10 * math.log10(mean * slots / GROWTH_CLICKS)
-        taken_s = _decoy(slots, loss_db, lazy=True)
-        rows.append([f"10^{power}", f"{taken_s:.3f} s", f"{slots / taken_s / 1e6:,.0f} M"])
-    title = f"lazy settings: some {GROWTH_CLICKS:,} clicks among so many slots"
-    table(title, ["slots", "time", "slots/s"], rows)
+    loss_db = 10 * math.log10(mean * slots / GROWTH_CLICKS)
+    return slots / _decoy(slots, loss_db, lazy=True)
 
 
 def _pairs() -> float:
@@ -131,8 +124,8 @@ def _bare() -> float:
     return SLOTS / (time.perf_counter() - began)
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+def main(plan: Plan) -> list[Result]:
+    """Measure."""
     cases = {
         STACK: _whole,
         LAZY: _lazy,
@@ -140,16 +133,8 @@ def main(runs: int) -> None:
         "kernel alone": _kernel(),
         "bare numpy draw": _bare,
     }
-    rows = []
-    for name, rate in medians(cases, runs).items():
-        aim = {STACK: AIM, LAZY: LAZY_AIM}.get(name)
-        text = "" if aim is None else f">= {aim / 1e6:g} M: {verdict(rate >= aim)}"
-        rows.append([name, f"{rate / 1e6:,.1f} M", text])
-    table(
-        f"pulses/s, a train of {SLOTS:,} over {LENGTH_KM:g} km", ["what", "pulses/s", "aim"], rows
-    )
-    growth()
-
-
-if __name__ == "__main__" and sys.argv[1:] == ["growth"]:
-    growth()
+    title = f"a train of {SLOTS:,} slots over {LENGTH_KM:g} km"
+    train = measured(title, "slots/s", cases, plan, AIMS)
+    title = f"some {GROWTH_CLICKS:,} clicks among so many slots"
+    lazy = {"lazy settings": _growing}
+    return [train, grown(title, "slots/s", ("slots", GROWTH), lazy, plan)]

@@ -5,8 +5,8 @@ slots in Z; Cascade, verification, finite-key bound and privacy amplification ov
 are all authenticated. Time counts from the first grant to the last report. Short trains have too few clicks
 for a finite key, and end without one; intensities and Z are chosen so that 10^8 slots give one.
 
-Growth: from 10^8 to 10^11 slots with as many clicks to be expected each time, by the loss of the link.
-`python benchmarks/qkd.py growth` prints both tables of trains alone.
+Growth: from 10^8 to 10^11 slots with as many clicks to be expected each time, by the loss of the link. A
+train is run once, whatever `--runs` says.
 
 Steps, CPU time of this process: privacy amplification of 10^6 bits to half of them; both ends of Cascade,
 10^5 bits with 3 % of errors.
@@ -15,14 +15,15 @@ Steps, CPU time of this process: privacy amplification of 10^6 bits to half of t
 from __future__ import annotations
 
 import math
-import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import networks
 import numpy as np
-from measure import medians, table, verdict
+from suite.measure import Plan, measured
+from suite.results import Aim, Case, Result, point
 
 from qnetem.agents.protocols.qkd.processing.amplification import amplified, seed_bits
 from qnetem.agents.protocols.qkd.processing.cascade import VARIANTS, Corrector, Reference
@@ -30,9 +31,9 @@ from qnetem.agents.protocols.qkd.processing.cascade import VARIANTS, Corrector, 
 LENGTH_KM, EFFICIENCY, DARK_HZ = 50.0, 0.1, 1.0
 MEANS, SHARES, Z = (0.5, 0.15, 2e-4), (0.5, 0.3, 0.2), 0.7
 #: A train of 10^10 has more clicks than one message announces.
-TRAINS = range(6, 10)
-GROWTH, GROWTH_CLICKS = range(8, 12), 1_000_000
-AIM = 20e6
+TRAINS = [10**power for power in range(6, 10)]
+GROWTH, GROWTH_CLICKS = [10**power for power in range(8, 12)], 1_000_000
+AIMS = [Aim(case="rate", at_least=20e6)]
 
 AMPLIFIED_BITS = 1_000_000
 CORRECTED_BITS, ERRORS = 100_000, 0.03
@@ -76,24 +77,35 @@ def _train(slots: int, loss_db: float) -> Train:
     return Train(seconds, mine["clicks"], key["sifted"], key["length"], key["rounds"])
 
 
-def trains() -> None:
-    """Trains over 50 km, and of as many clicks each, once each."""
-    rows = [_row(power, _train(10**power, 0.2 * LENGTH_KM)) for power in TRAINS]
-    head = ["slots", "time", "slots/s", "clicks", "sifted", "secret", "rounds", "aim"]
-    table(f"pulses to secret key over {LENGTH_KM:g} km, two processes", head, rows)
+def _table(title: str, trains: Mapping[int, Train]) -> Result:
+    """What became of trains of growing length."""
+    columns: dict[str, tuple[str, dict[int, float]]] = {
+        "time": ("s", {slots: train.seconds for slots, train in trains.items()}),
+        "rate": ("slots/s", {slots: slots / train.seconds for slots, train in trains.items()}),
+        "clicks": ("", {slots: train.clicks for slots, train in trains.items()}),
+        "sifted": ("bits", {slots: train.sifted for slots, train in trains.items()}),
+        "secret": ("bits", {slots: train.secret for slots, train in trains.items()}),
+        "Cascade": ("rounds", {slots: train.rounds for slots, train in trains.items()}),
+    }
+    cases = [
+        Case(name, unit, [point([value], slots) for slots, value in values.items()])
+        for name, (unit, values) in columns.items()
+    ]
+    return Result(title, "slots", cases, AIMS)
+
+
+def _trains(plan: Plan) -> list[Result]:
+    """Trains over 50 km, and of as many clicks each."""
     mean = sum(share * each for share, each in zip(SHARES, MEANS, strict=True)) * EFFICIENCY
-    rows = []
-    for power in GROWTH:
-        loss_db = 10 * math.log10(mean * 10**power / GROWTH_CLICKS)
-        rows.append(_row(power, _train(10**power, loss_db)))
-    table(f"some {GROWTH_CLICKS:,} clicks among so many slots, two processes", head, rows)
-
-
-def _row(power: int, done: Train) -> list[str]:
-    rate = 10**power / done.seconds
-    counts = [f"{each:,}" for each in (done.clicks, done.sifted, done.secret, done.rounds)]
-    aim = f">= {AIM / 1e6:g} M: {verdict(rate >= AIM)}" if power == max(TRAINS) else ""
-    return [f"10^{power}", f"{done.seconds:.2f} s", f"{rate / 1e6:,.1f} M", *counts, aim]
+    near = {slots: _train(slots, 0.2 * LENGTH_KM) for slots in plan.sizes(TRAINS)}
+    far = {
+        slots: _train(slots, 10 * math.log10(mean * slots / GROWTH_CLICKS))
+        for slots in plan.sizes(GROWTH)
+    }
+    return [
+        _table(f"pulses to secret key over {LENGTH_KM:g} km, two processes", near),
+        _table(f"some {GROWTH_CLICKS:,} clicks among so many slots, two processes", far),
+    ]
 
 
 def _amplified() -> float:
@@ -122,19 +134,13 @@ def _corrected(variant: str) -> float:
     return taken_s
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+def main(plan: Plan) -> list[Result]:
+    """Measure."""
     variants = ("original", "yanetal", "option7")
-    cases = {f"Cascade, {name}, 10^5 bits at 3 %": partial(_corrected, name) for name in variants}
-    rows = []
-    for name, taken_s in medians(
-        {"privacy amplification of 10^6 bits": _amplified, **cases}, runs
-    ).items():
-        aim = f"<= {STEP_AIM_S} s: {verdict(taken_s <= STEP_AIM_S)}"
-        rows.append([name, f"{taken_s:.3f} s", aim])
-    table("steps of a key, CPU time", ["what", "time", "aim"], rows)
-    trains()
-
-
-if __name__ == "__main__" and sys.argv[1:] == ["growth"]:
-    trains()
+    cases: dict[str, Callable[[], float]] = {
+        f"Cascade, {name}, 10^5 bits at 3 %": partial(_corrected, name) for name in variants
+    }
+    cases |= {"privacy amplification of 10^6 bits": _amplified}
+    aims = [Aim(case=name, at_most=STEP_AIM_S) for name in cases]
+    steps = measured("steps of a key", "s of CPU", cases, plan, aims)
+    return [steps, *_trains(plan)]

@@ -3,10 +3,11 @@
 Three ways: the default, two worker processes; Dask's LocalCluster of as many; and a sweep that is killed
 (SIGKILL) in the middle and called again.
 
-`wall` is from the call to the table on disk, the start of all processes included. `runs` is the sum over runs
-of the real time that each took in its worker, loading and judging included. On as many cores as there are
-workers nothing can be faster than runs / workers: the aim is 1.3 times that. On a machine with other work
-both grow alike, and so does the start of the processes, which is in `wall` alone.
+`wall` is from the call to the table on disk, the start of all processes included. `runs` is the sum over
+runs of the real time that each took in its worker, loading and judging included. On as many cores as there
+are workers nothing can be faster than runs / workers: the aim is 1.3 times that. On a machine with other
+work both grow alike, and so does the start of the processes, which is in `wall` alone. Each is run once,
+whatever `--runs` says: 400 points are enough.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import networks
-from measure import table, verdict
+from suite.measure import Plan
+from suite.results import Aim, Case, Result, point
 
 import qnetem
 from qnetem.sweeps.sweep import store_path
@@ -105,28 +107,30 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def main(runs: int) -> None:
-    """Measure and print. `runs` is not used: 400 points are enough."""
+def main(plan: Plan) -> list[Result]:
+    """Measure. Raises RuntimeError unless all three give the same table."""
     folder = networks.folder()
     topology = folder / "swept.yaml"
     topology.write_text(_TOPOLOGY, encoding="utf-8")
     (folder / "swept.py").write_text(_PROGRAM, encoding="utf-8")
     whole, dask, broken = (folder / f"{name}.csv" for name in ("whole", "dask", "broken"))
-    rows = [_row("worker processes", *_swept(topology, whole, None, WORKERS))]
-    rows.append(_row("Dask's LocalCluster", *_dask(topology, dask)))
+    ways = {
+        "worker processes": _swept(topology, whole, None, WORKERS),
+        "Dask's LocalCluster": _dask(topology, dask),
+    }
     kept = _killed(topology, broken)
-    wall_s, _ = _swept(topology, broken, None, WORKERS)
-    rows.append([f"killed after {kept}, resumed", f"{wall_s:.1f}", "", "", ""])
-    same = whole.read_bytes() == dask.read_bytes() == broken.read_bytes()
-    table(
-        f"a sweep of {LENGTHS * SEEDS} points on {WORKERS} workers, seconds; "
-        f"the same table three times: {'yes' if same else 'NO'}",
-        ["way", "wall", "runs", "ratio", "aim"],
-        rows,
-    )
+    resumed_s, _ = _swept(topology, broken, None, WORKERS)
+    if not whole.read_bytes() == dask.read_bytes() == broken.read_bytes():
+        raise RuntimeError("the three tables differ")
+    cases, aims = [], []
+    for name, (wall_s, runs_s) in ways.items():
+        ideal = f"{name}: runs / workers"
+        cases += [_case(name, wall_s), _case(ideal, runs_s / WORKERS)]
+        aims.append(Aim(case=name, beside=ideal, at_most=AIM))
+    cases.append(_case(f"killed after {kept}, resumed", resumed_s))
+    title = f"a sweep of {LENGTHS * SEEDS} points on {WORKERS} workers"
+    return [Result(title, None, cases, aims)]
 
 
-def _row(name: str, wall_s: float, runs_s: float) -> list[str]:
-    ratio = wall_s * WORKERS / runs_s
-    aim = f"<= {AIM}: {verdict(ratio <= AIM)}"
-    return [name, f"{wall_s:.1f}", f"{runs_s:.1f}", f"{ratio:.2f}", aim]
+def _case(name: str, seconds: float) -> Case:
+    return Case(name, "s", [point([seconds])])

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import networks
-from measure import medians, table, verdict
 from memory import mb_a_node
+from suite.measure import Plan, measured
+from suite.results import Aim, Result
 
 NODES, ROUNDS = 200, 100
 WAYS: dict[str, tuple[str, ...]] = {
@@ -38,20 +39,21 @@ def _whole_s(way: str) -> float:
     return time.monotonic() - began
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
-    rows = []
-    for what, case in (
-        ("silent, rounds/s", partial(_rounds_per_s, "Ticker")),
-        ("messages, rounds/s", partial(_rounds_per_s, "Neighbour")),
-        ("start to end, s", _whole_s),
-    ):
-        found = medians({way: partial(case, way) for way in WAYS}, runs)
-        ratio = found["2 workers"] / found["processes"]
-        faster = ratio if "rounds" in what else 1 / ratio
-        aim = f"{faster:.1f} x processes: {verdict(faster > AIM)}"
-        rows.append([what, *(f"{value:,.1f}" for value in found.values()), aim])
+def main(plan: Plan) -> list[Result]:
+    """Measure; no memory where the kernel does not tell."""
+    faster = [Aim(case="2 workers", beside="processes", at_least=AIM)]
+    shorter = [Aim(case="2 workers", beside="processes", at_most=AIM)]
+    found = [
+        measured(
+            f"{NODES} nodes, {what}", unit, {way: partial(case, way) for way in WAYS}, plan, aims
+        )
+        for what, unit, case, aims in (
+            ("silent", "rounds/s", partial(_rounds_per_s, "Ticker"), faster),
+            ("messages", "rounds/s", partial(_rounds_per_s, "Neighbour"), faster),
+            ("start to end", "s", _whole_s, shorter),
+        )
+    ]
     if Path("/proc/self/smaps_rollup").exists():
-        found = medians({way: partial(mb_a_node, NODES, n) for way, n in WORKERS.items()}, runs)
-        rows.append(["memory, MB a node", *(f"{value:.2f}" for value in found.values()), "", ""])
-    table(f"{NODES} nodes", ["what", *WAYS, "2 workers"], rows)
+        cases = {way: partial(mb_a_node, NODES, count) for way, count in WORKERS.items()}
+        found.append(measured(f"{NODES} nodes, memory of a node", "MB", cases, plan))
+    return found
