@@ -23,15 +23,15 @@ MANY_NODES = 100
 
 
 def check_limits(nodes: int) -> None:
-    """Raises InfrastructureError where the system's limits are too low for so many nodes."""
+    """Raises InfrastructureError where the system's limits are too low for so many processes of nodes."""
     _allow_files(nodes)
     if nodes >= MANY_NODES:
         needed = TASKS_OF_A_NODE * nodes + SPARE_TASKS
         for name, free, remedy in _free_tasks():
             if free < needed:
                 raise InfrastructureError(
-                    f"{nodes:,} nodes need {needed:,} processes and threads, and {name} leaves "
-                    f"{max(free, 0):,}; {remedy}, or run them in one process (--in-process)"
+                    f"{nodes:,} processes of nodes need {needed:,} processes and threads, and {name} leaves "
+                    f"{max(free, 0):,}; {remedy}, or let nodes share processes (--workers K)"
                 )
 
 
@@ -42,15 +42,15 @@ def _allow_files(nodes: int) -> None:
         return
     if not _holds(hard, needed):
         raise InfrastructureError(
-            f"{nodes:,} nodes need {needed:,} open files in one process, and the limit is {hard:,}; raise "
-            f"it (`ulimit -Hn {needed}` as root), or run them in one process (--in-process)"
+            f"{nodes:,} processes of nodes need {needed:,} open files in one process, and the limit is "
+            f"{hard:,}; raise it (`ulimit -Hn {needed}` as root), or let nodes share processes (--workers K)"
         )
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     except (OSError, ValueError) as error:
         raise InfrastructureError(
-            f"{nodes:,} nodes need {needed:,} open files in one process, and the limit of {soft:,} "
-            f"cannot be raised: {error}"
+            f"{nodes:,} processes of nodes need {needed:,} open files in one process, and the limit of "
+            f"{soft:,} cannot be raised: {error}"
         ) from error
 
 

@@ -42,7 +42,7 @@ def test_a_soft_limit_of_files_is_raised_as_far_as_needed(system: Limits) -> Non
 
 def test_too_few_files_are_named_with_what_raises_them(system: Limits) -> None:
     with pytest.raises(
-        InfrastructureError, match=r"4,033 nodes need 4,097 open files .* 4,096;"
+        InfrastructureError, match=r"4,033 processes of nodes need 4,097 open files .* 4,096;"
     ) as told:
         check_limits(4033)
     assert "ulimit -Hn 4097" in str(told.value)
@@ -87,6 +87,6 @@ async def test_a_network_that_does_not_fit_starts_nothing_and_leaves_no_folder(
     nodes = "".join(f"  n{number}: {{program: 'p:P'}}\n" for number in range(3))
     (tmp_path / "crowd.yaml").write_text(f"name: crowd\nseed: 1\nnodes:\n{nodes}")
     topology = load_topology(tmp_path / "crowd.yaml")
-    with pytest.raises(InfrastructureError, match="3 nodes need 67 open files"):
+    with pytest.raises(InfrastructureError, match="3 processes of nodes need 67 open files"):
         Launcher(topology, RunOptions(runs_folder=tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
