@@ -230,7 +230,7 @@ def _entangled() -> Iterator[Vector]:
                      lambda r=range_km: micius_loss_db(r))  # type: ignore[misc]  # fmt: skip
     yield Vector("7.6", "Yin, S of an error of 8.1 %", 2.37, absolute(0.09), _YIN,
                  lambda: limits.chsh_of_qber(0.081))  # fmt: skip
-    yield Vector("7.6", "Yin, fidelity of an error of 8.1 %", 0.87, absolute(0.03), _YIN_RECALLED,
+    yield Vector("7.6", "Yin, fidelity of 8.1 % errors", 0.87, absolute(0.03), _YIN_RECALLED,
                  lambda: 1 - 1.5 * 0.081)  # fmt: skip
     yield Vector("7.6", "Yin, coincidences/s at 67 dB", 1.1, within_factor(1.5), _YIN_RECALLED,
                  lambda: double_downlink_hz(67))  # fmt: skip

@@ -237,6 +237,22 @@ def excluding() -> dict[str, Any]:
     return noting({"name": "excluding", "nodes": nodes, "links": links})
 
 
+def rooftops() -> dict[str, Any]:
+    """BB84 on trains through the air, between telescopes that may lose each other."""
+    data = excluding()
+    for node, role in (("alice", "Sender"), ("bob", "Receiver")):
+        data["nodes"][node]["program"] = f"{PROGRAMS}:Prepared{role}"
+    data["links"][0]["quantum"] = {
+        "medium": "free_space",
+        "length": "3 km",
+        "beam": {"wavelength": "1550 nm", "divergence": {"waist": "25 mm"}},
+        "telescope": {"aperture": "80 mm"},
+        "pointing": {"jitter": "4 urad"},
+        "depolarising": 0.02,
+    }
+    return data | {"name": "rooftops"}
+
+
 def distilling() -> dict[str, Any]:
     """BB84 on trains up to a secret key: hundreds of messages more, all of them authenticated."""
     retry = {"timeout": "1 ms", "tries": 6, "lazy": True, "distil": {}}
@@ -380,6 +396,7 @@ NETWORKS = {
         (4, 25),
     ),
     "excluding": Network(excluding, 10, (ProtocolRun(error=0.025),), (4, 40)),
+    "rooftops": Network(rooftops, 10, (ProtocolRun(error=0.025),), (4, 40)),
     "distilling": Network(distilling, 20, (ProtocolRun(error=0.025),), (4, 40)),
     "arm": Network(arm, 10, (ProtocolRun(error=0.08),), (4, 40)),
 }

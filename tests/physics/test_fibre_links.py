@@ -20,6 +20,7 @@ from qnetem.emulator.loading import parse_topology
 from qnetem.emulator.optics.dispersion import Pulse
 from qnetem.inprocess.network import InProcessNetwork
 
+from ..counts import papers
 from .bench import assert_frequency, play, program
 
 
@@ -103,7 +104,8 @@ def errors(quantum: str, photons: int, **how: Any) -> int:
     return int(play(text(quantum, photons, **how)).results["bob"]["errors"])
 
 
-@pytest.mark.parametrize("wait_s", [2.0, 10.0])
+@pytest.mark.papers
+@pytest.mark.parametrize("wait_s", papers([10.0, 2.0]))
 def test_uncompensated_polarisation_drift_errs_as_rotational_diffusion(wait_s: float) -> None:
     photons, drift = 600, 0.1  # a fibre of its own for each photon: independent walks
     quantum = f"{{environment: {{grid: 20 ms, polarisation_drift: {drift} rad2/s}}}}"

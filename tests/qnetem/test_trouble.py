@@ -297,7 +297,7 @@ def test_a_standard_output_that_takes_nothing_is_named(tmp_path: Path) -> None:
 
 def small_files() -> None:
     """In the child: a file larger than this is refused to it and its children, as on a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 @pytest.mark.parametrize("way", ["", "--in-process"])

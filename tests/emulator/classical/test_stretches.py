@@ -241,7 +241,7 @@ CHANGE = {"cut": _cut, "fault": _fault, "limit": _limit, "listen": _listen}
 
 @pytest.mark.campaign
 @given(plans())
-@settings(SETTINGS, max_examples=count(5000, 20))
+@settings(SETTINGS, max_examples=count(5000, 50))
 def test_whatever_changes_on_the_way_all_comes_as_it_would_hop_by_hop(plan: Plan) -> None:
     at_once = carried(plan)
     with hop_by_hop():
@@ -250,7 +250,7 @@ def test_whatever_changes_on_the_way_all_comes_as_it_would_hop_by_hop(plan: Plan
 
 @pytest.mark.campaign
 @given(puppets.networks())
-@settings(SETTINGS, max_examples=count(600, 15))
+@settings(SETTINGS, max_examples=count(600, 40))
 def test_a_whole_run_with_faults_has_the_digest_of_one_hop_by_hop(topology: Topology) -> None:
     at_once = harness.run(topology).observable()
     with hop_by_hop():

@@ -14,6 +14,8 @@ from qnetem.emulator.optics.environment import BLOCK, Conditions, Environment, T
 from qnetem.emulator.optics.phase import PhaseDrift, Vibration
 from qnetem.emulator.optics.polarisation import PolarisationDrift
 
+from ...counts import rounds_of
+
 MS = 1_000_000
 S = 1_000_000_000
 EVERYTHING: dict[str, Any] = {
@@ -130,10 +132,11 @@ def test_all_is_aligned_at_time_zero() -> None:
 # --- statistics ---
 
 
+@pytest.mark.papers
 @pytest.mark.parametrize(("t_s", "grid_ns"), [(0.5, 50 * MS), (2.0, 50 * MS), (2.0, S)])
 def test_polarisation_is_forgotten_as_the_closed_form_says(t_s: float, grid_ns: int) -> None:
-    """<F(t)> = (1 + exp(-sigma^2 t))/2 over N = 1500 environments, on fine and coarse grids alike."""
-    drift, count = PolarisationDrift(0.6), 1500
+    """<F(t)> = (1 + exp(-sigma^2 t))/2 over many environments, on fine and coarse grids alike."""
+    drift, count = PolarisationDrift(0.6), rounds_of(500, 1500)
     fidelities = []
     for seed in range(count):
         rotation = Environment(rng(seed), grid_ns, polarisation=drift).at(round(t_s * S)).rotation

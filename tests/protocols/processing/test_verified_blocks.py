@@ -31,10 +31,10 @@ def corrected(number: int) -> tuple[np.ndarray, np.ndarray]:
 def test_no_mismatch_is_undetected() -> None:
     """Two passes leave errors in a good part of the blocks: verification finds each of them."""
     equal = different = 0
-    for number in range(count(10_000)):
+    for number in range(count(10_000, 20)):
         key, found = corrected(number)
         point = int(np.random.default_rng([number, 1]).integers(2**BITS - 1))
         passes = key_hash(key, point) == key_hash(found, point)
         assert passes == bool(np.array_equal(key, found)), number
         equal, different = equal + passes, different + (not passes)
-    assert min(equal, different) > count(10_000) / 20
+    assert min(equal, different) > count(10_000, 20) / 20

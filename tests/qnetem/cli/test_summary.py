@@ -126,7 +126,9 @@ def test_a_person_at_a_terminal_reads_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ended(loaded(tmp_path, EXPECTING), results={"bob": {"qber": 0.5}})
-    report = cli._Report(Path("chain.yaml"), cli.RunFormat.text, True, None, "auto", False, [])
+    report = cli._Report(
+        Path("chain.yaml"), cli.RunFormat.text, True, None, None, "auto", False, []
+    )
     monkeypatch.setattr(cli, "seen_together", lambda: True)
     report.finished(run)
     out, err = capsys.readouterr()
