@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import cast
 
 from qnetem.emulator import wire
@@ -21,6 +22,7 @@ from qnetem.emulator.event_loops import new_event_loop
 
 _HEADER = wire.HEADER.size
 _STEP_NS = 1_000_000
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class _Reporter(asyncio.Protocol):
@@ -102,7 +104,7 @@ async def _grant(streams: list[socket.socket], rounds: int) -> float:
     return seconds
 
 
-def _fork(streams: list[socket.socket]) -> int:
+def _fork(streams: list[socket.socket], loop_factory: LoopFactory) -> int:
     """A child at the other end of the last stream; it has none of the others open."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -110,7 +112,7 @@ def _fork(streams: list[socket.socket]) -> int:
         for stream in (*streams, ours):
             stream.close()
         theirs.setblocking(False)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_report(theirs))
         os._exit(0)
     theirs.close()
@@ -119,16 +121,17 @@ def _fork(streams: list[socket.socket]) -> int:
     return pid
 
 
-def main(nodes: int, rounds: int) -> None:
-    """Fork, measure, reap."""
+def main(nodes: int, rounds: int, loop: str = "") -> None:
+    """Fork, measure, reap. `loop`: `asyncio` for that module's own event loop."""
+    loop_factory = asyncio.new_event_loop if loop == "asyncio" else new_event_loop
     gc.freeze()
     streams: list[socket.socket] = []
-    pids = [_fork(streams) for _ in range(nodes)]
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    pids = [_fork(streams, loop_factory) for _ in range(nodes)]
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         print(runner.run(_grant(streams, rounds)))
     for pid in pids:
         os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

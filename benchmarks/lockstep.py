@@ -2,7 +2,8 @@
 
 In a round every node sleeps a virtual millisecond: all are granted, all run their program, all report. Time
 counts from the first grant to the last report, not the start and the end of processes. Beside it the floor
-(floor.py), and HELICS and mosaik, which hold their processes together less closely: see peers/with_*.py.
+(floor.py) on the event loop that our processes have, and on asyncio's; and HELICS and mosaik, which hold
+their processes together less closely: see peers/with_*.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import networks
@@ -21,6 +23,7 @@ NODES = (1, 2, 4, 8, 16)
 REPORTS, PEER_REPORTS = 16_000, 3_000
 AIMS = [
     Aim(case="qnetem", beside="floor", at_least=0.8),
+    Aim(case="qnetem", beside="floor, asyncio", at_least=0.8),
     Aim(case="qnetem", beside="HELICS"),
     Aim(case="qnetem", beside="mosaik"),
 ]
@@ -41,15 +44,19 @@ def _ours(nodes: int) -> float:
     return float(outcome["instants"] / outcome["wall_time_s"])
 
 
-def _floor(nodes: int) -> float:
-    words = [str(Path(__file__).with_name("floor.py")), str(nodes), str(rounds(nodes))]
+def _floor(nodes: int, loop: str = "") -> float:
+    words = [str(Path(__file__).with_name("floor.py")), str(nodes), str(rounds(nodes)), loop]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
     return rounds(nodes) / float(done.stdout)
 
 
 def main(plan: Plan) -> list[Result]:
     """Measure."""
-    cases: dict[str, Callable[[int], float]] = {"qnetem": _ours, "floor": _floor}
+    cases: dict[str, Callable[[int], float]] = {
+        "qnetem": _ours,
+        "floor": _floor,
+        "floor, asyncio": partial(_floor, loop="asyncio"),
+    }
     cases |= plan.peers.growing("lockstep", "HELICS", "mosaik", options=peer_options)
     # One federate alone waits for nothing.
     only = dict.fromkeys(("HELICS", "mosaik"), NODES[1:])
