@@ -1,9 +1,8 @@
 """Growth in one process: microseconds that a step of a node costs, with more and more nodes.
 
 Silent: each node sleeps a virtual millisecond, again and again. Ring: each sends its neighbour a message
-and waits for the one from its other neighbour. Time counts from the first grant to the last report and is
-divided by nodes and rounds, so that a step costs the same at every size if nothing grows. Start and memory
-are not in it.
+and waits for the one from its other neighbour. A step is what a round more costs, divided by the nodes: two
+runs, of few rounds and of many, whose difference has neither start nor end nor a program's first step in it.
 
 Beside it the bare schedulers of SeQUeNCe and SimQN, where a step is one event that calls one function, and
 a ring of mosaik's in one process; they have no coroutines, no record and no digest: see peers/with_*.py.
@@ -19,8 +18,9 @@ from suite.measure import Plan, grown
 from suite.results import Aim, Result
 
 NODES = (10, 100, 1_000, 10_000)
-#: Steps of all nodes in a run; a node has two rounds at least.
-STEPS, PEER_STEPS = 10_000, 20_000
+#: Rounds of the short run; by how many the long one has more: so many steps of all nodes, but so many rounds.
+FEW, STEPS, LEAST_MORE = 2, 10_000, 20
+PEER_STEPS = 20_000
 #: mosaik takes minutes to connect more.
 MOSAIK_NODES = (10, 100)
 AIMS = [
@@ -31,21 +31,24 @@ AIMS = [
 ]
 
 
-def _rounds(nodes: int) -> int:
-    return max(2, STEPS // nodes)
+def _more(nodes: int) -> int:
+    return max(LEAST_MORE, STEPS // nodes)
 
 
 def _silent(nodes: int) -> float:
-    return _ours(nodes, networks.crowd(nodes, "Ticker", {"rounds": _rounds(nodes)}))
+    return _ours(nodes, lambda rounds: networks.crowd(nodes, "Ticker", {"rounds": rounds}))
 
 
 def _ring(nodes: int) -> float:
-    return _ours(nodes, networks.ring(nodes, _rounds(nodes)))
+    return _ours(nodes, lambda rounds: networks.ring(nodes, rounds))
 
 
-def _ours(nodes: int, topology: Path) -> float:
-    seconds = networks.run(topology, "--in-process")["wall_time_s"]
-    return float(seconds * 1e6 / (nodes * _rounds(nodes)))
+def _ours(nodes: int, topology: Callable[[int], Path]) -> float:
+    def seconds(rounds: int) -> float:
+        return float(networks.run(topology(rounds), "--in-process")["wall_time_s"])
+
+    more = _more(nodes)
+    return (seconds(FEW + more) - seconds(FEW)) * 1e6 / (nodes * more)
 
 
 def _beside(plan: Plan) -> dict[str, Callable[[int], float]]:
@@ -61,7 +64,9 @@ def _beside(plan: Plan) -> dict[str, Callable[[int], float]]:
         "steps", "SeQUeNCe", "SimQN", options=lambda nodes: {"nodes": nodes, "events": PEER_STEPS}
     )
     rings = plan.peers.growing(
-        "ring_inside", "mosaik", options=lambda nodes: {"nodes": nodes, "rounds": _rounds(nodes)}
+        "ring_inside",
+        "mosaik",
+        options=lambda nodes: {"nodes": nodes, "rounds": FEW + _more(nodes)},
     )
     return {f"{name}, bare events": events(run) for name, run in bare.items()} | {
         f"{name}, ring": steps_of_rounds(run) for name, run in rings.items()
