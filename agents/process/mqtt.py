@@ -11,8 +11,9 @@ comes wakes no process. Once a second the socket is emptied all the same.
 
 aiomqtt connects, subscribes, pings and disconnects. Messages go around its tasks and queues, and around the
 paho client beneath it, which makes several system calls and some thirty Python calls of each: PUBLISH
-packets are written and read here, and paho gets the bytes of all others. Both write to one socket, so each
-begins only when the other has nothing that is half sent.
+packets are written and read here, and paho gets the bytes of all others. Once it is connected, the bytes of
+both go through one transport of the loop (`Wire`). A socket that is only watched, as aiomqtt's is, does not
+do on uvloop: after a reset it is watched no more, whether or not it has been read to its end.
 """
 
 from __future__ import annotations
@@ -108,14 +109,12 @@ class Inbox:
         self._deliver, self._reconnected, self._awaited = deliver, reconnected, awaited
         self._topics: dict[str, bytes] = {}
         self._outgoing: deque[tuple[str, bytes]] = deque()
-        #: What is left of a write that the socket has taken in part.
-        self._unsent = memoryview(b"")
         self._packets = PacketSplitter()
         self._loop = asyncio.get_running_loop()
         self._client: aiomqtt.Client | None = None
         self._paho: Any = None
-        self._stream: socket.socket | None = None
-        self._listening = self._line_ended = self._drained = False
+        self._wire: Wire | None = None
+        self._line_ended = self._leaving = False
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -147,11 +146,14 @@ class Inbox:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        client = self._client
-        if client is not None and self.connected:
-            self._flush()
-            self.connected = False
-            await _leave(client)
+        client, wire = self._client, self._wire
+        if client is not None and wire is not None and self.connected:
+            self._flush(wait=False)
+            self.connected, self._leaving = False, True
+            with contextlib.suppress(aiomqtt.MqttError, OSError):
+                await client.__aexit__(None, None, None)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wire.closed, ATTEMPT_S)
 
     def publish(self, messages: list[tuple[str, bytes]]) -> None:
         """Send payloads `(destination, payload)`, in order; never waits.
@@ -167,8 +169,10 @@ class Inbox:
     def look(self) -> list[Payload]:
         """What has come from the broker by now; waits for nothing."""
         data = self._received()
-        if not data:
-            return []
+        return self._messages(data) if data else []
+
+    def _messages(self, data: bytes) -> list[Payload]:
+        """What `data` completes."""
         try:
             messages = self._packets.feed(data)
         except Malformed:
@@ -184,9 +188,8 @@ class Inbox:
 
     def listen(self) -> None:
         """Payloads are awaited: `deliver` them as soon as they come."""
-        if not self._listening and self._stream is not None:
-            self._listening = True
-            self._loop.add_reader(self._stream.fileno(), self._readable)
+        if self._wire is not None:
+            self._wire.listen()
 
     def describe(self) -> str:
         """How the line stands, for people."""
@@ -210,26 +213,44 @@ class Inbox:
     async def _connect(self, timeout_s: float) -> None:
         """One attempt: connection, subscription, and the two hot paths put in place."""
         client = client_of(self._address, max(timeout_s, 0.1), self._client_id)
-        await client.__aenter__()
         # The paho client: aiomqtt has no callback interface of its own.
         line: Any = client._client
-        stream = line.socket()
-        if not isinstance(stream, socket.socket):
-            raise OSError("the connection was lost at once")
+        client._disconnected.add_done_callback(_heed)
+        try:
+            await client.__aenter__()
+            stream = line.socket()
+            if not isinstance(stream, socket.socket):
+                raise OSError("the connection was lost at once")
+            self._loop.remove_reader(stream.fileno())
+            wire = await Wire.of(stream, self._on_data, self._hang_up, self._flush)
+            if wire.closed.done():
+                raise OSError("the connection was lost at once")
+        except BaseException:
+            _abandon(client)
+            raise
         line.disable_logger()
         line.on_message = self._on_message
         line.on_socket_register_write = self._on_want_write
-        line.on_socket_close = functools.partial(self._on_close, line.on_socket_close)
+        line.on_socket_unregister_write = None
+        line.on_socket_close = functools.partial(self._on_close, wire, line.on_socket_close)
         line.loop_misc = functools.partial(self._each_second, line.loop_misc)
         line._sock_recv = self._read_as_paho
-        self._client, self._paho, self._stream = client, line, stream
-        self._packets, self._unsent = PacketSplitter(), memoryview(b"")
-        self._line_ended = self._listening = self._drained = False
-        self.listen()
+        line._sock_send = wire.send
+        self._client, self._paho, self._wire = client, line, wire
+        self._packets, self._line_ended = PacketSplitter(), False
+        subscribing: asyncio.Task[Any] = self._loop.create_task(
+            client.subscribe([(inbox, 0) for inbox in self._inboxes()])
+        )
         try:
-            await client.subscribe([(inbox, 0) for inbox in self._inboxes()])
-        except aiomqtt.MqttError:
-            await _leave(client)
+            ends: list[asyncio.Future[Any]] = [subscribing, wire.closed]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if wire.closed.done():  # aiomqtt would wait for an answer all the same
+                raise OSError("the connection was lost before the subscription stood")
+            await subscribing
+        except BaseException:
+            subscribing.cancel()
+            await asyncio.wait([subscribing])
+            _abandon(client)
             raise
         self.connected = True
 
@@ -269,29 +290,28 @@ class Inbox:
         if self._paho is not None:
             self._paho.loop_read()
 
-    def _on_close(self, then: Any, line: paho.Client, userdata: object, stream: Any) -> None:
-        """paho is about to close the socket."""
-        if self._stream is not None and stream is self._stream:
-            self._loop.remove_writer(self._stream.fileno())
-            self._stream, self._unsent = None, memoryview(b"")
-            self.connected = self._listening = False
-        then(line, userdata, stream)  # aiomqtt removes the reader
+    def _on_close(self, wire: Wire, then: Any, line: Any, userdata: object, stream: Any) -> None:
+        """paho is about to close its socket: it has left, or the line is lost."""
+        wire.close(hand_over=self._leaving)
+        if self._wire is wire:
+            self._wire = None
+            self.connected = False
+        then(line, userdata, stream)
 
     # --- in ---------------------------------------------------------------------------------------
 
     def _received(self) -> bytes:
         """What the socket has, if anything; its end is the line's."""
-        if self._stream is None:
+        if self._wire is None:
             return b""
         try:
-            data = self._stream.recv(READ_BYTES)
+            data = self._wire.stream.recv(READ_BYTES)
         except BlockingIOError:
             return b""
         except OSError:
             data = b""
         if not data:
             self._hang_up()
-        self._drained = len(data) < READ_BYTES
         return data
 
     def _serve_paho(self) -> None:
@@ -312,14 +332,18 @@ class Inbox:
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         """A message at another QoS than the subscription's: it is none of ours."""
 
-    def _readable(self) -> None:
+    def _on_data(self, data: bytes) -> None:
+        """From the transport, which would keep an exception to itself."""
         early = self.connected and not self._awaited()
-        messages = self.look()
-        if early and self._drained and self._stream is not None:
-            self._listening = False
-            self._loop.remove_reader(self._stream.fileno())
-        if messages:
-            self._deliver(messages)
+        try:
+            messages = self._messages(data)
+            if early and len(data) < READ_BYTES and self._wire is not None:
+                self._wire.pause()
+            if messages:
+                self._deliver(messages)
+        except Exception as error:  # noqa: BLE001 - the loop's handler ends the process by it
+            message = "what came from the broker could not be delivered"
+            self._loop.call_exception_handler({"message": message, "exception": error})
 
     def _each_second(self, then: Callable[[], Any]) -> Any:
         """aiomqtt's chores, in a task of its own. The socket is watched again, until it is empty.
@@ -331,15 +355,11 @@ class Inbox:
 
     # --- out --------------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
-        """Write payloads until all are out or the socket is full."""
-        line = self._paho
-        while self.connected and self._outgoing and not self._unsent:
-            if line.want_write():  # a ping, perhaps half sent
-                self._await_writable()
-                return
-            self._unsent = memoryview(self._portion())
-            self._send_rest()
+    def _flush(self, wait: bool = True) -> None:
+        """Write payloads until all are out or, if it may `wait`, the transport holds many."""
+        wire = self._wire
+        while self.connected and wire is not None and self._outgoing and not (wait and wire.full):
+            wire.send(self._portion())
 
     def _portion(self) -> bytes:
         """Packets with the next payloads: those for one node together, in order."""
@@ -365,38 +385,107 @@ class Inbox:
             topic = self._topics[destination] = topic_field(self._outbox(destination))
         return topic
 
-    def _send_rest(self) -> None:
-        if self._stream is None:
-            return
-        try:
-            sent = self._stream.send(self._unsent)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._hang_up()
-            return
-        self._unsent = self._unsent[sent:]
-        if self._unsent:
-            self._await_writable()
-
     def _on_want_write(self, client: paho.Client, userdata: object, stream: object) -> None:
-        """paho has something to send: a ping, the subscription, its leave."""
-        self._await_writable()
-
-    def _await_writable(self) -> None:
-        if self._stream is not None:
-            self._loop.add_writer(self._stream.fileno(), self._writable)
-
-    def _writable(self) -> None:
-        if self._unsent:
-            self._send_rest()
-        elif self._paho.want_write():
-            self._paho.loop_write()
-        if self._stream is not None and not self._unsent and not self._paho.want_write():
-            self._loop.remove_writer(self._stream.fileno())
-            self._flush()
+        """paho has something to send: a ping, the subscription, its leave. It holds a lock just now."""
+        self._loop.call_soon(client.loop_write)
 
 
-async def _leave(client: aiomqtt.Client) -> None:
-    with contextlib.suppress(aiomqtt.MqttError, OSError):
-        await client.__aexit__(None, None, None)
+def _abandon(client: aiomqtt.Client) -> None:
+    """Close a line that did not come to be: aiomqtt drops it, and leaves it open."""
+    line: Any = client
+    line._client._sock_close()
+    line._disconnected.add_done_callback(_heed)
+
+
+def _heed(ended: asyncio.Future[None]) -> None:
+    """A line's end that is known without it: asyncio shall not say that it was ignored."""
+    if not ended.cancelled():
+        ended.exception()
+
+
+class Wire(asyncio.Protocol):
+    """The bytes of one connection to the broker, both ways.
+
+    Attributes: `stream` (the socket, a copy of paho's, which it closes when it likes), `full` (much is
+    written that the broker has not taken), `closed` (a future).
+    """
+
+    def __init__(
+        self,
+        stream: socket.socket,
+        on_data: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.full = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._on_data, self._on_end, self._on_room = on_data, on_end, on_room
+        self._transport: Any = None
+        self._paused = False
+
+    @classmethod
+    async def of(
+        cls,
+        stream: socket.socket,
+        on_data: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        on_room: Callable[[], None],
+    ) -> Wire:
+        """On a copy of a connected socket. `on_end()`: it ended by itself; `on_room()`: no more `full`."""
+        loop = asyncio.get_running_loop()
+        unix = stream.family == socket.AF_UNIX
+        connect: Any = loop.create_unix_connection if unix else loop.create_connection
+        copy = stream.dup()
+        wire = cls(copy, on_data, on_end, on_room)
+        try:
+            await connect(lambda: wire, sock=copy)
+        except BaseException:
+            copy.close()
+            raise
+        return wire
+
+    def listen(self) -> None:
+        """Hand over what comes."""
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def pause(self) -> None:
+        """Leave what comes in the socket."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def send(self, data: bytes) -> int:
+        """Write all of it, now or later; the number of bytes."""
+        self._transport.write(data)
+        return len(data)
+
+    def close(self, hand_over: bool) -> None:
+        """End the connection, after what is written or at once."""
+        self._on_end = lambda: None
+        if hand_over:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    # --- asyncio's protocol -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._on_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._on_end()
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._on_room()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import itertools
 import json
+import os
 import queue
 import socket
-from collections.abc import AsyncIterator, Callable
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +22,11 @@ import pytest
 
 from qnetem.agents.messages import seal
 from qnetem.agents.process import mqtt
-from qnetem.agents.process.mqtt import Inbox, Payload, inbox_topic
+from qnetem.agents.process.mqtt import Inbox, Payload, Wire, inbox_topic
+from qnetem.agents.process.packets import publish_packet, topic_field
 from qnetem.agents.process.settings import BrokerAddress
 from qnetem.broker.broker import Broker
+from qnetem.emulator import event_loops
 from tests.accounts import LOGIN, address, client, open_broker
 
 PATIENCE_S = 10.0
@@ -60,19 +68,11 @@ async def test_a_line_that_can_not_be_kept_is_reported_to_the_process() -> None:
 
 
 class Socket:
-    """Between an inbox and its socket: counts, and takes no more than `most` bytes of a write."""
+    """Between an inbox and its socket: counts what it reads by itself."""
 
-    def __init__(self, real: socket.socket, most: int = 10**9) -> None:
-        self._real, self._most = real, most
-        self.sent: list[int] = []
+    def __init__(self, real: socket.socket) -> None:
+        self._real = real
         self.reads = 0
-
-    def fileno(self) -> int:
-        return self._real.fileno()
-
-    def send(self, data: memoryview) -> int:
-        self.sent.append(self._real.send(data[: self._most]))
-        return self.sent[-1]
 
     def recv(self, size: int) -> bytes:
         self.reads += 1
@@ -97,12 +97,23 @@ class Line:
             lambda: self.wanted,
         )  # fmt: skip
 
-    def watched(self, most: int = 10**9) -> Socket:
+    @property
+    def wire(self) -> Wire:
+        assert self.inbox._wire is not None
+        return self.inbox._wire
+
+    def watched(self) -> Socket:
         """Look at the socket from now on."""
-        assert isinstance(self.inbox._stream, socket.socket)
-        spy = Socket(self.inbox._stream, most)
-        self.inbox._stream = spy  # type: ignore[assignment]
+        spy = Socket(self.wire.stream)
+        self.wire.stream = spy  # type: ignore[assignment]
         return spy
+
+    def writes(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The sizes of what is written from now on."""
+        sizes: list[int] = []
+        send = self.wire.send
+        monkeypatch.setattr(self.wire, "send", lambda data: sizes.append(len(data)) or send(data))
+        return sizes
 
 
 @asynccontextmanager
@@ -127,7 +138,7 @@ async def until(test: Callable[[], bool]) -> None:
 
 
 async def test_a_step_is_one_write_and_one_packet_for_each_node_that_any_client_reads(
-    here: tuple[Line, Broker],
+    here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client of another library, which knows only what docs/watching.md says."""
     line, broker = here
@@ -145,7 +156,7 @@ async def test_a_step_is_one_write_and_one_packet_for_each_node_that_any_client_
     watcher.loop_start()
     try:
         await asyncio.wait_for(subscribed.wait(), PATIENCE_S)
-        spy = line.watched()
+        writes = line.writes(monkeypatch)
         one, two, three, four, five = ENVELOPES
         line.inbox.publish(
             [("alice", one), ("carol", two), ("alice", three), ("dave", four), ("alice", five)]
@@ -153,7 +164,7 @@ async def test_a_step_is_one_write_and_one_packet_for_each_node_that_any_client_
         seen = [await asyncio.to_thread(found.get, timeout=PATIENCE_S) for _ in range(3)]
     finally:
         watcher.loop_stop()
-    assert len(spy.sent) == 1
+    assert len(writes) == 1
     assert seen == [
         (inbox_topic("run", "alice", "bob"), [json.loads(each) for each in (one, three, five)]),
         (inbox_topic("run", "carol", "bob"), json.loads(two)),
@@ -181,7 +192,7 @@ async def test_payloads_wait_unread_until_a_grant_needs_them_and_come_in_one_rea
         line.inbox.listen()
         await alice.publish(topic, b"awaited")
         await until(lambda: [("alice", b"awaited")] in line.delivered)
-        assert line.inbox._listening, "it was awaited: the next one may be, too"
+        assert not line.wire._paused, "it was awaited: the next one may be, too"
 
 
 async def test_what_no_grant_awaits_is_taken_from_the_broker_all_the_same(
@@ -210,34 +221,144 @@ async def test_several_messages_of_one_packet_are_delivered_one_by_one(
     assert line.delivered == [[("alice", each) for each in ENVELOPES]]
 
 
-async def test_a_write_that_is_taken_in_parts_arrives_whole_and_no_ping_breaks_it(
-    here: tuple[Line, Broker],
+async def test_megabytes_arrive_whole_and_no_ping_breaks_them(
+    here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, broker = here
-    spy = line.watched(most=701)
-    payloads = [seal(number, 1, "k", b'"%b"' % (b"x" * 3_000)) for number in range(20)]
+    writes = line.writes(monkeypatch)
+    line.wire.stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
+    payloads = [seal(number, 1, "k", b'"%b"' % (b"x" * 100_000)) for number in range(60)]
     async with client(broker) as alice:
         await alice.subscribe(inbox_topic("run", "alice", "+"))
-        line.inbox.publish([("alice", payload) for payload in payloads[:10]])
+        line.inbox.publish([("alice", payload) for payload in payloads[:30]])
+        assert line.wire.full, "the rest is kept until the broker has taken some of it"
         line.inbox._paho._send_pingreq()
-        line.inbox.publish([("alice", payload) for payload in payloads[10:]])
+        line.inbox.publish([("alice", payload) for payload in payloads[30:]])
         found: list[Any] = []
         async with asyncio.timeout(PATIENCE_S):
             while len(found) < len(payloads):
-                found += json.loads((await anext(alice.messages)).payload)
+                found.append(json.loads((await anext(alice.messages)).payload))
     assert found == [json.loads(payload) for payload in payloads]
-    assert len(spy.sent) > 60
-    await until(lambda: line.inbox._paho._ping_t == 0)  # the ping left after them, and was answered
+    assert max(writes) < 2 * mqtt.WRITE_BYTES
+    await until(lambda: line.inbox._paho._ping_t == 0)  # the ping left among them, and was answered
+
+
+async def test_what_is_written_last_is_handed_over_before_the_line_is_left(
+    here: tuple[Line, Broker],
+) -> None:
+    line, broker = here
+    payloads = [seal(number, 1, "k", b'"%b"' % (b"x" * 100_000)) for number in range(60)]
+    async with client(broker) as alice:
+        await alice.subscribe(inbox_topic("run", "alice", "+"))
+        line.inbox.publish([("alice", payload) for payload in payloads])
+        await line.inbox.close()
+        async with asyncio.timeout(PATIENCE_S):
+            found = [json.loads((await anext(alice.messages)).payload) for _ in payloads]
+    assert found == [json.loads(payload) for payload in payloads]
 
 
 async def test_what_is_no_mqtt_ends_the_line_and_a_new_one_is_made(
     here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, _ = here
-    stream = line.inbox._stream
+    wire = line.wire
     monkeypatch.setattr(line.inbox, "_received", lambda: b"\x30\x03\x00\x09a")
     assert line.inbox.look() == []
     monkeypatch.undo()
     assert not line.inbox.connected
     await until(lambda: line.inbox.connected)
-    assert line.inbox._stream not in (None, stream)
+    assert line.wire is not wire
+
+
+# --- a broker that resets its lines ---------------------------------------------------------------
+
+
+def _reset(end: socket.socket) -> None:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+def _accept(
+    listening: socket.socket, accepted: queue.Queue[socket.socket], reset_at_once: int
+) -> None:
+    """As much of a broker as is needed to be subscribed to, until `listening` is closed."""
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            end, _ = listening.accept()
+            with end.makefile("rb") as stream:
+                stream.read(stream.read(2)[1])  # CONNECT
+                end.sendall(b"\x20\x02\x00\x00")
+                if number < reset_at_once:
+                    _reset(end)
+                    continue
+                packet = stream.read(stream.read(2)[1])  # SUBSCRIBE, which begins with its number
+                end.sendall(b"\x90\x03" + packet[:2] + b"\x00")
+            accepted.put(end)
+
+
+@contextlib.contextmanager
+def resetting_broker(
+    reset_at_once: int = 0,
+) -> Iterator[tuple[BrokerAddress, queue.Queue[socket.socket]]]:
+    """A broker's address, and the ends there of what has subscribed. It resets so many lines before."""
+    ends: queue.Queue[socket.socket] = queue.Queue()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_accept, args=(listening, ends, reset_at_once))
+        thread.start()
+        yield BrokerAddress(*listening.getsockname()), ends
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    while not ends.empty():
+        ends.get().close()
+
+
+LOOPS = [asyncio.new_event_loop, event_loops.new_event_loop]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("unread", [0, 1, 2, 40])
+@pytest.mark.parametrize("loop_factory", LOOPS)
+def test_a_line_that_is_reset_is_made_again_however_much_is_unread_on_it(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], unread: int, wanted: bool
+) -> None:
+    """After a reset uvloop looks at a watched socket once more, and then never again."""
+    packet = publish_packet(topic_field(inbox_topic("run", "bob", "alice")), b"x" * 5_000)
+
+    async def life(address: BrokerAddress, ends: queue.Queue[socket.socket]) -> None:
+        again = asyncio.Event()
+        inbox = Inbox(address, "run", "bob", "bob", lambda _: None, again.set, lambda: wanted)
+        await inbox.open()
+        end = ends.get()
+        end.setblocking(False)
+        for _ in range(unread):
+            end.send(packet)
+        _reset(end)
+        async with asyncio.timeout(PATIENCE_S):
+            await again.wait()
+        assert inbox.connected
+        await inbox.close()
+
+    with resetting_broker() as broker, asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(life(*broker))
+
+
+@pytest.mark.parametrize("loop_factory", LOOPS)
+def test_lines_that_are_reset_before_they_are_subscribed_are_made_again(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A broker that restarts: nothing is left open by them, and nothing is said in a node's log."""
+
+    async def life(address: BrokerAddress) -> None:
+        errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        files = len(os.listdir("/proc/self/fd"))
+        inbox = Inbox(address, "run", "bob", "bob", lambda _: None, lambda: None)
+        await inbox.open()
+        assert len(os.listdir("/proc/self/fd")) <= files + 4, "what was reset is closed"
+        await inbox.close()
+        gc.collect()
+        await asyncio.sleep(0)
+        assert not errors
+
+    with resetting_broker(5) as (address, _), asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(life(address))
