@@ -358,11 +358,14 @@ async def test_a_node_killed_before_its_hello_ends_the_run_by_name(
     def kill_alice(body: bytes) -> None:
         answer = decode_answer(body)
         if isinstance(answer, Forked) and answer.node == "alice":
+            assert launcher._emulator.pid is not None
+            os.kill(launcher._emulator.pid, signal.SIGSTOP)
             os.kill(answer.pid, signal.SIGKILL)
         on_zygote(body)
 
     launcher._zygote._on_body = kill_alice
-    # As on a machine on which the emulator's imports take longer than all others together.
+    # As on a machine on which the emulator's imports take longer than all others together: it says nothing,
+    # neither that it is ready nor how the run ended.
     monkeypatch.setattr(launcher, "_on_emulator", lambda body: None)
     launcher._emulator._on_body = launcher._on_emulator
     async with asyncio.timeout(PATIENCE_S), launcher:
