@@ -1,7 +1,8 @@
 """Probes: what the recorder is asked to note about the state of qubits, without the node learning anything.
 
-Owns the reading of a probe's arguments into its operation. Does not own the look itself
-(emulator/quantum/operations.py, and joint_probes.py for several nodes), nor states' names (named_states.py).
+Owns the reading of a probe's arguments into its operation. Does not own the look itself (the emulator's
+quantum/operations/measurements.py, and joint_probes.py for several nodes), nor the names of states
+(named_states.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Entanglement swapping: Zukowski et al., Phys. Rev. Lett. 71, 4287 (1993).
 
 Owns the notices of repeaters, and `LongPairs`, by which an end gets pairs with a far end over any number of
-them. Does not own the repeaters (roles/repeater.py), the join itself (emulator/quantum/operations.py) nor
+them. Does not own the repeaters (roles/repeater.py), the join itself (emulator/quantum/operations/) nor
 what the ends do with the pairs.
 
 Each repeater makes a pair with either neighbour, joins them, and sends the ends a notice: which two pairs it

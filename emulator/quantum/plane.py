@@ -1,7 +1,7 @@
 """The quantum plane: operations in time.
 
 Owns when the operations that nodes ask for take effect, and their results. Does not own what an operation is
-(operations.py), the states and who holds what (node/registry.py), slots (node/node_devices.py), when a qubit
+(operations/), the states and who holds what (node/registry.py), slots (node/node_devices.py), when a qubit
 is too old (node/memories.py), requests for pairs (pairs/), photons in flight (links/photons.py), pulse trains
 (pulses/), or what faults have changed (fault_history.py). No I/O.
 
@@ -44,7 +44,8 @@ from .node.attempt_log import AttemptLog
 from .node.memories import CutOffs, NodeMemory, check_cutoffs, decay_of
 from .node.node_devices import NodeDevices, Pending
 from .node.registry import Registry
-from .operations import ROWS, hands_over, verb, waits_for
+from .operations.slots import hands_over
+from .operations.table import ROWS, verb, waits_for
 from .pairs.heralded_link import HeraldedLink
 from .pairs.heralded_pair import Request
 from .pulses.plane import PulsePlane
@@ -288,7 +289,7 @@ class QuantumPlane:
                 left[name] = [*self.registry.held_by(name), *requests]
         return left
 
-    # --- for operations.py ---
+    # --- for operations/ ---
 
     def queue(
         self, devices: NodeDevices, operation: Operation, qubits: Sequence[str], duration_ns: int

@@ -22,7 +22,7 @@ from qnetem import Agent
 from qnetem.agents.qubits import bloch
 from qnetem.emulator.devices.sources import Fock, poisson, thinned
 from qnetem.emulator.heralding.attempts import MIXED
-from qnetem.emulator.quantum.operations import _shown_axis
+from qnetem.emulator.quantum.operations.measurements import _shown_axis
 from qnetem.emulator.record.journal import rounded
 from qnetem.emulator.states import noise
 from qnetem.emulator.states.density_matrix import DensityMatrix, target_projector

@@ -2,7 +2,7 @@
 
 Owns which operations have a slot and which wait for one, until when each qubit is busy, whose each qubit and
 operation is, and the list of operations that have not ended. Does not own the qubits (registry.py), the pools
-of slots (slot_pools.py) or what operations do (quantum/operations.py).
+of slots (slot_pools.py) or what operations do (quantum/operations/).
 
 Rule: in each pool, slots used == qubits held + requests that are open (an operation that has got its slot and
 has not ended). An operation gets slot and place (places.py) at once, or waits for both; of those that wait

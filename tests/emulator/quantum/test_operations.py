@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 
 from qnetem.agents.node import node
-from qnetem.emulator.quantum.operations import ROWS
+from qnetem.emulator.quantum.operations.table import ROWS
 from qnetem.emulator.wire.messages import AnyOperation
 
 
