@@ -84,20 +84,20 @@ class DoubleClick:
         `preparation_ns` includes the time between the two modes. Raises InputError as the class.
         """
         check_probability("double click: depolarising", depolarising)
-        kept = (1 - depolarising) * (1 - joint_depolarising(first.fibre, second.fibre))
+        kept = (1 - depolarising) * (1 - joint_depolarising(first.path, second.path))
         return cls(
             station.detection_probability(first),
             station.detection_probability(second),
             meet_in_the_middle(
                 preparation_ns,
-                first.fibre.delay_ns,
-                second.fibre.delay_ns,
-                whole_delay_ns(first.fibre, second.fibre),
+                first.path.delay_ns,
+                second.path.delay_ns,
+                whole_delay_ns(first.path, second.path),
             ),
             station.dark_probability,
             visibility,
             1 - kept,
-            joint_coherence(first.fibre, second.fibre),
+            joint_coherence(first.path, second.path),
         )
 
     def events(self) -> tuple[float, float, float]:

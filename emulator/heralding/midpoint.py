@@ -27,7 +27,7 @@ PORTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An emitter and the fibre from it to the station.
+    """An emitter and the path from it to the station: a fibre, or a beam as a fibre that loses as much.
 
     An excited emitter gives a photon with `emission_probability`, into the zero-phonon line with
     `zero_phonon_fraction`, into the fibre with `collection_efficiency`, at the fibre's wavelength
@@ -36,7 +36,7 @@ class Arm:
     Raises InputError for values that are no probabilities and a lifetime that is not positive.
     """
 
-    fibre: Fibre
+    path: Fibre
     emission_probability: float = 1.0
     zero_phonon_fraction: float = 1.0
     collection_efficiency: float = 1.0
@@ -51,10 +51,10 @@ class Arm:
 
     @property
     def arrival_probability(self) -> float:
-        """Probability that the photon of an excited emitter comes out of the fibre."""
+        """Probability that the photon of an excited emitter comes to the station."""
         emitted = self.emission_probability * self.zero_phonon_fraction
         coupled = self.collection_efficiency * self.conversion_efficiency
-        return emitted * coupled * self.fibre.transmittance
+        return emitted * coupled * self.path.transmittance
 
 
 @dataclass(frozen=True, slots=True)

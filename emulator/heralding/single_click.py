@@ -123,9 +123,9 @@ class SingleClick:
         depolarises: photon or none is no polarisation; and as the class.
         """
         for arm in (first, second):
-            if arm.fibre.depolarising:
+            if arm.path.depolarising:
                 raise InputError(
-                    f"single click: the fibre depolarises ({arm.fibre.depolarising:g}), but the qubit is "
+                    f"single click: the fibre depolarises ({arm.path.depolarising:g}), but the qubit is "
                     "a photon or none; expected `dephasing`, `visibility` or `phase_noise`"
                 )
         return cls(
@@ -134,15 +134,15 @@ class SingleClick:
             station.detection_probability(second),
             meet_in_the_middle(
                 preparation_ns,
-                first.fibre.delay_ns,
-                second.fibre.delay_ns,
-                whole_delay_ns(first.fibre, second.fibre),
+                first.path.delay_ns,
+                second.path.delay_ns,
+                whole_delay_ns(first.path, second.path),
             ),
             station.dark_probability,
             visibility,
             phase_noise_rad,
             double_excitation,
-            joint_coherence(first.fibre, second.fibre),
+            joint_coherence(first.path, second.path),
             incoherent_darks,
         )
 

@@ -156,12 +156,12 @@ def _in_order(*parts: Superoperator | None) -> Superoperator | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FibreState:
-    """What a fibre does to light that enters at one time in one direction.
+class MediumState:
+    """What a fibre or free space does to light that enters at one time in one direction.
 
     `noise` is None if nothing is done to a photon that comes through. `spread_ps` is the rms of its
     arrival time (0 for a link without a `Pulse`), `noise_rate_hz` counts photons of classical channels
-    that come out with it, inside the filter. `valid_until_ns` is None if nothing ever changes.
+    or of the sky that come out with it, inside the filter. `valid_until_ns` is None if nothing ever changes.
     """
 
     transmittance: float
@@ -238,9 +238,9 @@ class FibreLink:
         self._spread_ps = fibre.spread_ps(pulse) if pulse else 0.0
         self._damage = fibre.damage(pulse if encoding == "polarisation" else None)
         #: The latest state for each direction, by the beginning of its cell.
-        self._latest: dict[bool, tuple[int, FibreState]] = {}
+        self._latest: dict[bool, tuple[int, MediumState]] = {}
 
-    def at(self, t_ns: int, reverse: bool = False) -> FibreState:
+    def at(self, t_ns: int, reverse: bool = False) -> MediumState:
         """The fibre for light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
         conditions = Conditions(0) if self.environment is None else self.environment.at(t_ns)
         latest = self._latest.get(reverse)
@@ -281,14 +281,14 @@ class FibreLink:
             return 0.0
         return self._phase_rad(self.environment.at(t_ns), length_share)
 
-    def _state(self, conditions: Conditions, reverse: bool) -> FibreState:
+    def _state(self, conditions: Conditions, reverse: bool) -> MediumState:
         fibre, environment = self.fibre, self.environment
         rate_hz = 0.0
         if self.raman_noise is not None:
             rate_hz = self.raman_noise.rate_hz(
                 fibre.length_km, fibre.attenuation_db_per_km, reverse
             )
-        return FibreState(
+        return MediumState(
             transmittance=fibre.transmittance,
             delay_s=fibre.delay_s(conditions.temperature_k),
             noise=_in_order(*self._turns(conditions, reverse), self._damage),

@@ -28,7 +28,7 @@ from ..space.contacts import Geometry
 from ..space.earth import Station
 from .dispersion import Pulse
 from .fading import FadeShape, Fading, Floats
-from .fibre import Fibre, FibreLink, FibreState
+from .fibre import Fibre, FibreLink, MediumState
 
 GRID_NS = 10**9
 #: Cells whose transmittance is kept at hand.
@@ -215,7 +215,7 @@ class Optics:
 
 
 class FreeSpaceLink:
-    """A beam between two places. `fibre` has what else light suffers, as a fibre of no length.
+    """A beam between two places. `bare` has what else light suffers, as a fibre of no length.
 
     `geometry` says where the ends are; without one, or while they stand still, the way is `length_km`, near
     the ground. `background_hz` counts photons of the sky in the receiver's aperture, or a `sky` does that
@@ -229,7 +229,7 @@ class FreeSpaceLink:
     def __init__(
         self,
         optics: Optics,
-        fibre: Fibre,
+        bare: Fibre,
         length_km: float,
         geometry: Geometry | None = None,
         background_hz: float = 0.0,
@@ -239,22 +239,22 @@ class FreeSpaceLink:
         sky: Sky | None = None,
         fading: Fading | None = None,
     ) -> None:
-        self.optics, self.fibre, self.length_km, self.geometry = optics, fibre, length_km, geometry
+        self.optics, self.bare, self.length_km, self.geometry = optics, bare, length_km, geometry
         self.background_hz, self.weather, self.pulse = background_hz, tuple(weather), pulse
         self._clear, self.sky = clear, sky
         #: None: only the mean comes through.
         self.fading = None if clear else fading
         self.moves = geometry is not None and geometry.moves
-        straight = FibreLink(fibre)
+        straight = FibreLink(bare)
         #: What damages a qubit, by direction.
         self._damage = {reverse: straight.at(0, reverse).noise for reverse in (False, True)}
         self._spread_ps = pulse.duration_ps if pulse is not None else 0.0
         #: The latest state for each direction, and the beginning of its cell.
-        self._latest: dict[bool, tuple[int, FibreState]] = {}
+        self._latest: dict[bool, tuple[int, MediumState]] = {}
         self._clear_cell = lru_cache(_CELLS_AT_HAND)(self._clear_of)
         self._shape = lru_cache(_CELLS_AT_HAND)(self._fade_shape)
 
-    def at(self, t_ns: int, reverse: bool = False) -> FibreState:
+    def at(self, t_ns: int, reverse: bool = False) -> MediumState:
         """The link for light that enters at `t_ns`; `reverse`: at the second end, towards the first."""
         latest = self._latest.get(reverse)
         if latest is not None:
@@ -267,7 +267,7 @@ class FreeSpaceLink:
     def transmittance(self, t_ns: int, reverse: bool = False) -> float:
         """That of a moment, without cells and clouds; 0 while the ends do not see each other."""
         if self._clear:
-            return self.fibre.transmittance
+            return self.bare.transmittance
         if self.geometry is None or not self.moves:
             distance_km, elevation_deg = self.length_km, None
         elif not self.geometry.contact_at(t_ns).open:
@@ -278,9 +278,9 @@ class FreeSpaceLink:
         optics = self.optics
         caught = optics.caught(distance_km, elevation_deg, self._rises(reverse))
         if self.moves and elevation_deg is None:
-            return caught * self.fibre.transmittance
+            return caught * self.bare.transmittance
         air = optics.air.transmittance(elevation_deg, distance_km, optics.wavelength_nm)
-        return caught * air * self.fibre.transmittance
+        return caught * air * self.bare.transmittance
 
     def fades(self, from_ns: int, until_ns: int, reverse: bool = False) -> Floats:
         """By what the mean is multiplied in each block of the correlation time, of a stretch in one cell."""
@@ -327,17 +327,17 @@ class FreeSpaceLink:
     ) -> FreeSpaceLink:
         """With more loss, or with none at all, its frames turned further, and the beam further off."""
         optics = replace(self.optics, bias_urad=self.optics.bias_urad + pointing_urad)
-        fibre = Fibre(
+        bare = Fibre(
             length_km=0.0,
-            insertion_loss_db=0.0 if lossless else self.fibre.insertion_loss_db + loss_db,
+            insertion_loss_db=0.0 if lossless else self.bare.insertion_loss_db + loss_db,
             group_index=1.0,
-            depolarising=self.fibre.depolarising,
-            dephasing=self.fibre.dephasing,
-            misalignment_rad=self.fibre.misalignment_rad + misalignment_rad,
+            depolarising=self.bare.depolarising,
+            dephasing=self.bare.dephasing,
+            misalignment_rad=self.bare.misalignment_rad + misalignment_rad,
         )
         return FreeSpaceLink(
             optics,
-            fibre,
+            bare,
             self.length_km,
             self.geometry,
             self.background_hz,
@@ -355,7 +355,7 @@ class FreeSpaceLink:
         first, second = (isinstance(place, Station) for place in self.geometry.places)
         return (second and not first) if reverse else (first and not second)
 
-    def _cell(self, t_ns: int, reverse: bool) -> tuple[int, FibreState]:
+    def _cell(self, t_ns: int, reverse: bool) -> tuple[int, MediumState]:
         """The cell of a moment: when it begins, and what holds in it."""
         since_ns: int = 0
         until_ns: int | None = None
@@ -373,7 +373,7 @@ class FreeSpaceLink:
             noise_hz, changes_ns = self.sky.at(t_ns)
             until_ns = changes_ns if until_ns is None else min(until_ns, changes_ns)
             since_ns = t_ns
-        state = FibreState(
+        state = MediumState(
             transmittance=eta,
             delay_s=delay_s,
             noise=self._damage[reverse],

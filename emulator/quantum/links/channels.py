@@ -21,7 +21,7 @@ from ...faults.changes import Changes
 from ...kernel.streams import Streams
 from ...optics.dispersion import Pulse
 from ...optics.environment import Environment, Temperature
-from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, FibreState
+from ...optics.fibre import REFERENCE_NM, Fibre, FibreLink, MediumState
 from ...optics.free_space import FreeSpaceLink
 from ...optics.phase import PhaseDrift, Vibration
 from ...optics.polarisation import PolarisationDrift
@@ -77,11 +77,11 @@ class LinksByEnds(Generic[_Channel]):
         return f"{link} is not a link between them that {self._service}; there is {names}"
 
 
-# --- light across a fibre  ------------------------------------------------------------------------
+# --- light across a link --------------------------------------------------------------------------
 
 
 class PhotonTransit(NamedTuple):
-    """One photon across a fibre: whether it arrives, when, and the noise on it (None: nothing).
+    """One photon across a link: whether it arrives, when, and the noise on it (None: nothing).
 
     `survival` is the probability that it comes through and lies inside the receiver's gate.
     """
@@ -108,7 +108,7 @@ class LightChannel:
         self.medium, self.gate_ps = medium, gate_ps
         self._first, self._noise = first, noise
         #: The latest transit in each direction, and the state of the medium it follows from.
-        self._latest: dict[bool, tuple[FibreState, PhotonTransit]] = {}
+        self._latest: dict[bool, tuple[MediumState, PhotonTransit]] = {}
 
     def at(self, t_ns: int, source: str) -> PhotonTransit:
         """For light that `source`, one of the link's ends, sends at `t_ns`."""
@@ -143,10 +143,10 @@ class LightChannel:
 
         `lossless`: without any loss on the way; all else stays, the gate too.
         """
-        link = self.medium.changed(loss_db, misalignment_rad, lossless, pointing_urad)
-        return LightChannel(link, self._first, self.gate_ps, self._noise)
+        medium = self.medium.changed(loss_db, misalignment_rad, lossless, pointing_urad)
+        return LightChannel(medium, self._first, self.gate_ps, self._noise)
 
-    def _transit(self, state: FibreState) -> PhotonTransit:
+    def _transit(self, state: MediumState) -> PhotonTransit:
         survival = state.transmittance
         if self.gate_ps is not None:
             survival *= state.gate_fraction(self.gate_ps / 1e3)
@@ -192,14 +192,14 @@ def light_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> Li
     path = ("links", link.name, "quantum")
     with placed(topology, *path, "pulse"):
         pulse = pulse_of(quantum)
-    fibre: FibreLink | FreeSpaceLink
+    medium: FibreLink | FreeSpaceLink
     with placed(topology, *path, "environment"):
         environment = environment_of(topology, link, streams)
     if quantum.medium == "free_space":
-        fibre = free_space_of(topology, link, bare_fibre(quantum), pulse, streams)
+        medium = free_space_of(topology, link, bare_fibre(quantum), pulse, streams)
     else:
         with placed(topology, *path, "coexistence"):
-            fibre = FibreLink(
+            medium = FibreLink(
                 _fibre(quantum), pulse, environment, raman_of(quantum), quantum.encoding
             )
     with placed(topology, *path, "noise"):
@@ -209,7 +209,7 @@ def light_channel_of(topology: Topology, link: LinkSpec, streams: Streams) -> Li
     if quantum.gate_ps is not None and pulse is None:
         problem = "a gate acts on the spread of a pulse: expected 'pulse:' beside it"
         raise topology.error(problem, *path, "gate")
-    channel = LightChannel(fibre, link.ends[0], quantum.gate_ps, noise)
+    channel = LightChannel(medium, link.ends[0], quantum.gate_ps, noise)
     with placed(topology, *path):
         _check_formalism(topology, link, channel)
     return channel

@@ -148,21 +148,21 @@ def _check_sky(link: LinkSpec) -> None:
         )
 
 
-def drift_of(link: LinkSpec, fibre: FibreLink | FreeSpaceLink) -> PairDrift | None:
-    """What the surroundings of the link's `fibre` do to its pairs; None if nothing.
+def drift_of(link: LinkSpec, medium: FibreLink | FreeSpaceLink) -> PairDrift | None:
+    """What the surroundings of the link's `medium` do to its pairs; None if nothing.
 
-    A simple link's pairs are what the topology says, whatever is round the fibre.
+    A simple link's pairs are what the topology says, whatever is round the fibre; a beam does not drift.
     """
     spec = _spec(link)
-    if spec is None or spec.kind == "simple" or isinstance(fibre, FreeSpaceLink):
+    if spec is None or spec.kind == "simple" or isinstance(medium, FreeSpaceLink):
         return None
     station = _station_of(spec)
     if spec.kind == "single_click":
-        return single_click_drift(fibre, station, spec.stabilisation_ns)
+        return single_click_drift(medium, station, spec.stabilisation_ns)
     if spec.kind == "double_click":
-        return double_click_drift(fibre)
-    nearer_ns = min(part.delay_ns for part in split_fibre(fibre.fibre, station))
-    return midpoint_drift(fibre, nearer_ns)
+        return double_click_drift(medium)
+    nearer_ns = min(part.delay_ns for part in split_fibre(medium.fibre, station))
+    return midpoint_drift(medium, nearer_ns)
 
 
 def clicks_of(

@@ -1,14 +1,14 @@
-"""Photons: qubits that nodes send along fibres.
+"""Photons: qubits that nodes send along links.
 
-Owns the photons in flight on one link. Does not own what a fibre does to light (channels.py,
-optics/fibre.py) or where a qubit lies at rest (node/registry.py).
+Owns the photons in flight on one link. Does not own what a link does to light (channels.py,
+optics/) or where a qubit lies at rest (node/registry.py).
 
 Rules: whether a photon survives is drawn when it leaves, with exactly one number per photon, cut or
-not; a receiver's gate is part of that. The fibre is asked once, for the time at which the photon leaves:
+not; a receiver's gate is part of that. The channel is asked once, for the time at which the photon leaves:
 loss, delay and noise are those of that time, with what faults do to them. A photon is lost if its link is
 cut when it leaves or at any time of its flight. What arrives takes a free slot of a node that is alive, else
 it is lost. The receiver never hears of a lost one. An eavesdropper on the link stands where light enters it:
-what an end sends comes to her at once and unharmed, and what she sends crosses the whole fibre as if that end
+what an end sends comes to her at once and unharmed, and what she sends crosses the whole link as if that end
 had sent it.
 """
 
@@ -27,7 +27,7 @@ from .channels import FaultedChannel
 
 
 class Photon:
-    """A qubit in flight; `noise` is what the fibre does to it, None if nothing. `port`: whom it is for."""
+    """A qubit in flight; `noise` is what the link does to it, None if nothing. `port`: whom it is for."""
 
     __slots__ = ("destination", "entry", "noise", "number", "port", "qubit", "source")
 
@@ -94,7 +94,7 @@ class PhotonLink:
         photon.entry = clock.at(now + transit.delay_ns, order, partial(self._arrive, photon))
 
     def _seize(self, qubit: str, source: str, eavesdropper: NodeDevices, port: str) -> None:
-        """The qubit comes to the eavesdropper at the entrance of the fibre: at once, and nothing is drawn."""
+        """The qubit comes to the eavesdropper at the entrance of the link: at once, and nothing is drawn."""
         now = self._clock.now_ns
         self._launched += 1
         self._metrics.count(f"links.{self.name}.photons_seized")

@@ -1,8 +1,8 @@
-"""Pulse trains in flight: which slots have left, what the fibre does to them, when blocks arrive.
+"""Pulse trains in flight: which slots have left, what the link does to them, when blocks arrive.
 
-Owns a link as pulses see it (`PulseLink`: its fibre over time, its cuts), the trains on it, and which links
-lead where (`PulseRoutes`). Does not own what a node does with a train (reception.py, plane.py), what a fibre
-does (optics/fibre.py) or the photons (optics/pulses.py).
+Owns a link as pulses see it (`PulseLink`: its channel over time, its cuts), the trains on it, and which links
+lead where (`PulseRoutes`). Does not own what a node does with a train (reception.py, plane.py), what fibres
+and free space do (optics/) or the photons (optics/pulses.py).
 
 Theory of operation. A train begins at a whole ns; slot i leaves at i periods from there, in ps. It travels in
 blocks: one event when its first light arrives (the node that listens then gets the train), and one for each
@@ -10,7 +10,7 @@ block, when the last slot of that block has arrived. A fibre's delay is that of 
 and receivers follow slow drifts of it. In free space a block ends when the light of its end comes, which ends
 that move make earlier or later; receivers know slots by their number there too.
 
-Rules. A slot meets the fibre of the time at which it leaves, with what faults do to it. It is dark if its
+Rules. A slot meets the channel of the time at which it leaves, with what faults do to it. It is dark if its
 source is off then, or if the link is cut when it leaves or at any time of its flight: then no photon comes,
 and the receiver's own counts remain. A sender that stops, or dies, has sent the slots that had left by then.
 A direct link goes before a route past eavesdroppers; of several routes none is taken unless it is named.
@@ -82,7 +82,7 @@ class Train:
     """One train on one link. `origin` sent it first: `source` itself, or where an eavesdropper got it from.
 
     `reception` takes it at the other end, from its first light on; None: it is lost. `entrance` is the end at
-    which it enters the fibre; None: it comes to an eavesdropper there, and crosses nothing.
+    which it enters the link; None: it comes to an eavesdropper there, and crosses nothing.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Train:
         self.link.at(self, over_ns, partial(self._arrive, block))
 
     def channel(self, block: Block, count: bool = True) -> PulseChannel:
-        """What the fibre does to the block's slots, drifts and cuts included.
+        """What the channel does to the block's slots, drifts and cuts included.
 
         `count`: the faults among them count the slots that they have hit.
         """
@@ -189,7 +189,7 @@ class Train:
 
 
 class PulseLink:
-    """One link's fibre for pulse trains, both ways. `on_first_light(train)` is called for each train.
+    """One link for pulse trains, both ways. `on_first_light(train)` is called for each train.
 
     `nodes`: what faults change about each node, whose source may be off.
     """
@@ -286,7 +286,7 @@ class PulseLink:
         return medium.sky
 
     def gate_ps(self, train: Train) -> float | None:
-        """Full width of the gate through which the train comes out of the fibre; None: without one."""
+        """Full width of the gate through which the train comes out of the link; None: without one."""
         return None if train.entrance is None else self.faulted.channel.gate_ps
 
     def channel(self, train: Train, first: int, end: int, count: bool = True) -> PulseChannel:
@@ -423,7 +423,7 @@ class PulseRoutes:
     def choose(self, node: str, peer: str, link: str | None) -> PulseLink:
         """The first link from `node` to `peer`: a direct one, or one that leads past eavesdroppers.
 
-        From a node to itself it is no link: no fibre, and no time. Raises LinkError.
+        From a node to itself it is no link: no channel, and no time. Raises LinkError.
         """
         if node == peer and link is None:
             return self._own_link(node)
