@@ -117,8 +117,8 @@ def _integral(
 
 
 def loss_db(transmittance: float) -> float:
-    """-10 log10(eta)."""
-    return -10 * math.log10(transmittance)
+    """-10 log10(eta); infinite where nothing is transmitted. Raises ValueError below 0."""
+    return -10 * math.log10(transmittance) if transmittance else math.inf
 
 
 # --- pointing -------------------------------------------------------------------------------------

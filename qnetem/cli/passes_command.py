@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -131,12 +132,17 @@ def _data(topology: Topology, row: PassRow) -> dict[str, Any]:
         "end": _utc(topology, row.end_ns),
         "highest_deg": None if row.highest_deg is None else round(row.highest_deg, 3),
         "range_km": round(row.range_km, 3),
-        "loss_db": round(row.loss_db, 3),
+        "loss_db": _finite(row.loss_db),
         "doppler_ghz": round(row.doppler_ghz, 3),
         "night": row.night,
         "sunlit": row.sunlit,
         "key_bits": None if row.key_bits is None else round(row.key_bits),
     }
+
+
+def _finite(loss_db: float) -> float | None:
+    """JSON has no infinite number: none is said where no light arrives."""
+    return round(loss_db, 3) if math.isfinite(loss_db) else None
 
 
 def _common_data(topology: Topology, row: CommonRow) -> dict[str, Any]:
@@ -151,8 +157,8 @@ def _common_data(topology: Topology, row: CommonRow) -> dict[str, Any]:
         "end": _utc(topology, row.end_ns),
         "first_range_km": round(row.ranges_km[0], 3),
         "second_range_km": round(row.ranges_km[1], 3),
-        "first_loss_db": round(row.losses_db[0], 3),
-        "second_loss_db": round(row.losses_db[1], 3),
+        "first_loss_db": _finite(row.losses_db[0]),
+        "second_loss_db": _finite(row.losses_db[1]),
         "night": row.night,
         "pairs": None if row.pairs is None else round(row.pairs, 1),
         "key_bits": None if row.key_bits is None else round(row.key_bits),
@@ -206,7 +212,7 @@ def _cells(data: dict[str, Any], row: PassRow) -> tuple[str, ...]:
         f"{row.duration_s:.0f} s",
         "-" if highest is None else f"{highest:.1f} deg",
         f"{row.range_km:.0f} km",
-        f"{row.loss_db:.1f} dB",
+        f"{row.loss_db:.1f} dB" if math.isfinite(row.loss_db) else "no light",
         _word(row.night),
         "-" if bits is None else f"{bits:,} bit",
     )
@@ -249,7 +255,7 @@ def _common_cells(topology: Topology, row: CommonRow) -> tuple[str, ...]:
         _utc(topology, row.start_ns),
         f"{row.duration_s:.0f} s",
         f"{near:.0f} + {far:.0f} km",
-        f"{one:.1f} + {other:.1f} dB",
+        f"{one:.1f} + {other:.1f} dB" if math.isfinite(one + other) else "no light",
         _word(row.night),
         "-" if row.pairs is None else f"{row.pairs:,.0f}",
         "-" if row.key_bits is None else f"{row.key_bits:,.0f} bit",

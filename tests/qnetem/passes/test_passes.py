@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,27 @@ def test_all_formats_tell_the_same() -> None:
 
 
 DOUBLE = str(TOPOLOGIES / "space" / "double-downlink.yaml")
+
+
+@pytest.mark.parametrize("file", ["micius.yaml", "double-downlink.yaml"])
+def test_a_pass_by_which_no_light_arrives_says_so_in_every_format(
+    tmp_path: Path, file: str
+) -> None:
+    """A loss of which the transmittance is 0 in floating point."""
+    folder = shutil.copytree(TOPOLOGIES / "space", tmp_path / "space")
+    path = folder / file
+    path.write_text(re.sub(r"insertion_loss: \S+ dB", "insertion_loss: 16000 dB", path.read_text()))
+    words = (str(path), "--until", "24 h")
+    told = json.loads(typed(*words, "--format", "json").stdout, parse_constant=pytest.fail)
+    assert told["passes"]
+    assert all(each["loss_db"] is None for each in told["passes"])
+    assert all(each["first_loss_db"] is None for each in told["common"])
+    table = typed(*words).stdout
+    assert table.count("no light") == len(told["passes"]) + len(told["common"])
+    for row in csv.DictReader(io.StringIO(typed(*words, "--format", "csv").stdout)):
+        assert row["loss_db"] == ""
+        assert row["key_bits"] in ("", "0")
+    assert typed(*words, "--out", str(tmp_path / "dark.svg")).exit_code == 0
 
 
 def test_common_passes_of_a_source_of_pairs_are_a_table_of_their_own() -> None:
