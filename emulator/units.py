@@ -261,14 +261,17 @@ def _expected(dimension: str) -> str:
     if not units:
         return "a number"
     bare = " or a bare number" if "" in UNITS[dimension] else ""
-    article = "an" if dimension[0] in "aeiou" else "a"
-    return f"{article} {dimension} ({', '.join(units)}){bare}"
+    return f"{_one(dimension)} ({', '.join(units)}){bare}"
+
+
+def _one(dimension: str) -> str:
+    return f"{'an' if dimension[0] in 'aeiou' else 'a'} {dimension}"
 
 
 def _wrong_unit(value: str, unit: str, dimension: str) -> str:
     for other, units in UNITS.items():
         if unit in units and unit:
-            return f"{quoted(value)} is a {other}: expected {_expected(dimension)}"
+            return f"{quoted(value)} is {_one(other)}: expected {_expected(dimension)}"
     if not unit:
         return f"{quoted(value)} has no unit: expected {_expected(dimension)}"
     hint = did_you_mean(unit, [known for known in UNITS[dimension] if known])

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 
 from qnetem.emulator.closed_forms import free_space, turbulence
 
@@ -82,3 +83,30 @@ def test_a_narrow_pointing_error_agrees_with_its_closed_form_far_away() -> None:
     still = free_space.aperture_capture(5.0, 0.1)
     expected = still * free_space.pointing_transmittance(5.0, 1.2, 0.7)
     assert wandering == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.1, 1.0, 30.0, 99.9, 100.1, 1e3, 1e9])
+@pytest.mark.parametrize("order", [0, 1])
+def test_the_scaled_bessel_function_is_scipys(order: int, x: float) -> None:
+    expected = float(scipy.special.ive(order, x))
+    found = turbulence._scaled_bessel_i(order, x)
+    assert found == pytest.approx(expected, rel=1e-13, abs=1e-15)
+
+
+def test_a_bias_far_beyond_the_beam_takes_as_many_terms_as_a_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pointing that is off by hundreds of its jitters, in every cell of a pass."""
+    terms = 0
+    cos = math.cos
+
+    def counted(angle: float) -> float:
+        nonlocal terms
+        terms += 1
+        return cos(angle)
+
+    monkeypatch.setattr(math, "cos", counted)
+    for bias in (0.2, 200.0):
+        terms = 0
+        turbulence.wander_transmittance(1.0, 0.4, 0.1, bias)
+        assert terms < 100_000
