@@ -1,6 +1,6 @@
 """What a reference vector is, and when the emulator agrees with it.
 
-Owns vectors, tolerances and verdicts. Does not own the vectors themselves (one module per section) nor how
+Owns vectors, tolerances and verdicts. Does not own the vectors themselves (sections/) nor how
 they look (report.py). Rule: `compute` runs the emulator's own code and knows nothing of the expected number;
 where it draws, its generator comes from `generator` and so does the same every time.
 """

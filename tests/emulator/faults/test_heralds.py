@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.faults.kinds.false_herald import FalseHerald
-from qnetem.emulator.faults.kinds.lost_herald import LostHerald
+from qnetem.emulator.faults.kinds.light.false_herald import FalseHerald
+from qnetem.emulator.faults.kinds.light.lost_herald import LostHerald
 from qnetem.emulator.faults.verdicts import HEARD, HeraldOutcome
 from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
 from qnetem.emulator.kernel.streams import Streams

@@ -11,8 +11,8 @@ from numpy.random import Generator
 from qnetem import Agent
 from qnetem.emulator.classical.flights import Flight, Sent
 from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
-from qnetem.emulator.faults.kinds.delay import Delay
-from qnetem.emulator.faults.kinds.loss import Loss
+from qnetem.emulator.faults.kinds.messages.delay import Delay
+from qnetem.emulator.faults.kinds.messages.loss import Loss
 from qnetem.emulator.faults.verdicts import Drop, Later, Pass
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.wire import Send

@@ -14,9 +14,9 @@ from qnetem.cli import main as cli
 from qnetem.emulator.errors import InputError
 from qnetem.physics import catalogue
 from qnetem.physics.catalogue import SECTIONS, Section, select
-from qnetem.physics.decoy_runs import DecoyRun, foreseen, gain, qber
+from qnetem.physics.emulated.decoy_runs import DecoyRun, foreseen, gain, qber
+from qnetem.physics.emulated.runs import play, topology_of
 from qnetem.physics.report import WIDTH, Report
-from qnetem.physics.runs import play, topology_of
 from qnetem.physics.vectors import (
     Kind,
     Sample,
