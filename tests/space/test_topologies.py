@@ -12,7 +12,10 @@ from qnetem.emulator.places import planned_contacts
 
 FILES = sorted(Path(__file__).parents[2].glob("topologies/space/*.yaml"))
 PROGRAM = """
+import asyncio
+
 from qnetem import Agent
+from qnetem.emulator.errors import LinkError
 
 
 class Waits(Agent):
@@ -23,10 +26,10 @@ class Waits(Agent):
             begins.append(self.now_ns)
             if ends[-1] is not None:
                 await self.send(peer, {})
-                await __import__("asyncio").sleep((ends[-1] - self.now_ns) / 1e9)
+                await asyncio.sleep((ends[-1] - self.now_ns) / 1e9)
         try:
             await self.contact(peer)
-        except Exception as error:
+        except LinkError as error:
             return {"begins": begins, "ends": ends, "last": str(error)}
         return {"begins": begins, "ends": ends}
 
