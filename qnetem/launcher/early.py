@@ -1,6 +1,6 @@
 """Emulator and zygote, started before the launcher knows what to run.
 
-Owns which processes those are. Their imports then go on beside the launcher's own, which take as long. Does
+Owns which processes those are. Their imports then run beside the launcher's own, which take as long. Does
 not own what they do (launcher.py) and how they wait for it (processes/entry.py). It imports little.
 
 Rules: who starts them ends those that no launcher has taken. From their start until a launcher has handlers

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
     `formula`: it is the source's equation at these values, worked out apart from the emulator.
     `published`: read in the source, or in a public repository that uses it. `unchecked`: known at
-    second hand, to be looked up before anybody quotes it.
+    second hand, to be looked up before it is quoted.
     """
 
     formula = "formula"

@@ -1,4 +1,4 @@
-"""The runs that a sweep has made, on disk, for the sweep that goes on with them.
+"""The runs that a sweep has made, on disk, for the sweep that continues with them.
 
 Owns the file: one line of JSON for each run, `{"key": ..., "record": ...}`, in the order in which runs ended,
 and the lock that keeps a second sweep out. Does not own keys (subject.py) nor the table (table.py).

@@ -255,7 +255,7 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
 
         return script
 
-    nodes = (late("alice"), late("bob"), late("nobody"))
+    nodes = (late("alice"), late("bob"), late("stranger"))
     alike = [
         three((pairs(0.1), sending(50_000)), alice=(EYES, script), bob=(EYES, script)).results
         for script in nodes
@@ -266,7 +266,7 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
 # --- trouble --------------------------------------------------------------------------------------
 
 
-def test_nobody_waits_for_an_arm_that_nobody_takes() -> None:
+def test_nothing_waits_for_an_arm_that_no_node_takes() -> None:
     slots = 3 * BLOCK_SLOTS
     ran = three((pairs(0.01), sending(slots, listeners=1)), bob=(EYES, nothing))
     assert ran.results["alice"]["seen"] == slots

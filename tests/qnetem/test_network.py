@@ -142,7 +142,7 @@ async def test_leaving_early_ends_the_run(in_process: bool, tmp_path: Path) -> N
         assert run.problem is not None and run.problem.kind == "Interrupted"
 
 
-async def test_an_event_loop_goes_on_while_a_network_runs_in_it(tmp_path: Path) -> None:
+async def test_an_event_loop_keeps_turning_while_a_network_runs_in_it(tmp_path: Path) -> None:
     ticks = 0
     async with qnetem.launch(alone(Endless), in_process=True, runs_folder=tmp_path) as network:
         waiting = asyncio.create_task(network.finished())

@@ -186,7 +186,7 @@ def spdc_rate(loss_db: float) -> float:
     return rate(qkd.best_mu(rate))
 
 
-# --- devices that nobody trusts -------------------------------------------------------------------
+# --- devices that are not trusted -----------------------------------------------------------------
 
 _MDI = ((0.4, 0.3), (0.05, 0.02), 1e-4)
 

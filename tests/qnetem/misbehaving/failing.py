@@ -197,7 +197,7 @@ async def lost_gather(me: Any) -> None:
 @deed("background")
 async def lost_future(me: Any) -> None:
     me.future = asyncio.get_running_loop().create_future()
-    me.future.set_exception(ValueError("nobody"))
+    me.future.set_exception(ValueError("stranger"))
     await asyncio.sleep(3)
 
 

@@ -34,7 +34,7 @@ async def to_a_list(me: Any) -> None:
 
 
 @deed("send")
-async def to_nobody(me: Agent) -> None:
+async def to_a_stranger(me: Agent) -> None:
     await me.send("\x1b[31m\n", 1)
 
 

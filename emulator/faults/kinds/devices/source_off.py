@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SourceOff(DeviceChange):
-    """`{at: 2 s, for: 500 ms, source_off: alice}`. Detectors go on: dark counts herald, but no pairs."""
+    """`{at: 2 s, for: 500 ms, source_off: alice}`. Dark counts still herald, but no pairs."""
 
     kind = FaultKind("source_off", "quantum", "either", lasting=True)
 

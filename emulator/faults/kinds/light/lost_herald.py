@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class LostHerald(HeraldStrike):
     """`{at: 2 s, for: 1 s, lost_herald: alice-r1, probability: 0.3}`, at both ends unless `end: r1`.
 
-    Lost at both ends, it was no success: attempts go on. Lost at one end, the other has half of a pair whose
-    partner is gone, and the end that did not hear asks on. One draw a success.
+    Lost at both ends, it was no success: attempts continue. Lost at one end, the other has half of a pair
+    whose partner is gone, and the end that did not hear asks on. One draw a success.
     """
 
     kind = FaultKind(
