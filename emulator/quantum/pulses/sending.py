@@ -356,10 +356,10 @@ def _counted_light(
     light = CountedLight(
         block.first,
         block.slots,
+        NO_CHANNEL,
         tuple(operation.bases),
         tuple(operation.intensities),
         table,
-        NO_CHANNEL,
         _states(operation),
     )
     return [PulseTrain.of(light, period_ps)]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...base import NO_PARAMETERS, FaultKind, LinkChange, Parameter
+from ...base import FaultKind, LinkChange, Parameter
 from ...changes import Changes
 
 if TYPE_CHECKING:
-    from ....topology.model.faults import Value
-    from ....topology.model.topology import Topology
+    from ....topology.model.topology import Quantum, Topology
 
 
 class Misalignment(LinkChange):
@@ -28,20 +26,14 @@ class Misalignment(LinkChange):
     )
 
     @classmethod
-    def misfit(
-        cls, topology: Topology, target: str, parameters: Mapping[str, Value] = NO_PARAMETERS
-    ) -> str | None:
+    def misfit_of_light(cls, topology: Topology, link: str, quantum: Quantum) -> str | None:
         """Light that is turned suffers no Pauli noise. Interference alone just loses visibility by it."""
-        missing = super().misfit(topology, target, parameters)
-        quantum = topology.links[target].quantum
-        if missing is not None or quantum is None:
-            return missing
         entangle = quantum.entangle
         if entangle is not None and entangle.kind in ("single_click", "double_click"):
             return None
         if topology.formalism in ("bell_diagonal", "stabilizer") and topology.approximate == "none":
             return (
-                f"light on {target} would be turned, which formalism: {topology.formalism} cannot carry: "
+                f"light on {link} would be turned, which formalism: {topology.formalism} cannot carry: "
                 "expected formalism: auto or density_matrix, or approximate: twirl"
             )
         return None

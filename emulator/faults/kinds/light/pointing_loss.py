@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...base import NO_PARAMETERS, FaultKind, LinkChange, Parameter
+from ...base import FaultKind, LinkChange, Parameter
 from ...changes import Changes
 
 if TYPE_CHECKING:
-    from ....topology.model.faults import Value
-    from ....topology.model.topology import Topology
+    from ....topology.model.topology import Quantum, Topology
 
 
 class PointingLoss(LinkChange):
@@ -25,15 +23,9 @@ class PointingLoss(LinkChange):
     )
 
     @classmethod
-    def misfit(
-        cls, topology: Topology, target: str, parameters: Mapping[str, Value] = NO_PARAMETERS
-    ) -> str | None:
-        missing = super().misfit(topology, target, parameters)
-        quantum = topology.links[target].quantum
-        if missing is not None or quantum is None:
-            return missing
+    def misfit_of_light(cls, topology: Topology, link: str, quantum: Quantum) -> str | None:
         if quantum.medium != "free_space":
-            return f"no beam is pointed on {target}: expected medium: free_space there"
+            return f"no beam is pointed on {link}: expected medium: free_space there"
         return None
 
     def changes(self) -> Changes:
