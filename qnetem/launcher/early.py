@@ -14,7 +14,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 from ..processes.entry import PATH_VARIABLE, child_program, import_path
 from ..processes.environment import environment
@@ -81,10 +80,5 @@ class EarlyProcesses:
     def __enter__(self) -> EarlyProcesses:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()

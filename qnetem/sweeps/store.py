@@ -14,7 +14,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -58,12 +57,7 @@ class RunStore:
         except OSError as error:
             raise InputError(unreadable(self.path, error)) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def add(self, runs: Iterable[tuple[str, RunRecord]]) -> None:
