@@ -53,7 +53,7 @@ _CHAIN = Source("Pirandola, Commun. Phys. 2, 51 (2019)")
 # --- decoys ---------------------------------------------------------------------------------------
 
 #: km, eta, Q_mu, E_mu, R infinite decoys, R vacuum + weak, Y1 and e1 bounds; mu 0.48, nu 0.05.
-_GYS_TABLE = [
+GYS_TABLE = [
     (0, 4.5000e-2, 2.1370e-2, 0.03304, 2.5546e-3, 2.4142e-3, 4.4385e-2, 0.03515),
     (20, 1.7109e-2, 8.1802e-3, 0.03310, 9.6245e-4, 9.0777e-4, 1.6868e-2, 0.03522),
     (50, 4.0106e-3, 1.9250e-3, 0.03341, 2.2260e-4, 2.0962e-4, 3.9548e-3, 0.03540),
@@ -83,7 +83,7 @@ def _bounds(length_km: float) -> tuple[float, float]:
 
 def _decoy_vectors() -> list[Vector]:
     vectors = []
-    for km, eta, gain, qber, rate, rate_weak, y1, e1 in _GYS_TABLE:
+    for km, eta, gain, qber, rate, rate_weak, y1, e1 in GYS_TABLE:
         rows: list[tuple[str, float, Callable[[], float]]] = [
             ("eta", eta, partial(GYS.eta, km)),
             ("Q_mu", gain, partial(GYS.gain, 0.48, km)),
