@@ -379,7 +379,7 @@ class Agent(PulseWords):
         or its vector, 2**n amplitudes for n qubits; None: Phi+. Of a pair one half is enough for Bell states.
 
         `parties`: nodes that hold one qubit each, in the order of the target's factors; `pair.ends` for
-        a pair. Each of them calls `probe` with the same name as soon as it has its qubit, and goes on.
+        a pair. Each of them calls `probe` with the same name as soon as it has its qubit, and continues.
         Once all have, the fidelity of their joint state is noted for each: as it is then, or as it was
         when the first of them used its qubit. Calls belong together by the pair's id, by `label`, or
         (without) by their order. Raises OperationError for what does not fit.

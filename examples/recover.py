@@ -1,4 +1,4 @@
-"""Two ends that go on though one of them is killed: what is lost is noticed by the time."""
+"""Two ends that continue though one of them is killed: what is lost is noticed by the time."""
 
 import asyncio
 

@@ -211,7 +211,7 @@ def start(
 def _pass_on(done: Run) -> None:
     """A signal has ended the run: now it does what it would have done without one.
 
-    Else a loop of runs would go on after Ctrl-C, and a pool could not end its workers.
+    Else a loop of runs would continue after Ctrl-C, and a pool could not end its workers.
     """
     assert done.result.signal is not None
     try:

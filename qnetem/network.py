@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .api import Plan, RunKeywords, plan
@@ -61,12 +60,7 @@ class Network:
 
         return CooperativeRun(self.topology, self._plan.options.runs_folder, self._plan.share)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._started.stop()
 
     async def finished(self) -> Run:

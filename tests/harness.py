@@ -21,10 +21,12 @@ from typing import Any
 
 import msgspec
 
+import qnetem
 from qnetem import Agent
 from qnetem.agents.guards import guards
 from qnetem.agents.node.node import Node
 from qnetem.emulator import wire
+from qnetem.emulator.loading import load_topology
 from qnetem.emulator.topology.model.entangle import EntangleSpec
 from qnetem.emulator.topology.model.faults import FaultSpec
 from qnetem.emulator.topology.model.topology import (
@@ -416,3 +418,11 @@ class Carrier:
 def run_hard(topology: Topology, seed: int, **trouble: float) -> Run:
     """A run carried in an order drawn from `seed`."""
     return Carrier(topology, seed, **trouble).run()
+
+
+def expectations_hold(path: Path, runs_folder: Path) -> None:
+    """A topology of the repository does what it says under `expect:`, all of it."""
+    run = qnetem.run(path, runs_folder=runs_folder, in_process=True)
+    assert run.problem is None
+    assert [verdict for verdict in run.verdicts if not verdict.ok] == []
+    assert len(run.verdicts) == len(load_topology(path).expect) > 1

@@ -57,7 +57,7 @@ class Puppet(Agent):
     def peer(self, number: int) -> str:
         return self.neighbours[number % len(self.neighbours)]
 
-    def anyone(self, number: int) -> str:
+    def a_peer(self, number: int) -> str:
         everyone = sorted([*self.peers, self.name])
         return everyone[number % len(everyone)]
 
@@ -70,7 +70,7 @@ class Puppet(Agent):
 
     async def do_send(self, to: int, size: int) -> None:
         await self.send(
-            self.anyone(to), {"from": self.name, "pad": "x" * size}, kind=f"k{size % 2}"
+            self.a_peer(to), {"from": self.name, "pad": "x" * size}, kind=f"k{size % 2}"
         )
 
     async def do_broadcast(self) -> None:
@@ -79,7 +79,7 @@ class Puppet(Agent):
     async def do_receive(
         self, source: int | None, kind: str | None, timeout_ns: int | None
     ) -> None:
-        wanted = None if source is None else self.anyone(source)
+        wanted = None if source is None else self.a_peer(source)
         message = await self.limited("receive", timeout_ns, self.receive(wanted, kind=kind))
         if message is not None:
             self.saw("received", [message.source, message.seq, message.sent_ns, message.body])

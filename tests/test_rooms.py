@@ -137,9 +137,7 @@ def test_closed_forms_need_nothing_but_errors_units_and_the_standard_library() -
 def test_no_room_is_a_heap() -> None:
     """One folder holds about 20 loose files, but for those that are all of one kind."""
     of_one_kind = {
-        "emulator/faults/kinds",
         "emulator/closed_forms",
-        "qnetem/physics",
         "agents/protocols",
     }
     folders: dict[str, int] = {}

@@ -19,7 +19,6 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 from ...emulator.fixed_environment import FIXED_ENVIRONMENT
@@ -225,12 +224,7 @@ class _Entries:
     def __enter__(self) -> _Entries:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -248,7 +248,7 @@ class KeyService(Service):
             self._watch()
 
     def _watch(self) -> None:
-        """Let sources go on where there is room; record an alarm where stock runs low."""
+        """Let sources continue where there is room; record an alarm where stock runs low."""
         self._eased.set()
         for peer, pool in self._vault.pools.items():
             is_low = pool.free * 8 < self._low_mark
@@ -318,7 +318,7 @@ class KeyService(Service):
 
     @offered
     async def peek(self, master: str, ids: Sequence[str], *, sae: str) -> list[Secret]:
-        """As `dec_keys`, but the keys go on waiting. For what has to be checked under them first."""
+        """As `dec_keys`, but the keys stay. For what has to be checked under them first."""
         await self._begun.wait()
         ids = self._checked(sae, master, list(ids))
         return [self._vault.keys[id].bits for id in ids]

@@ -82,7 +82,7 @@ def _watch(phase: str, _info: dict[str, int]) -> None:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """A collection in the middle of looking through the list would change it."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -119,7 +119,7 @@ class AsyncGenerators:
         _owners[id(generator)] = self
 
     def _sweep(self) -> None:
-        with _no_collection():
+        with no_collection():
             ended = [key for key, entry in self._known.items() if not entry[1]()]
             self._disown(ended)
             for key in ended:
@@ -145,7 +145,7 @@ class AsyncGenerators:
 
     def take_live(self, owner: str | None = None) -> list[Any]:
         """All unfinished generators (of one owner) in order of creation; they are forgotten here."""
-        with _no_collection():
+        with no_collection():
             live = [(entry[0], entry[1]) for entry in self._stranded if owner in (None, entry[2])]
             taken = [key for key, entry in self._known.items() if owner in (None, entry[2])]
             for key in taken:

@@ -37,7 +37,7 @@ from .errors import DeadlinePassed, Unreachable, Withdrawn
 from .inbox import Inbox
 from .link_end import LinkEnd
 from .link_facts import LinkFacts, setting_for
-from .link_messages import KEEP, MEASURE, OUTCOMES, Asked, Item, Packet
+from .link_messages import KEEP, MEASURE, OUTCOMES, Asked, Item, Packet, indices_of, shares_of
 from .requests import LinkOutcomes, LinkPair, Request
 from .scheduling import Policy
 
@@ -213,9 +213,9 @@ class LinkLayer(Service):
         facts = setting_for(end.info, min_fidelity, alpha)
         asked = self._asked(end.info, MEASURE, count, priority, purpose, facts)
         asked.axes = [bloch(axis) for axis in axes]
-        asked.weights = _shares(weights, len(asked.axes))
-        asked.bases = _indices(peer_bases, len(asked.axes))
-        own = _indices(bases, len(asked.axes))
+        asked.weights = shares_of(weights, len(asked.axes))
+        asked.bases = indices_of(peer_bases, len(asked.axes))
+        own = indices_of(bases, len(asked.axes))
         request = Request(asked, True, _MEASURED_TURN, self.rng, own)
         timer = self._ask(end, request, deadline)
         try:
@@ -249,7 +249,7 @@ class LinkLayer(Service):
         facts = setting_for(end.info, min_fidelity, alpha)
         asked = self._asked(end.info, OUTCOMES, count, priority, purpose, facts)
         asked.axes = [bloch(axis) for axis in axes]
-        asked.weights = _shares(weights, len(asked.axes))
+        asked.weights = shares_of(weights, len(asked.axes))
         asked.block, asked.longest_ns = block_of(count, facts.rate_hz, seconds(deadline))
         request = ArrayRequest(asked, True, _MEASURED_TURN, self.rng)
         timer = self._ask(end, request, deadline)
@@ -473,19 +473,3 @@ class LinkLayer(Service):
 def _ns(duration: Duration) -> int:
     length_s = seconds(duration)
     return 0 if length_s is None else to_ns(length_s)
-
-
-def _shares(weights: Sequence[float] | None, count: int) -> list[float] | None:
-    if weights is None:
-        return None
-    total = sum(weights)
-    if len(weights) != count or not total > 0 or min(weights) < 0:
-        raise InputError(f"expected {count} weights of 0 or more, found {list(weights)}")
-    return [float(weight) / total for weight in weights]
-
-
-def _indices(bases: Sequence[int] | None, count: int) -> list[int]:
-    found = [] if bases is None else [int(basis) for basis in bases]
-    if any(not 0 <= basis < count for basis in found):
-        raise InputError(f"bases are indices of {count} axes, found {found}")
-    return found

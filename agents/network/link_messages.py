@@ -1,7 +1,7 @@
 """What the two ends of a link say to each other about requests.
 
-Owns the messages of the link layer, and which request makes sense. Does not own how they get through
-(channel.py) nor what follows from them (link_end.py).
+Owns the messages of the link layer, which request makes sense, and the reading of its weights and bases. Does
+not own how messages get through (channel.py) nor what follows from them (link_end.py).
 
 Rule: every message names its link, and the requests and pairs that it is about.
 """
@@ -9,9 +9,11 @@ Rule: every message names its link, and the requests and pairs that it is about.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
+from ...emulator.errors import InputError
 from ...emulator.wire import MOST_SETTINGS
 from .channel import Life
 
@@ -168,3 +170,21 @@ class Packet(msgspec.Struct, omit_defaults=True):
 
 def _are_shares(weights: list[float], count: int) -> bool:
     return len(weights) == count and min(weights) >= 0 and abs(math.fsum(weights) - 1) < 1e-9
+
+
+def shares_of(weights: Sequence[float] | None, count: int) -> list[float] | None:
+    """How often each of `count` axes is drawn; None: all alike. Raises InputError."""
+    if weights is None:
+        return None
+    total = sum(weights)
+    if len(weights) != count or not total > 0 or min(weights) < 0:
+        raise InputError(f"expected {count} weights of 0 or more, found {list(weights)}")
+    return [float(weight) / total for weight in weights]
+
+
+def indices_of(bases: Sequence[int] | None, count: int) -> list[int]:
+    """Bases as indices of `count` axes. Raises InputError."""
+    found = [] if bases is None else [int(basis) for basis in bases]
+    if any(not 0 <= basis < count for basis in found):
+        raise InputError(f"bases are indices of {count} axes, found {found}")
+    return found

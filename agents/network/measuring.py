@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...emulator.errors import InputError, ServiceError
+from ...emulator.errors import ServiceError
 from ...emulator.units import unsigned_zero
 from ...emulator.wire import Measure
 from ..frames import turned
@@ -31,6 +31,7 @@ from .circuits.stream import Future
 from .control import Finished
 from .errors import FidelityImpossible, NetworkError, Unreachable
 from .link_layer import LinkLayer
+from .link_messages import indices_of, shares_of
 from .path_requests import running_loop
 from .requests import LinkOutcomes
 from .serving import Want
@@ -91,8 +92,8 @@ class Measuring:
             table = await asked(link.measured, bases=bases, peer_bases=peer_bases)
             return _of_link(table, want.purpose)
         vectors = [bloch(axis) for axis in axes]
-        shares = _shares(weights, len(vectors))
-        own, theirs = _indices(bases, len(vectors)), _indices(peer_bases, len(vectors))
+        shares = shares_of(weights, len(vectors))
+        own, theirs = indices_of(bases, len(vectors)), indices_of(peer_bases, len(vectors))
         want = replace(want, axes=tuple(vectors), weights=shares, bases=tuple(theirs))
         names: list[str] = []
         found: list[tuple[int, int]] = []
@@ -236,19 +237,3 @@ def _table(
 def _place(name: str) -> tuple[int, int]:
     circuit, _, number = name.rpartition("#")
     return int(circuit.rpartition(".")[2]), int(number)
-
-
-def _shares(weights: Sequence[float] | None, count: int) -> list[float] | None:
-    if weights is None:
-        return None
-    total = sum(weights)
-    if len(weights) != count or not total > 0 or min(weights) < 0:
-        raise InputError(f"expected {count} weights of 0 or more, found {list(weights)}")
-    return [float(weight) / total for weight in weights]
-
-
-def _indices(bases: Sequence[int] | None, count: int) -> list[int]:
-    found = [] if bases is None else [int(basis) for basis in bases]
-    if any(not 0 <= basis < count for basis in found):
-        raise InputError(f"bases are indices of {count} axes, found {found}")
-    return found

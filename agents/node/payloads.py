@@ -105,7 +105,7 @@ class Payloads:
         )
 
     def forget(self, forget: Forget) -> None:
-        """Nobody will ask for it again."""
+        """No receiver will ask for it again."""
         key = (forget.src, forget.inc, forget.seq)
         self._here.pop(key, None)
         if forget.src == self._name:

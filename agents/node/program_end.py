@@ -89,7 +89,7 @@ def _failure_of_callback(loop: VirtualLoop, owner: str) -> ProgramRaised | None:
 
 
 def _in_task(name: str) -> str:
-    return f" in task {quoted(name)}, and nobody retrieved it"
+    return f" in task {quoted(name)}, and it was not retrieved"
 
 
 def _unread(mail: Mapping[str, Iterable[Message]]) -> dict[str, int]:

@@ -271,7 +271,7 @@ class Inbox:
             self._loop.call_soon(self._reconnected)
 
     def _ended(self, keeper: asyncio.Task[None]) -> None:
-        """Nobody awaits the keeper: an exception that it does not know must not end it in silence."""
+        """Nothing awaits the keeper: an exception that it does not know must not end it in silence."""
         if not keeper.cancelled() and (error := keeper.exception()) is not None:
             message = "the line to the broker is kept no more"
             self._loop.call_exception_handler({"message": message, "exception": error})

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import Any, TypeVar
 
 from ...emulator.errors import QubitError
@@ -37,12 +36,7 @@ class DiscardOnError:
     async def __aenter__(self) -> DiscardOnError:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and kind is not GeneratorExit:  # the latter: the node was killed
             await discard_held(*self._held)
 

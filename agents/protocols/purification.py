@@ -28,7 +28,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import TracebackType
 from typing import Any, Literal
 
 import msgspec
@@ -135,12 +134,7 @@ class _DropOnError:
     async def __aenter__(self) -> None:
         return None
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and kind is not GeneratorExit:  # the latter: the node was killed
             for pair in self._pairs:
                 await drop(self._agent, pair)

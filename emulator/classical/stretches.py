@@ -6,7 +6,8 @@ happens at the end of a stretch, nor on hops that are not quiet (plane.py).
 Theory of operation. On a quiet hop (hops.py) all that happens to a message is that its latency passes. So
 quiet hops in a row are one entry, due when the message comes to the node behind them: its destination, or the
 switch before a hop that is not quiet. When a link is cut or heals, or a fault, a limit or a listener comes to
-it, each stretch under way ends at the next switch, and from there the message goes on as the network is then.
+it, each stretch under way ends at the next switch, from where the message crosses the network as it is
+then.
 
 Rules: what becomes of a message is what would become of it hop by hop, to the nanosecond and the microstep. A
 stretch that ends early is one hop that the message would have had anyway, so changes cost no more than going

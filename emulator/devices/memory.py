@@ -128,7 +128,7 @@ class Slots:
     def release(self) -> None:
         """Give one slot back. Raises InternalError if none is taken."""
         if self.used == 0:
-            raise InternalError("a slot was freed that nobody had taken")
+            raise InternalError("a slot was freed that was not taken")
         self.used -= 1
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from ..kernel.conductor import Entry
-    from ..topology.model.topology import LinkSpec, NodeSpec, Topology
+    from ..topology.model.topology import LinkSpec, NodeSpec, Quantum, Topology
     from ..topology.written.positions import Position
 
 # --- a fault as data ------------------------------------------------------------------------------
@@ -277,6 +277,22 @@ class LinkChange(Fault):
 
     Photons and pulses meet it that leave while it lasts, and pairs that are emitted.
     """
+
+    @classmethod
+    def misfit(
+        cls, topology: Topology, target: str, parameters: Mapping[str, Value] = NO_PARAMETERS
+    ) -> str | None:
+        missing = super().misfit(topology, target, parameters)
+        quantum = topology.links[target].quantum
+        if missing is not None or quantum is None:
+            return missing
+        return cls.misfit_of_light(topology, target, quantum)
+
+    @classmethod
+    def misfit_of_light(cls, topology: Topology, link: str, quantum: Quantum) -> str | None:
+        """Why it cannot happen to that link's light, or None."""
+        del topology, link, quantum
+        return None
 
     @abstractmethod
     def changes(self) -> Changes:

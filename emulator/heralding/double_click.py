@@ -27,11 +27,10 @@ from .attempts import Attempts
 from .midpoint import (
     Arm,
     Station,
+    arms_meet,
     bell_diagonal,
     joint_coherence,
     joint_depolarising,
-    meet_in_the_middle,
-    whole_delay_ns,
 )
 from .timing import Timing
 
@@ -88,12 +87,7 @@ class DoubleClick:
         return cls(
             station.detection_probability(first),
             station.detection_probability(second),
-            meet_in_the_middle(
-                preparation_ns,
-                first.path.delay_ns,
-                second.path.delay_ns,
-                whole_delay_ns(first.path, second.path),
-            ),
+            arms_meet(preparation_ns, first, second),
             station.dark_probability,
             visibility,
             1 - kept,

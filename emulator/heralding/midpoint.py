@@ -122,6 +122,12 @@ def meet_in_the_middle(
     return Timing(attempt_ns, (first_ns, second_ns), (heralds_ns[0], heralds_ns[1]))
 
 
+def arms_meet(preparation_ns: int, first: Arm, second: Arm) -> Timing:
+    """`meet_in_the_middle` of the light of two arms."""
+    whole_ns = whole_delay_ns(first.path, second.path)
+    return meet_in_the_middle(preparation_ns, first.path.delay_ns, second.path.delay_ns, whole_ns)
+
+
 def whole_delay_ns(first: Fibre, second: Fibre) -> int:
     """Time of flight over both fibres, rounded once."""
     return to_ns(first.delay_s() + second.delay_s())

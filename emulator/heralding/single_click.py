@@ -45,7 +45,7 @@ from ..states.pauli import PAULIS
 from ..states.superoperators import tensor
 from ..wire.bit_planes import read_only
 from .attempts import MIXED, Attempts, Density, kept_by_alpha
-from .midpoint import Arm, Station, joint_coherence, meet_in_the_middle, whole_delay_ns
+from .midpoint import Arm, Station, arms_meet, joint_coherence
 from .timing import Timing
 
 #: Rows and columns of |01> and |10>, the first memory's bit first.
@@ -132,12 +132,7 @@ class SingleClick:
             alpha,
             station.detection_probability(first),
             station.detection_probability(second),
-            meet_in_the_middle(
-                preparation_ns,
-                first.path.delay_ns,
-                second.path.delay_ns,
-                whole_delay_ns(first.path, second.path),
-            ),
+            arms_meet(preparation_ns, first, second),
             station.dark_probability,
             visibility,
             phase_noise_rad,

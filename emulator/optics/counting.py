@@ -19,6 +19,7 @@ and afterpulses a little more, than a binomial does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from ..devices.sources import Source
 from ..errors import InternalError
 from .detection import Receiver, Trouble, chances_of_0, squashed_shares
-from .pulses import EFFECTS, NO_CHANNEL, STATES, Floats, Layer, PulseChannel
+from .pulses import EFFECTS, STATES, Floats, Layer, PulseChannel
 
 #: Stretches of slots that are worked out at once.
 AT_ONCE = 256
@@ -35,34 +36,41 @@ AT_ONCE = 256
 NOTHING = 1e-15
 
 
-class CountedLight(NamedTuple):
-    """Prepared pulses of which only shares are known: of the bases, and of the settings in `sources`.
-
-    Bits are fair coins. Row 2 * basis + bit of `states` is the Pauli vector that was sent.
-    """
+@dataclass(frozen=True, eq=False)
+class WholeLight:
+    """Light that is only counted, of whichever kind: nothing is known of its single slots. A `Layer`."""
 
     first_slot: int
     size: int
-    bases: tuple[float, ...]
-    intensities: tuple[float, ...]
-    sources: tuple[Source, ...]
-    channel: PulseChannel = NO_CHANNEL
-    states: Floats = STATES
+    channel: PulseChannel
 
     @property
     def step(self) -> int:
         return max(self.size, 1)
 
     def part(self, at: int, size: int) -> Self:
-        return self._replace(
-            first_slot=self.first_slot + at, size=max(0, min(size, self.size - at))
+        return replace(
+            self, first_slot=self.first_slot + at, size=max(0, min(size, self.size - at))
         )
 
     def with_channel(self, channel: PulseChannel) -> Self:
-        return self._replace(channel=channel)
+        return replace(self, channel=channel)
 
     def only(self, where: NDArray[np.bool_]) -> Self:
         raise InternalError("light that is counted is not divided slot by slot")
+
+
+@dataclass(frozen=True, eq=False)
+class CountedLight(WholeLight):
+    """Prepared pulses of which only shares are known: of the bases, and of the settings in `sources`.
+
+    Bits are fair coins. Row 2 * basis + bit of `states` is the Pauli vector that was sent.
+    """
+
+    bases: tuple[float, ...]
+    intensities: tuple[float, ...]
+    sources: tuple[Source, ...]
+    states: Floats = field(default_factory=lambda: STATES)
 
 
 class ClickCounts(NamedTuple):

@@ -25,17 +25,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.sources import Pairs
-from ..errors import InputError, InternalError
-from .counting import AT_ONCE, NOTHING, DetectorSets, Stretches, either, stretches_of
+from ..errors import InputError
+from .counting import AT_ONCE, NOTHING, DetectorSets, Stretches, WholeLight, either, stretches_of
 from .detection import Receiver, Trouble
 from .pairs import white_noise
-from .pulses import EFFECTS, Floats, PulseChannel
+from .pulses import EFFECTS, Floats
 
 #: tr(A B^T)/2 of two Pauli vectors: transposing turns Y around.
 _TRANSPOSED = (1.0, 1.0, -1.0, 1.0)
@@ -63,28 +63,11 @@ class CountedPairs:
         return CountedArm(first_slot, size, self.sent, self)
 
 
-class CountedArm(NamedTuple):
-    """One arm as it travels; a `Layer`."""
+@dataclass(frozen=True, eq=False)
+class CountedArm(WholeLight):
+    """One arm as it travels."""
 
-    first_slot: int
-    size: int
-    channel: PulseChannel
     pairs: CountedPairs
-
-    @property
-    def step(self) -> int:
-        return max(self.size, 1)
-
-    def part(self, at: int, size: int) -> Self:
-        return self._replace(
-            first_slot=self.first_slot + at, size=max(0, min(size, self.size - at))
-        )
-
-    def with_channel(self, channel: PulseChannel) -> Self:
-        return self._replace(channel=channel)
-
-    def only(self, where: NDArray[np.bool_]) -> Self:
-        raise InternalError("light that is counted is not divided slot by slot")
 
 
 @dataclass(frozen=True, slots=True)

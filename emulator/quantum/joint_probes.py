@@ -4,7 +4,7 @@ Owns what each party has named so far, and when the fidelity is looked at. Does 
 (node/registry.py).
 
 Theory of operation. No node knows when another one has its qubit, nor may it wait for the emulator to say
-so: that would be faster than light. So each party names its qubit and goes on, and the recorder, which sees
+so: that would be faster than light. So each party names its qubit and continues, and the recorder, which sees
 all nodes, looks once the last of them has. A party may have used its qubit by then (measured, sent,
 discarded it; or its node has died): then the look is at the state as it was just before the first such use.
 A party's frame counts as it was when it named its qubit, because that is when it knew its pair.

@@ -198,7 +198,7 @@ class QuantumPlane:
             link.stop(node)
 
     def resume(self, node: str) -> None:
-        """The node goes on."""
+        """The node runs again."""
         for link in self.beacons.of(node):
             link.resume(node)
 

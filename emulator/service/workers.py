@@ -5,7 +5,7 @@ process of their own: to begin an incarnation and to kill it. A node in a worker
 any other; its bytes come and go in rounds. Does not own what a frame means (server.py).
 
 Rules. One round holds all that is to be said to a worker when the server drains the world's outbox. A node
-that is paused needs no stopped process here, because nothing but a grant wakes it: its worker goes on.
+that is paused needs no stopped process here, because nothing but a grant wakes it: its worker works on.
 """
 
 from __future__ import annotations

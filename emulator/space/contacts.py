@@ -40,7 +40,7 @@ _STEP_NS = 1000
 class Contact:
     """A stretch of time in which two places see each other (`open`), or do not.
 
-    It may go on after `until_ns`: a day's end ends it too.
+    It may last beyond `until_ns`: a day's end ends it too.
     """
 
     open: bool

@@ -2,7 +2,7 @@
 
 Owns the way from a Qobj to an array and back. Does not own what an operator means.
 Rule: QuTiP takes a second to import and no run needs it by itself. So it is imported where a Qobj is asked
-for; and nothing can be a Qobj before somebody's module has imported QuTiP.
+for; and nothing can be a Qobj before another module has imported QuTiP.
 """
 
 from __future__ import annotations

@@ -244,7 +244,21 @@ class Detect(Operation):
     lazy: LazySettings | None = None
 
 
-class CountedPulses(Operation):
+class WholeTrain(Operation):
+    """Base of trains that are one block, however long they are."""
+
+    @property
+    def first(self) -> int:
+        """It is one block."""
+        return 0
+
+    @property
+    def last(self) -> bool:
+        """It is one block."""
+        return True
+
+
+class CountedPulses(WholeTrain):
     """Send a whole train of which only the clicks are counted. Result: `Sent`, at its end.
 
     `bases` and `intensities` are the shares of what the slots have, bits are fair coins; `means` and `axes`
@@ -259,18 +273,8 @@ class CountedPulses(Operation):
     means: list[float] | None = None
     axes: list[Axis] | None = None
 
-    @property
-    def first(self) -> int:
-        """It is one block."""
-        return 0
 
-    @property
-    def last(self) -> bool:
-        """It is one block."""
-        return True
-
-
-class CountedPairs(Operation):
+class CountedPairs(WholeTrain):
     """Send a whole train of pairs of which only clicks and coincidences will be counted. Result: `Sent`.
 
     `to` and `links` as for `PairPulses`. `CountClicks` takes an arm, and nothing else.
@@ -279,16 +283,6 @@ class CountedPairs(Operation):
     to: tuple[str, str]
     links: tuple[str | None, str | None]
     slots: int
-
-    @property
-    def first(self) -> int:
-        """It is one block."""
-        return 0
-
-    @property
-    def last(self) -> bool:
-        """It is one block."""
-        return True
 
 
 class CountClicks(Operation):

@@ -263,7 +263,7 @@ class Steps:
         self._end.program_failed(status.name, failure)
 
     def _break(self, status: NodeStatus, failure: Failed) -> None:
-        """A service has failed; the program and the other services go on."""
+        """A service has failed; the program and the other services continue."""
         status.broken[failure.service] = self._run.conductor.now_ns
         self._withdraw(status.name, failure.service)
         self._end.program_failed(status.name, failure)

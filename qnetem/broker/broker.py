@@ -19,7 +19,6 @@ import contextlib
 import os
 import signal
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ..agents.process.settings import BrokerAddress
@@ -202,12 +201,7 @@ class Broker:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     # --- starting ---------------------------------------------------------------------------------

@@ -432,7 +432,7 @@ class _Report:
         print_stderr([""] if self._form is RunFormat.text else [])
         if run.problem is not None:
             print_stderr(problem_lines(run.problem, run.outcome.seed))
-        # Whoever sees the page need not read the same twice.
+        # The page says it already.
         page_is_there = self._form is RunFormat.text and seen_together()
         failed = failed_lines(run.failed)
         if failed and page_is_there:

@@ -245,7 +245,7 @@ def _interrupted(progress: _Progress, csv: Path | None) -> list[str]:
     done = progress.last.done if progress.last is not None else 0
     if csv is None:
         return [f"interrupted after {count(done, 'run')}; with --csv they would have been kept"]
-    return [f"interrupted: {count(done, 'run')} in {csv}; the same command goes on"]
+    return [f"interrupted: {count(done, 'run')} in {csv}; the same command continues"]
 
 
 def _summary(done: Sweep, csv: Path | None, progress: _Progress, until: str | None) -> list[str]:

@@ -13,6 +13,8 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
+from ..agents.loop.finalizers import no_collection
+
 #: Runs under way that have what was made before them frozen.
 _runs = 0
 
@@ -20,13 +22,10 @@ _runs = 0
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
     """No collection; what has been made meanwhile, and before, is left alone from then on (`start_kept`)."""
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        with no_collection():
+            yield
     finally:
-        if was_enabled:
-            gc.enable()
         if _runs:
             gc.freeze()
 

@@ -1,7 +1,7 @@
 """Reach: which keys an eavesdropper knows who has compromised nodes, from the record of a run that is over.
 
 Owns what follows from a `compromise`, and its lines for people. Does not own the fault
-(emulator/faults/kinds/compromise.py), nor audit trails (agents/keys/audit.py).
+(emulator/faults/kinds/nodes/compromise.py), nor audit trails (agents/keys/audit.py).
 
 Rules. From the instant of its compromise a node hides nothing: keys in its store then, keys that come to it
 later, and each share of a relayed block that it passes on. A relayed block is known when all its shares are,

@@ -1,6 +1,6 @@
 """Emulator and zygote, started before the launcher knows what to run.
 
-Owns which processes those are. Their imports then go on beside the launcher's own, which take as long. Does
+Owns which processes those are. Their imports then run beside the launcher's own, which take as long. Does
 not own what they do (launcher.py) and how they wait for it (processes/entry.py). It imports little.
 
 Rules: who starts them ends those that no launcher has taken. From their start until a launcher has handlers
@@ -14,7 +14,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 from ..processes.entry import PATH_VARIABLE, child_program, import_path
 from ..processes.environment import environment
@@ -81,10 +80,5 @@ class EarlyProcesses:
     def __enter__(self) -> EarlyProcesses:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()

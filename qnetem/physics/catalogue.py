@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..emulator.errors import InputError
-from . import (
+from .sections import (
     conventions,
     devices,
     eavesdropper,

@@ -1,6 +1,6 @@
 """What a reference vector is, and when the emulator agrees with it.
 
-Owns vectors, tolerances and verdicts. Does not own the vectors themselves (one module per section) nor how
+Owns vectors, tolerances and verdicts. Does not own the vectors themselves (sections/) nor how
 they look (report.py). Rule: `compute` runs the emulator's own code and knows nothing of the expected number;
 where it draws, its generator comes from `generator` and so does the same every time.
 """
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
     `formula`: it is the source's equation at these values, worked out apart from the emulator.
     `published`: read in the source, or in a public repository that uses it. `unchecked`: known at
-    second hand, to be looked up before anybody quotes it.
+    second hand, to be looked up before it is quoted.
     """
 
     formula = "formula"

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 #: What ends a run.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,12 +41,7 @@ class RunSignals:
             self._before.clear()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         _entered.remove(self)
         self.put_back()
 

@@ -1,4 +1,4 @@
-"""The runs that a sweep has made, on disk, for the sweep that goes on with them.
+"""The runs that a sweep has made, on disk, for the sweep that continues with them.
 
 Owns the file: one line of JSON for each run, `{"key": ..., "record": ...}`, in the order in which runs ended,
 and the lock that keeps a second sweep out. Does not own keys (subject.py) nor the table (table.py).
@@ -14,7 +14,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -58,12 +57,7 @@ class RunStore:
         except OSError as error:
             raise InputError(unreadable(self.path, error)) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def add(self, runs: Iterable[tuple[str, RunRecord]]) -> None:

@@ -81,7 +81,7 @@ def sweep(
     order, as bring the standard error of the mean down to this (seeds 0, 1, 2, ... without a list).
 
     `executor`: any of concurrent.futures (`workers` processes of this machine: one for each core). `csv`:
-    where the table is written; a sweep that is broken off goes on when it is called again. `runs_folder`:
+    where the table is written; a sweep that is broken off continues when it is called again. `runs_folder`:
     where run folders are kept (they are not). Blocks, in real time; a run that fails is a row. Raises
     InputError for whatever is wrong before the first run, and InfrastructureError.
     """

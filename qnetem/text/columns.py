@@ -84,7 +84,7 @@ def print_table(
 ) -> None:
     """The first row as a heading, the others in their styles, and under each of those its notes.
 
-    `folds`: the last column goes on below itself rather than be cut at once.
+    `folds`: the last column continues below itself rather than be cut at once.
     """
     width, ellipsis = console.width, _ELLIPSIS
     if not can_show(console.encoding, _ELLIPSIS):

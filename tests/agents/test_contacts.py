@@ -38,7 +38,7 @@ def test_at_once_is_where_both_are(first: list[int], second: list[int]) -> None:
 
 def test_links_that_stay_limit_nothing() -> None:
     links = [link("a", "near", None), link("b", "far", [10, 20]), link("c", "moon", [15, 30])]
-    assert planned(links, ["near", "nobody"], None) is None
+    assert planned(links, ["near", "stranger"], None) is None
     assert planned(links, ["near", "far"], None) == [(10, 20)]
     assert planned(links, ["far", "moon"], None) == [(15, 20)]
     # a second link that stays is always there

@@ -34,7 +34,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Peers:
 
 
 _TWICE = f"""
-import subprocess, sys, time
+import signal, subprocess, sys
 sys.path.append({str(FAR_ENDS)!r})
 from far_end import serve
 def twice(value):
@@ -45,7 +45,7 @@ def fails():
 def leaves():
     return subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid
 def hangs():
-    time.sleep(60)
+    signal.pause()
 def second(mark):
     try:
         open(mark, "x")

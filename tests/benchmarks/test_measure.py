@@ -33,7 +33,7 @@ def test_a_peer_that_fails_in_any_run_is_left_out_with_its_reason() -> None:
     assert found.skipped == {"theirs": "it hangs"}
 
 
-def test_our_own_failure_is_no_reason_to_go_on() -> None:
+def test_our_own_failure_is_no_reason_to_continue() -> None:
     def fails() -> float:
         raise RuntimeError("exit code 70")
 

@@ -104,7 +104,7 @@ class Detour:
             finally:
                 resetting.cancel()
         except asyncio.CancelledError:
-            pass  # the end of the test; nobody awaits a connection's task
+            pass  # the end of the test; nothing awaits a connection's task
         except OSError:
             writer.close()
         finally:
@@ -265,7 +265,7 @@ def front() -> Iterator[str]:
 
 
 async def _narrow_connection(host: str, port: int) -> Ends:
-    """A connection whose buffer holds little, so that a sender soon feels that nobody reads."""
+    """A connection whose buffer holds little, so that a sender soon feels that its peer does not read."""
     end = socket.socket()
     end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_BYTES)
     end.setblocking(False)

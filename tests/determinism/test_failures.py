@@ -20,7 +20,7 @@ async def test_of_several_programs_that_fail_the_same_one_is_blamed(
     expected = in_process_whatever_comes(topology, tmp_path)
     assert expected.problem is not None
     assert expected.problem.node == "bob"
-    for seed in range(3):  # whoever says it first
+    for seed in range(3):  # whichever says it first
         outcome, _, _ = await slow_run(
             topology, tmp_path / str(seed), reports=Delays(seed, 0.05), messages=Delays(seed)
         )

@@ -38,7 +38,7 @@ async def test_all_that_a_killed_node_had_sent_arrives_in_every_run(
 async def test_a_node_is_not_killed_before_its_messages_are_safe(
     tmp_path: Path, broker_kind: str, longest_s: float
 ) -> None:
-    # What the dying node had written and the line still holds is lost with it: had nobody settled,
+    # What the dying node had written and the line still holds is lost with it: without settling,
     # bob would now ask a dead node for its payloads. The longer delay makes him ask a living one.
     topology = scenario("killed")
     outcome, _, late_messages = await slow_run(

@@ -105,7 +105,7 @@ def _own_test(each: Block) -> str | None:
 
 
 def in_folder(page: str, folder: Path) -> Path:
-    """The page's files in a folder; those of the README too, whose example other pages go on with."""
+    """The page's files in a folder; those of the README too, whose example other pages continue."""
     for name, text in (files_of("README.md") | files_of(page)).items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

@@ -18,7 +18,7 @@ from .outputs import printed
 from .pages import ROOT, block
 from .written import EXAMPLES
 
-#: Lines of Python that somebody needed who knew only the docs of the first release.
+#: Lines of Python that a person needed who knew only the docs of the first release.
 NEWCOMER = {
     "superdense": 41,
     "chsh": 30,

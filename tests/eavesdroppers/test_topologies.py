@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import qnetem
-from qnetem.emulator.loading import load_topology
+
+from .. import harness
 
 FILES = sorted(Path(__file__).parents[2].glob("topologies/eve/*.yaml"))
 ATTACKS = Path(__file__).parents[2] / "agents" / "roles" / "eavesdroppers"
@@ -15,11 +16,7 @@ ATTACKS = Path(__file__).parents[2] / "agents" / "roles" / "eavesdroppers"
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_it_shows_what_it_promises(path: Path, tmp_path: Path) -> None:
-    topology = load_topology(path)
-    run = qnetem.run(path, runs_folder=tmp_path, in_process=True)
-    assert run.problem is None
-    assert [verdict for verdict in run.verdicts if not verdict.ok] == []
-    assert len(run.verdicts) == len(topology.expect) > 1
+    harness.expectations_hold(path, tmp_path)
 
 
 @pytest.mark.processes

@@ -1,6 +1,6 @@
 """What is equal has one form: which of two equal numbers came first, in this run or another, is not seen.
 
-And nobody can write to what runs share.
+And nothing can write to what runs share.
 """
 
 from __future__ import annotations

@@ -115,11 +115,11 @@ def test_one_who_dies_takes_messages_to_the_grave_and_forges_again_when_she_is_b
     assert [sent for sent in bob if sent != "forged"] == between(0, 200) + between(810, 990)
     taken = [ms for ms in between(210, 800) if ms != 500]
     assert bob.count("forged") == len([ms for ms in taken if not 455 < ms < 545])
-    # from 110 to 600 ms, both ways; what bob says while alice is dead is heard on its way to nobody
+    # from 110 to 600 ms, both ways; what bob says while alice is dead is heard on its way
     assert ran.count("eve.heard") == 50 + 50 - 1
 
 
-def test_a_run_goes_on_for_whom_a_later_fault_starts_again() -> None:
+def test_a_run_continues_for_a_node_that_a_later_fault_starts_again() -> None:
     ran = run(
         "  - {at: 100 ms, kill: [alice, bob]}\n"
         "  - {at: 200 ms, restart: alice}\n"

@@ -204,7 +204,7 @@ WANDERING = (
 
 
 def digest(quantum: str, asked_ns: tuple[int, ...] = ()) -> str:
-    """Of a run over a fibre that somebody has looked at before, at those times."""
+    """Of a run over a fibre that was asked before, at those times."""
     topology = parse_topology(f"name: bench\nseed: 3\n{text(quantum, 60, every_s=0.1)}")
     network = InProcessNetwork(topology, log_stream=lambda node, incarnation: io.StringIO())
     way = network.world.quantum.light_channel("link0000")
@@ -223,7 +223,7 @@ def test_a_run_does_not_depend_on_when_its_environment_is_first_asked() -> None:
     assert digest(WANDERING.replace("2 K", "1 K")) != untouched
 
 
-def test_another_link_shifts_nobody_s_environment() -> None:
+def test_another_link_shifts_no_environment() -> None:
     network = {}
     for links in (1, 3):
         topology = parse_topology(f"name: bench\nseed: 3\n{text(WANDERING, 1, links=links)}")

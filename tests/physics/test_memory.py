@@ -1,4 +1,4 @@
-"""Memories decay as T1 and T2 say, from the emission of the pair on, whoever looks."""
+"""Memories decay as T1 and T2 say, from the emission of the pair on, whichever end looks."""
 
 from __future__ import annotations
 

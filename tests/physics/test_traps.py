@@ -18,8 +18,9 @@ from qnetem.emulator.optics.fibre import Fibre
 from qnetem.emulator.states import states
 from qnetem.emulator.states.density_matrix import DensityMatrix
 from qnetem.emulator.states.qutip_import import qutip
-from qnetem.physics import circuits, conventions, trains
-from qnetem.physics.repeaters import bell_index_order
+from qnetem.physics.emulated import circuits, trains
+from qnetem.physics.sections import conventions
+from qnetem.physics.sections.repeaters import bell_index_order
 
 TIMING = Timing(1000, (0, 0), (1000, 1000))
 

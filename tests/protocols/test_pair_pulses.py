@@ -20,7 +20,7 @@ from qnetem.emulator.optics.pairs import PairChunk
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import Ran, assert_frequency, play, program
-from .test_pulses import IDEAL, Script, between, listed, run, stage
+from .test_pulses import IDEAL, Script, between, detecting, listed, run, stage
 
 EYES = "detector: {}"
 LINKS = [
@@ -45,20 +45,6 @@ def sending(slots: int, listeners: int = 2, **how: Any) -> Script:
     return script
 
 
-def detecting(source: str = "charlie", **how: Any) -> Script:
-    async def script(me: Agent) -> dict[str, Any]:
-        await me.send(source)
-        clicks = await me.detect(source, **how)
-        return {
-            **listed(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
-            "clicks": len(clicks),
-            "seen": clicks.seen,
-            "start_ns": clicks.start_ns,
-        }
-
-    return script
-
-
 async def nothing(me: Agent) -> None:
     del me
 
@@ -66,7 +52,11 @@ async def nothing(me: Agent) -> None:
 def three(
     charlie: tuple[str, Script], links: str = PLAIN, more: str = "", **others: tuple[str, Script]
 ) -> Ran:
-    nodes = {"alice": (EYES, detecting()), "bob": (EYES, detecting()), "charlie": charlie}
+    nodes = {
+        "alice": (EYES, detecting("charlie")),
+        "bob": (EYES, detecting("charlie")),
+        "charlie": charlie,
+    }
     return run({**nodes, **others}, links, more)
 
 
@@ -170,7 +160,7 @@ def test_coincidences_to_accidentals_tell_the_modes_of_the_source(
 
 
 CHSH = {
-    "nodes": {"alice": (EYES, detecting()), "bob": (EYES, detecting())},
+    "nodes": {"alice": (EYES, detecting("charlie")), "bob": (EYES, detecting("charlie"))},
     "turned": {"length": "1 km", "attenuation": "0 dB/km", "misalignment": "22.5 deg"},
 }
 
@@ -250,12 +240,12 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
                 await asyncio.sleep(1e-6)
                 clicks = await me.detect("charlie")
                 return listed(slots=clicks.slots, bits=clicks.bits)
-            found = await detecting()(me)
+            found = await detecting("charlie")(me)
             return {"slots": found["slots"], "bits": found["bits"]}
 
         return script
 
-    nodes = (late("alice"), late("bob"), late("nobody"))
+    nodes = (late("alice"), late("bob"), late("stranger"))
     alike = [
         three((pairs(0.1), sending(50_000)), alice=(EYES, script), bob=(EYES, script)).results
         for script in nodes
@@ -266,7 +256,7 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
 # --- trouble --------------------------------------------------------------------------------------
 
 
-def test_nobody_waits_for_an_arm_that_nobody_takes() -> None:
+def test_nothing_waits_for_an_arm_that_no_node_takes() -> None:
     slots = 3 * BLOCK_SLOTS
     ran = three((pairs(0.01), sending(slots, listeners=1)), bob=(EYES, nothing))
     assert ran.results["alice"]["seen"] == slots

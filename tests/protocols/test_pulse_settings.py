@@ -17,7 +17,7 @@ from qnetem.emulator.quantum.pulses import reception
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import assert_frequency, play, program
-from .test_pulses import IDEAL, PLAIN, Script, between, listed, run
+from .test_pulses import IDEAL, PLAIN, Script, between, detecting, listed, run
 
 EYES = "detector: {}"
 SPREAD = [[math.sin(a), 0.0, math.cos(a)] for a in np.deg2rad([0, 45, 90, 135])]
@@ -44,19 +44,6 @@ def sending(slots: int, to: str = "bob", **how: Any) -> Script:
         train = await me.pulses(to, slots, **how)
         whole = {} if slots > 3_000_000 else listed(bases=train.bases, bits=train.bits)
         return {**whole, "sent": train.sent.tolist(), "slots": len(train), "shown": repr(train)}
-
-    return script
-
-
-def detecting(source: str = "alice", **how: Any) -> Script:
-    async def script(me: Agent) -> dict[str, Any]:
-        await me.send(source)
-        clicks = await me.detect(source, **how)
-        return {
-            **listed(slots=clicks.slots, bits=clicks.bits, bases=clicks.bases),
-            "clicks": len(clicks),
-            "seen": clicks.seen,
-        }
 
     return script
 

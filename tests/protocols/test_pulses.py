@@ -317,7 +317,7 @@ def test_blocks_follow_each_other_without_a_gap_when_slots_are_no_whole_ns() -> 
     assert alice["end_ns"] - alice["start_ns"] == -(-2 * BLOCK_SLOTS * 2 // 5) + 1
 
 
-def test_a_train_that_nobody_awaits_is_lost_and_the_next_one_is_not() -> None:
+def test_a_train_that_is_not_awaited_is_lost_and_the_next_one_is_not() -> None:
     async def alice(me: Agent) -> None:
         await me.pulses("bob", 100)
         await me.receive("bob")
@@ -394,7 +394,7 @@ def test_a_sender_that_dies_has_sent_what_had_left(at_us: int, blocks: int) -> N
     assert ran.results["bob"] == [at_us * 1000, at_us * 1000]
 
 
-def test_a_receiver_that_dies_stops_nobody_and_its_successor_gets_the_next_train() -> None:
+def test_a_receiver_that_dies_stops_no_sender_and_its_successor_gets_the_next_train() -> None:
     async def alice(me: Agent) -> None:
         await me.receive("bob")
         await me.pulses("bob", 3 * BLOCK_SLOTS)

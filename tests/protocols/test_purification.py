@@ -274,7 +274,7 @@ def test_policies_give_both_ends_the_same_pairs(options: dict[str, Any]) -> None
     assert ran.exact("bob.pair.fidelity") == pytest.approx(expected[0])
 
 
-def test_a_herald_that_only_one_end_hears_puts_nobody_out_of_step_for_long() -> None:
+def test_a_herald_that_only_one_end_hears_puts_neither_out_of_step_for_long() -> None:
     """One end has a half more than the other: they find each other again by what each says it has dropped."""
     lost = faults("lost_herald: alice-bob, probability: 0.1")
     options = {"pairs": 12, "levels": 2, "timeout": "300 us", "tries": 3}

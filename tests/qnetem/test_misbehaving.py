@@ -13,10 +13,10 @@ from qnetem.cli.pages.summary import as_data
 from qnetem.text.error_output import problem_lines
 
 from ..counts import count
-from .misbehaving import ENDS_ITS_PROCESS, GROUPS
+from .misbehaving.programs import ENDS_ITS_PROCESS, GROUPS
 
 NETWORKS = [group for group in GROUPS if group != "process"]
-_HERE = __name__.rpartition(".")[0] + ".misbehaving"
+_HERE = __name__.rpartition(".")[0] + ".misbehaving.programs"
 #: These do nothing that a run must refuse.
 _HARMLESS = {
     "overflowing", "odd-names", "escapes", "unread-kinds", "without-end", "binary", "print-surrogates",

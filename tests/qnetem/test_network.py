@@ -23,6 +23,7 @@ from qnetem.launcher.launcher import RunOptions
 from qnetem.live.client import RunIsOver
 from qnetem.runs.recorded import open_run
 
+from ..docs.knocking import Knocks, Opens
 from .front_door import no_umask, open_to_others
 
 PATIENCE_S = 60.0
@@ -49,23 +50,6 @@ class Pong(Agent):
         return {
             "drawn": [int(self.rng.integers(100)) for _ in range(count) if await self.receive()]
         }
-
-
-class Knocks(Agent):
-    """Sends until there is an answer."""
-
-    async def run(self) -> None:
-        answer = asyncio.create_task(self.receive("bob"))
-        while not answer.done():
-            await self.send("bob", "knock")
-            await asyncio.sleep(1e-2)
-
-
-class Opens(Agent):
-    """Answers the first."""
-
-    async def run(self) -> None:
-        await self.send((await self.receive()).source, "come in")
 
 
 class Gambler(Agent):
@@ -142,7 +126,7 @@ async def test_leaving_early_ends_the_run(in_process: bool, tmp_path: Path) -> N
         assert run.problem is not None and run.problem.kind == "Interrupted"
 
 
-async def test_an_event_loop_goes_on_while_a_network_runs_in_it(tmp_path: Path) -> None:
+async def test_an_event_loop_keeps_turning_while_a_network_runs_in_it(tmp_path: Path) -> None:
     ticks = 0
     async with qnetem.launch(alone(Endless), in_process=True, runs_folder=tmp_path) as network:
         waiting = asyncio.create_task(network.finished())

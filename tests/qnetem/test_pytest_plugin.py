@@ -1,4 +1,4 @@
-"""The plugin as somebody else's test-suite has it: a folder of its own, and a pytest of its own."""
+"""The plugin as another project's test-suite has it: a folder of its own, and a pytest of its own."""
 
 from __future__ import annotations
 

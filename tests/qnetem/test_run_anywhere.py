@@ -75,7 +75,7 @@ def test_a_coroutine_gets_the_same_run(capsys: pytest.CaptureFixture[str]) -> No
 
     run, seen = asyncio.run(inside())
     assert (run.digest, run.results) == (alone.digest, alone.results)
-    assert seen == ["waits"], "the caller's loop stands while the run goes on"
+    assert seen == ["waits"], "the caller's loop stands while the run is under way"
     assert capsys.readouterr().out == ""
 
 

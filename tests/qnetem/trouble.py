@@ -320,7 +320,7 @@ class Running:
         return [pid for pid, words in found.items() if any(mark in words for mark in marks)]
 
     def told(self) -> Told:
-        """Wait for its end, see that nobody is left, and give what it said."""
+        """Wait for its end, see that no process is left, and give what it said."""
         stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
         self._until(lambda: left_in(self.folder) == [])
         return Told(self.process.returncode, stdout, stderr)

@@ -13,7 +13,9 @@ from qnetem.emulator.places import planned_contacts
 
 PROGRAMS = """
 from qnetem import Agent
+from qnetem.agents.network.errors import NetworkError
 from qnetem.agents.network.link_layer import LinkLayer
+from qnetem.emulator.errors import LinkError
 
 
 class Pairs(Agent):
@@ -26,7 +28,7 @@ class Pairs(Agent):
                 if probes:
                     await self.probe("pair", pair)
                 await pair.measure("Z")
-        except Exception as error:
+        except LinkError as error:
             return {"times": times, "error": f"{type(error).__name__}: {error}"}
         return {"times": times, "error": ""}
 
@@ -41,7 +43,7 @@ class Asks(Agent):
             async for pair in service.pairs(peer, count, deadline=deadline):
                 times.append(self.now_ns)
                 await pair.measure("Z")
-        except Exception as error:
+        except NetworkError as error:
             return {"times": times, "error": type(error).__name__, "at": self.now_ns}
         return {"times": times}
 

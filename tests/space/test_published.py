@@ -11,7 +11,7 @@ import yaml
 import qnetem
 from qnetem.emulator.loading import load_topology
 from qnetem.passes.passes import moving_links
-from qnetem.physics.space import micius_sifted_hz
+from qnetem.physics.sections.space import micius_sifted_hz
 
 from ..counts import papers
 

@@ -7,7 +7,8 @@ or was not touched.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,19 @@ class Overhearing(Eavesdropper):
     Of each key exchange that it hears to its end it records `guessed`: the share of the bits compared in
     public that it would have guessed. A bit of which it has nothing counts as 1/2.
     """
+
+    async def both_ways(
+        self,
+        first: str,
+        second: str,
+        take: Callable[[str, str], Coroutine[Any, Any, None]],
+        learn: Callable[[Announced], Awaitable[None]],
+    ) -> None:
+        """For ever: `take` what goes from `first` to `second`, and back, and `overhear`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(take(first, second))
+            group.create_task(take(second, first))
+            group.create_task(self.overhear(learn))
 
     async def overhear(self, learn: Callable[[Announced], Awaitable[None]]) -> None:
         """Listen for ever; `learn` is awaited with each key exchange that has come to its end."""

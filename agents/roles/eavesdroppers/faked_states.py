@@ -5,8 +5,6 @@ Lydersen, Wiechers, Wittmann, Elser, Skaar, Makarov, Nat. Photon. 4, 686 (2010).
 
 from __future__ import annotations
 
-import asyncio
-
 from ...pulses.trains import Clicks
 from .base import Overhearing, checked_share
 from .discussion import Announced
@@ -25,10 +23,7 @@ class FakedStates(Overhearing):
     async def run(self, first: str, second: str, fraction: float = 1.0) -> None:
         self._fraction = checked_share("fraction", fraction)
         self._clicks: dict[str, Clicks] = {}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(first, second))
-            group.create_task(self._take(second, first))
-            group.create_task(self.overhear(self._learn))
+        await self.both_ways(first, second, self._take, self._learn)
 
     async def _take(self, source: str, to: str) -> None:
         while True:

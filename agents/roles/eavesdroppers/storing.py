@@ -5,7 +5,6 @@ Owns when they are measured. Does not own which photons are kept, which is the a
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 
 import numpy as np
@@ -25,10 +24,7 @@ class Storing(Overhearing):
     async def attack(self, first: str, second: str) -> None:
         """For ever, both ways."""
         self._stored: dict[str, Stored] = {}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(first, second))
-            group.create_task(self._take(second, first))
-            group.create_task(self.overhear(self._learn))
+        await self.both_ways(first, second, self._take, self._learn)
 
     async def _take(self, source: str, to: str) -> None:
         while True:

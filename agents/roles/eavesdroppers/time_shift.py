@@ -5,8 +5,6 @@ Qi, Fung, Lo, Ma, QIC 7, 73 (2007).
 
 from __future__ import annotations
 
-import asyncio
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,10 +23,7 @@ class TimeShift(Overhearing):
 
     async def run(self, first: str, second: str) -> None:
         self._late: dict[str, NDArray[np.uint8]] = {}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(first, second))
-            group.create_task(self._take(second, first))
-            group.create_task(self.overhear(self._learn))
+        await self.both_ways(first, second, self._take, self._learn)
 
     async def _take(self, source: str, to: str) -> None:
         while True:

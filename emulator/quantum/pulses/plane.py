@@ -141,7 +141,7 @@ class PulsePlane:
             if _fits(reception.train, operation) and reception.slots == operation.first:
                 return reception
         raise OperationError(
-            why=f"no train from {operation.source} goes on at slot {operation.first} at {name}"
+            why=f"no train from {operation.source} continues at slot {operation.first} at {name}"
         )
 
     def _first_light(self, train: Train) -> None:
@@ -184,7 +184,7 @@ class PulsePlane:
         if isinstance(operation, Split):
             if train.entangled:
                 raise OperationError(
-                    why="photons of pairs cannot be split by number here: what is kept and what goes on "
+                    why="photons of pairs cannot be split by number here: what is kept and what is sent on "
                     "would stay entangled with the other arm; intercept them"
                 )
             splitter: Splitter = (

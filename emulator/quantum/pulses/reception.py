@@ -21,7 +21,7 @@ ready again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from ...optics.detection import Clicks, PulseReceiver, Receiver, Trouble
 from ...optics.dispersion import overlap_ps
 from ...optics.interception import InterceptResend, Splitter, divided
 from ...optics.pair_counting import CountedArm, seen_arm
-from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, PulseTrain, Substreams
+from ...optics.pulses import CHUNK_SLOTS, EFFECTS, STATES, Floats, Layer, PulseTrain, Substreams
 from ...topology.model.pulse_sections import MOST_COUNTS, DetectorSpec
 from ...wire import (
     BLOCK_SLOTS,
@@ -278,31 +278,53 @@ class PulseDetector(ReceiverKind):
         return found
 
 
-class PulseCounter(ReceiverKind):
-    """Counts the clicks of a whole train."""
+#: By setting and bases, as `wire.Counted` has them.
+Counts = list[list[list[int]]]
 
-    def __init__(
-        self, train: Train, counter: ClickCounter, history: FaultHistory[NodeChanges]
-    ) -> None:
+
+class TrainCounter(ReceiverKind):
+    """Takes a whole train of which only numbers are asked."""
+
+    def __init__(self, train: Train, history: FaultHistory[NodeChanges]) -> None:
         super().__init__(train)
-        self._counter, self._history = counter, history
+        self._history = history
 
     def take(
         self, operation: CountClicks, block: Block, layers: list[PulseTrain], over: bool
     ) -> Counted:
         train = self.train
+        clicks: Counts = []
+        errors: Counts = []
+        arm = ""
+        if layers:
+            (layer,) = layers
+            troubles = troubles_of(train, block, self._history)
+            clicks, errors, arm = self._counted(layer.take_layer(), troubles)
         times = train.arrives_ns, train.period_ps, block.slots
-        if not layers:
-            return Counted(*times, [], [], train.secret or b"")
-        (layer,) = layers
-        light = layer.take_layer()
+        return Counted(*times, clicks, errors, train.secret or b"", arm)
+
+    def _counted(self, light: Layer, troubles: Sequence[Trouble]) -> tuple[Counts, Counts, str]:
+        """Clicks and errors; of an arm of pairs its name."""
+        raise NotImplementedError
+
+
+class PulseCounter(TrainCounter):
+    """Counts the clicks of a whole train."""
+
+    def __init__(
+        self, train: Train, counter: ClickCounter, history: FaultHistory[NodeChanges]
+    ) -> None:
+        super().__init__(train, history)
+        self._counter = counter
+
+    def _counted(self, light: Layer, troubles: Sequence[Trouble]) -> tuple[Counts, Counts, str]:
         if not isinstance(light, CountedLight):
             raise InternalError(f"light that cannot be counted: {type(light).__name__}")
-        found = self._counter.count(light, troubles_of(train, block, self._history))
-        return Counted(*times, found.clicks.tolist(), found.errors.tolist(), train.secret or b"")
+        found = self._counter.count(light, troubles)
+        return found.clicks.tolist(), found.errors.tolist(), ""
 
 
-class ArmCounter(ReceiverKind):
+class ArmCounter(TrainCounter):
     """Takes a whole arm of pairs; its clicks are counted with those of the other one (counted_arms.py)."""
 
     def __init__(
@@ -314,24 +336,15 @@ class ArmCounter(ReceiverKind):
         history: FaultHistory[NodeChanges],
         arms: CountedArms,
     ) -> None:
-        super().__init__(train)
+        super().__init__(train, history)
         self._receiver, self._shares, self._effects = receiver, shares, effects
-        self._history, self._arms = history, arms
+        self._arms = arms
 
-    def take(
-        self, operation: CountClicks, block: Block, layers: list[PulseTrain], over: bool
-    ) -> Counted:
-        train = self.train
-        times = train.arrives_ns, train.period_ps, block.slots
-        if not layers:
-            return Counted(*times, [], [], train.secret or b"")
-        (layer,) = layers
-        light = layer.take_layer()
+    def _counted(self, light: Layer, troubles: Sequence[Trouble]) -> tuple[Counts, Counts, str]:
         if not isinstance(light, CountedArm):
             raise InternalError(f"light that is no counted arm: {type(light).__name__}")
-        troubles = troubles_of(train, block, self._history)
         seen = seen_arm(light, self._receiver, self._shares, self._effects, troubles)
-        return Counted(*times, [], [], train.secret or b"", self._arms.new(train.to, seen))
+        return [], [], self._arms.new(self.train.to, seen)
 
 
 class Interceptor(ReceiverKind):

@@ -248,7 +248,7 @@ class Senders:
         if found is None or found.trains[0].over or found.trains[0].slots != operation.first:
             names = " and ".join(link.name for link in links)
             raise OperationError(
-                why=f"no train of {name} on {names} goes on at slot {operation.first}"
+                why=f"no train of {name} on {names} continues at slot {operation.first}"
             )
         return found
 
@@ -356,10 +356,10 @@ def _counted_light(
     light = CountedLight(
         block.first,
         block.slots,
+        NO_CHANNEL,
         tuple(operation.bases),
         tuple(operation.intensities),
         table,
-        NO_CHANNEL,
         _states(operation),
     )
     return [PulseTrain.of(light, period_ps)]

@@ -13,19 +13,19 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic import GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema
 
 from ...errors import UnitError
 from ...units import BASE, EXAMPLES, LAST_NS, UNITS, parse_ns, parse_quantity
 from ..written.names import shown
-from ..written.vocabulary import is_written, problem
+from ..written.vocabulary import Reading, is_written, problem
 
 _NUMBER = r"[-+\u2212]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+\u2212]?[0-9]+)?"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(Reading):
     """Annotation of a field that holds a quantity of `dimension` (see units.py).
 
     Limits are in the dimension's base unit: `low` is included unless `above`; `high` is included.
@@ -105,11 +105,6 @@ class Quantity:
         except UnitError as error:
             raise problem(str(error)) from error
         return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._validate, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

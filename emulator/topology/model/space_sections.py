@@ -14,16 +14,23 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
-    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from ...suggestions import did_you_mean
 from ..written.names import shown
-from ..written.vocabulary import NoneWord, Section, is_written, missing, problem, written_keys
+from ..written.vocabulary import (
+    NoneWord,
+    Reading,
+    Section,
+    is_written,
+    missing,
+    problem,
+    written_keys,
+)
 from .quantities import (
     AltitudeKm,
     DurationNs,
@@ -239,7 +246,7 @@ class SkySpec(Section):
     night: SkyName = "moonless"
 
 
-class _SkyWord:
+class _SkyWord(Reading):
     """Annotation of a sky that a word may say in a file."""
 
     def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
@@ -252,11 +259,6 @@ class _SkyWord:
                 f"{did_you_mean(str(value), _SKY_WORDS)}"
             )
         return {} if value == "auto" else {"day": value, "night": value}
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._validate, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -77,7 +77,19 @@ class Section(BaseModel):
         return {f"{UNKNOWN}{key}" if key in foreign else key: data[key] for key in data}
 
 
-class _NoneWord:
+class Reading:
+    """Base of annotations that read a value as a file may write it, before pydantic does."""
+
+    def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._validate, handler(source))
+
+
+class _NoneWord(Reading):
     """Annotation of a section that `none` switches off in a file; nothing at all is refused there."""
 
     def _validate(self, value: Any, info: ValidationInfo[Any]) -> Any:
@@ -87,11 +99,6 @@ class _NoneWord:
             if not isinstance(value, dict):
                 raise problem(f"expected a mapping, or none to switch it off, found {shown(value)}")
         return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._validate, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -381,7 +381,7 @@ def test_names_and_numbers_are_counted_per_loop() -> None:
 
 # --- context variables ----------------------------------------------------------------------------
 
-WHO = contextvars.ContextVar("WHO", default="nobody")
+WHO = contextvars.ContextVar("WHO", default="stranger")
 
 
 def test_context_variables_belong_to_the_loop() -> None:
@@ -396,6 +396,6 @@ def test_context_variables_belong_to_the_loop() -> None:
     async def child() -> str:
         return WHO.get()
 
-    assert run(program(), loop) == ("nobody", "alice")
-    assert run(child(), loop) == "nobody"
+    assert run(program(), loop) == ("stranger", "alice")
+    assert run(child(), loop) == "stranger"
     assert WHO.get() == "the launcher"

@@ -37,7 +37,7 @@ def unraisable() -> Iterator[list[object]]:
 # --- failures that no await has retrieved ---------------------------------------------------------
 
 
-def test_failures_nobody_asked_for_are_listed_in_order_of_creation() -> None:
+def test_failures_that_were_not_asked_for_are_listed_in_order_of_creation() -> None:
     loop = VirtualLoop()
     loop.create_task(failing("first"), name="first")
     future = loop.create_future()
@@ -49,7 +49,7 @@ def test_failures_nobody_asked_for_are_listed_in_order_of_creation() -> None:
     assert len(loop.unretrieved()) == 3  # looking is not asking
 
 
-def test_a_failure_somebody_asked_for_is_not_listed() -> None:
+def test_a_failure_that_was_asked_for_is_not_listed() -> None:
     loop = VirtualLoop()
     seen = loop.create_task(failing())
     cancelled = loop.create_task(failing())
@@ -60,7 +60,7 @@ def test_a_failure_somebody_asked_for_is_not_listed() -> None:
     assert loop.unretrieved() == []
 
 
-def test_a_gather_nobody_awaits_is_listed() -> None:
+def test_a_gather_without_an_await_is_listed() -> None:
     loop = VirtualLoop()
 
     async def program() -> None:

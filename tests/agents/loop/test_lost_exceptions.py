@@ -38,7 +38,7 @@ async def in_a_task() -> None:
     start(bad())
 
 
-async def in_a_gather_that_nobody_awaits() -> None:
+async def in_a_gather_without_an_await() -> None:
     keep(asyncio.gather(bad(), asyncio.sleep(50 * NS)))
 
 
@@ -116,7 +116,7 @@ def _let_go() -> Any:
 
 LOST: list[Callable[[], Awaitable[None]]] = [
     in_a_task,
-    in_a_gather_that_nobody_awaits,
+    in_a_gather_without_an_await,
     in_a_future,
     in_a_callback,
     in_a_done_callback,

@@ -19,6 +19,7 @@ from qnetem.emulator.errors import ServiceError
 from qnetem.emulator.topology.model.topology import Gates, Measurement, Memory
 
 from ... import harness
+from .links import BRIGHT_NV
 from .networks import (
     DUMBBELL,
     ENDPOINT,
@@ -34,7 +35,6 @@ from .networks import (
     run,
     taking,
 )
-from .test_link_layer import BRIGHT_NV
 
 # --- pairs ----------------------------------------------------------------------------------------
 

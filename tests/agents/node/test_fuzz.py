@@ -102,7 +102,7 @@ def test_a_body_is_carried_as_it_is_or_refused(body: Any) -> None:
     assert msgspec.json.decode(encoded) == body
 
 
-def test_a_body_deeper_than_its_readers_can_follow_is_refused_where_it_goes_on() -> None:
+def test_a_body_deeper_than_its_readers_can_follow_is_refused_where_it_is_sent_on() -> None:
     body: Any = 1
     for _ in range(DEEPEST):
         body = [body]

@@ -50,7 +50,7 @@ def test_nothing_runs_before_the_first_grant() -> None:
     assert finished is not None and finished.value is None
 
 
-def test_a_payload_alone_wakes_nobody() -> None:
+def test_a_payload_alone_wakes_no_task() -> None:
     bench = Bench(receives_one)
     bench.ran()
     bench.payload("alice", 1, "early")
@@ -304,7 +304,7 @@ def test_a_qubit_for_a_task_cancelled_in_the_same_step_is_discarded(what: str) -
     assert bench.node.operations == {}
 
 
-def test_a_cancelled_measurement_runs_on_its_result_is_nobodys_and_its_qubit_is_gone() -> None:
+def test_a_cancelled_measurement_runs_on_its_result_is_dropped_and_its_qubit_is_gone() -> None:
     async def program(me: Agent) -> None:
         qubit = await me.qubit()
         task = asyncio.create_task(qubit.measure())
@@ -376,7 +376,7 @@ def test_an_unknown_error_code_is_our_bug() -> None:
     )
 
 
-def test_a_refused_operation_of_a_task_that_is_gone_is_nobodys() -> None:
+def test_a_refused_operation_of_a_task_that_is_gone_is_raised_nowhere() -> None:
     bench = Bench(gives_up)
     bench.ran()
     bench.ran(5)

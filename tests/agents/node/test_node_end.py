@@ -39,7 +39,7 @@ def test_an_exception_fails_the_node_with_its_own_traceback() -> None:
     assert 'raise ValueError("boom")' in failed.traceback
 
 
-def test_an_exception_in_a_task_that_nobody_retrieved_fails_the_node() -> None:
+def test_an_exception_in_a_task_that_was_not_retrieved_fails_the_node() -> None:
     async def program(me: Agent) -> str:
         asyncio.create_task(boom(), name="worker")  # noqa: RUF006 forgotten on purpose
         await asyncio.sleep(1e-9)

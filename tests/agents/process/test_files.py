@@ -56,7 +56,7 @@ def test_a_long_journal_does_not_wait_for_its_end(tmp_path: Path) -> None:
     assert len(records(tmp_path / "bob.1.bin")) == 2_500
 
 
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+def test_no_other_user_may_read_it(tmp_path: Path) -> None:
     NodeJournal(tmp_path / "bob.1.bin").close()
     assert stat.S_IMODE((tmp_path / "bob.1.bin").stat().st_mode) == 0o600
 

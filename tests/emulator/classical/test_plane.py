@@ -215,9 +215,9 @@ def test_cuts_nest() -> None:
 def test_without_a_path_a_message_is_lost_where_it_stands() -> None:
     bench = Bench(link("a", "b", 10), link("c", "d", 10))
     bench.send("a", "d")
-    bench.send("a", "nobody")
+    bench.send("a", "stranger")
     bench.run()
-    assert bench.lost == [(0, "no path from a to d"), (0, "no path from a to nobody")]
+    assert bench.lost == [(0, "no path from a to d"), (0, "no path from a to stranger")]
     assert bench.metrics.summary()["messages.lost"] == {"count": 2}
 
 
@@ -342,7 +342,7 @@ def test_a_receiver_that_is_never_granted_is_told_what_to_forget() -> None:
 
 
 def test_who_is_being_restarted_is_told_what_to_forget_when_it_is_back() -> None:
-    """While nobody is there, nothing can be told."""
+    """While the node is dead, nothing can be told."""
 
     async def alice(me: Agent) -> None:
         for number in range(1000):
@@ -370,7 +370,7 @@ def test_what_waits_for_a_paused_node_is_kept_by_its_sender_and_settled_with_it(
     bench.clock.enter(5, 0)
     while bench.clock.run_phases():
         pass
-    for _ in range(2):  # nobody takes it: b is paused
+    for _ in range(2):  # it is not taken: b is paused
         bench.plane.taken()
         assert bench.plane.forgets.get("a") is None
         assert bench.plane.undelivered("a", 1) == {"b": [1]}

@@ -62,7 +62,7 @@ def test_without_a_path_there_is_no_next_link() -> None:
     table = routes(link("a", "b", 1), link("c", "d", 1))
     assert table.next_link("a", "c") is None
     assert table.latency_ns("a", "c") is None
-    assert table.next_link("a", "nobody") is None
+    assert table.next_link("a", "stranger") is None
 
 
 def test_a_link_without_a_classical_side_carries_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from qnetem.emulator import closed_forms
 from qnetem.emulator.closed_forms import purification, werner_weights
 from qnetem.emulator.errors import InputError
-from qnetem.physics import circuits
+from qnetem.physics.emulated import circuits
 
 
 @pytest.mark.parametrize("fidelity", [0.3, 0.6, 0.85, 1.0])

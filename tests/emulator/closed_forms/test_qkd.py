@@ -8,16 +8,7 @@ import pytest
 
 from qnetem.emulator.closed_forms import qkd
 from qnetem.emulator.closed_forms.qkd import GYS
-
-#: km, eta, Q_mu, E_mu, R infinite decoy, R vacuum + weak, Y1 bound, e1 bound; mu 0.48, nu 0.05.
-GYS_TABLE = [
-    (0, 4.5000e-2, 2.1370e-2, 0.03304, 2.5546e-3, 2.4142e-3, 4.4385e-2, 0.03515),
-    (20, 1.7109e-2, 8.1802e-3, 0.03310, 9.6245e-4, 9.0777e-4, 1.6868e-2, 0.03522),
-    (50, 4.0106e-3, 1.9250e-3, 0.03341, 2.2260e-4, 2.0962e-4, 3.9548e-3, 0.03540),
-    (100, 3.5745e-4, 1.7326e-4, 0.03758, 1.7184e-5, 1.6020e-5, 3.5399e-4, 0.03749),
-    (120, 1.3590e-4, 6.6929e-5, 0.04486, 4.8146e-6, 4.3686e-6, 1.3563e-4, 0.04119),
-    (140, 5.1667e-5, 2.6500e-5, 0.06296, 2.4647e-7, 7.3779e-8, 5.2615e-5, 0.05063),
-]
+from qnetem.physics.sections.key_rates import GYS_TABLE
 
 
 @pytest.mark.parametrize("row", GYS_TABLE, ids=lambda row: f"{row[0]} km")

@@ -113,7 +113,7 @@ def test_a_slot_is_not_freed_twice() -> None:
     slots = Slots(1)
     slots.take()
     slots.release()
-    with pytest.raises(InternalError, match="nobody had taken"):
+    with pytest.raises(InternalError, match="was not taken"):
         slots.release()
     assert slots.free == 1
 

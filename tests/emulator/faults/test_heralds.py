@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnetem.emulator.faults.kinds.false_herald import FalseHerald
-from qnetem.emulator.faults.kinds.lost_herald import LostHerald
+from qnetem.emulator.faults.kinds.light.false_herald import FalseHerald
+from qnetem.emulator.faults.kinds.light.lost_herald import LostHerald
 from qnetem.emulator.faults.verdicts import HEARD, HeraldOutcome
 from qnetem.emulator.heralding.attempts import SimpleLink, attempts_until_success
 from qnetem.emulator.kernel.streams import Streams
@@ -80,7 +80,7 @@ def station_at(share: float) -> Quantum:
 # --- lost at both ends ----------------------------------------------------------------------------
 
 
-def test_a_success_that_nobody_hears_of_is_none_and_attempts_keep_their_rhythm() -> None:
+def test_a_success_that_neither_end_hears_of_is_none_and_attempts_keep_their_rhythm() -> None:
     bench = Bench()
     bench.strike(BOTH, BOTH)
     mine, yours = bench.ask()
@@ -154,7 +154,7 @@ def test_the_struck_request_is_served_before_younger_ones() -> None:
 
 
 @pytest.mark.parametrize("who", ENDS)
-def test_whoever_withdraws_after_a_loss_at_one_end_leaves_no_slot_taken(who: str) -> None:
+def test_either_end_that_withdraws_after_a_loss_at_one_end_leaves_no_slot_taken(who: str) -> None:
     bench = Bench(station_at(0.2))
     numbers = dict(zip(ENDS, bench.ask(), strict=True))
     bench.strike(HeraldOutcome(lost=("alice",)))
@@ -171,7 +171,7 @@ def test_whoever_withdraws_after_a_loss_at_one_end_leaves_no_slot_taken(who: str
     assert bench.lab.has_ended(who, again[ENDS.index(who)])
 
 
-def test_with_multiplexing_the_struck_request_goes_on_at_once() -> None:
+def test_with_multiplexing_the_struck_request_continues_at_once() -> None:
     bench = Bench(heralding(attempt_ns=1000, multiplexing=2))
     first, second, third = bench.ask(), bench.ask(), bench.ask()
     bench.strike(HeraldOutcome(lost=("alice",)))

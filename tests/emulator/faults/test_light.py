@@ -161,7 +161,7 @@ def test_slots_of_a_source_that_is_off_are_dark_and_only_its_own() -> None:
     bench = Bench(", attenuation: 0 dB/km")
     train, other, onward = (
         bench.link.open(source, origin, 0, PERIOD_PS)
-        for source, origin in (("alice", "alice"), ("bob", "bob"), ("alice", "somebody"))
+        for source, origin in (("alice", "alice"), ("bob", "bob"), ("alice", "stranger"))
     )
     source, struck = bench.fault_histories.nodes["alice"], Struck()
     for t_ns, begins in ((100, True), (200, False)):

@@ -180,7 +180,7 @@ def test_a_two_qubit_gate_under_way_acts_on_zeros_though_all_decays() -> None:
     assert registry.fidelity([other], [1, 0], 9 * MS) == pytest.approx(0.5)
 
 
-def test_a_half_that_was_emitted_before_is_struck_though_nobody_had_heard_of_it() -> None:
+def test_a_half_that_was_emitted_before_is_struck_though_no_node_had_heard_of_it() -> None:
     for reset_ns, expected in ((201_000, 0.25), (205_000, 0.25), (102_000, 1.0)):
         quantum = heralding(attempt_ns=210_000, length_km=20.0)
         bench = Lab([node("alice"), node("bob")], [link("alice", "bob", quantum)])

@@ -11,8 +11,8 @@ from numpy.random import Generator
 from qnetem import Agent
 from qnetem.emulator.classical.flights import Flight, Sent
 from qnetem.emulator.faults.kinds import FAULT_KINDS, FAULTS
-from qnetem.emulator.faults.kinds.delay import Delay
-from qnetem.emulator.faults.kinds.loss import Loss
+from qnetem.emulator.faults.kinds.messages.delay import Delay
+from qnetem.emulator.faults.kinds.messages.loss import Loss
 from qnetem.emulator.faults.verdicts import Drop, Later, Pass
 from qnetem.emulator.kernel.streams import Streams
 from qnetem.emulator.wire import Send
@@ -115,7 +115,7 @@ def test_loss_is_drawn_anew_for_another_seed_only() -> None:
     assert heard(loss, seed=1) == heard(loss, seed=1) != heard(loss, seed=2)
 
 
-def test_a_fault_added_at_the_end_shifts_nobody_elses_draws() -> None:
+def test_a_fault_added_at_the_end_shifts_no_others_draws() -> None:
     loss = fault("loss", "alice-bob", 0, 8500, probability=0.5)
     more = fault("loss", "alice-bob", 8500, probability=1.0)
     assert heard(loss, more) == [number for number in heard(loss) if number <= 8]

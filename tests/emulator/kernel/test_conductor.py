@@ -108,7 +108,7 @@ def test_timers_wake_their_nodes_at_microstep_zero_in_the_order_of_names() -> No
     assert conductor.next_instant() == (6, 0)
 
 
-def test_whoever_is_woken_is_granted_in_the_order_of_names() -> None:
+def test_nodes_that_are_woken_are_granted_in_the_order_of_names() -> None:
     conductor = Conductor()
     for name in ("c", "a", "b", "a"):
         conductor.wake(name)

@@ -218,7 +218,7 @@ def test_one_mistake_in_a_shared_layer_is_told_once() -> None:
     assert "more)" not in str(error)
 
 
-def test_a_mistake_in_a_layer_that_nobody_uses_is_told() -> None:
+def test_a_mistake_in_a_layer_that_is_not_used_is_told() -> None:
     error = refusal(TWO_NODES + "kinds: {satellite: {memory: {slotz: 3}}}")
     assert error.problem.endswith("unknown key 'slotz'; did you mean 'slots'?")
 

@@ -70,7 +70,7 @@ def counted(
     slots: int = SLOTS,
 ) -> ClickCounts:
     shares = SHARES if len(table) > 1 else (1.0,)
-    light = CountedLight(0, slots, BASES, shares, table, channel)
+    light = CountedLight(0, slots, channel, BASES, shares, table)
     choices = CHOICES if receiver.splitting is None else None
     return ClickCounter(receiver, period_ps, generator(8), choices).count(light, troubles)
 

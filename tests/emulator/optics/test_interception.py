@@ -249,7 +249,7 @@ def test_what_clicks_where_nothing_is_taken_is_not_sent_on() -> None:
 
 
 def test_a_share_of_the_pulses_with_several_photons_may_be_blocked() -> None:
-    """N = 400,000 pulses of mean 0.5: all with several are kept of, 30 % of them go on."""
+    """N = 400,000 pulses of mean 0.5: all with several are kept of, 30 % of them are sent on."""
     _, _, _, onward, kept = _split(400_000, 0.5, forward_several=0.3)
     passed = int((np.array(onward.take().intensities) > 0).sum())
     assert len(kept.slots) == pytest.approx(400_000 * qkd.several_photons(0.5), rel=0.016)

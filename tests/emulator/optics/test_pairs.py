@@ -95,7 +95,7 @@ def assert_share(hits: int, trials: int, probability: float) -> None:
     ("mu", "efficiencies", "slots"),
     [(0.1, (0.5, 0.2), 2_000_000), (0.3, (0.5, 0.4), 1_000_000), (1.0, (1.0, 0.8), 300_000)],
 )
-def test_gain_and_errors_are_those_of_ma_fung_and_lo_whoever_looks_first(
+def test_gain_and_errors_are_those_of_ma_fung_and_lo_whichever_end_looks_first(
     mu: float, efficiencies: tuple[float, float], slots: int, first: int
 ) -> None:
     """Bright pairs at high efficiency: the several photons of a slot are not pairs by themselves."""
@@ -234,7 +234,7 @@ def test_two_photons_alike_leave_two_that_always_part_in_pairs() -> None:
 # --- trains ---------------------------------------------------------------------------------------
 
 
-def test_blocks_chunks_and_the_order_of_looking_change_nobodys_pairs() -> None:
+def test_blocks_chunks_and_the_order_of_looking_change_no_pairs() -> None:
     slots = 2 * CHUNK_SLOTS + 1234
     whole = Both(Pairs(0.05), (1.0, 1.0), slots)
     cut = Both(Pairs(0.05), (1.0, 1.0), slots, block=CHUNK_SLOTS)
@@ -245,7 +245,7 @@ def test_blocks_chunks_and_the_order_of_looking_change_nobodys_pairs() -> None:
         assert np.array_equal(one.slots, other.slots)
 
 
-def test_what_one_arm_sees_does_not_depend_on_whether_anybody_looks_at_the_other() -> None:
+def test_what_one_arm_sees_does_not_depend_on_a_look_at_the_other() -> None:
     both = Both(Pairs(0.1), (0.5, 0.5), CHUNK_SLOTS)
     train = PairTrain(Pairs(0.1), 1.0, generator(1))
     alone = PulseTrain.of(train.arm(train.block(), 0, 0, CHUNK_SLOTS), PERIOD_PS)

@@ -130,7 +130,7 @@ def test_backwards_is_the_transposed_jones_matrix() -> None:
 
 
 def test_a_map_that_is_not_unital_has_no_way_back() -> None:
-    """Amplitude damping is no matter of a fibre: nobody may turn it round by mistake."""
+    """Amplitude damping is no matter of a fibre: it is refused, not turned round by mistake."""
     with pytest.raises(InputError, match="unital"):
         polarisation.backwards(noise.amplitude_damping(0.1))
     with pytest.raises(InputError, match="unital"):

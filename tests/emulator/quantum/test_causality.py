@@ -37,7 +37,7 @@ from ...harness import fault, network, node, run
 LENGTH_KM = 100.0
 #: Alice's and bob's distance in time: the way by charlie is longer.
 LIGHT_NS = fibre_latency_ns(LENGTH_KM)
-#: Beyond it no command begins, but what has begun goes on.
+#: Beyond it no command begins, but what has begun continues.
 BUSY_NS = 3 * LIGHT_NS
 #: What the journal says of these is left out: see the module's head.
 UNCERTAIN = ("measure", "bell_measure", "detect")

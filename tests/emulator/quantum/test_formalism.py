@@ -295,7 +295,7 @@ def test_a_qubits_own_numbers_depend_on_seed_name_and_count_alone() -> None:
     assert drawn.mean() == pytest.approx(0.5, abs=3 / math.sqrt(12 * 4000))
 
 
-def test_what_happens_to_one_qubit_shifts_nobody_elses_numbers() -> None:
+def test_what_happens_to_one_qubit_shifts_no_others_numbers() -> None:
     seen: list[tuple[str, int]] = []
 
     def numbers(qubit: str, n: int) -> float:

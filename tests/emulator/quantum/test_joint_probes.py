@@ -90,7 +90,7 @@ def test_parts_that_were_never_together_have_no_fidelity(desk: Desk) -> None:
     assert desk.lost == ["alice.it.left_over", "bob.it.left_over"] and not desk.noted
 
 
-def test_the_oldest_call_that_nobody_completes_is_given_up(
+def test_the_oldest_call_that_is_not_completed_is_given_up(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(joint_probes, "MOST_OPEN", 2)

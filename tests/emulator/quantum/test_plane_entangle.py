@@ -376,7 +376,7 @@ def test_what_an_end_has_yet_to_emit_does_not_come() -> None:
 
 
 def test_a_pair_that_both_ends_gave_up_is_a_pair_and_leaves_nothing() -> None:
-    """Its name is used up whoever withdraws: the next one's would tell."""
+    """Its name is used up whichever end withdraws: the next one's would tell."""
     bench = lab(far())
     numbers = [bench.issue("alice", Entangle, "bob"), bench.issue("bob", Entangle, "alice")]
     for name, number in zip(("alice", "bob"), numbers, strict=True):

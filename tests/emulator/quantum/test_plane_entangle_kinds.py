@@ -292,7 +292,7 @@ def test_raw_at_either_end_gives_both_the_heralded_bell_state(raw: tuple[bool, b
     assert seen == {1, 3}
 
 
-def test_without_raw_every_pair_is_about_phi_plus_and_nobody_hears_of_the_bell_state() -> None:
+def test_without_raw_every_pair_is_about_phi_plus_and_no_node_hears_of_the_bell_state() -> None:
     bench = lab(clicks(visibility=0.9))
     for _ in range(6):
         mine, yours = asked(bench)

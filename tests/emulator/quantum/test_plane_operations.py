@@ -168,7 +168,7 @@ def test_discard_frees_all_slots_or_none() -> None:
     assert lab.plane.slots_used("alice") == 0
 
 
-def test_a_qubit_of_somebody_else_is_refused_at_the_next_microstep() -> None:
+def test_a_qubit_of_another_node_is_refused_at_the_next_microstep() -> None:
     lab = Lab([node("alice", gates=SLOW), node("bob", gates=SLOW)])
     qubit = lab.qubit("alice")
     outcome = lab.do("bob", Apply, "x", [qubit])
@@ -227,7 +227,7 @@ def test_wrong_arguments_are_refused_with_the_reason(
 
 @pytest.mark.parametrize(
     ("kind", "arguments"),
-    [(Entangle, ("bob",)), (Entangle, ("nobody",)), (Transmit, ("alice#1", "bob"))],
+    [(Entangle, ("bob",)), (Entangle, ("stranger",)), (Transmit, ("alice#1", "bob"))],
 )
 def test_without_a_link_that_serves_it_is_a_link_error(
     kind: Any, arguments: tuple[Any, ...]

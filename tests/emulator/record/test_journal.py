@@ -34,7 +34,7 @@ def test_an_event_is_one_line_of_json_with_its_instant_first(tmp_path: Path) -> 
     assert [json.loads(line) for line in lines] == [[5, 1, "alice", "note", "bit", 1]]
 
 
-def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
+def test_no_other_user_may_read_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "journal.jsonl.gz"
     journal(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

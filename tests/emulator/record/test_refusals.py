@@ -30,7 +30,7 @@ async def test_a_claim_that_is_refused_is_noted_with_who_made_it(tmp_path: Path)
         stranger.say(wire.Hello("alice", 7, "a guess", 4711))
         assert await stranger.ends()
         here.world.answers[wire.Waits] = [("alice", wire.Grant(3, 0))]
-        alice.say(wire.Waits([]))  # the node that is meant goes on as before
+        alice.say(wire.Waits([]))  # the node that is meant works as before
         assert wire.decode_to_node(await alice.body() or b"") == wire.Grant(3, 0)
     [refusal] = noted(tmp_path)
     assert (refusal.node, refusal.incarnation) == ("alice", 7)

@@ -183,7 +183,7 @@ def test_who_asks_without_end_and_fetches_nothing_is_left(
     assert place.works()
 
 
-def test_more_open_requests_than_anybody_needs_end_the_conversation(place: Place) -> None:
+def test_more_open_requests_than_any_client_needs_end_the_conversation(place: Place) -> None:
     place.live.deaf = True
     client = place.client()
     client.say(*[control.ListFaults(n) for n in range(live_socket.MOST_OPEN + 1)])
@@ -202,7 +202,7 @@ def test_idle_clients_make_room_for_others(place: Place) -> None:
     assert clients[1].answer() == control.FaultList(2, [])
 
 
-def test_clients_who_wait_for_an_answer_make_room_for_nobody(place: Place) -> None:
+def test_clients_who_wait_for_an_answer_make_no_room_for_others(place: Place) -> None:
     place.live.deaf = True
     clients = [place.client() for _ in range(live_socket.MOST_CONNECTIONS)]
     for client in clients:

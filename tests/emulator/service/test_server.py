@@ -551,7 +551,7 @@ def test_a_world_that_cannot_be_built_is_an_outcome_with_that_error() -> None:
 
 
 @pytest.mark.parametrize("body", ["raise InputError('no such thing')", "return Over()"])
-def test_the_outcome_is_not_lost_on_a_launcher_that_goes_on_talking(body: str) -> None:
+def test_the_outcome_is_not_lost_on_a_launcher_that_still_talks(body: str) -> None:
     process, ours = emulator(body)
     with process, ours:
         ours.sendall(wire.frame(SETTINGS))

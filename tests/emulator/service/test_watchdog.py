@@ -99,11 +99,11 @@ def test_a_node_that_spins_in_python_is_named_with_its_tasks_and_its_frame(
 
 def test_a_frame_from_the_node_starts_its_clock_again(folder: Path) -> None:
     watchdog = Watchdog(str(folder), 30.0)
-    nobody = 2**22 + 1  # above the largest pid: any signal would be answered by "gone"
-    assert watch(watchdog, nobody, 0, 0.0) == []
-    assert watch(watchdog, nobody, 1, 29.0) == []
-    assert watch(watchdog, nobody, 1, 58.0) == []
-    assert watch(watchdog, nobody, 1, 59.0) == [("alice", "its process is gone\n")]
+    no_process = 2**22 + 1  # above the largest pid: any signal would be answered by "gone"
+    assert watch(watchdog, no_process, 0, 0.0) == []
+    assert watch(watchdog, no_process, 1, 29.0) == []
+    assert watch(watchdog, no_process, 1, 58.0) == []
+    assert watch(watchdog, no_process, 1, 59.0) == [("alice", "its process is gone\n")]
 
 
 def test_a_node_that_is_not_awaited_between_two_ticks_has_no_clock(folder: Path) -> None:

@@ -28,7 +28,7 @@ from .test_server import FakeWorld, Peer, Stage, stage
 
 SECRET = "11" * 32
 NODES = [["alice", "carol"], ["bob"]]
-NOBODY = 2**22 + 1  # above the largest pid
+NO_PROCESS = 2**22 + 1  # above the largest pid
 
 
 class AskingWorld(FakeWorld):
@@ -72,11 +72,11 @@ async def hosted(
     monkeypatch.setattr("tests.emulator.service.test_server.FakeWorld", AskingWorld)
     async with stage(tmp_path, silent_s, Workers(str(tmp_path), SECRET, NODES)) as here:
         worker = WorkerEnd(await here.connect())
-        worker.peer.say(wire.WorkerHello(1, control.token(SECRET, "", 1), NOBODY))
+        worker.peer.say(wire.WorkerHello(1, control.token(SECRET, "", 1), NO_PROCESS))
         for node in NODES[0]:
             begin = await worker.hears()
             assert begin == Begin(node, 1, control.token(SECRET, node, 1))
-            worker.say((node, wire.Hello(node, 1, begin.token, NOBODY)))
+            worker.say((node, wire.Hello(node, 1, begin.token, NO_PROCESS)))
             await here.world.hears(lambda what, node=node: is_of(what, node))  # type: ignore[misc]
         yield here, worker
 
@@ -173,7 +173,7 @@ async def test_a_node_is_killed_and_begun_again_in_its_worker(
         here.drain()
         token = control.token(SECRET, "carol", 2)
         assert await worker.hears() == Begin("carol", 2, token)
-        worker.say(("carol", wire.Hello("carol", 2, token, NOBODY)))
+        worker.say(("carol", wire.Hello("carol", 2, token, NO_PROCESS)))
         await here.world.hears(lambda what: isinstance(what, tuple) and what[:2] == ("carol", 2))
 
 

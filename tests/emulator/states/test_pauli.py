@@ -41,7 +41,7 @@ def test_row_zero_of_a_map_is_exact_so_that_no_trace_drifts() -> None:
     assert matrix[0].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_compiled_maps_cannot_be_changed_by_whoever_shares_them() -> None:
+def test_compiled_maps_cannot_be_changed_by_those_who_share_them() -> None:
     matrix = pauli.transfer_matrix(qutip.to_super(qutip.sigmax()).full())
     with pytest.raises(ValueError, match="read-only"):
         matrix[1, 1] = 5.0

@@ -327,7 +327,7 @@ def test_a_view_says_who_waits_for_what_since_when_and_what_is_used() -> None:
             await me.compute(1)
 
     async def hears(me: Agent) -> None:
-        await me.receive("nobody", kind="x")
+        await me.receive("stranger", kind="x")
 
     topology = network(
         {"alice": holds, "bob": listens}, [link("alice", "bob", 500_000_000)], seed=9

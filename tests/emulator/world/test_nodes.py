@@ -28,7 +28,7 @@ def test_only_a_running_node_takes_messages_and_only_in_its_present_incarnation(
         alice.state, alice.incarnation = state, 2
         taken[state] = found.receiver("alice")
     assert taken == {**dict.fromkeys(taken), "running": 2}
-    assert found.receiver("nobody") is None
+    assert found.receiver("stranger") is None
 
 
 def test_a_node_that_will_be_granted_again_listens() -> None:
@@ -38,7 +38,7 @@ def test_a_node_that_will_be_granted_again_listens() -> None:
         found["alice"].state = state
         listening[state] = found.listens("alice")
     assert [state for state, listens in listening.items() if listens] == ["starting", "running"]
-    assert not found.listens("nobody")
+    assert not found.listens("stranger")
 
 
 def test_the_run_waits_for_programs_and_not_for_services() -> None:
@@ -50,7 +50,7 @@ def test_the_run_waits_for_programs_and_not_for_services() -> None:
     assert [status.name for status in found.services()] == ["hub"]
 
 
-def test_the_run_is_busy_exactly_while_somebody_is_unfinished() -> None:
+def test_the_run_is_busy_exactly_while_a_node_is_unfinished() -> None:
     found = nodes()
     busy = []
     for name, state in [

@@ -316,7 +316,7 @@ def test_no_store_grows_over_a_thousand_messages() -> None:
     async def bob(me: Agent) -> None:
         for _ in range(rounds):
             await me.send("alice", (await me.receive()).body)
-            await me.send("deaf", "nobody listens")
+            await me.send("deaf", "not heard")
 
     nodes = {"alice": alice, "bob": bob, "deaf": idle}
     run = harness.run(network(nodes, [*LINKED, link("bob", "deaf", 5)]))
@@ -366,6 +366,6 @@ def test_the_seed_decides_the_digest_where_something_is_drawn_and_only_there() -
         assert (one != two) is differs
 
 
-def test_adding_a_node_shifts_nobody_elses_draws() -> None:
+def test_adding_a_node_shifts_no_others_draws() -> None:
     alone = harness.run_results({"bob": draws}, seed=3)["bob"]
     assert harness.run_results({"alice": draws, "bob": draws}, seed=3)["bob"] == alone

@@ -172,7 +172,7 @@ BROKEN = (
         (EXIT_CUT_OFF, "InfrastructureError", BROKEN),
         (None, "InfrastructureError", BROKEN),
     ],
-    ids=["killed", "left", "cut off", "its process goes on"],
+    ids=["killed", "left", "cut off", "its process lives on"],
 )
 def test_an_unplanned_end_of_a_node_ends_the_run_by_what_happened(
     status: int | None, kind: str, text: str

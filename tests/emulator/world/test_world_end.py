@@ -147,12 +147,12 @@ def test_a_failed_program_leaves_no_request_behind() -> None:
             async with asyncio.timeout(5e-6):
                 await me.entangle("alice")
         except TimeoutError:
-            return "nobody there"
+            return "no message"
         return "a pair with the fallen"
 
     links = [link("alice", "bob", 10, entangle=heralding(attempt_ns=1000))]
     run = harness.run(network({"alice": alice, "bob": bob}, links, on_error="continue"))
-    assert run.outcome.results["bob"] == "nobody there"
+    assert run.outcome.results["bob"] == "no message"
     assert run.world.quantum.at_end() == {}
 
 
@@ -227,7 +227,7 @@ def test_a_run_that_until_ends_says_who_has_not_finished_and_waits_for_what() ->
     assert warning_line(notice) == f"alice had not finished at 5 us: waits for {what} since 1 us"
 
 
-def test_a_stuck_run_says_the_same_whoever_answers_first() -> None:
+def test_a_stuck_run_says_the_same_whichever_node_answers_first() -> None:
     texts = set()
     for order in (("alice", "bob"), ("bob", "alice")):
         stage = Stage()
@@ -317,7 +317,7 @@ def test_what_a_finished_program_still_asks_for_is_withdrawn() -> None:
             async with asyncio.timeout(1):
                 return (await me.entangle("alice")).id
         except TimeoutError:
-            return "nobody"
+            return "stranger"
 
     links = [link("alice", "bob", entangle=heralding())]
-    assert harness.run_results({"alice": alice, "bob": bob}, links)["bob"] == "nobody"
+    assert harness.run_results({"alice": alice, "bob": bob}, links)["bob"] == "stranger"

@@ -1,4 +1,4 @@
-"""Reports of a node that is broken: whatever they hold, the run goes on or ends with its name."""
+"""Reports of a node that is broken: whatever they hold, the run continues or ends with its name."""
 
 from __future__ import annotations
 

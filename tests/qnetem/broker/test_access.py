@@ -124,7 +124,7 @@ async def test_a_node_is_heard_as_itself_and_hears_its_own_inbox(here: Stage, na
         assert await arrivals(node, b"back") == [(inbox_topic(RUN, name, peer), b"back")]
 
 
-async def test_what_a_node_publishes_as_another_or_elsewhere_reaches_nobody(here: Stage) -> None:
+async def test_what_a_node_publishes_as_another_or_elsewhere_reaches_no_node(here: Stage) -> None:
     elsewhere = [
         inbox_topic(RUN, "bob", "alice-2"),
         inbox_topic(RUN, "bob", "observer"),
@@ -169,11 +169,11 @@ async def test_who_subscribes_to_anothers_inbox_gets_nothing(here: Stage, curiou
         assert found == {b"for alice"}
 
 
-async def test_a_last_will_speaks_for_nobody_else(here: Stage) -> None:
+async def test_a_last_will_speaks_for_no_other_node(here: Stage) -> None:
     forged = aiomqtt.Will(inbox_topic(RUN, "bob", "alice-2"), b"forged")
     async with here.node("bob") as bob:
         await bob.subscribe(inbox_topic(RUN, "bob", "+"))
-        with contextlib.suppress(aiomqtt.MqttError):  # amqtt lets nobody in who has a will
+        with contextlib.suppress(aiomqtt.MqttError):  # amqtt lets no client in that has a will
             async with here.node("alice", will=forged) as alice:
                 line = alice._client.socket()
                 assert isinstance(line, socket.socket)
@@ -221,7 +221,7 @@ async def test_strangers_are_refused_at_the_door(here: Stage) -> None:
         Login(alice.username, here.access.node("bob").password),
         Login("alice", alice.password),
         Login(here.access.observer.username, alice.password),
-        Login("nobody", alice.password),
+        Login("stranger", alice.password),
         Login("", ""),
     ):
         assert await told_no(here.client(login)), login
@@ -231,7 +231,7 @@ async def test_the_rules_hold_after_the_broker_was_killed_and_came_back(here: St
     await here.broker.kill()
     await here.broker.restart()
     assert await told_no(here.client(None))
-    await test_what_a_node_publishes_as_another_or_elsewhere_reaches_nobody(here)
+    await test_what_a_node_publishes_as_another_or_elsewhere_reaches_no_node(here)
 
 
 async def test_a_nodes_line_cannot_be_taken_by_who_knows_its_name_only(here: Stage) -> None:
@@ -306,7 +306,7 @@ async def test_who_takes_the_port_of_a_dead_broker_learns_nothing_usable(here: S
     before, observer = here.broker.port, here.access.observer
     await here.broker.kill()
     async with Impostor().at(before) as impostor, asyncio.timeout(PATIENCE_S):
-        async with here.client(observer):  # somebody watches by the port, and comes back
+        async with here.client(observer):  # a watcher by the port that comes back
             await impostor.came.wait()
         await here.broker.restart()
         await back.wait()
@@ -368,14 +368,14 @@ def test_no_name_of_a_node_is_another_account_or_more_than_one_level_of_a_topic(
 async def test_a_login_at_an_external_broker_is_tried_at_the_start(
     broker_kind: str, tmp_path: Path
 ) -> None:
-    nobody = Access([])
+    no_accounts = Access([])
     async with open_broker(broker_kind, tmp_path / "theirs") as theirs:
         choice = f"127.0.0.1:{theirs.port}"
         for login in (None, Login(LOGIN.username, "wrong")):
             with pytest.raises(InfrastructureError, match="QNETEM_BROKER_USERNAME") as caught:
-                await Broker(choice, tmp_path, nobody, login=login).start()
+                await Broker(choice, tmp_path, no_accounts, login=login).start()
             assert "wrong" not in str(caught.value)
-        async with Broker(choice, tmp_path, nobody, login=LOGIN) as ours:
+        async with Broker(choice, tmp_path, no_accounts, login=LOGIN) as ours:
             assert ours.address_of("alice").password == LOGIN.password
             assert ours.observer_address().password is None
 

@@ -41,7 +41,7 @@ async def knock(path: str, hello: wire.Hello) -> list[wire.ToNode]:
     return heard
 
 
-async def test_whoever_claims_to_be_a_node_is_refused_and_the_run_does_not_notice(
+async def test_a_stranger_that_claims_to_be_a_node_is_refused_and_the_run_does_not_notice(
     tmp_path: Path,
 ) -> None:
     here = topology(tmp_path, ROUNDS)

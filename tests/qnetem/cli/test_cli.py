@@ -357,7 +357,7 @@ def test_validate_says_where_a_program_cannot_be_imported(pair: Path) -> None:
     assert f"({programs}, line 1)" in typed("validate", pair).stderr
 
 
-def test_validate_goes_on_after_a_wrong_file(pair: Path, tmp_path: Path) -> None:
+def test_validate_continues_after_a_wrong_file(pair: Path, tmp_path: Path) -> None:
     result = typed("validate", tmp_path / "none.yaml", pair)
     assert result.exit_code == 2
     assert "no such file" in result.stderr and result.stdout.startswith("ok: ")

@@ -67,12 +67,12 @@ def test_a_target_that_is_not_reached_is_said(coin: Path) -> None:
     assert "until bob.qber +- 0.0001: not reached at every point" in result.stderr
 
 
-def test_an_interrupted_sweep_says_how_it_goes_on(coin: Path) -> None:
+def test_an_interrupted_sweep_says_how_to_continue(coin: Path) -> None:
     out = coin.with_name("out.csv")
     words = ("sweep", coin, "--seeds", "0..9,99", "--workers", "1")
     result = typed(*words, "--csv", out)
     assert result.exit_code == 130
-    assert f"in {out}; the same command goes on" in result.stderr
+    assert f"in {out}; the same command continues" in result.stderr
     assert len(out.read_text().splitlines()) > 1
     assert "with --csv they would have been kept" in typed(*words).stderr
 

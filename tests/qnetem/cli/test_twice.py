@@ -84,10 +84,10 @@ def test_an_honest_program_passes_with_the_digest_that_it_has_without(
 
 
 def test_what_keeps_it_from_running_is_told_once(tmp_path: Path) -> None:
-    code, output, said = twice(tmp_path, {"alice": "Nobody"}, "--format", "json", "--in-process")
+    code, output, said = twice(tmp_path, {"alice": "Missing"}, "--format", "json", "--in-process")
     assert code == 2
     assert json.loads(output)["problem"]["kind"]
-    assert said.count("it has no 'Nobody'") == 1
+    assert said.count("it has no 'Missing'") == 1
     assert "second run" not in said
 
 

@@ -186,7 +186,7 @@ def test_a_failing_run_says_the_command_that_replays_it_and_that_does(tmp_path: 
         ("topology.json", "{}"),
     ],
 )
-def test_a_record_that_somebody_wrote_over_is_named_by_inspect(
+def test_a_record_that_was_written_over_is_named_by_inspect(
     file: str, text: str, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(lab / "seven", tmp_path / "spoiled")

@@ -342,15 +342,15 @@ def test_an_exception_is_a_difference_and_its_wording_is_none(run: Run, topology
 
 
 def test_a_program_that_does_not_fit_is_the_users_mistake(run: Run) -> None:
-    with pytest.raises(ProgramError, match="it has no 'Nobody'"):
-        alone(run, "alice", "./programs.py:Nobody".replace(".", str(run.run_folder.parents[1]), 1))
+    with pytest.raises(ProgramError, match="it has no 'Missing'"):
+        alone(run, "alice", "./programs.py:Missing".replace(".", str(run.run_folder.parents[1]), 1))
     needy = changed(run, "rounds: int = 6", "rounds: int", "Alice")
     with pytest.raises(ProgramError, match=r"run\(\) needs 'rounds'"):
         alone(run, "alice", needy)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_a_record_is_closed_though_somebody_keeps_the_error(run: Run) -> None:
+def test_a_record_is_closed_though_the_error_is_kept(run: Run) -> None:
     needy = changed(run, "rounds: int = 6", "rounds: int", "Alice")
     with pytest.raises(ProgramError) as kept:
         alone(run, "alice", needy)
@@ -493,7 +493,7 @@ def test_a_missing_payload_is_told_and_is_no_difference(run: Run) -> None:
 
 @pytest.mark.processes
 def test_no_file_of_a_run_holds_a_token(topology: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They travel in Hello alone, which nobody records."""
+    """They travel in Hello alone, which is not recorded."""
     handed_out: list[str] = []
     token = control.token
 

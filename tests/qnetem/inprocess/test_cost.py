@@ -29,7 +29,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(topology: Topology) -> Cost:
-    """Of a run. Frames of Python that are entered count as calls, those of coroutines that go on too."""
+    """Of a run. Frames of Python that are entered count as calls, coroutines that are resumed too."""
     carried = InProcessNetwork(topology)
     calls = 0
 

@@ -144,7 +144,7 @@ def test_what_other_threads_print_meanwhile_goes_where_it_always_did() -> None:
     assert run.logs == {"alice.1": "hers\nhers again\n"}
 
 
-def test_a_program_that_redirects_its_output_redirects_nobody_elses() -> None:
+def test_a_program_that_redirects_its_output_redirects_no_others() -> None:
     mine = io.StringIO()
 
     async def alice(me: Agent) -> None:
@@ -309,7 +309,7 @@ def test_a_queue_serves_threads_in_the_order_in_which_they_came() -> None:
     assert not queue.wanted
 
 
-def test_whoever_gives_up_waiting_holds_nobody_up() -> None:
+def test_a_turn_that_is_given_up_holds_no_other_up() -> None:
     queue, came = Queue(), list[str]()
     with queue.taken():
         waiting = threading.Thread(target=lambda: _take(queue, came))

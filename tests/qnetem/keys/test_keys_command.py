@@ -94,7 +94,7 @@ def serving(file: Path) -> Iterator[Service]:
 
 @pytest.mark.processes
 @pytest.mark.campaign
-def test_a_service_that_is_killed_goes_on_with_its_store_and_loses_no_key(tmp_path: Path) -> None:
+def test_a_service_that_is_killed_continues_with_its_store_and_loses_no_key(tmp_path: Path) -> None:
     draw, file = random.Random(4), written(tmp_path)
     waiting: dict[str, Any] = {}  # a master has it, and its slave has not asked yet
     done: set[str] = set()

@@ -147,13 +147,13 @@ def other_parties_get_nothing(keys: KeyNetwork, foreign: Path) -> None:
     assert alice.session.delete(f"{alice.base}/app-b/enc_keys", timeout=30).status_code == 405
     assert alice.session.get(alice.base, timeout=30).status_code == 404
     make_certificates(foreign, [KeySite("alice", "keys", ("app-a",))])
-    stranger, nobody = client(keys, "app-a"), client(keys, "app-a")
+    stranger, anonymous = client(keys, "app-a"), client(keys, "app-a")
     stranger.session.cert = (
         str(foreign / "applications" / "app-a.pem"),  # the same name, by another authority
         str(foreign / "applications" / "app-a.key"),
     )
-    nobody.session.cert = None
-    for each in (stranger, nobody):
+    anonymous.session.cert = None
+    for each in (stranger, anonymous):
         with pytest.raises(requests.ConnectionError):
             each.get("app-b/status")
 

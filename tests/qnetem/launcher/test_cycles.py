@@ -116,6 +116,6 @@ def open_files() -> list[str]:
 
 
 def our_children() -> list[int]:
-    """The children of this process, dead ones that nobody has asked for included."""
+    """The children of this process, dead ones that were not waited for included."""
     text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return sorted(map(int, text.split()))

@@ -1,4 +1,4 @@
-"""The launcher with real processes: results, digests, deaths of every kind, and nobody left behind."""
+"""The launcher with real processes: results, digests, deaths of every kind, and no process left behind."""
 
 from __future__ import annotations
 
@@ -383,7 +383,7 @@ async def test_a_program_that_raises_is_named_with_its_traceback(tmp_path: Path)
 
 
 async def test_a_program_that_cannot_be_built_ends_the_run_as_wrong_input(tmp_path: Path) -> None:
-    result = await run(topology(tmp_path, alice="Beacon", bob="Nobody"), tmp_path)
+    result = await run(topology(tmp_path, alice="Beacon", bob="Missing"), tmp_path)
     problem = result.outcome.problem
     assert problem is not None
     assert (problem.kind, problem.node, result.exit_code) == ("ProgramError", "bob", 2)
@@ -404,7 +404,7 @@ async def test_a_program_that_spins_in_python_is_named_with_the_line_it_spins_at
 @pytest.mark.parametrize(
     ("number", "kind"),
     [(signal.SIGSEGV, InternalError), (signal.SIGKILL, InfrastructureError)],
-    ids=["by itself", "by somebody"],
+    ids=["by itself", "by a signal"],
 )
 async def test_the_death_of_the_emulator_is_told_with_the_end_of_its_log(
     tmp_path: Path, number: signal.Signals, kind: type[Exception]
@@ -434,7 +434,7 @@ async def test_the_death_of_the_zygote_is_named_and_takes_its_nodes_along(tmp_pa
     await until(lambda: all(map(gone, pids)))
 
 
-async def test_who_is_cancelled_leaves_nobody_behind(tmp_path: Path) -> None:
+async def test_a_run_that_is_cancelled_leaves_no_process_behind(tmp_path: Path) -> None:
     running = Running(topology(tmp_path, rounds=-1), tmp_path)
 
     async def forever() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,8 @@ def test_a_control_group_that_is_nearly_full_is_named(system: Limits, tmp_path: 
         check_limits(473)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_the_own_processes_are_counted_with_their_threads() -> None:
-    if not Path("/proc/self/task").exists():
-        pytest.skip("only Linux lists the threads of a process")
     assert limits._tasks_of_user() >= len(os.listdir("/proc/self/task"))
 
 

@@ -1,4 +1,4 @@
-"""Deaths and interruptions of the real command: each is named, and nobody is left behind."""
+"""Deaths and interruptions of the real command: each is named, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-# --- somebody is killed ---------------------------------------------------------------------------
+# --- a process is killed --------------------------------------------------------------------------
 
 
 def test_a_node_killed_from_outside_ends_the_run_by_name_and_time(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def kill_again_and_again(running: Running, over: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
-def test_a_launcher_that_is_killed_leaves_nobody_and_no_sockets(
+def test_a_launcher_that_is_killed_leaves_no_process_and_no_sockets(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(kind)
@@ -100,7 +100,7 @@ def test_a_launcher_that_is_killed_leaves_nobody_and_no_sockets(
     assert not folder.exists()
 
 
-# --- somebody stops it ----------------------------------------------------------------------------
+# --- a person stops it ----------------------------------------------------------------------------
 
 
 def to_the_group(process: subprocess.Popen[str]) -> None:
@@ -159,7 +159,7 @@ def test_stopped_in_process_is_130_too(tmp_path: Path, number: signal.Signals) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_while_it_starts_is_130_and_leaves_nobody(
+def test_stopped_while_it_starts_is_130_and_leaves_no_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     written(tmp_path, "Talks", "Talks")
@@ -187,7 +187,7 @@ def test_stopped_while_it_starts_is_130_and_leaves_nobody(
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
-def test_a_busy_port_is_named_and_nobody_is_left(
+def test_a_busy_port_is_named_and_no_process_is_left(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(kind)

@@ -1,4 +1,4 @@
-"""The zygote: forks on order, reaps, signals, and leaves nobody behind. What it forks is a fake."""
+"""The zygote: forks on order, reaps, signals, and leaves no process behind. What it forks is a fake."""
 
 from __future__ import annotations
 

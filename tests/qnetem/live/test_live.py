@@ -180,7 +180,7 @@ def test_a_fault_that_is_refused_is_told_with_its_place_and_nothing_has_changed(
     assert list_faults(live.run_folder) == []
 
 
-def test_a_run_is_looked_at_while_it_goes_on_and_when_it_is_over(live: Live) -> None:
+def test_a_run_is_looked_at_under_way_and_when_it_is_over(live: Live) -> None:
     page = live.types("inspect", "latest").stdout
     assert page.startswith("live  seed 7  under way\nat ")
     assert "running, parked" in page and "1/16" in page

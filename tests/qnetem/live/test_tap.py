@@ -66,7 +66,7 @@ class Watching:
         return await self.process.stdout.readline()
 
     async def sees(self, launcher: Launcher) -> None:
-        """Return when it is watching: alice calls somebody who is not there until a call is shown."""
+        """Return when it is watching: alice calls a node that is not there until a call is shown."""
         calling = asyncio.create_task(call_again_and_again(launcher))
         while json.loads(await self.line())["kind"] != CALL:
             pass
@@ -79,7 +79,7 @@ class Watching:
 
 async def call_again_and_again(launcher: Launcher) -> None:
     address = launcher.broker.address_of("alice")
-    topic = inbox_topic(launcher.run_folder.name, "nobody", "alice")
+    topic = inbox_topic(launcher.run_folder.name, "stranger", "alice")
     while True:
         with contextlib.suppress(aiomqtt.MqttError):
             async with aiomqtt.Client(

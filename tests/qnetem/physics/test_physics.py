@@ -14,9 +14,9 @@ from qnetem.cli import main as cli
 from qnetem.emulator.errors import InputError
 from qnetem.physics import catalogue
 from qnetem.physics.catalogue import SECTIONS, Section, select
-from qnetem.physics.decoy_runs import DecoyRun, foreseen, gain, qber
+from qnetem.physics.emulated.decoy_runs import DecoyRun, foreseen, gain, qber
+from qnetem.physics.emulated.runs import play, topology_of
 from qnetem.physics.report import WIDTH, Report
-from qnetem.physics.runs import play, topology_of
 from qnetem.physics.vectors import (
     Kind,
     Sample,
@@ -40,7 +40,7 @@ VECTORS = [vector for section in SECTIONS for vector in section.vectors]
 #: Published systems whose counts are drawn, distance by distance.
 DRAWN = [each for each in VECTORS if each.section in ("3.1", "3.6") and "km" in each.quantity
          and each.quantity.endswith("drawn")]  # fmt: skip
-PAPER = Source("Somebody, Journal 1, 1 (2001)", Kind.unchecked)
+PAPER = Source("Author, Journal 1, 1 (2001)", Kind.unchecked)
 
 
 def vector(expected: float, got: float | Sample, tolerance: Tolerance, name: str = "x") -> Vector:
@@ -190,7 +190,7 @@ def test_what_disagrees_is_named_and_the_exit_code_is_one(monkeypatch: pytest.Mo
     lines = result.stdout.splitlines()
     assert lines[-2:] == ["1 of 2 agree", "FAIL  9.1  bad"]
     assert any(line.endswith("FAIL") and "bad" in line for line in lines)
-    assert "  Somebody, Journal 1, 1 (2001) (unchecked)" in lines
+    assert "  Author, Journal 1, 1 (2001) (unchecked)" in lines
     assert "unchecked  a figure known at second hand" in result.stdout
     result = typed("--format", "json")
     assert result.exit_code == 1
@@ -199,7 +199,7 @@ def test_what_disagrees_is_named_and_the_exit_code_is_one(monkeypatch: pytest.Mo
 
 def test_a_source_stands_once_above_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     put_in_place(monkeypatch, *(vector(1.0, 1.0, relative(0.1), name) for name in "ab"))
-    assert typed().stdout.count("Somebody") == 1
+    assert typed().stdout.count("Author, Journal") == 1
 
 
 def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
         "got": 0.5,
         "tolerance": "3 sigma",
         "samples": 2,
-        "source": "Somebody, Journal 1, 1 (2001)",
+        "source": "Author, Journal 1, 1 (2001)",
         "kind": "unchecked",
         "ok": True,
     }

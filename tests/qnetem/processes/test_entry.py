@@ -68,7 +68,7 @@ def test_the_command_is_the_same_in_any_working_directory(
     assert done.returncode == 0, done.stderr
 
 
-def test_the_launchers_path_goes_on_without_the_working_directory(
+def test_the_launchers_path_is_handed_on_without_the_working_directory(
     traps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An entry that means "where we are" is what it means now, whatever its name holds."""

@@ -20,7 +20,7 @@ def test_a_clean_run_is_silent() -> None:
     assert run_warnings(outcome(alice=left(), bob=left())) == []
 
 
-def test_slots_of_a_program_that_ended_are_named_and_of_one_that_goes_on_are_not() -> None:
+def test_slots_of_a_program_that_ended_are_named_and_of_one_that_still_runs_are_not() -> None:
     has = left(slots_used=2, held=["alice:q1", "allocate 7"])
     [notice] = run_warnings(outcome(alice=has, bob=left()))
     assert notice == {"what": "slots", "node": "alice", "held": ["alice:q1", "allocate 7"]}
@@ -34,7 +34,7 @@ def test_many_slots_are_told_in_short() -> None:
     assert warning_line(notice) == "alice ended with 300 slots in use: q0, q1, q2, q3, q4, q5, ..."
 
 
-def test_messages_that_nobody_received_are_counted_by_kind() -> None:
+def test_messages_that_were_not_received_are_counted_by_kind() -> None:
     [notice] = run_warnings(outcome(alice=left(unread={"bases": 2, "": 1})))
     assert (
         warning_line(notice) == "alice did not receive 3 messages: 2 of kind 'bases', 1 of kind ''"

@@ -138,7 +138,7 @@ def test_until_takes_the_seeds_that_a_point_needs(coin: Path, faked: Callable[..
     assert len(few) == 6 and not few.reached
 
 
-def test_a_sweep_that_was_broken_off_goes_on_to_the_same_table(
+def test_a_sweep_that_was_broken_off_continues_to_the_same_table(
     coin: Path, faked: Callable[..., Fake]
 ) -> None:
     whole, broken = coin.with_name("whole.csv"), coin.with_name("broken.csv")

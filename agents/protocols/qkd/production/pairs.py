@@ -22,16 +22,16 @@ from ....pulses.counted import CoincidenceCounts, CountedArm
 from ....secret import Secret
 from ...sealing import Seals
 from ...session import Initiator, Responder, within
-from ...session_messages import SessionBroken, SessionMessage
+from ...session_messages import SessionMessage
 from .. import bbm92
 from ..coincidences import Choice, width_of
 from ..pair_source import SUBJECT, Ordered, Wanted
-from ..processing.distillation import Distillation, Distiller
+from ..processing.distillation import Distiller
 from ..processing.estimation import Counts, Estimate, of_pairs
-from ..sifting import CHECK, KEY, Done, Ready
+from ..sifting import CHECK, KEY, Ready
 from .producer import Axes, Made, Place, Producer, Terms
-from .pulses import made_of
-from .rate import Closed, Tally, check_whole, made_by_rate
+from .pulses import DistillingAnswerer, DistillingAsker, made_of
+from .rate import Tally, check_whole, conclude, concluded
 
 
 class PairsBegin(SessionMessage, tag="pairs_begin"):
@@ -117,9 +117,7 @@ class PairRateLeader:
             await train.done()
             train = None if tally.full else await ordered(place, terms, session)
             await session.request(_said(found, train), Ready)
-        made = made_by_rate(place, session.name, tally)
-        closed = Closed(made.block.produced, made.block.check)
-        return made, await session.conclude(closed, Done)
+        return await conclude(place, session, tally)
 
 
 class PairRateFollower:
@@ -149,12 +147,7 @@ class PairRateFollower:
             counts = (np.transpose(said.coincidences), np.transpose(said.errors))
             tally.add_counts(*counts, arm.slots, plan.lasts_ns / 1e9, arm.secret)
             more, more_s = said.more, said.in_ns / 1e9
-        made = made_by_rate(place, session.name, tally)
-        closed: Closed = await session.receive(Closed)
-        if (closed.bits, closed.check) != (made.block.produced, made.block.check):
-            raise SessionBroken(f"block {session.name} is another one at the other end")
-        await session.reply(Done())
-        return made
+        return await concluded(place, session, tally)
 
 
 PAIRS_BY_RATE = Producer(PairRateLeader, PairRateFollower)
@@ -246,17 +239,12 @@ class _Bob(bbm92.Bob):
         return await self._session(place.peer, place.source, end, session)
 
 
-class PairPulseLeader:
+class PairPulseLeader(DistillingAsker):
     """The end that asks for trains."""
 
     def __init__(self, place: Place, terms: Terms) -> None:
         _check(terms)
-        if terms.block_bits is not None:
-            raise ProgramError("block_bits goes with blocks by rate, not with blocks from pulses")
-        self._place, self._terms = place, terms
-        options = Distillation(secrecy=terms.secrecy, throughput=terms.throughput)
-        self._end = Distiller(place.agent, place.agent.name, place.peer, options)
-        self.seals: Seals | None = self._end.pads
+        super().__init__(place, terms)
 
     async def produce(self, session: Initiator) -> tuple[Made, str]:
         place = self._place
@@ -265,13 +253,8 @@ class PairPulseLeader:
         return made_of(place, found, found.lasts_ns / 1e9), found.status
 
 
-class PairPulseFollower:
+class PairPulseFollower(DistillingAnswerer):
     """The other end."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._end = Distiller(place.agent, place.peer, place.agent.name, Distillation())
-        self.seals: Seals | None = self._end.pads
 
     async def produce(self, session: Responder, terms: Terms, axes: Axes | None) -> Made:
         del axes

@@ -69,8 +69,8 @@ class _PlainReceiver(efficient_bb84.Receiver):
         return await self.one_train(place.peer, place.link, True, end, session)
 
 
-class PulseSender:
-    """The sending end."""
+class DistillingAsker:
+    """The end that asks in sessions, with the pads of its distillation."""
 
     def __init__(self, place: Place, terms: Terms) -> None:
         if terms.recalibrates or terms.block_bits is not None:
@@ -80,6 +80,19 @@ class PulseSender:
         options = Distillation(secrecy=terms.secrecy, throughput=terms.throughput)
         self._end = Distiller(place.agent, place.agent.name, place.peer, options)
         self.seals: Seals | None = self._end.pads
+
+
+class DistillingAnswerer:
+    """The end that answers."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._end = Distiller(place.agent, place.peer, place.agent.name, Distillation())
+        self.seals: Seals | None = self._end.pads
+
+
+class PulseSender(DistillingAsker):
+    """The sending end."""
 
     async def produce(self, session: Initiator) -> tuple[Made, str]:
         place, terms = self._place, self._terms
@@ -92,13 +105,8 @@ class PulseSender:
         return made_of(place, found, pulses * place.agent.pulse_period_ps * 1e-12), found.status
 
 
-class PulseReceiver:
+class PulseReceiver(DistillingAnswerer):
     """The receiving end."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._end = Distiller(place.agent, place.peer, place.agent.name, Distillation())
-        self.seals: Seals | None = self._end.pads
 
     async def produce(self, session: Responder, terms: Terms, axes: Axes | None) -> Made:
         del axes

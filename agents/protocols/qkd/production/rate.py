@@ -92,9 +92,7 @@ class RateSender:
             check_whole(found.slots, train.slots)
             if tracked and found.tracked:
                 tally.add(left.settings, found, slots * period_ps * 1e-12, train.secret)
-        made = made_by_rate(place, session.name, tally)
-        closed = Closed(made.block.produced, made.block.check)
-        return made, await session.conclude(closed, Done)
+        return await conclude(place, session, tally)
 
 
 class RateReceiver:
@@ -127,12 +125,7 @@ class RateReceiver:
             await session.reply(found)
             if tracked and left.tracked:
                 tally.add(left.settings, found, lasts_s, counts.secret)
-        made = made_by_rate(place, session.name, tally)
-        closed: Closed = await session.receive(Closed)
-        if (closed.bits, closed.check) != (made.block.produced, made.block.check):
-            raise SessionBroken(f"block {session.name} is another one at the other end")
-        await session.reply(Done())
-        return made
+        return await concluded(place, session, tally)
 
 
 RATE = Producer(RateSender, RateReceiver)
@@ -235,7 +228,24 @@ class Tally:
         )
 
 
-def made_by_rate(place: Place, name: str, tally: Tally) -> Made:
+async def conclude(place: Place, session: Initiator, tally: Tally) -> tuple[Made, str]:
+    """The block of the end that asks, and what is known of the other end's."""
+    made = _made(place, session.name, tally)
+    closed = Closed(made.block.produced, made.block.check)
+    return made, await session.conclude(closed, Done)
+
+
+async def concluded(place: Place, session: Responder, tally: Tally) -> Made:
+    """The other end's. Raises SessionBroken for a block that is not the same at both."""
+    made = _made(place, session.name, tally)
+    closed: Closed = await session.receive(Closed)
+    if (closed.bits, closed.check) != (made.block.produced, made.block.check):
+        raise SessionBroken(f"block {session.name} is another one at the other end")
+    await session.reply(Done())
+    return made
+
+
+def _made(place: Place, name: str, tally: Tally) -> Made:
     """The block; its processing takes its time from now on."""
     terms = tally.terms
     estimate = tally.estimate()

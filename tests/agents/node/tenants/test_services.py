@@ -119,7 +119,7 @@ def test_unread_counts_the_programs_mail_only() -> None:
     without = harness.run(
         pair(node("alice", two_slow_sends, ticker=spec(Ticker, peer="bob")), node("bob", leaves))
     )
-    # Nobody there has such a service: that is worth a warning, and it names the port.
+    # No tenant there has such a service: that is worth a warning, and it names the port.
     assert without.outcome.left["bob"].unread["mine"] == 2
     assert without.outcome.left["bob"].unread["tick on port ticker"] > 10
 
@@ -446,8 +446,8 @@ def test_requests_of_a_service_and_of_a_program_never_match() -> None:
 def test_a_hand_over_to_what_is_no_tenant_is_refused() -> None:
     async def program(me: Agent) -> None:
         qubit = await me.qubit()
-        with pytest.raises(InputError, match="hands over to 'nobody', which is no tenant"):
-            await me.hand_over(qubit, "nobody")
+        with pytest.raises(InputError, match="hands over to 'stranger', which is no tenant"):
+            await me.hand_over(qubit, "stranger")
         kept = await me.hand_over(qubit, "pairs")
         assert me.memory.free == 14 and await kept.measure("Z") == 0
 

@@ -131,7 +131,7 @@ def test_successes_come_as_the_integral_of_the_hazard_says() -> None:
 
 
 def test_a_contact_that_fails_leaves_the_rest_to_the_next_one() -> None:
-    """With a hazard of about 1/2 in each contact, successes stop where one ends and go on in the next."""
+    """With a hazard of about 1/2 in each contact, successes stop where one ends and continue in the next."""
     rare = KINDS["down"].replace("collection: 0.5", "collection: 0.033")
     source, rng = moving(network(rare)), np.random.default_rng(3)
     found = [source.draw(rng, BEGIN_NS) for _ in range(150)]

@@ -49,7 +49,7 @@ def test_a_qubit_is_discarded_when_its_age_is_the_cut_off() -> None:
     assert lab.plane.slots_used("alice") == 0
 
 
-def test_whoever_uses_it_then_is_told_how_it_went() -> None:
+def test_a_program_that_uses_it_then_is_told_how_it_went() -> None:
     lab = alone()
     qubit = fresh(lab)
     lab.run()
@@ -129,7 +129,7 @@ def test_a_gate_with_one_qubit_too_old_leaves_the_other_as_it_was() -> None:
     assert lab.plane.registry.size(young[0]) == 1
 
 
-def test_the_slot_goes_to_whoever_waits_for_one() -> None:
+def test_the_slot_goes_to_the_request_that_waits_for_one() -> None:
     lab = alone(slots=1)
     fresh(lab)
     waiting = lab.issue("alice", Allocate)

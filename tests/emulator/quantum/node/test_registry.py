@@ -134,7 +134,7 @@ def test_a_stored_half_decays_and_a_flying_one_does_not() -> None:
     assert qubits.fidelity(["b", "a"], None, 10 * MS) == pytest.approx(0.906878, abs=5e-7)
 
 
-def test_nobodys_memory_is_asked_about_a_flying_qubit() -> None:
+def test_no_memory_is_asked_about_a_flying_qubit() -> None:
     asked: list[str] = []
     qubits = with_pair(Registry(asked.append))
     qubits.lift("a", 0, "sent to carol")

@@ -71,7 +71,7 @@ def test_every_fault_of_a_campaign_heals_within_its_limits() -> None:
                 assert isinstance(value, int) and 2_000_000 <= value <= 30_000_000
 
 
-def test_nobody_is_killed_who_is_dead() -> None:
+def test_no_node_is_killed_that_is_dead() -> None:
     said = "rate: 200 per s, until: 5 s, kinds: [kill, restart], for: 40 ms"
     dead_until: dict[str, int] = {}
     faults = campaign(said).faults

@@ -1,4 +1,4 @@
-"""Faults that cannot happen to their target are refused at their place, and nobody is chosen for one."""
+"""Faults that cannot happen to their target are refused at their place, and never chosen for one."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_campaign_draws_only_what_can_happen() -> None:
     assert {verb for verb, _ in drawn} == set(RANDOM_KINDS)
 
 
-def test_a_choice_among_nobody_is_said_so() -> None:
+def test_a_choice_among_no_targets_is_said_so() -> None:
     net = "name: x\nnodes: {a: , b: }\nlinks: [{between: [a, b]}]\n"
     lossy = "faults: [{at: 1 s, loss_db: all, by: 3 dB}]\n"
     assert "no link that it could happen to fits" in str(refusal(net + lossy))

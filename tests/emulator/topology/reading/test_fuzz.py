@@ -159,7 +159,7 @@ def test_a_section_of_faults_is_a_plan_or_an_error_with_any_seed(section: str, s
     assert Topology.from_data(topology.to_data()).to_data() == topology.to_data()
     try:
         other = with_seed(topology, seed)
-    except TopologyError as error:  # with this seed somebody would be killed who is dead
+    except TopologyError as error:  # with this seed a node would be killed that is dead
         assert error.line >= 1  # noqa: PT017 -- it may also be good
         return
     assert with_seed(other, topology.seed).faults == topology.faults

@@ -69,7 +69,7 @@ def test_every_value_knows_its_place_and_that_of_its_key() -> None:
         ("a:\n\t- b", 2, 1, "this is not YAML"),
         ("a: \x01", 1, 4, "the character U+0001 is not allowed"),
         ('a: "\\UFFFFFFFF"', 1, 1, "stands for no character"),
-        ("a: *nobody", 1, 4, "undefined alias 'nobody'"),
+        ("a: *stranger", 1, 4, "undefined alias 'stranger'"),
         ("--- {a: 1}\n--- {b: 1}", 2, 1, "another document"),
         ("[" * 3000, 1, 1, "nested too deeply"),
         ("a: &a [1, *a]", 1, 11, "inside the very value"),
