@@ -7,6 +7,7 @@ figures of a shared machine judge nothing. See README.md.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -121,6 +122,8 @@ def options(words: Sequence[str] | None = None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> None:
     """Run what was asked for; what was measured before a benchmark fails is written all the same."""
     chosen = options(words)
+    # Where Python may keep no bytecode, each start compiles all that it imports: that is not ours.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     wanted = chosen.peers or chosen.keep_peers is not None
     peers = Peers(wanted=wanted, keep=chosen.keep_peers, python=chosen.peer_python)
     plan = Plan(chosen.runs, chosen.largest, peers)

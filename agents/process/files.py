@@ -21,7 +21,7 @@ import msgspec
 
 from ...emulator.errors import InfrastructureError
 from ...emulator.wire import HEADER, UNDER_A_DEBUGGER, Failed, Grant, Release, Report, Welcome
-from ...emulator.wire.compressed import CompressedFile, CompressedMembers
+from ...emulator.wire.compressed import CompressedMembers, TailedFile
 from ..guards.running_program import aside
 from ..tracebacks import program_stack
 
@@ -66,43 +66,47 @@ class NodeJournal:
 
     def __init__(self, path: Path, gathered: Gathered | None = None) -> None:
         self._path = path
-        self._bodies: list[bytes] = []
+        self._frames: list[bytes] = []
         self._gathered = gathered
-        self._file: CompressedFile | CompressedMembers
+        self._file: TailedFile | CompressedMembers
         with self._named():
             path.parent.mkdir(exist_ok=True)
-            self._file = (
-                CompressedFile(path, small=True) if gathered is None else CompressedMembers(path)
-            )
+            self._file = TailedFile(path) if gathered is None else CompressedMembers(path)
 
-    def frame(self, body: bytes) -> None:
-        """A frame of the emulator, as its body came."""
-        self._bodies.append(body)
+    def body(self, body: bytes) -> None:
+        """A frame of the emulator, whose body came."""
+        self._frames.append(_length(len(body)) + body)
+
+    def frame(self, frame: bytes) -> None:
+        """A frame to the emulator, as it goes out."""
+        self._frames.append(frame)
 
     def payload(self, source: str, data: bytes) -> None:
         """A message of the broker."""
-        self._bodies.append(_encode(Payload(source, data)))
+        self.body(_encode(Payload(source, data)))
 
     def record(self, record: JournalRecord) -> None:
         """Whatever the record is; written to the file whenever there are many."""
-        bodies, body = self._bodies, _encode(record)
-        bodies.append(body)
+        self.body(_encode(record))
         if self._gathered is not None:
-            self._gathered.size += len(body)
-        if len(bodies) > _MOST_RECORDS:
+            self._gathered.size += len(self._frames[-1])
+        if len(self._frames) > _MOST_RECORDS:
             self.flush()
 
     def flush(self) -> None:
         """Hand everything to the operating system: it outlives this process from now on."""
-        bodies, self._bodies = self._bodies, []
+        frames = self._frames
+        if not frames:
+            return
+        self._frames = []
         if self._file.closed:  # it has been given up
             return
-        if not bodies:
-            return
         if self._gathered is not None:
-            self._gathered.size -= sum(map(len, bodies))
-        with self._named():
-            self._file.append(b"".join([_length(len(body)) + body for body in bodies]))
+            self._gathered.size -= sum(map(len, frames))
+        try:
+            self._file.append(b"".join(frames))
+        except OSError as error:
+            raise _refused(self._path, error) from error
 
     def close(self) -> None:
         """Flush and close; may be called again."""

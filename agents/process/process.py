@@ -264,7 +264,7 @@ class NodeShell(Shell):
                 if type(message) is wire.Grant:
                     self._t_ns = message.t_ns
                 if self._journal is not None and type(message) in wire.RECORDED_INPUT:
-                    self._journal.frame(body)
+                    self._journal.body(body)
                 node.receive(message)
                 if node.awaiting:
                     self._fetch(node)
@@ -282,7 +282,7 @@ class NodeShell(Shell):
             raise InfrastructureError(f"{type(message).__name__} came before Welcome")
         if message.record == "full":
             self._journal = NodeJournal(self._settings.journal_path)
-            self._journal.frame(body)
+            self._journal.body(body)
         self._node = self._create_node(message)
         self._node.storages.shelf = Shelf(self._settings.stores_path)
         self._settle(self._node)
@@ -366,7 +366,7 @@ class NodeShell(Shell):
         assert self._node is not None
         for message, framed in zip(self._node.outbox, frames, strict=True):
             if type(message) in wire.RECORDED_OUTPUT:
-                journal.frame(framed[wire.HEADER.size :])
+                journal.frame(framed)
         journal.flush()
 
     def _on_resend_timer(self) -> None:

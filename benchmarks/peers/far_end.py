@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from typing import Any
 
 #: CPU time that a repeated operation is timed for, about.
@@ -41,11 +42,17 @@ def per_cpu_second(count_of: Callable[[], float]) -> float:
     return count / took_s
 
 
-def free_port() -> int:
-    """A port of this machine that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int = 1) -> int:
+    """The first of so many ports of this machine in a row that are free now."""
+    while True:
+        with ExitStack() as probes:
+            first = 0
+            with suppress(OSError, OverflowError):  # the next one is taken, or there is none
+                for number in range(count):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", first + number if first else 0))
+                    first = first or int(probe.getsockname()[1])
+                return first
 
 
 def _timed(operation: Callable[[], Any], count: int) -> float:

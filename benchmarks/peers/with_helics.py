@@ -18,10 +18,12 @@ import sys
 import time
 from typing import Any
 
-from far_end import free_port, serve
+from far_end import free_ports, serve
 
 STEP_S = 1e-3
 BODY = b'{"number": 1}'
+#: How long a broker may take to be connected, and how many are tried, each at ports of its own.
+CONNECT_S, TRIES = 10.0, 3
 
 
 def _federate(number: int, nodes: int, rounds: int, case: str, port: int) -> None:
@@ -65,13 +67,28 @@ def _taken(h: Any, endpoint: Any) -> int:
     return count
 
 
+def _broker(h: Any, nodes: int) -> tuple[Any, int]:
+    """A broker that is connected, and its port; it takes the next one, too.
+
+    Another process may take a port between the look for it and its use: then another broker has another one.
+    """
+    for _ in range(TRIES):
+        port = free_ports(2)
+        options = f"-f {nodes} --localport={port} --loglevel=error"
+        broker = h.helicsCreateBroker("zmq", "", options)
+        deadline = time.monotonic() + CONNECT_S
+        while time.monotonic() < deadline:
+            if h.helicsBrokerIsConnected(broker):
+                return broker, port
+            time.sleep(0.02)  # noqa: TID251  # HELICS has no call that waits for it
+        h.helicsBrokerFree(broker)
+    raise SystemExit("the broker is not connected")
+
+
 def _rounds(case: str, nodes: int, rounds: int) -> float:
     import helics as h
 
-    port = free_port()
-    broker = h.helicsCreateBroker("zmq", "", f"-f {nodes} --localport={port} --loglevel=error")
-    if not h.helicsBrokerIsConnected(broker):
-        raise SystemExit("the broker is not connected")
+    broker, port = _broker(h, nodes)
     options = [str(nodes), str(rounds), case, str(port)]
     federates = [
         subprocess.Popen(

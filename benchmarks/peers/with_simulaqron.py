@@ -15,7 +15,7 @@ import multiprocessing
 import time
 from pathlib import Path
 
-from far_end import free_port, serve
+from far_end import free_ports, serve
 
 _PATIENCE_S = 120
 
@@ -77,7 +77,7 @@ def teleportation(states: int) -> float:
     simulaqron_settings.recv_retry_time = 0.01
     names = ["Alice", "Bob"]
     sockets = ("app_socket", "qnodeos_socket", "vnode_socket")
-    nodes = [{name: {each: ["127.0.0.1", free_port()] for each in sockets}} for name in names]
+    nodes = [{name: {each: ["127.0.0.1", free_ports()] for each in sockets}} for name in names]
     path = Path("network.json").resolve()
     path.write_text(json.dumps([{"name": "default", "nodes": nodes, "topology": None}]), "utf-8")
     network_config.read_from_file(path)

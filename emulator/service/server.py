@@ -282,11 +282,25 @@ class Server:
         After every call of the world, also of one that leaves nothing in the outbox: in real time mode
         the timer of the next instant is armed here.
         """
+        world = self.world
+        if world.outbox:
+            self._send(world.outbox)
+        self._workers.flush()
+        if world.over:
+            self._say_farewell()
+        elif world.resume_in_s is not None and self._resume_timer is None:
+            self._resume_timer = self._loop.call_later(world.resume_in_s, self._resume)
+        if world.settle_in_s is not None and not self._settling:
+            self._settling = True
+            self._loop.call_later(world.settle_in_s, self._settle)
+
+    def _send(self, outbox: list[tuple[str, msgspec.Struct]]) -> None:
         # The launcher's frames are written at once, before those of nodes: a Thaw is on its way before
         # the Settle that the thawed process must answer.
-        outbox = self.world.outbox
         nodes, frame = self._nodes, wire.frame
         touched: list[NodeConnection] = []
+        last: msgspec.Struct | None = None
+        framed = b""
         for node, message in outbox:
             if not node:
                 if not self._workers.obey(message):
@@ -297,7 +311,9 @@ class Server:
                 continue  # it has died; the world knows, or hears of it soon
             if not connection.pending:
                 touched.append(connection)
-            connection.pending.append(frame(message))
+            if message is not last:  # several nodes may get one grant
+                last, framed = message, frame(message)
+            connection.pending.append(framed)
         outbox.clear()
         # Only now, and once each: all frames for a node leave in one write, in the order of the outbox, so
         # that a node reads a Resend before the grant that follows it.
@@ -306,14 +322,6 @@ class Server:
             if connection.transport is not None:
                 connection.transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
             pending.clear()
-        self._workers.flush()
-        if self.world.over:
-            self._say_farewell()
-        elif self.world.resume_in_s is not None and self._resume_timer is None:
-            self._resume_timer = self._loop.call_later(self.world.resume_in_s, self._resume)
-        if self.world.settle_in_s is not None and not self._settling:
-            self._settling = True
-            self._loop.call_later(self.world.settle_in_s, self._settle)
 
     def _settle(self) -> None:
         """A node is lost, and no other one has been lost with it for long enough."""

@@ -6,13 +6,22 @@ the records of nodes). `zcat` reads it too.
 Rules. What `append` has returned from is with the operating system, and can be read whatever becomes of the
 process that wrote it. When the disk takes no more the file ends with what was appended before. A file that
 its writer could not finish is read as far as it goes.
+
+Many short portions lie in a tail first. It is a second file beside it, and mapped: to copy a portion there
+asks nothing of the operating system, and compresses nothing. A tail that is full is compressed at once. It
+begins with one number: the size of the compressed file to which it belongs, and how much is in the tail. The
+number is written last, in one store. So a process may be killed at any moment: what is compressed beyond that
+size is in the tail, too, and does not count.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import os
+import struct
+import sys
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,22 +34,19 @@ _MAGIC = b"\x1f\x8b"
 _LEVEL = 1
 #: To zlib: with gzip's head and checksum.
 _GZIP = 31
-#: The same with a window of 4 kB, and the memory level.
-_SMALL = 16 + 12, 5
 _READ_BYTES = 256 * 1024
+#: A tail's number, in the order of this machine's bytes: only so it is one store. Its lower bits: the length.
+_NUMBER, _LENGTH_BITS = struct.Struct("Q"), 24
+#: So long is a tail from the start: no disk that becomes full refuses it later.
+_TAIL_BYTES = 16 * 1024
 
 
 class CompressedFile:
-    """A file that is kept open, and one stream: short portions are compressed well, too.
+    """A file that is kept open, and one stream. Raises OSError when it cannot be opened or written."""
 
-    `small`: with 32 kB of memory instead of 256, for one of many processes. Raises OSError when it cannot be
-    opened or written.
-    """
-
-    def __init__(self, path: Path, small: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.file: BinaryIO = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
-        window, memory = _SMALL if small else (_GZIP, zlib.DEF_MEM_LEVEL)
-        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, memory)
+        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
         self._size = 0
 
     @property
@@ -62,6 +68,53 @@ class CompressedFile:
     def _write(self, data: bytes) -> None:
         _write_whole(self.file, data, self._size)
         self._size += len(data)
+
+
+class TailedFile:
+    """A file that is kept open, for many short portions: they are gathered in its tail. As CompressedFile."""
+
+    def __init__(self, path: Path) -> None:
+        self.file: BinaryIO = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
+        self._size, self._end = 0, _NUMBER.size
+        self._tail_path = _tail_path(path)
+        try:
+            self._tail = _mapped(self._tail_path)
+        except BaseException:
+            self.file.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more: closed, or given up."""
+        return self.file.closed
+
+    def append(self, data: bytes) -> None:
+        """Write more of it."""
+        start, end = self._end, self._end + len(data)
+        if end > _TAIL_BYTES:
+            self._compress(data)
+            return
+        self._tail[start:end] = data
+        self._end = end
+        _NUMBER.pack_into(self._tail, 0, self._size << _LENGTH_BITS | end - _NUMBER.size)
+
+    def close(self) -> None:
+        """Finish it; may be called again."""
+        if not self.closed:
+            self._compress(b"")
+            self.file.close()
+            self._tail.close()
+            self._tail_path.unlink(missing_ok=True)
+
+    def _compress(self, data: bytes) -> None:
+        """The tail and these, as a member. On a full disk the tail stays as it is."""
+        gathered = self._tail[_NUMBER.size : self._end] + data
+        if gathered:
+            member = zlib.compress(gathered, _LEVEL, _GZIP)
+            _write_whole(self.file, member, self._size)
+            self._size += len(member)
+        self._end = _NUMBER.size
+        _NUMBER.pack_into(self._tail, 0, self._size << _LENGTH_BITS)
 
 
 class CompressedMembers:
@@ -101,11 +154,68 @@ def _write_whole(file: BinaryIO, data: bytes, size: int) -> None:
         raise
 
 
-class _Decompressed(io.RawIOBase):
-    """What is in a compressed file, as far as it can be read. Raises InputError for what is no gzip."""
+def _tail_path(path: Path) -> Path:
+    """Where the tail of a file lies: no name of a record or journal."""
+    return path.with_name(f"{path.name.removesuffix('.bin.gz')}.tail")
 
-    def __init__(self, path: Path, file: io.FileIO) -> None:
-        self._path, self._file = path, file
+
+def _mapped(path: Path) -> mmap.mmap:
+    """A new tail, with nothing in it."""
+    with open(path, "w+b", buffering=0, opener=_private) as file:
+        try:
+            _write_whole(file, bytes(_TAIL_BYTES), 0)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return mmap.mmap(file.fileno(), _TAIL_BYTES)
+
+
+def _left_in_tail(path: Path) -> tuple[int, bytes] | None:
+    """The tail of a file: how much of the file counts, and what comes after it. None: it has none."""
+    try:
+        with open(_tail_path(path), "rb", buffering=0) as file:
+            while True:
+                tail = file.read(_TAIL_BYTES)
+                if len(tail) < _TAIL_BYTES:  # it has just been made
+                    return 0, b""
+                size, length = _counts(tail)
+                # Its writer may be at work. What was read is of one state if no other tail has begun.
+                file.seek(0)
+                if _counts(file.read(_NUMBER.size))[0] == size:
+                    return size, tail[_NUMBER.size : _NUMBER.size + length]
+                file.seek(0)
+    except FileNotFoundError:
+        return None
+
+
+def _counts(tail: bytes) -> tuple[int, int]:
+    """How much of the compressed file counts, and how much of the tail."""
+    number: int = _NUMBER.unpack_from(tail)[0]
+    return divmod(number, 1 << _LENGTH_BITS)
+
+
+def finish(path: Path) -> None:
+    """Compress what is left in the tail of a file whose writer has been killed. Raises OSError."""
+    tail = _left_in_tail(path)
+    if tail is None:
+        return
+    size, data = tail
+    with open(path, "r+b", buffering=0) as file:
+        file.truncate(size)
+        file.seek(size)
+        if data:
+            _write_whole(file, zlib.compress(data, _LEVEL, _GZIP), size)
+    _tail_path(path).unlink(missing_ok=True)
+
+
+class _Decompressed(io.RawIOBase):
+    """What is in a compressed file, as far as it can be read. Raises InputError for what is no gzip.
+
+    `size`: so much of the file counts; `tail`: what comes after it.
+    """
+
+    def __init__(self, path: Path, file: io.FileIO, size: int, tail: bytes) -> None:
+        self._path, self._file, self._left, self._tail = path, file, size, tail
         self._decompressor = zlib.decompressobj(_GZIP)
 
     def readable(self) -> bool:
@@ -116,31 +226,44 @@ class _Decompressed(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer: Any) -> int:
+        found = self._decompressed(len(buffer))
+        if not found:
+            found, self._tail = self._tail[: len(buffer)], self._tail[len(buffer) :]
+        buffer[: len(found)] = found
+        return len(found)
+
+    def _decompressed(self, size: int) -> bytes:
+        """At most so much more; nothing at its end."""
         while True:
             if self._decompressor.eof:  # another member may follow
-                rest = self._decompressor.unused_data or self._file.read(_READ_BYTES)
+                rest = self._decompressor.unused_data or self._read()
                 if not rest:
-                    return 0
+                    return b""
                 self._decompressor = zlib.decompressobj(_GZIP)
             else:
-                rest = self._decompressor.unconsumed_tail or self._file.read(_READ_BYTES)
+                rest = self._decompressor.unconsumed_tail or self._read()
             try:
-                found = self._decompressor.decompress(rest, len(buffer))
+                found = self._decompressor.decompress(rest, size)
             except zlib.error as error:
                 raise InputError(f"{self._path} cannot be read: no whole gzip ({error})") from error
             if found or not rest:
-                buffer[: len(found)] = found
-                return len(found)
+                return found
+
+    def _read(self) -> bytes:
+        data = self._file.read(min(_READ_BYTES, self._left)) or b""
+        self._left -= len(data)
+        return data
 
 
 def open_stream(path: Path) -> BinaryIO:
     """Read a file, decompressed if it is compressed. Raises OSError; reading it raises InputError, too."""
+    size, rest = _left_in_tail(path) or (sys.maxsize, b"")
     file = open(path, "rb", buffering=0)  # noqa: SIM115
-    if file.read(len(_MAGIC)) != _MAGIC:
+    if not rest and file.read(len(_MAGIC)) != _MAGIC:
         file.close()
         return open(path, "rb")
     file.seek(0)
-    return io.BufferedReader(_Decompressed(path, file), _READ_BYTES)
+    return io.BufferedReader(_Decompressed(path, file, size, rest), _READ_BYTES)
 
 
 def _private(path: str, flags: int) -> int:

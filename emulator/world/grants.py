@@ -67,6 +67,20 @@ class OutgoingGrants:
                     wake(name)
             plane.expired.clear()
 
+    def bare(self) -> Grant | None:
+        """A grant of this instant with nothing in it, for all nodes; None: something is due to some."""
+        classical = self._classical
+        if (
+            classical.deliveries
+            or classical.forgets
+            or self._arrivals
+            or self._results
+            or self._expired
+            or self._inputs
+        ):
+            return None
+        return Grant(self._conductor.now_ns, self._conductor.m)
+
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
         conductor, classical = self._conductor, self._classical
@@ -136,6 +150,7 @@ class Steps:
             grants.collect()
         self.granted = []
         faults, outbox = self._node_faults, run.outbox
+        bare = None if last else grants.bare()
         for name in conductor.take_due():
             status = statuses[name]
             if status.state not in RUNS:
@@ -151,6 +166,9 @@ class Steps:
             status.granted_ns = conductor.now_ns
             self.missing += 1
             clock = faults.take_clock(name) if faults.unsent else None
+            if bare is not None and clock is None:
+                outbox.append((name, bare))
+                continue
             dismissed = last and (status.spec.service or bool(status.spec.services))
             outbox.append((name, grants.grant(name, dismissed, clock)))
         stopwatch = run.wall_clock

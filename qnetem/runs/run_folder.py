@@ -25,6 +25,7 @@ import msgspec
 from ..emulator.errors import InfrastructureError, InputError, QnetemError
 from ..emulator.topology.written.names import nearest
 from ..emulator.wire import RecordedInput, run_files
+from ..emulator.wire.compressed import finish
 from ..emulator.wire.control import Outcome
 from .files import read_json, unreadable, unwritable, write_json, write_whole
 from .fingerprints import hash_of, program_files, versions
@@ -236,6 +237,11 @@ class RunFolder:
         """
         problem = outcome.problem
         try:
+            for path in self._records():
+                with contextlib.suppress(
+                    OSError
+                ):  # what a full disk leaves in a tail is read there
+                    finish(path)
             write_json(self.outcome, self._end(outcome))
         except OSError as error:
             if problem is None:

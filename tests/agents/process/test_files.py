@@ -30,7 +30,7 @@ def records(path: Path) -> list[JournalRecord]:
 
 def test_what_was_flushed_is_whole_even_if_the_process_is_killed_then(tmp_path: Path) -> None:
     journal = NodeJournal(tmp_path / "nodes" / "bob.1.bin")
-    journal.frame(frame(WELCOME)[HEADER.size :])
+    journal.body(frame(WELCOME)[HEADER.size :])
     journal.payload("alice", b"secret key")
     journal.record(Grant(5, 0))
     journal.record(Report(5, 0, None, finished=Finished({"bits": [1]})))
@@ -65,7 +65,7 @@ def test_a_full_disk_is_named_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "bob.1.bin"
     path.symlink_to("/dev/full")
     journal = NodeJournal(path)
-    journal.record(Grant(5, 0))
+    journal.payload("alice", bytes(100_000))
     with pytest.raises(InfrastructureError, match="No space left on device") as caught:
         journal.flush()
     assert str(path) in str(caught.value)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import gzip
+import random
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from qnetem.emulator.errors import InputError
-from qnetem.emulator.wire.compressed import CompressedFile, CompressedMembers, open_stream
+from qnetem.emulator.wire.compressed import (
+    CompressedFile,
+    CompressedMembers,
+    TailedFile,
+    finish,
+    open_stream,
+)
 from tests.harness import content
 
 PORTIONS = [f"line {number} of a file\n".encode() * 9 for number in range(40)]
-BOTH = pytest.mark.parametrize("kind", [CompressedFile, CompressedMembers])
+#: So many that a tail is filled several times, and not to its last byte.
+MANY = [random.Random(number).randbytes(number % 700) for number in range(200)]
+UNTAILED = pytest.mark.parametrize("kind", [CompressedFile, CompressedMembers])
+ALL = pytest.mark.parametrize("kind", [CompressedFile, CompressedMembers, TailedFile])
 
 
-def written(path: Path, kind: type[CompressedFile] | type[CompressedMembers]) -> list[int]:
+def written(path: Path, kind: type[CompressedFile | CompressedMembers | TailedFile]) -> list[int]:
     """The sizes of the file after each portion."""
     file, sizes = kind(path), []
     for portion in PORTIONS:
@@ -26,14 +36,14 @@ def written(path: Path, kind: type[CompressedFile] | type[CompressedMembers]) ->
     return sizes
 
 
-@BOTH
+@ALL
 def test_any_tool_reads_it(tmp_path: Path, kind: type[CompressedFile]) -> None:
     written(tmp_path / "a.gz", kind)
     assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == b"".join(PORTIONS)
     assert content(tmp_path / "a.gz") == b"".join(PORTIONS)
 
 
-@BOTH
+@UNTAILED
 def test_what_was_appended_is_read_though_the_file_was_never_finished(
     tmp_path: Path, kind: type[CompressedFile]
 ) -> None:
@@ -46,6 +56,58 @@ def test_what_was_appended_is_read_though_the_file_was_never_finished(
     for size in range(0, len(whole), 7):
         path.write_bytes(whole[:size])
         assert all_of_it.startswith(content(path)) or size < 2
+
+
+def test_each_portion_is_read_while_the_file_is_written_and_after_its_writer_was_killed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.bin.gz"
+    file, appended = TailedFile(path), b""
+    for portion in MANY:
+        file.append(portion)
+        appended += portion
+        assert content(path) == appended
+    file.file.close()
+    finish(path)  # with the file and its tail as they are
+    assert gzip.decompress(path.read_bytes()) == appended == content(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.bin.gz"]
+    finish(path)
+    assert content(path) == appended
+
+
+def test_a_writer_that_is_killed_while_it_compresses_its_tail_loses_nothing(tmp_path: Path) -> None:
+    path, tail = tmp_path / "a.bin.gz", tmp_path / "a.tail"
+    file = TailedFile(path)
+    for portion in MANY:
+        before = path.read_bytes(), tail.read_bytes(), content(path)
+        file.append(portion)
+        member = path.read_bytes()[len(before[0]) :]
+        for size in range(0, len(member), 977):
+            path.write_bytes(before[0] + member[:size])
+            tail.write_bytes(before[1])
+            assert content(path) == before[2]
+            finish(path)
+            assert gzip.decompress(path.read_bytes() or gzip.compress(b"")) == before[2]
+        if member:
+            break
+    assert member, "no tail was filled"
+    file.file.close()
+
+
+def test_a_tail_has_its_room_from_the_start_and_none_is_left_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = TailedFile(tmp_path / "a.bin.gz")
+    assert (tmp_path / "a.tail").stat().st_blocks * 512 >= 16_000
+    file.close()
+    monkeypatch.setattr("qnetem.emulator.wire.compressed._write_whole", refuse)
+    with pytest.raises(OSError, match="full"):
+        TailedFile(tmp_path / "b.bin.gz")
+    assert not (tmp_path / "b.tail").exists()
+
+
+def refuse(*_: object) -> None:
+    raise OSError("full")
 
 
 def test_a_file_that_is_not_compressed_is_read_as_it_is(tmp_path: Path) -> None:
