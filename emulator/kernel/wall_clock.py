@@ -11,18 +11,29 @@ on it, and the digest does not.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable
+from typing import Protocol
+
+
+class Worker(Protocol):
+    """A node, as the stopwatch sees it: what it has been charged with so far.
+
+    `grants`: that it has reported on; `worked_s`: real seconds; `begun`: the incarnation whose first step is
+    over.
+    """
+
+    name: str
+    incarnation: int
+    grants: int
+    worked_s: float
+    begun: int
 
 
 class WallClock:
-    """`worked_s` and `grants` by node. `wall` gives real seconds; `speed` virtual ones for each of them."""
+    """The stopwatch of a run. `wall` gives real seconds; `speed` virtual ones for each of them."""
 
     def __init__(self, wall: Callable[[], float], speed: float) -> None:
-        self.worked_s: defaultdict[str, float] = defaultdict(float)
-        self.grants: Counter[str] = Counter()
         self.wall, self._speed = wall, speed
-        self._begun: dict[str, int] = {}
         self._measured: dict[str, float] = {}
         self._began_s: float | None = None
         #: When grants last went out, so that reports are awaited, or a report came; when the last one did.
@@ -36,17 +47,17 @@ class WallClock:
         """How long the step took that the node reports next: reports that come together do not tell."""
         self._measured[node] = worked_s
 
-    def reported(self, node: str, incarnation: int) -> None:
+    def reported(self, node: Worker) -> None:
         """A node has reported."""
         now_s = self.wall()
         worked_s = now_s - self.since_s
-        if self._measured:
-            worked_s = self._measured.pop(node, worked_s)
-        if self._begun.get(node) == incarnation:
-            self.worked_s[node] += worked_s
-        self.grants[node] += 1
-        self._begun[node] = incarnation
         self.since_s = self._reported_s = now_s
+        if self._measured:
+            worked_s = self._measured.pop(node.name, worked_s)
+        if node.begun == node.incarnation:
+            node.worked_s += worked_s
+        node.grants += 1
+        node.begun = node.incarnation
 
     @property
     def wall_s(self) -> float:

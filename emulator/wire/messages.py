@@ -30,7 +30,7 @@ UNDER_A_DEBUGGER = "a debugger is attached"
 STATISTICS = ("count", "mean", "std", "min", "max", "last")
 
 
-class Frame(msgspec.Struct, array_like=True, tag=True):
+class Frame(msgspec.Struct, array_like=True, tag=True, gc=False):
     """A frame of its own; the class name is its tag on the wire."""
 
 

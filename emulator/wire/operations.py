@@ -21,7 +21,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     """A record inside a frame."""
 
 
-class Operation(msgspec.Struct, array_like=True, tag=True):
+class Operation(msgspec.Struct, array_like=True, tag=True, gc=False):
     """Base of all operations. `number` counts from 1 in each incarnation of a node."""
 
     number: int

@@ -141,7 +141,6 @@ class End:
 def _end_states(run: Run, waits: dict[str, list[Wait]]) -> dict[str, Left]:
     """Node -> its end state, in the order of names; `waits`: of programs that `until` has ended."""
     held = run.quantum.at_end()
-    clock = run.wall_clock
     return {
         name: Left(
             slots_used=run.quantum.slots_used(name),
@@ -150,8 +149,8 @@ def _end_states(run: Run, waits: dict[str, list[Wait]]) -> dict[str, Left]:
             unread=status.unread,
             open=run.quantum.pending_words(name),
             owners=run.quantum.owners(name),
-            grants=clock.grants.get(name, 0),
-            worked_s=clock.worked_s.get(name, 0.0),
+            grants=status.grants,
+            worked_s=status.worked_s,
             waits=[problems.as_row(wait) for wait in waits.get(name, [])],
             inputs=status.inputs,
         )

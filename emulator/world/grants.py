@@ -10,6 +10,8 @@ applied when all granted nodes have reported or died, in the order of node names
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ..errors import InternalError
@@ -26,6 +28,8 @@ from .run import Run, State
 #: A round in which a node asks something of the physical world counts so much less towards an endless
 #: exchange in no time: many free operations in a row are a program at work.
 _WORKING = 50
+#: What a grant holds of a kind of which nothing is due. Never written to: one list is in all of them.
+_NOTHING: list[Any] = []
 
 
 class OutgoingGrants:
@@ -84,17 +88,19 @@ class OutgoingGrants:
     def grant(self, name: str, last: bool, clock: list[Skew] | None) -> Grant:
         """A grant of this instant, with all that is due; see `Grant` for `last` and `clock`."""
         conductor, classical = self._conductor, self._classical
+        deliveries, forgets = classical.deliveries, classical.forgets
+        arrivals, results, expired = self._arrivals, self._results, self._expired
         return Grant(
             conductor.now_ns,
             conductor.m,
-            classical.deliveries.pop(name, []),
-            self._arrivals.pop(name, []),
-            self._results.pop(name, []),
-            classical.forgets.pop(name, []),
+            deliveries.pop(name, _NOTHING) if deliveries else _NOTHING,
+            arrivals.pop(name, _NOTHING) if arrivals else _NOTHING,
+            results.pop(name, _NOTHING) if results else _NOTHING,
+            forgets.pop(name, _NOTHING) if forgets else _NOTHING,
             last,
             clock,
-            self._expired.pop(name, []),
-            self._take_inputs(name) if name in self._inputs else [],
+            expired.pop(name, _NOTHING) if expired else _NOTHING,
+            self._take_inputs(name) if name in self._inputs else _NOTHING,
         )
 
     def add_input(self, name: str, item: Input) -> None:
@@ -130,6 +136,7 @@ class Steps:
 
     def __init__(self, run: Run, grants: OutgoingGrants, node_faults: NodeFaults, end: End) -> None:
         self._run, self._grants, self._node_faults, self._end = run, grants, node_faults, end
+        self._wall_clock = run.wall_clock
         self._private = PrivateFields(run.topology.record, run.topology.seed)
         self.granted: list[str] = []
         self.missing = 0
@@ -148,8 +155,9 @@ class Steps:
         self.gave_results = bool(plane.results or plane.arrivals or plane.expired)
         if self.gave_results:
             grants.collect()
-        self.granted = []
-        faults, outbox = self._node_faults, run.outbox
+        self.granted = granted = []
+        faults, outbox, unbuilt = self._node_faults, run.outbox, grants.unbuilt
+        now_ns, make = conductor.now_ns, grants.grant
         bare = None if last else grants.bare()
         for name in conductor.take_due():
             status = statuses[name]
@@ -158,19 +166,19 @@ class Steps:
             if status.paused:
                 status.missed = True
                 continue
-            self.granted.append(name)
-            if name in grants.unbuilt:
-                self._reports[name] = grants.unbuilt.pop(name)
+            granted.append(name)
+            if unbuilt and name in unbuilt:
+                self._reports[name] = unbuilt.pop(name)
                 continue
             status.awaited = True
-            status.granted_ns = conductor.now_ns
+            status.granted_ns = now_ns
             self.missing += 1
             clock = faults.take_clock(name) if faults.unsent else None
             if bare is not None and clock is None:
                 outbox.append((name, bare))
                 continue
             dismissed = last and (status.spec.service or bool(status.spec.services))
-            outbox.append((name, grants.grant(name, dismissed, clock)))
+            outbox.append((name, make(name, dismissed, clock)))
         stopwatch = run.wall_clock
         stopwatch.since_s = stopwatch.wall()
 
@@ -178,7 +186,7 @@ class Steps:
         """Keep a report; False: it ends no step, as a program that cannot be built has had none."""
         if status.awaited:
             self._reports[status.name] = report
-            self._run.wall_clock.reported(status.name, status.incarnation)
+            self._wall_clock.reported(status)
             status.awaited = False
             self.missing -= 1
             return True
@@ -204,8 +212,10 @@ class Steps:
         for name in self.granted:
             report = reports.get(name)  # None: it has died instead
             if type(report) is Report:
-                working = working or bool(report.operations)
-                quiet = quiet and report.background
+                if report.operations:
+                    working = True
+                if not report.background:
+                    quiet = False
                 self._apply(statuses[name], report)
             elif type(report) is Failed:
                 self._fail(statuses[name], report)
@@ -220,29 +230,14 @@ class Steps:
             run.state = State.BETWEEN
 
     def _apply(self, status: NodeStatus, report: Report) -> None:
-        name, incarnation, run = status.name, status.incarnation, self._run
-        quantum = run.quantum
+        name, run = status.name, self._run
         conductor = run.conductor
         if report.t_ns != conductor.now_ns or report.m != conductor.m:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
-            run.classical.send(name, incarnation, send)
-        # What is given up makes room for what is asked for in the same step: a slot, a link to send on.
-        # What the step itself has asked for can only be given up after that.
-        issued = {operation.number for operation in report.operations} if report.cancels else ()
-        for number in report.cancels:
-            if number not in issued:
-                quantum.withdraw(name, number)
-        # Frames before operations: a probe of this step reads the frame as the step has left it.
-        for frame in report.frames:
-            quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
-        owners = report.owners
-        for operation in report.operations:
-            owner = owners.get(operation.number, "") if owners else ""
-            quantum.issue(name, incarnation, operation, owner)
-        for number in report.cancels:
-            if number in issued:
-                quantum.withdraw(name, number)
+            run.classical.send(name, status.incarnation, send)
+        if report.operations or report.cancels or report.frames:
+            self._apply_operations(status, report)
         for note in report.notes:
             self._note(name, note)
         if report.outside is not None:
@@ -258,6 +253,24 @@ class Steps:
             self._finish(status, report.finished)
         if status.state in RUNS:
             conductor.set_timer(name, report.next_timer_ns)
+
+    def _apply_operations(self, status: NodeStatus, report: Report) -> None:
+        name, quantum, owners = status.name, self._run.quantum, report.owners
+        # What is given up makes room for what is asked for in the same step: a slot, a link to send on.
+        # What the step itself has asked for can only be given up after that.
+        issued = {operation.number for operation in report.operations} if report.cancels else ()
+        for number in report.cancels:
+            if number not in issued:
+                quantum.withdraw(name, number)
+        # Frames before operations: a probe of this step reads the frame as the step has left it.
+        for frame in report.frames:
+            quantum.registry.note_frame(name, frame.qubit, frame.z, frame.x)
+        for operation in report.operations:
+            owner = owners.get(operation.number, "") if owners else ""
+            quantum.issue(name, status.incarnation, operation, owner)
+        for number in report.cancels:
+            if number in issued:
+                quantum.withdraw(name, number)
 
     def _note(self, node: str, note: Note) -> None:
         value = rounded(note.value)

@@ -33,11 +33,13 @@ class NodeStatus:
 
     __slots__ = (
         "awaited",
+        "begun",
         "broken",
         "ended",
         "ended_ns",
         "frozen",
         "granted_ns",
+        "grants",
         "incarnation",
         "inputs",
         "missed",
@@ -50,6 +52,7 @@ class NodeStatus:
         "started",
         "state",
         "unread",
+        "worked_s",
     )
 
     def __init__(self, spec: NodeSpec) -> None:
@@ -75,6 +78,9 @@ class NodeStatus:
         #: How often it is open to the outside; and how much came from there, to all its incarnations.
         self.openings = self.inputs = 0
         self.unread: dict[str, int] = {}
+        #: What the wall clock charges it with (kernel/wall_clock.py).
+        self.grants = self.begun = 0
+        self.worked_s = 0.0
 
     @property
     def alive(self) -> bool:

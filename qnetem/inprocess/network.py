@@ -48,7 +48,7 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.files import unwritable
 from ..runs.fingerprints import hash_seed
 from ..runs.run_folder import RunFolder, RunResult
-from .collector import collector_paused, start_kept
+from .collector import collector_paused, patient, start_kept
 from .turns import Share, alone
 from .watchdog import watched
 
@@ -172,7 +172,7 @@ class InProcessNetwork:
         cannot be written ends the run.
         """
         try:
-            with self._journals_closed(), start_kept():
+            with self._journals_closed(), patient(len(self._names)), start_kept():
                 yield from self._batches()
         except InfrastructureError as error:
             if self.world.over:

@@ -145,6 +145,23 @@ def test_records_are_written_before_they_fill_the_memory_and_read_back_whole(
     assert len(RunFolder(tmp_path).recorded()) == 10
 
 
+def test_no_collection_comes_in_the_middle_of_an_instant_of_many_nodes() -> None:
+    collections: list[str] = []
+
+    def count(phase: str, _info: dict[str, int]) -> None:
+        collections.append(phase)
+
+    network = InProcessNetwork(network_of("ring", 200))
+    gc.callbacks.append(count)
+    try:
+        for instants, _ in enumerate(network.batches(), 1):
+            if instants == 1:
+                collections.clear()  # of the start
+    finally:
+        gc.callbacks.remove(count)
+    assert collections.count("start") < instants / 2
+
+
 def test_many_nodes_hold_no_file_open(tmp_path: Path) -> None:
     (tmp_path / "nodes").mkdir()
     network = InProcessNetwork(network_of("ring", 40), record_path=RunFolder(tmp_path).record)
@@ -154,18 +171,21 @@ def test_many_nodes_hold_no_file_open(tmp_path: Path) -> None:
 
 
 def test_the_collector_looks_at_no_object_of_the_start_and_is_afterwards_as_it_was() -> None:
-    frozen = []
+    frozen, thresholds = [], []
 
     async def program(me: Agent) -> None:
         await asyncio.sleep(1e-3)
 
     gc.unfreeze()  # what the tests have frozen themselves
     try:
-        was_enabled = gc.isenabled()
+        was_enabled, threshold = gc.isenabled(), gc.get_threshold()
         network = InProcessNetwork(harness.pair(program, program))
         for _ in network.batches():
             frozen.append(gc.get_freeze_count())
+            thresholds.append(gc.get_threshold()[0])
         assert min(frozen) > 1_000
         assert (gc.get_freeze_count(), gc.isenabled()) == (0, was_enabled)
+        assert min(thresholds) > threshold[0]
+        assert gc.get_threshold() == threshold
     finally:
         gc.freeze()
