@@ -350,8 +350,10 @@ class Agent(PulseWords):
         If both pairs were Phi+, the far halves are Phi+ after X^x Z^z on one of them. Not `ok`: the node's
         `bell_measurement` has not succeeded, and both pairs are lost.
         """
-        names = [left.qubit.name, right.qubit.name]
-        joined, (z, x) = await self._consume(names, lambda number: JoinOperation(number, *names))
+        first, second = left.qubit.name, right.qubit.name
+        joined, (z, x) = await self._consume(
+            [first, second], lambda number: JoinOperation(number, first, second)
+        )
         if not joined.ok:
             return Joined(left.id, right.id, 0, 0, False)
         return Joined(left.id, right.id, joined.z ^ z, joined.x ^ x)

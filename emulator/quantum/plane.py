@@ -65,6 +65,8 @@ class QuantumPlane:
         self._private = PrivateFields(topology.record, topology.seed)
         #: (node, incarnation, result) in the order of their coming.
         self.results: list[tuple[str, int, Result]] = []
+        #: The same, of those that wake nobody and wait for the node's next grant.
+        self.quiet_results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
         self.arrivals: list[tuple[str, Arrival]] = []
         #: (node, qubit) that its memory has discarded, in the order of their going.
@@ -373,13 +375,17 @@ class QuantumPlane:
             error = (refusal.code, refusal.fields or {"why": str(refusal)})
         kind = "dropped" if pending.withdrawn else "result"
         shown: Any = None
+        results = self.results
         if value is not None:
-            shown = ROWS[type(pending.operation)].outcome(value)
+            row = ROWS[type(pending.operation)]
+            shown = row.outcome(value)
+            if row.quiet is not None and row.quiet(pending.devices, pending.operation, value):
+                results = self.quiet_results
             if self._private.hides:
                 (shown,) = self._private(shown)
         self._journal.event(node, kind, number, shown, error)
         if not pending.withdrawn:
-            self.results.append((node, pending.incarnation, Result(number, value, error)))
+            results.append((node, pending.incarnation, Result(number, value, error)))
 
     # --- links ---
 

@@ -203,13 +203,14 @@ class JoinFacts(Record):
     """What a join at this node is, as it was calibrated.
 
     `success`: how often it succeeds. `zz`, `xx`, `yy`: what is left of the product of those correlations of
-    the two pairs.
+    the two pairs. `duration_ns`: how long it takes.
     """
 
     success: float = 1.0
     zz: float = 1.0
     xx: float = 1.0
     yy: float = 1.0
+    duration_ns: int = 0
 
 
 class Welcome(Frame):

@@ -55,10 +55,14 @@ class BellMeasure(Operation):
 
 
 class Join(Operation):
-    """Entanglement swapping: a Bell measurement of two halves. Result: `Joined`."""
+    """Entanglement swapping: a Bell measurement of two halves. Result: `Joined`.
+
+    `quiet`: a success wakes nobody; the node has it with its next grant.
+    """
 
     left: str
     right: str
+    quiet: bool = False
 
 
 class Reset(Operation):
@@ -105,7 +109,9 @@ class Entangle(Operation):
     """Ask for one heralded pair with `peer`. Takes a slot when opened (waits for one). Result: `Herald`.
 
     Only requests of one `purpose` and one `alpha` match. `alpha`: the bright population of a single-click
-    link, None for the link's own.
+    link, None for the link's own. `meets`: of halves with one word here the node needs one of each of two
+    links. `quiet`: while the node holds no such half of another link, a herald wakes nobody, and comes with
+    the node's next grant.
     """
 
     peer: str
@@ -113,6 +119,8 @@ class Entangle(Operation):
     raw: bool = False
     purpose: str = ""
     alpha: float | None = None
+    meets: str = ""
+    quiet: bool = False
 
 
 class MeasurePairs(Operation):

@@ -4,8 +4,9 @@ Owns what the quantum plane has for nodes until a grant hands it out, the report
 in, and what a report changes. Does not own messages, which wait in the classical plane, nor which instant is
 next (world.py).
 
-Rules. What is for an incarnation that takes nothing any more is dropped; all else wakes the node. Reports are
-applied when all granted nodes have reported or died, in the order of node names.
+Rules. What is for an incarnation that takes nothing any more is dropped; all else wakes the node, but for
+results that the node wants only with its next grant. Reports are applied when all granted nodes have reported
+or died, in the order of node names.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class OutgoingGrants:
                     self._results.setdefault(name, []).append(result)
                     wake(name)
             plane.results.clear()
+        if plane.quiet_results:
+            for name, incarnation, result in plane.quiet_results:
+                status = self._nodes.statuses[name]
+                if status.incarnation == incarnation and status.state in RUNS:
+                    self._results.setdefault(name, []).append(result)
+            plane.quiet_results.clear()
         if plane.arrivals:
             for name, arrival in plane.arrivals:
                 if receiver(name, arrival.owner) is not None:
@@ -152,7 +159,9 @@ class Steps:
         conductor, statuses = run.conductor, run.nodes.statuses
         # Before the due nodes are taken: a result or a qubit wakes its node at this very instant.
         plane = run.quantum
-        self.gave_results = bool(plane.results or plane.arrivals or plane.expired)
+        self.gave_results = bool(
+            plane.results or plane.quiet_results or plane.arrivals or plane.expired
+        )
         if self.gave_results:
             grants.collect()
         self.granted = granted = []

@@ -256,7 +256,9 @@ def _at_work(status: NodeStatus) -> bool:
 def _join_facts(spec: NodeSpec) -> JoinFacts:
     """A flipped outcome turns the sign of two correlations of three, depolarisation shrinks all."""
     kept, told = 1 - spec.gates.two_error, 1 - 2 * spec.measurement.error
-    return JoinFacts(spec.bell_measurement.success, kept * told, kept * told, kept * told**2)
+    duration_ns = spec.gates.two_ns + spec.measurement.duration_ns
+    success = spec.bell_measurement.success
+    return JoinFacts(success, kept * told, kept * told, kept * told**2, duration_ns)
 
 
 def _service_info(name: str, spec: NodeSpec) -> ServiceInfo:

@@ -100,7 +100,13 @@ class Circuit:
             self.hub.share(link.name),
             partial(self.came, side),
             partial(self.failed, side),
+            self._meets,
         )
+
+    @property
+    def _meets(self) -> str:
+        """A word for halves that are of use only beside one of the other side; "" if each is by itself."""
+        return ""
 
     def _memory(self, side: int) -> tuple[int, int]:
         stream = self.streams[side]
@@ -219,7 +225,7 @@ class Circuit:
         if stream is None or not self.is_open:
             return
         for number in numbers:
-            if number in stream.open:
+            if stream.awaits(number):
                 waited_ns = self.now_ns - stream.open[number][1]
                 self.hub.tell(self.neighbour(side), Awaits(self.id, number, waited_ns))
             elif not stream.is_ahead(number):
@@ -229,10 +235,10 @@ class Circuit:
     def on_awaits(self, side: int, number: int, waited_ns: int) -> None:
         """So does the neighbour, for so long. A link on which nothing comes for both is down."""
         stream = self.streams[side]
-        if stream is None or number not in stream.open:
+        if stream is None or not stream.awaits(number):
             return
-        heralded_ns = self.hub.share(stream.link.name).heralded_ns
-        silence_ns = min(waited_ns, self.now_ns - stream.open[number][1], self.now_ns - heralded_ns)
+        since_ns = max(stream.open[number][1], stream.silent_since_ns)
+        silence_ns = min(waited_ns, self.now_ns - since_ns)
         if silence_ns > _SILENCE * stream.mean_wait_ns:
             self.hub.link_silent(stream.link.name)
 

@@ -8,6 +8,11 @@ node has heard (`Reach`) that its pairs reach the nodes of its rule. The track o
 with the outcomes so far, waits here for the join if need be, and continues to the right with this one's. So a
 pair costs one message a hop, and a repeater sends nothing when it joins.
 
+Nothing wakes a repeater that it cannot act on. The first of two halves to be joined comes quietly, with the
+grant that brings the second, where no time limit runs for it. The outcome of a join without duration comes
+quietly, too, unless a track waits for it already: the next track finds it. So the slots of such a join count
+as free from when it is asked for.
+
 Rules: what is remembered of a join answers a track or a question that comes again; nothing is joined twice.
 A join that has failed, or whose half was lost meanwhile, is lost on both sides.
 """
@@ -45,6 +50,7 @@ class Relay(Circuit):
         super().__init__(hub, setup, window, 2 * window)
         name = hub.node.welcome.name
         self._joined = joined
+        self._at_once = hub.node.welcome.joins.duration_ns == 0
         self._reach = {LEFT: self.index - 1, RIGHT: self.index + 1}
         self._ordered = setup.order != "asap"
         if self._ordered:
@@ -58,6 +64,8 @@ class Relay(Circuit):
         self._joining: tuple[dict[int, bool], dict[int, bool]] = ({}, {})
         self._joins: dict[int, _Link] = {}
         self._left_of: dict[int, int] = {}
+        #: Joins whose outcome shall come quietly, by the number on the left, until it has come.
+        self._quiet: dict[int, Join] = {}
         #: Tracks that wait for their join, and those that were sent, by the number on the right.
         self._tracks: dict[int, Track] = {}
         self._sent: dict[int, Track] = {}
@@ -65,6 +73,12 @@ class Relay(Circuit):
         zz, xx = correlations(right.link, setup.alphas[self.index])
         joins = hub.node.welcome.joins
         self._base = (zz * joins.zz, xx * joins.xx, xx * joins.yy)
+
+    @property
+    def _meets(self) -> str:
+        setup, hub = self.setup, self.hub
+        acts = setup.order != "asap" or setup.cutoff_ns or hub.stores or hub.node.welcome.cutoff_ns
+        return "" if acts else self.id
 
     # --- halves ---
 
@@ -105,33 +119,51 @@ class Relay(Circuit):
         del self._ready[LEFT][left], self._ready[RIGHT][right]
         self._joining[LEFT][left] = self._joining[RIGHT][right] = False
         here, there = first.qubit.name, second.qubit.name
-        future: Any = self.hub.node.operate(lambda serial: Join(serial, here, there))
-        emitted = first.emitted_ns, second.emitted_ns
-        future.add_done_callback(partial(self._join_over, left, right, emitted))
+        quiet = self._at_once and not self._ordered and left not in self._tracks
+        join = Join(0, here, there, quiet)
+        if quiet:
+            self._quiet[left] = join
 
-    def _join_over(self, left: int, right: int, emitted: tuple[int, int], future: Future) -> None:
+        def ask(serial: int) -> Join:
+            join.number = serial
+            return join
+
+        future: Any = self.hub.node.operate(ask)
+        times_ns = first.emitted_ns, second.emitted_ns, self.now_ns
+        future.add_done_callback(partial(self._join_over, left, right, times_ns))
+        if self._at_once:
+            self._release()
+
+    def _release(self) -> None:
+        """The slots of a join are free."""
+        self.stream(LEFT).release()
+        self.stream(RIGHT).release()
+
+    def _join_over(
+        self, left: int, right: int, times_ns: tuple[int, int, int], future: Future
+    ) -> None:
+        self._quiet.pop(left, None)
         lost = self._joining[LEFT].pop(left, True), self._joining[RIGHT].pop(right, True)
         failed = future.cancelled() or future.exception() is not None or not future.result().ok
-        before, behind = self.streams
-        if before is None or before.closed:
-            return
         self._joined(not failed)
+        if self.stream(LEFT).closed:
+            return
         if failed or True in lost:
             for side, number in ((LEFT, left), (RIGHT, right)):
                 if not lost[side]:
                     self._tracks.pop(left, None)
                     self.tell_gone(side, number)
         else:
-            self._note(left, right, emitted, future.result())
-        before.release()
-        if behind is not None:
-            behind.release()
+            self._note(left, right, times_ns, future.result())
+        if not self._at_once:
+            self._release()
 
-    def _note(self, left: int, right: int, emitted: tuple[int, int], joined: Any) -> None:
+    def _note(self, left: int, right: int, times_ns: tuple[int, int, int], joined: Any) -> None:
         kept = self._base
+        joined_ns = times_ns[2] if self._at_once else self.now_ns
         for side in (LEFT, RIGHT):
             if self._decays[side]:
-                kept = self.decayed(kept, side, emitted[side], self.now_ns)
+                kept = self.decayed(kept, side, times_ns[side], joined_ns)
         self._joins[left] = _Link(right, int(joined.z), int(joined.x), kept)
         self._left_of[right] = left
         if len(self._joins) > REMEMBERED:
@@ -155,6 +187,8 @@ class Relay(Circuit):
             or self.stream(LEFT).is_ahead(number)
         ):
             self._tracks[number] = track
+            if number in self._quiet:  # asked for in this very step, which is not reported yet
+                self._quiet[number].quiet = False
         else:
             self.hub.count_refused()
             self.tell_gone(LEFT, number)

@@ -59,7 +59,10 @@ class LinkShare:
 
 
 class Stream:
-    """Pairs of one circuit with a neighbour. `window`: so many under way or held here at once."""
+    """Pairs of one circuit with a neighbour. `window`: so many under way or held here at once.
+
+    `meets`: a half is of use only beside one of another link, of a stream with the same word; "": by itself.
+    """
 
     def __init__(
         self,
@@ -73,10 +76,11 @@ class Stream:
         share: LinkShare,
         came: Callable[[int, Pair], None],
         failed: Callable[[int], None],
+        meets: str = "",
     ) -> None:
         self._node, self.link, self._circuit, self._alpha = node, link, circuit, alpha
         self.window, self.priority, self._stores, self._share = window, priority, stores, share
-        self._came, self._failed = came, failed
+        self._came, self._failed, self._meets = came, failed, meets
         rate_hz = facts_of(link, alpha).rate_hz
         #: From one pair to the next on average, as the link promises it.
         self.mean_wait_ns = 1e9 / rate_hz if rate_hz > 0 else math.inf
@@ -123,6 +127,17 @@ class Stream:
         self.release()
         return True
 
+    def awaits(self, number: int) -> bool:
+        """Whether it is asked for, and has not come; it may have in this very step."""
+        return number in self.open and not self.open[number][0].done()
+
+    @property
+    def silent_since_ns(self) -> int:
+        """When the link has last heralded a pair for any circuit, here."""
+        if any(future.done() for future, _ in self.open.values()):
+            return self._node.now_ns
+        return self._share.heralded_ns
+
     def skip(self, number: int) -> None:
         """The other end has done with a number that is still to be begun here."""
         self._skipped.add(number)
@@ -152,8 +167,13 @@ class Stream:
     def _begin(self, number: int) -> None:
         self.in_use += 1
         link, purpose = self.link, f"{self._circuit}#{number}"
+        meets, alpha = self._meets, self._alpha
+        # Where circuits share the link, others may wait for what is awaited here.
+        quiet = bool(meets) and len(self._share.streams) == 1
         future: Any = self._node.operate(
-            lambda serial: Entangle(serial, link.peer, link.name, False, purpose, self._alpha)
+            lambda serial: Entangle(
+                serial, link.peer, link.name, False, purpose, alpha, meets, quiet
+            )
         )
         self.open[number] = future, self._node.now_ns
         future.add_done_callback(partial(self._heralded, number))

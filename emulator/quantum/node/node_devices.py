@@ -107,6 +107,7 @@ class NodeDevices:
         "storing_map",
         "two_map",
         "two_ns",
+        "unmet",
         "waiting",
     )
 
@@ -152,6 +153,8 @@ class NodeDevices:
         self.waiting: deque[Pending] = deque()
         #: Qubit -> end of the last operation issued on it, where that lay in the future.
         self.busy: dict[str, int] = {}
+        #: Halves held that are for one of another link: qubit -> the word that says which, and its own link.
+        self.unmet: dict[str, tuple[str, str]] = {}
 
     def owner_of(self, number: int) -> str:
         """Whose an operation under way is."""
@@ -250,8 +253,16 @@ class NodeDevices:
         """The pool in whose slot the qubit lies."""
         return self.slots.pool_of(self.owners.get(qubit, "")) if self.owners else ""
 
+    def is_unmet(self, word: str, link: str, qubit: str) -> bool:
+        """A half has come that is for one of another link with the same word: whether none is held."""
+        met = any(other == word and there != link for other, there in self.unmet.values())
+        self.unmet[qubit] = word, link
+        return not met
+
     def vacate(self, qubit: str) -> None:
         """The qubit has left its slot."""
+        if self.unmet:
+            self.unmet.pop(qubit, None)
         owner = self.owners.pop(qubit, "") if self.owners else ""
         if self.busy:
             self.busy.pop(qubit, None)
@@ -283,6 +294,7 @@ class NodeDevices:
         self.pending.clear()
         self.waiting.clear()
         self.busy.clear()
+        self.unmet.clear()
         self.owners.clear()
         self.operation_owners.clear()
         self.promised.clear()

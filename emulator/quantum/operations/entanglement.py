@@ -71,6 +71,13 @@ def _show_measured(value: MeasuredPairs) -> list[Any]:
     return [value.count, short(value.missed), short(value.bits)]
 
 
+def _is_unmet(devices: NodeDevices, operation: Entangle, herald: Herald) -> bool:
+    """Whether the node can do nothing with the half before one of another link has come to meet it."""
+    if not operation.meets:
+        return False
+    return devices.is_unmet(operation.meets, herald.link, herald.qubit) and operation.quiet
+
+
 ROWS: dict[type[Operation], Row] = {
     Entangle: Row(
         "entangle",
@@ -80,6 +87,7 @@ ROWS: dict[type[Operation], Row] = {
         waits=lambda request: request.link.waits_for(request),
         arguments=_show_entangle,
         outcome=attrgetter("qubit"),  # the rest stands in the link's own event
+        quiet=_is_unmet,
     ),
     MeasurePairs: Row(
         "measure_pairs",

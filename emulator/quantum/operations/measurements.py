@@ -104,6 +104,10 @@ def _both(first: str, second: str) -> tuple[str, str]:
     return (first, second)
 
 
+def _show_join(operation: Join) -> tuple[Any, ...]:
+    return operation.left, operation.right
+
+
 def _show_joined(value: Joined) -> list[Any]:
     fields = list(msgspec.structs.astuple(value))
     return fields[:-1] if value.ok else fields
@@ -160,6 +164,14 @@ def _show_probe(operation: Probe) -> tuple[Any, ...]:
 ROWS: dict[type[Operation], Row] = {
     Measure: Row("measure", int, _plan_measure, effect=_measure, arguments=_show_measure),
     BellMeasure: Row("bell_measure", list, _plan_bell, effect=_bell_measure),
-    Join: Row("join", Joined, _plan_join, effect=_join, outcome=_show_joined),
+    Join: Row(
+        "join",
+        Joined,
+        _plan_join,
+        effect=_join,
+        arguments=_show_join,
+        outcome=_show_joined,
+        quiet=lambda _, operation, value: operation.quiet and value.ok,
+    ),
     Probe: Row("probe", plan=_plan_probe, effect=_probe, arguments=_show_probe),
 }
