@@ -20,7 +20,8 @@ from qnetem.emulator.optics.pairs import PairChunk
 from qnetem.emulator.wire import BLOCK_SLOTS
 
 from ..physics.bench import Ran, assert_frequency, play, program
-from .test_pulses import IDEAL, Script, between, detecting, listed, run, stage
+from .test_pulses import IDEAL, Script, between, listed, run, stage
+from .test_pulses import detecting as detecting_from
 
 EYES = "detector: {}"
 LINKS = [
@@ -45,6 +46,10 @@ def sending(slots: int, listeners: int = 2, **how: Any) -> Script:
     return script
 
 
+def detecting(source: str = "charlie", **how: Any) -> Script:
+    return detecting_from(source, **how)
+
+
 async def nothing(me: Agent) -> None:
     del me
 
@@ -53,8 +58,8 @@ def three(
     charlie: tuple[str, Script], links: str = PLAIN, more: str = "", **others: tuple[str, Script]
 ) -> Ran:
     nodes = {
-        "alice": (EYES, detecting("charlie")),
-        "bob": (EYES, detecting("charlie")),
+        "alice": (EYES, detecting()),
+        "bob": (EYES, detecting()),
         "charlie": charlie,
     }
     return run({**nodes, **others}, links, more)
@@ -160,7 +165,7 @@ def test_coincidences_to_accidentals_tell_the_modes_of_the_source(
 
 
 CHSH = {
-    "nodes": {"alice": (EYES, detecting("charlie")), "bob": (EYES, detecting("charlie"))},
+    "nodes": {"alice": (EYES, detecting()), "bob": (EYES, detecting())},
     "turned": {"length": "1 km", "attenuation": "0 dB/km", "misalignment": "22.5 deg"},
 }
 
@@ -240,7 +245,7 @@ def test_pairs_do_not_depend_on_when_receivers_ask() -> None:
                 await asyncio.sleep(1e-6)
                 clicks = await me.detect("charlie")
                 return listed(slots=clicks.slots, bits=clicks.bits)
-            found = await detecting("charlie")(me)
+            found = await detecting()(me)
             return {"slots": found["slots"], "bits": found["bits"]}
 
         return script
