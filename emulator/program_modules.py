@@ -26,6 +26,7 @@ import importlib
 import importlib.util
 import itertools
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -172,7 +173,12 @@ class _ProgramLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        data = self.get_data(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            met: CodeType = self.source_to_code(data, path)
+        code: CodeType = self.source_to_code(data, path)
+        del met  # only now: its words were there until the second time
         return code
 
     def exec_module(self, module: ModuleType) -> None:
