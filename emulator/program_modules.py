@@ -21,12 +21,14 @@ Limit: a library that imports by a name it is given as text does not look into t
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import importlib
 import importlib.util
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -46,6 +48,23 @@ _PACKAGE = "qnetem_programs"
 NEVER = frozenset(("qnetem", "sys", "builtins", "__future__"))
 #: The folders of the runs under way, by the name of their package.
 _folders: dict[str, _Folder] = {}
+
+
+#: Code that was compiled before processes were forked from this one, by the path of a file and its content.
+_compiled: dict[tuple[str, bytes], CodeType] = {}
+
+
+def compile_ahead(files: Iterable[str]) -> None:
+    """Compile these program files once for all processes that will be forked from this one.
+
+    What cannot be compiled, or not without a warning, is left to each of them, which says so.
+    """
+    for path in files:
+        with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, Warning):
+            data = Path(path).read_bytes()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                _compiled[path, data] = _ProgramLoader("", path).compiled(data, path)
 
 
 class ProgramModules:
@@ -166,13 +185,23 @@ class _Folder:
 class _ProgramLoader(SourceFileLoader):
     """Executes a file with the builtins of its folder.
 
-    It is compiled anew: a constant set that comes from a `.pyc` may iterate in another order than the same
-    set fresh from the source, so that a run would depend on whether there had been one before.
+    It is compiled anew in each run: a constant set that comes from a `.pyc` may iterate in another order than
+    the same set fresh from the source, so that a run would depend on whether there had been one before. And
+    twice: a constant set is made in yet another order where its words have been met by this process before.
     """
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        data = self.get_data(path)
+        return _compiled.get((path, data)) or self.compiled(data, path)
+
+    def compiled(self, data: bytes, path: str) -> CodeType:
+        """The code of a file."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            met: CodeType = self.source_to_code(data, path)
+        code: CodeType = self.source_to_code(data, path)
+        del met  # only now: its words were there until the second time
         return code
 
     def exec_module(self, module: ModuleType) -> None:

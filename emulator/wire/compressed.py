@@ -70,23 +70,48 @@ class CompressedFile:
         self._size += len(data)
 
 
-class TailedFile:
-    """A file that is kept open, for many short portions: they are gathered in its tail. As CompressedFile."""
+class CompressedMembers:
+    """A file that is opened for each portion: of thousands, none holds a descriptor or a compressor.
+
+    `size`: of the file; `closed`: it takes nothing any more: closed, or given up.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.file: BinaryIO = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
-        self._size, self._end = 0, _NUMBER.size
+        self._path = path
+        self.size = 0
+        self.closed = False
+
+    def append(self, data: bytes) -> None:
+        """Write more of it: a whole gzip member."""
+        member = zlib.compress(data, _LEVEL, _GZIP)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with open(_private(str(self._path), flags), "ab", buffering=0) as file:
+            try:
+                _write_whole(file, member, self.size)
+            except OSError:
+                self.closed = True
+                raise
+        self.size += len(member)
+
+    def close(self) -> None:
+        """Take nothing any more."""
+        self.closed = True
+
+
+class TailedFile:
+    """A file for many short portions: they are gathered in its tail. Raises OSError as CompressedFile."""
+
+    def __init__(self, path: Path) -> None:
+        open(path, "wb", opener=_private).close()
+        self._members = CompressedMembers(path)
         self._tail_path = _tail_path(path)
-        try:
-            self._tail = _mapped(self._tail_path)
-        except BaseException:
-            self.file.close()
-            raise
+        self._tail = _mapped(self._tail_path)
+        self._end = _NUMBER.size
 
     @property
     def closed(self) -> bool:
         """Whether it takes nothing any more: closed, or given up."""
-        return self.file.closed
+        return self._members.closed
 
     def append(self, data: bytes) -> None:
         """Write more of it."""
@@ -96,13 +121,14 @@ class TailedFile:
             return
         self._tail[start:end] = data
         self._end = end
-        _NUMBER.pack_into(self._tail, 0, self._size << _LENGTH_BITS | end - _NUMBER.size)
+        number = self._members.size << _LENGTH_BITS | end - _NUMBER.size
+        _NUMBER.pack_into(self._tail, 0, number)
 
     def close(self) -> None:
         """Finish it; may be called again."""
         if not self.closed:
             self._compress(b"")
-            self.file.close()
+            self._members.close()
             self._tail.close()
             self._tail_path.unlink(missing_ok=True)
 
@@ -110,36 +136,9 @@ class TailedFile:
         """The tail and these, as a member. On a full disk the tail stays as it is."""
         gathered = self._tail[_NUMBER.size : self._end] + data
         if gathered:
-            member = zlib.compress(gathered, _LEVEL, _GZIP)
-            _write_whole(self.file, member, self._size)
-            self._size += len(member)
+            self._members.append(gathered)
         self._end = _NUMBER.size
-        _NUMBER.pack_into(self._tail, 0, self._size << _LENGTH_BITS)
-
-
-class CompressedMembers:
-    """A file that is opened for each portion: of thousands, none holds a descriptor or a compressor."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = 0
-        self.closed = False
-
-    def append(self, data: bytes) -> None:
-        """Write more of it: a whole gzip member."""
-        member = zlib.compress(data, _LEVEL, _GZIP)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with open(_private(str(self._path), flags), "ab", buffering=0) as file:
-            try:
-                _write_whole(file, member, self._size)
-            except OSError:
-                self.closed = True
-                raise
-        self._size += len(member)
-
-    def close(self) -> None:
-        """Take nothing any more."""
-        self.closed = True
+        _NUMBER.pack_into(self._tail, 0, self._members.size << _LENGTH_BITS)
 
 
 def _write_whole(file: BinaryIO, data: bytes, size: int) -> None:

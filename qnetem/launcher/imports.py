@@ -1,4 +1,4 @@
-"""Which of our own modules programs import, so that the zygote imports them once for all nodes.
+"""What the zygote does once for all nodes: import those of our modules that programs import, compile files.
 
 Owns how they are found: by the names that stand at the top of a program's file. What is not found there costs
 each node its own import, and nothing else. No module of others is among them: what it does when it is
@@ -19,16 +19,26 @@ if TYPE_CHECKING:
 OURS = "qnetem.agents."
 
 
+def files_of_programs(topology: Topology) -> list[Path]:
+    """The files that hold programs and services, sorted; as nodes call them."""
+    base = topology.source.parent if topology.source else Path()
+    return sorted((base / place).resolve() for place in _places(topology) if place.endswith(".py"))
+
+
 def modules_of_programs(topology: Topology) -> list[str]:
-    """Their names, sorted."""
+    """The names of our modules that they are or import, sorted."""
+    found = {place for place in _places(topology) if not place.endswith(".py")}
+    for path in files_of_programs(topology):
+        found.update(_imported_by(path))
+    return sorted(name for name in found if name.startswith(OURS))
+
+
+def _places(topology: Topology) -> set[str]:
+    """What stands before the class in the names of programs."""
     nodes = topology.nodes.values()
     specs = {node.program for node in nodes}
     specs |= {service.program for node in nodes for service in node.services.values()}
-    base = topology.source.parent if topology.source else Path()
-    found: set[str] = set()
-    for place in {spec.rpartition(":")[0] for spec in specs}:
-        found.update(_imported_by(base / place) if place.endswith(".py") else [place])
-    return sorted(name for name in found if name.startswith(OURS))
+    return {spec.rpartition(":")[0] for spec in specs}
 
 
 def _imported_by(path: Path) -> Iterator[str]:

@@ -48,7 +48,7 @@ from ..processes.signals import RunSignals, because_of
 from ..runs.run_folder import RunFolder, RunResult
 from ..runs.sockets import open_sockets
 from .early import EarlyProcesses
-from .imports import modules_of_programs
+from .imports import files_of_programs, modules_of_programs
 from .limits import check_limits
 from .programs import EMULATOR, LAUNCHER_GONE, ZYGOTE
 from .zygote import Fork, Forked, ForkWorker, Preload, Signal, decode_answer
@@ -197,7 +197,8 @@ class Launcher:
             self._emulator.send(self._early)
         assert self._socket_folder is not None
         await self._zygote.start(outer, words=[self._socket_folder], early=early.take_zygote())
-        self._zygote.send(Preload(modules_of_programs(self.topology)))
+        files = [str(path) for path in files_of_programs(self.topology)]
+        self._zygote.send(Preload(modules_of_programs(self.topology), files))
         self.broker.socket_path = self._path("broker")
         await self._upkeep.start()
         self._chores.append(asyncio.create_task(self._keep_broker()))

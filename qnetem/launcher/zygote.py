@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ..agents.process.settings import NodeSettings, WorkerSettings
+from ..emulator.program_modules import compile_ahead
 from ..emulator.wire import frame
 from ..emulator.wire.control import Exited
 from ..emulator.wire.framing import FrameSplitter
@@ -90,9 +91,13 @@ class Signal(msgspec.Struct, array_like=True, tag=True):
 
 
 class Preload(msgspec.Struct, array_like=True, tag=True):
-    """Launcher -> zygote: import these modules of ours before the next fork. No answer."""
+    """Launcher -> zygote: import these modules of ours and compile these program files, before the next fork.
+
+    No answer.
+    """
 
     modules: list[str]
+    files: list[str]
 
 
 class Forked(msgspec.Struct, array_like=True, tag=True):
@@ -171,6 +176,7 @@ class Zygote:
 
     def _carry_out(self, order: Order) -> None:
         if isinstance(order, Preload):
+            compile_ahead(order.files)
             import_for_all(order.modules)
             return
         if isinstance(order, Signal):

@@ -8,11 +8,12 @@ import threading
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import pytest
 
-from qnetem.emulator.program_modules import ProgramModules, plainly
+from qnetem.emulator import program_modules
+from qnetem.emulator.program_modules import ProgramModules, compile_ahead, plainly
 
 
 class Folder:
@@ -245,6 +246,30 @@ def test_a_constant_set_has_one_order_whether_or_not_there_was_a_run_before(
     folder.modules.close()
     assert folder.load().WORDS == folder.load("q").WORDS == first
     assert not list(folder.path.rglob("*.pyc"))
+
+
+def test_a_file_that_was_compiled_ahead_is_not_compiled_again_unless_it_has_changed(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_source = program_modules._ProgramLoader.compiled
+
+    def counted(loader: typing.Any, data: bytes, path: str) -> CodeType:
+        compiled.append(Path(path).stem)
+        return compile_source(loader, data, path)
+
+    folder.write(p="found = 1", q="found = 1", broken="found =", warned="found = 1 is 1")
+    names = [str((folder.path / f"{name}.py").resolve()) for name in ("p", "q", "broken", "warned")]
+    compile_ahead([*names, "no_such.py"])
+    folder.write(q="found = 2")
+    monkeypatch.setattr(program_modules._ProgramLoader, "compiled", counted)
+    assert (folder.load("p").found, folder.load("q").found) == (1, 2)
+    with pytest.raises(SyntaxError):
+        folder.load("broken")
+    with pytest.warns(SyntaxWarning, match='"is" with a literal') as told:
+        folder.load("warned")
+    assert len(told) == 1
+    assert compiled == ["q", "broken", "warned"]
 
 
 def test_an_edited_helper_is_read_by_the_next_run(folder: Folder) -> None:

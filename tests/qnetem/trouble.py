@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
+from tests.harness import content
 
 #: Nothing here should take so long; the limit is for a machine that is busy with other things.
 PATIENCE_S = 60.0
@@ -334,7 +335,7 @@ class Running:
         if self.process.poll() is not None:
             pytest.fail(f"ended too early: {self.process.communicate()}")
         journals = list(self.folder.glob("runs/*/nodes/bob.1.bin.gz"))
-        if not journals or journals[0].stat().st_size == 0:
+        if not journals or not content(journals[0]):
             return False
         kinds = [len(self.pids(what)) for what in ("emulator", "zygote", "broker", "node")]
         return kinds == [1, 1, 1, 2]

@@ -18,7 +18,7 @@ from qnetem.emulator.errors import InfrastructureError
 from qnetem.emulator.loading.loader import parse_topology
 from qnetem.emulator.record.journal import Journal
 from qnetem.emulator.wire import compressed as compressed_files
-from qnetem.emulator.wire.compressed import CompressedFile, TailedFile
+from qnetem.emulator.wire.compressed import CompressedFile
 from qnetem.emulator.wire.framing import FrameSplitter
 from qnetem.inprocess.network import InProcessNetwork
 from qnetem.runs.run_folder import RunFolder
@@ -62,9 +62,7 @@ class NearlyFull:
 
 
 @contextlib.contextmanager
-def nearly_full(
-    compressed: CompressedFile | TailedFile, path: Path, room_bytes: int
-) -> Iterator[None]:
+def nearly_full(compressed: CompressedFile, path: Path, room_bytes: int) -> Iterator[None]:
     compressed.file.close()
     stand_in = NearlyFull(path, room_bytes)
     compressed.file = stand_in  # type: ignore[assignment]
@@ -109,11 +107,7 @@ def test_a_nodes_journal_on_a_full_disk_ends_with_what_was_written_before(
     journal = NodeJournal(path, gathered)
     journal.payload("alice", bytes(20))
     journal.flush()
-    if isinstance(journal._file, TailedFile):
-        full = nearly_full(journal._file, path, 9)
-    else:
-        full = nearly_full_for_all(monkeypatch, 9)
-    with full:
+    with nearly_full_for_all(monkeypatch, 9):
         journal.payload("alice", random.Random(1).randbytes(20_000))
         with pytest.raises(InfrastructureError, match="No space left on device"):
             journal.flush()

@@ -67,7 +67,6 @@ def test_each_portion_is_read_while_the_file_is_written_and_after_its_writer_was
         file.append(portion)
         appended += portion
         assert content(path) == appended
-    file.file.close()
     finish(path)  # with the file and its tail as they are
     assert gzip.decompress(path.read_bytes()) == appended == content(path)
     assert [each.name for each in tmp_path.iterdir()] == ["a.bin.gz"]
@@ -91,7 +90,6 @@ def test_a_writer_that_is_killed_while_it_compresses_its_tail_loses_nothing(tmp_
         if member:
             break
     assert member, "no tail was filled"
-    file.file.close()
 
 
 def test_a_tail_has_its_room_from_the_start_and_none_is_left_on_a_full_disk(

@@ -181,7 +181,7 @@ async def test_what_is_preloaded_is_there_in_later_children_and_what_cannot_be_h
     here: Stage,
 ) -> None:
     await here.living("alice")
-    here.order(Preload(["qnetem.agents.no_such", "qnetem.agents.protocols.swapping"]))
+    here.order(Preload(["qnetem.agents.no_such", "qnetem.agents.protocols.swapping"], []))
     await here.living("bob")
     assert (here.found("alice")["protocol"], here.found("bob")["protocol"]) == (False, True)
 
