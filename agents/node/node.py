@@ -246,18 +246,18 @@ class Node:
                 self._over = True
                 self.payloads.end()
                 self.outsides.close_all()
-        if next_timer_ns is not None and self.clock.skews:
+        if self.clock.skews and next_timer_ns is not None:
             next_timer_ns = max(self.clock.true_ns(next_timer_ns), grant.t_ns + 1)
-        report = self.out.report(
-            grant,
-            next_timer_ns,
-            verdict.finished,
-            verdict.failed,
-            self.frames.changes() if self.frames.changed else [],
-            verdict.broken,
-            bool(self.tenants.services) and self.tenants.take_background(),
-            self.outsides.report() if self.outsides.changed else None,
-        )
+        report = self.out.report(grant, next_timer_ns)
+        if verdict is not NOTHING:
+            report.finished, report.failed = verdict.finished, verdict.failed
+            report.broken = verdict.broken
+        if self.frames.changed:
+            report.frames = self.frames.changes()
+        if self.tenants.services:
+            report.background = self.tenants.take_background()
+        if self.outsides.changed:
+            report.outside = self.outsides.report()
         self.outbox.append(report)
 
     def _inputs(self, grant: Grant) -> None:

@@ -6,18 +6,13 @@ not own what they mean.
 
 from __future__ import annotations
 
-from ...emulator.wire import (
-    AnyOperation,
-    Failed,
-    Finished,
-    Grant,
-    Note,
-    OutsideState,
-    PauliFrame,
-    Report,
-    Send,
-)
+from typing import Any
+
+from ...emulator.wire import AnyOperation, Grant, Note, Report, Send
 from .limits import MOST_BYTES, Allowance
+
+#: Of a report in which no frame has changed and no service has failed. Never written to.
+_NOTHING: list[Any] = []
 
 
 class Outgoing:
@@ -39,18 +34,8 @@ class Outgoing:
             self.owners[self.number] = owner
         return self.number
 
-    def report(
-        self,
-        grant: Grant,
-        next_timer_ns: int | None,
-        finished: Finished | None,
-        failed: Failed | None,
-        frames: list[PauliFrame],
-        broken: list[Failed],
-        background: bool,
-        outside: OutsideState | None,
-    ) -> Report:
-        """All of it as the report of a step; the next step begins with nothing."""
+    def report(self, grant: Grant, next_timer_ns: int | None) -> Report:
+        """All of it as the report of a step that changes nothing else; the next begins with nothing."""
         report = Report(
             grant.t_ns,
             grant.m,
@@ -59,13 +44,11 @@ class Outgoing:
             self.operations,
             self.cancels,
             self.notes,
-            finished,
-            failed,
-            frames,
-            broken,
+            None,
+            None,
+            _NOTHING,
+            _NOTHING,
             self.owners,
-            background,
-            outside,
         )
         if self.sends:
             self.sends = []

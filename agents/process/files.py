@@ -87,10 +87,11 @@ class NodeJournal:
 
     def record(self, record: JournalRecord) -> None:
         """Whatever the record is; written to the file whenever there are many."""
+        frames, gathered = self._frames, self._gathered
         self.body(_encode(record))
-        if self._gathered is not None:
-            self._gathered.size += len(self._frames[-1])
-        if len(self._frames) > _MOST_RECORDS:
+        if gathered is not None:
+            gathered.size += len(frames[-1])
+        if len(frames) > _MOST_RECORDS:
             self.flush()
 
     def flush(self) -> None:
@@ -145,12 +146,16 @@ class _LogFile(io.FileIO):
             return memoryview(data).nbytes
 
 
-class _UnheldLogFile(io.RawIOBase):
-    """The same for one of thousands of logs: it is opened for each write, and holds no descriptor."""
+class UnheldLogFile(io.RawIOBase):
+    """The same for one of thousands of logs: it is opened for each write, and holds no descriptor.
+
+    `troubles`: where it says so too. The logs of a process share it: none is looked at after each step.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.trouble: InfrastructureError | None = None
+        self.troubles: list[InfrastructureError] = []
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
 
     def writable(self) -> bool:
@@ -162,6 +167,7 @@ class _UnheldLogFile(io.RawIOBase):
                 return file.write(data)
         except OSError as error:
             self.trouble = self.trouble or _refused(self._path, error)
+            self.troubles.append(self.trouble)
             return memoryview(data).nbytes
 
 
@@ -180,7 +186,7 @@ class Log(io.TextIOWrapper):
         by_line: bool = False,
         trouble: InfrastructureError | None = None,
     ) -> None:
-        self.file = _LogFile(file, path) if isinstance(file, int) else _UnheldLogFile(file)
+        self.file = _LogFile(file, path) if isinstance(file, int) else UnheldLogFile(file)
         self.file.trouble = trouble
         file_buffer = io.BufferedWriter(self.file, _LOG_BYTES)
         super().__init__(file_buffer, "utf-8", "backslashreplace", line_buffering=by_line)

@@ -134,7 +134,8 @@ class OwnStreams:
     """What one node's program has made its `sys.stdout` and `sys.stderr`, as `redirect_stdout` does.
 
     In a process of its own no other node would have them. Between its steps the streams are as they were.
-    `kept`: what it has put in their place. Without any, a step that leaves `OUT` and `ERR` needs no call.
+    `kept`: what it has put in their place. Without any, a step that leaves `OUT` and `ERR` needs no call, nor
+    this object.
     """
 
     __slots__ = ("kept",)

@@ -28,7 +28,7 @@ from ..agents.guards.running_program import aside
 from ..agents.loop.finalizers import hooked
 from ..agents.node.node import Node
 from ..agents.node.storages import Shelf
-from ..agents.process.files import Gathered, Log, NodeJournal, Payload
+from ..agents.process.files import Gathered, Log, NodeJournal, Payload, UnheldLogFile
 from ..agents.process.output import ERR, NOWHERE, OUT, OwnStreams, printing, unrouted
 from ..emulator.errors import InfrastructureError, InternalError
 from ..emulator.program_modules import ProgramModules
@@ -69,13 +69,13 @@ _monotonic = plain(time.monotonic)
 class Seat:
     """One incarnation of a node: where its lines go, and its journal (None: it keeps none)."""
 
-    __slots__ = ("incarnation", "journal", "log", "name", "node", "own", "stream")
+    __slots__ = ("incarnation", "journal", "name", "node", "own", "stream")
 
     def __init__(self, name: str, node: Node, stream: IO[str]) -> None:
         self.name, self.node, self.stream = name, node, stream
         self.incarnation = node.welcome.incarnation
-        self.own = OwnStreams()
-        self.log = stream if isinstance(stream, Log) else None
+        #: What its program has put in place of the standard streams; None: nothing so far.
+        self.own: OwnStreams | None = None
         self.journal: NodeJournal | None = None
 
 
@@ -112,6 +112,8 @@ class InProcessNetwork:
         self._log_stream, self._on_progress = log_stream, on_progress
         self._record_path = record_path
         self._gathered = Gathered()
+        #: Why something is missing in a node's log, if something is.
+        self._troubles: list[InfrastructureError] = []
         self._stores, self._shelves = stores, dict[str, Shelf]()
         self._modules = ProgramModules()
         self._next_progress = 0.0
@@ -255,11 +257,11 @@ class InProcessNetwork:
             node.storages.commit()
         if node.publishes:
             self._publish(seat)
-        outbox, receive = node.outbox, self.world.receive
+        outbox, receive, incarnation = node.outbox, self.world.receive, seat.incarnation
         for frame in outbox:
             if journal is not None and type(frame) in RECORDED_OUTPUT:
                 journal.record(frame)  # type: ignore[arg-type]
-            receive(name, seat.incarnation, frame)
+            receive(name, incarnation, frame)
         outbox.clear()
 
     def _seat(self, name: str, welcome: Welcome) -> Seat:
@@ -272,6 +274,8 @@ class InProcessNetwork:
         welcome = _own(welcome)
         with printing(stream):  # importing the program may print
             seat = Seat(name, Node(welcome, stream, self._modules, self._names), stream)
+        if isinstance(stream, Log) and isinstance(stream.file, UnheldLogFile):
+            stream.file.troubles = self._troubles
         seat.node.storages.shelf = self._shelves.setdefault(name, Shelf(self._stores))
         if self._record_path is not None:
             path = self._record_path(name, welcome.incarnation)
@@ -281,21 +285,23 @@ class InProcessNetwork:
 
     def _hand_over(self, seat: Seat, message: Any) -> None:
         """Hand the node a message."""
-        journal, own = seat.journal, seat.own
+        node, journal, own = seat.node, seat.journal, seat.own
         if journal is not None and type(message) in RECORDED_INPUT:
             journal.record(message)
         self.calls += 1
-        self.inside = seat.node
-        if own.kept:
+        self.inside = node
+        if own is not None:
             own.begin()
         try:
-            seat.node.receive(message)
+            node.receive(message)
         finally:
             self.inside = None
-            if own.kept or sys.stdout is not OUT or sys.stderr is not ERR:
+            if own is not None or sys.stdout is not OUT or sys.stderr is not ERR:
+                if own is None:
+                    own = seat.own = OwnStreams()
                 own.end()
-        if seat.log is not None and seat.log.file.trouble is not None:
-            raise seat.log.file.trouble
+        if self._troubles:
+            raise self._troubles[0]
 
     def _publish(self, seat: Seat) -> None:
         """Payloads straight into the other nodes' buffers."""
