@@ -31,6 +31,8 @@ class Outgoing:
         self.cancels: list[int] = []
         self.notes: list[Note] = []
         self.owners: dict[int, str] = {}
+        #: Qubits that tenants have handed over where they share slots, and to which.
+        self.handed: dict[str, str] = {}
 
     def next_number(self, owner: str) -> int:
         """The number of the owner's next operation."""
@@ -66,6 +68,7 @@ class Outgoing:
             self.owners,
             background,
             outside,
+            self.handed,
         )
         if self.sends:
             self.sends = []
@@ -77,5 +80,7 @@ class Outgoing:
             self.notes = []
         if self.owners:
             self.owners = {}
+        if self.handed:
+            self.handed = {}
         self.allowance.left = MOST_BYTES
         return report
