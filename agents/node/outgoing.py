@@ -26,6 +26,8 @@ class Outgoing:
         self.cancels: list[int] = []
         self.notes: list[Note] = []
         self.owners: dict[int, str] = {}
+        #: Qubits that tenants have handed over where they share slots, and to which.
+        self.handed: dict[str, str] = {}
 
     def next_number(self, owner: str) -> int:
         """The number of the owner's next operation."""
@@ -49,6 +51,9 @@ class Outgoing:
             _NOTHING,
             _NOTHING,
             self.owners,
+            False,
+            None,
+            self.handed,
         )
         if self.sends:
             self.sends = []
@@ -60,5 +65,7 @@ class Outgoing:
             self.notes = []
         if self.owners:
             self.owners = {}
+        if self.handed:
+            self.handed = {}
         self.allowance.left = MOST_BYTES
         return report

@@ -167,6 +167,15 @@ class QuantumPlane:
         del devices.pending[number]
         devices.operation_owners.pop(number, None)
 
+    def hand_over(self, node: str, qubit: str, owner: str) -> None:
+        """The qubit is another tenant's of the node, which has it in a slot of the same pool."""
+        devices = self.devices[node]
+        if self.registry.holder_of(qubit) != node:
+            return  # it is gone: an operation on it will say so
+        if devices.slots.pool_of(owner) != devices.pool_with(qubit):
+            raise InternalError(f"{node} hands {qubit} over to {owner!r}, which has its own slots")
+        devices.hold(qubit, owner)
+
     # --- from the world ---
 
     def node_died(self, node: str, incarnation: int) -> None:

@@ -399,6 +399,7 @@ class Report(Frame):
 
     `finished` or `failed`: the program has ended in this step; what it did before is in the other fields.
     `broken`: services that have failed in it. `owners`: operation -> the service that has asked for it.
+    `handed`: qubit -> the tenant whose it is now; the two share slots, so that none is to be waited for.
     """
 
     t_ns: int
@@ -415,6 +416,7 @@ class Report(Frame):
     owners: dict[int, str] = {}
     background: bool = False  # no task of the program has run in this step
     outside: OutsideState | None = None  # None: as before
+    handed: dict[str, str] = {}
 
 
 class Poke(Frame):

@@ -245,6 +245,9 @@ class Steps:
             raise InternalError(f"{name} reports for another instant: {report.t_ns, report.m}")
         for send in report.sends:
             run.classical.send(name, status.incarnation, send)
+        if report.handed:
+            for qubit, owner in report.handed.items():
+                run.quantum.hand_over(name, qubit, owner)
         if report.operations or report.cancels or report.frames:
             self._apply_operations(status, report)
         for note in report.notes:

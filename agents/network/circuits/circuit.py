@@ -105,7 +105,7 @@ class Circuit:
 
     @property
     def _meets(self) -> str:
-        """A word for halves that are of use only beside one of the other side; "" if each is by itself."""
+        """A word for halves that are of use only beside one of the other side, or a track; "" for others."""
         return ""
 
     def _memory(self, side: int) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 Owns which pairs have come to their end. Does not own the programs' side (path_inbox.py).
 
+A half wakes nobody: the grant that brings its track brings it along, where no track can come before its half.
+
 Rules: this end owes the Pauli of all joins, and nothing else does. A pair is handed over once; a track that
 comes again is answered as before.
 """
@@ -33,6 +35,17 @@ class Tail(Circuit):
         if self.hops == 1:
             left.limit = setup.count
             self._fidelity = facts_of(left.link, setup.alphas[0]).fidelity
+
+    @property
+    def _meets(self) -> str:
+        setup, hub = self.setup, self.hub
+        info, before = hub.link(setup.links[-1]), setup.path[-2]
+        heralding = info.heralding
+        if heralding is None or info.contacts or hub.stores or hub.node.welcome.cutoff_ns:
+            return ""
+        heard_ns, told_ns = heralding.heralds_ns[info.end], heralding.heralds_ns[1 - info.end]
+        soonest_ns = told_ns + min(each.latency_ns for each in hub.links if each.peer == before)
+        return self.id if self.hops > 1 and heard_ns <= soonest_ns else ""
 
     def came(self, side: int, number: int, half: Pair) -> None:
         if self.hops == 1:

@@ -184,13 +184,11 @@ class Tenant:
             raise InputError(f"{self.where} hands over to {to!r}, which is no tenant of this node")
         if taker is self:
             return taker
-        future = self.operate(lambda number: HandOver(number, qubit, to))
         if self.node.tenants.share_slots(self.name, to) and qubit in self._held.names:
             # There is no slot to wait for: the qubit is the taker's from now on.
-            self._held.names[qubit] = to
-            future.add_done_callback(_look_at)
+            self._held.names[qubit] = self._out.handed[qubit] = to
         else:
-            await future
+            await self.operate(lambda number: HandOver(number, qubit, to))
         return taker
 
     # --- messages ---
@@ -417,12 +415,6 @@ def _is_whole(message: Message) -> bool:
 
 def _of(owner: str) -> str:
     return f"service {owner}'s" if owner else "the program's"
-
-
-def _look_at(future: asyncio.Future[Any]) -> None:
-    """An error of an operation that nothing awaits is none: the next one on its qubit has it too."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from qnetem.emulator.quantum.operations.table import ROWS
+from qnetem.emulator.topology.model.entangle import EntangleSpec
 from qnetem.emulator.topology.model.topology import BellMeasurement, Gates
 from qnetem.emulator.wire import Entangle, Join
 
 from ... import harness
+from . import networks
 from .networks import DUMBBELL, asking, chain, ends, run, taking
 
 
@@ -54,6 +56,24 @@ def test_neither_joins_that_fail_nor_joins_that_take_time_are_later_for_it(
 ) -> None:
     quiet, loud = both(monkeypatch, chain(4), ends(20), success=0.3, devices=devices, hello="10 s")
     assert quiet.results == loud.results
+
+
+@pytest.mark.parametrize("latency_ns", [1000, 100_000], ids=["faster than light", "as light"])
+def test_a_track_that_waits_for_its_half_has_it_at_once(
+    latency_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The station of the last link is near r1: bob hears later, of some halves after their tracks."""
+    monkeypatch.setattr(networks, "LATENCY_NS", latency_ns)
+    aside = EntangleSpec(
+        kind="double_click",
+        station=0.2,
+        detection={"first": 0.9, "second": 0.9},
+        visibility=0.9,
+    )
+    entangle = {("r1", "bob"): aside}
+    quiet, loud = both(monkeypatch, chain(2), ends(20), entangle=entangle, hello="10 s")
+    assert quiet.results == loud.results
+    assert grants(quiet) < grants(loud)
 
 
 def test_circuits_that_share_a_link_with_others_are_served_as_before(

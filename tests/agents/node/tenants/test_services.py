@@ -454,6 +454,18 @@ def test_a_hand_over_to_what_is_no_tenant_is_refused() -> None:
     assert alone(program, pairs=spec(Pairs, slots=2)).results == {"alice": None}
 
 
+def test_tenants_that_share_slots_hand_over_at_once_and_without_an_operation() -> None:
+    async def program(me: Agent) -> None:
+        await me.hand_over(await me.qubit(), "pairs")
+        assert (await me.qubit()).name == "alice#2"
+
+    run = alone(program, pairs=spec(Pairs))
+    assert run.results == {"alice": None}
+    assert run.outcome.left["alice"].held == ["alice#1", "alice#2"]
+    assert run.outcome.left["alice"].owners == {"alice#1": "pairs"}
+    assert [event[5] for event in run.of("alice", "operation")] == ["allocate", "allocate"]
+
+
 def test_a_hand_over_waits_for_a_slot_and_leaves_none_taken_when_it_is_cancelled() -> None:
     async def program(me: Agent) -> Any:
         peer = "bob" if me.name == "alice" else "alice"
