@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from qnetem.cli.main import app
 from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 
 #: Nothing here should take so long; the limit is for a machine that is busy with other things.
@@ -226,6 +228,17 @@ def typed(
         process.communicate()
     assert left_in(folder) == []
     return Told(process.returncode, stdout, stderr)
+
+
+def typed_here(folder: Path, *words: str | Path) -> Told:
+    """The same words, read by this process: where what is tested is the words, and not the process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in FIXED.items():
+            patch.setenv(name, value)
+        ended = CliRunner().invoke(app, [str(word) for word in words])
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+    return Told(ended.exit_code, ended.stdout, ended.stderr)
 
 
 def both_ways(folder: Path, *words: str | Path, **environment: str) -> Iterator[Told]:
