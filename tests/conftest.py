@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -58,6 +59,19 @@ def broker_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     request.getfixturevalue(kind)
     return kind
+
+
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """All that a run in one process needs: pytester drops what was imported in a pytest in this process."""
+    for name in (
+        "api",
+        "network",
+        "inprocess.cooperative",
+        "inprocess.network",
+        "text.error_output",
+    ):
+        importlib.import_module(f"qnetem.{name}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
