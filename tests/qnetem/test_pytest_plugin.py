@@ -292,6 +292,7 @@ def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
 
 
 def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> None:
+    elsewhere.makeini(f"[pytest]\n{_LOOP}\n")
     below = elsewhere.mkdir("below")
     for name in ("coin.py", "coin.yaml"):
         (elsewhere.path / name).rename(below / name)
