@@ -230,11 +230,14 @@ def typed(
     return Told(process.returncode, stdout, stderr)
 
 
-def typed_here(folder: Path, *words: str | Path) -> Told:
-    """The same words, read by this process: where what is tested is the words, and not the process."""
+def typed_here(folder: Path, *words: str | Path, **environment: str) -> Told:
+    """The same words, read by this process: where what is tested is the words, and not the process.
+
+    As if its environment were fixed, so that a run in one process does not start anew.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for name, value in FIXED.items():
+        for name, value in {**FIXED, **environment}.items():
             patch.setenv(name, value)
         ended = CliRunner().invoke(app, [str(word) for word in words])
     assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
