@@ -251,9 +251,10 @@ def both_ways(folder: Path, *words: str | Path, **environment: str) -> Iterator[
 
 
 def in_process(folder: Path, *words: str | Path, **environment: str) -> Told:
-    """In one process, as JSON; its environment is fixed, so that the command need not do it first."""
+    """In one process, as JSON."""
     words = ("run", *words, "--format", "json", "--in-process")
-    return typed(folder, *words, **FIXED, **environment)
+    # What is set for a command is read where it starts.
+    return (typed if environment else typed_here)(folder, *words, **{**FIXED, **environment})
 
 
 # --- processes ------------------------------------------------------------------------------------
