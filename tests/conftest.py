@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -72,6 +73,12 @@ def imported() -> None:
         "text.error_output",
     ):
         importlib.import_module(f"qnetem.{name}")
+
+
+def pytest_collection_finish() -> None:
+    """What has been made so far lives to the end: no collection looks through it, and each kill is one."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
