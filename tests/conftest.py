@@ -39,7 +39,7 @@ def require(present: bool, what: str, remedy: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mosquitto() -> str:
     """The path of mosquitto; a test that takes it needs a real one."""
     path = shutil.which("mosquitto")
