@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import importlib.util
 import os
 import shutil
@@ -37,7 +39,7 @@ def require(present: bool, what: str, remedy: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mosquitto() -> str:
     """The path of mosquitto; a test that takes it needs a real one."""
     path = shutil.which("mosquitto")
@@ -58,6 +60,25 @@ def broker_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     request.getfixturevalue(kind)
     return kind
+
+
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """All that a run in one process needs: pytester drops what was imported in a pytest in this process."""
+    for name in (
+        "api",
+        "network",
+        "inprocess.cooperative",
+        "inprocess.network",
+        "text.error_output",
+    ):
+        importlib.import_module(f"qnetem.{name}")
+
+
+def pytest_collection_finish() -> None:
+    """What has been made so far lives to the end: no collection looks through it, and each kill is one."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

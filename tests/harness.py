@@ -10,7 +10,6 @@ and nothing else. Each stream is first-in first-out in either direction; anythin
 
 from __future__ import annotations
 
-import gc
 import io
 import random
 from collections import deque
@@ -46,9 +45,6 @@ from qnetem.inprocess.network import InProcessNetwork
 Script = Callable[[Any], Awaitable[Any]]
 _SCRIPTS: list[Script] = []
 HEADER_BYTES = wire.HEADER.size
-
-# A kill in one process collects garbage; what is alive by now will live to the end of the tests.
-gc.freeze()
 
 
 class Scripted(Agent):

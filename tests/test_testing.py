@@ -13,8 +13,12 @@ PAGE = Path(__file__).parent.parent / "docs" / "testing.md"
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
+#: pytest-asyncio warns where it is not said.
+QUIET = ("-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, imported: None) -> pytest.Pytester:
     """The page's files in a folder of their own."""
     for block in PYTHON:
         name = re.match(r"# (\w+\.py)\n", block)
@@ -41,7 +45,7 @@ def test_the_example_would_notice_a_link_too_noisy(project: pytest.Pytester) -> 
     test = project.path / "test_coin.py"
     text = test.read_text(encoding="utf-8")
     test.write_text(text.replace('"fidelity": 0.95', '"fidelity": 0.5'), encoding="utf-8")
-    result = project.runpytest_subprocess("-p", "no:cacheprovider")
+    result = project.runpytest_inprocess(*QUIET)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*expected bob.qber < 0.11, measured 0.* (off by *)"])
 
@@ -50,6 +54,6 @@ def test_the_example_would_notice_that_nothing_broke(project: pytest.Pytester) -
     test = project.path / "test_coin.py"
     text = test.read_text(encoding="utf-8")
     test.write_text(text.replace('"faults": FAULTS', '"faults": []'), encoding="utf-8")
-    result = project.runpytest_subprocess("-p", "no:cacheprovider")
+    result = project.runpytest_inprocess(*QUIET)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*expected event 1 of 3, faults begin"])

@@ -12,8 +12,8 @@ from ..counts import count
 
 ROOT = Path(__file__).parents[2] / "topologies"
 TOPOLOGIES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("keys/*.yaml")])
-#: With more of what they promise, by tests/agents/keys/relays/test_shipped.py.
-SHOWN_ELSEWHERE = {"keys/beijing-shanghai", "keys/metro-ring", "keys/secoqc"}
+#: With more of what they promise, by tests/agents/keys: relays/test_shipped.py, test_key_service.py.
+SHOWN_ELSEWHERE = {"key-service", "keys/beijing-shanghai", "keys/metro-ring", "keys/secoqc"}
 #: As processes in a campaign only: many nodes, or long runs.
 DEAR = {"key-service", "metro-keys", "nv-three-nodes"}
 

@@ -1,4 +1,8 @@
-"""The plugin as another project's test-suite has it: a folder of its own, and a pytest of its own."""
+"""The plugin as another project's test-suite has it: a folder of its own, and a pytest of its own.
+
+That pytest is a process of its own where something depends on it: Ctrl-C, workers, what processes import.
+Elsewhere it runs in the process of the tests, which has imported everything already.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ pytest_plugins = ["pytester"]
 
 #: Without a cache, and without what others' plugins import: most of the time of a small session.
 _LEAN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+#: pytest-asyncio warns of what a project has not set.
+_LOOP = "asyncio_default_fixture_loop_scope = function"
 
 PROGRAM = """\
 import asyncio
@@ -47,7 +53,7 @@ links:
 
 
 @pytest.fixture
-def elsewhere(pytester: pytest.Pytester) -> pytest.Pytester:
+def elsewhere(pytester: pytest.Pytester, imported: None) -> pytest.Pytester:
     """A project that tests coin.yaml."""
     (pytester.path / "coin.py").write_text(PROGRAM, encoding="utf-8")
     (pytester.path / "coin.yaml").write_text(TOPOLOGY, encoding="utf-8")
@@ -55,14 +61,14 @@ def elsewhere(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def pytest_on(
-    elsewhere: pytest.Pytester, test: str, *options: str, auto: bool = False
+    elsewhere: pytest.Pytester, test: str, *options: str, auto: bool = False, apart: bool = False
 ) -> pytest.RunResult:
-    """What pytest says to `test`, in a process of its own; `auto`: pytest-asyncio's mode, else strict."""
+    """What pytest says to `test`; `auto`: pytest-asyncio's mode, else strict; `apart`: in a process."""
     elsewhere.makepyfile(test_coin=test)
     mode = "auto" if auto else "strict"
-    ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
-    elsewhere.makeini(f"[pytest]\n{ini}filterwarnings = error\n")
-    return elsewhere.runpytest_subprocess(*_LEAN, *options)
+    elsewhere.makeini(f"[pytest]\nasyncio_mode = {mode}\n{_LOOP}\nfilterwarnings = error\n")
+    pytest_of_its_own = elsewhere.runpytest_subprocess if apart else elsewhere.runpytest_inprocess
+    return pytest_of_its_own(*_LEAN, *options)
 
 
 SYNC = """
@@ -91,8 +97,8 @@ def digest(result: pytest.RunResult) -> str:
 
 
 def test_a_test_with_and_without_async_sees_the_same_run(elsewhere: pytest.Pytester) -> None:
-    plain = digest(pytest_on(elsewhere, SYNC, "-s"))
-    assert digest(pytest_on(elsewhere, ASYNC, "-s")) == plain
+    plain = digest(pytest_on(elsewhere, SYNC, "-s", apart=True))
+    assert digest(pytest_on(elsewhere, ASYNC, "-s", apart=True)) == plain
     assert digest(pytest_on(elsewhere, ASYNC, "-s", auto=True)) == plain
     assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-seed", "8")) != plain
 
@@ -100,7 +106,7 @@ def test_a_test_with_and_without_async_sees_the_same_run(elsewhere: pytest.Pytes
 @pytest.mark.processes
 def test_processes_give_the_digests_of_one_process(elsewhere: pytest.Pytester) -> None:
     plain = digest(pytest_on(elsewhere, SYNC, "-s"))
-    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-processes")) == plain
+    assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-processes", apart=True)) == plain
     assert digest(pytest_on(elsewhere, ASYNC, "-s", "--qnetem-processes")) == plain
     assert digest(pytest_on(elsewhere, SYNC, "-s", "--qnetem-workers", "1")) == plain
 
@@ -116,7 +122,7 @@ FAILS = """
 def test_a_failure_shows_run_folder_seed_and_command(
     workers: list[str], elsewhere: pytest.Pytester
 ) -> None:
-    result = pytest_on(elsewhere, FAILS, "--qnetem-seed", "11", *workers)
+    result = pytest_on(elsewhere, FAILS, "--qnetem-seed", "11", *workers, apart=bool(workers))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -252,7 +258,7 @@ def test_ctrl_c_ends_the_session_and_not_the_run_alone(
         def test_second():
             pass
     """
-    result = pytest_on(elsewhere, test, *place)
+    result = pytest_on(elsewhere, test, *place, apart=True)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*KeyboardInterrupt*", "*no tests ran*"])
 
@@ -286,6 +292,7 @@ def test_run_folders_are_kept_on_request(elsewhere: pytest.Pytester) -> None:
 
 
 def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> None:
+    elsewhere.makeini(f"[pytest]\n{_LOOP}\n")
     below = elsewhere.mkdir("below")
     for name in ("coin.py", "coin.yaml"):
         (elsewhere.path / name).rename(below / name)
@@ -296,7 +303,7 @@ def test_files_are_looked_for_beside_the_test(elsewhere: pytest.Pytester) -> Non
         f"    network({TOPOLOGY!r}).assert_ok()\n",
         encoding="utf-8",
     )
-    elsewhere.runpytest_subprocess(*_LEAN).assert_outcomes(passed=2)
+    elsewhere.runpytest_inprocess(*_LEAN).assert_outcomes(passed=2)
 
 
 INLINE = """
@@ -333,15 +340,17 @@ _PROCESSES = ["--qnetem-processes"]
     ],
 )
 def test_programs_may_stand_in_the_test_s_own_file(
-    layout: str, place: list[str], pytester: pytest.Pytester
+    layout: str, place: list[str], pytester: pytest.Pytester, imported: None
 ) -> None:
+    pytester.makeini(f"[pytest]\n{_LOOP}\n")
     folder = pytester.mkdir("tests")
     path = pytester.makepyfile(test_inline=INLINE)
     path.rename(folder / path.name)
     if layout == "package":
         (folder / "__init__.py").touch()
     mode = ["--import-mode=importlib"] if layout == "importlib" else []
-    result = pytester.runpytest_subprocess(*_LEAN, *mode, *place)
+    pytest_of_its_own = pytester.runpytest_subprocess if place else pytester.runpytest_inprocess
+    result = pytest_of_its_own(*_LEAN, *mode, *place)
     result.assert_outcomes(passed=1)
 
 

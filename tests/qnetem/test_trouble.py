@@ -13,7 +13,7 @@ import pytest
 from qnetem.runs.node_record import NodeRecord
 from tests.harness import content
 
-from .trouble import SILENT_S, Told, both_ways, command, in_process, typed, written
+from .trouble import SILENT_S, Told, both_ways, command, in_process, typed, typed_here, written
 
 pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("mosquitto")]
 
@@ -53,7 +53,7 @@ def spoiled(folder: Path) -> list[str]:
 
 def test_wrong_input_is_one_line_each_with_its_place(tmp_path: Path) -> None:
     names = spoiled(tmp_path)
-    told = typed(tmp_path, "validate", *names)
+    told = typed_here(tmp_path, "validate", *names)
     assert (told.code, told.stdout) == (2, "")
     # What else is wrong with a file stands below its first mistake, further in.
     lines = [line for line in told.stderr.splitlines() if not line.startswith("  ")]
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_topology_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "half.yaml").write_text("nodes: [1\n")
-    told = typed(tmp_path, "validate", "none.yaml", "folder.yaml", "empty.yaml", "half.yaml")
+    told = typed_here(tmp_path, "validate", "none.yaml", "folder.yaml", "empty.yaml", "half.yaml")
     assert told.code == 2
     assert told.stderr.splitlines() == [
         "error: none.yaml: there is no such file",
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_topology_is_told_in_one_line(tmp_path: Path) -> None:
         "error: empty.yaml:1:1: the file is empty: expected a topology",
         "error: half.yaml:2:1: this is not YAML: " + HALF,
     ]
-    run = typed(tmp_path, "run", "none.yaml", "--format", "json")
+    run = typed_here(tmp_path, "run", "none.yaml", "--format", "json")
     assert (run.code, run.error) == (2, "none.yaml: there is no such file")
     assert run.data["problem"]["text"] == run.error
 
@@ -193,7 +193,7 @@ def test_a_result_that_is_no_json_is_told_without_lines_that_are_not_to_blame(
 
 def test_the_traceback_of_a_program_begins_and_ends_in_the_program(tmp_path: Path) -> None:
     written(tmp_path, "Raises")
-    told = typed(tmp_path, "run", "trouble.yaml", "--in-process")
+    told = typed_here(tmp_path, "run", "trouble.yaml", "--in-process")
     file = tmp_path / "programs.py"
     lines = told.stderr.splitlines()
     assert lines[1:6] == [
@@ -327,5 +327,5 @@ def see_whole_lines_and_records(folder: Path) -> None:
 
 def test_the_topology_of_these_tests_is_a_good_one(tmp_path: Path) -> None:
     """Otherwise the mistakes above would be others than they claim."""
-    told = typed(tmp_path, "validate", written(tmp_path).name)
+    told = typed_here(tmp_path, "validate", written(tmp_path).name)
     assert (told.code, told.stderr) == (0, "")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from qnetem.cli.main import app
 from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from tests.harness import content
 
@@ -229,6 +231,20 @@ def typed(
     return Told(process.returncode, stdout, stderr)
 
 
+def typed_here(folder: Path, *words: str | Path, **environment: str) -> Told:
+    """The same words, read by this process: where what is tested is the words, and not the process.
+
+    As if its environment were fixed, so that a run in one process does not start anew.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in {**FIXED, **environment}.items():
+            patch.setenv(name, value)
+        ended = CliRunner().invoke(app, [str(word) for word in words])
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+    return Told(ended.exit_code, ended.stdout, ended.stderr)
+
+
 def both_ways(folder: Path, *words: str | Path, **environment: str) -> Iterator[Told]:
     """The same command with processes, and in one process; both as JSON."""
     yield typed(folder, "run", *words, "--format", "json", **environment)
@@ -236,9 +252,10 @@ def both_ways(folder: Path, *words: str | Path, **environment: str) -> Iterator[
 
 
 def in_process(folder: Path, *words: str | Path, **environment: str) -> Told:
-    """In one process, as JSON; its environment is fixed, so that the command need not do it first."""
+    """In one process, as JSON."""
     words = ("run", *words, "--format", "json", "--in-process")
-    return typed(folder, *words, **FIXED, **environment)
+    # What is set for a command is read where it starts.
+    return (typed if environment else typed_here)(folder, *words, **{**FIXED, **environment})
 
 
 # --- processes ------------------------------------------------------------------------------------

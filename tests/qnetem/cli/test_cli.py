@@ -319,8 +319,8 @@ def test_a_real_program_that_raises_is_shown_with_its_line(pair: Path, tmp_path:
 
 
 def test_validate_counts_what_it_found(pair: Path) -> None:
-    result = in_a_process("validate", pair)
-    assert result.returncode == 0
+    result = typed("validate", pair)
+    assert result.exit_code == 0
     assert result.stdout == f"ok: {pair}: pair, 2 nodes, 1 link, 0 faults, 1 expectation\n"
     assert result.stderr == ""
 
@@ -384,11 +384,11 @@ def test_validate_warns_of_messages_that_are_faster_than_light(pair: Path) -> No
 
 
 def test_graph_draws_on_standard_output(pair: Path) -> None:
-    result = in_a_process("graph", pair)
-    assert result.returncode == 0 and result.stderr == ""
+    result = typed("graph", pair)
+    assert result.exit_code == 0 and result.stderr == ""
     assert "  alice === bob\n" in result.stdout
     assert "programs.py:Alice" in result.stdout
-    assert in_a_process("graph", pair, "--format", "dot").stdout.startswith('graph "pair" {')
+    assert typed("graph", pair, "--format", "dot").stdout.startswith('graph "pair" {')
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -420,10 +420,16 @@ def test_the_version_is_the_package_s() -> None:
 
 @pytest.mark.parametrize("words", [["rum"], ["run"], ["run", "--sed", "1"], ["graph", "a", "b"]])
 def test_a_wrong_command_is_wrong_input(words: list[str]) -> None:
-    result = in_a_process(*words)
-    assert result.returncode == 2
+    result = typed(*words)
+    assert result.exit_code == 2
     assert "Error:" in result.stderr and result.stdout == ""
     assert "Traceback" not in result.stderr and "╭" not in result.stderr
+
+
+def test_a_wrong_command_ends_its_process_with_two() -> None:
+    result = in_a_process("run", "--sed", "1")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Error:" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_a_terminal_without_unicode_is_no_crash(pair: Path) -> None:
@@ -476,7 +482,7 @@ def test_run_from_python_gives_the_run(pair: Path, faked: Faked) -> None:
     assert [verdict.quantity for verdict in done.failed] == ["alice.rounds"]
 
 
-def test_an_in_process_run_takes_no_broker(pair: Path) -> None:
-    run = in_a_process("run", str(pair), "--in-process", "--broker", "mosquitto")
-    assert run.returncode == 2
+def test_an_in_process_run_takes_no_broker(pair: Path, fixed: None) -> None:
+    run = typed("run", str(pair), "--in-process", "--broker", "mosquitto")
+    assert run.exit_code == 2
     assert "leave --broker and --broker-port out" in run.stderr

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..trouble import Told, typed
-
-pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("mosquitto")]
+from ..trouble import Told, typed, typed_here
 
 GOOD = """\
 name: lab
@@ -100,9 +98,21 @@ def test_what_physics_forbids_is_refused_before_anything_runs(tmp_path: Path, wh
     old, new, reason = FORBIDDEN[what]
     lab(tmp_path, old, new)
     for word in ("validate", "run"):
-        told = typed(tmp_path, word, "lab.yaml")
+        told = typed_here(tmp_path, word, "lab.yaml")
         assert (told.code, told.stdout) == (2, "")
         assert told.stderr == f"error: lab.yaml:{reason.format(folder=tmp_path)}\n"
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.processes
+def test_a_refusal_ends_the_command_and_all_that_it_started_early(
+    tmp_path: Path, mosquitto: str
+) -> None:
+    old, new, reason = FORBIDDEN["T2 beyond 2 T1"]
+    lab(tmp_path, old, new)
+    told = typed(tmp_path, "run", "lab.yaml")
+    assert (told.code, told.stdout) == (2, "")
+    assert told.stderr == f"error: lab.yaml:{reason}\n"
     assert not (tmp_path / "runs").exists()
 
 
@@ -135,7 +145,7 @@ def test_a_register_beyond_its_limit_names_the_formalism_that_carries_it(
 
     def run(qubits: int) -> Told:
         file.write_text(text.replace("qubits: 3", f"qubits: {qubits}"))
-        return typed(tmp_path, "run", "--in-process", file)
+        return typed_here(tmp_path, "run", "--in-process", file)
 
     assert run(qubits - 1).code == 0
     told = run(qubits)

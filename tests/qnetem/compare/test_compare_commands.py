@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from qnetem.cli import main as cli
-from qnetem.emulator.fixed_environment import FIXED_ENVIRONMENT as FIXED
 from tests.harness import content
 
+from ..trouble import typed_here
 from .test_replay import PROGRAMS, TOPOLOGY
 
 
@@ -27,7 +25,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pair.yaml").write_text(TOPOLOGY)
     for seed, name in ((7, "seven"), (8, "eight")):
         words = ("run", "pair.yaml", "--in-process", "--seed", str(seed), "--runs", "runs")
-        assert shell(folder, *words).returncode == 0
+        assert typed_here(folder, *words).code == 0
         (made,) = (folder / "runs").iterdir()
         made.rename(folder / name)
     return folder
@@ -44,21 +42,10 @@ def shell(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def typed(lab: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
-    """In this process, as if its environment were that of a node already."""
-    for name, value in FIXED.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(lab)
-    monkeypatch.setenv("COLUMNS", "80")
-    return CliRunner().invoke(cli.app, list(words))
-
-
-def test_diff_says_the_seeds_first_and_then_the_first_event(
-    lab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = typed(lab, monkeypatch, "diff", "seven", "eight")
+def test_diff_says_the_seeds_first_and_then_the_first_event(lab: Path) -> None:
+    result = typed_here(lab, "diff", "seven", "eight", COLUMNS="80")
     lines = result.stdout.splitlines()
-    assert result.exit_code == 1 and result.stderr == ""
+    assert result.code == 1 and result.stderr == ""
     assert lines[0].startswith("A  seven  digest ") and lines[1].startswith("B  eight  digest ")
     assert lines[3] == "the seeds differ: 7 and 8"
     assert lines[5].startswith("first difference at ")
@@ -66,16 +53,16 @@ def test_diff_says_the_seeds_first_and_then_the_first_event(
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_diff_of_a_run_with_itself_is_zero(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = typed(lab, monkeypatch, "diff", "seven", "seven/journal.jsonl.gz")
-    assert result.exit_code == 0
+def test_diff_of_a_run_with_itself_is_zero(lab: Path) -> None:
+    result = typed_here(lab, "diff", "seven", "seven/journal.jsonl.gz")
+    assert result.code == 0
     assert result.stdout.splitlines()[-1].startswith("the same: ")
 
 
-def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = typed(lab, monkeypatch, "diff", "seven", "eight", "--format", "json")
+def test_diff_as_json_is_one_object(lab: Path) -> None:
+    result = typed_here(lab, "diff", "seven", "eight", "--format", "json")
     data = json.loads(result.stdout)
-    assert result.exit_code == 1 and result.stdout.count("\n") == 1
+    assert result.code == 1 and result.stdout.count("\n") == 1
     assert data["same"] is False and data["settings"][0] == {
         "kind": "seed",
         "name": "seed",
@@ -110,29 +97,27 @@ def test_diff_as_json_is_one_object(lab: Path, monkeypatch: pytest.MonkeyPatch) 
         ),
     ],
 )
-def test_wrong_input_is_two_and_one_line(
-    lab: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
-) -> None:
-    result = typed(lab, monkeypatch, *words)
-    assert (result.exit_code, result.stdout) == (2, "")
+def test_wrong_input_is_two_and_one_line(lab: Path, words: tuple[str, ...], said: str) -> None:
+    result = typed_here(lab, *words)
+    assert (result.code, result.stdout) == (2, "")
     assert said in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_replay_of_an_unchanged_run_is_zero(lab: Path) -> None:
-    done = shell(lab, "replay", "seven", "--runs", "again")
-    assert done.returncode == 0, done.stderr
+    done = typed_here(lab, "replay", "seven", "--runs", "again")
+    assert done.code == 0, done.stderr
     assert done.stdout.startswith("the same: ") and "digest" in done.stdout
 
 
 def test_replay_of_one_node_needs_no_other(lab: Path) -> None:
-    done = shell(lab, "replay", "seven", "--node", "carol", "--incarnation", "2")
-    assert done.returncode == 0, done.stderr
+    done = typed_here(lab, "replay", "seven", "--node", "carol", "--incarnation", "2")
+    assert done.code == 0, done.stderr
     assert "carol.2 of seven" in done.stdout and "does the same to the end: " in done.stdout
 
 
 def test_replay_of_a_changed_program_stops_at_the_first_difference(lab: Path) -> None:
-    done = shell(lab, "replay", "seven", "--node", "bob", "--program", "./new.py:Bob")
-    assert done.returncode == 1, done.stderr
+    done = typed_here(lab, "replay", "seven", "--node", "bob", "--program", "./new.py:Bob")
+    assert done.code == 1, done.stderr
     told = [line.split(None, 1) for line in done.stdout.splitlines() if line.startswith("     ")]
     assert ["recorded", 'to alice, kind next, 10 bytes: {"done":4}'] in told
     assert ["now", 'to alice, kind next, 10 bytes: {"done":0}'] in told
@@ -142,25 +127,25 @@ def test_what_a_replayed_program_prints_is_no_result(lab: Path) -> None:
     loud = PROGRAMS.replace("bits = []", 'bits = []; print("loud")')
     (lab / "loud.py").write_text(loud)
     words = ("--node", "bob", "--program", "./loud.py:Bob", "--format", "json")
-    done = shell(lab, "replay", "seven", *words)
+    done = typed_here(lab, "replay", "seven", *words)
     data = json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (0, "loud\n")
+    assert (done.code, done.stderr) == (0, "loud\n")
     assert data["same"] is True and data["differences"] == [] and data["ended"] is True
 
 
 def test_a_replay_that_differs_names_the_file_that_has_changed(tmp_path: Path) -> None:
     (tmp_path / "programs.py").write_text(PROGRAMS)
     (tmp_path / "pair.yaml").write_text(TOPOLOGY)
-    assert shell(tmp_path, "run", "pair.yaml", "--in-process").returncode == 0
+    assert typed_here(tmp_path, "run", "pair.yaml", "--in-process").code == 0
     (run,) = (tmp_path / "runs").iterdir()
     (tmp_path / "programs.py").write_text(PROGRAMS.replace('measure("X")', 'measure("Z")'))
-    whole = shell(tmp_path, "replay", str(run), "--format", "json")
+    whole = typed_here(tmp_path, "replay", str(run), "--format", "json")
     data = json.loads(whole.stdout)
-    assert whole.returncode == 1 and data["same"] is False
+    assert whole.code == 1 and data["same"] is False
     assert data["first"]["a"]["kind"] == "operation"
     assert [Path(setting["name"]).name for setting in data["settings"]] == ["programs.py"]
-    alone = shell(tmp_path, "replay", str(run), "--node", "alice")
-    assert alone.returncode == 1
+    alone = typed_here(tmp_path, "replay", str(run), "--node", "alice")
+    assert alone.code == 1
     assert alone.stderr == f"changed since the run: {tmp_path / 'programs.py'}\n"
 
 
@@ -187,10 +172,10 @@ def test_a_failing_run_says_the_command_that_replays_it_and_that_does(tmp_path: 
     ],
 )
 def test_a_record_that_was_written_over_is_named_by_inspect(
-    file: str, text: str, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: str, text: str, lab: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(lab / "seven", tmp_path / "spoiled")
     (tmp_path / "spoiled" / file).write_text(text)
-    result = typed(lab, monkeypatch, "inspect", str(tmp_path / "spoiled"))
-    assert result.exit_code == 2 and f"{file}" in result.stderr, result
+    result = typed_here(lab, "inspect", str(tmp_path / "spoiled"))
+    assert result.code == 2 and f"{file}" in result.stderr, result
     assert "bug" not in result.stderr

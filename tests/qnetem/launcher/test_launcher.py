@@ -21,6 +21,7 @@ from qnetem.emulator.errors import InfrastructureError, InputError, InternalErro
 from qnetem.emulator.event_loops import new_event_loop
 from qnetem.emulator.loading import Topology, load_topology, with_seed
 from qnetem.emulator.wire import control
+from qnetem.emulator.wire.control import Outcome
 from qnetem.launcher.early import EarlyProcesses
 from qnetem.launcher.launcher import Launcher, RunOptions, RunResult, run_processes
 from qnetem.launcher.zygote import Forked, decode_answer
@@ -186,43 +187,48 @@ async def test_no_secret_is_left_in_the_folder(tmp_path: Path) -> None:
             assert not any(secret.encode() in data for secret in secrets), path
 
 
-async def test_two_runs_at_the_same_time_do_not_meet_and_have_one_digest(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, mosquitto: str) -> Outcome:
+    """Of a run like any other."""
+    folder = tmp_path_factory.mktemp("plain")
+    return asyncio.run(run(topology(folder), folder)).outcome
+
+
+async def test_two_runs_at_the_same_time_do_not_meet_and_have_one_digest(
+    tmp_path: Path, plain: Outcome
+) -> None:
     here = topology(tmp_path)
     first, second = await asyncio.gather(run(here, tmp_path), run(here, tmp_path))
     assert first.run_folder != second.run_folder
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert first.outcome.digest == second.outcome.digest
-    assert first.outcome.results == second.outcome.results
+    assert first.outcome.digest == second.outcome.digest == plain.digest
+    assert first.outcome.results == second.outcome.results == plain.results
 
 
-async def test_another_seed_is_another_digest_and_is_written_down(tmp_path: Path) -> None:
+async def test_another_seed_is_another_digest_and_is_written_down(
+    tmp_path: Path, plain: Outcome
+) -> None:
     here = topology(tmp_path)
-    plain = await run(here, tmp_path)
     async with asyncio.timeout(PATIENCE_S):
         another = with_seed(here, 8).model_copy(update={"record": "hashes"})
         other = await run_processes(another, options(tmp_path))
     assert other.outcome.seed == 8
-    assert other.outcome.digest != plain.outcome.digest
+    assert other.outcome.digest != plain.digest
     resolved = msgspec.json.decode((other.run_folder / "topology.json").read_bytes())
     assert resolved["seed"] == 8
     assert list((other.run_folder / "nodes").iterdir()) == []
 
 
 @pytest.mark.usefixtures("amqtt")
-async def test_either_broker_gives_the_same_digest(tmp_path: Path) -> None:
-    here = topology(tmp_path)
-    digests = {(await run(here, tmp_path, kind)).outcome.digest for kind in ("mosquitto", "amqtt")}
-    assert len(digests) == 1
+async def test_either_broker_gives_the_same_digest(tmp_path: Path, plain: Outcome) -> None:
+    assert (await run(topology(tmp_path), tmp_path, "amqtt")).outcome.digest == plain.digest
 
 
-async def test_the_digest_is_the_same_on_either_event_loop(tmp_path: Path) -> None:
-    here = topology(tmp_path)
-    digests = set()
-    for kind in (Launcher, OnAsyncio):
-        async with asyncio.timeout(PATIENCE_S), kind(here, options(tmp_path)) as launcher:
-            digests.add((await launcher.wait()).digest)
+async def test_the_digest_is_the_same_on_either_event_loop(tmp_path: Path, plain: Outcome) -> None:
     assert new_event_loop is uvloop.new_event_loop
-    assert len(digests) == 1
+    launcher = OnAsyncio(topology(tmp_path), options(tmp_path))
+    async with asyncio.timeout(PATIENCE_S), launcher:
+        assert (await launcher.wait()).digest == plain.digest
 
 
 async def test_a_planned_kill_is_a_real_one_and_the_restart_a_new_process(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from qnetem.live.address import announce, live_address
 from qnetem.live.client import LiveClient, RunIsOver, add_fault, change_faults, inspect, list_faults
 from qnetem.runs.run_folder import RunFolder
 
-from ..trouble import PATIENCE_S, Told, command, left_in, typed
+from ..trouble import PATIENCE_S, Told, command, left_in, typed_here
 
 pytestmark = [
     pytest.mark.processes,
@@ -111,19 +111,8 @@ class Live:
         return folder
 
     def types(self, *words: str) -> Told:
-        done = subprocess.run(
-            command(*words),
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "COLUMNS": "120",
-            },  # whatever the digits of an instant, nothing is cut
-            timeout=PATIENCE_S,
-        )
-        return Told(done.returncode, done.stdout, done.stderr)
+        # Whatever the digits of an instant, nothing is cut.
+        return typed_here(self.folder, *words, COLUMNS="120")
 
     def until(self, test: Callable[[], object]) -> None:
         """Wait for a state of the run."""
@@ -145,6 +134,19 @@ class Live:
         return data
 
 
+def apart(folder: Path, *words: str) -> Told:
+    """Typed into a shell beside the run."""
+    done = subprocess.run(
+        command(*words),
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=PATIENCE_S,
+    )
+    return Told(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture(params=[(), ("--in-process",)], ids=["processes", "in-process"])
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     with Live(tmp_path, *request.param) as running:
@@ -152,7 +154,8 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
 
 
 def test_a_run_is_broken_mended_ended_and_replayed(live: Live) -> None:
-    told = live.types("fault", "latest", "add", "{cut: alice-bob}", "--format", "json")
+    words = ("fault", "latest", "add", "{cut: alice-bob}", "--format", "json")
+    told = apart(live.folder, *words)
     assert told.code == 0, told.stderr
     [record] = told.data["faults"]
     assert (record["id"], record["fault"], record["state"]) == ("live.1", "cut", "active")
@@ -167,7 +170,7 @@ def test_a_run_is_broken_mended_ended_and_replayed(live: Live) -> None:
     cut, loss, _ = data["faults"]
     assert cut["began_s"] == record["began_s"] and cut["healed_s"] > cut["began_s"]
     assert loss["healed_s"] == pytest.approx(loss["began_s"] + 0.05)
-    told = live.types("replay", str(live.run_folder))
+    told = apart(live.folder, "replay", str(live.run_folder))
     assert told.code == 0 and data["digest"] in told.stdout, told
 
 
@@ -276,5 +279,5 @@ def test_wrong_words_are_told(tmp_path: Path) -> None:
         ("a", "list", "b"): "list: expected no further argument, found 'b'",
         ("nothing", "list"): "there is no run 'nothing' here or in runs; expected a",
     }.items():
-        told = typed(tmp_path, "fault", *words)
+        told = typed_here(tmp_path, "fault", *words)
         assert (told.code, told.error) == (2, error)
