@@ -30,7 +30,7 @@ from qnetem.live.tap import Message, Table, Tap, Wanted, as_json, read_message
 from qnetem.runs.run_folder import RunFolder
 
 from ..launcher.test_launcher import PATIENCE_S, Running, topology
-from ..trouble import typed
+from ..trouble import typed_here
 
 ROUNDS = 400
 CALL = "test.call"
@@ -195,7 +195,7 @@ def test_a_run_that_is_over_in_one_process_or_unknown_is_named(tmp_path: Path) -
         (over.name, ["--node", "alise"], "did you mean 'alice'"),
         ("latest", ["--runs", str(tmp_path)], "there is no run in"),
     ):
-        told = typed(tmp_path, "tap", run, *runs, *options)
+        told = typed_here(tmp_path, "tap", run, *runs, *options)
         assert (told.code, told.stdout) == (2, "")
         assert text in told.stderr
 
