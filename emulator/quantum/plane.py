@@ -65,7 +65,7 @@ class QuantumPlane:
         self._private = PrivateFields(topology.record, topology.seed)
         #: (node, incarnation, result) in the order of their coming.
         self.results: list[tuple[str, int, Result]] = []
-        #: The same, of those that wake nobody and wait for the node's next grant.
+        #: The same, of those that wake no node and wait for the node's next grant.
         self.quiet_results: list[tuple[str, int, Result]] = []
         #: (node, arrival) in the order of their coming; the qubit lies in a slot of the node.
         self.arrivals: list[tuple[str, Arrival]] = []

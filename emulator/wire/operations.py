@@ -57,7 +57,7 @@ class BellMeasure(Operation):
 class Join(Operation):
     """Entanglement swapping: a Bell measurement of two halves. Result: `Joined`.
 
-    `quiet`: a success wakes nobody; the node has it with its next grant.
+    `quiet`: a success does not wake the node, which has it with its next grant.
     """
 
     left: str
@@ -110,7 +110,7 @@ class Entangle(Operation):
 
     Only requests of one `purpose` and one `alpha` match. `alpha`: the bright population of a single-click
     link, None for the link's own. `meets`: of halves with one word here the node needs one of each of two
-    links. `quiet`: while the node holds no such half of another link, a herald wakes nobody, and comes with
+    links. `quiet`: while the node holds no such half of another link, a herald wakes no node, and comes with
     the node's next grant.
     """
 

@@ -2,7 +2,7 @@
 
 Owns which pairs have come to their end. Does not own the programs' side (path_inbox.py).
 
-A half wakes nobody: the grant that brings its track brings it along, where no track can come before its half.
+A half wakes no node: the grant that brings its track brings it too, where no track can come before its half.
 
 Rules: this end owes the Pauli of all joins, and nothing else does. A pair is handed over once; a track that
 comes again is answered as before.

@@ -82,7 +82,7 @@ class Row:
     #: How the journal shows its arguments, and its result's value.
     arguments: Callable[[Any], tuple[Any, ...]] = fields
     outcome: Callable[[Any], Any] = short
-    #: Whether a result of this value wakes nobody, and waits for the node's next grant.
+    #: Whether a result of this value does not wake the node, and waits for the node's next grant.
     quiet: Callable[[NodeDevices, Any, Any], bool] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Results that wake nobody wait for the node's next grant."""
+"""Results that wake no node wait for the node's next grant."""
 
 from __future__ import annotations
 

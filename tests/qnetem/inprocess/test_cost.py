@@ -96,7 +96,7 @@ def test_a_pair_that_both_ends_measure_and_tell_each_other_of_takes_six_grants()
 
 
 def test_a_pair_over_several_hops_costs_each_hop_the_same() -> None:
-    """Two heralds, a join and a track: at repeaters the first herald and most joins wake nobody."""
+    """Two heralds, a join and a track: at repeaters the first herald and most joins wake no node."""
     short, long = each(over(3), 20, 80), each(over(6), 20, 80)
     assert short.grants / 3 <= 3.5
     assert long.grants / 6 <= 2.8
