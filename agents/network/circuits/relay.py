@@ -51,6 +51,7 @@ class Relay(Circuit):
         name = hub.node.welcome.name
         self._joined = joined
         self._at_once = hub.node.welcome.joins.duration_ns == 0
+        self._expires = hub.node.welcome.cutoff_ns > 0
         self._reach = {LEFT: self.index - 1, RIGHT: self.index + 1}
         self._ordered = setup.order != "asap"
         if self._ordered:
@@ -106,13 +107,14 @@ class Relay(Circuit):
         left, right = self._ready
         while left and right and self.is_open:
             first, second = next(iter(left)), next(iter(right))
-            is_lost = self.halves[LEFT][first].expired, self.halves[RIGHT][second].expired
-            if True not in is_lost:
-                self._join(first, second)
-                continue
-            for side, number in ((LEFT, first), (RIGHT, second)):
-                if is_lost[side]:
-                    self.lose(side, number)
+            if self._expires:
+                is_lost = self.halves[LEFT][first].expired, self.halves[RIGHT][second].expired
+                for side, number in ((LEFT, first), (RIGHT, second)):
+                    if is_lost[side]:
+                        self.lose(side, number)
+                if True in is_lost:
+                    continue
+            self._join(first, second)
 
     def _join(self, left: int, right: int) -> None:
         first, second = self.halves[LEFT].pop(left), self.halves[RIGHT].pop(right)
@@ -136,8 +138,9 @@ class Relay(Circuit):
 
     def _release(self) -> None:
         """The slots of a join are free."""
-        self.stream(LEFT).release()
-        self.stream(RIGHT).release()
+        for stream in self.streams:
+            if stream is not None:  # a repeater has both
+                stream.release()
 
     def _join_over(
         self, left: int, right: int, times_ns: tuple[int, int, int], future: Future

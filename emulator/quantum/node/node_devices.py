@@ -255,9 +255,12 @@ class NodeDevices:
 
     def is_unmet(self, word: str, link: str, qubit: str) -> bool:
         """A half has come that is for one of another link with the same word: whether none is held."""
-        met = any(other == word and there != link for other, there in self.unmet.values())
+        found = True
+        for other, there in self.unmet.values():
+            if other == word and there != link:
+                found = False
         self.unmet[qubit] = word, link
-        return not met
+        return found
 
     def vacate(self, qubit: str) -> None:
         """The qubit has left its slot."""

@@ -142,11 +142,12 @@ class Attempt:
 class HeraldedPair:
     """What attempts have come to: two halves, and a herald for each end. Both halves exist from the start."""
 
-    __slots__ = ("attempt", "bell", "link", "name")
+    __slots__ = ("attempt", "bell", "goodness", "link", "name")
 
     def __init__(self, link: HeraldedLink, attempt: Attempt, name: str) -> None:
         assert attempt.success is not None
         self.link, self.attempt, self.name, self.bell = link, attempt, name, attempt.bell
+        self.goodness = attempt.made.fidelity
         first, second = link.ends
         half, other = f"{name}@{first}", f"{name}@{second}"
         attempt.first.half, attempt.second.half = half, other
@@ -175,8 +176,9 @@ class HeraldedPair:
         del request.devices.pending[request.number]
         end = 0 if request is attempt.first else 1
         emitted_ns = attempt.start_ns + attempt.success.emissions_ns[end]
-        peer, goodness = link.ends[1 - end], attempt.made.fidelity
-        herald = Herald(self.name, request.half, peer, link.name, emitted_ns, goodness, self.bell)
+        herald = Herald(
+            self.name, request.half, link.ends[1 - end], link.name, emitted_ns, self.goodness, self.bell
+        )  # fmt: skip
         request.half = ""
         link.give(request, herald)
 
