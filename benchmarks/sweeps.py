@@ -1,4 +1,4 @@
-"""A sweep of 400 points, 20 lengths by 20 seeds: what it costs beyond its runs, and that its table is one.
+"""A sweep of 200 points, 10 lengths by 20 seeds: what it costs beyond its runs, and that its table is one.
 
 Three ways: the default, two worker processes; Dask's LocalCluster of as many; and a sweep that is killed
 (SIGKILL) in the middle and called again.
@@ -7,7 +7,7 @@ Three ways: the default, two worker processes; Dask's LocalCluster of as many; a
 runs of the real time that each took in its worker, loading and judging included. On as many cores as there
 are workers nothing can be faster than runs / workers: the aim is 1.3 times that. On a machine with other
 work both grow alike, and so does the start of the processes, which is in `wall` alone. Each is run once,
-whatever `--runs` says: 400 points are enough.
+whatever `--runs` says: 200 points are enough.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from qnetem.sweeps.sweep import store_path
 
 AIM = 1.3
 WORKERS = 2
-LENGTHS, SEEDS = 20, 20
+LENGTHS, SEEDS = 10, 20
 ROUNDS = 100
 
 _PROGRAM = """\

@@ -318,9 +318,8 @@ def see_whole_lines_and_records(folder: Path) -> None:
     journal = content(folder / "journal.jsonl.gz")
     assert len(journal) > 20_000 and journal.endswith(b"\n")
     assert all(json.loads(line) for line in journal.splitlines())
-    for path in (folder / "nodes").glob(
-        "*.bin.gz"
-    ):  # beside them may be tails, which are read with them
+    # Beside them may be tails, which are read with them.
+    for path in (folder / "nodes").glob("*.bin.gz"):
         record = NodeRecord(path)
         assert len(list(record.records())) > 100
         assert not record.cut
