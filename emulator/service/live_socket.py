@@ -216,13 +216,14 @@ class PolledLiveSocket:
         self.next_poll_s = 0.0
         self._closed = False
 
-    def poll(self, seconds: float = 0.0) -> None:
+    def poll(self, seconds: float = 0.0) -> bool:
         """Serve the clients, if the last poll is some time ago; or wait so many seconds for one.
 
-        Returns early when a client comes or asks.
+        Returns early when a client comes or asks. Whether one was served, so that the run has to look.
         """
-        if not self._closed and (seconds or self._monotonic() >= self.next_poll_s):
-            self._serve_all(seconds)
+        if self._closed or not (seconds or self._monotonic() >= self.next_poll_s):
+            return False
+        return self._serve_all(seconds)
 
     def fileno(self) -> int | None:
         """A descriptor that is readable when a client comes or asks; None where there is none."""
@@ -234,8 +235,9 @@ class PolledLiveSocket:
         if not self._closed:
             self._serve_all(0.0)
 
-    def _serve_all(self, seconds: float) -> None:
-        for key, _ in self._selector.select(seconds):
+    def _serve_all(self, seconds: float) -> bool:
+        ready = self._selector.select(seconds)
+        for key, _ in ready:
             if key.fileobj is self._listener:
                 self._accept()
             else:
@@ -246,6 +248,7 @@ class PolledLiveSocket:
         self._overdue = [entry for entry in self._overdue if entry[0] > now_s]
         for action in due:
             action()
+        return bool(ready or due)
 
     def close(self) -> None:
         """The run is over. May be called again."""

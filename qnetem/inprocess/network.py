@@ -144,20 +144,23 @@ class InProcessNetwork:
     def carry(self, batches: Iterator[float], *, polite: bool = True) -> float | None:
         """One turn: carry batches; how long to wait then (s), or None at the end.
 
-        It ends after a slice of real time: in any case, or (not `polite`) when another run waits.
+        It ends after a slice of real time: in any case, or (not `polite`) when another run waits. What is
+        asked for within a turn is looked at before the turn ends in a wait, which nothing would cut short.
         """
         ends = _monotonic() + _SLICE_S
         door = self.live_socket
-        if door is not None:
-            door.poll()
+        asked = door is not None and door.poll()
         try:
             with self._share.turn(), hooked():
                 for pause_s in batches:
                     if pause_s:
-                        return pause_s
+                        if not asked:
+                            return pause_s
+                        asked = False
+                        continue
                     now_s = _monotonic()
                     if door is not None and now_s >= door.next_poll_s:
-                        door.poll()
+                        asked |= door.poll()
                     if now_s >= ends:
                         if polite or self._share.wanted:
                             return 0.0

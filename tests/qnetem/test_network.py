@@ -177,8 +177,10 @@ async def test_a_network_is_broken_and_mended_while_it_runs_and_replays(
         ]
         assert [node.name for node in view.nodes] == ["alice", "bob"]
         healed = await network.heal("all")  # that of the file, too: so the run comes to its end
-        assert [(fault.id, fault.asked) for fault in healed] == [("0", True), ("live.1", True)]
+        assert [fault.id for fault in healed] == ["0", "live.1"]  # on a busy machine, about to
         run = await network.finished()
+        faults = [(fault.id, fault.asked) for fault in run.outcome.faults]
+        assert faults == [("0", True), ("live.1", True)]
         with pytest.raises(RunIsOver):
             await network.faults()
     run.assert_ok()

@@ -13,7 +13,8 @@ import pytest
 from qnetem import Agent
 from qnetem.emulator.loading import load_topology, with_seed
 from qnetem.emulator.topology.model.topology import Time
-from qnetem.emulator.wire.control import Progress
+from qnetem.emulator.wire.control import Inspect, Progress
+from qnetem.emulator.world.live import LiveControl
 from qnetem.inprocess.network import InProcessNetwork
 from tests.harness import content
 
@@ -156,3 +157,46 @@ def test_two_harsh_carriers_and_no_trouble_at_all_give_one_run(order: int) -> No
     wanted = harness.run(topology).observable()
     assert harness.run_hard(topology, order, drops=0.0, duplicates=0.0).observable() == wanted
     assert harness.run_hard(topology, order, drops=0.6, duplicates=0.4).observable() == wanted
+
+
+class Door:
+    """A live socket at which a client asks for a view once, when `asks` is set."""
+
+    next_poll_s = 0.0
+
+    def __init__(self, live: LiveControl) -> None:
+        self._live, self.asks, self.answers = live, False, list[Any]()
+
+    def poll(self) -> bool:
+        asked, self.asks = self.asks, False
+        if asked:
+            self._live.ask(Inspect(1), self.answers.append)
+        return asked
+
+    def close(self) -> None: ...
+
+
+def test_what_is_asked_at_the_end_of_a_turn_does_not_wait_for_the_next_instant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The turn ended because it was long, and the request is read when the next one begins."""
+    monkeypatch.setattr("qnetem.inprocess.network._SLICE_S", 0.0)
+
+    async def sleeper(me: Agent) -> None:
+        await asyncio.sleep(3600)
+
+    topology = network({"alice": sleeper}).model_copy(update={"time": Time(mode="real")})
+    carried = InProcessNetwork(topology, log_stream=lambda *_: io.StringIO())
+    carried.live_socket = door = Door(carried.world.live)  # type: ignore[assignment]
+    batches, world = carried.batches(), carried.world
+    while world.resume_in_s is None or world.outbox:
+        assert carried.carry(batches) == 0.0
+    door.asks = True
+    pause_s: float | None = 0.0
+    while pause_s == 0.0:
+        pause_s = carried.carry(batches)
+    assert pause_s is not None
+    assert [answer.number for answer in door.answers] == [1]
+    carried.interrupt("seen enough")
+    while carried.carry(batches) is not None:
+        pass
