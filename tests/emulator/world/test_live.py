@@ -76,10 +76,12 @@ class Visitor(PolledLiveSocket):
         self.polls = 0
         self.answers: list[LiveAnswer] = []
 
-    def poll(self, seconds: float = 0.0) -> None:
+    def poll(self, seconds: float = 0.0) -> bool:
         self.polls += 1
-        for request in self._visits.pop(self.polls, []):
+        requests = self._visits.pop(self.polls, [])
+        for request in requests:
             self._world.live.ask(request, self.answers.append)
+        return bool(requests)
 
     def close(self) -> None:
         self._world.live.close()
