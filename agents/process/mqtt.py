@@ -7,7 +7,8 @@ the receiver asks for again over the emulator plane (process.py).
 Rules: payloads leave in the order given, at QoS 0, all that a step has made in one write. `deliver` is called
 from a plain callback of the loop, never from inside a task or paho: an exception in it reaches the loop's
 exception handler. A payload may wait in the socket until a grant names it: while none does, a message that
-comes wakes no process. Once a second the socket is emptied all the same.
+comes wakes no process. A second later the socket is emptied all the same. A process that has nothing to do
+sleeps: a thousand that woke once a second would keep each other from starting.
 
 aiomqtt connects, subscribes, pings and disconnects. Messages go around its tasks and queues, and around the
 paho client beneath it, which makes several system calls and some thirty Python calls of each: PUBLISH
@@ -37,6 +38,8 @@ from .settings import BrokerAddress
 #: One read, and about one write: so a flood of payloads cannot starve the emulator's socket.
 READ_BYTES, WRITE_BYTES = 65_536, 262_144
 CONNECT_S = 10.0
+#: How long payloads may stay in the socket, and how often paho looks whether a ping is due.
+UNREAD_S, CHORES_S = 1.0, 15.0
 #: One attempt: aiomqtt does not notice a line that is lost between connecting and being accepted.
 ATTEMPT_S = 3.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.02, 1.0
@@ -233,7 +236,11 @@ class Inbox:
         line.on_socket_register_write = self._on_want_write
         line.on_socket_unregister_write = None
         line.on_socket_close = functools.partial(self._on_close, wire, line.on_socket_close)
-        line.loop_misc = functools.partial(self._each_second, line.loop_misc)
+        chores, line.loop_misc = (
+            line.loop_misc,
+            lambda: paho.MQTT_ERR_NO_CONN,
+        )  # ends aiomqtt's loop of them
+        self._later(wire, chores)
         line._sock_recv = self._read_as_paho
         line._sock_send = wire.send
         self._client, self._paho, self._wire = client, line, wire
@@ -345,13 +352,15 @@ class Inbox:
             message = "what came from the broker could not be delivered"
             self._loop.call_exception_handler({"message": message, "exception": error})
 
-    def _each_second(self, then: Callable[[], Any]) -> Any:
-        """aiomqtt's chores, in a task of its own. The socket is watched again, until it is empty.
+    def _later(self, wire: Wire, chores: Callable[[], Any]) -> None:
+        """paho's chores while the line stands: it pings, and closes what answers none."""
 
-        So the broker keeps no more than what comes in a second, and a line that is lost is noticed.
-        """
-        self.listen()
-        return then()
+        def due() -> None:
+            if not wire.closed.done():
+                chores()
+                self._loop.call_later(CHORES_S, due)
+
+        self._loop.call_later(CHORES_S, due)
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -422,6 +431,7 @@ class Wire(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_data, self._on_end, self._on_room = on_data, on_end, on_room
         self._transport: Any = None
+        self._timer: asyncio.TimerHandle | None = None
         self._paused = False
 
     @classmethod
@@ -452,10 +462,16 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
 
     def pause(self) -> None:
-        """Leave what comes in the socket."""
+        """Leave what comes in the socket for a while: a broker keeps no more, and a lost line shows."""
         if not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(UNREAD_S, self._listen_again)
+
+    def _listen_again(self) -> None:
+        self._timer = None
+        self.listen()
 
     def send(self, data: bytes) -> int:
         """Write all of it, now or later; the number of bytes."""

@@ -257,6 +257,47 @@ async def test_what_is_written_last_is_handed_over_before_the_line_is_left(
     assert found == [json.loads(payload) for payload in payloads]
 
 
+async def test_a_line_on_which_little_is_said_is_kept_by_pings(
+    tmp_path: Path, mosquitto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "CHORES_S", 0.01)
+    async with _lines(tmp_path) as (line, _):
+        wire, paho_client = line.wire, line.inbox._paho
+        now_s = paho_client._last_msg_in
+        paho_client._last_msg_out -= 100  # nothing was sent for longer than the broker waits
+        await until(lambda: paho_client._last_msg_out >= now_s)
+        await until(lambda: paho_client._ping_t == 0 and paho_client._last_msg_in > now_s)
+        assert line.wire is wire and line.inbox.connected
+
+
+async def test_a_broker_that_answers_no_ping_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "CHORES_S", 0.01)
+    with resetting_broker() as (address, _):
+        again = asyncio.Event()
+        inbox = Inbox(address, "run", "bob", "bob", lambda _: None, again.set)
+        await inbox.open()
+        line = inbox._paho
+        line._last_msg_out -= 100
+        await until(lambda: line._ping_t > 0)
+        line._ping_t -= 100
+        async with asyncio.timeout(PATIENCE_S):
+            await again.wait()
+        await inbox.close()
+
+
+async def test_a_node_that_has_nothing_to_do_is_woken_by_no_chore(
+    here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand that woke once a second kept each other from starting."""
+    line, _ = here
+    client = line.inbox._client
+    assert client is not None
+    await until(lambda: client._misc_task is not None and client._misc_task.done())
+    due = [handle.when() for handle in asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+           if not handle.cancelled()]  # fmt: skip
+    assert min(due) - asyncio.get_running_loop().time() > mqtt.CHORES_S / 2
+
+
 async def test_what_is_no_mqtt_ends_the_line_and_a_new_one_is_made(
     here: tuple[Line, Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
