@@ -166,6 +166,9 @@ def test_a_run_is_broken_mended_ended_and_replayed(live: Live) -> None:
     assert inspect(live.run_folder).faults[0].state == "active"
     told = live.types("fault", str(live.run_folder), "heal", "live.1")
     assert "healed" in told.stdout.splitlines()[1]
+    live.until(
+        lambda: list_faults(live.run_folder)[1].state == "healed"
+    )  # the last message is not lost
     data = live.ended()
     cut, loss, _ = data["faults"]
     assert cut["began_s"] == record["began_s"] and cut["healed_s"] > cut["began_s"]
