@@ -119,6 +119,8 @@ class InProcessNetwork:
         self._next_progress = 0.0
         #: The run's live socket; None: it answers no requests.
         self.live_socket: PolledLiveSocket | None = None
+        #: Something was asked for there, at which the run has not looked.
+        self._asked = False
         #: The node that is being called at this moment, and how many calls there have been.
         self.inside: Node | None = None
         self.calls = 0
@@ -144,23 +146,24 @@ class InProcessNetwork:
     def carry(self, batches: Iterator[float], *, polite: bool = True) -> float | None:
         """One turn: carry batches; how long to wait then (s), or None at the end.
 
-        It ends after a slice of real time: in any case, or (not `polite`) when another run waits. What is
-        asked for within a turn is looked at before the turn ends in a wait, which nothing would cut short.
+        It ends after a slice of real time: in any case, or (not `polite`) when another run waits. What was
+        asked for within a turn is looked at before any wait, which nothing would cut short.
         """
         ends = _monotonic() + _SLICE_S
         door = self.live_socket
-        asked = door is not None and door.poll()
+        if door is not None and door.poll():
+            self._asked = True
         try:
             with self._share.turn(), hooked():
                 for pause_s in batches:
                     if pause_s:
-                        if not asked:
+                        if not self._asked:
                             return pause_s
-                        asked = False
+                        self._asked = False
                         continue
                     now_s = _monotonic()
-                    if door is not None and now_s >= door.next_poll_s:
-                        asked |= door.poll()
+                    if door is not None and now_s >= door.next_poll_s and door.poll():
+                        self._asked = True
                     if now_s >= ends:
                         if polite or self._share.wanted:
                             return 0.0

@@ -160,42 +160,42 @@ def test_two_harsh_carriers_and_no_trouble_at_all_give_one_run(order: int) -> No
 
 
 class Door:
-    """A live socket at which a client asks for a view once, when `asks` is set."""
+    """A live socket at which a client asks for a view, at the poll of this number."""
 
     next_poll_s = 0.0
 
-    def __init__(self, live: LiveControl) -> None:
-        self._live, self.asks, self.answers = live, False, list[Any]()
+    def __init__(self, live: LiveControl, number: int) -> None:
+        self._live, self.left = live, number
+        self.answers: list[Any] = []
 
     def poll(self) -> bool:
-        asked, self.asks = self.asks, False
-        if asked:
+        self.left -= 1
+        if self.left == 0:
             self._live.ask(Inspect(1), self.answers.append)
-        return asked
+        return self.left == 0
 
     def close(self) -> None: ...
 
 
-def test_what_is_asked_at_the_end_of_a_turn_does_not_wait_for_the_next_instant(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("number", range(1, 16))
+@pytest.mark.parametrize("slice_s", [0.0, 10.0])
+def test_a_question_does_not_wait_for_the_next_instant_whenever_it_is_read(
+    number: int, slice_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The turn ended because it was long, and the request is read when the next one begins."""
-    monkeypatch.setattr("qnetem.inprocess.network._SLICE_S", 0.0)
+    """At the beginning of a turn, within one, and at the end of one that was long."""
+    monkeypatch.setattr("qnetem.inprocess.network._SLICE_S", slice_s)
 
     async def sleeper(me: Agent) -> None:
         await asyncio.sleep(3600)
 
     topology = network({"alice": sleeper}).model_copy(update={"time": Time(mode="real")})
     carried = InProcessNetwork(topology, log_stream=lambda *_: io.StringIO())
-    carried.live_socket = door = Door(carried.world.live)  # type: ignore[assignment]
-    batches, world = carried.batches(), carried.world
-    while world.resume_in_s is None or world.outbox:
-        assert carried.carry(batches) == 0.0
-    door.asks = True
+    carried.live_socket = door = Door(carried.world.live, number)  # type: ignore[assignment]
+    batches = carried.batches()
     pause_s: float | None = 0.0
-    while pause_s == 0.0:
+    while door.left > 0 or pause_s == 0.0:
         pause_s = carried.carry(batches)
-    assert pause_s is not None
+        assert pause_s is not None
     assert [answer.number for answer in door.answers] == [1]
     carried.interrupt("seen enough")
     while carried.carry(batches) is not None:
