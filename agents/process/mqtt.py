@@ -236,11 +236,8 @@ class Inbox:
         line.on_socket_register_write = self._on_want_write
         line.on_socket_unregister_write = None
         line.on_socket_close = functools.partial(self._on_close, wire, line.on_socket_close)
-        chores, line.loop_misc = (
-            line.loop_misc,
-            lambda: paho.MQTT_ERR_NO_CONN,
-        )  # ends aiomqtt's loop of them
-        self._later(wire, chores)
+        self._later(wire, line.loop_misc)
+        line.loop_misc = lambda: paho.MQTT_ERR_NO_CONN  # which ends aiomqtt's loop of them
         line._sock_recv = self._read_as_paho
         line._sock_send = wire.send
         self._client, self._paho, self._wire = client, line, wire
